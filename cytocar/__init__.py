@@ -1,0 +1,41 @@
+"""Absolute CAR-T cell counts and CD4/CD8 ratios over time, from flow-cytometry FCS files.
+
+The public names load on first use, so that ``import cytocar`` (and ``cytocar --help``) stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cytocar.errors import CytocarError, IntegrityError, SampleError, UsageError
+
+_HOMES = {
+    "CytocarError": "cytocar.errors",
+    "IntegrityError": "cytocar.errors",
+    "SampleError": "cytocar.errors",
+    "UsageError": "cytocar.errors",
+}
+_MODULES: tuple[str, ...] = ()
+
+__all__ = [
+    "CytocarError",
+    "IntegrityError",
+    "SampleError",
+    "UsageError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return import_module(f"cytocar.{name}")
+    raise AttributeError(f"module 'cytocar' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

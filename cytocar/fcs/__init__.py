@@ -1,0 +1,1 @@
+"""An FCS file becomes columns."""

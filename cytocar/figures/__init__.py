@@ -1,0 +1,1 @@
+"""Figures for print: the course over days, gate panels, plates (matplotlib lives here)."""

@@ -1,0 +1,80 @@
+"""What a gate decided on one sample: the row of ``gates.csv``, and the fixed gate that stands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from cytocar.template.model import FixedGate
+
+
+class Source(StrEnum):
+    """Where a gate's number came from."""
+
+    FIXED = "fixed"
+    VALLEY = "valley"
+    REFERENCE = "reference"
+    SINGLETS = "singlets"
+    CLUSTER = "cluster"
+    FALLBACK = "fallback"
+    OVERRIDE = "override"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One parameter of one gate on one sample.
+
+    ``value`` is in compensated data units. ``window`` is the range that the template allows, ``fallback`` the value it
+    names for want of evidence, ``events`` the number of parent events that were looked at, ``flags`` codes such as
+    ``FEW_EVENTS``, ``NO_VALLEY``, ``CLAMPED`` (explained by ``cytocar explain FLAG``).
+    """
+
+    population: str
+    kind: str
+    parameter: str
+    value: float | None
+    source: Source
+    window: tuple[float, float] | None = None
+    clamped: bool = False
+    events: int | None = None
+    fallback: float | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceEvents:
+    """A control sample's compensated signals in the parent population of a ``reference`` gate.
+
+    ``values`` maps a marker to an array of shape (n_events,), linear compensated scale.
+    """
+
+    sample_id: str
+    kind: str  # baseline, healthy, fmo
+    population: str
+    values: Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Events above the threshold in the pooled references, and the references' total."""
+
+    events: int
+    of_events: int
+    control_ids: tuple[str, ...]
+    between_cv: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A data-driven gate as placed on one sample: a fixed gate, the decisions behind it, and its background if any."""
+
+    gate: FixedGate
+    decisions: tuple[Decision, ...]
+    background: Background | None = None
+    extras: Mapping[str, float] = field(default_factory=dict)

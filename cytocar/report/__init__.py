@@ -1,0 +1,1 @@
+"""The report: tables and gate pictures in one HTML file (Jinja2 lives here)."""

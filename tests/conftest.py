@@ -1,0 +1,25 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shared_data() -> Path | None:
+    named = os.environ.get("CYTOCAR_SHARED_DATA")
+    places = [Path(named)] if named else [ROOT.parent / "shared" / "data", ROOT.parent.parent / "shared" / "data"]
+    return next((place for place in places if place.is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real FCS files and reference results of others; tests that need them skip where they are absent."""
+    folder = _shared_data()
+    if folder is None:
+        pytest.skip("the folder of real FCS files is not here (set CYTOCAR_SHARED_DATA to its path)")
+    return folder
