@@ -1,4 +1,4 @@
-"""Where the bundled gating templates and the sample data lie: beside the package in a checkout, inside it when installed."""
+"""Where the bundled templates and the sample data lie: beside the package in a checkout, inside it when installed."""
 
 from __future__ import annotations
 

@@ -33,9 +33,9 @@ class Ratio(Part):
 class Marker(Part):
     """How one marker finds its channel.
 
-    A marker without aliases and detectors answers to its own name. ``compensation`` overrides the template's source for
-    this axis: ``"none"``, ``"file"`` or the name of a matrix under ``[compensation.matrices]``. ``fluorochrome`` picks a
-    row of such a matrix by the dye's name (a rectangular spectrum matrix has more detectors than dyes). ``ratio``
+    A marker without aliases and detectors answers to its own name. ``compensation`` overrides the template's source
+    for this axis: ``"none"``, ``"file"`` or the name of a matrix under ``[compensation.matrices]``. ``fluorochrome``
+    picks a row of such a matrix by the dye's name. ``ratio``
     makes the axis a function of two other markers.
     """
 
@@ -182,8 +182,8 @@ class Divider(Part):
 class QuadrantGate(GateBase):
     """One corner of a quadrant gate.
 
-    ``keep = "+-"``: above the divider on x, below on y. With several dividers on an axis, or more than two axes, ``axes``
-    stands in place of ``x`` and ``y``, and ``keep`` lists one interval number (0 is the lowest) or ``None`` (any) per axis.
+    ``keep = "+-"``: above the divider on x, below on y. With several dividers on an axis, or more than two axes,
+    ``axes`` stands in place of ``x`` and ``y``, and ``keep`` lists one interval number (0 is the lowest) per axis.
     """
 
     kind: Literal["quadrant"]
