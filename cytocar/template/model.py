@@ -6,16 +6,78 @@ Numbers of gates are in compensated data units unless ``units = "scale"`` stands
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from pydantic import Field, field_validator, model_validator
 
+from cytocar.template.gate_kinds import (
+    AdaptiveGate,
+    BooleanGate,
+    Bounds,
+    ClusterGate,
+    Divider,
+    EllipseGate,
+    FixedGate,
+    Gate,
+    GateBase,
+    PolygonGate,
+    QuadrantGate,
+    RangeGate,
+    RectangleGate,
+    ReferenceGate,
+    SingletsGate,
+    ValleyGate,
+)
+from cytocar.template.part import Part
+from cytocar.template.scale_kinds import (
+    AnyScale,
+    AsinhScale,
+    HyperlogScale,
+    LinearScale,
+    LogicleScale,
+    LogScale,
+    Scale,
+)
 
-class Part(BaseModel):
-    """Base of every declaration: unknown keys are faults, nothing changes after validation, no NaN."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
+__all__ = [
+    "Acceptance",
+    "AdaptiveGate",
+    "AnyScale",
+    "AsinhScale",
+    "BooleanGate",
+    "Bounds",
+    "ClusterGate",
+    "Compensation",
+    "Counting",
+    "Cv",
+    "Divider",
+    "EllipseGate",
+    "FixedGate",
+    "Gate",
+    "GateBase",
+    "HyperlogScale",
+    "Limits",
+    "LinearScale",
+    "LogScale",
+    "LogicleScale",
+    "Marker",
+    "Matrix",
+    "Part",
+    "PolygonGate",
+    "Population",
+    "QuadrantGate",
+    "RangeGate",
+    "Ratio",
+    "RectangleGate",
+    "ReferenceGate",
+    "Report",
+    "Scale",
+    "SingletsGate",
+    "Template",
+    "ValleyGate",
+]
 
 # ---------------------------------------------------------------- panel: marker -> channel
 
@@ -29,14 +91,20 @@ class Ratio(Part):
     B: float = 0.0
     C: float = 0.0
 
+    @field_validator("A")
+    @classmethod
+    def _factor_is_not_zero(cls, factor: float) -> float:
+        if factor == 0:
+            raise ValueError("must not be 0: every ratio would be 0")
+        return factor
+
 
 class Marker(Part):
     """How one marker finds its channel.
 
     A marker without aliases and detectors answers to its own name. ``compensation`` overrides the template's source
     for this axis: ``"none"``, ``"file"`` or the name of a matrix under ``[compensation.matrices]``. ``fluorochrome``
-    picks a row of such a matrix by the dye's name. ``ratio``
-    makes the axis a function of two other markers.
+    picks a row of such a matrix by the dye's name. ``ratio`` makes the axis a function of two other markers.
     """
 
     aliases: tuple[str, ...] = ()
@@ -47,6 +115,12 @@ class Marker(Part):
     ratio: Ratio | None = None
     note: str = ""
 
+    @model_validator(mode="after")
+    def _ratio_stands_alone(self) -> Self:
+        if self.ratio is not None and (self.aliases or self.detectors or self.fluorochrome):
+            raise ValueError("a ratio has no channel of its own: leave out aliases, detectors and fluorochrome")
+        return self
+
 
 class Matrix(Part):
     """A named spectrum matrix: one row per fluorochrome, one column per detector."""
@@ -55,6 +129,20 @@ class Matrix(Part):
     detectors: tuple[str, ...]
     values: tuple[tuple[float, ...], ...]
     inverted: bool = False
+
+    @model_validator(mode="after")
+    def _shape_fits_names(self) -> Self:
+        rows, columns = len(self.fluorochromes), len(self.detectors)
+        said = []
+        if len(set(self.fluorochromes)) < rows or len(set(self.detectors)) < columns:
+            said.append("a fluorochrome or a detector is named twice")
+        if len(self.values) != rows or any(len(row) != columns for row in self.values):
+            said.append(f"values needs {rows} rows (fluorochromes) of {columns} numbers (detectors)")
+        elif rows == 0 or np.linalg.matrix_rank(np.array(self.values)) < rows:
+            said.append("values cannot be inverted: the rows must not follow from one another")
+        if said:
+            raise ValueError("; ".join(said))
+        return self
 
 
 class Compensation(Part):
@@ -65,191 +153,7 @@ class Compensation(Part):
     matrices: dict[str, Matrix] = Field(default_factory=dict)
 
 
-# ---------------------------------------------------------------- scales
-
-
-class LinearScale(Part):
-    """``(x + A) / (T + A)`` (flin); without T the identity."""
-
-    kind: Literal["linear"] = "linear"
-    T: float | None = None
-    A: float = 0.0
-
-
-class LogScale(Part):
-    """``log10(x / T) / M + 1`` (flog)."""
-
-    kind: Literal["log"]
-    T: float = 262144.0
-    M: float = 4.5
-
-
-class AsinhScale(Part):
-    """``(asinh(x sinh(M ln 10) / T) + A ln 10) / ((M + A) ln 10)`` (fasinh)."""
-
-    kind: Literal["asinh"]
-    T: float = 262144.0
-    M: float = 4.5
-    A: float = 0.0
-
-
-class LogicleScale(Part):
-    """Logicle (Parks 2006; Moore and Parks 2012)."""
-
-    kind: Literal["logicle"]
-    T: float = 262144.0
-    W: float = 0.5
-    M: float = 4.5
-    A: float = 0.0
-
-
-class HyperlogScale(Part):
-    """Hyperlog (Bagwell 2005) as Gating-ML 2.0 states it."""
-
-    kind: Literal["hyperlog"]
-    T: float = 262144.0
-    W: float = 0.5
-    M: float = 4.5
-    A: float = 0.0
-
-
-Scale = Annotated[
-    LinearScale | LogScale | AsinhScale | LogicleScale | HyperlogScale,
-    Field(discriminator="kind"),
-]
-
-# ---------------------------------------------------------------- gates
-
-
-class GateBase(Part):
-    """What every gate may carry."""
-
-    note: str = ""
-
-
-class Bounds(Part):
-    """``min <= x < max``; a missing bound is open."""
-
-    min: float | None = None
-    max: float | None = None
-
-
-class RangeGate(GateBase):
-    """One marker between two bounds."""
-
-    kind: Literal["range"]
-    marker: str
-    min: float | None = None
-    max: float | None = None
-    units: Literal["data", "scale"] = "data"
-
-
-class RectangleGate(GateBase):
-    """Any number of markers, each between two bounds."""
-
-    kind: Literal["rectangle"]
-    bounds: dict[str, Bounds]
-    units: Literal["data", "scale"] = "data"
-
-
-class PolygonGate(GateBase):
-    """A closed polygon, even-odd, edges straight on the axes' scales."""
-
-    kind: Literal["polygon"]
-    x: str
-    y: str
-    vertices: tuple[tuple[float, float], ...]
-    units: Literal["data", "scale"] = "data"
-
-
-class EllipseGate(GateBase):
-    """``(v - center)' covariance^-1 (v - center) <= distance_square`` on the axes' scales, in any dimension."""
-
-    kind: Literal["ellipse"]
-    axes: tuple[str, ...]
-    center: tuple[float, ...]
-    covariance: tuple[tuple[float, ...], ...]
-    distance_square: float
-
-
-class Divider(Part):
-    """Where a quadrant gate divides one axis: at one value or several."""
-
-    marker: str
-    at: float | tuple[float, ...]
-
-
-class QuadrantGate(GateBase):
-    """One corner of a quadrant gate.
-
-    ``keep = "+-"``: above the divider on x, below on y. With several dividers on an axis, or more than two axes,
-    ``axes`` stands in place of ``x`` and ``y``, and ``keep`` lists one interval number (0 is the lowest) per axis.
-    """
-
-    kind: Literal["quadrant"]
-    x: Divider | None = None
-    y: Divider | None = None
-    axes: tuple[Divider, ...] = ()
-    keep: Literal["--", "-+", "+-", "++"] | tuple[int, ...]
-    units: Literal["data", "scale"] = "data"
-
-
-class BooleanGate(GateBase):
-    """Events that are in all of, in any of, and in none of the named populations (and in the parent)."""
-
-    kind: Literal["boolean"]
-    all_of: tuple[str, ...] = ()
-    any_of: tuple[str, ...] = ()
-    none_of: tuple[str, ...] = ()
-
-
-class ValleyGate(GateBase):
-    """A threshold at the valley between two peaks of one marker, inside its window."""
-
-    kind: Literal["valley"]
-    marker: str
-    keep: Literal["above", "below"]
-    fallback: float
-    window: tuple[float, float]
-    prominence: float = Field(default=0.25, gt=0, lt=1)
-
-
-class ReferenceGate(GateBase):
-    """A threshold and a background rate from control samples gated to the same parent."""
-
-    kind: Literal["reference"]
-    marker: str
-    keep: Literal["above"] = "above"
-    fallback: float
-    window: tuple[float, float]
-    controls: tuple[Literal["baseline", "healthy", "fmo"], ...] = ("baseline", "healthy")
-    background_percent: float = Field(default=0.05, ge=0, le=100)
-
-
-class SingletsGate(GateBase):
-    """Single events by the ratio of pulse height (or width) to area."""
-
-    kind: Literal["singlets"]
-    area: str
-    height: str | None = None
-    width: str | None = None
-    fallback: tuple[float, float] = (0.7, 1.3)
-    window: tuple[float, float] = (0.4, 2.0)
-
-
-class ClusterGate(GateBase):
-    """A compact cluster of events near a known place on two axes: beads, or lymphocytes."""
-
-    kind: Literal["cluster"]
-    x: str
-    y: str
-    near: tuple[float, float]
-    within: float = Field(default=2.0, gt=1)
-
-
-FixedGate = RangeGate | RectangleGate | PolygonGate | EllipseGate | QuadrantGate | BooleanGate
-AdaptiveGate = ValleyGate | ReferenceGate | SingletsGate | ClusterGate
-Gate = Annotated[FixedGate | AdaptiveGate, Field(discriminator="kind")]
+# ---------------------------------------------------------------- populations
 
 
 class Population(Part):
@@ -308,6 +212,15 @@ class Limits(Part):
     quantification_events: int = Field(default=22, ge=1)
     detection_percent: float = Field(default=0.1, ge=0, le=100)
 
+    @model_validator(mode="after")
+    def _detection_comes_first(self) -> Self:
+        if self.detection_events > self.quantification_events:
+            raise ValueError(
+                f"detection_events ({self.detection_events}) must not be above "
+                f"quantification_events ({self.quantification_events})"
+            )
+        return self
+
 
 class Acceptance(Part):
     """A check on a sample's numbers, and what happens when it does not hold."""
@@ -317,6 +230,14 @@ class Acceptance(Part):
     maximum: float | None = None
     on_fail: Literal["review", "no_count", "fail"] = "review"
     note: str = ""
+
+    @model_validator(mode="after")
+    def _limits_say_something(self) -> Self:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("needs minimum, maximum or both")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum ({self.minimum:g}) must not be above maximum ({self.maximum:g})")
+        return self
 
 
 class Template(Part):
@@ -340,6 +261,20 @@ class Template(Part):
         """Return the declaration of a population by name."""
         return next(population for population in self.populations if population.name == name)
 
-    def scale(self, marker: str) -> LinearScale | LogScale | AsinhScale | LogicleScale | HyperlogScale:
+    def scale(self, marker: str) -> AnyScale:
         """Return the scale of a marker's axis: its own, else the default, else linear."""
         return self.scales.get(marker) or self.scales.get("default") or LinearScale()
+
+    @field_validator("version")
+    @classmethod
+    def _version_has_three_numbers(cls, version: str) -> str:
+        if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+            raise ValueError('must be three numbers such as "1.0.0" (major.minor.patch)')
+        return version
+
+    @field_validator("name")
+    @classmethod
+    def _name_can_be_a_file_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError("must be letters, digits, '.', '_' and '-', starting with a letter or digit")
+        return name
