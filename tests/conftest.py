@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A first call loads libraries, and the machine is shared: how long an example takes says nothing here.
+settings.register_profile("cytocar", deadline=None)
+settings.load_profile("cytocar")
 
 ROOT = Path(__file__).resolve().parent.parent
 
