@@ -80,13 +80,13 @@ def test_a_sample_without_car_gate_or_without_limits_cannot_be_evaluated() -> No
     t_cells=st.integers(1, 500_000),
     background=st.none() | st.floats(0, 500),
     detection=st.integers(1, 100),
-    quantification=st.integers(1, 100),
+    above=st.integers(0, 100),
     percent=st.floats(0, 5),
 )
 def test_quantification_never_begins_below_detection(
-    t_cells: int, background: float | None, detection: int, quantification: int, percent: float
+    t_cells: int, background: float | None, detection: int, above: int, percent: float
 ) -> None:
-    template = Limits(detection_events=detection, quantification_events=quantification, detection_percent=percent)
+    template = Limits(detection_events=detection, quantification_events=detection + above, detection_percent=percent)
     limits = detection_limits(template, t_cells, ONE_PER_UL, background)
     assert limits.lod_events <= limits.lloq_events
     assert limits.lod_percent is not None
