@@ -1,0 +1,276 @@
+"""One stained tube of blood, acquired: events as a cytometer would save them, and the truth that it cannot know.
+
+Blood is pipetted, beads are added, red cells are lysed, part of the volume is drawn. Cells and beads in the drawn part
+are Poisson numbers; everything else follows from them.
+
+What counts as truth: viable single cells per µL of blood. Doublets and dead cells come on top of them, so a gate that
+drops every doublet loses nothing, and one that keeps doublets counts too many.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cytocar.fcs.write import write_fcs
+from cytocar.simulate.artefacts import SPOIL, Artefact, Recording
+from cytocar.simulate.cells import BACKGROUND_KINDS, BRIGHT, Blood, CarStain, car_kinds
+from cytocar.simulate.drawing import Mixture, draw
+from cytocar.simulate.instrument import FLUORESCENCE, SCATTER, THRESHOLD_FSC, measure, spillover_keyword
+
+MARKERS = dict(zip(FLUORESCENCE, ("CD3", "CD19-Fc", "7-AAD", "CD2", "CD56", "CD8", "CD4", "CD45"), strict=True))
+_SECONDS_PER_TICK = 0.01
+_FIRST_TUBE = datetime(2024, 3, 4, 9, 30)  # a cytometer's $DATE and $BTIM carry no time zone
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How the blood was prepared and acquired.
+
+    Parameters
+    ----------
+    sample_volume_ul : float, optional
+        Blood pipetted; without it what ``volume_for`` says.
+    beads_added : float
+        Beads in the tube, 0 for none.
+    drawn_share : float
+        Part of the tube that the cytometer draws.
+    flow_ul_per_min : float
+        Speed of the sample.
+    doublet_share, bead_doublet_share, debris_share, sticky_share : float
+        See ``cytocar.simulate.drawing.Mixture``.
+    """
+
+    sample_volume_ul: float | None = None
+    beads_added: float = 20_000.0
+    drawn_share: float = 0.9
+    flow_ul_per_min: float = 120.0
+    doublet_share: float = 0.02
+    bead_doublet_share: float = 0.004
+    debris_share: float = 0.15
+    sticky_share: float = 0.0001
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Viable single cells per µL of blood, by kind and by the populations that a template gates."""
+
+    cells_per_ul: Mapping[str, float]
+    viability_percent: float
+
+    @property
+    def car_per_ul(self) -> float:
+        """CAR-T cells per µL of blood."""
+        return self.cells_per_ul["car_t"]
+
+    @property
+    def car_cd4_cd8_ratio(self) -> float | None:
+        """CD4 to CD8 among CAR-T cells; None without CD8 CAR-T cells."""
+        cd8 = self.cells_per_ul["car_cd8"]
+        return self.cells_per_ul["car_cd4"] / cd8 if cd8 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What went through the laser, and what the sheet's row should say about it."""
+
+    events: Mapping[str, int]
+    sample_volume_ul: float
+    beads_added: float
+    acquired_volume_ul: float
+    duration_seconds: float
+    artefacts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimulatedTube:
+    """A tube's events, how they are labelled, and what is true about them.
+
+    ``origin`` (n_events,) is an index into ``kinds``: what each event really is.
+    """
+
+    columns: Mapping[str, NDArray[np.float32]]
+    markers: Mapping[str, str]
+    keywords: Mapping[str, str]
+    origin: NDArray[np.int8]
+    kinds: tuple[str, ...]
+    truth: Truth
+    drawn: Drawn
+
+    def is_kind(self, *kinds: str) -> NDArray[np.bool_]:
+        """Return the mask of the events that are really of one of these kinds."""
+        return np.isin(self.origin, [self.kinds.index(kind) for kind in kinds])
+
+    def write(self, path: Path | str) -> Path:
+        """Write the FCS file and ``NAME.truth.json`` beside it; return the FCS file's path."""
+        path = Path(path)
+        last = float(self.columns["Time"].max(initial=0.0))
+        write_fcs(path, self.columns, markers=self.markers, ranges={"Time": last + 1}, keywords=self.keywords)
+        content = {"truth": asdict(self.truth), "drawn": asdict(self.drawn)}
+        content["truth"]["car_cd4_cd8_ratio"] = self.truth.car_cd4_cd8_ratio
+        path.with_suffix(".truth.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        return path
+
+
+def volume_for(car_per_ul: float) -> float:
+    """Return the blood to pipette, µL: enough for some 300 CAR-T cells, within 50 and 300, as a laboratory would.
+
+    >>> volume_for(1000), volume_for(3), volume_for(0.2)
+    (50.0, 100.0, 300.0)
+    """
+    return float(np.clip(300 / max(car_per_ul, 1e-6), 50, 300))
+
+
+def blood_tube(
+    *,
+    car_per_ul: float,
+    car_cd4_cd8: float = 1.0,
+    blood: Blood | None = None,
+    preparation: Preparation | None = None,
+    stain: CarStain = BRIGHT,
+    artefacts: Collection[Artefact] = (),
+    seed: int | np.random.SeedSequence,
+    acquired_at: datetime = _FIRST_TUBE,
+) -> SimulatedTube:
+    """Return one simulated tube of stained blood with counting beads.
+
+    Parameters
+    ----------
+    car_per_ul : float
+        True CAR-T cells per µL of blood.
+    car_cd4_cd8 : float
+        CD4 to CD8 among them.
+    blood : Blood, optional
+        The other cells; without it a patient in the weeks after lymphodepletion.
+    preparation : Preparation, optional
+        Volumes, beads, and how clean the preparation is.
+    stain : CarStain
+        How bright CAR-T cells are: ``BRIGHT``, ``TYPICAL``, ``DIM``, or your own.
+    artefacts : collection of Artefact
+        What goes wrong.
+    seed : int or SeedSequence
+        Same arguments and seed, same events.
+    acquired_at : datetime
+        Becomes ``$DATE`` and ``$BTIM``.
+
+    Examples
+    --------
+    >>> tube = blood_tube(car_per_ul=100, seed=1)
+    >>> tube.truth.car_per_ul, tube.drawn.sample_volume_ul
+    (100.0, 50.0)
+    >>> bool(np.array_equal(tube.origin, blood_tube(car_per_ul=100, seed=1).origin))
+    True
+    """
+    blood, preparation = blood or Blood(), preparation or Preparation()
+    sequence = np.random.SeedSequence(seed) if isinstance(seed, int) else seed
+    # A stream for each stage: a tube with an artefact holds the very cells of the tube without it.
+    streams = [np.random.Generator(np.random.PCG64DXSM(child)) for child in _children(sequence, 4)]
+    sample_ul = preparation.sample_volume_ul or volume_for(car_per_ul)
+    final_ul = max(500.0, 4 * sample_ul)  # lyse solution is not washed off
+    acquired_ul = preparation.drawn_share * final_ul
+
+    cd4, cd8 = car_kinds(stain, activation=blood.activation)
+    cd4_per_ul = car_per_ul * car_cd4_cd8 / (1 + car_cd4_cd8)
+    per_ul = {cd4.name: cd4_per_ul, cd8.name: car_per_ul - cd4_per_ul, **blood.per_ul()}
+    drawn_blood_ul = sample_ul * preparation.drawn_share
+    mixture = Mixture(
+        kinds=[(kind, per_ul[kind.name] * drawn_blood_ul) for kind in (cd4, cd8, *BACKGROUND_KINDS)],
+        beads=preparation.beads_added * preparation.drawn_share,
+        dead_share=blood.dead_share,
+        doublet_share=preparation.doublet_share,
+        bead_doublet_share=preparation.bead_doublet_share,
+        debris_share=preparation.debris_share,
+        sticky_share=preparation.sticky_share,
+    )
+    particles, kinds = draw(mixture, streams[0])
+    particles = particles.take(np.flatnonzero(particles.fsc > THRESHOLD_FSC))
+    duration = 60 * acquired_ul / preparation.flow_ul_per_min
+    recording = Recording(
+        columns=measure(particles, streams[1]),
+        seconds=streams[2].uniform(0, duration, len(particles)),
+        origin=particles.origin,
+        kinds=kinds,
+        duration_seconds=duration,
+        markers=MARKERS,
+        spillover=spillover_keyword(),
+    )
+    wanted = [artefact for artefact in Artefact if artefact in set(artefacts)]
+    for artefact in wanted:
+        recording = SPOIL[artefact](recording, streams[3])
+    drawn = Drawn(
+        events=_by_kind(recording),
+        sample_volume_ul=sample_ul,
+        beads_added=preparation.beads_added,
+        acquired_volume_ul=acquired_ul,
+        duration_seconds=recording.duration_seconds,
+        artefacts=tuple(wanted),
+    )
+    return _saved(recording.in_order_of_arrival(), _truth(per_ul, blood.dead_share), drawn, acquired_at)
+
+
+def _children(sequence: np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:
+    """Return ``n`` child sequences without counting them as spawned, so that a sequence may be used twice."""
+    return [
+        np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, stage), pool_size=sequence.pool_size)
+        for stage in range(n)
+    ]
+
+
+def _by_kind(recording: Recording) -> dict[str, int]:
+    counts = np.bincount(recording.origin, minlength=len(recording.kinds))
+    return {kind: int(count) for kind, count in zip(recording.kinds, counts, strict=True)}
+
+
+def _truth(per_ul: Mapping[str, float], dead_share: float) -> Truth:
+    """Return what a perfect gate would find, under the names that the templates use as well."""
+
+    def total(*kinds: str) -> float:
+        return sum(per_ul[kind] for kind in kinds)
+
+    car_cd4, car_cd8 = per_ul["car_cd4_t_cells"], per_ul["car_cd8_t_cells"]
+    t_cells = total("car_cd4_t_cells", "car_cd8_t_cells", "cd4_t_cells", "cd8_t_cells", "double_negative_t_cells")
+    lymphocytes = t_cells + total("nk_cells", "cd8_nk_cells", "b_cells")
+    sums = {
+        "car_t": car_cd4 + car_cd8,
+        "car_cd4": car_cd4,
+        "car_cd8": car_cd8,
+        "cd4": car_cd4 + per_ul["cd4_t_cells"],
+        "cd8": car_cd8 + per_ul["cd8_t_cells"],
+        "t_cells": t_cells,
+        "lymphocytes": lymphocytes,
+        "leukocytes": lymphocytes + total("monocytes", "granulocytes"),
+    }
+    return Truth(cells_per_ul=sums | dict(per_ul), viability_percent=100 * (1 - dead_share))
+
+
+def _saved(recording: Recording, truth: Truth, drawn: Drawn, acquired_at: datetime) -> SimulatedTube:
+    ticks = np.floor(recording.seconds / _SECONDS_PER_TICK).astype(np.float32)
+    ended_at = acquired_at + timedelta(seconds=recording.duration_seconds)
+    keywords = {
+        "$CYT": "cytocar simulator",
+        "$COM": "simulated blood, no patient",
+        "$DATE": acquired_at.strftime("%d-%b-%Y").upper(),
+        "$BTIM": acquired_at.strftime("%H:%M:%S"),
+        "$ETIM": ended_at.strftime("%H:%M:%S"),
+        "$TIMESTEP": f"{_SECONDS_PER_TICK:g}",
+        "$VOL": f"{1000 * drawn.acquired_volume_ul:.0f}",  # nanolitres (FCS 3.1, 3.2.20)
+    }
+    if recording.spillover is not None:
+        keywords["$SPILLOVER"] = recording.spillover
+    order = (*SCATTER, *FLUORESCENCE)
+    columns = {detector: recording.columns[detector] for detector in order} | {"Time": ticks}
+    return SimulatedTube(
+        columns=columns,
+        markers=recording.markers,
+        keywords=keywords,
+        origin=recording.origin,
+        kinds=recording.kinds,
+        truth=truth,
+        drawn=drawn,
+    )
