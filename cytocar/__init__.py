@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cytocar import kinetics
     from cytocar.errors import CytocarError, IntegrityError, SampleError, UsageError
 
 _HOMES = {
@@ -19,13 +20,14 @@ _HOMES = {
     "SampleError": "cytocar.errors",
     "UsageError": "cytocar.errors",
 }
-_MODULES: tuple[str, ...] = ()
+_MODULES: tuple[str, ...] = ("kinetics",)
 
 __all__ = [
     "CytocarError",
     "IntegrityError",
     "SampleError",
     "UsageError",
+    "kinetics",
 ]
 
 
