@@ -13,12 +13,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cytocar import kinetics
     from cytocar.errors import CytocarError, IntegrityError, SampleError, UsageError
+    from cytocar.template.load import load_template
+    from cytocar.template.model import Template
 
 _HOMES = {
     "CytocarError": "cytocar.errors",
     "IntegrityError": "cytocar.errors",
     "SampleError": "cytocar.errors",
+    "Template": "cytocar.template.model",
     "UsageError": "cytocar.errors",
+    "load_template": "cytocar.template.load",
 }
 _MODULES: tuple[str, ...] = ("kinetics",)
 
@@ -26,8 +30,10 @@ __all__ = [
     "CytocarError",
     "IntegrityError",
     "SampleError",
+    "Template",
     "UsageError",
     "kinetics",
+    "load_template",
 ]
 
 

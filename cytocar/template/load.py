@@ -1,0 +1,183 @@
+"""A name or a path becomes a validated template; everything that is wrong with it is said at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cytocar.errors import TemplateError
+from cytocar.locations import template_folder
+from cytocar.template.canonical import template_sha256
+from cytocar.template.faults import Fault, check_document, nearest
+from cytocar.template.lock import LockStatus, lock_status
+from cytocar.template.model import Template
+
+MAXIMUM_BYTES = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTemplate:
+    """A template, where it came from, the hash of what it says, and whether it is locked."""
+
+    template: Template
+    path: Path
+    sha256: str
+    status: LockStatus
+
+
+def load_template(name_or_path: str | Path) -> Template:
+    """Return a validated gating template.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        The name of a bundled template, or the path of a ``.toml`` file.
+
+    Raises
+    ------
+    TemplateError
+        If there is no such template, or if it has faults; the message lists every one.
+    IntegrityError
+        If it was changed after it had been locked.
+    """
+    return read_template(name_or_path).template
+
+
+def read_template(name_or_path: str | Path, *, check_lock: bool = True) -> LoadedTemplate:
+    """Return a validated template with its path, hash and lock.
+
+    ``check_lock=False`` takes a changed locked template for a draft: for looking at it, comparing it, locking it anew.
+    """
+    path = template_path(name_or_path)
+    template = parse_template(_read_text(path), source=path.name, folder=path.parent)
+    status = lock_status(template, path) if check_lock else LockStatus.DRAFT
+    return LoadedTemplate(template=template, path=path, sha256=template_sha256(template), status=status)
+
+
+# ---------------------------------------------------------------- names and paths
+
+
+def bundled_templates() -> tuple[str, ...]:
+    """Return the names of the templates that come with cytocar."""
+    return tuple(sorted(path.stem for path in template_folder().glob("*.toml")))
+
+
+def template_path(name_or_path: str | Path) -> Path:
+    """Return the file of a bundled name or of a path ending in ``.toml``."""
+    text = str(name_or_path)
+    if text.lower().endswith(".toml"):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise TemplateError(
+                f"there is no template file {text}", code="E060", hint="check the path; a bundled one goes by its name"
+            )
+        return path
+    names = bundled_templates()
+    if text in names:
+        return template_folder() / f"{text}.toml"
+    if Path(text).is_file() or "/" in text or "\\" in text:
+        raise TemplateError(
+            f"{text} is not a template file: the path of a template ends in .toml",
+            code="E060",
+            hint=f"give a .toml file, or one of the bundled names: {', '.join(names)}",
+        )
+    beside = f"; for the file {text}.toml of this folder write ./{text}.toml" if Path(f"{text}.toml").is_file() else ""
+    raise TemplateError(
+        f"there is no bundled template {text!r}{nearest(text, names)}",
+        code="E060",
+        hint=f"bundled templates: {', '.join(names) or 'none'}{beside}",
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAXIMUM_BYTES:
+            raise TemplateError(
+                f"{path.name} is larger than {MAXIMUM_BYTES // 1_000_000} MB", code="E061", hint="is it a template?"
+            )
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise TemplateError(
+            f"{path.name} cannot be read: {error.strerror}", code="E060", hint="check the file and its permissions"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(
+            f"{path.name} is not UTF-8 text (byte {error.start + 1})", code="E061", hint="save it as UTF-8"
+        ) from error
+
+
+# ---------------------------------------------------------------- text -> template
+
+
+def parse_template(text: str, *, source: str, folder: Path | None = None) -> Template:
+    """Return the validated template that a TOML text declares.
+
+    Parameters
+    ----------
+    text : str
+        The file's content.
+    source : str
+        What to call it in messages.
+    folder : Path, optional
+        Where a spillover matrix named by the template lies; without it such a template is refused.
+    """
+    try:
+        document = tomllib.loads(text.replace("\r\n", "\n"))
+    except tomllib.TOMLDecodeError as error:
+        raise TemplateError(
+            f"{source} is not valid TOML: {_lower_first(str(error))}{_line_shown(text, str(error))}",
+            code="E061",
+            hint="text stands in quotes, lists in [ ], one key a line",
+        ) from error
+    template, faults = check_document(document)
+    faults += _source_faults(document, folder)
+    if template is None or faults:
+        raise faults_error(source, faults)
+    return template
+
+
+def faults_error(source: str, faults: Sequence[Fault]) -> TemplateError:
+    """Return the one error that lists every fault."""
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    listed = "\n".join(f"  {fault}" for fault in faults)
+    return TemplateError(
+        f"template {source} has {count}:\n{listed}",
+        code="E062",
+        hint="correct the file and run `cytocar template validate` on it",
+    )
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _line_shown(text: str, message: str) -> str:
+    place = re.search(r"at line (\d+), column (\d+)", message)
+    if place is None:
+        return ""
+    line = text.splitlines()[int(place[1]) - 1 : int(place[1])]
+    return f"\n  {line[0].strip()}" if line else ""
+
+
+def _source_faults(document: Mapping[str, Any], folder: Path | None) -> tuple[Fault, ...]:
+    compensation = document.get("compensation", {})
+    source = compensation.get("source", "file") if isinstance(compensation, dict) else "file"
+    matrices = compensation.get("matrices", {}) if isinstance(compensation, dict) else {}
+    if not isinstance(source, str) or source in ("file", "none") or source in matrices:
+        return ()
+    place = "compensation.source"
+    if not source.lower().endswith(".csv"):
+        known = ("file", "none", *matrices)
+        return (Fault(place, f"no source {source!r}: file, none, a matrix's name or a .csv{nearest(source, known)}"),)
+    if folder is None:
+        return (Fault(place, f"{source!r} stands beside no file"),)
+    path = (folder / source).resolve()
+    if Path(source).is_absolute() or not path.is_relative_to(folder.resolve()):
+        return (Fault(place, f"{source!r} must lie in the template's folder"),)
+    if not path.is_file():
+        return (Fault(place, f"no file {source!r} beside the template"),)
+    return ()
