@@ -32,7 +32,8 @@ class Decision:
 
     ``value`` is in compensated data units. ``window`` is the range that the template allows, ``fallback`` the value it
     names for want of evidence, ``events`` the number of parent events that were looked at, ``flags`` codes such as
-    ``FEW_EVENTS``, ``NO_VALLEY``, ``CLAMPED`` (explained by ``cytocar explain FLAG``).
+    ``FEW_EVENTS``, ``NO_VALLEY``, ``CLAMPED`` (explained by ``cytocar explain FLAG``). ``kept`` is the number of events
+    that the value keeps, ``kept_by_fallback`` the number that the template's fixed fallback would have kept.
     """
 
     population: str
@@ -45,6 +46,8 @@ class Decision:
     events: int | None = None
     fallback: float | None = None
     flags: tuple[str, ...] = ()
+    kept: int | None = None
+    kept_by_fallback: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +65,24 @@ class ReferenceEvents:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Events above the threshold in the pooled references, and the references' total."""
+    """What the references say about a positive gate: how many negatives enter it, how many positives it misses.
+
+    Parameters
+    ----------
+    events, of_events : int
+        Events above the threshold in the pooled references, and the references' total.
+    between_cv : float
+        Coefficient of variation of the background rate from tube to tube.
+    sensitivity, sensitivity_sd : float
+        Share of the positives that lie above the threshold, and how well that is known.
+    """
 
     events: int
     of_events: int
     control_ids: tuple[str, ...]
     between_cv: float = 0.25
+    sensitivity: float = 1.0
+    sensitivity_sd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

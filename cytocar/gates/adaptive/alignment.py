@@ -1,0 +1,79 @@
+"""Bring a reference's signal to the gain of the sample before the two are compared.
+
+A laser, a voltage or a reagent lot moves all signals of a day by a factor. An unaligned 99.9 % threshold of a control
+then passes several times its 0.1 %. Only the lower part of both distributions is compared, where negatives are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cytocar.gates.adaptive.density import Floats, thin
+
+GAINS = np.exp(np.linspace(np.log(0.6), np.log(1.6), 61))
+OFFSETS = np.linspace(-0.6, 0.6, 25)
+"""In robust standard deviations of the reference's negatives."""
+OFFSET_SD = 0.15
+"""Spread expected of the offset; it weighs like an event count, so thousands of events overrule it."""
+COMPARED_SHARE = 0.80
+BINS = 24
+ALIGNED_EVENTS = 50_000
+UNUSUAL_GAIN = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """``sample ~ gain * reference + offset``; ``trusted`` is False if the best gain is the search's edge."""
+
+    gain: float = 1.0
+    offset: float = 0.0
+    trusted: bool = True
+
+
+def align(sample: Floats, reference: Floats, *, negative_share: float = 1.0) -> Alignment:
+    """Return the gain and offset that best map a reference's negatives onto the sample's.
+
+    Parameters
+    ----------
+    sample, reference : (n,) float64
+        The marker's signals in the same parent population, linear scale.
+    negative_share : float
+        Share of the sample that is thought negative: the lower 80 % of that share is compared.
+
+    Notes
+    -----
+    The sample's events below its cut fall into 24 bins of equal counts. For each gain and offset the reference gives
+    the bins' probabilities, conditional on being below the cut; the likelihood is multinomial. The best of the grid is
+    refined by a parabola on each axis.
+    """
+    looked_at = np.sort(thin(sample, ALIGNED_EVENTS))
+    sorted_reference = np.sort(thin(reference, ALIGNED_EVENTS))
+    edges = np.quantile(looked_at, np.linspace(0, COMPARED_SHARE * negative_share, BINS + 1))[1:]
+    counts = np.diff(np.searchsorted(looked_at, edges), prepend=0)
+    low, middle = np.quantile(sorted_reference, (0.159, 0.5))
+    spread = max(float(middle - low), 1e-9)
+    gains, offsets = np.meshgrid(GAINS, OFFSETS * spread, indexing="ij")
+    below = np.searchsorted(sorted_reference, (edges - offsets[..., None]) / gains[..., None])
+    expected = np.diff(below, prepend=0, axis=-1) + 0.5
+    likelihood = np.log(expected / expected.sum(axis=-1, keepdims=True)) @ counts
+    likelihood -= 0.5 * (OFFSETS / OFFSET_SD) ** 2
+    best = np.unravel_index(np.argmax(likelihood), likelihood.shape)
+    row, column = int(best[0]), int(best[1])
+    if row in (0, len(GAINS) - 1):
+        return Alignment(trusted=False)
+    log_step = float(np.log(GAINS[1] / GAINS[0]))
+    gain = float(GAINS[row] * np.exp(log_step * _parabola(likelihood[:, column], row)))
+    offset_step = float(OFFSETS[1] - OFFSETS[0]) * spread
+    offset = float(OFFSETS[column]) * spread + offset_step * _parabola(likelihood[row], column)
+    return Alignment(gain=gain, offset=offset)
+
+
+def _parabola(heights: Floats, index: int) -> float:
+    """Return how far, in steps, the top of the parabola through three neighbours lies from the middle one."""
+    if index in (0, len(heights) - 1):
+        return 0.0
+    before, at, after = heights[index - 1 : index + 2]
+    curvature = before - 2 * at + after
+    return float(np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)) if curvature < 0 else 0.0

@@ -1,0 +1,98 @@
+"""Smoothed densities of one marker: what the data-driven gates look at.
+
+Densities are histograms of 1024 bins on an asinh axis, smoothed with a Gaussian: about 2 ms for 100,000 events, and
+the same for a million, since a density needs no more events than that (``thin``). Counts of gates are never thinned.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+BINS = 1024
+DENSITY_EVENTS = 100_000
+FULL_SCALE_PER_COFACTOR = 262144 / 150
+"""asinh(x / 150) on a 262,144 scale; other full scales (four-decade 10,000) in proportion."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Density:
+    """Smoothed event density on an even grid of the asinh axis.
+
+    ``centers`` and ``heights`` have shape (BINS,); ``heights`` add up to the number of events looked at.
+    """
+
+    centers: Floats
+    heights: Floats
+
+    def peak_below(self, index: int) -> float:
+        """Return the greatest height left of a bin."""
+        return float(self.heights[:index].max(initial=0.0))
+
+    def peak_above(self, index: int) -> float:
+        """Return the greatest height right of a bin."""
+        return float(self.heights[index + 1 :].max(initial=0.0))
+
+
+def cofactor(full_scale: float | None) -> float:
+    """Return the asinh cofactor for a channel's full scale.
+
+    Examples
+    --------
+    >>> round(cofactor(262144), 6), round(cofactor(None), 6)
+    (150.0, 150.0)
+    """
+    return (full_scale or 262144.0) / FULL_SCALE_PER_COFACTOR
+
+
+def thin(values: Floats, limit: int = DENSITY_EVENTS) -> Floats:
+    """Return every k-th event, so that at most ``limit`` remain: deterministic, and even over the acquisition."""
+    return values[:: max(1, -(-len(values) // limit))]
+
+
+def dither(values: Floats, *, seed: int) -> Floats:
+    """Return values spread over the gap to the next level where digitising left few levels, else the values as given.
+
+    A ten-bit channel shows combs instead of peaks; each event moves by up to half the gap to its neighbours.
+    """
+    levels, which = np.unique(values, return_inverse=True)
+    if len(levels) > 4096 or len(levels) < 3 or len(values) < 4 * len(levels):
+        return values
+    gaps = np.diff(levels)
+    half_gap = np.minimum(np.r_[gaps[0], gaps], np.r_[gaps, gaps[-1]])[which] / 2
+    spread: Floats = np.random.default_rng(seed).uniform(-1, 1, len(values)) * half_gap
+    return values + spread
+
+
+def bandwidth(values: Floats) -> float:
+    """Return the smoothing width: Silverman's rule of thumb, at least 0.08 asinh units.
+
+    ``0.9 min(sd, IQR / 1.34) n^-0.2`` (Silverman 1986, eq. 3.31).
+    """
+    low, high = np.quantile(values, (0.25, 0.75))
+    spread = min(float(values.std()), float(high - low) / 1.34)
+    return max(0.9 * spread * math.pow(len(values), -0.2), 0.08)
+
+
+def density(values: Floats, width: float) -> Density:
+    """Return the density of values, smoothed by a Gaussian with standard deviation ``width``.
+
+    Parameters
+    ----------
+    values : (n,) float64
+        Events on the axis that is smoothed (asinh or ln), n >= 1.
+    width : float
+        In units of that axis.
+    """
+    low, high = float(values.min()) - 4 * width, float(values.max()) + 4 * width
+    step = max((high - low) / BINS, 1e-12)
+    counts = np.bincount(((values - low) / step).astype(np.intp).clip(0, BINS - 1), minlength=BINS)
+    reach = min(int(4 * width / step) + 1, BINS // 2 - 1)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / width) ** 2)
+    heights = np.convolve(counts, kernel / kernel.sum(), mode="same").astype(np.float64)
+    return Density(low + np.linspace(0.5, BINS - 0.5, BINS) * step, heights)

@@ -1,0 +1,271 @@
+"""The ``reference`` gate: threshold and background of a rare positive population, from control samples.
+
+Placing a threshold and estimating a rate are two problems. The threshold is the lowest one at which few of the events
+above it are background; the references' rate above that same threshold is the background, to be subtracted
+(``cytocar.background``). References are brought to the sample's gain first (``alignment``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, Alignment, align
+from cytocar.gates.adaptive.comparison import differs
+from cytocar.gates.adaptive.density import Floats
+from cytocar.gates.adaptive.positives import Positives, describe
+from cytocar.gates.adaptive.valley import find_valley, full_scale
+from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
+from cytocar.template.model import RangeGate, ReferenceGate, Scale
+
+FEWEST_REFERENCE_EVENTS = 5000
+ENOUGH_REFERENCE_EVENTS = 100_000
+FEWEST_EVENTS = 100
+FEWEST_POSITIVES = 10
+LARGEST_FALSE_SHARE = 0.10
+LOWEST_QUANTILE = 0.99
+DEFAULT_REACH, LARGEST_REACH = 1.4, 4.0
+"""Thresholds in units of (99.9 % quantile - median) above the median of the aligned references."""
+VALLEY_PROMINENCE = 0.5
+SMALLEST_STAIN_INDEX = 3.0
+USUAL_BETWEEN_CV = 0.25
+REFERENCES_FOR_CV = 5
+ALIGNMENTS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pool:
+    """References of one kind of use, aligned to the sample and pooled: values sorted, shape (n,)."""
+
+    values: Floats
+    parts: tuple[Floats, ...]
+    ids: tuple[str, ...]
+    alignments: tuple[Alignment, ...]
+
+    def above(self, threshold: float) -> int:
+        return len(self.values) - int(np.searchsorted(self.values, threshold))
+
+    def rate(self, threshold: float) -> float:
+        return (self.above(threshold) + 0.5) / (len(self.values) + 1)
+
+    def reach(self, factor: float) -> float:
+        """Return median + factor * (99.9 % quantile - median)."""
+        median, top = np.quantile(self.values, (0.5, 0.999))
+        return float(median + factor * (top - median))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    threshold: float
+    resolved: bool
+    clamped: bool
+
+
+def fit(
+    population: str,
+    gate: ReferenceGate,
+    columns: Mapping[str, Floats],
+    *,
+    scales: Mapping[str, Scale],
+    ranges: Mapping[str, float],
+    references: Sequence[ReferenceEvents],
+    seed: int,
+) -> Fitted:
+    """Return the gate as a range, with the background of the references above the same threshold.
+
+    Parameters
+    ----------
+    columns : mapping of marker to (n,) float64
+        Compensated signals of the parent's events, linear scale.
+    references : sequence of ReferenceEvents
+        The same parent of fully stained CAR-negative samples: own baseline first, healthy donors to fill up. An FMO
+        places a threshold only; it has no sticky events, so it never gives a background.
+    """
+    values = columns[gate.marker]
+    values = values[np.isfinite(values)]
+    chosen, flags = _choose(gate, references)
+    if len(values) < FEWEST_EVENTS:
+        flags.append("FEW_EVENTS")
+    if not chosen or len(values) < FEWEST_EVENTS:
+        return _fallback(population, gate, values, flags)
+    pool, share = _aligned(values, chosen, gate)
+    flags.extend(_doubts(pool))
+    axis = full_scale(scales.get(gate.marker), ranges.get(gate.marker))
+    choice = _threshold(values, pool, gate, share, full_scale=axis, seed=seed)
+    if choice.clamped:
+        flags.append("CLAMPED")
+    if not choice.resolved:
+        flags.append("NO_RESOLVED_POSITIVES")
+    return _described(population, gate, values, pool, choice, flags)
+
+
+def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple[list[ReferenceEvents], list[str]]:
+    """Return the references to use in the template's order of kinds, up to enough events, and what is wrong with them.
+
+    FMOs are used only where there is nothing else.
+    """
+    usable = [one for kind in gate.controls for one in references if one.kind == kind]
+    stained = [one for one in usable if one.kind != "fmo"]
+    chosen: list[ReferenceEvents] = []
+    events = 0
+    for one in stained or usable:
+        if events >= ENOUGH_REFERENCE_EVENTS:
+            break
+        chosen.append(one)
+        events += len(one.values[gate.marker])
+    if not chosen:
+        return [], ["NO_REFERENCE"]
+    if events < FEWEST_REFERENCE_EVENTS:
+        return [], ["FEW_REFERENCE_EVENTS"]
+    return chosen, [] if stained else ["FMO_ONLY"]
+
+
+def _aligned(values: Floats, references: Sequence[ReferenceEvents], gate: ReferenceGate) -> tuple[_Pool, float]:
+    """Return the pooled references at the sample's gain, and a first estimate of the share of positives.
+
+    Alignment looks at negatives only, so it is repeated once their share is roughly known.
+    """
+    share = 0.0
+    signals = [one.values[gate.marker] for one in references]
+    signals = [signal[np.isfinite(signal)] for signal in signals]
+    for _ in range(ALIGNMENTS):
+        alignments = tuple(align(values, signal, negative_share=1 - share) for signal in signals)
+        parts = tuple(
+            np.sort(alignment.gain * signal + alignment.offset)
+            for alignment, signal in zip(alignments, signals, strict=True)
+        )
+        pool = _Pool(np.sort(np.concatenate(parts)), parts, tuple(one.sample_id for one in references), alignments)
+        threshold = pool.reach(1.0)
+        rate = pool.rate(threshold)
+        share = float(np.clip((np.mean(values >= threshold) - rate) / (1 - rate), 0.0, 0.95))
+    return pool, share
+
+
+def _doubts(pool: _Pool) -> list[str]:
+    flags = []
+    if not all(alignment.trusted for alignment in pool.alignments):
+        flags.append("ALIGNMENT_REJECTED")
+    if any(abs(np.log(alignment.gain)) > np.log(UNUSUAL_GAIN) for alignment in pool.alignments):
+        flags.append("GAIN_SHIFT")
+    return flags
+
+
+def _threshold(
+    values: Floats, pool: _Pool, gate: ReferenceGate, share: float, *, full_scale: float | None, seed: int
+) -> _Choice:
+    """Return the lowest threshold above which at most 10 % of the events are background, moved up to a valley.
+
+    Without ten events that stand out: 1.4 times as far above the references' median as their 99.9 % quantile.
+    """
+    low, high = float(np.quantile(pool.values, LOWEST_QUANTILE)), pool.reach(LARGEST_REACH)
+    candidates = np.linspace(low, high, 400)
+    upper = np.sort(values[values >= low])
+    above = len(upper) - np.searchsorted(upper, candidates)
+    rates = (len(pool.values) - np.searchsorted(pool.values, candidates) + 0.5) / (len(pool.values) + 1)
+    false_share = rates * len(values) * (1 - share) / np.maximum(above, 1)
+    good = np.flatnonzero((false_share <= LARGEST_FALSE_SHARE) & (above >= FEWEST_POSITIVES))
+    resolved = bool(len(good))
+    threshold = float(candidates[good[0]]) if resolved else pool.reach(DEFAULT_REACH)
+    if resolved:
+        valley = find_valley(
+            values, window=(threshold, high), prominence=VALLEY_PROMINENCE, full_scale=full_scale, seed=seed
+        )
+        threshold = threshold if valley is None else valley.at
+    placed = float(np.clip(threshold, *gate.window))
+    return _Choice(placed, resolved, placed != threshold)
+
+
+def _described(
+    population: str, gate: ReferenceGate, values: Floats, pool: _Pool, choice: _Choice, flags: list[str]
+) -> Fitted:
+    """Return the placed gate with its background, its sensitivity, and the comparison with the fallback."""
+    threshold = choice.threshold
+    bright = values[values >= threshold]
+    events = pool.above(threshold)
+    positives = _positives(bright, pool, threshold, len(values))
+    center, spread = _center_and_spread(pool.values)
+    stain_index = (positives.median - center) / (2 * spread) if choice.resolved else None
+    if stain_index is not None and stain_index < SMALLEST_STAIN_INDEX:
+        flags.append("NOT_QUANTIFIABLE")
+    kept_by_fallback = int(np.count_nonzero(values >= gate.fallback))
+    net = _net_events(len(bright), len(values), pool.rate(threshold)) / positives.sensitivity
+    if differs(net, _net_events(kept_by_fallback, len(values), pool.rate(gate.fallback))):
+        flags.append("DIFFERS_FROM_FIXED")
+    background = None
+    if "FMO_ONLY" not in flags:
+        background = Background(
+            events=events,
+            of_events=len(pool.values),
+            control_ids=pool.ids,
+            between_cv=_between_cv(pool, threshold),
+            sensitivity=positives.sensitivity,
+            sensitivity_sd=positives.sensitivity_sd,
+        )
+    gain = float(np.exp(np.mean([np.log(alignment.gain) for alignment in pool.alignments])))
+    measured = {"gain": gain, "sensitivity": positives.sensitivity, "stain_index": stain_index}
+    decision = _decision(population, gate, values, threshold, flags, Source.REFERENCE)
+    others = tuple(
+        Decision(population, gate.kind, name, value, Source.REFERENCE, events=len(values))
+        for name, value in measured.items()
+    )
+    extras = {name: value for name, value in measured.items() if value is not None}
+    return Fitted(RangeGate(kind="range", marker=gate.marker, min=threshold), (decision, *others), background, extras)
+
+
+def _fallback(population: str, gate: ReferenceGate, values: Floats, flags: list[str]) -> Fitted:
+    decision = _decision(population, gate, values, gate.fallback, flags, Source.FALLBACK)
+    return Fitted(RangeGate(kind="range", marker=gate.marker, min=gate.fallback), (decision,))
+
+
+def _decision(
+    population: str, gate: ReferenceGate, values: Floats, threshold: float, flags: list[str], source: Source
+) -> Decision:
+    kept, kept_by_fallback = (int(np.count_nonzero(values >= at)) for at in (threshold, gate.fallback))
+    return Decision(
+        population=population,
+        kind=gate.kind,
+        parameter="threshold",
+        value=threshold,
+        source=source,
+        window=gate.window,
+        clamped="CLAMPED" in flags,
+        events=len(values),
+        fallback=gate.fallback,
+        flags=tuple(flags),
+        kept=kept,
+        kept_by_fallback=kept_by_fallback,
+    )
+
+
+def _positives(bright: Floats, pool: _Pool, threshold: float, events: int) -> Positives:
+    if threshold <= 0 or len(bright) == 0:
+        return Positives(1.0, 0.0, threshold)
+    net = _net_events(len(bright), events, pool.rate(threshold))
+    weight = (events - net) / len(pool.values)
+    return describe(bright, pool.values[len(pool.values) - pool.above(threshold) :], weight, threshold)
+
+
+def _net_events(kept: int, events: int, rate: float) -> float:
+    return max(0.0, (kept - events * rate) / (1 - rate))
+
+
+def _center_and_spread(values: Floats) -> tuple[float, float]:
+    """Return the median and half the distance between the 15.9 % and 84.1 % quantiles."""
+    low, middle, high = np.quantile(values, (0.159, 0.5, 0.841))
+    return float(middle), max(float(high - low) / 2, 1e-9)
+
+
+def _between_cv(pool: _Pool, threshold: float) -> float:
+    """Return how much the background rate varies between references beyond counting, at least five of them given.
+
+    The excess of the rates' variance over its Poisson part, relative to the pooled rate; bounded to 0.1 - 1.
+    """
+    if len(pool.parts) < REFERENCES_FOR_CV:
+        return USUAL_BETWEEN_CV
+    rate = pool.rate(threshold)
+    sizes = np.array([len(part) for part in pool.parts])
+    counts = np.array([len(part) - np.searchsorted(part, threshold) for part in pool.parts])
+    excess = float(((counts - rate * sizes) ** 2 - rate * sizes).sum() / ((rate * sizes) ** 2).sum())
+    return float(np.clip(np.sqrt(max(excess, 0.0)), 0.1, 1.0))

@@ -1,0 +1,177 @@
+"""The ``singlets`` gate: single events by the ratio of pulse height (or width) to area.
+
+Two cells that cross the laser together add their areas but not their heights. The ratio of single events drifts with
+size, so its mode is followed over the area; the spread is taken from the upper side, where no doublets are. (A robust
+regression of height on area is pulled to the doublets: they are the majority among the largest events.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cytocar.gates.adaptive.comparison import differs
+from cytocar.gates.adaptive.density import Floats, density, thin
+from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
+from cytocar.template.model import PolygonGate, Scale, SingletsGate
+
+FEWEST_EVENTS = 50
+FEWEST_FOR_LINE = 500
+AREA_BINS = 12
+FEWEST_PER_BIN = 100
+SIGMAS_BELOW, SIGMAS_ABOVE = 3.0, 5.0
+SMALLEST_SIGMA = 0.01
+EXPECTED_KEPT = (0.70, 0.999)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """ln(height / area) of single events over ln(area): straight between the knots, constant outside them."""
+
+    knots: Floats
+    ratios: Floats
+
+    def at(self, area: Floats) -> Floats:
+        return np.interp(area, self.knots, self.ratios)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Lowest and highest ln(height / area), relative to the line."""
+
+    low: float
+    high: float
+
+    def count(self, residual: Floats) -> int:
+        return int(np.count_nonzero((residual > self.low) & (residual < self.high)))
+
+
+def fit(
+    population: str,
+    gate: SingletsGate,
+    columns: Mapping[str, Floats],
+    *,
+    scales: Mapping[str, Scale],
+    ranges: Mapping[str, float],
+    references: Sequence[ReferenceEvents],
+    seed: int,
+) -> Fitted:
+    """Return the gate as a polygon on area and height (or width) around the line of single events.
+
+    The limits are factors of the sample's own mode of height / area, and so are the template's ``fallback`` and
+    ``window``: 1 is the mode itself.
+    """
+    area, ratio = _pulses(gate, columns, ranges)
+    flags: list[str] = []
+    fallback = _Limits(float(np.log(gate.fallback[0])), float(np.log(gate.fallback[1])))
+    line, limits = _median_line(area, ratio), fallback
+    if len(area) < FEWEST_FOR_LINE:
+        flags.append("FEW_EVENTS")
+        if len(area) >= FEWEST_EVENTS:
+            # the median absolute deviation of a normal spread is 0.6745 sigma
+            spread = float(np.median(np.abs(ratio - line.ratios[0]))) / 0.6745
+            limits = _Limits(-4 * max(spread, SMALLEST_SIGMA), fallback.high)
+    else:
+        line = _mode_line(area, ratio)
+        above = ratio - line.at(area)
+        sigma = max(float(np.quantile(above[above > 0], 0.6827)), SMALLEST_SIGMA)
+        limits = _Limits(-SIGMAS_BELOW * sigma, SIGMAS_ABOVE * sigma)
+    placed = _Limits(max(limits.low, float(np.log(gate.window[0]))), min(limits.high, float(np.log(gate.window[1]))))
+    if placed != limits:
+        flags.append("CLAMPED")
+    residual = ratio - line.at(area)
+    kept, kept_by_fallback = placed.count(residual), fallback.count(residual)
+    if len(area) >= FEWEST_FOR_LINE and not EXPECTED_KEPT[0] <= kept / len(area) <= EXPECTED_KEPT[1]:
+        flags.append("UNUSUAL_SHARE_KEPT")
+    if differs(kept, kept_by_fallback):
+        flags.append("DIFFERS_FROM_FIXED")
+    decisions = tuple(
+        Decision(
+            population=population,
+            kind=gate.kind,
+            parameter=parameter,
+            value=float(np.exp(value)),
+            source=Source.FALLBACK if len(area) < FEWEST_EVENTS else Source.SINGLETS,
+            window=gate.window,
+            clamped="CLAMPED" in flags,
+            events=len(area),
+            fallback=fallback_value,
+            flags=tuple(flags),
+            kept=kept,
+            kept_by_fallback=kept_by_fallback,
+        )
+        for parameter, value, fallback_value in (
+            ("ratio_min", placed.low, gate.fallback[0]),
+            ("ratio_max", placed.high, gate.fallback[1]),
+        )
+    )
+    top = max(ranges.get(gate.area, 0.0), float(columns[gate.area].max(initial=1.0))) * 1.01
+    return Fitted(_polygon(gate, line, placed, top), decisions)
+
+
+def _pulse(gate: SingletsGate) -> str:
+    pulse = gate.height or gate.width
+    if pulse is None:
+        raise ValueError("a singlets gate names height or width")
+    return pulse
+
+
+def _pulses(gate: SingletsGate, columns: Mapping[str, Floats], ranges: Mapping[str, float]) -> tuple[Floats, Floats]:
+    """Return ln(area) and ln(height / area), without events at the range limits; 1 / width stands for the ratio."""
+    pulse = _pulse(gate)
+    area, height = thin(columns[gate.area]), thin(columns[pulse])
+    usable = (area > 0) & (height > 0)
+    usable &= (area < 0.999 * ranges.get(gate.area, np.inf)) & (height < 0.999 * ranges.get(pulse, np.inf))
+    log_area, log_pulse = np.log(area[usable]), np.log(height[usable])
+    return log_area, (log_pulse - log_area if gate.height else -log_pulse)
+
+
+def _median_line(area: Floats, ratio: Floats) -> _Line:
+    if len(area) == 0:
+        return _Line(np.zeros(1), np.zeros(1))
+    return _Line(np.array([np.median(area)]), np.array([np.median(ratio)]))
+
+
+def _mode_line(area: Floats, ratio: Floats) -> _Line:
+    """Return the Theil-Sen line through the modes of the ratio in bins of area (Sen 1968)."""
+    bins = min(AREA_BINS, len(area) // FEWEST_PER_BIN)
+    edges = np.quantile(area, np.linspace(0, 1, bins + 1)[1:-1])
+    which = np.searchsorted(edges, area)
+    centers = np.array([np.median(area[which == index]) for index in range(bins)])
+    modes = np.array([_single_mode(ratio[which == index]) for index in range(bins)])
+    first, second = np.triu_indices(bins, 1)
+    apart = centers[second] - centers[first]
+    distinct = apart > 1e-9
+    slopes = (modes[second] - modes[first])[distinct] / apart[distinct]
+    slope = float(np.median(slopes)) if len(slopes) else 0.0
+    level = float(np.median(modes - slope * centers))
+    return _Line(centers, level + slope * centers)
+
+
+def _single_mode(ratio: Floats) -> float:
+    """Return the highest ratio among the peaks of at least 0.3 of the tallest: doublets have the lower ratios."""
+    low, high = np.quantile(ratio, (0.25, 0.75))
+    width = max(0.9 * min(float(ratio.std()), float(high - low) / 1.34) * len(ratio) ** -0.2, 0.01)
+    smooth = density(ratio, width)
+    heights = smooth.heights
+    peaks = np.flatnonzero((heights[1:-1] > heights[:-2]) & (heights[1:-1] >= heights[2:])) + 1
+    tall = peaks[heights[peaks] >= 0.3 * heights.max()]
+    return float(smooth.centers[tall[-1]])
+
+
+def _polygon(gate: SingletsGate, line: _Line, limits: _Limits, top: float) -> PolygonGate:
+    """Return the band between the limits from area 0 to the top of the area's range."""
+    areas = np.r_[np.exp(line.knots[line.knots < np.log(top)]), top]
+    ratios = line.at(np.log(areas))
+    edges = []
+    for limit in (limits.low, limits.high):
+        if gate.height:
+            pulse = areas * np.exp(ratios + limit)
+            edges.append([(0.0, 0.0), *zip(areas.tolist(), pulse.tolist(), strict=True)])
+        else:
+            pulse = np.exp(-(ratios + limit))
+            edges.append([(0.0, float(pulse[0])), *zip(areas.tolist(), pulse.tolist(), strict=True)])
+    corners = [*edges[0], *reversed(edges[1])]
+    return PolygonGate(kind="polygon", x=gate.area, y=_pulse(gate), vertices=tuple(corners))

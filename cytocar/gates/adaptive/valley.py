@@ -1,0 +1,174 @@
+"""The ``valley`` gate: a threshold at the valley between two peaks of one marker (viability, CD45, CD3, CD4, CD8).
+
+A valley counts only inside the template's window, with enough events on both sides and enough depth; several are
+smoothed until one is left. No valley: the template's fallback, and a flag. Never an unguarded minimum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cytocar.gates.adaptive.comparison import differs
+from cytocar.gates.adaptive.density import Density, Floats, bandwidth, cofactor, density, dither, thin
+from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
+from cytocar.template.model import LinearScale, RangeGate, Scale, ValleyGate
+
+FEWEST_EVENTS = 100
+SMOOTHINGS = (1.0, 1.4, 2.0, 2.8, 4.0)
+CLEAR_PROMINENCE = 0.25
+FEWEST_BESIDE = 20
+SMALLEST_SHARE_BESIDE = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class Valley:
+    """A minimum between two peaks: where, in data units, and ``1 - height / lower peak``."""
+
+    at: float
+    prominence: float
+
+
+def fit(
+    population: str,
+    gate: ValleyGate,
+    columns: Mapping[str, Floats],
+    *,
+    scales: Mapping[str, Scale],
+    ranges: Mapping[str, float],
+    references: Sequence[ReferenceEvents],
+    seed: int,
+) -> Fitted:
+    """Return the gate as a range, placed at the valley of the parent's events.
+
+    Parameters
+    ----------
+    columns : mapping of marker to (n,) float64
+        Compensated signals of the parent's events, linear scale.
+    """
+    values = columns[gate.marker]
+    finite = values[np.isfinite(values)]
+    flags: list[str] = []
+    valley = None
+    if len(finite) < FEWEST_EVENTS:
+        flags.append("FEW_EVENTS")
+    else:
+        valley = find_valley(
+            finite,
+            window=gate.window,
+            prominence=gate.prominence,
+            full_scale=full_scale(scales.get(gate.marker), ranges.get(gate.marker)),
+            range_limit=ranges.get(gate.marker),
+            seed=seed,
+        )
+        if valley is None:
+            flags.append("NO_VALLEY")
+        elif valley.prominence < CLEAR_PROMINENCE:
+            flags.append("DIM")
+    clamped = valley is not None and not gate.window[0] < valley.at < gate.window[1]
+    if clamped:
+        flags.append("CLAMPED")
+    value = gate.fallback if valley is None else valley.at
+    above = gate.keep == "above"
+    kept, kept_by_fallback = (
+        int(np.count_nonzero(finite >= at if above else finite < at)) for at in (value, gate.fallback)
+    )
+    if differs(kept, kept_by_fallback):
+        flags.append("DIFFERS_FROM_FIXED")
+    decision = Decision(
+        population=population,
+        kind=gate.kind,
+        parameter="threshold",
+        value=value,
+        source=Source.FALLBACK if valley is None else Source.VALLEY,
+        window=gate.window,
+        clamped=clamped,
+        events=len(finite),
+        fallback=gate.fallback,
+        flags=tuple(flags),
+        kept=kept,
+        kept_by_fallback=kept_by_fallback,
+    )
+    bounds = {"min": value} if above else {"max": value}
+    return Fitted(RangeGate(kind="range", marker=gate.marker, **bounds), (decision,))
+
+
+def full_scale(scale: Scale | None, range_limit: float | None) -> float | None:
+    """Return the top of a marker's axis: its scale's T, else the channel's range."""
+    if scale is None or isinstance(scale, LinearScale):
+        return range_limit
+    return scale.T
+
+
+def find_valley(
+    values: Floats,
+    *,
+    window: tuple[float, float],
+    prominence: float = CLEAR_PROMINENCE,
+    full_scale: float | None = None,
+    range_limit: float | None = None,
+    seed: int = 0,
+) -> Valley | None:
+    """Return the one valley inside the window, None if there is none that the events support.
+
+    Parameters
+    ----------
+    values : (n,) float64
+        Finite signals, linear scale.
+    window : (low, high)
+        In data units; a valley outside does not count.
+    prominence : float
+        Smallest ``1 - f_valley / min(peaks)``.
+    range_limit : float, optional
+        Events at this limit stay out of the density: they pile up there whatever they are.
+    """
+    per_unit = cofactor(full_scale)
+    looked_at = thin(values)
+    if range_limit is not None:
+        looked_at = looked_at[looked_at < 0.999 * range_limit]
+    if len(looked_at) < FEWEST_EVENTS:
+        return None
+    signal = np.arcsinh(dither(looked_at, seed=seed) / per_unit)
+    low, high = np.arcsinh(np.asarray(window) / per_unit)
+    width = bandwidth(signal)
+    found: list[tuple[float, float]] = []
+    for smoothing in SMOOTHINGS:
+        candidates = _valleys(density(signal, width * smoothing), low, high, prominence)
+        found = candidates or found
+        if len(candidates) <= 1:
+            break
+    if not found:
+        return None
+    at, depth = max(found, key=lambda valley: valley[1])
+    return Valley(at=float(np.clip(np.sinh(at) * per_unit, *window)), prominence=depth)
+
+
+def _valleys(smooth: Density, low: float, high: float, prominence: float) -> list[tuple[float, float]]:
+    """Return (place on the asinh axis, prominence) of each minimum that is deep enough and has enough on both sides.
+
+    The place is the middle of the valley's floor, held inside the window: between well separated peaks the density is
+    almost nil over a wide stretch, and its exact minimum is chance.
+    """
+    heights = smooth.heights
+    minima = np.flatnonzero((heights[1:-1] < heights[:-2]) & (heights[1:-1] <= heights[2:])) + 1
+    below = np.cumsum(heights)
+    fewest = max(FEWEST_BESIDE, SMALLEST_SHARE_BESIDE * below[-1])
+    valleys = []
+    for index in minima.tolist():
+        lower_peak = min(smooth.peak_below(index), smooth.peak_above(index))
+        depth = 1 - float(heights[index]) / lower_peak
+        if depth >= prominence and fewest <= below[index] <= below[-1] - fewest:
+            left, right = _floor(smooth, index, lower_peak)
+            if left <= high and right >= low:
+                valleys.append((float(np.clip((left + right) / 2, low, high)), depth))
+    return valleys
+
+
+def _floor(smooth: Density, index: int, lower_peak: float) -> tuple[float, float]:
+    """Return the stretch around a minimum where the density stays within 1 % of the lower peak from it."""
+    floor = smooth.heights <= smooth.heights[index] + 0.01 * lower_peak
+    left = index - int(np.argmin(floor[index::-1])) + 1
+    right = index + int(np.argmin(floor[index:])) - 1
+    return float(smooth.centers[left]), float(smooth.centers[right])

@@ -1,0 +1,95 @@
+"""Beads are found where they went; lymphocytes are found with their blasts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.path import Path
+
+from cytocar.gates.adaptive import cluster
+from cytocar.gates.adaptive.density import Floats
+from cytocar.gates.decision import Fitted, Source
+from cytocar.template.model import ClusterGate, PolygonGate
+
+BEADS = ClusterGate(kind="cluster", x="CD4", y="CD8", near=(60_000, 60_000))
+LYMPHOCYTES = ClusterGate(kind="cluster", x="FSC-A", y="SSC-A", near=(97_000, 38_000), core={"CD3": (400, 5000)})
+
+
+def spot(center: tuple[float, float], cv: tuple[float, float], n: int, seed: int) -> Floats:
+    return np.asarray(np.array(center) * np.exp(np.random.default_rng(seed).normal(0, cv, (n, 2))))
+
+
+def inside(fitted: Fitted, points: Floats) -> Floats:
+    assert isinstance(fitted.gate, PolygonGate)
+    return np.asarray(Path(fitted.gate.vertices).contains_points(points))
+
+
+def find_beads(points: Floats) -> Fitted:
+    columns = {"CD4": points[:, 0], "CD8": points[:, 1]}
+    return cluster.fit("beads", BEADS, columns, scales={}, ranges={}, references=(), seed=0)
+
+
+@pytest.mark.parametrize("moved", [1 / 1.5, 1.0, 1.5])
+@pytest.mark.parametrize("n", [200, 20_000])
+def test_beads_are_found_when_their_centre_moves(moved: float, n: int) -> None:
+    beads = spot((60_000 * moved, 60_000 * moved), (0.05, 0.05), n, 0)
+    cells = np.concatenate([spot((4000, 200), (0.3, 0.5), 20_000, 1), spot((80, 20_000), (0.5, 0.3), 10_000, 2)])
+    fitted = find_beads(np.concatenate([beads, cells]))
+    assert inside(fitted, beads).mean() >= 0.99
+    assert inside(fitted, cells).sum() == 0
+    assert fitted.decisions[0].source is Source.CLUSTER
+
+
+def test_no_beads_give_the_fallback_and_a_flag() -> None:
+    fitted = find_beads(spot((4000, 200), (0.3, 0.5), 20_000, 1))
+    assert {decision.source for decision in fitted.decisions} == {Source.FALLBACK}
+    assert "FEW_EVENTS" in fitted.decisions[0].flags
+
+
+def test_beads_beyond_the_window_are_not_taken_for_beads() -> None:
+    fitted = find_beads(spot((150_000, 150_000), (0.05, 0.05), 5000, 1))
+    assert fitted.decisions[0].source is Source.FALLBACK
+    assert fitted.decisions[0].value == pytest.approx(60_000)
+
+
+def test_spread_out_events_are_flagged_as_no_tight_spot() -> None:
+    fitted = find_beads(spot((60_000, 60_000), (0.3, 0.3), 2000, 1))
+    assert "WIDE_CLUSTER" in fitted.decisions[0].flags
+
+
+def find_lymphocytes(blast_share: float, blast_size: float, gain: float = 1.0) -> tuple[Fitted, dict[str, Floats]]:
+    random = np.random.default_rng(5)
+    n_blasts = int(20_000 * blast_share)
+    clouds = {
+        "resting": gain * spot((97e3, 38e3), (0.12, 0.15), 20_000 - n_blasts, 1),
+        "blasts": gain * spot((97e3 * blast_size, 38e3 * (2 * blast_size - 1)), (0.16, 0.2), n_blasts, 2),
+        "nk": gain * spot((97e3, 38e3), (0.12, 0.15), 5000, 3),
+        "monocytes": gain * spot((150e3, 85e3), (0.12, 0.15), 4000, 4),
+    }
+    cd3 = [6000 * np.exp(random.normal(0, 0.28, 20_000)), random.normal(90, 60, 5000), random.normal(200, 100, 4000)]
+    points = np.concatenate(list(clouds.values()))
+    columns = {"FSC-A": points[:, 0], "SSC-A": points[:, 1], "CD3": np.concatenate(cd3)}
+    fitted = cluster.fit("lymphocytes", LYMPHOCYTES, columns, scales={}, ranges={}, references=(), seed=0)
+    return fitted, clouds
+
+
+@pytest.mark.parametrize("gain", [0.8, 1.0, 1.2])
+@pytest.mark.parametrize(("share", "size"), [(0.05, 1.15), (0.3, 1.15), (0.6, 1.15), (0.05, 1.4), (0.3, 1.4)])
+def test_lymphocytes_are_found_with_their_blasts(share: float, size: float, gain: float) -> None:
+    fitted, clouds = find_lymphocytes(share, size, gain)
+    assert inside(fitted, clouds["resting"]).mean() > 0.99
+    assert inside(fitted, clouds["nk"]).mean() > 0.99
+    assert inside(fitted, clouds["blasts"]).mean() > 0.90
+
+
+def test_monocytes_stay_out_where_blasts_do_not_reach_them() -> None:
+    fitted, clouds = find_lymphocytes(0.2, 1.15)
+    assert inside(fitted, clouds["monocytes"]).mean() < 0.12
+
+
+def test_no_t_cells_give_the_fallback_and_a_flag() -> None:
+    points = spot((97e3, 38e3), (0.12, 0.15), 5000, 1)
+    columns = {"FSC-A": points[:, 0], "SSC-A": points[:, 1], "CD3": np.random.default_rng(0).normal(90, 60, 5000)}
+    fitted = cluster.fit("lymphocytes", LYMPHOCYTES, columns, scales={}, ranges={}, references=(), seed=0)
+    assert fitted.decisions[0].source is Source.FALLBACK
+    assert "NO_VALLEY" in fitted.decisions[0].flags

@@ -1,0 +1,118 @@
+"""The CAR threshold and its background, from references at another gain than the sample's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cytocar.gates.adaptive import reference
+from cytocar.gates.adaptive.alignment import align
+from cytocar.gates.adaptive.density import Floats
+from cytocar.gates.decision import Fitted, ReferenceEvents, Source
+from cytocar.template.model import RangeGate, ReferenceGate
+
+CAR = ReferenceGate(kind="reference", marker="CAR", fallback=900, window=(200, 4000))
+
+
+def negatives(n: int, seed: int, gain: float = 1.0) -> Floats:
+    random = np.random.default_rng(seed)
+    sticky = random.random(n) < 0.0003
+    return gain * np.where(sticky, 1500 * np.exp(random.normal(0, 0.8, n)), random.normal(80, 90, n))
+
+
+def positives(n: int, seed: int, gain: float = 1.0, median: float = 2500) -> Floats:
+    return gain * median * np.exp(np.random.default_rng(seed).normal(0, 0.8, n))
+
+
+def control(n: int = 100_000, kind: str = "baseline", seed: int = 9, name: str = "B1") -> ReferenceEvents:
+    return ReferenceEvents(name, kind, "t_cells", {"CAR": negatives(n, seed)})
+
+
+def place(values: Floats, *references: ReferenceEvents, gate: ReferenceGate = CAR) -> Fitted:
+    return reference.fit("car_t", gate, {"CAR": values}, scales={}, ranges={}, references=references, seed=1)
+
+
+def threshold(fitted: Fitted) -> float:
+    assert isinstance(fitted.gate, RangeGate)
+    assert fitted.gate.min is not None
+    return fitted.gate.min
+
+
+@pytest.mark.parametrize("gain", [0.8, 1.0, 1.2])
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_alignment_finds_the_gain(gain: float, share: float) -> None:
+    n = int(50_000 * share)
+    sample = np.concatenate([negatives(50_000 - n, 1, gain), positives(n, 2, gain)])
+    assert align(sample, negatives(100_000, 3), negative_share=1 - share).gain == pytest.approx(gain, rel=0.06)
+
+
+def test_alignment_at_the_edge_is_not_trusted() -> None:
+    assert not align(negatives(20_000, 1, 3.0), negatives(20_000, 2)).trusted
+
+
+@pytest.mark.parametrize("gain", [0.8, 1.0, 1.2])
+def test_threshold_follows_the_gain_and_keeps_the_positives(gain: float) -> None:
+    low, high = negatives(45_000, 1, gain), positives(5000, 2, gain)
+    fitted = place(np.concatenate([low, high]), control())
+    assert (low >= threshold(fitted)).mean() < 0.01
+    assert (high >= threshold(fitted)).mean() > 0.95
+    assert fitted.decisions[0].source is Source.REFERENCE
+    assert fitted.background is not None
+    assert fitted.background.sensitivity == pytest.approx((high >= threshold(fitted)).mean(), abs=0.03)
+
+
+def test_without_positives_the_references_alone_place_the_threshold() -> None:
+    fitted = place(negatives(50_000, 1), control())
+    assert "NO_RESOLVED_POSITIVES" in fitted.decisions[0].flags
+    assert fitted.background is not None
+    assert fitted.background.events < 80
+    assert fitted.background.of_events == 100_000
+
+
+def test_without_a_reference_the_fallback_holds_and_there_is_no_background() -> None:
+    fitted = place(negatives(50_000, 1))
+    assert threshold(fitted) == 900
+    assert fitted.background is None
+    assert fitted.decisions[0].flags == ("NO_REFERENCE",)
+
+
+def test_few_reference_events_are_no_reference() -> None:
+    fitted = place(negatives(50_000, 1), control(4000))
+    assert fitted.background is None
+    assert fitted.decisions[0].flags == ("FEW_REFERENCE_EVENTS",)
+
+
+def test_fmo_places_a_threshold_but_never_a_background() -> None:
+    gate = CAR.model_copy(update={"controls": ("baseline", "healthy", "fmo")})
+    fitted = place(negatives(50_000, 1), control(kind="fmo"), gate=gate)
+    assert fitted.background is None
+    assert "FMO_ONLY" in fitted.decisions[0].flags
+
+
+def test_own_baseline_comes_before_healthy_donors() -> None:
+    healthy = control(kind="healthy", name="H1", seed=4)
+    own = control(kind="baseline", name="B1", seed=5)
+    fitted = place(negatives(50_000, 1), healthy, own)
+    assert fitted.background is not None
+    assert fitted.background.control_ids == ("B1",)
+
+
+def test_healthy_donors_fill_up_a_small_baseline() -> None:
+    fitted = place(
+        negatives(50_000, 1), control(kind="healthy", name="H1"), control(8000, kind="baseline", name="B1", seed=5)
+    )
+    assert fitted.background is not None
+    assert fitted.background.control_ids == ("B1", "H1")
+
+
+def test_threshold_stays_in_its_window() -> None:
+    gate = ReferenceGate(kind="reference", marker="CAR", fallback=2000, window=(1500, 4000))
+    fitted = place(negatives(50_000, 1), control(), gate=gate)
+    assert threshold(fitted) == 1500
+    assert fitted.decisions[0].clamped
+
+
+def test_order_of_events_does_not_matter() -> None:
+    values = np.concatenate([negatives(20_000, 1), positives(500, 2)])
+    shuffled = np.random.default_rng(0).permutation(values)
+    assert threshold(place(values, control())) == pytest.approx(threshold(place(shuffled, control())), rel=1e-9)

@@ -1,0 +1,77 @@
+"""Single events: doublets go, large single cells stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from matplotlib.path import Path
+
+from cytocar.gates.adaptive import singlets
+from cytocar.gates.adaptive.density import Floats
+from cytocar.gates.decision import Fitted
+from cytocar.template.model import PolygonGate, SingletsGate
+
+Bools = npt.NDArray[np.bool_]
+
+HEIGHT = SingletsGate(kind="singlets", area="FSC-A", height="FSC-H")
+WIDTH = SingletsGate(kind="singlets", area="FSC-A", width="FSC-W", window=(0.4, 2.0))
+
+
+def tube(n: int, doublets: float = 0.05, blasts: float = 0.1, seed: int = 0) -> tuple[Floats, Floats, Bools]:
+    """Return area, height and which events are doublets: areas add, heights hardly."""
+    random = np.random.default_rng(seed)
+    area = 97e3 * np.exp(random.normal(0, 0.13, n)) * np.where(random.random(n) < blasts, 1.5, 1.0)
+    height = 0.8 * area**0.99 * np.exp(random.normal(0, 0.03, n))
+    double = random.random(n) < doublets
+    partner = random.permutation(n)
+    height = np.where(double, np.maximum(height, height[partner]) * 1.05, height)
+    area = np.where(double, area + area[partner], area)
+    return area, height, double
+
+
+def inside(fitted: Fitted, x: Floats, y: Floats) -> Bools:
+    assert isinstance(fitted.gate, PolygonGate)
+    return np.asarray(Path(fitted.gate.vertices).contains_points(np.stack([x, y], axis=1)))
+
+
+def place(gate: SingletsGate, area: Floats, pulse: Floats) -> Fitted:
+    columns = dict(zip(gate.markers(), (area, pulse), strict=True))
+    ranges = dict.fromkeys(gate.markers(), 1e6)
+    return singlets.fit("singlets", gate, columns, scales={}, ranges=ranges, references=(), seed=0)
+
+
+@pytest.mark.parametrize("doublets", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("gate", [HEIGHT, WIDTH], ids=["height", "width"])
+def test_doublets_go_and_blasts_stay(gate: SingletsGate, doublets: float) -> None:
+    area, height, double = tube(20_000, doublets)
+    pulse = height if gate.height else 65536 * area / height
+    kept = inside(place(gate, area, pulse), area, pulse)
+    large = ~double & (area > 120e3)
+    assert kept[~double].mean() > 0.98
+    assert kept[large].mean() > 0.95
+    if doublets:
+        assert kept[double].mean() < 0.02
+
+
+def test_few_events_use_the_median_and_a_flag() -> None:
+    area, height, double = tube(300)
+    fitted = place(HEIGHT, area, height)
+    assert "FEW_EVENTS" in fitted.decisions[0].flags
+    kept = inside(fitted, area, height)
+    assert kept[~double].mean() > 0.95
+    assert kept[double].mean() < 0.1
+
+
+def test_no_events_give_the_fallback() -> None:
+    fitted = place(HEIGHT, np.zeros(0), np.zeros(0))
+    assert fitted.decisions[0].value == pytest.approx(0.7)
+
+
+def test_limits_stay_in_the_window() -> None:
+    area, height, _ = tube(5000)
+    tight = SingletsGate(kind="singlets", area="FSC-A", height="FSC-H", fallback=(0.97, 1.02), window=(0.95, 1.03))
+    low, high = place(tight, area, height).decisions
+    assert low.value == pytest.approx(0.95)
+    assert high.value == pytest.approx(1.03)
+    assert "CLAMPED" in low.flags

@@ -1,0 +1,84 @@
+"""Net shares: the background goes, the uncertainty stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cytocar.background import net_share
+from cytocar.gates.decision import Background
+
+
+def reference(events: int = 30, of_events: int = 100_000) -> Background:
+    return Background(events, of_events, ("B1",))
+
+
+def test_background_alone_is_no_positive_share() -> None:
+    share = net_share(15, 50_000, reference(), assumed_percent=0.05, seed=1)
+    assert share.raw.value == pytest.approx(0.03)
+    assert share.net.value == 0
+    assert share.net.low == 0
+    assert share.net.high is not None
+    assert 0 < share.net.high < 0.05
+
+
+def test_net_is_raw_minus_background_where_nothing_is_missed() -> None:
+    share = net_share(515, 50_000, reference(), assumed_percent=0.05, seed=1)
+    assert share.net.value == pytest.approx(100 * (0.0103 - 0.000305) / (1 - 0.000305), rel=1e-3)
+
+
+def test_positives_below_the_threshold_are_added() -> None:
+    missed = Background(0, 100_000, ("B1",), sensitivity=0.8, sensitivity_sd=0.05)
+    share = net_share(400, 50_000, missed, assumed_percent=0.05, seed=1)
+    assert share.net.value == pytest.approx(1.0, rel=0.01)
+    assert share.raw.value == pytest.approx(0.8)
+
+
+def test_without_reference_nothing_below_a_tenth_of_a_percent_is_claimed() -> None:
+    share = net_share(60, 50_000, None, assumed_percent=0.05, seed=1)
+    assert share.lod_percent is not None
+    assert share.lod_percent >= 0.1
+    assert share.net.low == 0
+    assert share.flags == ("NO_REFERENCE",)
+
+
+def test_empty_parent_is_unknown_not_zero() -> None:
+    share = net_share(0, 0, reference(), assumed_percent=0.05, seed=1)
+    assert share.raw.value is None
+    assert share.net.value is None
+    assert share.lod_percent is None
+
+
+def test_same_seed_same_interval() -> None:
+    one, two = (net_share(65, 50_000, reference(), assumed_percent=0.05, seed=7) for _ in range(2))
+    assert one == two
+
+
+def test_limits_fall_with_more_events() -> None:
+    few, many = (net_share(0, n, reference(), assumed_percent=0.05, seed=1) for n in (10_000, 200_000))
+    assert few.lod_percent is not None
+    assert many.lod_percent is not None
+    assert many.lod_percent < few.lod_percent
+    assert many.lob_events > few.lob_events
+
+
+def test_limit_of_blank_agrees_with_poisson_where_the_background_is_known() -> None:
+    certain = Background(10_000, 100_000_000, ("B1",), between_cv=1e-6)
+    assert net_share(0, 50_000, certain, assumed_percent=0.05, seed=1).lob_events == 9  # Poisson mean 5
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.001, 0.1), (0.01, 1.0), (0.4, 40.0)])
+def test_interval_covers_the_truth(share: float, expected: float) -> None:
+    random = np.random.default_rng(3)
+    n, covered, lifted = 50_000, 0, 0
+    for seed in range(60):
+        rate = 0.0003 * np.exp(random.normal(0, 0.25))
+        counted = random.binomial(n, share) + random.binomial(n, rate * (1 - share))
+        net = net_share(int(counted), n, reference(int(random.poisson(30))), assumed_percent=0.05, seed=seed).net
+        assert net.low is not None
+        assert net.high is not None
+        covered += net.low <= expected <= net.high
+        lifted += net.low > 0
+    assert covered >= 54
+    if share == 0:
+        assert lifted <= 4
