@@ -13,27 +13,33 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cytocar import kinetics
     from cytocar.errors import CytocarError, IntegrityError, SampleError, UsageError
+    from cytocar.events import EventTable
+    from cytocar.fcs.reader import open_fcs
     from cytocar.template.load import load_template
     from cytocar.template.model import Template
 
 _HOMES = {
     "CytocarError": "cytocar.errors",
+    "EventTable": "cytocar.events",
     "IntegrityError": "cytocar.errors",
     "SampleError": "cytocar.errors",
     "Template": "cytocar.template.model",
     "UsageError": "cytocar.errors",
     "load_template": "cytocar.template.load",
+    "open_fcs": "cytocar.fcs.reader",
 }
 _MODULES: tuple[str, ...] = ("kinetics",)
 
 __all__ = [
     "CytocarError",
+    "EventTable",
     "IntegrityError",
     "SampleError",
     "Template",
     "UsageError",
     "kinetics",
     "load_template",
+    "open_fcs",
 ]
 
 

@@ -1,0 +1,229 @@
+"""From DATA's bytes to linear columns: how one event is stored (`Layout`) and one pass over all (`DataSource`).
+
+Bytes are read into one buffer that is used again for every block; values are decoded column by column, when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from io import RawIOBase
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.errors import ReadError
+from cytocar.events import Block, Channel, Codec, FloatArray, RawArray
+
+WORD_BITS = (8, 16, 32, 64)
+"""Integer widths that processors have, and into which narrower values are often padded."""
+
+
+class Stored(StrEnum):
+    """``$DATATYPE``."""
+
+    INTEGER = "I"
+    FLOAT = "F"
+    DOUBLE = "D"
+    ASCII = "A"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How one channel's value is stored.
+
+    ``order`` lists the bytes of the value from the least to the most significant: (3, 2, 1, 0) in a big-endian 32-bit
+    word. ``mask`` keeps the bits that ``$PnR`` needs.
+    """
+
+    channel: Channel
+    stored: Stored
+    order: tuple[int, ...]
+    mask: int | None = None
+
+    @property
+    def width(self) -> int:
+        """Bytes of the value."""
+        return len(self.order)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic] | None:
+        """NumPy's type for this value, or None where NumPy has none (24 bits, byte orders of old minicomputers)."""
+        ascending = tuple(range(self.width))
+        endian = "<" if self.order == ascending else ">" if self.order == ascending[::-1] else None
+        if endian is None or self.width not in (1, 2, 4, 8):
+            return None
+        return np.dtype(f"{endian}{'u' if self.stored is Stored.INTEGER else 'f'}{self.width}")
+
+
+def linearise(values: FloatArray, channel: Channel) -> FloatArray:
+    """Return stored values on the linear scale.
+
+    FCS 3.1, section 3.2.20: with ``$PnE`` f1,f2 a stored x stands for 10^(f1 * x / range) * f2, and ``$PnG`` does not
+    apply; else x stands for x / gain. A clock has no amplifier, its gain is ignored.
+
+    Examples
+    --------
+    >>> linearise(np.array([256.0, 512.0]), Channel(0, "LOG", range=1024, decades=4.0, offset=1.0, gain=10))
+    array([ 10., 100.])
+    >>> linearise(np.array([256.0, 512.0]), Channel(0, "FS", range=1024, gain=10))
+    array([25.6, 51.2])
+    """
+    if channel.decades is not None:
+        factor = 1.0 if channel.offset is None else channel.offset
+        return np.asarray(factor * np.power(10.0, values * (channel.decades / channel.range)))
+    if channel.gain is not None and channel.gain != 1.0 and not channel.is_time:
+        return values / channel.gain
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class WordCodec:
+    """A column of a matrix of equal words, which is what almost every file holds."""
+
+    position: int
+    field: Field
+
+    def decode(self, raw: RawArray) -> FloatArray:
+        """Return the column, masked and linear."""
+        words = raw[:, self.position]
+        if self.field.mask is not None:
+            words = words & words.dtype.type(self.field.mask)
+        return linearise(words.astype(np.float64), self.field.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class ByteCodec:
+    """A value of any whole number of bytes, starting at byte ``start`` of an event."""
+
+    start: int
+    field: Field
+
+    def decode(self, raw: RawArray) -> FloatArray:
+        """Return the column: bytes in order of significance, padded to a word, masked and linear."""
+        field = self.field
+        size = next(bits // 8 for bits in WORD_BITS if bits >= 8 * field.width)
+        padded = np.zeros((raw.shape[0], size), dtype=np.uint8)
+        padded[:, : field.width] = raw[:, [self.start + byte for byte in field.order]]
+        words: RawArray = padded.view(f"<{'u' if field.stored is Stored.INTEGER else 'f'}{size}")[:, 0]
+        if field.mask is not None:
+            words = words & words.dtype.type(field.mask)
+        return linearise(words.astype(np.float64), field.channel)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """How events lie in DATA: ``per_event`` items of ``dtype`` each, and the codec of every channel."""
+
+    dtype: np.dtype[np.generic]
+    per_event: int
+    codecs: Sequence[Codec]
+
+    @property
+    def event_bytes(self) -> int:
+        """Bytes of one event."""
+        return self.dtype.itemsize * self.per_event
+
+
+def layout_of(fields: Sequence[Field]) -> Layout:
+    """Return the layout of binary events with these fields, packed without gaps.
+
+    Examples
+    --------
+    >>> byte = Field(Channel(0, "A"), Stored.INTEGER, (0,))
+    >>> threebytes = Field(Channel(1, "B"), Stored.INTEGER, (2, 1, 0))
+    >>> layout_of([byte, byte]).dtype.name, layout_of([byte, threebytes]).event_bytes
+    ('uint8', 4)
+    """
+    kinds = {field.dtype for field in fields}
+    kind = kinds.pop()
+    if kind is not None and not kinds:
+        return Layout(kind, len(fields), [WordCodec(position, field) for position, field in enumerate(fields)])
+    starts = np.cumsum([0, *(field.width for field in fields)]).tolist()
+    codecs = [ByteCodec(start, field) for start, field in zip(starts, fields, strict=False)]
+    return Layout(np.dtype(np.uint8), starts[-1], codecs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DataSource:
+    """The binary events of one data set: ``n_events`` from byte ``first`` of the file on."""
+
+    path: Path
+    first: int
+    n_events: int
+    layout: Layout
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        """Yield the events block by block, each time in the same buffer."""
+        size = max(1, min(size, self.n_events))
+        buffer: RawArray = np.empty((size, self.layout.per_event), dtype=self.layout.dtype)
+        with self.path.open("rb", buffering=0) as handle:
+            handle.seek(self.first)
+            for start in range(0, self.n_events, size):
+                raw = buffer[: min(size, self.n_events - start)]
+                _fill(raw, handle, self.path)
+                yield Block(raw, self.layout.codecs)
+
+
+def _fill(raw: RawArray, handle: RawIOBase, path: Path) -> None:
+    view = raw.reshape(-1).view(np.uint8).data
+    while view:
+        count = handle.readinto(view)
+        if not count:
+            raise ReadError(
+                f"{path.name} became shorter while it was read",
+                code="E023",
+                hint="wait until the acquisition or the copy has finished, then run again",
+            )
+        view = view[count:]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextSource:
+    """Events written as decimal numbers (``$DATATYPE`` A), which old instruments and test sets use."""
+
+    path: Path
+    first: int
+    length: int
+    n_events: int
+    widths: tuple[int, ...] | None
+    channels: tuple[Channel, ...]
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        """Yield blocks of the matrix that the whole text spells."""
+        values = self._values()
+        codecs = [
+            WordCodec(position, Field(channel, Stored.ASCII, ())) for position, channel in enumerate(self.channels)
+        ]
+        for start in range(0, self.n_events, size):
+            yield Block(values[start : start + size], codecs)
+
+    def _values(self) -> npt.NDArray[np.float64]:
+        with self.path.open("rb") as handle:
+            handle.seek(self.first)
+            text = handle.read(self.length)
+        tokens: list[bytes]
+        if self.widths is None:
+            tokens = text.replace(b",", b" ").split()
+        else:
+            ends = np.cumsum(self.widths * self.n_events).tolist()
+            tokens = [text[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        try:
+            values = np.array([float(token) for token in tokens])
+        except ValueError as why:
+            raise ReadError(
+                f"DATA is said to be text but holds something that is not a number ({why})",
+                code="E022",
+                hint="the file is damaged, or its $DATATYPE is wrong: export it again from the acquisition software",
+            ) from why
+        wanted = self.n_events * len(self.channels)
+        if values.size != wanted:
+            raise ReadError(
+                f"DATA holds {values.size:,} numbers, {self.n_events:,} events of {len(self.channels)} channels "
+                f"need {wanted:,}",
+                code="E022",
+                hint="the file is damaged or cut short: export it again from the acquisition software",
+            )
+        return values.reshape(self.n_events, len(self.channels))

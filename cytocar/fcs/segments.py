@@ -1,0 +1,307 @@
+"""Where the segments of a data set lie: HEADER, TEXT and, where the two disagree about it, DATA.
+
+Offsets in real files are wrong more often than ``$TOT`` is, so the length decides: DATA is where ``$TOT`` events fit
+exactly. Each rule below names the file that taught it; the files are public (FlowIO, fcsparser, ISAC reference set).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from cytocar.errors import ReadError
+from cytocar.findings import Finding, Outcome
+
+HEADER_BYTES = 58
+"""FCS 3.1, section 3.1: version, four blanks, six offsets of eight characters."""
+
+CRC_BYTES = 8
+"""FCS 3.1, section 3.6: what may follow the last segment."""
+
+_SIGNATURE = re.compile(rb"FCS\d\.\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What HEADER or TEXT says about a segment: first and last byte, counted from the start of the data set."""
+
+    source: str
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        """Bytes from first to last, both included."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first 58 bytes of a data set. A segment that HEADER does not place (blank or 0) is None."""
+
+    version: str
+    text: Claim
+    data: Claim | None
+    analysis: Claim | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where DATA was found, how many events it holds, and what had to be said about it."""
+
+    first: int
+    n_events: int
+    layout: int
+    findings: tuple[Finding, ...] = ()
+
+
+def whole_number(text: str) -> int | None:
+    """Return the whole number that an FCS value spells, or None.
+
+    Blank and zero padding are common, and FCS 2.0 files of one vendor write ``1280F`` (``float-1_event.fcs``).
+
+    Examples
+    --------
+    >>> [whole_number(text) for text in ("  1280F", "0000000000036123", "118   ", "1024.0", "", "-1", "1e3")]
+    [1280, 36123, 118, 1024, None, None, 1000]
+    """
+    spelled = re.match(r"\s*(\d{1,18})(?:\.0*)?(?:[eE]\+?(\d{1,2}))?", text)
+    if spelled is None:
+        return None
+    digits, exponent = int(spelled[1]), int(spelled[2] or 0)
+    return digits * int(10**exponent)
+
+
+def claim(source: str, first: str, last: str) -> Claim | None:
+    """Return the segment that two spelled offsets name, or None where they name none."""
+    begin, end = whole_number(first), whole_number(last)
+    if begin is None or end is None or begin == 0 or end < begin - 1:
+        return None
+    return Claim(source, begin, end)
+
+
+def read_header(handle: BinaryIO, base: int) -> Header:
+    """Return the HEADER of the data set that starts at byte ``base``.
+
+    Raises
+    ------
+    ReadError
+        If the bytes are not an FCS HEADER (E012) or do not say where TEXT lies (E013).
+    """
+    handle.seek(base)
+    raw = handle.read(HEADER_BYTES)
+    if not _SIGNATURE.match(raw):
+        raise ReadError(
+            f"not an FCS file: it starts with {raw[:6]!r} instead of a version such as b'FCS3.1'",
+            code="E012",
+            hint="check that this is the file the cytometer exported, and not a table, a workspace or a report",
+        )
+    fields = [raw[start : start + 8].decode("latin-1") for start in range(10, HEADER_BYTES, 8)]
+    fields += [""] * (6 - len(fields))
+    text = claim("HEADER", fields[0], fields[1])
+    if text is None or text.length < 2:
+        raise ReadError(
+            f"HEADER does not say where TEXT lies (it says {fields[0]!r} to {fields[1]!r})",
+            code="E013",
+            hint="the file is damaged: export it again from the acquisition software, or copy it again",
+        )
+    return Header(
+        version=raw[:6].decode("ascii"),
+        text=text,
+        data=claim("HEADER", fields[2], fields[3]),
+        analysis=claim("HEADER", fields[4], fields[5]),
+    )
+
+
+def read_segment(handle: BinaryIO, base: int, where: Claim, *, name: str, limit: int) -> bytes:
+    """Return a segment's bytes.
+
+    Raises
+    ------
+    ReadError
+        If the file ends before the segment does, or the segment is longer than ``limit`` (E014).
+    """
+    if where.length > limit:
+        raise ReadError(
+            f"{name} would be {where.length:,} bytes long (bytes {where.first:,} to {where.last:,})",
+            code="E014",
+            hint="the offsets are damaged: export the file again from the acquisition software, or copy it again",
+        )
+    handle.seek(base + where.first)
+    segment = handle.read(where.length)
+    if len(segment) < where.length:
+        raise ReadError(
+            f"the file ends inside {name} ({len(segment):,} of {where.length:,} bytes are there)",
+            code="E014",
+            hint="the file was cut short: copy it again from the cytometer's computer",
+        )
+    return segment
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that decides where DATA lies.
+
+    Parameters
+    ----------
+    claims : tuple of Claim
+        What HEADER and TEXT say, the more trusted first.
+    declared_events : int, optional
+        ``$TOT``.
+    sizes : tuple of (int, int)
+        For each way in which events may be stored, the bytes of one event and the bytes around all of them: (8, 0) for
+        four 16-bit integers. The declared way first.
+    text_last : int
+        Last byte of TEXT, which DATA cannot overlap where TEXT comes first.
+    available : int
+        Bytes from the start of the data set to the end of the file.
+    """
+
+    claims: tuple[Claim, ...]
+    declared_events: int | None
+    sizes: tuple[int, ...]
+    text: Claim
+    available: int
+
+    def fits(self, first: int, length: int) -> bool:
+        """Whether bytes of that length lie inside the file and outside TEXT."""
+        outside_text = first > self.text.last or first + length <= self.text.first
+        return first + length <= self.available and (outside_text or length == 0)
+
+
+def locate_data(question: Question) -> Place:
+    """Return where DATA lies and how many events it holds.
+
+    Rules, in order:
+
+    1. The claim whose length is exactly ``$TOT`` events, or one byte more (an end given as the byte after the last),
+       wins, whichever of HEADER and TEXT makes it: HEADER is right in ``int-10_events_8_parameters.fcs``, TEXT in
+       ``int-10000_events_random.fcs``.
+    2. The declared bits are tried first, then values stored in the next wider word (10 bits in 16).
+    3. Without ``$TOT`` (optional in FCS 2.0) the length of DATA gives the number of events, if it divides evenly.
+    4. Longer DATA than ``$TOT`` needs is accepted where the surplus is no whole number of events: it is padding.
+    5. DATA of too few bytes is accepted where they are no whole number of events and ``$TOT`` events end exactly with
+       the file (or its CRC): then the end is wrong, not ``$TOT``.
+
+    Raises
+    ------
+    ReadError
+        If no claim is there (E018), the file is cut short (E018), or nothing fits ``$TOT`` (E019).
+    """
+    if not question.claims:
+        if question.declared_events == 0:
+            return Place(first=question.text.last + 1, n_events=0, layout=0)
+        raise ReadError(
+            "neither HEADER nor TEXT says where DATA lies",
+            code="E018",
+            hint="the file holds no events that can be found: export it again from the acquisition software",
+        )
+    place = _by_total(question) if question.declared_events else _by_length(question)
+    if place is None:
+        raise _refusal(question)
+    return place
+
+
+def _by_total(question: Question) -> Place | None:
+    events = question.declared_events or 0
+    for surplus in (0, 1):
+        for layout, event_bytes in enumerate(question.sizes):
+            for place in question.claims:
+                needed = events * event_bytes
+                if place.length == needed + surplus and question.fits(place.first, needed):
+                    return Place(place.first, events, layout, _said(question, place))
+    for place in question.claims:
+        needed = events * question.sizes[0]
+        if not question.fits(place.first, needed):
+            continue
+        if place.length % question.sizes[0] == 0:
+            continue
+        if place.length > needed:
+            return Place(place.first, events, 0, (_padding(place, needed), *_said(question, place)))
+        if question.available - place.first - needed in (0, CRC_BYTES):
+            return Place(place.first, events, 0, (_short_claim(place, needed), *_said(question, place)))
+    return None
+
+
+def _by_length(question: Question) -> Place | None:
+    for place in question.claims:
+        for layout, event_bytes in enumerate(question.sizes):
+            events, surplus = divmod(place.length, event_bytes)
+            if surplus <= 1 and question.fits(place.first, events * event_bytes):
+                said = () if events == 0 and question.declared_events == 0 else (_no_total(question, events),)
+                return Place(place.first, events, layout, (*said, *_said(question, place)))
+    return None
+
+
+def _said(question: Question, chosen: Claim) -> tuple[Finding, ...]:
+    others = [
+        other
+        for other in question.claims
+        if other.first != chosen.first or abs(other.length - chosen.length) > 1  # an end one too far is everyday
+    ]
+    return tuple(
+        Finding(
+            check="read",
+            code="W202",
+            outcome=Outcome.NOTE,
+            message=f"{other.source} places DATA at {other.first:,} to {other.last:,}; read from {chosen.source}, "
+            f"{chosen.first:,} to {chosen.last:,}, because that length fits the number of events",
+        )
+        for other in others
+    )
+
+
+def _padding(place: Claim, needed: int) -> Finding:
+    return Finding(
+        check="read",
+        code="W203",
+        outcome=Outcome.NOTE,
+        message=f"DATA is said to be {place.length:,} bytes long, $TOT events take {needed:,}; the rest is padding",
+    )
+
+
+def _short_claim(place: Claim, needed: int) -> Finding:
+    return Finding(
+        check="read",
+        code="W202",
+        outcome=Outcome.REVIEW,
+        message=f"{place.source} gives DATA {place.length:,} bytes, $TOT events take {needed:,} and end with the file; "
+        "$TOT was believed",
+    )
+
+
+def _no_total(question: Question, events: int) -> Finding:
+    missing = question.declared_events is None
+    return Finding(
+        check="read",
+        code="W204",
+        outcome=Outcome.NOTE if missing else Outcome.REVIEW,
+        message=f"$TOT is {'missing' if missing else '0'}; the length of DATA gives {events:,} events",
+    )
+
+
+def _refusal(question: Question) -> ReadError:
+    event_bytes = question.sizes[0]
+    beyond = [place for place in question.claims if place.last >= question.available + 1]
+    if beyond:
+        place = beyond[0]
+        there = max(0, question.available - place.first)
+        events = question.declared_events or place.length // event_bytes
+        return ReadError(
+            f"the file is cut short: DATA should end at byte {place.last:,}, the file ends at {question.available:,} "
+            f"({there // event_bytes:,} of {events:,} events are there)",
+            code="E018",
+            hint="copy the file again from the cytometer's computer; a part of its events would give a wrong count",
+        )
+    lengths = ", ".join(f"{place.source} gives {place.length:,} bytes" for place in question.claims)
+    wanted = (
+        f"{question.declared_events:,} events of {event_bytes:,} bytes need {question.declared_events * event_bytes:,}"
+        if question.declared_events
+        else f"one event takes {event_bytes:,} bytes"
+    )
+    return ReadError(
+        f"the length of DATA and the number of events disagree: {wanted}, {lengths}",
+        code="E019",
+        hint="the file cannot be read for certain: export it again from the acquisition software",
+    )

@@ -1,0 +1,116 @@
+"""Opening files: what is read at once, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cytocar import open_fcs
+from cytocar.errors import PanelError, ReadError
+from tests.fcs.files import floats, integers
+
+
+def codes(path: Path) -> list[str]:
+    return [finding.code for finding in open_fcs(path).findings]
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ReadError) as caught:
+        open_fcs(path)
+    assert caught.value.hint
+    return caught.value.code
+
+
+def test_a_plain_file_gives_its_channels_keywords_and_values(tmp_path: Path) -> None:
+    keywords = {"$P1S": "CD3 ", "$VOL": " 30.39", "VOL": "7", "$P2V": "450"}
+    path = floats([[1, 2], [3, 4], [5, 6]], names=["FITC-A", "PE-A"], keywords=keywords).write(tmp_path / "a.fcs")
+    events = open_fcs(path)
+    assert (events.n_events, events.version, events.data_set, events.findings) == (3, "FCS3.1", 1, ())
+    assert [(channel.detector, channel.marker, channel.voltage) for channel in events.channels] == [
+        ("FITC-A", "CD3", None),
+        ("PE-A", None, 450.0),
+    ]
+    assert (events.keywords["$VOL"], events.keywords["VOL"]) == ("30.39", "7")
+    np.testing.assert_array_equal(events.column("PE-A"), [2, 4, 6])
+    np.testing.assert_array_equal(events.columns(["PE-A", "FITC-A"]), [[2, 1], [4, 3], [6, 5]])
+
+
+def test_a_channel_that_is_not_there_is_refused_with_near_names(tmp_path: Path) -> None:
+    events = open_fcs(floats([[1, 2]], names=["FITC-A", "PE-A"]).write(tmp_path / "a.fcs"))
+    with pytest.raises(PanelError, match="no channel is named 'FITC-H'") as caught:
+        events.column("FITC-H")
+    assert caught.value.code == "E028"
+    assert "FITC-A" in caught.value.hint
+
+
+def test_repeated_names_open_but_cannot_be_asked_for_by_name(tmp_path: Path) -> None:
+    events = open_fcs(floats([[1, 2]], names=["PE-A", "PE-A"]).write(tmp_path / "a.fcs"))
+    assert [finding.code for finding in events.findings] == ["W208"]
+    with pytest.raises(PanelError) as caught:
+        events.column("PE-A")
+    assert caught.value.code == "E029"
+    np.testing.assert_array_equal(events.column(events.channels[1]), [2])
+
+
+def test_the_place_that_fits_the_total_wins_wherever_it_is_said(tmp_path: Path) -> None:
+    header_wrong = floats([[1, 2], [3, 4]], header_data=(1900, 2063)).write(tmp_path / "header.fcs")
+    text_wrong = floats([[1, 2], [3, 4]], text_data=(1900, 2063)).write(tmp_path / "text.fcs")
+    for path in (header_wrong, text_wrong):
+        np.testing.assert_array_equal(open_fcs(path).column("C1"), [1, 3])
+        assert codes(path) == ["W202"]
+
+
+def test_an_end_one_byte_too_far_is_everyday_and_not_worth_a_word(tmp_path: Path) -> None:
+    path = floats([[1, 2], [3, 4]], header_data=(2048, 2064), text_data=(2048, 2064)).write(tmp_path / "a.fcs")
+    assert open_fcs(path).n_events == 2
+    assert codes(path) == []
+
+
+def test_a_file_cut_short_is_refused_and_not_counted(tmp_path: Path) -> None:
+    whole = floats([[1, 2], [3, 4]]).build()
+    path = tmp_path / "cut.fcs"
+    path.write_bytes(whole[:-12])
+    assert refusal(path) == "E018"
+
+
+def test_a_total_that_fits_no_place_is_refused(tmp_path: Path) -> None:
+    path = floats([[1, 2], [3, 4]], total=3).write(tmp_path / "a.fcs")
+    assert refusal(path) == "E019"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "E011"),
+        (b"sample,day\n1,2\n", "E012"),
+        (b"FCS3.1", "E013"),
+        (b"FCS3.1    " + b"      58    9999       0       0       0       0", "E014"),
+    ],
+)
+def test_what_is_not_an_fcs_file_is_refused_by_name(tmp_path: Path, content: bytes, code: str) -> None:
+    path = tmp_path / "a.fcs"
+    path.write_bytes(content)
+    assert refusal(path) == code
+
+
+@pytest.mark.parametrize(
+    ("keywords", "code"),
+    [
+        ({"$PAR": None}, "E015"),
+        ({"$P2B": None}, "E015"),
+        ({"$BYTEORD": None}, "E015"),
+        ({"$PAR": "999999999"}, "E016"),
+        ({"$DATATYPE": "Q"}, "E016"),
+        ({"$MODE": "U"}, "E017"),
+        ({"$BYTEORD": "4,3,3,1"}, "E016"),
+    ],
+)
+def test_text_that_cannot_be_used_is_refused(tmp_path: Path, keywords: dict[str, str | None], code: str) -> None:
+    assert refusal(integers([[1, 2]], "<u2", keywords=keywords).write(tmp_path / "a.fcs")) == code
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "nowhere.fcs") == "E010"
+    assert refusal(tmp_path) == "E010"
