@@ -56,8 +56,8 @@ class CellKind:
 _LYMPHOCYTE_FSC, _LYMPHOCYTE_SSC = spread(97_000, 0.12), spread(38_000, 0.15)
 _CD8_NEGATIVE = spread(200, 0.5)  # APC-H7 falls apart into APC and stains a little of everything
 _T_CELL = {"CD45": spread(12_000, 0.18), "CD3": spread(6000, 0.28), "CD2": spread(4000, 0.3)}
-_CD4 = {"CD4": spread(4000, 0.24), "CD8": _CD8_NEGATIVE, "CAR": spread(80, 0.5)}
-_CD8 = {"CD8": spread(20_000, 0.30), "CD4": spread(80, 0.5), "CAR": spread(80, 0.5)}
+_CD4 = {"CD4": spread(4000, 0.24), "CD8": _CD8_NEGATIVE, "CAR": spread(80, 0.3)}
+_CD8 = {"CD8": spread(20_000, 0.30), "CD4": spread(80, 0.5), "CAR": spread(80, 0.3)}
 _NK_CELL = {"CD45": spread(13_000, 0.18), "CD3": spread(90, 0.5), "CD2": spread(2200, 0.5), "CD56": spread(4000, 0.5)}
 
 BACKGROUND_KINDS: tuple[CellKind, ...] = (
