@@ -136,8 +136,9 @@ class SpilloverMatrix:
         if len({len(row) for row in rows_of_numbers} | {len(detectors)}) != 1:
             raise _malformed(path.name, f"each line needs {len(detectors)} numbers, one for each detector of line 1")
         values = np.array([[_number(item, path.name) for item in row] for row in rows_of_numbers])
-        unnamed = detectors if len(body) == len(detectors) else tuple(f"row {index + 1}" for index in range(len(body)))
-        fluorochromes = tuple(_plain(row[0]) for row in body) if named else unnamed
+        if not named and len(body) != len(detectors):
+            raise _malformed(path.name, f"{len(detectors)} detectors need {len(detectors)} lines of numbers, or names")
+        fluorochromes = tuple(_plain(row[0]) for row in body) if named else detectors
         return cls(detectors, fluorochromes, _in_shares(values, path.name), origin=path.name)
 
     @classmethod

@@ -20,9 +20,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.template.model import AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.template.model import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 
-Scale = LinearScale | LogScale | AsinhScale | LogicleScale | HyperlogScale
 Floats = npt.NDArray[np.float64]
 
 TABLE_NODES = 8193
@@ -30,12 +29,12 @@ TABLE_TOP = 16.0  # the table reaches to this multiple of T, beyond what compens
 SERIES_LENGTH = 16
 
 
-def forward(scale: Scale, x: npt.ArrayLike) -> Floats:
+def forward(scale: AnyScale, x: npt.ArrayLike) -> Floats:
     """Return data values on the scale of an axis.
 
     Parameters
     ----------
-    scale : Scale
+    scale : AnyScale
         One of the template's scales.
     x : array_like
         Compensated data values, any shape.
@@ -43,13 +42,19 @@ def forward(scale: Scale, x: npt.ArrayLike) -> Floats:
     Returns
     -------
     ndarray of float64, shape of x
-        NaN stays NaN, infinities stay infinite; on a log scale 0 is -inf and negative values are NaN.
+        Places beyond the scale's bounds are moved to the bound (boundMin, boundMax). NaN stays NaN, infinities stay
+        infinite without a bound; on a log scale 0 is -inf and negative values are NaN.
 
     Examples
     --------
     >>> forward(LogicleScale(kind="logicle"), [0.0, 262144.0]).round(12).tolist()
     [0.111111111111, 1.0]
     """
+    return _bounded(scale, unbounded(scale, x))
+
+
+def unbounded(scale: AnyScale, x: npt.ArrayLike) -> Floats:
+    """Return data values on a scale whose bounds, if any, are set aside: where the corners of a gate stand."""
     x = np.asarray(x, dtype=np.float64)
     match scale:
         case LinearScale(T=T, A=A):
@@ -62,8 +67,8 @@ def forward(scale: Scale, x: npt.ArrayLike) -> Floats:
     return _table(scale).forward(x)
 
 
-def inverse(scale: Scale, y: npt.ArrayLike) -> Floats:
-    """Return the data values that stand at places of a scale: the exact inverse of ``forward``.
+def inverse(scale: AnyScale, y: npt.ArrayLike) -> Floats:
+    """Return the data values that stand at places of a scale: the exact inverse of ``unbounded``.
 
     Examples
     --------
@@ -81,17 +86,17 @@ def inverse(scale: Scale, y: npt.ArrayLike) -> Floats:
     return _curve(scale).value(y)
 
 
-def approximate(scale: Scale, x: Floats) -> Floats:
+def approximate(scale: AnyScale, x: Floats) -> Floats:
     """Return data values on a scale to about 1e-7 of its length, several times faster than ``forward``.
 
     For pictures, densities, and the decisions of gates that are far from an edge.
     """
     if isinstance(scale, LogicleScale | HyperlogScale):
-        return _table(scale).look_up(x)
+        return _bounded(scale, _table(scale).look_up(x))
     return forward(scale, x)
 
 
-def edge(scale: Scale, y: float) -> float:
+def edge(scale: AnyScale, y: float) -> float:
     """Return the smallest data value whose place on the scale is at least ``y``.
 
     ``x >= edge(scale, y)`` and ``forward(scale, x) >= y`` are the same decision for every float64 ``x``, also where the
@@ -102,6 +107,10 @@ def edge(scale: Scale, y: float) -> float:
     >>> edge(LinearScale(T=100.0), 0.07)  # 0.07 * 100 is 7.000000000000001 in floating point
     7.0
     """
+    if scale.bound_min is not None and y <= scale.bound_min:
+        return -np.inf
+    if scale.bound_max is not None and y > scale.bound_max:
+        return np.inf
     middle = float(inverse(scale, y))
     if not np.isfinite(middle):
         return middle
@@ -109,13 +118,19 @@ def edge(scale: Scale, y: float) -> float:
     low, high = middle - reach, middle + reach
     while np.nextafter(low, high) < high:
         grid = np.unique(np.linspace(low, high, 65))
-        above = np.flatnonzero(forward(scale, grid) >= y)
-        if not above.size:  # NaN just above: no value of this scale reaches y
+        above = np.flatnonzero(unbounded(scale, grid) >= y)
+        if not above.size:
             return high
         if above[0] == 0:
             return float(grid[0])
         low, high = float(grid[above[0] - 1]), float(grid[above[0]])
     return high
+
+
+def _bounded(scale: AnyScale, y: Floats) -> Floats:
+    if scale.bound_min is None and scale.bound_max is None:
+        return y
+    return np.asarray(np.clip(y, scale.bound_min, scale.bound_max))
 
 
 # ---------------------------------------------------------------- logicle and hyperlog

@@ -1,0 +1,280 @@
+"""The regions that gates are: boxes, polygons, ellipses; each answers which events lie inside, from data values.
+
+Events are not moved to the axes' scales where that can be avoided (logicle costs ten times a comparison):
+
+* A box moves its edges to data units, once.
+* A polygon looks each event up in a bitmap of 512 x 512 cells over the axes' scales, from places that are good to 1e-7;
+  only in cells near an edge, a few in a thousand, the exact places are worked out and the edges are counted.
+* An ellipse decides by the same approximate places unless the distance is within their error of the limit.
+
+All comparisons are false for NaN, and every region is bounded against infinities: they are in no gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import starmap
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar import scales
+from cytocar.template.model import AnyScale
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+LOWEST = -np.finfo(np.float64).max  # an open lower bound: every number, but not -inf
+LEAST_ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
+CELLS = 512
+OUTSIDE, INSIDE, UNDECIDED = 0, 1, 2
+EVENTS_WORTH_A_BITMAP = 16_384  # drawing the bitmap costs as much as the exact test of about so many events
+PLACE_ERROR = 1e-7  # of scales.approximate
+
+
+# ---------------------------------------------------------------- box
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """``low <= x < high`` in data units; open ends are finite all the same."""
+
+    low: float = LOWEST
+    high: float = np.inf
+
+    @classmethod
+    def of(cls, scale: AnyScale, low: float | None, high: float | None, *, on_scale: bool) -> Interval:
+        """Return the interval between two bounds, which may be given on the axis' scale.
+
+        On a log scale values of 0 and below have no place, so no interval that is given on the scale holds them.
+        """
+        if not on_scale:
+            return cls(LOWEST if low is None else low, np.inf if high is None else high)
+        floor = LEAST_ABOVE_ZERO if scale.kind == "log" else LOWEST
+        return cls(
+            floor if low is None else max(scales.edge(scale, low), floor),
+            np.inf if high is None else scales.edge(scale, high),
+        )
+
+    def contains(self, x: Floats) -> Bools:
+        """Return which values lie inside."""
+        inside = x >= self.low
+        inside &= x < self.high
+        return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An interval on each of any number of axes (Gating-ML 2.0, 5.1.1 and 5.1.5)."""
+
+    sides: tuple[Interval, ...]
+
+    def contains(self, *signals: Floats) -> Bools:
+        """Return which events lie inside, from their signals in data units, one array per axis."""
+        inside = self.sides[0].contains(signals[0])
+        for side, signal in zip(self.sides[1:], signals[1:], strict=True):
+            inside &= side.contains(signal)
+        return inside
+
+
+# ---------------------------------------------------------------- polygon
+
+
+@dataclass(slots=True, eq=False)
+class Polygon:
+    """A closed polygon with straight edges on the axes' scales, inside by the even-odd rule (Gating-ML 2.0, 5.1.2).
+
+    Parameters
+    ----------
+    x_scale, y_scale : AnyScale
+        The scales of the two axes.
+    corners : ndarray, shape (v, 2)
+        On the scales. An edge may cross another one.
+    """
+
+    x_scale: AnyScale
+    y_scale: AnyScale
+    corners: Floats
+    _seen: int = field(default=0, init=False)
+    _bitmap: Bitmap | None = field(default=None, init=False)
+
+    @classmethod
+    def of(cls, x_scale: AnyScale, y_scale: AnyScale, vertices: npt.ArrayLike, *, on_scale: bool) -> Polygon:
+        """Return the polygon of vertices that are given in data units, or on the axes' scales."""
+        corners = np.array(vertices, dtype=np.float64)
+        if not on_scale:
+            corners[:, 0] = scales.unbounded(x_scale, corners[:, 0])
+            corners[:, 1] = scales.unbounded(y_scale, corners[:, 1])
+        return cls(x_scale, y_scale, corners)
+
+    def contains(self, *signals: Floats) -> Bools:
+        """Return which events lie inside, from their signals in data units."""
+        x, y = signals
+        self._seen += x.size
+        if self._seen < EVENTS_WORTH_A_BITMAP:
+            return self._exact(x, y)
+        if self._bitmap is None:
+            self._bitmap = Bitmap.draw(self.corners)
+        states = self._bitmap.look_up(scales.approximate(self.x_scale, x), scales.approximate(self.y_scale, y))
+        inside: Bools = states == INSIDE
+        undecided = np.flatnonzero(states == UNDECIDED)
+        inside[undecided] = self._exact(x[undecided], y[undecided])
+        return inside
+
+    def _exact(self, x: Floats, y: Floats) -> Bools:
+        return inside_polygon(self.corners, scales.forward(self.x_scale, x), scales.forward(self.y_scale, y))
+
+
+def inside_polygon(corners: Floats, x: Floats, y: Floats) -> Bools:
+    """Return which points lie inside a polygon by the even-odd rule.
+
+    A point is inside if a ray from it crosses an odd number of edges. Each edge holds its lower end and not its upper
+    one, so that a ray through a corner counts once (Sunday, "Inclusion of a point in a polygon", 2001, the crossing
+    test); arithmetic and order are those of FlowKit's C code, so that points on an edge fall on the same side.
+
+    Examples
+    --------
+    >>> bow_tie = np.array([[0.0, 0.0], [2.0, 2.0], [2.0, 0.0], [0.0, 2.0]])
+    >>> inside_polygon(bow_tie, np.array([0.5, 1.0, 1.5]), np.array([1.0, 1.5, 1.0])).tolist()
+    [True, False, True]
+    """
+    odd = np.zeros(x.shape, dtype=np.bool_)
+    with np.errstate(invalid="ignore"):  # infinities: inf - inf; the bounds below keep them out
+        for (from_x, from_y), (to_x, to_y) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+            if from_y == to_y:
+                continue
+            side = (to_x - from_x) * (y - from_y) - (x - from_x) * (to_y - from_y)
+            if from_y < to_y:
+                odd ^= (from_y <= y) & (y < to_y) & (side > 0)
+            else:
+                odd ^= (to_y <= y) & (y < from_y) & (side < 0)
+    (low_x, _), (high_x, _) = corners.min(axis=0), corners.max(axis=0)
+    return np.asarray(odd & (x >= low_x) & (x <= high_x))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bitmap:
+    """A polygon drawn on 512 x 512 cells with a rim of outside cells: inside, outside, or too near an edge to say.
+
+    Attributes
+    ----------
+    origin, per_unit : (float, float)
+        Corner of the first cell, and cells per unit of each axis.
+    cells : ndarray of uint8, shape ((CELLS + 2) ** 2,)
+        States, row by row.
+    """
+
+    origin: tuple[float, float]
+    per_unit: tuple[float, float]
+    cells: npt.NDArray[np.uint8]
+
+    @classmethod
+    def draw(cls, corners: Floats) -> Bitmap:
+        """Return the bitmap of a polygon.
+
+        Cells within one cell of an edge are undecided, which also covers the error of approximate places.
+        """
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        # Two cells of margin hold the undecided cells along the bounds; a cell is never finer than the places are.
+        per_unit = (CELLS - 4) / np.maximum(high - low, PLACE_ERROR * 10 * CELLS)
+        origin = low - 2 / per_unit
+        drawn = (corners - origin) * per_unit + 1  # in cells, behind the rim
+        states = _fill(drawn)
+        states[_near_edges(drawn)] = UNDECIDED
+        return cls(tuple(origin), tuple(per_unit), states.ravel())
+
+    def look_up(self, x: Floats, y: Floats) -> npt.NDArray[np.uint8]:
+        """Return the states of the cells in which points lie; NaN and points far away are in the rim."""
+        column = _cell(x, self.origin[0], self.per_unit[0])
+        row = _cell(y, self.origin[1], self.per_unit[1])
+        row *= CELLS + 2
+        row += column
+        return np.asarray(self.cells.take(row))
+
+
+def _cell(x: Floats, origin: float, per_unit: float) -> npt.NDArray[np.intp]:
+    position = x - origin
+    position *= per_unit
+    position += 1
+    # fmax and fmin give way to the number where the other operand is NaN.
+    np.fmin(np.fmax(position, 0, out=position), CELLS + 1, out=position)
+    return position.astype(np.intp)
+
+
+def _fill(drawn: Floats) -> npt.NDArray[np.uint8]:
+    """Return which cells have their middle inside: along each row, every edge that crosses it flips the rest."""
+    flips = np.zeros((CELLS + 2, CELLS + 3), dtype=np.uint8)
+    for (from_x, from_y), (to_x, to_y) in zip(drawn, np.roll(drawn, -1, axis=0), strict=True):
+        low, high = min(from_y, to_y), max(from_y, to_y)
+        rows = np.arange(int(np.ceil(low - 0.5)), int(np.ceil(high - 0.5)))
+        if rows.size:
+            crossing = from_x + (rows + 0.5 - from_y) * (to_x - from_x) / (to_y - from_y)
+            flips[rows, np.ceil(crossing - 0.5).astype(np.intp)] ^= 1
+    inside = np.bitwise_xor.accumulate(flips[:, :-1], axis=1)
+    return np.asarray(inside * INSIDE, dtype=np.uint8)
+
+
+def _near_edges(drawn: Floats) -> Bools:
+    """Return which cells an edge touches, or touches a neighbour of: points every half cell, and the cells around."""
+    touched = np.zeros((CELLS + 2, CELLS + 2), dtype=np.bool_)
+    for start, end in zip(drawn, np.roll(drawn, -1, axis=0), strict=True):
+        steps = int(2 * np.abs(end - start).max()) + 2
+        points = np.linspace(start, end, steps).astype(np.intp)
+        touched[points[:, 1], points[:, 0]] = True
+    for _ in range(2):
+        wider = touched.copy()
+        wider[1:] |= touched[:-1]
+        wider[:-1] |= touched[1:]
+        touched = wider.copy()
+        touched[:, 1:] |= wider[:, :-1]
+        touched[:, :-1] |= wider[:, 1:]
+    return touched
+
+
+# ---------------------------------------------------------------- ellipse
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ellipse:
+    """``(v - center)' covariance^-1 (v - center) <= distance_square`` on the axes' scales (Gating-ML 2.0, 5.1.3)."""
+
+    axis_scales: tuple[AnyScale, ...]
+    center: Floats
+    precision: Floats  # the inverse of the covariance
+    distance_square: float
+
+    @classmethod
+    def of(
+        cls, axis_scales: Sequence[AnyScale], center: npt.ArrayLike, covariance: npt.ArrayLike, distance_square: float
+    ) -> Ellipse:
+        """Return the ellipse (ellipsoid) of a centre, a covariance matrix and a squared Mahalanobis distance."""
+        precision = np.linalg.inv(np.array(covariance, dtype=np.float64))
+        return cls(tuple(axis_scales), np.array(center, dtype=np.float64), precision, distance_square)
+
+    def contains(self, *signals: Floats) -> Bools:
+        """Return which events lie inside or on the boundary, from their signals in data units."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            distance = self._distance([*map(scales.approximate, self.axis_scales, signals)])
+            inside = distance <= self.distance_square
+            if any(scale.kind in ("logicle", "hyperlog") for scale in self.axis_scales):
+                near = np.flatnonzero(np.abs(distance - self.distance_square) <= self._distance_error())
+                exact = [*starmap(scales.forward, zip(self.axis_scales, (x[near] for x in signals), strict=True))]
+                inside[near] = self._distance(exact) <= self.distance_square
+        return inside
+
+    def _distance(self, places: Sequence[Floats]) -> Floats:
+        """Return squared Mahalanobis distances from the centre."""
+        offsets = [place - middle for place, middle in zip(places, self.center, strict=True)]
+        total: Floats = np.zeros_like(offsets[0])
+        for row, offset in zip(self.precision, offsets, strict=True):
+            projected = sum(weight * other for weight, other in zip(row, offsets, strict=True))
+            total += projected * offset
+        return total
+
+    def _distance_error(self) -> float:
+        """Return how far the squared distance can be off near the boundary, for places that are off by PLACE_ERROR."""
+        error = PLACE_ERROR * np.sqrt(
+            self.center.size * np.linalg.eigvalsh((self.precision + self.precision.T) / 2)[-1]
+        )
+        return float(error * (2 * np.sqrt(self.distance_square) + error))
