@@ -270,7 +270,7 @@ class _Table:
 
     def _reflect(self, x: Floats, above_zero: Callable[[Floats], Floats]) -> Floats:
         """Apply a rule for 0 <= x < top to any values: the scale is odd, the far ones are solved, NaN and inf stay."""
-        magnitude = np.abs(x)
+        magnitude = np.abs(np.atleast_1d(x))
         if not magnitude.size or magnitude.max() < self.top:  # false where one is NaN
             places = above_zero(magnitude)
         else:
@@ -279,6 +279,7 @@ class _Table:
             far = ~within & np.isfinite(magnitude)
             places[within] = above_zero(magnitude[within])
             places[far] = self._solve(magnitude[far])
+        places = places.reshape(x.shape)
         return np.where(x < 0, 2 * self.curve.zero - places, places)
 
     def _solve(self, x: Floats) -> Floats:
