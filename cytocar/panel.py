@@ -14,22 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cytocar.errors import PanelError
 
 if TYPE_CHECKING:
+    from cytocar.events import Channel
     from cytocar.template.model import Marker, Template
-
-
-class Channel(Protocol):
-    """What a channel is known by: its ``$PnN``, and its ``$PnS`` if it has one."""
-
-    @property
-    def detector(self) -> str: ...
-
-    @property
-    def marker(self) -> str | None: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cytocar.errors import PanelError
+from cytocar.events import Channel
 from cytocar.panel import resolve
 from cytocar.template.model import Marker, Population, RangeGate, Ratio, Template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cytocar.panel import Channel
-
-
-@dataclass(frozen=True)
-class _Channel:
-    detector: str
-    marker: str | None = None
-
 
 def _find(panel: Mapping[str, Marker], channels: Sequence[tuple[str, str | None]], **settled: str) -> dict[str, str]:
     gate = RangeGate(kind="range", marker=next(iter(panel)), min=0)
     template = Template(name="t", version="1.0.0", panel=dict(panel), populations=(Population(name="p", gate=gate),))
-    table = cast("Sequence[Channel]", [_Channel(detector, marker) for detector, marker in channels])
+    table = [Channel(index, detector, marker) for index, (detector, marker) in enumerate(channels)]
     return {name: channel.detector for name, channel in resolve(template, table, overrides=settled).items()}
 
 

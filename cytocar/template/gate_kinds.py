@@ -115,7 +115,7 @@ class EllipseGate(GateBase):
     axes: tuple[str, ...] = Field(min_length=1)
     center: tuple[float, ...]
     covariance: tuple[tuple[float, ...], ...]
-    distance_square: float = Field(gt=0)
+    distance_square: float = Field(ge=0)
 
     def markers(self) -> tuple[str, ...]:
         """Return the axes."""
@@ -140,7 +140,7 @@ class EllipseGate(GateBase):
 
 def _is_positive_definite(rows: tuple[tuple[float, ...], ...]) -> bool:
     matrix = np.array(rows)
-    if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=0):
+    if not np.allclose(matrix, matrix.T, rtol=1e-4, atol=0):
         return False
     try:
         np.linalg.cholesky(matrix)

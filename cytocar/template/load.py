@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cytocar.errors import TemplateError
+from cytocar.compensation import SpilloverMatrix
+from cytocar.errors import CompensationError, TemplateError
 from cytocar.locations import template_folder
 from cytocar.template.canonical import template_sha256
 from cytocar.template.faults import Fault, check_document, nearest
+from cytocar.template.gatingml.read import read_gatingml
+from cytocar.template.gatingml.reunite import Imported, reunite
 from cytocar.template.lock import LockStatus, lock_status
 from cytocar.template.model import Template
 
@@ -35,7 +38,7 @@ def load_template(name_or_path: str | Path) -> Template:
     Parameters
     ----------
     name_or_path : str or Path
-        The name of a bundled template, or the path of a ``.toml`` file.
+        The name of a bundled template, or the path of a ``.toml`` or a Gating-ML 2.0 ``.xml`` file.
 
     Raises
     ------
@@ -53,7 +56,10 @@ def read_template(name_or_path: str | Path, *, check_lock: bool = True) -> Loade
     ``check_lock=False`` takes a changed locked template for a draft: for looking at it, comparing it, locking it anew.
     """
     path = template_path(name_or_path)
-    template = parse_template(_read_text(path), source=path.name, folder=path.parent)
+    if path.suffix.lower() == ".xml":
+        template = import_gatingml(path).template
+    else:
+        template = parse_template(_read_text(path), source=path.name, folder=path.parent)
     status = lock_status(template, path) if check_lock else LockStatus.DRAFT
     return LoadedTemplate(template=template, path=path, sha256=template_sha256(template), status=status)
 
@@ -67,9 +73,9 @@ def bundled_templates() -> tuple[str, ...]:
 
 
 def template_path(name_or_path: str | Path) -> Path:
-    """Return the file of a bundled name or of a path ending in ``.toml``."""
+    """Return the file of a bundled name or of a path ending in ``.toml`` or ``.xml``."""
     text = str(name_or_path)
-    if text.lower().endswith(".toml"):
+    if text.lower().endswith((".toml", ".xml")):
         path = Path(name_or_path)
         if not path.is_file():
             raise TemplateError(
@@ -81,9 +87,9 @@ def template_path(name_or_path: str | Path) -> Path:
         return template_folder() / f"{text}.toml"
     if Path(text).is_file() or "/" in text or "\\" in text:
         raise TemplateError(
-            f"{text} is not a template file: the path of a template ends in .toml",
+            f"{text} is not a template file: the path of a template ends in .toml, or in .xml for Gating-ML",
             code="E060",
-            hint=f"give a .toml file, or one of the bundled names: {', '.join(names)}",
+            hint=f"give such a file, or one of the bundled names: {', '.join(names)}",
         )
     beside = f"; for the file {text}.toml of this folder write ./{text}.toml" if Path(f"{text}.toml").is_file() else ""
     raise TemplateError(
@@ -93,21 +99,32 @@ def template_path(name_or_path: str | Path) -> Path:
     )
 
 
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise TemplateError(
                 f"{path.name} is larger than {MAXIMUM_BYTES // 1_000_000} MB", code="E061", hint="is it a template?"
             )
-        return path.read_text("utf-8-sig")
+        return path.read_bytes()
     except OSError as error:
         raise TemplateError(
             f"{path.name} cannot be read: {error.strerror}", code="E060", hint="check the file and its permissions"
         ) from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return _read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TemplateError(
             f"{path.name} is not UTF-8 text (byte {error.start + 1})", code="E061", hint="save it as UTF-8"
         ) from error
+
+
+def import_gatingml(path: Path) -> Imported:
+    """Return the template of a Gating-ML 2.0 file, with what could not be kept."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "imported"
+    return reunite(read_gatingml(_read_bytes(path), source=path.name, name=name))
 
 
 # ---------------------------------------------------------------- text -> template
@@ -133,8 +150,9 @@ def parse_template(text: str, *, source: str, folder: Path | None = None) -> Tem
             code="E061",
             hint="text stands in quotes, lists in [ ], one key a line",
         ) from error
+    document, unread = _with_matrix(document, folder)
     template, faults = check_document(document)
-    faults += _source_faults(document, folder)
+    faults += unread
     if template is None or faults:
         raise faults_error(source, faults)
     return template
@@ -163,21 +181,31 @@ def _line_shown(text: str, message: str) -> str:
     return f"\n  {line[0].strip()}" if line else ""
 
 
-def _source_faults(document: Mapping[str, Any], folder: Path | None) -> tuple[Fault, ...]:
+def _with_matrix(document: dict[str, Any], folder: Path | None) -> tuple[dict[str, Any], tuple[Fault, ...]]:
+    """Return the document with the CSV that its compensation names taken in, so that its hash covers the matrix."""
     compensation = document.get("compensation", {})
-    source = compensation.get("source", "file") if isinstance(compensation, dict) else "file"
-    matrices = compensation.get("matrices", {}) if isinstance(compensation, dict) else {}
-    if not isinstance(source, str) or source in ("file", "none") or source in matrices:
-        return ()
+    matrices = compensation.get("matrices", {}) if isinstance(compensation, dict) else None
+    if not isinstance(matrices, dict):
+        return document, ()
+    source = compensation.get("source", "file")
+    if not isinstance(source, str) or source in ("file", "none", *matrices):
+        return document, ()
     place = "compensation.source"
     if not source.lower().endswith(".csv"):
         known = ("file", "none", *matrices)
-        return (Fault(place, f"no source {source!r}: file, none, a matrix's name or a .csv{nearest(source, known)}"),)
+        return document, (
+            Fault(place, f"no source {source!r}: file, none, a matrix's name or a .csv{nearest(source, known)}"),
+        )
     if folder is None:
-        return (Fault(place, f"{source!r} stands beside no file"),)
+        return document, (Fault(place, f"{source!r} stands beside no file"),)
     path = (folder / source).resolve()
     if Path(source).is_absolute() or not path.is_relative_to(folder.resolve()):
-        return (Fault(place, f"{source!r} must lie in the template's folder"),)
+        return document, (Fault(place, f"{source!r} must lie in the template's folder"),)
     if not path.is_file():
-        return (Fault(place, f"no file {source!r} beside the template"),)
-    return ()
+        return document, (Fault(place, f"no file {source!r} beside the template"),)
+    try:
+        matrix = SpilloverMatrix.from_csv(path)
+    except CompensationError as error:
+        return document, (Fault(place, error.message),)
+    read = {"detectors": matrix.detectors, "fluorochromes": matrix.fluorochromes, "values": matrix.values.tolist()}
+    return {**document, "compensation": {**compensation, "matrices": {**matrices, source: read}}}, ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cytocar.errors import TemplateError
-from cytocar.template.load import bundled_templates, load_template, parse_template
+from cytocar.template.load import bundled_templates, load_template, parse_template, read_template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,3 +216,16 @@ def test_a_spillover_matrix_must_lie_beside_the_template(tmp_path: Path) -> None
         path.write_text(f'{GOOD}[compensation]\nsource = "{source}"\n', encoding="utf-8")
         with pytest.raises(TemplateError, match=fault):
             load_template(path)
+
+
+def test_a_spillover_matrix_beside_the_template_is_part_of_what_it_says(tmp_path: Path) -> None:
+    path, matrix = tmp_path / "demo.toml", tmp_path / "a.csv"
+    path.write_text(f'{GOOD}[compensation]\nsource = "a.csv"\n', encoding="utf-8")
+    matrix.write_text("FITC-A,PE-A\n1,0.1\n0,1\n", encoding="utf-8")
+    before = read_template(path)
+    assert list(before.template.compensation.matrices["a.csv"].values) == [(1, 0.1), (0, 1)]
+    matrix.write_text("FITC-A,PE-A\n1,0.2\n0,1\n", encoding="utf-8")
+    assert read_template(path).sha256 != before.sha256
+    matrix.write_text("FITC-A,PE-A\n1,1\n1,1\n", encoding="utf-8")
+    with pytest.raises(TemplateError, match=r"compensation\.source: .*singular"):
+        load_template(path)

@@ -1,0 +1,139 @@
+"""XML for Gating-ML: names of the standard, reading it safely, small readers of attributes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+from pydantic import ValidationError
+
+from cytocar.errors import TemplateError
+from cytocar.template.part import Part
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+GATING = "http://www.isac-net.org/std/Gating-ML/v2.0/gating"
+TRANSFORMS = "http://www.isac-net.org/std/Gating-ML/v2.0/transformations"
+DATA_TYPE = "http://www.isac-net.org/std/Gating-ML/v2.0/datatypes"
+CYTOCAR = "https://github.com/cytocar/cytocar/gating-ml/1"
+MAXIMUM_BYTES = 20_000_000
+MAXIMUM_ELEMENTS = 500_000
+
+
+def parse_document(data: bytes, *, source: str) -> Element:
+    """Return the root of a Gating-ML 2.0 document.
+
+    Document types, entities and anything outside the file are refused, and so is a document beyond any gate's need.
+    """
+    if len(data) > MAXIMUM_BYTES:
+        raise TemplateError(
+            f"{source} is larger than {MAXIMUM_BYTES // 1_000_000} MB", code="E140", hint="is it Gating-ML?"
+        )
+    try:
+        root: Element = fromstring(data, forbid_dtd=True)
+    except ParseError as error:
+        raise TemplateError(f"{source} is not valid XML: {error}", code="E140", hint="export it again") from error
+    except DefusedXmlException as error:
+        raise TemplateError(
+            f"{source} has a document type or entities, which a gating file has no use for ({type(error).__name__})",
+            code="E140",
+            hint="remove the <!DOCTYPE ...> part, if you trust the file",
+        ) from error
+    except (ValueError, LookupError) as error:
+        raise TemplateError(
+            f"{source} has an unknown text encoding: {error}", code="E140", hint="save it as UTF-8"
+        ) from error
+    if sum(1 for _ in root.iter()) > MAXIMUM_ELEMENTS:
+        raise TemplateError(f"{source} has more than {MAXIMUM_ELEMENTS} elements", code="E140", hint="is it Gating-ML?")
+    if root.tag != f"{{{GATING}}}Gating-ML":
+        raise TemplateError(
+            f"{source} is not a Gating-ML 2.0 document: its root is {_readable(root.tag)}",
+            code="E141",
+            hint="export the gates as Gating-ML 2.0; a FlowJo workspace (.wsp) goes through `cytocar template import`",
+        )
+    return root
+
+
+def _readable(tag: str) -> str:
+    return tag.replace("{", "").replace("}", " ")
+
+
+def local_name(element: Element) -> str:
+    """Return an element's name without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def children(element: Element, name: str) -> Iterator[Element]:
+    """Yield the children of a name in any namespace of the standard: programs differ in which one they use."""
+    return (child for child in element if isinstance(child.tag, str) and local_name(child) == name)
+
+
+def child(element: Element, name: str) -> Element:
+    """Return the first child of a name; a fault if there is none."""
+    for found in children(element, name):
+        return found
+    raise faulty(element, f"has no <{name}>")
+
+
+def attribute(element: Element, name: str) -> str | None:
+    """Return an attribute by its local name, whichever namespace it was written in."""
+    for key, value in element.attrib.items():
+        if key.rpartition("}")[2] == name:
+            return value
+    return None
+
+
+def required(element: Element, name: str) -> str:
+    """Return an attribute that the standard demands."""
+    value = attribute(element, name)
+    if value is None or not value.strip():
+        raise faulty(element, f"has no attribute {name}")
+    return value.strip()
+
+
+def number(element: Element, name: str) -> float:
+    """Return a required attribute as a finite number."""
+    return as_number(element, required(element, name))
+
+
+def optional_number(element: Element, name: str) -> float | None:
+    """Return an optional attribute as a finite number; infinite bounds are no bounds."""
+    text = attribute(element, name)
+    if text is None or not text.strip() or text.strip().lstrip("+-").upper() in ("INF", "INFINITY"):
+        return None
+    return as_number(element, text)
+
+
+def as_number(element: Element, text: str | None) -> float:
+    """Return text as a finite number; a fault that names the element otherwise."""
+    try:
+        value = float((text or "").strip())
+    except ValueError:
+        raise faulty(element, f"has {text!r} where a number belongs") from None
+    if not math.isfinite(value):
+        raise faulty(element, f"has {text!r} where a finite number belongs")
+    return value
+
+
+def declaration(element: Element, kind: type[AnyPart], values: Mapping[str, object]) -> AnyPart:
+    """Return what an element declares; a fault that names the element if it cannot be so."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        reasons = [str(entry["msg"]).removeprefix("Value error, ") for entry in error.errors(include_url=False)]
+        raise faulty(element, "cannot be used: " + "; ".join(reasons)) from error
+
+
+def faulty(element: Element, what: str) -> TemplateError:
+    """Return the error for an element that is not as the standard says."""
+    name = next((value for key, value in element.attrib.items() if key.rpartition("}")[2] in ("id", "name")), None)
+    where = f"<{local_name(element)}>" + (f" {name!r}" if name else "")
+    return TemplateError(
+        f"{where} {what}", code="E142", hint="the document does not follow Gating-ML 2.0: export it again"
+    )
