@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cytocar.errors import CytocarError, IntegrityError, SampleError, UsageError
     from cytocar.events import EventTable
     from cytocar.fcs.reader import open_fcs
+    from cytocar.gates.populations import Population, Populations
+    from cytocar.gates.tree import walk as gate
     from cytocar.template.load import load_template
     from cytocar.template.model import Template
 
@@ -22,9 +24,12 @@ _HOMES = {
     "CytocarError": "cytocar.errors",
     "EventTable": "cytocar.events",
     "IntegrityError": "cytocar.errors",
+    "Population": "cytocar.gates.populations",
+    "Populations": "cytocar.gates.populations",
     "SampleError": "cytocar.errors",
     "Template": "cytocar.template.model",
     "UsageError": "cytocar.errors",
+    "gate": "cytocar.gates.tree:walk",
     "load_template": "cytocar.template.load",
     "open_fcs": "cytocar.fcs.reader",
 }
@@ -34,9 +39,12 @@ __all__ = [
     "CytocarError",
     "EventTable",
     "IntegrityError",
+    "Population",
+    "Populations",
     "SampleError",
     "Template",
     "UsageError",
+    "gate",
     "kinetics",
     "load_template",
     "open_fcs",
@@ -45,7 +53,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(import_module(module), attribute or name)
     if name in _MODULES:
         return import_module(f"cytocar.{name}")
     raise AttributeError(f"module 'cytocar' has no attribute {name!r}")

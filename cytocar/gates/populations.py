@@ -1,0 +1,168 @@
+"""The populations of one sample: counts at once; masks and values by another pass over the file, when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, ValuesView
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.findings import Finding
+from cytocar.gates.decision import Background, Decision
+from cytocar.gates.frame import ALL, Bools, Floats
+from cytocar.gates.plan import Plan, compile_plan
+from cytocar.gates.stream import Part, stream
+from cytocar.template.model import FixedGate, Template
+
+if TYPE_CHECKING:
+    from cytocar.events import EventTable
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """One named population of one sample.
+
+    Attributes
+    ----------
+    name, parent : str
+        As in the template; ``all``, every event, is its own parent.
+    events : int
+        Number of events.
+    """
+
+    name: str
+    parent: str
+    events: int
+    _masks: PackedMasks = field(repr=False)
+
+    @property
+    def mask(self) -> Bools:
+        """Return which events of the file are in the population, shape (n_events,)."""
+        return self._masks.mask(self.name)
+
+
+class Populations(Mapping[str, Population]):
+    """Every population of one sample by name, ``all`` first, then in the template's order.
+
+    Attributes
+    ----------
+    n_events : int
+        Events in the file.
+    compensation : str
+        Where the spillover matrix came from: ``$SPILLOVER``, a file name, ``none``.
+    decisions : tuple of Decision
+        One per parameter of every gate, as in ``gates.csv``.
+    fitted : mapping
+        Each population's gate as it was applied to this sample, always a fixed one.
+    backgrounds : mapping
+        Background of populations that were placed by control samples.
+    findings : tuple of Finding
+        What was noticed while gating.
+    """
+
+    def __init__(
+        self,
+        counts: Mapping[str, int],
+        sample: GatedSample,
+        *,
+        decisions: tuple[Decision, ...],
+        backgrounds: Mapping[str, Background],
+        findings: tuple[Finding, ...],
+        medians: Mapping[tuple[str, str], float | None],
+    ) -> None:
+        self.n_events = sample.events.n_events
+        self.compensation = sample.plan.axes.compensation
+        self.decisions = decisions
+        self.fitted = sample.gates
+        self.backgrounds = backgrounds
+        self.findings = findings
+        self._sample = sample
+        self._medians = medians
+        masks = PackedMasks(sample)
+        parents = {ALL: ALL, **sample.plan.parents}
+        self._populations = {name: Population(name, parent, counts[name], masks) for name, parent in parents.items()}
+
+    def __getitem__(self, name: str) -> Population:
+        return self._populations[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._populations)
+
+    def __len__(self) -> int:
+        return len(self._populations)
+
+    @overload
+    def values(self) -> ValuesView[Population]: ...
+
+    @overload
+    def values(self, population: str, marker: str) -> Floats: ...
+
+    def values(self, population: str | None = None, marker: str | None = None) -> ValuesView[Population] | Floats:
+        """Return a marker's compensated linear signal of a population's events; without arguments, the populations.
+
+        The signal is worked out again by a pass over the file.
+        """
+        if population is None or marker is None:
+            return super().values()
+        chunks = [part.values(population, marker) for part in self._sample.parts(marker)]
+        return np.concatenate(chunks) if chunks else np.empty(0)
+
+    def median(self, population: str, marker: str) -> float | None:
+        """Return the median of a marker's compensated linear signal in a population; None for an empty one."""
+        if (population, marker) not in self._medians:
+            return median_of(self.values(population, marker))
+        return self._medians[population, marker]
+
+
+def median_of(values: npt.NDArray[np.floating]) -> float | None:
+    """Return the median of the finite values, None if there is none.
+
+    Examples
+    --------
+    >>> median_of(np.array([1.0, 5.0, np.nan, 3.0])), median_of(np.empty(0))
+    (3.0, None)
+    """
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GatedSample:
+    """What it takes to gate the same file again and get the same answer: every gate is fixed by now."""
+
+    events: EventTable
+    template: Template
+    plan: Plan
+    gates: Mapping[str, FixedGate]
+
+    def parts(self, *markers: str) -> Iterator[Part]:
+        """Yield the file's blocks with every population evaluated."""
+        plan = compile_plan(self.template, self.plan.axes, self.gates) if self.plan.deferred else self.plan
+        return stream(self.events, plan, extra=markers)
+
+
+class PackedMasks:
+    """Masks of all populations, one bit an event, made by one pass when the first of them is asked for."""
+
+    def __init__(self, sample: GatedSample) -> None:
+        self._sample = sample
+        self._bits: dict[str, npt.NDArray[np.uint8]] = {}
+
+    def mask(self, population: str) -> Bools:
+        """Return which events of the file are in a population, shape (n_events,)."""
+        if not self._bits:
+            self._gate_again()
+        bits = np.unpackbits(self._bits[population], count=self._sample.events.n_events)
+        return bits.view(np.bool_)
+
+    def _gate_again(self) -> None:
+        names = (ALL, *self._sample.plan.parents)
+        bits = {name: np.zeros(-(-self._sample.events.n_events // 8), dtype=np.uint8) for name in names}
+        for part in self._sample.parts():
+            # Blocks begin at multiples of eight events.
+            place = slice(part.start // 8, part.start // 8 - (-part.n_events // 8))
+            for name in names:
+                bits[name][place] = np.packbits(part.mask(name))
+        self._bits = bits

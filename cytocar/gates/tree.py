@@ -1,0 +1,243 @@
+"""Walk a template: from the events of a file to its populations.
+
+Fixed gates are answered block by block while the file streams past (``stream``). Where a data-driven gate stands, the
+events of its parent are kept; the gate looks at all of them, answers with a fixed gate, and that one is evaluated like
+any other. So a sample's gates can be listed, drawn, exported and replaced in one way, whoever placed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.compensation import SpilloverMatrix
+from cytocar.findings import Finding, Outcome
+from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
+from cytocar.gates.fixed import decisions as fixed_decisions
+from cytocar.gates.frame import ALL, Bools, Floats, Frame
+from cytocar.gates.plan import FIXED_KINDS, Plan, compile_plan, make_step, plan_for
+from cytocar.gates.populations import GatedSample, Population, Populations, median_of
+from cytocar.gates.stream import Kept, Part, stream
+from cytocar.template.model import AdaptiveGate, FixedGate, Template
+
+if TYPE_CHECKING:
+    from cytocar.events import EventTable
+
+__all__ = ["Population", "Populations", "walk"]
+
+References = Mapping[str, Sequence[ReferenceEvents]]
+NOT_FINITE_SHARE = 0.001  # up to here events without a number are a curiosity, beyond it somebody should look
+
+
+def walk(
+    events: EventTable,
+    template: Template,
+    *,
+    markers: Mapping[str, str] | None = None,
+    compensation: SpilloverMatrix | None = None,
+    references: References | None = None,
+    gate_overrides: Mapping[str, FixedGate] | None = None,
+    medians: Sequence[str] = (),
+) -> Populations:
+    """Return the populations of a file.
+
+    Parameters
+    ----------
+    events : EventTable
+        The file. It has to stay open as long as masks or values may be asked for.
+    template : Template
+        What to look for.
+    markers : mapping, optional
+        Marker to ``$PnN``, where a person has settled it.
+    compensation : SpilloverMatrix, optional
+        Takes the place of the template's source.
+    references : mapping, optional
+        Control samples for ``reference`` gates, by the population that they were gated to (the gate's parent).
+    gate_overrides : mapping, optional
+        Population to the fixed gate that a person has put in place of the template's.
+    medians : sequence of str
+        Markers whose medians will be asked for: worked out in the same pass.
+
+    Raises
+    ------
+    PanelError, CompensationError, GateError
+        If the template does not fit the file.
+    """
+    overrides = gate_overrides or {}
+    plan = plan_for(events, template, markers=markers, compensation=compensation)
+    if overrides:
+        plan = compile_plan(template, plan.axes, overrides)
+    tally = _Tally(plan, events.n_events, medians)
+    for part in stream(events, plan, extra=tally.markers):
+        tally.add(part)
+    placed = _place_deferred(plan, tally, template, references or {})
+    gates = {**_fixed_gates(template), **overrides, **{name: fitted.gate for name, fitted in placed.fitted.items()}}
+    return Populations(
+        {**tally.counts, **placed.counts},
+        GatedSample(events, template, plan, gates),
+        decisions=tuple(_decisions(template, plan, placed, overrides)),
+        backgrounds=placed.backgrounds,
+        findings=tuple(_findings(tally, events.n_events)),
+        medians={**tally.medians(), **placed.medians},
+    )
+
+
+# ---------------------------------------------------------------- the pass over the file
+
+
+class _Tally:
+    """What one pass over a file adds up: counts, events without a number, and what later steps need to see again."""
+
+    def __init__(self, plan: Plan, n_events: int, medians: Sequence[str]) -> None:
+        self.counts = dict.fromkeys((ALL, *(step.name for step in (*plan.first, *plan.second))), 0)
+        self.not_finite = 0
+        self.median_markers = tuple(medians)
+        self.markers = tuple(dict.fromkeys((*plan.deferred_markers, *medians)))
+        self.kept = Kept(plan, self.markers, n_events) if plan.deferred else None
+        # Medians are written with six digits: single precision holds seven, at half the memory.
+        self._signals = np.empty((len(self.median_markers), n_events), dtype=np.float32)
+        self._masks = {name: np.empty(n_events, dtype=np.bool_) for name in self.counts} if medians else {}
+
+    def add(self, part: Part) -> None:
+        """Add a block."""
+        self.counts[ALL] += part.n_events
+        for name in self.counts:
+            if name != ALL:
+                self.counts[name] += part.count(name)
+        self.not_finite += part.not_finite()
+        place = slice(part.start, part.start + part.n_events)
+        for row, marker in zip(self._signals, self.median_markers, strict=True):
+            row[place] = part.first.signals.signal(marker)
+        for name, mask in self._masks.items():
+            mask[place] = part.mask(name)
+        if self.kept is not None:
+            self.kept.add(part)
+
+    def medians(self) -> dict[tuple[str, str], float | None]:
+        """Return the medians of the populations of the pass."""
+        return {
+            (name, marker): median_of(row[mask])
+            for name, mask in self._masks.items()
+            for row, marker in zip(self._signals, self.median_markers, strict=True)
+        }
+
+
+# ---------------------------------------------------------------- data-driven gates
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """What became of the populations that waited for data-driven gates."""
+
+    fitted: dict[str, Fitted] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    medians: dict[tuple[str, str], float | None] = field(default_factory=dict)
+
+    @property
+    def backgrounds(self) -> dict[str, Background]:
+        """Return the backgrounds of gates that were placed by control samples."""
+        return {name: fitted.background for name, fitted in self.fitted.items() if fitted.background is not None}
+
+
+def _place_deferred(plan: Plan, tally: _Tally, template: Template, references: References) -> _Placed:
+    """Place and evaluate, in order, the gates that had to wait for all of their parent's events."""
+    placed = _Placed()
+    if tally.kept is None:
+        return placed
+    frame = tally.kept.frame()
+    declared = {population.name: population for population in template.populations}
+    for population in plan.deferred:
+        gate = population.gate
+        if not isinstance(gate, FIXED_KINDS):
+            columns = _ColumnsOf(frame, tally.kept.markers, frame.within(population.parent, population.exclude))
+            controls = references.get(population.parent, ())
+            placed.fitted[population.name] = _fit(population.name, gate, columns, plan, controls)
+            gate = placed.fitted[population.name].gate
+        mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
+        placed.counts[population.name] = frame.counts[population.name]
+        for marker in tally.median_markers:
+            placed.medians[population.name, marker] = median_of(frame.signals.signal(marker)[mask])
+    return placed
+
+
+def _fit(
+    population: str,
+    gate: AdaptiveGate,
+    columns: Mapping[str, Floats],
+    plan: Plan,
+    references: Sequence[ReferenceEvents],
+) -> Fitted:
+    from cytocar.gates.adaptive import ADAPTIVE
+
+    axes = {marker: plan.axes[marker] for marker in columns}
+    return ADAPTIVE[gate.kind](
+        population,
+        gate,
+        columns,
+        scales={marker: axis.scale for marker, axis in axes.items()},
+        ranges={marker: axis.range for marker, axis in axes.items()},
+        references=references,
+        seed=crc32(population.encode()),
+    )
+
+
+class _ColumnsOf(Mapping[str, Floats]):
+    """Signals of some events of a frame, cut out when a marker is asked for."""
+
+    def __init__(self, frame: Frame, markers: tuple[str, ...], mask: Bools) -> None:
+        self._signals = frame.signals
+        self._markers = markers
+        self._rows: npt.NDArray[np.intp] = np.flatnonzero(mask)
+
+    def __getitem__(self, marker: str) -> Floats:
+        if marker not in self._markers:
+            raise KeyError(marker)
+        return np.take(self._signals.signal(marker), self._rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._markers)
+
+    def __len__(self) -> int:
+        return len(self._markers)
+
+
+# ---------------------------------------------------------------- what is said about it
+
+
+def _fixed_gates(template: Template) -> dict[str, FixedGate]:
+    return {
+        population.name: population.gate
+        for population in template.populations
+        if isinstance(population.gate, FIXED_KINDS)
+    }
+
+
+def _decisions(
+    template: Template, plan: Plan, placed: _Placed, overrides: Mapping[str, FixedGate]
+) -> Iterator[Decision]:
+    for population in template.populations:
+        name = population.name
+        gate = overrides.get(name) or population.gate
+        if name in placed.fitted:
+            yield from placed.fitted[name].decisions
+        elif isinstance(gate, FIXED_KINDS):
+            source = Source.OVERRIDE if name in overrides else Source.FIXED
+            yield from fixed_decisions(name, gate, template.scale, source=source)
+
+
+def _findings(tally: _Tally, n_events: int) -> Iterable[Finding]:
+    if tally.not_finite:
+        few = tally.not_finite <= NOT_FINITE_SHARE * n_events
+        yield Finding(
+            check="finite",
+            code="W230",
+            outcome=Outcome.NOTE if few else Outcome.REVIEW,
+            message=f"{tally.not_finite} events have a signal that is not a finite number; no gate on it holds them",
+            value=float(tally.not_finite),
+            limit=NOT_FINITE_SHARE * n_events,
+        )
