@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from cytocar import kinetics
+    from cytocar import kinetics, simulate
     from cytocar.errors import CytocarError, IntegrityError, SampleError, UsageError
     from cytocar.events import EventTable
     from cytocar.fcs.reader import open_fcs
@@ -33,7 +33,7 @@ _HOMES = {
     "load_template": "cytocar.template.load",
     "open_fcs": "cytocar.fcs.reader",
 }
-_MODULES: tuple[str, ...] = ("kinetics",)
+_MODULES: tuple[str, ...] = ("kinetics", "simulate")
 
 __all__ = [
     "CytocarError",
@@ -48,6 +48,7 @@ __all__ = [
     "kinetics",
     "load_template",
     "open_fcs",
+    "simulate",
 ]
 
 
