@@ -12,11 +12,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cytocar import kinetics, simulate
+    from cytocar.analysis import quantify
     from cytocar.errors import CytocarError, IntegrityError, SampleError, UsageError
     from cytocar.events import EventTable
     from cytocar.fcs.reader import open_fcs
     from cytocar.gates.populations import Population, Populations
     from cytocar.gates.tree import walk as gate
+    from cytocar.results import SampleResult
     from cytocar.template.load import load_template
     from cytocar.template.model import Template
 
@@ -32,6 +34,8 @@ _HOMES = {
     "gate": "cytocar.gates.tree:walk",
     "load_template": "cytocar.template.load",
     "open_fcs": "cytocar.fcs.reader",
+    "quantify": "cytocar.analysis",
+    "SampleResult": "cytocar.results",
 }
 _MODULES: tuple[str, ...] = ("kinetics", "simulate")
 
@@ -42,12 +46,14 @@ __all__ = [
     "Population",
     "Populations",
     "SampleError",
+    "SampleResult",
     "Template",
     "UsageError",
     "gate",
     "kinetics",
     "load_template",
     "open_fcs",
+    "quantify",
     "simulate",
 ]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cytocar.statistics import limit_of_detection
 
 if TYPE_CHECKING:
+    from cytocar.background import NetShare
     from cytocar.counting import CountBasis
     from cytocar.template.model import Limits
 
@@ -34,7 +35,7 @@ class DetectionLimits:
 
 
 def detection_limits(
-    limits: Limits, t_cells: int, basis: CountBasis, background_events: float | None
+    limits: Limits, t_cells: int, basis: CountBasis, *, net: NetShare | None = None
 ) -> DetectionLimits:
     """Return the limits that hold for this sample, on the scale of its raw CAR+ events.
 
@@ -46,30 +47,35 @@ def detection_limits(
         T-cell events acquired.
     basis : CountBasis
         How events become cells/µL.
-    background_events : float, optional
-        CAR+ events that the control leads one to expect among these T cells; ``None`` without a control.
+    net : NetShare, optional
+        What the controls say about the background among these T cells, where the gate is placed by controls.
 
     Notes
     -----
-    The largest of three rules holds: the template's ``detection_events`` (13 and 22 events after Peinelt et al. 2022,
-    doi 10.3389/fimmu.2022.830773), the exact Poisson limit of detection above the background, and
-    ``detection_percent`` of the T cells. Quantification never begins below detection.
+    The largest rule holds: the template's ``detection_events`` (13 and 22 events after Peinelt et al. 2022, doi
+    10.3389/fimmu.2022.830773), ``detection_percent`` of the T cells, and above a background the exact Poisson limit
+    and the limits that account for how well the background is known. Quantification never begins below detection.
 
     Examples
     --------
     >>> from cytocar.counting import VolumetricBasis
     >>> from cytocar.template.model import Limits
-    >>> found = detection_limits(Limits(), 50_000, VolumetricBasis(acquired_volume_ul=100), None)
+    >>> found = detection_limits(Limits(), 50_000, VolumetricBasis(acquired_volume_ul=100))
     >>> found.lod_events, found.lod_percent, found.lod_per_ul
     (50.0, 0.1, 0.5)
     """
-    rules = [
+    background = (net.background_percent or 0.0) * t_cells / 100 if net else 0.0
+    lod = max(
         float(limits.detection_events),
-        limit_of_detection(background_events or 0.0),
+        limit_of_detection(background),
         limits.detection_percent * t_cells / 100,
-    ]
-    lod = max(rules)
-    lloq = max(lod, float(limits.quantification_events))
+        _raw_events(net.lod_percent if net else None, background, t_cells),
+    )
+    lloq = max(
+        lod,
+        float(limits.quantification_events),
+        _raw_events(net.lloq_percent if net else None, background, t_cells),
+    )
     per_event = basis.per_event()
     return DetectionLimits(
         lod_events=lod,
@@ -79,6 +85,11 @@ def detection_limits(
         lod_per_ul=None if per_event is None else lod * per_event,
         lloq_per_ul=None if per_event is None else lloq * per_event,
     )
+
+
+def _raw_events(net_percent: float | None, background_events: float, t_cells: int) -> float:
+    """Return how many events the gate holds when so many percent of the T cells are positive; 0 for no rule."""
+    return 0.0 if net_percent is None else net_percent * t_cells / 100 + background_events
 
 
 class CarResult(StrEnum):
@@ -143,16 +154,15 @@ def report_text(
 
 
 def three_digits(value: float) -> str:
-    """Return a number for people: three significant digits, never an exponent.
+    """Return a number for people: three significant digits, never an exponent, whole numbers whole.
 
     Examples
     --------
     >>> [three_digits(value) for value in (1064.4, 24_310.0, 2.2249, 0.5, 0.00012345)]
-    ['1060', '24300', '2.22', '0.5', '0.000123']
+    ['1064', '24310', '2.22', '0.5', '0.000123']
     """
     if value == 0:
         return "0"
-    decimals = 2 - math.floor(math.log10(abs(float(f"{value:.2e}"))))
-    rounded = round(value, decimals)
-    text = f"{rounded:.{max(decimals, 0)}f}"
+    decimals = max(2 - math.floor(math.log10(abs(float(f"{value:.2e}")))), 0)
+    text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

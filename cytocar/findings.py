@@ -32,6 +32,8 @@ class Finding:
         What was found, with the value, for people.
     value, limit : float, optional
         The number that was checked and what it was checked against, where there is one.
+    hint : str
+        What to do about it, where the code's own fix does not say enough.
     """
 
     check: str
@@ -40,3 +42,4 @@ class Finding:
     message: str
     value: float | None = None
     limit: float | None = None
+    hint: str = ""

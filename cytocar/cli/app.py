@@ -1,10 +1,137 @@
-"""The command ``cytocar``."""
+"""The command ``cytocar``: a table of verbs, each loaded when it is called.
+
+``cytocar --help`` loads no verb and no numeric library, so it answers at once.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from cytocar import __version__
+from cytocar.cli import screen
+from cytocar.errors import CytocarError, IntegrityError, UsageError
+
+VERBS: dict[str, str] = {
+    "gate": "Count cells in FCS files, folders or a sample sheet.",
+    "template": "List, show, write and check gating templates.",
+    "sheet": "Draft and check sample sheets.",
+    "explain": "Explain a warning or error code.",
+}
+EXIT_SOME_FAILED, EXIT_USAGE, EXIT_FAIL_ON, EXIT_INTEGRITY, EXIT_BUG = 1, 2, 3, 4, 70
+_GLOBAL_FLAGS = {"-q", "--quiet", "-v", "--verbose", "--no-color"}
 
 
-def main() -> None:
-    """Run the command line."""
-    sys.exit(2)
+class Interrupted(BaseException):
+    """Ctrl-C or a polite kill; finished samples are kept."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.exit_code = 128 + signal_number
+
+
+class _Verbs(TyperGroup):
+    """The verbs of the table, in its order, loaded when called."""
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"cytocar.cli.{cmd_name}")
+        if hasattr(module, "app"):
+            return get_command(module.app)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        single.command(name=cmd_name, help=module.command.__doc__, context_settings=CONTEXT)(module.command)
+        return get_command(single)
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(
+    cls=_Verbs,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"cytocar {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Errors only on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more; show where a bug happened.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colour (NO_COLOR is honoured too).")] = False,
+) -> None:
+    """Absolute CAR-T cell counts (cells/µL) and CD4/CD8 ratios from flow-cytometry FCS files.
+
+    Start with `cytocar demo`; then `cytocar gate SHEET.csv -o RUN`. Research use, not for diagnosis.
+    """
+    screen.configure(quiet=quiet, verbose=verbose, no_color=no_color)
+
+
+def _globals_first(arguments: Sequence[str]) -> list[str]:
+    """Let global flags stand anywhere: ``cytocar gate -q x.fcs`` is ``cytocar -q gate x.fcs``."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags = [word for word in arguments[:end] if word in _GLOBAL_FLAGS]
+    return flags + [word for word in arguments[:end] if word not in _GLOBAL_FLAGS] + list(arguments[end:])
+
+
+def _interrupt(signal_number: int, _frame: FrameType | None) -> None:
+    raise Interrupted(signal_number)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the contract's codes."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        get_command(app).main(
+            args=_globals_first(sys.argv[1:] if arguments is None else arguments), prog_name="cytocar"
+        )
+    except CytocarError as error:
+        screen.show_error(error)
+        sys.exit(exit_code(error))
+    except Interrupted as interrupted:
+        screen.say("interrupted; finished samples are kept")
+        sys.exit(interrupted.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our pipe went away: nothing more to say, and nobody to say it to
+        sys.exit(0)
+    except OSError as error:
+        screen.show_error(
+            UsageError(f"{error.strerror}: {error.filename}", code="E109", hint="check the path, rights and space left")
+        )
+        sys.exit(EXIT_USAGE)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as bug:
+        screen.show_bug(bug)
+        sys.exit(EXIT_BUG)
+
+
+def exit_code(error: CytocarError) -> int:
+    """Return the exit code of an error that stopped the command."""
+    if isinstance(error, IntegrityError):
+        return EXIT_INTEGRITY
+    return EXIT_USAGE if isinstance(error, UsageError) else EXIT_SOME_FAILED

@@ -1,0 +1,406 @@
+"""One sample: file, template and sheet row become a ``SampleResult`` or a ``SampleFailure``.
+
+The only orchestration there is, in the data's order: read, gate, count, judge. Every step is a function of the layers
+below; what goes wrong for one sample becomes its failure, never another's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cytocar.acceptance import check_acceptance, decision_findings
+from cytocar.background import NetShare, net_share
+from cytocar.counting import CountBasis, NoBasis
+from cytocar.detection import CarResult, classify, detection_limits, report_text
+from cytocar.errors import CountingError, ReadError, SampleError
+from cytocar.fcs import keywords
+from cytocar.fcs.reader import open_fcs
+from cytocar.findings import Finding, Outcome
+from cytocar.gates.tree import Populations, walk
+from cytocar.results import (
+    CarCount,
+    Counted,
+    CountInputs,
+    Fault,
+    PopulationCount,
+    Roles,
+    SampleFailure,
+    SampleResult,
+    TemplateStamp,
+)
+from cytocar.sheet import CountMethod, SampleRow
+from cytocar.statistics import UNKNOWN, Estimate, Share, claim_supported, events_needed, ratio_estimate
+from cytocar.template.canonical import template_sha256
+from cytocar.template.gate_kinds import ReferenceGate
+from cytocar.tube import Tube, count_basis
+
+if TYPE_CHECKING:
+    from cytocar.compensation import SpilloverMatrix
+    from cytocar.events import EventTable
+    from cytocar.gates.decision import ReferenceEvents
+    from cytocar.template.model import FixedGate, Population, Template
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Protocol:
+    """What a sample is analysed with: all that decides its numbers besides its file and its row of the sheet."""
+
+    template: Template
+    stamp: TemplateStamp
+    markers: Mapping[str, str] = field(default_factory=dict)
+    compensation: SpilloverMatrix | None = None
+    overrides: Mapping[str, FixedGate] = field(default_factory=dict)
+
+
+SEED = 20_260_323
+"""Of every draw behind an interval: the same input gives the same bytes."""
+
+References = Mapping[str, Sequence["ReferenceEvents"]]
+
+
+def analyse(sample: SampleRow, protocol: Protocol, references: References | None = None) -> Counted:
+    """Return a sample's result, or why it has none.
+
+    Parameters
+    ----------
+    sample : SampleRow
+        The tube or well.
+    protocol : Protocol
+        Template and what the command line settles for every sample.
+    references : mapping of population to sequence of ReferenceEvents, optional
+        Control samples for the ``reference`` gates.
+    """
+    if sample.exclude:
+        return SampleFailure(sample=sample, template=protocol.stamp)
+    sha256 = None
+    try:
+        sha256 = file_sha256(sample.file)
+        events = open_fcs(sample.file, data_set=sample.data_set)
+        return count_sample(events, sample, protocol, references=references, file_sha256=sha256)
+    except SampleError as error:
+        return SampleFailure(sample=sample, template=protocol.stamp, error=Fault.of(error), file_sha256=sha256)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise ReadError("the file does not exist", code="E010", hint="check the path in the sheet") from None
+    except OSError as error:
+        raise ReadError(
+            f"the file cannot be read: {error.strerror}", code="E010", hint="check its rights, and that it is a file"
+        ) from error
+
+
+def quantify(  # one keyword per column of the sheet that can decide a count
+    events: EventTable,
+    template: Template,
+    *,
+    beads_added: float | None = None,
+    sample_volume_ul: float | None = None,
+    acquired_volume_ul: float | None = None,
+    lymphocytes_per_ul: float | None = None,
+    wbc_per_ul: float | None = None,
+    dilution_factor: float | None = None,
+    count_method: str | None = None,
+    sample_id: str = "sample",
+    references: References | None = None,
+) -> SampleResult:
+    """Return the counts of one sample: events, shares, cells/µL, intervals, limits.
+
+    Parameters
+    ----------
+    events : EventTable
+        From ``open_fcs``, or made in memory.
+    template : Template
+        From ``load_template``.
+    beads_added : float, optional
+        Beads in the tube.
+    sample_volume_ul, acquired_volume_ul : float, optional
+        Specimen in the tube; volume that the instrument drew, µL.
+    lymphocytes_per_ul, wbc_per_ul : float, optional
+        Counts of a haematology analyser, cells/µL.
+    dilution_factor : float, optional
+        Dilution of the specimen before pipetting.
+    count_method : {"beads", "volumetric", "dual_platform", "none"}, optional
+        By default what the numbers given make possible, else what the template says.
+    sample_id : str
+        Its name in the tables.
+    references : mapping, optional
+        Control samples for the ``reference`` gates, by population.
+
+    Raises
+    ------
+    SampleError
+        The sample cannot be gated (panel, compensation). A count that is not possible is a finding instead.
+
+    Examples
+    --------
+    >>> import cytocar
+    >>> tube = cytocar.simulate.blood_tube(car_per_ul=100, seed=1)
+    >>> template = cytocar.load_template("cart-cd19fc-fixed")
+    >>> events = cytocar.EventTable.from_columns(tube.columns, markers=tube.markers, keywords=tube.keywords)
+    >>> result = cytocar.quantify(events, template, beads_added=50_000, sample_volume_ul=50)
+    >>> result.row()["car_result"]
+    'quantified'
+    """
+    place = events.path or Path(sample_id)
+    sample = SampleRow(
+        file=place,
+        file_as_given=place.name,
+        sample_id=sample_id,
+        count_method=CountMethod(count_method) if count_method else None,
+        beads_added=beads_added,
+        sample_volume_ul=sample_volume_ul,
+        acquired_volume_ul=acquired_volume_ul,
+        lymphocytes_per_ul=lymphocytes_per_ul,
+        wbc_per_ul=wbc_per_ul,
+        dilution_factor=dilution_factor,
+    )
+    return count_sample(events, sample, Protocol(template, unlocked(template)), references=references)
+
+
+def unlocked(template: Template) -> TemplateStamp:
+    """Return the stamp of a template that nobody has locked."""
+    return TemplateStamp(template.name, template.version, template_sha256(template), "draft")
+
+
+def count_sample(
+    events: EventTable,
+    sample: SampleRow,
+    protocol: Protocol,
+    *,
+    references: References | None = None,
+    file_sha256: str | None = None,
+) -> SampleResult:
+    """Return the counts of one sample whose file is open; see ``analyse``."""
+    template = protocol.template
+    populations = walk(
+        events,
+        template,
+        markers=protocol.markers,
+        compensation=protocol.compensation,
+        references=references,
+        gate_overrides=protocol.overrides,
+        medians=template.report.medians,
+    )
+    method = _method(sample, template)
+    tube, basis, count_findings = _counting(sample, events, template, populations, method)
+    plate_id, well = _place(sample, events)
+    car, car_findings = _car(populations, template, basis)
+    result = SampleResult(
+        sample=sample,
+        template=protocol.stamp,
+        roles=_roles(template),
+        total_events=events.n_events,
+        populations=tuple(_population_counts(populations, template, basis)),
+        decisions=populations.decisions,
+        findings=(
+            *events.findings,
+            *populations.findings,
+            *count_findings,
+            *decision_findings(populations.decisions),
+            *car_findings,
+        ),
+        counting=CountInputs(
+            method=method,
+            beads_added=sample.beads_in_tube,
+            sample_volume_ul=tube.sample_volume_ul,
+            acquired_volume_ul=tube.acquired_volume_ul,
+            dilution_factor=tube.dilution_factor,
+            ci_method=basis.ci_method or None,
+        ),
+        cd4_cd8_ratio=_ratio(populations, template.report.cd4, template.report.cd8),
+        car_cd4_cd8_ratio=_ratio(populations, template.report.car_cd4, template.report.car_cd8),
+        car=car,
+        compensation=populations.compensation,
+        control_ids=_control_ids(populations),
+        plate_id=plate_id,
+        well=well,
+        file_sha256=file_sha256,
+    )
+    return _accepted(result, template)
+
+
+# ---------------------------------------------------------------- counting
+
+
+def _method(sample: SampleRow, template: Template) -> CountMethod:
+    """Return the count method: the sheet's word, else what its numbers make possible, else the template's."""
+    if sample.count_method is not None:
+        return sample.count_method
+    if sample.beads_in_tube is not None:
+        return CountMethod.BEADS
+    if sample.lymphocytes_per_ul is not None or sample.wbc_per_ul is not None:
+        return CountMethod.DUAL_PLATFORM
+    if sample.acquired_volume_ul is not None:
+        return CountMethod.VOLUMETRIC
+    return CountMethod(template.counting.method)
+
+
+def _counting(
+    sample: SampleRow, events: EventTable, template: Template, populations: Populations, method: CountMethod
+) -> tuple[Tube, CountBasis, tuple[Finding, ...]]:
+    """Return how events become cells/µL; a count that was asked for and is not possible is a finding."""
+    counts = {name: population.events for name, population in populations.items()}
+    tube = _tube(sample)
+    try:
+        if method is CountMethod.VOLUMETRIC and tube.acquired_volume_ul is None:
+            volume = keywords.acquired_volume(events)
+            tube = replace(tube, acquired_volume_ul=volume.ul if volume else None)
+        basis = count_basis(template.counting, tube, counts, method=method)
+    except CountingError as error:
+        finding = Finding("counting", error.code, Outcome.NO_COUNT, error.message, hint=error.hint)
+        return tube, NoBasis(), (finding,)
+    return tube, basis, basis.findings
+
+
+def _tube(sample: SampleRow) -> Tube:
+    return Tube(
+        beads_added=sample.beads_added,
+        beads_per_ul=sample.beads_per_ul,
+        bead_volume_ul=sample.bead_volume_ul,
+        sample_volume_ul=sample.sample_volume_ul,
+        acquired_volume_ul=sample.acquired_volume_ul,
+        dilution_factor=sample.dilution_factor,
+        lymphocytes_per_ul=sample.lymphocytes_per_ul,
+        wbc_per_ul=sample.wbc_per_ul,
+    )
+
+
+def _population_counts(populations: Populations, template: Template, basis: CountBasis) -> list[PopulationCount]:
+    return [
+        PopulationCount(
+            name=population.name,
+            parent=population.parent,
+            events=population.events,
+            of_events=(of_events := _of_events(populations, template.population(population.name))),
+            percent_of_parent=Share(population.events, of_events).estimate(),
+            percent_of_total=Share(population.events, populations.n_events).percent,
+            per_ul=UNKNOWN if population.name == template.counting.beads else basis.concentration(population.events),
+            medians={marker: populations.median(population.name, marker) for marker in template.report.medians},
+        )
+        for population in populations.values()
+        if population.name != "all"
+    ]
+
+
+def _of_events(populations: Populations, declared: Population) -> int:
+    """Return the events that a gate could have kept: its parent's, less the populations set aside."""
+    parent = populations[declared.parent]
+    match [populations[name] for name in declared.exclude]:
+        case []:
+            return parent.events
+        case [aside] if aside.parent == declared.parent:
+            return parent.events - aside.events
+        case several:
+            mask = parent.mask.copy()
+            for aside in several:
+                mask &= ~aside.mask
+            return int(mask.sum())
+
+
+def _ratio(populations: Populations, above: str | None, below: str | None) -> Estimate:
+    if above is None or below is None:
+        return UNKNOWN
+    return ratio_estimate(populations[above].events, populations[below].events)
+
+
+# ---------------------------------------------------------------- CAR-T cells
+
+
+def _car(
+    populations: Populations, template: Template, basis: CountBasis
+) -> tuple[CarCount | None, tuple[Finding, ...]]:
+    """Return the CAR-T cells with what may be claimed about them; ``None`` where the template has no such role."""
+    roles = template.report
+    if roles.car is None or roles.t_cells is None:
+        return None, ()
+    car_events, t_cell_events = populations[roles.car].events, populations[roles.t_cells].events
+    raw = Share(car_events, t_cell_events).estimate()
+    net = _net(populations, template, car_events, t_cell_events)
+    limits = detection_limits(template.limits, t_cell_events, basis, net=net)
+    per_ul = basis.concentration(car_events)
+    result = classify(car_events, limits)
+    car = CarCount(
+        percent=raw,
+        net_percent=net.net if net else UNKNOWN,
+        background_percent=net.background_percent if net else None,
+        per_ul=per_ul,
+        result=result,
+        report=report_text(result, limits, per_ul=per_ul.value, percent=raw.value),
+        limits=limits,
+    )
+    return car, _claim_findings(car, t_cell_events, template)
+
+
+def _net(populations: Populations, template: Template, car_events: int, t_cell_events: int) -> NetShare | None:
+    """Return the share net of background, where the CAR gate is one that control samples place."""
+    car = template.report.car
+    gate = template.population(car).gate if car else None
+    if car is None or not isinstance(gate, ReferenceGate):
+        return None
+    background = populations.backgrounds.get(car)
+    return net_share(car_events, t_cell_events, background, assumed_percent=gate.background_percent, seed=SEED)
+
+
+def _claim_findings(car: CarCount, t_cell_events: int, template: Template) -> tuple[Finding, ...]:
+    """Return whether enough T cells were acquired for the limit of detection that the template aims at."""
+    aim = template.limits.detection_percent
+    if aim == 0 or claim_supported(t_cell_events, aim, template.limits.detection_events):
+        return ()
+    needed = events_needed(aim, template.limits.detection_events)
+    message = f"{t_cell_events} T cells acquired; a limit of detection of {aim:g} % needs {needed}"
+    outcome = Outcome.NOTE if car.result is CarResult.QUANTIFIED else Outcome.REVIEW
+    return (Finding("t_cell_events", "W222", outcome, message, value=t_cell_events, limit=needed),)
+
+
+# ---------------------------------------------------------------- identity and acceptance
+
+
+def _place(sample: SampleRow, events: EventTable) -> tuple[str | None, str | None]:
+    """Return plate and well; a sheet that contradicts the file means a swapped sample."""
+    by_file = keywords.well(events)
+    by_sheet = keywords.well_name(sample.well) if sample.well else None
+    if by_file and by_sheet and by_file != by_sheet:
+        raise ReadError(
+            f"the sheet says well {by_sheet}, the file says {by_file}",
+            code="E027",
+            hint="find out which is right before anything is counted; leave the sheet's well empty to trust the file",
+        )
+    return sample.plate_id or keywords.plate(events), by_sheet or by_file
+
+
+def _accepted(result: SampleResult, template: Template) -> SampleResult:
+    """Return the result with the findings of the template's acceptance rules."""
+    row = result.row()
+    values = {name: value for name, value in row.items() if isinstance(value, int | float)}
+    events = {population.name: population.events for population in result.populations}
+    findings = check_acceptance(template.acceptance, {**events, **values})
+    return replace(result, findings=(*result.findings, *findings))
+
+
+def _control_ids(populations: Populations) -> tuple[str, ...]:
+    ids = [name for background in populations.backgrounds.values() for name in background.control_ids]
+    return tuple(dict.fromkeys(ids))
+
+
+def _roles(template: Template) -> Roles:
+    report = template.report
+    return Roles(
+        viable=report.viable,
+        lymphocytes=report.lymphocytes,
+        t_cells=report.t_cells,
+        cd4=report.cd4,
+        cd8=report.cd8,
+        car=report.car,
+        car_cd4=report.car_cd4,
+        car_cd8=report.car_cd8,
+        beads=template.counting.beads,
+    )

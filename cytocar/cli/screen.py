@@ -1,0 +1,94 @@
+"""What people see: messages on stderr, tables on stdout. The only place that knows about terminals and colour."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from cytocar.errors import CytocarError
+
+
+@dataclass(slots=True)
+class _Settings:
+    quiet: bool = False
+    verbose: bool = False
+    color: bool | None = None  # None: as the terminal is
+
+
+_settings = _Settings()
+
+
+def configure(*, quiet: bool, verbose: bool, no_color: bool) -> None:
+    """Set what the global options say."""
+    _settings.quiet, _settings.verbose = quiet, verbose
+    _settings.color = False if no_color or os.environ.get("NO_COLOR") else None
+
+
+def colored(stream: TextIO) -> bool:
+    """Return whether colour may be written to a stream."""
+    return _settings.color is not False and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def verbose() -> bool:
+    """Return whether ``--verbose`` was given."""
+    return _settings.verbose
+
+
+def quiet() -> bool:
+    """Return whether ``--quiet`` was given."""
+    return _settings.quiet
+
+
+def printable(text: str) -> str:
+    """Return text without control characters, so that a sample's name cannot drive the terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def _paint(text: str, code: str) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colored(sys.stderr) else text
+
+
+def say(text: str) -> None:
+    """Write a line for people, unless ``--quiet``."""
+    if not _settings.quiet:
+        sys.stderr.write(printable(text) + "\n")
+
+
+def show_error(error: CytocarError, *, where: str = "") -> None:
+    """Write an error: code, place, message, notes, and the fix as last line."""
+    show_problem("error", error.code, error.message, where=where, hint=error.hint, notes=_notes(error))
+
+
+def _notes(error: BaseException) -> Sequence[str]:
+    return getattr(error, "__notes__", ())
+
+
+def show_problem(  # each part of a problem is a line of its own
+    level: str, code: str, message: str, *, where: str = "", hint: str = "", notes: Sequence[str] = ()
+) -> None:
+    """Write ``error[E031] D07: message``, what was looked at, and ``fix: ...``."""
+    head = _paint(f"{level}[{code}]", "1;31" if level == "error" else "1;33")
+    place = f" {where}" if where else ""
+    lines = [f"{head}{printable(place)}: {printable(message)}", *(f"  {printable(note)}" for note in notes)]
+    if hint:
+        lines.append(f"  {_paint('fix:', '1')} {printable(hint)}")
+    sys.stderr.write("\n".join(lines) + "\n")
+
+
+def show_bug(bug: BaseException) -> None:
+    """Write that cytocar itself went wrong; the traceback only with ``--verbose``."""
+    if _settings.verbose:
+        sys.stderr.write("".join(traceback.format_exception(bug)))
+    place = traceback.extract_tb(bug.__traceback__)[-1] if bug.__traceback__ else None
+    where = f"{os.path.basename(place.filename)}:{place.lineno}" if place else ""  # noqa: PTH119 -- a name to print
+    show_problem(
+        "error",
+        "E199",
+        f"this is a bug in cytocar: {type(bug).__name__}: {bug}",
+        where=where,
+        hint="please report it with the command that you ran; --verbose shows where it happened",
+    )

@@ -1,0 +1,65 @@
+"""``cytocar sheet``: draft and check sample sheets."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytocar.cli import screen
+from cytocar.cli.app import CONTEXT
+from cytocar.errors import SheetError, UsageError
+
+app = typer.Typer(
+    help="Draft and check sample sheets.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+)
+
+
+@app.command("new")
+def new(
+    folder: Annotated[Path, typer.Argument(help="Folder of FCS files.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it here (inside FOLDER). [stdout]")] = None,
+) -> None:
+    """Draft a sheet from the headers of a folder's FCS files; fill in what no file knows: beads, volumes, days."""
+    from cytocar.draft import draft_sheet
+
+    base = out.parent if out is not None else folder
+    text, unread = draft_sheet(folder, relative_to=base)
+    for note in unread:
+        screen.say(f"note: {note}")
+    if out is None:
+        sys.stdout.write(text)
+        return
+    if out.exists():
+        raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
+    out.write_text(text, "utf-8")
+    screen.say(f"wrote {out}; fill in beads_added and sample_volume_ul, then `cytocar sheet check {out}`")
+
+
+@app.command("check")
+def check(
+    sheet: Annotated[Path, typer.Argument(help="The sheet.")],
+    template: Annotated[str | None, typer.Option("-t", "--template", help="Template of the run.")] = None,
+) -> None:
+    """Check a sheet without analysing anything: cells, files, templates, what a count needs. Lists every fault."""
+    from cytocar.draft import sheet_faults
+    from cytocar.sheet import read_sheet
+
+    rows = read_sheet(sheet)
+    faults = sheet_faults(rows, sheet=sheet, template=template)
+    if faults:
+        raise SheetError(
+            f"{sheet.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:\n  "
+            + "\n  ".join(faults),
+            code="E083",
+            hint="correct them, or run anyway: the other samples are not affected",
+        )
+    excluded = sum(row.exclude for row in rows)
+    sys.stdout.write(f"{sheet.name}: {len(rows)} samples, {excluded} excluded, no fault found\n")

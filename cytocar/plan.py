@@ -1,0 +1,124 @@
+"""All that decides the numbers of a run, settled before the first event is read, and its fingerprint.
+
+The manifest says the same in words that a person and ``cytocar reproduce`` can follow. No clock, no environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from cytocar import __version__
+from cytocar.analysis import Protocol
+from cytocar.inputs import Inputs
+from cytocar.results import TemplateStamp
+from cytocar.sheet import SampleRow
+from cytocar.template.canonical import canonical_json, template_sha256
+from cytocar.template.load import LoadedTemplate, read_template
+
+DEFAULT_TEMPLATE = "cart-cd19fc"
+_VERSIONS_OF = ("flowio", "numpy", "scipy", "scikit-learn", "pydantic")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunPlan:
+    """Samples, and for each the protocol that it is analysed with."""
+
+    samples: tuple[SampleRow, ...]
+    protocols: Mapping[str, Protocol]
+    templates: Mapping[str, LoadedTemplate]
+    markers: Mapping[str, str]
+    sheet: Path | None = None
+
+    @property
+    def sample_ids(self) -> tuple[str, ...]:
+        """The samples' names, in the order of the tables."""
+        return tuple(row.sample_id for row in self.samples)
+
+    @property
+    def medians(self) -> tuple[str, ...]:
+        """Markers whose median fluorescence populations.csv holds."""
+        named = [marker for loaded in self.templates.values() for marker in loaded.template.report.medians]
+        return tuple(dict.fromkeys(named))
+
+    def manifest(self, command: Sequence[str]) -> dict[str, Any]:
+        """Return the manifest: what was run, with which versions, templates and settings."""
+        about = {
+            "cytocar_version": __version__,
+            "settings": {"markers": dict(self.markers)},
+            "templates": {
+                name: {
+                    "sha256": template_sha256(loaded.template),
+                    "status": loaded.status,
+                    "file": loaded.path.name,
+                    "canonical": json.loads(canonical_json(loaded.template)),
+                }
+                for name, loaded in self.templates.items()
+            },
+            "samples": _ROWS.dump_python(self.samples, mode="json", exclude_defaults=True),
+        }
+        return about | {
+            "format": "cytocar-run-1",
+            "command": list(command),
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS_OF},
+            "sheet": _sheet(self.sheet),
+            "plan_sha256": hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest(),
+        }
+
+
+_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, ...])
+
+
+def _sheet(path: Path | None) -> dict[str, str] | None:
+    if path is None:
+        return None
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[str, str] | None = None) -> RunPlan:
+    """Return the plan of a run.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The samples.
+    template : str, optional
+        Name or path of the template for samples whose row names none.
+    markers : mapping of str to str, optional
+        Markers whose channel the user has settled, such as ``{"CD3": "FITC-A"}``.
+
+    Raises
+    ------
+    TemplateError
+        A template cannot be used; nothing is analysed then.
+    """
+    markers = dict(markers or {})
+    default = template or DEFAULT_TEMPLATE
+    templates: dict[str, LoadedTemplate] = {}
+    protocols: dict[str, Protocol] = {}
+    for row in inputs.samples:
+        name = row.template or default
+        if name not in templates:
+            beside = inputs.sheet.parent if inputs.sheet and row.template else None
+            templates[name] = read_template(_beside(name, beside))
+        loaded = templates[name]
+        protocols[row.sample_id] = Protocol(
+            template=loaded.template,
+            stamp=TemplateStamp(
+                loaded.template.name, loaded.template.version, template_sha256(loaded.template), loaded.status
+            ),
+            markers=markers,
+        )
+    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet)
+
+
+def _beside(name: str, folder: Path | None) -> str | Path:
+    return folder / name if folder is not None and name.endswith((".toml", ".xml")) else name

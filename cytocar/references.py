@@ -1,0 +1,71 @@
+"""The signals of control samples on their way to the ``reference`` gates of others: gathered, kept, found again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cytocar.errors import SampleError
+from cytocar.fcs.reader import open_fcs
+from cytocar.gates.decision import ReferenceEvents
+from cytocar.gates.tree import walk
+from cytocar.template.model import ReferenceGate, Template
+
+if TYPE_CHECKING:
+    from cytocar.analysis import Protocol
+    from cytocar.sheet import SampleRow
+
+
+def wants_references(template: Template) -> bool:
+    """Return whether a template has gates that are placed by control samples."""
+    return any(isinstance(population.gate, ReferenceGate) for population in template.populations)
+
+
+def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path | None:
+    """Write a control's signals for every ``reference`` gate; ``None`` when the control cannot be read.
+
+    Why it cannot be read is said by the control's own row; the samples that wanted it miss a control, and say so.
+    """
+    name = hashlib.sha256(sample.sample_id.encode()).hexdigest()[:24]
+    path = folder / f"{name}.npz"
+    signals: dict[str, np.ndarray] = {}
+    try:
+        events = open_fcs(sample.file, data_set=sample.data_set)
+        populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
+        for population in protocol.template.populations:
+            gate = population.gate
+            if isinstance(gate, ReferenceGate):
+                values = populations.values(population.parent, gate.marker)
+                signals[f"{population.parent}\n{gate.marker}"] = values
+    except SampleError:
+        return None
+    signals["about"] = np.array([sample.sample_id, sample.sample_type])
+    np.savez(path, allow_pickle=False, **signals)
+    return path
+
+
+def load_references(paths: Sequence[Path]) -> Mapping[str, tuple[ReferenceEvents, ...]]:
+    """Return control signals by the population that they belong to, in the order of the paths."""
+    by_population: dict[str, list[ReferenceEvents]] = defaultdict(list)
+    for path in paths:
+        for events in _load(path):
+            by_population[events.population].append(events)
+    return {population: tuple(events) for population, events in by_population.items()}
+
+
+@lru_cache(maxsize=32)
+def _load(path: Path) -> tuple[ReferenceEvents, ...]:
+    with np.load(path, allow_pickle=False) as kept:
+        sample_id, kind = (str(word) for word in kept["about"])
+        signals: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+        for key in kept.files:
+            if key != "about":
+                population, marker = key.split("\n")
+                signals[population][marker] = kept[key]
+    return tuple(ReferenceEvents(sample_id, kind, population, values) for population, values in signals.items())

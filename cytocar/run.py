@@ -1,0 +1,214 @@
+"""Many samples on any executor: first what the controls hold, then every sample; results in the order of the sheet.
+
+An executor is the standard ``concurrent.futures.Executor``: a process pool here, none at all for one job, a cluster's
+elsewhere. Whatever runs the work, the same input gives the same results.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from cytocar.analysis import Protocol, analyse
+from cytocar.controls import choose_references
+from cytocar.findings import Finding, Outcome
+from cytocar.parts import to_json
+from cytocar.references import load_references, save_references, wants_references
+from cytocar.results import Counted, Fault, SampleFailure, Status
+from cytocar.sheet import SampleRow
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """One sample with all that decides its result, as a worker gets it.
+
+    ``references`` are the files in which its controls' signals lie.
+    """
+
+    sample: SampleRow
+    protocol: Protocol
+    references: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How to start an executor (again, when one of its workers was killed), and how many tasks it may hold."""
+
+    start: Callable[[], Executor]
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished sample on its way from a worker: what the command says about it, and all of it as JSON."""
+
+    sample_id: str
+    status: Status
+    faults: tuple[Finding, ...]
+    content: bytes
+
+    @classmethod
+    def of(cls, outcome: Counted) -> Done:
+        """Return an outcome ready to travel."""
+        serious = (Outcome.NO_COUNT, Outcome.FAIL)
+        faults = tuple(finding for finding in outcome.findings if finding.outcome in serious)
+        return cls(outcome.sample.sample_id, outcome.status, faults, to_json(outcome))
+
+
+def execute(
+    samples: Sequence[SampleRow],
+    protocols: Mapping[str, Protocol],
+    *,
+    workers: Workers | None = None,
+    scratch: Path,
+    finished: Collection[str] = (),
+) -> Iterator[Done]:
+    """Yield every sample's outcome as it is finished, in any order.
+
+    Parameters
+    ----------
+    samples : sequence of SampleRow
+        The samples of the run, controls among them.
+    protocols : mapping of str to Protocol
+        By sample_id.
+    workers : Workers, optional
+        Run the work; without them it runs here, one sample after the other.
+    scratch : Path
+        Folder for the signals of control samples.
+    finished : collection of str
+        Samples that need no work any more (their signals may still be wanted as controls).
+    """
+    left = [row for row in samples if row.sample_id not in finished]
+    references = _references(samples, left, protocols, workers=workers, scratch=scratch)
+    tasks = [Task(row, protocols[row.sample_id], references.get(row.sample_id, ())) for row in left]
+    yield from run_tasks(_analyse, tasks, workers, killed=_killed)
+
+
+def _analyse(task: Task) -> Done:
+    return Done.of(analyse(task.sample, task.protocol, load_references(task.references)))
+
+
+def _killed(task: Task) -> Done:
+    fault = Fault(
+        "E112",
+        "the process that analysed it was killed, twice",
+        "most often memory ran out: use fewer --jobs; if the file alone does it, please report it",
+    )
+    return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault))
+
+
+# ---------------------------------------------------------------- controls
+
+
+def _references(
+    samples: Sequence[SampleRow],
+    left: Sequence[SampleRow],
+    protocols: Mapping[str, Protocol],
+    *,
+    workers: Workers | None,
+    scratch: Path,
+) -> Mapping[str, tuple[Path, ...]]:
+    """Return, for each sample with a ``reference`` gate, the files of its controls' signals, best control first."""
+    chosen = {
+        row.sample_id: choose_references(row, samples)
+        for row in left
+        if not row.exclude and wants_references(protocols[row.sample_id].template)
+    }
+    wanted = {name for names in chosen.values() for name in names}
+    controls = [Task(row, protocols[row.sample_id], (scratch,)) for row in samples if row.sample_id in wanted]
+    saved = dict(run_tasks(_save, controls, workers, killed=_nothing_saved))
+    return {name: tuple(path for key in names if (path := saved[key])) for name, names in chosen.items()}
+
+
+def _save(task: Task) -> tuple[str, Path | None]:
+    return task.sample.sample_id, save_references(task.sample, task.protocol, task.references[0])
+
+
+def _nothing_saved(task: Task) -> tuple[str, Path | None]:
+    return task.sample.sample_id, None
+
+
+# ---------------------------------------------------------------- executors
+
+
+def process_pool(jobs: int) -> Workers | None:
+    """Return a pool of worker processes; none for one job. 0 stands for all cores."""
+    count = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    return None if count == 1 else Workers(lambda: _pool(count), in_flight=4 * count)
+
+
+def _pool(count: int) -> ProcessPoolExecutor:
+    # fork starts a worker in milliseconds and is safe while this process has one thread; elsewhere each imports anew
+    fork = sys.platform == "linux" and threading.active_count() == 1
+    context = multiprocessing.get_context("fork" if fork else "spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_leave_signals_to_the_parent)
+
+
+def _leave_signals_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def run_tasks(
+    function: Callable[[Task], _Answer],
+    tasks: Iterable[Task],
+    workers: Workers | None,
+    *,
+    killed: Callable[[Task], _Answer],
+) -> Iterator[_Answer]:
+    """Yield the answer to every task as it is finished; at most ``workers.in_flight`` wait at a time.
+
+    When a worker is killed, the tasks that were under way run again, each alone: the one that kills again is answered
+    by ``killed``, the others as if nothing had happened.
+    """
+    if workers is None:
+        yield from map(function, tasks)
+        return
+    waiting = deque(tasks)
+    while waiting:
+        suspects: list[Task] = []
+        yield from _until_broken(function, waiting, workers, suspects)
+        for task in suspects:
+            yield from _alone(function, task, workers, killed=killed)
+
+
+def _until_broken(
+    function: Callable[[Task], _Answer], waiting: deque[Task], workers: Workers, suspects: list[Task]
+) -> Iterator[_Answer]:
+    """Yield answers until nothing waits; when a worker dies, put the tasks under way into ``suspects`` and stop."""
+    executor = workers.start()
+    running: dict[Future[_Answer], Task] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers.in_flight:
+                task = waiting.popleft()
+                running[executor.submit(function, task)] = task
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                answer = future.result()
+                del running[future]
+                yield answer
+    except BrokenExecutor:
+        suspects.extend(running.values())
+    finally:
+        executor.shutdown(wait=not running, cancel_futures=True)
+
+
+def _alone(
+    function: Callable[[Task], _Answer], task: Task, workers: Workers, *, killed: Callable[[Task], _Answer]
+) -> Iterator[_Answer]:
+    again: list[Task] = []
+    yield from _until_broken(function, deque([task]), workers, again)
+    for _ in again:
+        yield killed(task)

@@ -1,0 +1,241 @@
+"""The columns of every output, declared once, and how a table is written.
+
+``COUNTS`` and its sisters carry name, type, unit and meaning; CSV, JSON, NDJSON and the Data Package are written from
+them. UTF-8 without BOM, ``,``, ``\\n``, a header, missing = empty, ``%.6g``; no clock: same input, same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Literal
+
+Value = str | int | float | bool | None
+Row = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of an output table."""
+
+    name: str
+    type: Literal["string", "integer", "number", "boolean"]
+    unit: str
+    meaning: str
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    """Parse ``name type unit | meaning`` lines; ``-`` stands for no unit."""
+    parsed = []
+    for line in text.strip().splitlines():
+        head, meaning = line.split("|", 1)
+        name, kind, unit = head.split()
+        types: Mapping[str, Literal["string", "integer", "number", "boolean"]] = {
+            "str": "string",
+            "int": "integer",
+            "num": "number",
+            "bool": "boolean",
+        }
+        parsed.append(Column(name, types[kind], "" if unit == "-" else unit, meaning.strip()))
+    return tuple(parsed)
+
+
+COUNTS = _columns("""
+sample_id                      str -        | unique name of the tube or well
+subject_id                     str -        | pseudonym of the person
+day                            num days     | days from infusion; day 0 is the day of infusion
+sample_type                    str -        | sample, baseline, healthy, fmo, unstained, single_stain, ...
+specimen                       str -        | blood, marrow, csf, apheresis, product
+replicate                      str -        | which of several tubes of the same draw
+plate_id                       str -        | plate
+well                           str -        | well on the plate, such as D07
+status                         str -        | ok, review, no_count, failed, excluded
+status_codes                   str -        | codes of all findings behind the status, separated by blanks
+total_events                   int events   | events in the file
+bead_events                    int events   | events in the gate of counting beads
+viable_events                  int events   | viable single events, beads set aside
+lymphocyte_events              int events   | viable lymphocytes
+t_cell_events                  int events   | CD3+ of viable lymphocytes
+cd4_events                     int events   | CD4+ CD8- of T cells
+cd8_events                     int events   | CD8+ CD4- of T cells
+car_events                     int events   | CAR+ of T cells
+car_cd4_events                 int events   | CD4+ CD8- of CAR-T cells
+car_cd8_events                 int events   | CD8+ CD4- of CAR-T cells
+viability_percent              num %        | viable events in percent of their parent population
+t_cell_percent_of_lymphocytes  num %        | T cells in percent of lymphocytes
+car_percent_of_t_cells         num %        | CAR+ in percent of T cells, as gated
+car_percent_of_t_cells_low     num %        | its 95 % interval, lower bound
+car_percent_of_t_cells_high    num %        | its 95 % interval, upper bound
+car_percent_net                num %        | CAR+ in percent of T cells, net of the background of the controls
+car_percent_net_low            num %        | its 95 % interval, lower bound
+car_percent_net_high           num %        | its 95 % interval, upper bound
+background_percent             num %        | background of the gate in CAR-negative T cells
+t_cells_per_ul                 num cells/µL | T cells per µL of specimen
+cd4_per_ul                     num cells/µL | CD4+ CD8- T cells per µL
+cd8_per_ul                     num cells/µL | CD8+ CD4- T cells per µL
+car_per_ul                     num cells/µL | CAR-T cells per µL; the estimate, kept even below the limits
+car_per_ul_low                 num cells/µL | its 95 % interval, lower bound
+car_per_ul_high                num cells/µL | its 95 % interval, upper bound
+car_cd4_per_ul                 num cells/µL | CD4+ CD8- CAR-T cells per µL
+car_cd8_per_ul                 num cells/µL | CD8+ CD4- CAR-T cells per µL
+car_result                     str -        | quantified, below_lloq, not_detected, not_evaluable
+car_report                     str -        | what a report prints: 604, <0.5, not detected
+car_lod_per_ul                 num cells/µL | limit of detection of this sample
+car_lloq_per_ul                num cells/µL | lower limit of quantification of this sample
+car_lod_percent                num %        | limit of detection of this sample in percent of T cells
+car_lloq_percent               num %        | lower limit of quantification of this sample in percent of T cells
+cd4_cd8_ratio                  num -        | CD4+ to CD8+ T cells
+cd4_cd8_ratio_low              num -        | its 95 % interval, lower bound
+cd4_cd8_ratio_high             num -        | its 95 % interval, upper bound
+car_cd4_cd8_ratio              num -        | CD4+ to CD8+ CAR-T cells
+car_cd4_cd8_ratio_low          num -        | its 95 % interval, lower bound
+car_cd4_cd8_ratio_high         num -        | its 95 % interval, upper bound
+count_method                   str -        | beads, volumetric, dual_platform, none
+beads_added                    num beads    | beads in the tube
+sample_volume_ul               num µL       | specimen in the tube
+acquired_volume_ul             num µL       | volume that the instrument drew
+dilution_factor                num -        | dilution of the specimen before pipetting
+ci_method                      str -        | how the interval of car_per_ul was made
+template_name                  str -        | gating template
+template_version               str -        | its version
+template_sha256                str -        | hash of its canonical form
+template_status                str -        | locked or draft
+compensation                   str -        | where the spillover matrix came from
+control_ids                    str -        | control samples behind threshold and background, separated by blanks
+file                           str -        | FCS file, as the sheet names it
+file_sha256                    str -        | hash of its bytes
+cytocar_version                str -        | program that made the row
+""")
+
+POPULATIONS = _columns("""
+sample_id              str -        | unique name of the tube or well
+population             str -        | population of the template
+parent                 str -        | population that its gate starts from
+events                 int events   | events in it
+percent_of_parent      num %        | events in percent of the parent, populations set aside first not counted
+percent_of_parent_low  num %        | its 95 % interval, lower bound (Wilson)
+percent_of_parent_high num %        | its 95 % interval, upper bound (Wilson)
+percent_of_total       num %        | events in percent of all events of the file
+cells_per_ul           num cells/µL | concentration in the specimen
+cells_per_ul_low       num cells/µL | its 95 % interval, lower bound
+cells_per_ul_high      num cells/µL | its 95 % interval, upper bound
+""")
+
+GATES = _columns("""
+sample_id   str  -      | unique name of the tube or well
+population  str  -      | population that the gate defines
+kind        str  -      | kind of gate
+parameter   str  -      | which of its numbers
+value       num  -      | the number as applied, in compensated data units
+source      str  -      | fixed, valley, reference, singlets, cluster, fallback, override
+window_low  num  -      | lowest value that the template allows
+window_high num  -      | highest value that the template allows
+clamped     bool -      | whether the window held the value back
+events      int  events | events of the parent that were looked at
+fallback    num  -      | value that the template names for want of evidence
+flags       str  -      | what a person should know, separated by blanks
+""")
+
+QUALITY = _columns("""
+sample_id str - | unique name of the tube or well
+check     str - | what was looked at
+outcome   str - | pass, note, review, no_count, fail
+code      str - | code of the finding, empty where the check passed
+value     num - | what was found
+limit     num - | what it was checked against
+message   str - | what was found, in words
+""")
+
+
+def median_column(marker: str) -> Column:
+    """Return the column of populations.csv for a marker's median fluorescence."""
+    return Column(f"median_{marker}", "number", "", f"median of the compensated linear signal of {marker}")
+
+
+# ---------------------------------------------------------------- cells
+
+
+def cell(value: Value) -> str:
+    """Return a value as the CSV tables print it.
+
+    Examples
+    --------
+    >>> cell(None), cell(1234567), cell(0.123456789), cell("=2+3"), cell(True)
+    ('', '1234567', '0.123457', "'=2+3", 'true')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return neutral(value)
+
+
+def neutral(text: str) -> str:
+    """Return text that no spreadsheet runs as a formula: such a text gets a leading apostrophe, a number stays.
+
+    Source: OWASP, CSV Injection.
+    """
+    if text[:1] in "=+-@\t\r" and text:
+        try:
+            float(text)
+        except ValueError:
+            return "'" + text
+    return text
+
+
+def csv_text(columns: Sequence[Column], rows: Iterable[Row], *, header: bool = True) -> str:
+    """Return a table as CSV."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if header:
+        writer.writerow([column.name for column in columns])
+    writer.writerows([cell(row.get(column.name)) for column in columns] for row in rows)
+    return out.getvalue()
+
+
+def json_value(value: Value) -> Value:
+    """Return a value as JSON prints it: numbers to six digits, as in the CSV tables."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def json_row(columns: Sequence[Column], row: Row) -> str:
+    """Return a row as one line of JSON, missing values null."""
+    return json.dumps({column.name: json_value(row.get(column.name)) for column in columns}, ensure_ascii=False)
+
+
+# ---------------------------------------------------------------- files
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all, also when the power goes: temporary name, fsync, rename."""
+    data = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_UMASK)  # noqa: PTH101 -- mkstemp gave the owner alone the right to read
+        os.replace(name, path)  # noqa: PTH105
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _current_umask()
