@@ -25,11 +25,23 @@ UNUSUAL_GAIN = 1.3
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """``sample ~ gain * reference + offset``; ``trusted`` is False if the best gain is the search's edge."""
+    """``sample ~ gain * reference + offset``, with the variances and the covariance of both.
+
+    ``trusted`` is False where the best gain is the search's edge.
+    """
 
     gain: float = 1.0
     offset: float = 0.0
     trusted: bool = True
+    gain_variance: float = 0.0
+    offset_variance: float = 0.0
+    covariance: float = 0.0
+
+    def sd_at(self, value: float) -> float:
+        """Return how well a value on the sample's scale is known to correspond to the reference's."""
+        on_reference = (value - self.offset) / self.gain
+        variance = self.gain_variance * on_reference**2 + 2 * self.covariance * on_reference + self.offset_variance
+        return float(np.sqrt(max(variance, 0.0)))
 
 
 def align(sample: Floats, reference: Floats, *, negative_share: float = 1.0) -> Alignment:
@@ -67,7 +79,18 @@ def align(sample: Floats, reference: Floats, *, negative_share: float = 1.0) -> 
     gain = float(GAINS[row] * np.exp(log_step * _parabola(likelihood[:, column], row)))
     offset_step = float(OFFSETS[1] - OFFSETS[0]) * spread
     offset = float(OFFSETS[column]) * spread + offset_step * _parabola(likelihood[row], column)
-    return Alignment(gain=gain, offset=offset)
+    weights = np.exp(likelihood - likelihood.max())
+    weights /= weights.sum()
+    # the reference is a sample too: its own counting noise adds to that of the sample it is fitted to
+    noise = 1 + len(looked_at) / len(sorted_reference)
+    gain_error, offset_error = gains - (weights * gains).sum(), offsets - (weights * offsets).sum()
+    return Alignment(
+        gain=gain,
+        offset=offset,
+        gain_variance=noise * float((weights * gain_error**2).sum()),
+        offset_variance=noise * float((weights * offset_error**2).sum()),
+        covariance=noise * float((weights * gain_error * offset_error).sum()),
+    )
 
 
 def _parabola(heights: Floats, index: int) -> float:

@@ -14,11 +14,11 @@ from cytocar.gates.adaptive.density import Floats
 
 LOG_SDS = np.linspace(0.35, 1.5, 16)
 """Standard deviations of ln(signal) that CAR expression may have: log10 SD 0.15 to 0.65."""
-USUAL_LOG_SD, USUAL_LOG_SD_SPREAD = 0.8, 0.25
-"""Prior of the spread: log10 SD 0.35, lognormal with a quarter of it."""
+USUAL_LOG_SD, USUAL_LOG_SD_SPREAD = 0.7, 0.25
+"""Prior of the spread: log10 SD 0.3, lognormal with a quarter of it."""
 LOG_MEDIANS = np.linspace(-0.5, 4.0, 61)
 """Medians of the positives, as ln(median / threshold)."""
-USUAL_LOG_MEDIAN, USUAL_LOG_MEDIAN_SPREAD = 1.0, 1.0
+USUAL_LOG_MEDIAN, USUAL_LOG_MEDIAN_SPREAD = 1.3, 0.8
 BINS = 24
 SHAPE_DOUBT = 0.35
 """Standard deviation of the missed share, relative to it, for shapes that are not lognormal."""
@@ -26,11 +26,23 @@ SHAPE_DOUBT = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Positives:
-    """Share of positives above the threshold with its standard deviation, and their median signal, data units."""
+    """The positives of a sample: how many there are, how bright, and which share lies above the threshold.
 
+    ``events`` is their expected number on both sides of the threshold, ``median`` their median signal in data units,
+    ``log_sd`` the standard deviation of its natural logarithm.
+    """
+
+    events: float
+    median: float
+    log_sd: float
     sensitivity: float
     sensitivity_sd: float
-    median: float
+
+    def missed(self, thresholds: Floats) -> Floats:
+        """Return the expected number of positives below each threshold (above 0, data units)."""
+        from scipy.special import ndtr
+
+        return np.asarray(self.events * ndtr((np.log(thresholds) - np.log(self.median)) / self.log_sd))
 
 
 def describe(bright: Floats, background: Floats, background_weight: float, threshold: float) -> Positives:
@@ -70,7 +82,9 @@ def describe(bright: Floats, background: Floats, background_weight: float, thres
     mean = float((weights * above).sum())
     variance = float((weights * (above - mean) ** 2).sum())
     return Positives(
+        events=net / mean,
+        median=float(np.exp((weights * medians).sum())),
+        log_sd=float((weights * spreads).sum()),
         sensitivity=mean,
         sensitivity_sd=float(np.hypot(np.sqrt(variance), SHAPE_DOUBT * (1 - mean))),
-        median=float(np.exp((weights * medians).sum())),
     )

@@ -16,7 +16,6 @@ from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, Alignment, align
 from cytocar.gates.adaptive.comparison import differs
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.adaptive.positives import Positives, describe
-from cytocar.gates.adaptive.valley import find_valley, full_scale
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import RangeGate, ReferenceGate, Scale
 
@@ -25,10 +24,9 @@ ENOUGH_REFERENCE_EVENTS = 100_000
 FEWEST_EVENTS = 100
 FEWEST_POSITIVES = 10
 LARGEST_FALSE_SHARE = 0.10
-LOWEST_QUANTILE = 0.99
+LOWEST_QUANTILE = 0.97
 DEFAULT_REACH, LARGEST_REACH = 1.4, 4.0
 """Thresholds in units of (99.9 % quantile - median) above the median of the aligned references."""
-VALLEY_PROMINENCE = 0.5
 SMALLEST_STAIN_INDEX = 3.0
 USUAL_BETWEEN_CV = 0.25
 REFERENCES_FOR_CV = 5
@@ -92,8 +90,7 @@ def fit(
         return _fallback(population, gate, values, flags)
     pool, share = _aligned(values, chosen, gate)
     flags.extend(_doubts(pool))
-    axis = full_scale(scales.get(gate.marker), ranges.get(gate.marker))
-    choice = _threshold(values, pool, gate, share, full_scale=axis, seed=seed)
+    choice = _threshold(values, pool, gate, share)
     if choice.clamped:
         flags.append("CLAMPED")
     if not choice.resolved:
@@ -152,29 +149,29 @@ def _doubts(pool: _Pool) -> list[str]:
     return flags
 
 
-def _threshold(
-    values: Floats, pool: _Pool, gate: ReferenceGate, share: float, *, full_scale: float | None, seed: int
-) -> _Choice:
-    """Return the lowest threshold above which at most 10 % of the events are background, moved up to a valley.
+def _threshold(values: Floats, pool: _Pool, gate: ReferenceGate, share: float) -> _Choice:
+    """Return the lowest threshold with at most 10 % of background above it, moved up to where errors balance.
 
-    Without ten events that stand out: 1.4 times as far above the references' median as their 99.9 % quantile.
+    Errors balance where as many negatives lie above the threshold as positives below it: the gated count is then
+    right, whatever the share. Without ten events that stand out, the threshold is 1.4 times as far above the
+    references' median as their 99.9 % quantile.
     """
     low, high = float(np.quantile(pool.values, LOWEST_QUANTILE)), pool.reach(LARGEST_REACH)
-    candidates = np.linspace(low, high, 400)
-    upper = np.sort(values[values >= low])
+    candidates = np.linspace(max(low, 1e-3 * high), high, 400)
+    upper = np.sort(values[values >= candidates[0]])
     above = len(upper) - np.searchsorted(upper, candidates)
     rates = (len(pool.values) - np.searchsorted(pool.values, candidates) + 0.5) / (len(pool.values) + 1)
-    false_share = rates * len(values) * (1 - share) / np.maximum(above, 1)
-    good = np.flatnonzero((false_share <= LARGEST_FALSE_SHARE) & (above >= FEWEST_POSITIVES))
-    resolved = bool(len(good))
-    threshold = float(candidates[good[0]]) if resolved else pool.reach(DEFAULT_REACH)
-    if resolved:
-        valley = find_valley(
-            values, window=(threshold, high), prominence=VALLEY_PROMINENCE, full_scale=full_scale, seed=seed
-        )
-        threshold = threshold if valley is None else valley.at
+    false = rates * len(values) * (1 - share)
+    good = np.flatnonzero((false <= LARGEST_FALSE_SHARE * above) & (above >= FEWEST_POSITIVES))
+    threshold = pool.reach(DEFAULT_REACH)
+    if len(good):
+        start = int(good[0])
+        first = float(candidates[start])
+        missed = _positives(upper[upper >= first], pool, first, len(values)).missed(candidates[start:])
+        balanced = np.flatnonzero(false[start:] <= missed)
+        threshold = float(candidates[start + balanced[0]] if len(balanced) else candidates[-1])
     placed = float(np.clip(threshold, *gate.window))
-    return _Choice(placed, resolved, placed != threshold)
+    return _Choice(placed, bool(len(good)), placed != threshold)
 
 
 def _described(
@@ -241,7 +238,7 @@ def _decision(
 
 def _positives(bright: Floats, pool: _Pool, threshold: float, events: int) -> Positives:
     if threshold <= 0 or len(bright) == 0:
-        return Positives(1.0, 0.0, threshold)
+        return Positives(0.0, max(threshold, 1.0), 1.0, 1.0, 0.0)
     net = _net_events(len(bright), events, pool.rate(threshold))
     weight = (events - net) / len(pool.values)
     return describe(bright, pool.values[len(pool.values) - pool.above(threshold) :], weight, threshold)
@@ -258,9 +255,21 @@ def _center_and_spread(values: Floats) -> tuple[float, float]:
 
 
 def _between_cv(pool: _Pool, threshold: float) -> float:
-    """Return how much the background rate varies between references beyond counting, at least five of them given.
+    """Return how far this tube's background rate may be from the references', beyond counting.
 
-    The excess of the rates' variance over its Poisson part, relative to the pooled rate; bounded to 0.1 - 1.
+    Three parts: rates differ from tube to tube (this one's, and the mean of the references'); the gain is known only
+    so well, and where the tail is steep a small shift of the threshold changes the rate by much.
+    """
+    tubes = _tube_cv(pool, threshold) ** 2 * (1 + 1 / len(pool.parts))
+    shift = float(np.mean([alignment.sd_at(threshold) for alignment in pool.alignments]))
+    slope = (pool.rate(threshold - shift) - pool.rate(threshold + shift)) / (2 * pool.rate(threshold))
+    return float(np.clip(np.sqrt(tubes + slope**2), 0.1, 1.5))
+
+
+def _tube_cv(pool: _Pool, threshold: float) -> float:
+    """Return how much the background rate varies from tube to tube: estimated from five references, else 25 %.
+
+    The excess of the counts' variance over its Poisson part, relative to the pooled rate; bounded to 0.1 - 1.
     """
     if len(pool.parts) < REFERENCES_FOR_CV:
         return USUAL_BETWEEN_CV
