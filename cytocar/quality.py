@@ -1,0 +1,277 @@
+"""Checks on a sample: was the acquisition steady, are its numbers acceptable, what did its gates find doubtful.
+
+Time first: clogs, surges and start artefacts are stretches of events that are cut from beads and cells alike, so that
+counts from beads stay right. Then, once the gates are placed: their flags, and the template's acceptance rules.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.errors import TemplateError
+from cytocar.findings import Finding, Outcome
+from cytocar.gates.decision import Decision
+from cytocar.template.model import Acceptance, Template, ValleyGate
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+SMALLEST_BIN, LARGEST_BIN, FEWEST_BINS = 250, 2000, 10
+BINS_AIMED_AT = 200
+EVENTS_LOOKED_AT = 250
+"""Events of a bin that its quantiles are taken from: evenly chosen, enough for a tenth's quantile."""
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+COFACTOR = 150.0
+SIGNAL_MADS, SIGNAL_SCALES = 5.0, 0.25
+RATE_MADS, SMALLEST_RATE_CHANGE = 6.0, 0.5
+LARGEST_DRIFT, DRIFT_NOISES = 0.18, 20.0
+KEPT_PASS, KEPT_REVIEW = 95.0, 70.0
+MAD_TO_SD = 1.4826
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeQuality:
+    """Which events to keep, as a mask (n_events,), None for all of them; and what was found."""
+
+    keep: Bools | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bins:
+    """Equal stretches of an acquisition: bin b is events ``b * size`` to ``(b + 1) * size``, the last takes the rest."""
+
+    size: int
+    count: int
+
+    def starts(self) -> npt.NDArray[np.intp]:
+        return np.arange(self.count, dtype=np.intp) * self.size
+
+    def spread(self, of_bins: Bools, n_events: int) -> Bools:
+        """Return a mask of events from a mask of bins."""
+        return np.repeat(of_bins, np.diff(np.r_[self.starts(), n_events]))
+
+    def looked_at(self, values: Floats) -> Floats:
+        """Return (count, k) events of each bin, k at most EVENTS_LOOKED_AT, evenly chosen."""
+        return values[: self.count * self.size].reshape(self.count, self.size)[:, :: -(-self.size // EVENTS_LOOKED_AT)]
+
+
+def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
+    """Return which stretches of an acquisition to keep, by event rate and signals over time.
+
+    Parameters
+    ----------
+    time : (n,) float64
+        The Time channel, any unit, in order of acquisition.
+    signals : mapping of marker to (n,) float64
+        Scatter and fluorescence of the same events, linear scale.
+
+    Notes
+    -----
+    The events fall into bins of equal numbers. A bin is bad where a quantile of a signal (asinh scale) leaves the
+    robust line through all bins by more than ``max(5 MAD, 0.25 of that signal's spread)`` and the bin's share of
+    events below that quantile by more than ``max(5 MAD, 5 standard errors)``, or where its log rate leaves the median
+    by more than ``max(6 MAD, 0.5)``. A run of bad bins takes one bin on either side with it. Slow drift moves the
+    line: it is flagged, never cut. At least 95 % kept passes, at least 70 % is for review; with less, the run fails
+    uncut.
+    """
+    bins = _bins(len(time))
+    if bins is None:
+        return TimeQuality(
+            None, (_finding("W280", Outcome.NOTE, f"only {len(time)} events, too few to judge the flow"),)
+        )
+    if (backwards := _steps_back(time)) > 0:
+        message = f"time runs backwards {backwards} times, so the flow over time was not judged"
+        return TimeQuality(None, (_finding("W281", Outcome.REVIEW, message, float(backwards)),))
+    rates = _log_rates(time, bins)
+    rate_bad = _rate_is_bad(rates)
+    signal_bad = np.zeros(bins.count, dtype=bool)
+    drifts: dict[str, float] = {}
+    for marker, values in signals.items():
+        shifted, drifts[marker] = _signal_is_bad(values, bins, rate_bad)
+        signal_bad |= shifted
+    bad = _with_neighbours(rate_bad | signal_bad)
+    keep = ~bins.spread(bad, len(time))
+    findings = [_kept_finding(100 * float(keep.mean()), bad, rates, rate_bad)]
+    findings += [_drift_finding(marker, drift) for marker, drift in drifts.items() if abs(drift) > LARGEST_DRIFT]
+    uncut = not bad.any() or findings[0].outcome is Outcome.FAIL
+    return TimeQuality(None if uncut else keep, tuple(findings))
+
+
+def _bins(n_events: int) -> _Bins | None:
+    size = int(np.clip(n_events // BINS_AIMED_AT, SMALLEST_BIN, LARGEST_BIN))
+    count = n_events // size
+    return _Bins(size, count) if count >= FEWEST_BINS else None
+
+
+def _steps_back(time: Floats) -> int:
+    """Return how often time jumps back by more than a hundredth of the whole acquisition."""
+    return int(np.count_nonzero(np.diff(time) < -0.01 * max(float(np.ptp(time)), 1e-12)))
+
+
+def _log_rates(time: Floats, bins: _Bins) -> Floats:
+    """Return ln(events per unit of time) of each bin; a bin within one tick of the clock counts as one tick."""
+    starts = bins.starts()
+    ends = np.r_[starts[1:], bins.count * bins.size - 1]
+    ticks = np.diff(np.unique(time[:: max(1, len(time) // 100_000)]))
+    tick = float(ticks.min()) if len(ticks) else 1.0
+    return np.log(bins.size / np.maximum(time[ends] - time[starts], min(tick, 1e30)))
+
+
+def _rate_is_bad(rates: Floats) -> Bools:
+    residual = np.abs(rates - np.median(rates))
+    limit = max(RATE_MADS * MAD_TO_SD * float(np.median(residual)), SMALLEST_RATE_CHANGE)
+    return np.asarray(residual > limit)
+
+
+def _signal_is_bad(values: Floats, bins: _Bins, rate_bad: Bools) -> tuple[Bools, float]:
+    """Return which bins leave the line of any quantile, and the steepest line's drift over the run, asinh units.
+
+    A quantile that falls between two peaks jumps by chance. So a bin is bad only if a quantile is far away and the
+    share of the bin's events below the line differs by more than counting explains.
+    """
+    signal = np.arcsinh(bins.looked_at(values) / COFACTOR)
+    lines = np.quantile(signal, QUANTILES, axis=1)
+    steady = np.flatnonzero(~rate_bad)
+    spread = max(float(np.median(lines[3] - lines[1])) / 1.349, 0.05)
+    bad = np.zeros(bins.count, dtype=bool)
+    drift = 0.0
+    for probability, line in zip(QUANTILES, lines, strict=True):
+        slope, level = _robust_line(steady, line[steady])
+        fitted = level + slope * np.arange(bins.count)
+        far = _leaves(line - fitted, steady, SIGNAL_SCALES * spread)
+        counting_sd = np.sqrt(probability * (1 - probability) / signal.shape[1])
+        share_below = (signal < fitted[:, None]).mean(axis=1)
+        bad |= far & _leaves(share_below, steady, SIGNAL_MADS * counting_sd)
+        noise = MAD_TO_SD * float(np.median(np.abs(line - fitted))) / np.sqrt(bins.count)
+        change = slope * bins.count
+        if abs(change) > max(abs(drift), DRIFT_NOISES * noise):
+            drift = change
+    return bad, drift
+
+
+def _robust_line(places: npt.NDArray[np.intp], values: Floats) -> tuple[float, float]:
+    """Return slope and level of the Theil-Sen line over pairs half a run apart; level alone for few places."""
+    half = len(places) // 2
+    if half < FEWEST_BINS // 2:
+        return 0.0, float(np.median(values)) if len(values) else 0.0
+    apart = places[half : 2 * half] - places[:half]
+    slope = float(np.median((values[half : 2 * half] - values[:half]) / apart))
+    return slope, float(np.median(values - slope * places))
+
+
+def _leaves(line: Floats, steady: npt.NDArray[np.intp], smallest: float) -> Bools:
+    """Return which values differ from their median by more than 5 MAD (as a standard deviation), and than a minimum."""
+    residual = np.abs(line - np.median(line[steady] if len(steady) else line))
+    mad = float(np.median(residual[steady])) if len(steady) else 0.0
+    return np.asarray(residual > max(SIGNAL_MADS * MAD_TO_SD * mad, smallest))
+
+
+def _with_neighbours(bad: Bools) -> Bools:
+    """Return runs of two or more bad bins with one bin more on either side: a disturbance rarely ends with a bin."""
+    padded = np.r_[False, bad, False]
+    in_run = padded[1:-1] & (padded[:-2] | padded[2:])
+    run = np.r_[False, in_run, False]
+    return np.asarray(bad | run[:-2] | run[2:])
+
+
+def _kept_finding(kept: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Finding:
+    """Return the finding on the share of events kept."""
+    if not bad.any():
+        return Finding("time", "", Outcome.PASS, "the flow was steady", 100.0, KEPT_PASS)
+    kinds = []
+    slow = rate_bad & (rates < np.median(rates))
+    if bad[0]:
+        kinds.append("an unsteady start")
+    if slow.any():
+        kinds.append("a clog (slow flow)")
+    if (rate_bad & ~slow).any():
+        kinds.append("a surge (fast flow)")
+    if not rate_bad.any():
+        kinds.append("shifted signals")
+    what = " and ".join(kinds)
+    if kept >= KEPT_PASS:
+        return _finding("W282", Outcome.NOTE, f"{what}: {kept:.1f} % of events kept", kept, KEPT_PASS)
+    if kept >= KEPT_REVIEW:
+        return _finding("W282", Outcome.REVIEW, f"{what}: only {kept:.1f} % of events kept", kept, KEPT_PASS)
+    message = f"{what}: {100 - kept:.1f} % of the run is disturbed, too much to cut, so nothing was cut"
+    return _finding("W283", Outcome.FAIL, message, kept, KEPT_REVIEW)
+
+
+def _drift_finding(marker: str, drift: float) -> Finding:
+    message = f"{marker} drifts by {100 * np.expm1(drift):+.0f} % over the run (not corrected)"
+    return _finding("W284", Outcome.REVIEW, message, drift, LARGEST_DRIFT)
+
+
+def _finding(
+    code: str, outcome: Outcome, message: str, value: float | None = None, limit: float | None = None
+) -> Finding:
+    return Finding("time", code, outcome, message, value, limit)
+
+
+# ---------------------------------------------------------------- acceptance
+
+
+def check_acceptance(rules: Sequence[Acceptance], values: Mapping[str, float | None]) -> tuple[Finding, ...]:
+    """Return one finding per rule of the template: passed, failed with the rule's outcome, or not checkable.
+
+    Parameters
+    ----------
+    values : mapping of check to number
+        The sample's numbers by the names of ``counts.csv``; None for one that this sample does not have.
+
+    Raises
+    ------
+    TemplateError
+        E170, if a rule names a check that is none of ``values``.
+    """
+    return tuple(_acceptance(rule, values) for rule in rules)
+
+
+def _acceptance(rule: Acceptance, values: Mapping[str, float | None]) -> Finding:
+    if rule.check not in values:
+        near = difflib.get_close_matches(rule.check, values, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "use a number's name in counts.csv"
+        raise TemplateError(f"acceptance check {rule.check!r} is not a number of a sample", code="E170", hint=hint)
+    value = values[rule.check]
+    if value is None:
+        message = f"{rule.check} is not known for this sample, so it could not be checked"
+        return Finding(rule.check, "W286", Outcome.REVIEW, message, None, rule.minimum or rule.maximum)
+    if rule.minimum is not None and value < rule.minimum:
+        message = f"{rule.check} is {value:g}, below {rule.minimum:g}"
+        return Finding(rule.check, "W285", Outcome(rule.on_fail), message, value, rule.minimum)
+    if rule.maximum is not None and value > rule.maximum:
+        message = f"{rule.check} is {value:g}, above {rule.maximum:g}"
+        return Finding(rule.check, "W285", Outcome(rule.on_fail), message, value, rule.maximum)
+    limit = rule.minimum if rule.minimum is not None else rule.maximum
+    return Finding(rule.check, "", Outcome.PASS, f"{rule.check} is {value:g}", value, limit)
+
+
+# ---------------------------------------------------------------- flags of gates
+
+NOTED_FLAGS = frozenset({"DIM", "NO_REFERENCE", "FMO_ONLY", "NO_RESOLVED_POSITIVES"})
+"""Flags that say how a number came about without asking a person to look; all others ask."""
+
+
+def gate_findings(decisions: Sequence[Decision], template: Template) -> tuple[Finding, ...]:
+    """Return one finding per gate and flag of its decisions; the flag is the code.
+
+    A viability gate without a dead peak is normal (``NO_VALLEY`` of a gate that keeps what lies below): a note.
+    """
+    findings: dict[tuple[str, str], Finding] = {}
+    for decision in decisions:
+        gate = template.population(decision.population).gate
+        no_peak_needed = isinstance(gate, ValleyGate) and gate.keep == "below"
+        for flag in decision.flags:
+            noted = flag in NOTED_FLAGS or (flag == "NO_VALLEY" and no_peak_needed)
+            outcome = Outcome.NOTE if noted else Outcome.REVIEW
+            used = "" if decision.value is None else f", {decision.parameter} {decision.value:.5g} used"
+            message = f"{decision.population}: {flag}{used} ({decision.source})"
+            key = (decision.population, flag)
+            findings.setdefault(key, Finding(decision.population, flag, outcome, message, decision.value))
+    return tuple(findings.values())

@@ -1,0 +1,127 @@
+"""Steady flow is left alone, disturbed flow is cut; rules and flags become findings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cytocar.errors import TemplateError
+from cytocar.findings import Outcome
+from cytocar.gates.decision import Decision, Source
+from cytocar.quality import Bools, Floats, check_acceptance, gate_findings, time_quality
+from cytocar.template.model import Acceptance, Population, Template, ValleyGate
+
+
+def steady(n: int, seed: int = 0) -> tuple[Floats, dict[str, Floats]]:
+    """Return the clock (hundredths of a second) and signals of a run of mixed cells at 1000 events/s."""
+    random = np.random.default_rng(seed)
+    clock = np.cumsum(random.exponential(0.1, n))
+    t_cell = random.random(n) < 0.4
+    cd3 = np.where(t_cell, 6000 * np.exp(random.normal(0, 0.3, n)), random.normal(90, 60, n))
+    fsc = np.where(t_cell, 97e3, 150e3) * np.exp(random.normal(0, 0.13, n))
+    return clock, {"CD3": cd3, "FSC-A": fsc}
+
+
+def disturbed(n: int, *, slower: float, gain: float = 1.0, at: float = 0.4) -> tuple[Floats, dict[str, Floats], Bools]:
+    """Return a run with a tenth of its events at another pace and gain, and which events those are."""
+    clock, signals = steady(n)
+    where = np.zeros(n, dtype=bool)
+    where[int(at * n) : int((at + 0.1) * n)] = True
+    steps = np.diff(clock, prepend=0)
+    clock = np.cumsum(np.where(where, slower * steps, steps))
+    return clock, {marker: np.where(where, gain * values, values) for marker, values in signals.items()}, where
+
+
+@pytest.mark.parametrize("n", [3000, 30_000, 300_000])
+@pytest.mark.parametrize("seed", range(5))
+def test_steady_flow_loses_nothing(n: int, seed: int) -> None:
+    quality = time_quality(*steady(n, seed))
+    assert quality.keep is None
+    assert [finding.outcome for finding in quality.findings] == [Outcome.PASS]
+
+
+@pytest.mark.parametrize("n", [5000, 50_000, 500_000])
+@pytest.mark.parametrize(("slower", "gain"), [(5.0, 1.0), (8.0, 0.8), (0.4, 1.0), (0.4, 1.2), (1.0, 1.5)])
+def test_clogs_surges_and_shifts_are_cut(n: int, slower: float, gain: float) -> None:
+    clock, signals, where = disturbed(n, slower=slower, gain=gain)
+    quality = time_quality(clock, signals)
+    assert quality.keep is not None
+    assert quality.keep[where].mean() <= 0.03
+    assert quality.keep[~where].mean() > 0.85
+    assert quality.findings[0].code == "W282"
+
+
+def test_unsteady_start_is_named() -> None:
+    clock, signals, _ = disturbed(50_000, slower=0.3, at=0.0)
+    assert "an unsteady start" in time_quality(clock, signals).findings[0].message
+
+
+def test_a_run_that_is_mostly_disturbed_fails_and_is_not_cut() -> None:
+    clock, signals = steady(50_000)
+    third = np.arange(50_000) < 20_000
+    signals = {marker: np.where(third, 2 * values, values) for marker, values in signals.items()}
+    clock = np.cumsum(np.where(third, 4.0, 1.0) * np.diff(clock, prepend=0))
+    quality = time_quality(clock, signals)
+    assert quality.keep is None
+    assert quality.findings[0].outcome is Outcome.FAIL
+
+
+def test_drift_is_flagged_and_never_cut() -> None:
+    clock, signals = steady(50_000)
+    signals["CD3"] = signals["CD3"] * np.linspace(1.0, 0.7, 50_000)
+    quality = time_quality(clock, signals)
+    assert quality.keep is None
+    assert [finding.code for finding in quality.findings] == ["", "W284"]
+    assert "CD3" in quality.findings[1].message
+
+
+def test_few_events_are_not_judged() -> None:
+    assert [finding.code for finding in time_quality(*steady(2000)).findings] == ["W280"]
+
+
+def test_time_that_runs_backwards_is_not_judged() -> None:
+    clock, signals = steady(10_000)
+    assert [finding.code for finding in time_quality(np.r_[clock[5000:], clock[:5000]], signals).findings] == ["W281"]
+
+
+def test_constant_time_does_not_divide_by_zero() -> None:
+    assert time_quality(np.zeros(10_000), steady(10_000)[1]).keep is None
+
+
+def test_acceptance_names_the_value_and_the_limit() -> None:
+    rules = (
+        Acceptance(check="viability_percent", minimum=70, on_fail="no_count"),
+        Acceptance(check="beads", maximum=9),
+    )
+    failed, passed = check_acceptance(rules, {"viability_percent": 65.0, "beads": 5.0})
+    assert (failed.outcome, failed.value, failed.limit) == (Outcome.NO_COUNT, 65.0, 70)
+    assert passed.outcome is Outcome.PASS
+
+
+def test_unknown_number_is_for_review_not_passed() -> None:
+    (finding,) = check_acceptance((Acceptance(check="viability_percent", minimum=70),), {"viability_percent": None})
+    assert (finding.code, finding.outcome) == ("W286", Outcome.REVIEW)
+
+
+def test_unknown_check_is_an_error_with_the_nearest_name() -> None:
+    with pytest.raises(TemplateError) as caught:
+        check_acceptance((Acceptance(check="viabilty_percent", minimum=70),), {"viability_percent": 90.0})
+    assert caught.value.code == "E170"
+    assert "viability_percent" in caught.value.hint
+
+
+def template(keep: str) -> Template:
+    gate = ValleyGate.model_validate(
+        {"kind": "valley", "marker": "X", "keep": keep, "fallback": 1000, "window": [400, 5000]}
+    )
+    panel = {"X": {"aliases": ["X"]}}
+    return Template.model_validate(
+        {"name": "t", "version": "1.0.0", "panel": panel, "populations": [Population(name="p", gate=gate).model_dump()]}
+    )
+
+
+@pytest.mark.parametrize(("keep", "outcome"), [("above", Outcome.REVIEW), ("below", Outcome.NOTE)])
+def test_no_valley_is_normal_only_where_nothing_bright_is_needed(keep: str, outcome: Outcome) -> None:
+    decision = Decision("p", "valley", "threshold", 1000, Source.FALLBACK, flags=("NO_VALLEY",))
+    (finding,) = gate_findings((decision, decision), template(keep))
+    assert (finding.code, finding.outcome) == ("NO_VALLEY", outcome)
