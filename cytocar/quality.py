@@ -44,7 +44,7 @@ class TimeQuality:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Bins:
-    """Equal stretches of an acquisition: bin b is events ``b * size`` to ``(b + 1) * size``, the last takes the rest."""
+    """Equal stretches of an acquisition: bin b is events ``b * size`` to ``(b + 1) * size``, the last one more."""
 
     size: int
     count: int
