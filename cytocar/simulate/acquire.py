@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cytocar.events import EventTable
 from cytocar.fcs.write import write_fcs
 from cytocar.simulate.artefacts import SPOIL, Artefact, Recording
 from cytocar.simulate.cells import BACKGROUND_KINDS, BRIGHT, Blood, CarStain, car_kinds
@@ -102,6 +103,11 @@ class SimulatedTube:
     kinds: tuple[str, ...]
     truth: Truth
     drawn: Drawn
+
+    @property
+    def events(self) -> EventTable:
+        """The events as ``cytocar.open_fcs`` would read them from the file."""
+        return EventTable.from_columns(self.columns, markers=self.markers, keywords=self.keywords)
 
     def is_kind(self, *kinds: str) -> NDArray[np.bool_]:
         """Return the mask of the events that are really of one of these kinds."""

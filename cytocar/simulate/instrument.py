@@ -82,7 +82,7 @@ def measure(particles: Particles, rng: np.random.Generator) -> dict[str, NDArray
     columns: dict[str, NDArray[np.float32]] = {}
     for name, area, peak in (("FSC", particles.fsc, particles.fsc_peak), ("SSC", particles.ssc, particles.ssc_peak)):
         recorded = np.clip(area, 1, TOP)
-        height = np.clip(peak * _jitter(len(area), 0.025, rng), 1, TOP)
+        height = np.clip(peak * _jitter(len(area), 0.035, rng), 1, TOP)
         columns[f"{name}-A"], columns[f"{name}-H"] = recorded, height
         columns[f"{name}-W"] = np.minimum(np.float32(65_536) * recorded / height, np.float32(TOP))
     light = particles.dyes @ SPILLOVER.astype(np.float32)

@@ -1,0 +1,123 @@
+"""Reads back what runs wrote: the samples of ``counts.csv``, and their B cells from ``populations.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cytocar.delimited import DelimitedTable, Row, read_delimited
+from cytocar.detection import CarResult
+from cytocar.errors import UsageError
+from cytocar.replicates import CountedSample
+from cytocar.statistics import Estimate
+
+B_CELLS = "b_cells"
+"""Name of the population of B cells, in the templates that have one."""
+
+_NEEDED = ("sample_id", "subject_id", "day", "status", "car_events", "car_result", "car_per_ul")
+
+
+def read_samples(run: Path) -> Iterator[CountedSample]:
+    """Yield the samples of a run folder, in the order of its ``counts.csv``.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder, or a ``counts.csv``.
+
+    Raises
+    ------
+    UsageError
+        E132 if there is no such table, or it is not one of cytocar's.
+    """
+    path = run / "counts.csv" if run.is_dir() else run
+    table = _read(path)
+    missing = [column for column in _NEEDED if column not in table.columns]
+    if missing:
+        raise UsageError(
+            f"{path} has no column {missing[0]}: it is no counts.csv of cytocar",
+            code="E132",
+            hint="give the folders that `cytocar gate ... -o RUN` wrote",
+        )
+    b_cells = _b_cells(path.with_name("populations.csv"))
+    for row in table.rows:
+        yield _sample(_Cells(table, row), b_cells)
+
+
+def _read(path: Path) -> DelimitedTable:
+    try:
+        return read_delimited(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(
+            f"{path} cannot be read: {reason}",
+            code="E132",
+            hint="give the folders that `cytocar gate ... -o RUN` wrote",
+        ) from error
+
+
+def _b_cells(path: Path) -> dict[str, float]:
+    """Return B cells/µL by sample, where the run has them."""
+    if not path.is_file():
+        return {}
+    table = _read(path)
+    found = {}
+    for row in table.rows:
+        if row.cells.get("population") == B_CELLS:
+            value = table.number(row.cells.get("cells_per_ul", ""))
+            if value is not None:
+                found[row.cells["sample_id"]] = value
+    return found
+
+
+class _Cells:
+    """Typed access to one row; an empty or missing cell is ``None``."""
+
+    def __init__(self, table: DelimitedTable, row: Row) -> None:
+        self._table, self._row = table, row
+
+    def text(self, column: str) -> str:
+        return self._row.cells.get(column, "")
+
+    def number(self, column: str) -> float | None:
+        return self._table.number(self.text(column))
+
+    def events(self, column: str) -> int | None:
+        value = self.number(column)
+        return None if value is None else int(value)
+
+    def estimate(self, column: str) -> Estimate:
+        return Estimate(self.number(column), self.number(f"{column}_low"), self.number(f"{column}_high"))
+
+
+def _sample(cells: _Cells, b_cells: dict[str, float]) -> CountedSample:
+    result = cells.text("car_result")
+    return CountedSample(
+        sample_id=cells.text("sample_id"),
+        subject_id=cells.text("subject_id"),
+        day=cells.number("day"),
+        sample_type=cells.text("sample_type"),
+        specimen=cells.text("specimen"),
+        status=cells.text("status"),
+        file_sha256=cells.text("file_sha256"),
+        bead_events=cells.events("bead_events"),
+        t_cell_events=cells.events("t_cell_events"),
+        car_events=cells.events("car_events"),
+        car_cd4_events=cells.events("car_cd4_events"),
+        car_cd8_events=cells.events("car_cd8_events"),
+        cd4_events=cells.events("cd4_events"),
+        cd8_events=cells.events("cd8_events"),
+        car_result=CarResult(result) if result else CarResult.NOT_EVALUABLE,
+        car_per_ul=cells.estimate("car_per_ul"),
+        car_lod_per_ul=cells.number("car_lod_per_ul"),
+        car_lloq_per_ul=cells.number("car_lloq_per_ul"),
+        car_lod_percent=cells.number("car_lod_percent"),
+        car_lloq_percent=cells.number("car_lloq_percent"),
+        car_percent_of_t_cells=cells.number("car_percent_of_t_cells"),
+        car_cd4_cd8_ratio=cells.estimate("car_cd4_cd8_ratio"),
+        t_cells_per_ul=cells.number("t_cells_per_ul"),
+        cd4_cd8_ratio=cells.number("cd4_cd8_ratio"),
+        b_cells_per_ul=b_cells.get(cells.text("sample_id")),
+        count_method=cells.text("count_method"),
+        ci_method=cells.text("ci_method"),
+    )
