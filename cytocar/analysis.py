@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cytocar.acceptance import check_acceptance, decision_findings
 from cytocar.background import NetShare, net_share
 from cytocar.counting import CountBasis, NoBasis
 from cytocar.detection import CarResult, classify, detection_limits, report_text
@@ -21,6 +20,7 @@ from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.findings import Finding, Outcome
 from cytocar.gates.tree import Populations, walk
+from cytocar.quality import check_acceptance, gate_findings
 from cytocar.results import (
     CarCount,
     Counted,
@@ -34,6 +34,7 @@ from cytocar.results import (
 )
 from cytocar.sheet import CountMethod, SampleRow
 from cytocar.statistics import UNKNOWN, Estimate, Share, claim_supported, events_needed, ratio_estimate
+from cytocar.tables import COUNTS
 from cytocar.template.canonical import template_sha256
 from cytocar.template.gate_kinds import ReferenceGate
 from cytocar.tube import Tube, count_basis
@@ -56,6 +57,8 @@ class Protocol:
     overrides: Mapping[str, FixedGate] = field(default_factory=dict)
 
 
+NUMBERS = tuple(column.name for column in COUNTS if column.type in ("integer", "number"))
+"""Columns of counts.csv that an acceptance rule may check."""
 SEED = 20_260_323
 """Of every draw behind an interval: the same input gives the same bytes."""
 
@@ -145,8 +148,7 @@ def quantify(  # one keyword per column of the sheet that can decide a count
     >>> import cytocar
     >>> tube = cytocar.simulate.blood_tube(car_per_ul=100, seed=1)
     >>> template = cytocar.load_template("cart-cd19fc-fixed")
-    >>> events = cytocar.EventTable.from_columns(tube.columns, markers=tube.markers, keywords=tube.keywords)
-    >>> result = cytocar.quantify(events, template, beads_added=50_000, sample_volume_ul=50)
+    >>> result = cytocar.quantify(tube.events, template, beads_added=50_000, sample_volume_ul=50)
     >>> result.row()["car_result"]
     'quantified'
     """
@@ -205,7 +207,7 @@ def count_sample(
             *events.findings,
             *populations.findings,
             *count_findings,
-            *decision_findings(populations.decisions),
+            *gate_findings(populations.decisions, template),
             *car_findings,
         ),
         counting=CountInputs(
@@ -379,11 +381,15 @@ def _place(sample: SampleRow, events: EventTable) -> tuple[str | None, str | Non
 
 def _accepted(result: SampleResult, template: Template) -> SampleResult:
     """Return the result with the findings of the template's acceptance rules."""
-    row = result.row()
-    values = {name: value for name, value in row.items() if isinstance(value, int | float)}
-    events = {population.name: population.events for population in result.populations}
-    findings = check_acceptance(template.acceptance, {**events, **values})
+    findings = check_acceptance(template.acceptance, _acceptable(result))
     return replace(result, findings=(*result.findings, *findings))
+
+
+def _acceptable(result: SampleResult) -> dict[str, float | None]:
+    events: dict[str, float | None] = {population.name: population.events for population in result.populations}
+    row = result.row()
+    numbers = {name: row[name] for name in NUMBERS}
+    return events | {name: value if isinstance(value, int | float) else None for name, value in numbers.items()}
 
 
 def _control_ids(populations: Populations) -> tuple[str, ...]:

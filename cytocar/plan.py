@@ -17,8 +17,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cytocar import __version__
-from cytocar.analysis import Protocol
+from cytocar.analysis import NUMBERS, Protocol
 from cytocar.inputs import Inputs
+from cytocar.quality import check_acceptance
 from cytocar.results import TemplateStamp
 from cytocar.sheet import SampleRow
 from cytocar.template.canonical import canonical_json, template_sha256
@@ -108,7 +109,7 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
         name = row.template or default
         if name not in templates:
             beside = inputs.sheet.parent if inputs.sheet and row.template else None
-            templates[name] = read_template(_beside(name, beside))
+            templates[name] = _read(_beside(name, beside))
         loaded = templates[name]
         protocols[row.sample_id] = Protocol(
             template=loaded.template,
@@ -118,6 +119,14 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
             markers=markers,
         )
     return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet)
+
+
+def _read(name: str | Path) -> LoadedTemplate:
+    """Return a template whose acceptance rules check numbers that there are."""
+    loaded = read_template(name)
+    known = (*NUMBERS, *(population.name for population in loaded.template.populations))
+    check_acceptance(loaded.template.acceptance, dict.fromkeys(known))
+    return loaded
 
 
 def _beside(name: str, folder: Path | None) -> str | Path:

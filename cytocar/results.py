@@ -141,7 +141,7 @@ class SampleResult:
     def row(self) -> dict[str, Value]:
         """Return the sample's line of ``counts.csv``, columns in the contract's order."""
         values = {**_identity(self.sample, self.template, self.file_sha256), **self._numbers(), **self._car_numbers()}
-        values |= {"status": self.status, "status_codes": status_codes(self.findings)}
+        values |= {"status": self.status.value, "status_codes": status_codes(self.findings)}
         values |= {"well": self.well, "plate_id": self.plate_id}
         return {column.name: values.get(column.name) for column in COUNTS}
 
@@ -178,7 +178,7 @@ class SampleResult:
             **spread("car_percent_net", car.net_percent),
             "background_percent": car.background_percent,
             **spread("car_per_ul", car.per_ul),
-            "car_result": car.result,
+            "car_result": car.result.value,
             "car_report": car.report,
             "car_lod_per_ul": car.limits.lod_per_ul,
             "car_lloq_per_ul": car.limits.lloq_per_ul,
@@ -210,7 +210,7 @@ class SampleResult:
                 "kind": decision.kind,
                 "parameter": decision.parameter,
                 "value": decision.value,
-                "source": decision.source,
+                "source": decision.source.value,
                 "window_low": low,
                 "window_high": high,
                 "clamped": decision.clamped,
@@ -266,7 +266,7 @@ class SampleFailure:
     def row(self) -> dict[str, Value]:
         """Return the sample's line of ``counts.csv``: who it is and why there are no numbers."""
         values = _identity(self.sample, self.template, self.file_sha256)
-        values |= {"status": self.status, "status_codes": self.error.code if self.error else ""}
+        values |= {"status": self.status.value, "status_codes": self.error.code if self.error else ""}
         values |= {"well": self.sample.well, "plate_id": self.sample.plate_id}
         return {column.name: values.get(column.name) for column in COUNTS}
 
@@ -328,8 +328,8 @@ def _identity(sample: SampleRow, template: TemplateStamp, file_sha256: str | Non
         "sample_id": sample.sample_id,
         "subject_id": sample.subject_id,
         "day": sample.day,
-        "sample_type": sample.sample_type,
-        "specimen": sample.specimen,
+        "sample_type": sample.sample_type.value,
+        "specimen": sample.specimen.value if sample.specimen else None,
         "replicate": sample.replicate,
         "template_name": template.name,
         "template_version": template.version,
@@ -346,7 +346,7 @@ def _quality_rows(sample_id: str, findings: Sequence[Finding]) -> Iterator[Row]:
         yield {
             "sample_id": sample_id,
             "check": finding.check,
-            "outcome": finding.outcome,
+            "outcome": finding.outcome.value,
             "code": finding.code,
             "value": finding.value,
             "limit": finding.limit,
