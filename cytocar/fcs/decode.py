@@ -49,6 +49,11 @@ class Field:
         return len(self.order)
 
     @property
+    def is_widened(self) -> bool:
+        """Whether an integer takes more bytes than its ``$PnB`` says."""
+        return self.stored is Stored.INTEGER and 8 * self.width > self.channel.bits
+
+    @property
     def dtype(self) -> np.dtype[np.generic] | None:
         """NumPy's type for this value, or None where NumPy has none (24 bits, byte orders of old minicomputers)."""
         ascending = tuple(range(self.width))

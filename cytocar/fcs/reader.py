@@ -1,48 +1,109 @@
-"""``open_fcs``: the one way into an FCS file."""
+"""``open_fcs``: the one way into an FCS file.
+
+HEADER and TEXT of every data set are read (``data_sets``), the right one is chosen, its channels described
+(``channels``), its DATA found (``segments``); decoding (``decode``) waits until somebody asks for a column.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from cytocar.errors import ReadError
 from cytocar.events import EventSource, EventTable
 from cytocar.fcs.channels import Description, describe_channels
+from cytocar.fcs.data_sets import DataSet, group_acquisitions, read_data_sets
 from cytocar.fcs.decode import DataSource, Stored, TextSource, layout_of
-from cytocar.fcs.segments import (
-    Claim,
-    Header,
-    Question,
-    claim,
-    locate_data,
-    read_header,
-    read_segment,
-    whole_number,
-)
-from cytocar.fcs.text import MAXIMUM_BYTES, Text, flowio_objection, parse_text
+from cytocar.fcs.segments import Claim, Question, claim, locate_data, whole_number
+from cytocar.fcs.text import flowio_objection
 from cytocar.findings import Finding, Outcome
 
 
 def open_fcs(path: str | Path, *, data_set: int | None = None) -> EventTable:
     """Return the events of an FCS file as a table that decodes only what it is asked for.
 
-    HEADER and TEXT are read now; DATA only when columns are asked for.
+    HEADER and TEXT are read now, DATA when columns are asked for.
 
     Parameters
     ----------
     path : str or Path
-        An FCS 2.0, 3.0, 3.1 or 3.2 list-mode file.
+        An FCS 2.0, 3.0, 3.1 or 3.2 list-mode file. ``plate.fcs#2`` means its second data set.
     data_set : int, optional
-        Which data set of the file, from 1. Default: the first.
+        Which data set of the file, from 1. Default: the only one; the finest where all hold the same events (LMD); the
+        first, with a finding, where they are different acquisitions.
 
     Raises
     ------
     ReadError
         If the file cannot be read correctly (E010 to E022).
+
+    Examples
+    --------
+    >>> open_fcs("day09.fcs")  # doctest: +SKIP
+    EventTable(...)
     """
-    path = Path(path)
+    path, numbered = split_data_set(path)
+    wanted = numbered if data_set is None else data_set
+    with _opened(path) as (handle, size):
+        if wanted is not None:
+            return _table(path, _numbered(handle, wanted), size)
+        return _chosen([_table(path, found, size) for found in read_data_sets(handle)])
+
+
+def samples_in(path: str | Path) -> tuple[int | None, ...]:
+    """Return the data sets that are samples of their own, for a file that holds several acquisitions.
+
+    ``(None,)`` for a file with one sample, which ``open_fcs(path)`` opens; else the numbers for ``data_set``, as in
+    ``plate.fcs#2``. A data set that cannot be read is a sample too: opening it says why.
+
+    Raises
+    ------
+    ReadError
+        If the file is no FCS file at all.
+    """
+    path, numbered = split_data_set(path)
+    if numbered is not None:
+        return (numbered,)
+    tables, broken = [], []
+    with _opened(path) as (handle, size):
+        for found in read_data_sets(handle):
+            try:
+                tables.append(_table(path, found, size))
+            except ReadError:
+                broken.append(found.number)
+    if len(tables) + len(broken) == 1:
+        return (None,)
+    acquisitions = group_acquisitions(tables)
+    if len(acquisitions) == 1 and not broken:
+        return (None,)
+    return tuple(sorted([*(each.finest.data_set for each in acquisitions), *broken]))
+
+
+def list_data_sets(path: str | Path) -> tuple[EventTable, ...]:
+    """Return every data set of a file as a table, whatever they hold."""
+    path, numbered = split_data_set(path)
+    with _opened(path) as (handle, size):
+        return tuple(_table(path, found, size) for found in read_data_sets(handle) if numbered in (None, found.number))
+
+
+def split_data_set(path: str | Path) -> tuple[Path, int | None]:
+    """Return a file and the data set that ``file.fcs#2`` names; a file whose own name ends so is itself.
+
+    >>> split_data_set("plate.fcs#2")[1], split_data_set("plate.fcs")[1]
+    (2, None)
+    """
+    named = re.fullmatch(r"(.+)#([1-9]\d{0,3})", str(path))
+    if named is None or Path(path).exists():
+        return Path(path), None
+    return Path(named[1]), int(named[2])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     try:
         with path.open("rb") as handle:
             size = handle.seek(0, os.SEEK_END)
@@ -52,7 +113,7 @@ def open_fcs(path: str | Path, *, data_set: int | None = None) -> EventTable:
                     code="E011",
                     hint="nothing was acquired or copied: copy the file again from the cytometer's computer",
                 )
-            return _table(path, _read(handle, 0, 1), size)
+            yield handle, size
     except OSError as why:
         raise ReadError(
             f"{path.name} cannot be opened: {why.strerror or why}",
@@ -61,41 +122,51 @@ def open_fcs(path: str | Path, *, data_set: int | None = None) -> EventTable:
         ) from why
 
 
-@dataclass(frozen=True, slots=True)
-class _DataSet:
-    """HEADER and TEXT of one data set, as read."""
-
-    number: int
-    base: int
-    header: Header
-    text: Text
-
-
-def _read(handle: BinaryIO, base: int, number: int) -> _DataSet:
-    header = read_header(handle, base)
-    segment = read_segment(handle, base, header.text, name="TEXT", limit=MAXIMUM_BYTES)
-    text = parse_text(segment)
-    return _DataSet(number, base, header, _with_supplement(handle, base, header, text))
+def _numbered(handle: BinaryIO, wanted: int) -> DataSet:
+    last = 0
+    for found in read_data_sets(handle):
+        if found.number == wanted:
+            return found
+        last = found.number
+    raise ReadError(
+        f"there is no data set {wanted}: the file has {last}",
+        code="E021",
+        hint="run `cytocar inspect FILE` to see its data sets",
+    )
 
 
-def _with_supplement(handle: BinaryIO, base: int, header: Header, text: Text) -> Text:
-    """Return TEXT with the keywords of supplemental TEXT, which add but never replace (FCS 3.1, section 3.2.3)."""
-    where = claim("TEXT", text.keywords.get("$BEGINSTEXT", ""), text.keywords.get("$ENDSTEXT", ""))
-    if where is None or where.length < 2 or where.first == header.text.first:
-        return text
+def _chosen(tables: list[EventTable]) -> EventTable:
+    """Return the table of the first acquisition at its finest, and say what else the file holds."""
+    first, *more = group_acquisitions(tables)
+    findings = []
+    if first.others:
+        listed = ", ".join(f"{table.data_set} ({table.version})" for table in first.others)
+        said = f"data set {first.finest.data_set} ({first.finest.version}) was read; the same events less finely:"
+        findings.append(Finding("read", "W206", Outcome.NOTE, f"{said} data set {listed}"))
+    if more:
+        said = f"the file holds {len(more) + 1} acquisitions, this is the first; the others are data sets"
+        others = ", ".join(str(each.finest.data_set) for each in more)
+        findings.append(Finding("read", "W207", Outcome.REVIEW, f"{said} {others}"))
+    return first.finest.with_findings(*findings)
+
+
+def _table(path: Path, found: DataSet, size: int) -> EventTable:
+    """Return one data set as a table.
+
+    Raises
+    ------
+    ReadError
+        If its channels or its DATA cannot be made out.
+    """
     try:
-        more = parse_text(read_segment(handle, base, where, name="supplemental TEXT", limit=MAXIMUM_BYTES))
-    except ReadError as why:
-        return Text(text.keywords, (*text.repairs, f"supplemental TEXT left out: {why.message}"))
-    return Text({**more.keywords, **text.keywords}, (*text.repairs, *more.repairs))
-
-
-def _table(path: Path, found: _DataSet, size: int) -> EventTable:
-    keywords = found.text.keywords
-    description = describe_channels(keywords)
-    source, findings = _source(path, found, description, size)
+        description = describe_channels(found.text.keywords)
+        source, findings = _source(path, found, description, size)
+    except ReadError as error:
+        if found.number > 1:
+            error.add_note(f"this is data set {found.number} of the file; each other one can be opened by its number")
+        raise
     repairs = [Finding("read", "W210", Outcome.NOTE, repair) for repair in found.text.repairs]
-    objection = flowio_objection(path, found.base, keywords)
+    objection = flowio_objection(path, found.base, found.text.keywords)
     if objection is not None:
         repairs.append(
             Finding("read", "W201", Outcome.NOTE, f"TEXT was read by cytocar's own rules: FlowIO {objection}")
@@ -105,7 +176,7 @@ def _table(path: Path, found: _DataSet, size: int) -> EventTable:
     return EventTable(
         source=source,
         channels=description.channels,
-        keywords=keywords,
+        keywords=found.text.keywords,
         path=path,
         data_set=found.number,
         version=found.header.version,
@@ -113,36 +184,35 @@ def _table(path: Path, found: _DataSet, size: int) -> EventTable:
     )
 
 
-def _source(
-    path: Path, found: _DataSet, description: Description, size: int
-) -> tuple[EventSource, tuple[Finding, ...]]:
+def _source(path: Path, found: DataSet, description: Description, size: int) -> tuple[EventSource, tuple[Finding, ...]]:
     keywords = found.text.keywords
     in_text = claim("TEXT", keywords.get("$BEGINDATA", ""), keywords.get("$ENDDATA", ""))
     claims = tuple(place for place in (found.header.data, in_text) if place is not None)
-    total = whole_number(keywords.get("$TOT", ""))
     if description.stored is Stored.ASCII:
         return _text_source(path, found, description, claims, size), ()
     layouts = [layout_of(fields) for fields in description.layouts]
+    text_first = found.header.text.first
     place = locate_data(
         Question(
             claims=claims,
-            declared_events=total,
+            declared_events=whole_number(keywords.get("$TOT", "")),
             sizes=tuple(layout.event_bytes for layout in layouts),
-            text=found.header.text,
+            text=Claim("HEADER", text_first, text_first + found.text.length - 1),
             available=size - found.base,
         )
     )
+    fields = description.layouts[place.layout]
+    widened = sorted({field.channel.bits for field in fields if field.is_widened})
     padded: tuple[Finding, ...] = ()
-    if place.layout > 0:
-        bits = sorted({channel.bits for channel in description.channels})
-        said = f"values of {', '.join(map(str, bits))} bits are stored in wider words, as the length of DATA shows"
+    if widened:
+        said = f"values of {', '.join(map(str, widened))} bits are stored in wider words, as the length of DATA shows"
         padded = (Finding("read", "W205", Outcome.NOTE, said),)
     source = DataSource(path, found.base + place.first, place.n_events, layouts[place.layout])
     return source, (*place.findings, *padded)
 
 
 def _text_source(
-    path: Path, found: _DataSet, description: Description, claims: tuple[Claim, ...], size: int
+    path: Path, found: DataSet, description: Description, claims: tuple[Claim, ...], size: int
 ) -> TextSource:
     total = whole_number(found.text.keywords.get("$TOT", ""))
     inside = [place for place in claims if found.base + place.last <= size]
@@ -153,5 +223,4 @@ def _text_source(
             hint="the file is cut short or damaged: copy it again",
         )
     place = inside[0]
-    source = TextSource(path, found.base + place.first, place.length, total, description.widths, description.channels)
-    return source
+    return TextSource(path, found.base + place.first, place.length, total, description.widths, description.channels)

@@ -169,6 +169,10 @@ class Question:
         outside_text = first > self.text.last or first + length <= self.text.first
         return first + length <= self.available and (outside_text or length == 0)
 
+    def ends_file(self, end: int) -> bool:
+        """Whether nothing but a CRC follows that byte."""
+        return self.available - end in (0, CRC_BYTES)
+
 
 def locate_data(question: Question) -> Place:
     """Return where DATA lies and how many events it holds.
@@ -177,12 +181,13 @@ def locate_data(question: Question) -> Place:
 
     1. The claim whose length is exactly ``$TOT`` events, or one byte more (an end given as the byte after the last),
        wins, whichever of HEADER and TEXT makes it: HEADER is right in ``int-10_events_8_parameters.fcs``, TEXT in
-       ``int-10000_events_random.fcs``.
+       ``int-10000_events_random.fcs``. Where both fit at different places (BD Accuri), the one that ends with the
+       file, else HEADER.
     2. The declared bits are tried first, then values stored in the next wider word (10 bits in 16).
     3. Without ``$TOT`` (optional in FCS 2.0) the length of DATA gives the number of events, if it divides evenly.
-    4. Longer DATA than ``$TOT`` needs is accepted where the surplus is no whole number of events: it is padding.
-    5. DATA of too few bytes is accepted where they are no whole number of events and ``$TOT`` events end exactly with
-       the file (or its CRC): then the end is wrong, not ``$TOT``.
+    4. Longer DATA than ``$TOT`` needs is accepted where it is no whole number of events: the surplus is padding.
+    5. DATA whose end is wrong is accepted where ``$TOT`` events end exactly with the file (or its CRC): an end equal to
+       the start (Intellicyt iQue), or an end that is no whole number of events away.
 
     Raises
     ------
@@ -197,30 +202,41 @@ def locate_data(question: Question) -> Place:
             code="E018",
             hint="the file holds no events that can be found: export it again from the acquisition software",
         )
-    place = _by_total(question) if question.declared_events else _by_length(question)
+    if question.declared_events:
+        place = _exactly(question, question.declared_events) or _nearly(question, question.declared_events)
+    else:
+        place = _by_length(question)
     if place is None:
         raise _refusal(question)
     return place
 
 
-def _by_total(question: Question) -> Place | None:
-    events = question.declared_events or 0
+def _exactly(question: Question, events: int) -> Place | None:
     for surplus in (0, 1):
         for layout, event_bytes in enumerate(question.sizes):
-            for place in question.claims:
-                needed = events * event_bytes
-                if place.length == needed + surplus and question.fits(place.first, needed):
-                    return Place(place.first, events, layout, _said(question, place))
+            needed = events * event_bytes
+            fitting = [
+                place
+                for place in question.claims
+                if place.length == needed + surplus and question.fits(place.first, needed)
+            ]
+            if fitting:
+                ending = [place for place in fitting if question.ends_file(place.first + needed)]
+                chosen = (ending or fitting)[0]
+                return Place(chosen.first, events, layout, _said(question, chosen))
+    return None
+
+
+def _nearly(question: Question, events: int) -> Place | None:
+    event_bytes = question.sizes[0]
+    needed = events * event_bytes
     for place in question.claims:
-        needed = events * question.sizes[0]
         if not question.fits(place.first, needed):
             continue
-        if place.length % question.sizes[0] == 0:
-            continue
-        if place.length > needed:
+        if question.ends_file(place.first + needed) and (place.length <= 1 or place.length % event_bytes):
+            return Place(place.first, events, 0, (_wrong_end(place, needed), *_said(question, place)))
+        if place.length > needed and place.length % event_bytes and place.last <= question.available:
             return Place(place.first, events, 0, (_padding(place, needed), *_said(question, place)))
-        if question.available - place.first - needed in (0, CRC_BYTES):
-            return Place(place.first, events, 0, (_short_claim(place, needed), *_said(question, place)))
     return None
 
 
@@ -261,13 +277,12 @@ def _padding(place: Claim, needed: int) -> Finding:
     )
 
 
-def _short_claim(place: Claim, needed: int) -> Finding:
+def _wrong_end(place: Claim, needed: int) -> Finding:
     return Finding(
         check="read",
         code="W202",
-        outcome=Outcome.REVIEW,
-        message=f"{place.source} gives DATA {place.length:,} bytes, $TOT events take {needed:,} and end with the file; "
-        "$TOT was believed",
+        outcome=Outcome.NOTE,
+        message=f"{place.source} gives DATA {place.length:,} bytes; $TOT events take {needed:,} and end with the file",
     )
 
 

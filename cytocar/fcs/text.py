@@ -11,27 +11,37 @@ import re
 import struct
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cytocar.errors import ReadError
 
 MAXIMUM_BYTES = 1 << 25
 MAXIMUM_PAIRS = 1_000_000
+MAXIMUM_KEY = 1000
 
 _BLANK = " \t\r\n\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Keywords as read, keys in upper case with their ``$``, and what had to be repaired on the way."""
+    """Keywords as read, keys in upper case with their ``$``, and what had to be repaired on the way.
+
+    ``length`` is how many bytes of the segment are text: its declared end may lie inside DATA.
+    """
 
     keywords: dict[str, str]
+    delimiter: bytes = b"/"
+    length: int = 0
     repairs: tuple[str, ...] = ()
 
+    def with_repair(self, repair: str) -> Text:
+        """Return this TEXT with one more repair."""
+        return replace(self, repairs=(*self.repairs, repair))
 
-def parse_text(segment: bytes) -> Text:
-    r"""Return the keywords of a TEXT segment, whose first byte is the delimiter.
+
+def parse_text(segment: bytes, *, delimiter: bytes | None = None) -> Text:
+    r"""Return the keywords of a TEXT segment, whose first byte is the delimiter unless another one is given.
 
     FCS 3.1, section 3.2.3: a delimiter inside a value is doubled, no key and no value is empty, and none starts with
     the delimiter. Real files do have empty values, so that a doubled delimiter straight after a key is one, and one
@@ -47,12 +57,9 @@ def parse_text(segment: bytes) -> Text:
     >>> parse_text(b"/$P1S//$P1N/FITC//PE-A/ $TOT /0012 /").keywords
     {'$P1S': '', '$P1N': 'FITC/PE-A', '$TOT': '0012'}
     """
-    delimiter, body = segment[:1], segment[1:]
-    if body.count(delimiter) > 2 * MAXIMUM_PAIRS:
-        raise _unreadable(f"TEXT holds more than {MAXIMUM_PAIRS:,} keywords")
-    encoding = _encoding(segment)
-    tokens = [token.decode(encoding) for token in body.split(delimiter)]
-    mark = delimiter.decode("latin-1")
+    mark = delimiter or segment.lstrip(b" \x00")[:1]
+    segment = _without_data(segment, mark)
+    tokens = _tokens(segment, mark)
     keywords: dict[str, str] = {}
     empty = False
     place = 0
@@ -61,18 +68,70 @@ def parse_text(segment: bytes) -> Text:
         if not key:  # blanks between pairs, or a delimiter too many
             place += 1
             continue
-        value, place = _value(tokens, place + 1, mark)
+        value, place = _value(tokens, place + 1, mark.decode("latin-1"))
+        if len(key) > MAXIMUM_KEY or not key.isprintable():
+            raise _unreadable(f"TEXT holds a key that is no text (after {len(keywords):,} keywords)")
         empty = empty or not value
         keywords[key] = value.strip(_BLANK)
     repairs = []
     rest = tokens[place].strip(_BLANK) if place < len(tokens) else ""
     if rest:
-        repairs.append(f"TEXT ends with a key without a value ({len(rest)} characters), left out")
+        repairs.append("TEXT ends with a key without a value, which is left out")
     if empty:
         repairs.append("TEXT holds empty values")
     if not keywords:
         raise _unreadable("TEXT holds no keyword")
-    return Text(keywords, tuple(repairs))
+    if delimiter is None and not _complete(keywords):
+        lost = {key: text for key, text in _standard_pairs(segment, mark).items() if key not in keywords}
+        if lost:
+            keywords |= lost
+            repairs.append(f"a value holds a single delimiter; {len(lost)} standard keywords were found by their names")
+    return Text(keywords, mark, len(segment), tuple(repairs))
+
+
+def _tokens(segment: bytes, mark: bytes) -> list[str]:
+    start = segment.lstrip(b" \x00")
+    body = start[1:] if start.startswith(mark) else segment
+    if body.count(mark) > 2 * MAXIMUM_PAIRS:
+        raise _unreadable(f"TEXT holds more than {MAXIMUM_PAIRS:,} keywords")
+    try:
+        return body.decode("utf-8").split(mark.decode("ascii"))
+    except UnicodeDecodeError:  # Latin-1: the µ of many vendors
+        return body.decode("latin-1").split(mark.decode("latin-1"))
+
+
+def _without_data(segment: bytes, mark: bytes) -> bytes:
+    """Return the segment without bytes of DATA at its end, which TEXT of Cytosplore's files runs into.
+
+    What follows the last delimiter stays if it is printable: Cytek's SpectroFlo leaves the last delimiter out.
+    """
+    end = segment.rfind(mark) + 1
+    rest = segment[end:].strip(_BLANK.encode())
+    printable = rest and all(32 <= byte <= 126 for byte in rest)
+    return segment if printable else segment[:end]
+
+
+def _complete(keywords: Mapping[str, str]) -> bool:
+    count = keywords.get("$PAR", "")
+    if not count.isdecimal() or int(count) > len(keywords):
+        return False
+    needed = ("$TOT", "$DATATYPE", "$BYTEORD", *(f"$P{n}{part}" for n in range(1, int(count) + 1) for part in "BRN"))
+    return all(key in keywords for key in needed)
+
+
+_STANDARD = rb"\$(?:PAR|TOT|MODE|DATATYPE|BYTEORD|NEXTDATA|BEGINDATA|ENDDATA|P\d{1,4}[BERNSGV])"
+
+
+def _standard_pairs(segment: bytes, mark: bytes) -> dict[str, str]:
+    """Return the keywords that reading needs, found by name wherever they stand between delimiters.
+
+    A value with a single delimiter inside (flowCore writes such files) turns keys into values up to the next one.
+    """
+    between = re.escape(mark)
+    found = re.findall(
+        between + rb"\s*(" + _STANDARD + rb")\s*" + between + rb"([^" + between + rb"]*)(?=" + between + rb")", segment
+    )
+    return {key.decode("ascii"): text.decode("latin-1").strip(_BLANK) for key, text in found}
 
 
 def _value(tokens: list[str], place: int, mark: str) -> tuple[str, int]:
@@ -84,15 +143,6 @@ def _value(tokens: list[str], place: int, mark: str) -> tuple[str, int]:
         value += mark + tokens[place + 2]
         place += 2
     return value, place + 1
-
-
-def _encoding(segment: bytes) -> str:
-    """UTF-8 (FCS 3.1) or, where the bytes are not, Latin-1 (µ in many vendors' files)."""
-    try:
-        segment.decode("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
 
 
 def _unreadable(what: str) -> ReadError:
