@@ -92,9 +92,9 @@ def _split(points: Sequence[CoursePoint], *, marks_that_fit: int) -> tuple[_Part
         step = 7 if last > 10 else 1
         ticks = [float(day) for day in range(int(first // step) * step, int(last) + step + 1, step)]
         margin = max(0.03 * (last - first), 0.5)
-        return ((first - margin, last + margin), ticks, [f"{tick:g}" for tick in ticks], "Days"), None
+        return ((first - margin, last + margin), ticks, [day_text(tick) for tick in ticks], "Days"), None
     weeks = [float(day) for day in range(int(first // 7) * 7, int(EARLY_UNTIL_DAY), 7)]
-    early: _Part = ((first - 1, EARLY_UNTIL_DAY), weeks, [f"{day:g}" for day in weeks], "Days")
+    early: _Part = ((first - 1, EARLY_UNTIL_DAY), weeks, [day_text(day) for day in weeks], "Days")
     months = last / DAYS_PER_MONTH
     step = next((step for step in (1, 2, 3, 6, 12) if months / step <= marks_that_fit), 24)
     marks = [float(month) for month in range(step, int(months + 0.5) + 1, step)]
@@ -208,6 +208,11 @@ def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = 
 
 
 # ---------------------------------------------------------------- what is drawn of a point
+
+
+def day_text(day: float) -> str:
+    """Return a day as an axis prints it, with a minus sign and not a hyphen."""
+    return f"{day:g}".replace("-", "\u2212")
 
 
 def quantified_runs(points: Sequence[CoursePoint]) -> Iterator[list[CoursePoint]]:

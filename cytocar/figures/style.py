@@ -91,3 +91,10 @@ def plain_log_axis(axes: Axes, *, which: str = "y") -> None:
     axis.set_minor_locator(LogLocator(base=10, subs=tuple(range(2, 10)), numticks=12))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def text_width_pt(text: str, size_pt: float = FONT_PT) -> float:
+    """Return how wide a text will be, in points."""
+    from matplotlib.textpath import TextPath
+
+    return float(TextPath((0, 0), text, size=size_pt, usetex=False).get_extents().width) if text.strip() else 0.0

@@ -1,0 +1,214 @@
+"""The two figures of one patient: the first weeks with what was done, and the months with the blood counts.
+
+Both stack panels on one time axis, CAR-T cells among them. A panel appears when its data are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cytocar.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.figures.clinical_panels import (
+    BIOMARKERS,
+    GRADES,
+    LANE_MM,
+    biomarker_panel,
+    drug_panel,
+    grade_panel,
+    lanes,
+    temperature_panel,
+    value_panel,
+    write_doses,
+    write_grades,
+)
+from cytocar.figures.course import DAYS_PER_MONTH, Days, car_t_panel, curve_legend, day_text, ratio_panel
+from cytocar.figures.style import GREY, INK, PAGE_MM, PALE, figure_style, new_figure, save
+from cytocar.series import CoursePoint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACUTE_DAYS: Days = (-7.0, 28.0)
+"""The first weeks: from lymphodepletion to the first month's visit."""
+
+LONG_TERM = ("haemoglobin", "platelets", "anc", "b_cells")
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel of a stack: its height, what draws it, and what writes into it once its width is known."""
+
+    height_mm: float
+    draw: Callable[[Axes], None]
+    write: Callable[[Axes], None] | None = None
+
+
+def draw_acute(
+    points: Sequence[CoursePoint],
+    record: ClinicalRecord,
+    path: Path,
+    *,
+    title: str = "",
+    width_mm: float = PAGE_MM,
+    shade: str | None = None,
+) -> Path:
+    """Write the figure of the first weeks as SVG, PDF or PNG."""
+    with figure_style():
+        return save(acute_figure(points, record, title=title, width_mm=width_mm, shade=shade), path)
+
+
+def draw_long_term(
+    points: Sequence[CoursePoint], record: ClinicalRecord, path: Path, *, title: str = "", width_mm: float = PAGE_MM
+) -> Path:
+    """Write the figure of the months as SVG, PDF or PNG."""
+    with figure_style():
+        return save(long_term_figure(points, record, title=title, width_mm=width_mm), path)
+
+
+def acute_figure(
+    points: Sequence[CoursePoint],
+    record: ClinicalRecord,
+    *,
+    title: str = "",
+    width_mm: float = PAGE_MM,
+    shade: str | None = None,
+) -> Figure:
+    """Return the first weeks: temperature and pressures, biomarkers, CAR-T, ratio, grades, drugs, on one day axis.
+
+    Parameters
+    ----------
+    shade : str, optional
+        A drug whose days are shaded on the CAR-T panel, such as a switch that pauses the cells.
+    """
+    days = _acute_days(points, record)
+    drugs = lanes(record.interventions, *days)
+    shaded = [course for course in record.interventions if course.name == shade]
+    panels = list(_acute_panels(points, _between(record, days), days, shaded))
+    if drugs:
+        panels.append(
+            Panel(
+                len(drugs) * LANE_MM + 1,
+                lambda axes: drug_panel(axes, drugs),
+                lambda axes: write_doses(axes, drugs),
+            )
+        )
+    figure, stack = _stack(panels, days, width_mm)
+    curve_legend(figure, [point for point in points if days[0] <= point.day <= days[1]], title=title)
+    step = 7 if width_mm < 0.75 * PAGE_MM else 2
+    ticks = range(int(-(-days[0] // step)) * step, int(days[1]) + 1, step)
+    stack[-1].set_xticks(list(ticks), [day_text(tick) for tick in ticks])
+    stack[-1].set_xlabel("Days after infusion")
+    figure.draw_without_rendering()
+    for axes, panel in zip(stack, panels, strict=True):
+        if panel.write is not None:
+            panel.write(axes)
+    return figure
+
+
+def has_long_term(record: ClinicalRecord, points: Sequence[CoursePoint] = ()) -> bool:
+    """Return whether there is anything besides CAR-T to draw over months."""
+    after = [value for name in LONG_TERM for value in record.series(name) if value.day > ACUTE_DAYS[1]]
+    return bool(after) or any(point.b_cells_per_ul is not None for point in points)
+
+
+def long_term_figure(
+    points: Sequence[CoursePoint], record: ClinicalRecord, *, title: str = "", width_mm: float = PAGE_MM
+) -> Figure:
+    """Return the months: haemoglobin, platelets, neutrophils, B cells and CAR-T over the time that the counts span."""
+    series = {name: record.series(name) for name in LONG_TERM}
+    if not series["b_cells"]:
+        series["b_cells"] = _b_cells(points)
+    present = [values for values in series.values() if values]
+    last = max((values[-1].day for values in present), default=max((point.day for point in points), default=1.0))
+    first = min([0.0, *(values[0].day for values in present)])
+    days = (max(first, -30.0) - 0.02 * last, 1.02 * last)
+    panels = [Panel(22, partial(value_panel, values=values, log=values[0].variable == "b_cells")) for values in present]
+    panels.append(Panel(38, lambda axes: car_t_panel(axes, points, within=days)))
+    figure, stack = _stack(panels, days, width_mm)
+    curve_legend(figure, [point for point in points if days[0] <= point.day <= days[1]], title=title)
+    step = next(step for step in (1, 2, 3, 6, 12, 24, 60) if last / DAYS_PER_MONTH / step <= 12)
+    marks = range(0, int(last / DAYS_PER_MONTH) + 1, step)
+    stack[-1].set_xticks([mark * DAYS_PER_MONTH for mark in marks], [f"{mark}" for mark in marks])
+    stack[-1].set_xlabel("Months after infusion")
+    return figure
+
+
+def _b_cells(points: Sequence[CoursePoint]) -> tuple[ClinicalValue, ...]:
+    return tuple(
+        ClinicalValue(point.subject_id, point.day, "b_cells", point.b_cells_per_ul, "/uL")
+        for point in points
+        if point.b_cells_per_ul is not None
+    )
+
+
+def _acute_panels(
+    points: Sequence[CoursePoint], record: ClinicalRecord, days: Days, shaded: Sequence[Intervention]
+) -> Iterator[Panel]:
+    def car_t_with_shade(axes: Axes) -> None:
+        _shade(axes, shaded, days)
+        car_t_panel(axes, points, within=days)
+
+    if any(record.series(name) for name in ("temperature", "systolic", "diastolic")):
+        yield Panel(24, lambda axes: temperature_panel(axes, record))
+    if any(record.series(name) for name in BIOMARKERS):
+        yield Panel(30, lambda axes: biomarker_panel(axes, record))
+    yield Panel(42, car_t_with_shade)
+    if any(point.car_cd4_cd8_ratio.value and point.quantified for point in points if point.day <= days[1]):
+        yield Panel(15, lambda axes: ratio_panel(axes, points, within=days))
+    grades = sum(bool(record.series(name)) for name in GRADES)
+    if grades:
+        yield Panel(
+            LANE_MM * grades + 1, lambda axes: grade_panel(axes, record), lambda axes: write_grades(axes, record)
+        )
+
+
+def _acute_days(points: Sequence[CoursePoint], record: ClinicalRecord) -> Days:
+    """Return the days that the figure spans: as far as there are data, within the first weeks."""
+    days = [0.0, *(point.day for point in points), *(value.day for value in record.values)]
+    days += [course.start_day for course in record.interventions]
+    within = [day for day in days if ACUTE_DAYS[0] <= day <= ACUTE_DAYS[1]]
+    last = max(*within, *(course.end_day for course in record.interventions if course.end_day is not None), 1.0)
+    return min(within) - 0.8, min(last, ACUTE_DAYS[1]) + 0.8
+
+
+def _between(record: ClinicalRecord, days: Days) -> ClinicalRecord:
+    """Return the values of these days: an axis must not stretch for what lies beyond it."""
+    values = tuple(value for value in record.values if days[0] <= value.day <= days[1])
+    return ClinicalRecord(values, record.interventions)
+
+
+def _stack(panels: Sequence[Panel], days: Days, width_mm: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with its panels drawn, one above the other on one axis of days."""
+    heights = [panel.height_mm for panel in panels]
+    figure = new_figure(width_mm, sum(heights) + 4.5 * len(panels) + 18)
+    stack = list(figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
+    for axes, panel in zip(stack, panels, strict=True):
+        axes.set_xlim(*days)
+        panel.draw(axes)
+        axes.set_xlim(*days)
+        axes.axvline(0, color=GREY, lw=0.7, ls=":", zorder=0)
+    figure.align_ylabels([axes for axes in stack if axes.get_ylabel()])
+    return figure, stack
+
+
+def _shade(axes: Axes, courses: Sequence[Intervention], days: Days) -> None:
+    """Shade the days of a drug behind the curve, and name it once."""
+    for course in courses:
+        end = days[1] if course.end_day is None else course.end_day + 0.45
+        axes.axvspan(course.start_day - 0.45, end, color=PALE, lw=0, zorder=0)
+    if courses:
+        axes.text(
+            courses[0].start_day,
+            0.03,
+            courses[0].name,
+            transform=axes.get_xaxis_transform(),
+            ha="left",
+            va="bottom",
+            color=INK,
+            clip_on=True,
+        )

@@ -1,0 +1,139 @@
+"""The figures of one patient: panels when their data are there, twelve drugs without a collision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cytocar.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.detection import CarResult
+from cytocar.figures.clinical_panels import dose_summary, lanes
+from cytocar.figures.patient import acute_figure, draw_acute, draw_long_term, has_long_term, long_term_figure
+from cytocar.figures.style import COLUMN_MM, FONT_PT, FORMATS, PAGE_MM, figure_style
+from cytocar.series import CoursePoint
+from cytocar.statistics import Estimate
+from cytocar.units import VARIABLES
+from tests.figures.reading import overlapping_texts, shown_texts, smallest_font
+
+POINTS = [
+    CoursePoint(
+        "P1",
+        day,
+        f"d{day}",
+        car_result=CarResult.QUANTIFIED if per_ul else CarResult.NOT_DETECTED,
+        car_per_ul=Estimate(per_ul, per_ul * 0.9, per_ul * 1.1),
+        car_lod_per_ul=0.3,
+        car_lloq_per_ul=0.5,
+    )
+    for day, per_ul in ((-5, 0), (3, 4), (7, 510), (9, 1064), (14, 150), (28, 8.5), (91, 2.2))
+]
+DRUGS = [
+    Intervention("P1", name, start, end, dose, "mg/day")
+    for name, start, end, dose in (
+        ("fludarabine", -4, -2, 25),
+        ("bendamustine", -4, -3, 90),
+        ("tocilizumab", 0, 4, 700),
+        ("dexamethasone", 3, 23, 40),
+        ("siltuximab", 6, 6, 11),
+        ("levetiracetam", 7, None, 1000),
+        ("dasatinib", 7, 13, 100),
+        ("meropenem", 1, 10, 3000),
+        ("noradrenaline", 3, 7, None),
+        ("propofol", 7, 8, 2),
+        ("aciclovir", -7, None, 800),
+        ("a drug with a name that is longer than any label", -7, 28, 1),
+    )
+]
+
+
+def values(variable: str, *pairs: tuple[float, float]) -> list[ClinicalValue]:
+    return [ClinicalValue("P1", day, variable, value, VARIABLES[variable].unit) for day, value in pairs]
+
+
+RECORD = ClinicalRecord(
+    (
+        *values("temperature", (0, 38.1), (3, 40.1), (7, 37.9), (20, 36.6)),
+        *values("systolic", (0, 110), (3, 82), (20, 124)),
+        *values("diastolic", (0, 66), (3, 44), (20, 72)),
+        *values("ferritin", (-1, 2598), (5, 77945), (20, 3500)),
+        *values("il6", (0, 60), (5, 15777), (20, 9)),
+        *values("crp", (-1, 19.5), (3, 160), (20, 2)),
+        *values("crs_grade", *((day, grade) for day, grade in enumerate((2, 2, 2, 3, 3, 3, 2, 1, 0)))),
+        *values("icans_grade", (7, 4), (8, 3), (9, 2), (10, 1)),
+        *values("haemoglobin", (0, 88), (60, 95), (150, 110)),
+        *values("platelets", (0, 40), (60, 90), (150, 170)),
+        *values("anc", (0, 900), (60, 1500), (150, 3600)),
+        *values("b_cells", (0, 30), (60, 0.1), (150, 3)),
+    ),
+    tuple(DRUGS),
+)
+
+
+@pytest.mark.parametrize("width_mm", [COLUMN_MM, PAGE_MM])
+def test_no_text_of_the_first_weeks_is_small_or_overlaps_with_twelve_drugs(width_mm: float) -> None:
+    with figure_style():
+        figure = acute_figure(POINTS, RECORD, title="P1", width_mm=width_mm)
+        assert smallest_font(figure) >= FONT_PT
+        assert overlapping_texts(figure) == []
+
+
+@pytest.mark.parametrize("width_mm", [COLUMN_MM, PAGE_MM])
+def test_no_text_of_the_months_is_small_or_overlaps(width_mm: float) -> None:
+    with figure_style():
+        figure = long_term_figure(POINTS, RECORD, title="P1", width_mm=width_mm)
+        assert smallest_font(figure) >= FONT_PT
+        assert overlapping_texts(figure) == []
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_same_patient_gives_the_same_bytes(tmp_path: Path, kind: str) -> None:
+    for draw in (draw_acute, draw_long_term):
+        first, second = (draw(POINTS, RECORD, tmp_path / f"{name}.{kind}", title="P1").read_bytes() for name in "ab")
+        assert first == second
+
+
+def test_panels_appear_when_their_data_are_there() -> None:
+    with figure_style():
+        assert len(acute_figure(POINTS, ClinicalRecord()).axes) == 1
+        grades = ClinicalRecord(tuple(values("crs_grade", (1, 2))))
+        assert len(acute_figure(POINTS, grades).axes) == 2
+        assert len(acute_figure(POINTS, RECORD).axes) == 6  # temperature, pressures, biomarkers, CAR-T, grades, drugs
+        assert len(long_term_figure(POINTS, RECORD).axes) == 5
+
+
+def test_pressures_alone_still_have_their_axis() -> None:
+    with figure_style():
+        figure = acute_figure(POINTS, ClinicalRecord(tuple(values("systolic", (0, 110)))))
+        assert "Pressure\n(mmHg)" in {text.get_text() for text in shown_texts(figure)}
+
+
+def test_a_drug_can_be_shaded_on_the_curve() -> None:
+    with figure_style():
+        named = [text.get_text() for text in shown_texts(acute_figure(POINTS, RECORD, shade="dasatinib"))]
+        assert named.count("dasatinib") == 2  # its lane and its shade
+
+
+def test_what_lies_beyond_the_first_weeks_does_not_stretch_them() -> None:
+    with figure_style():
+        low, high = acute_figure(POINTS, RECORD).axes[0].get_xlim()
+    assert (low, high) == pytest.approx((-7.8, 28.8))
+
+
+def test_months_are_drawn_only_when_there_is_something_besides_the_cells() -> None:
+    assert has_long_term(RECORD)
+    assert not has_long_term(ClinicalRecord(tuple(values("haemoglobin", (3, 90)))), POINTS)
+
+
+def test_each_drug_has_one_lane_in_order_of_its_first_day() -> None:
+    courses = [Intervention("P1", "dasatinib", 20, 25), *DRUGS, Intervention("P1", "late", 100, 120)]
+    names = [lane[0].name for lane in lanes(courses, -7, 28)]
+    assert names[:3] == ["a drug with a name that is longer than any label", "aciclovir", "bendamustine"]
+    assert names.count("dasatinib") == 1
+    assert "late" not in names
+
+
+def test_doses_in_two_units_are_both_told() -> None:
+    doses = [Intervention("P1", "t", 1, 1, 8, "mg/kg"), Intervention("P1", "t", 2, 2, 700, "mg")]
+    assert dose_summary(doses) == "8 mg/kg; 700 mg"
+    assert dose_summary([Intervention("P1", "t", 1, 1)]) == ""
