@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,7 +66,19 @@ def collect(named: Sequence[str], *, sheet: Path | None = None, given: SampleRow
         replace(row, data_set=split_data_set(str(file))[1]) if not file.exists() else row
         for row, file in zip(rows, found, strict=True)
     ]
-    return Inputs(tuple(numbered))
+    return Inputs(tuple(sorted(numbered, key=lambda row: natural(row.sample_id))))
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key that sorts names as people do, so that the order on the command line makes no difference.
+
+    Examples
+    --------
+    >>> sorted(["day28", "day9", "Day7"], key=natural)
+    ['Day7', 'day9', 'day28']
+    """
+    pieces = re.split(r"(\d+)", name.casefold())
+    return tuple((1, int(piece), "") if piece.isdecimal() else (2, 0, piece) for piece in [*pieces, name])
 
 
 def _files(named: Iterable[str]) -> list[Path]:

@@ -100,6 +100,8 @@ def command(
     with kept_in(plan, out, force=force) as (parts, scratch, run):
         done = count(plan, jobs=jobs, parts=parts, scratch=scratch, run=run)
         _show(parts, plan, output, to_folder=run is not None)
+    if out is not None:
+        screen.say(f"{_tally(done)}; tables in {out}")
     _report_problems(done)
     _exit(done, fail_on)
 
@@ -188,6 +190,15 @@ def _report_problems(done: list[Done]) -> None:
         level = "error" if code.startswith("E") else "warning"
         where = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         screen.show_problem(level, code, message, where=where, hint=hint)
+
+
+def _tally(done: list[Done]) -> str:
+    from collections import Counter
+
+    times = Counter(sample.status.value for sample in done)
+    return f"{len(done)} samples: " + ", ".join(
+        f"{count} {status.replace('_', ' ')}" for status, count in times.items()
+    )
 
 
 def _exit(done: list[Done], fail_on: FailOn) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from cytocar.cli import screen
 
 _EVERY_SECONDS = 0.1
+_FEWEST_FOR_LINES = 20
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Progress:
                 self._last = now
                 sys.stderr.write(f"\r\x1b[K{self._line()}")
                 sys.stderr.flush()
-        elif self.total >= 10 and self._tenth() > self._tenths:
+        elif self.total >= _FEWEST_FOR_LINES and self._tenth() > self._tenths:
             self._tenths = self._tenth()
             sys.stderr.write(self._line() + "\n")
 
