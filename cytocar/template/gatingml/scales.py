@@ -10,14 +10,16 @@ from cytocar.template.model import AnyScale, AsinhScale, HyperlogScale, LinearSc
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-KINDS: dict[str, tuple[type[AnyScale], str, str]] = {
-    "flin": (LinearScale, "linear", "TA"),
-    "flog": (LogScale, "log", "TM"),
-    "fasinh": (AsinhScale, "asinh", "TMA"),
-    "logicle": (LogicleScale, "logicle", "TWMA"),
-    "hyperlog": (HyperlogScale, "hyperlog", "TWMA"),
+KINDS: dict[str, type[AnyScale]] = {
+    "flin": LinearScale,
+    "flog": LogScale,
+    "fasinh": AsinhScale,
+    "logicle": LogicleScale,
+    "hyperlog": HyperlogScale,
 }
-"""Function of the standard: the scale that it is, the scale's name, and its parameters."""
+FUNCTIONS = {"linear": "flin", "log": "flog", "asinh": "fasinh", "logicle": "logicle", "hyperlog": "hyperlog"}
+PARAMETERS = {"linear": "TA", "log": "TM", "asinh": "TMA", "logicle": "TWMA", "hyperlog": "TWMA"}
+_NAMES = {function: name for name, function in FUNCTIONS.items()}
 
 
 def _function(element: Element) -> Element:
@@ -41,9 +43,9 @@ def scale_of(element: Element) -> AnyScale:
     }
     if local_name(function) == "fratio":
         return LinearScale.model_validate({"kind": "linear", **declared})
-    kind, name, parameters = KINDS[local_name(function)]
-    declared |= {"kind": name} | {letter: number(function, letter) for letter in parameters}
-    return declaration(element, kind, declared)
+    name = _NAMES[local_name(function)]
+    declared |= {"kind": name} | {letter: number(function, letter) for letter in PARAMETERS[name]}
+    return declaration(element, KINDS[local_name(function)], declared)
 
 
 def ratio_operands(element: Element) -> tuple[str, str]:

@@ -22,6 +22,8 @@ GATING = "http://www.isac-net.org/std/Gating-ML/v2.0/gating"
 TRANSFORMS = "http://www.isac-net.org/std/Gating-ML/v2.0/transformations"
 DATA_TYPE = "http://www.isac-net.org/std/Gating-ML/v2.0/datatypes"
 CYTOCAR = "https://github.com/cytocar/cytocar/gating-ml/1"
+HIGHEST = 1.7976931348623157e308
+"""The highest number: stands for an open bound where one has to be written."""
 MAXIMUM_BYTES = 20_000_000
 MAXIMUM_ELEMENTS = 500_000
 
@@ -103,11 +105,12 @@ def number(element: Element, name: str) -> float:
 
 
 def optional_number(element: Element, name: str) -> float | None:
-    """Return an optional attribute as a finite number; infinite bounds are no bounds."""
-    text = attribute(element, name)
-    if text is None or not text.strip() or text.strip().lstrip("+-").upper() in ("INF", "INFINITY"):
+    """Return an optional bound as a finite number; infinity, or the highest number there is, bounds nothing."""
+    text = (attribute(element, name) or "").strip()
+    if not text or text.lstrip("+-").upper() in ("INF", "INFINITY"):
         return None
-    return as_number(element, text)
+    value = as_number(element, text)
+    return None if abs(value) >= HIGHEST else value
 
 
 def as_number(element: Element, text: str | None) -> float:
