@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "gate": "Count cells in FCS files, folders or a sample sheet.",
     "template": "List, show, write and check gating templates.",
     "sheet": "Draft and check sample sheets.",
+    "simulate": "Write FCS files of stained blood with known truth.",
     "explain": "Explain a warning or error code.",
 }
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_FAIL_ON, EXIT_INTEGRITY, EXIT_BUG = 1, 2, 3, 4, 70

@@ -1,29 +1,34 @@
 """FCS files with known truth: a stained tube of blood with beads, and what is really in it.
 
-``cells`` says what blood is made of, ``drawing`` turns cells/µL into particles, ``instrument`` into what detectors see,
-``artefacts`` spoils the recording on request, ``acquire`` puts these in order and saves the result, and ``course`` lays
-out the tubes of a whole patient.
+``cells`` says what blood is made of, ``drawing`` how many of each are drawn, ``particles`` what each is like,
+``instrument`` what the detectors see of it, ``artefacts`` spoils the recording on request, ``acquire`` puts these in
+order and saves the result. ``batch`` writes many tubes at chosen concentrations, ``course`` those of a whole patient.
 """
 
 from __future__ import annotations
 
 from cytocar.simulate.acquire import Drawn, Preparation, SimulatedTube, Truth, blood_tube, volume_for
 from cytocar.simulate.artefacts import Artefact
-from cytocar.simulate.cells import BRIGHT, CAR_STAINS, DIM, HEALTHY, TYPICAL, Blood, CarStain
+from cytocar.simulate.batch import simulate_tubes
+from cytocar.simulate.cells import BRIGHT, DIM, HEALTHY, TYPICAL, Blood, Brightness, CarStain
+from cytocar.simulate.course import sample_course, simulate_sheet
 
 __all__ = [
     "BRIGHT",
-    "CAR_STAINS",
     "DIM",
     "HEALTHY",
     "TYPICAL",
     "Artefact",
     "Blood",
+    "Brightness",
     "CarStain",
     "Drawn",
     "Preparation",
     "SimulatedTube",
     "Truth",
     "blood_tube",
+    "sample_course",
+    "simulate_sheet",
+    "simulate_tubes",
     "volume_for",
 ]

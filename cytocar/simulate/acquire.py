@@ -22,8 +22,15 @@ from cytocar.events import EventTable
 from cytocar.fcs.write import write_fcs
 from cytocar.simulate.artefacts import SPOIL, Artefact, Recording
 from cytocar.simulate.cells import BACKGROUND_KINDS, BRIGHT, Blood, CarStain, car_kinds
-from cytocar.simulate.drawing import Mixture, draw
-from cytocar.simulate.instrument import FLUORESCENCE, SCATTER, THRESHOLD_FSC, measure, spillover_keyword
+from cytocar.simulate.drawing import Mixture, draw, draw_numbers
+from cytocar.simulate.instrument import (
+    FLUORESCENCE,
+    SCATTER,
+    THRESHOLD_FSC,
+    measure,
+    spillover_keyword,
+)
+from cytocar.simulate.particles import Particles
 
 MARKERS = dict(zip(FLUORESCENCE, ("CD3", "CD19-Fc", "7-AAD", "CD2", "CD56", "CD8", "CD4", "CD45"), strict=True))
 _SECONDS_PER_TICK = 0.01
@@ -44,6 +51,8 @@ class Preparation:
         Part of the tube that the cytometer draws.
     flow_ul_per_min : float
         Speed of the sample.
+    stored_below_ssc : float, optional
+        Events with a larger side scatter are not stored: keeps granulocytes out of files about rare cells.
     doublet_share, bead_doublet_share, debris_share, sticky_share : float
         See ``cytocar.simulate.drawing.Mixture``.
     """
@@ -52,6 +61,7 @@ class Preparation:
     beads_added: float = 20_000.0
     drawn_share: float = 0.9
     flow_ul_per_min: float = 120.0
+    stored_below_ssc: float | None = None
     doublet_share: float = 0.02
     bead_doublet_share: float = 0.004
     debris_share: float = 0.15
@@ -176,7 +186,7 @@ def blood_tube(
     blood, preparation = blood or Blood(), preparation or Preparation()
     sequence = np.random.SeedSequence(seed) if isinstance(seed, int) else seed
     # A stream for each stage: a tube with an artefact holds the very cells of the tube without it.
-    streams = [np.random.Generator(np.random.PCG64DXSM(child)) for child in _children(sequence, 4)]
+    streams = [np.random.Generator(np.random.PCG64DXSM(child)) for child in _children(sequence, 5)]
     sample_ul = preparation.sample_volume_ul or volume_for(car_per_ul)
     final_ul = max(500.0, 4 * sample_ul)  # lyse solution is not washed off
     acquired_ul = preparation.drawn_share * final_ul
@@ -194,12 +204,12 @@ def blood_tube(
         debris_share=preparation.debris_share,
         sticky_share=preparation.sticky_share,
     )
-    particles, kinds = draw(mixture, streams[0])
-    particles = particles.take(np.flatnonzero(particles.fsc > THRESHOLD_FSC))
+    particles, kinds = draw(mixture, draw_numbers(mixture, streams[0]), streams[1])
+    particles = particles.take(np.flatnonzero(_is_stored(particles, preparation)))
     duration = 60 * acquired_ul / preparation.flow_ul_per_min
     recording = Recording(
-        columns=measure(particles, streams[1]),
-        seconds=streams[2].uniform(0, duration, len(particles)),
+        columns=measure(particles, streams[2]),
+        seconds=streams[3].uniform(0, duration, len(particles)),
         origin=particles.origin,
         kinds=kinds,
         duration_seconds=duration,
@@ -208,7 +218,7 @@ def blood_tube(
     )
     wanted = [artefact for artefact in Artefact if artefact in set(artefacts)]
     for artefact in wanted:
-        recording = SPOIL[artefact](recording, streams[3])
+        recording = SPOIL[artefact](recording, streams[4])
     drawn = Drawn(
         events=_by_kind(recording),
         sample_volume_ul=sample_ul,
@@ -218,6 +228,12 @@ def blood_tube(
         artefacts=tuple(wanted),
     )
     return _saved(recording.in_order_of_arrival(), _truth(per_ul, blood.dead_share), drawn, acquired_at)
+
+
+def _is_stored(particles: Particles, preparation: Preparation) -> NDArray[np.bool_]:
+    triggered = particles.fsc > THRESHOLD_FSC
+    limit = preparation.stored_below_ssc
+    return triggered if limit is None else triggered & (particles.ssc < limit)
 
 
 def _children(sequence: np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cytocar.simulate.cells import BRIGHT, car_kinds
-from cytocar.simulate.drawing import Mixture, draw
+from cytocar.simulate.drawing import Mixture, draw, draw_numbers
 from cytocar.simulate.instrument import FLOOR, FLUORESCENCE, TOP, measure
 
 
@@ -116,7 +116,7 @@ def _carry_over(recording: Recording, rng: np.random.Generator) -> Recording:
     expected = 0.003 * len(recording.seconds)
     cd4, cd8 = car_kinds(BRIGHT, activation=1.0)
     before = Mixture(kinds=[(cd4, expected / 3), (cd8, 2 * expected / 3)])
-    particles, _ = draw(before, rng)
+    particles, _ = draw(before, draw_numbers(before, rng), rng)
     columns = measure(particles, rng)
     seconds = np.minimum(rng.exponential(0.02 * recording.duration_seconds, len(particles)), recording.duration_seconds)
     origin = np.full(len(particles), recording.kinds.index("carry_over"), dtype=np.int8)

@@ -7,7 +7,8 @@ on a BD FACSCanto II with a scale of 262,144. Medians are those of the compensat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from math import log, sqrt
 from types import MappingProxyType
 
@@ -118,7 +119,19 @@ class CarStain:
 BRIGHT = CarStain(5000, 0.30)
 TYPICAL = CarStain(2500, 0.35)
 DIM = CarStain(1000, 0.45)
-CAR_STAINS: Mapping[str, CarStain] = MappingProxyType({"bright": BRIGHT, "typical": TYPICAL, "dim": DIM})
+
+
+class Brightness(StrEnum):
+    """The names of these three stains."""
+
+    BRIGHT = "bright"
+    TYPICAL = "typical"
+    DIM = "dim"
+
+    @property
+    def stain(self) -> CarStain:
+        """The stain of this name."""
+        return {Brightness.BRIGHT: BRIGHT, Brightness.TYPICAL: TYPICAL, Brightness.DIM: DIM}[self]
 
 
 def car_kinds(stain: CarStain, *, activation: float) -> tuple[CellKind, CellKind]:
@@ -155,6 +168,20 @@ class Blood:
     granulocytes: float = 1500.0
     activation: float = 0.0
     dead_share: float = 0.04
+
+    def with_t_cells(self, per_ul: float) -> Blood:
+        """Return the blood with so many T cells without a CAR, in the same proportions.
+
+        >>> Blood().with_t_cells(300).cd4_t_cells
+        120.0
+        """
+        factor = per_ul / (self.cd4_t_cells + self.cd8_t_cells + self.double_negative_t_cells)
+        return replace(
+            self,
+            cd4_t_cells=self.cd4_t_cells * factor,
+            cd8_t_cells=self.cd8_t_cells * factor,
+            double_negative_t_cells=self.double_negative_t_cells * factor,
+        )
 
     def per_ul(self) -> Mapping[str, float]:
         """Return each kind's cells/µL, in the order of ``BACKGROUND_KINDS``."""

@@ -6,10 +6,10 @@ undoes the first, never the second: that is why negatives of a bright neighbour 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+
+from cytocar.simulate.particles import Particles
 
 FLUORESCENCE = ("FITC-A", "PE-A", "PerCP-Cy5-5-A", "PE-Cy7-A", "APC-A", "APC-H7-A", "V450-A", "V500-A")
 SCATTER = ("FSC-A", "FSC-H", "FSC-W", "SSC-A", "SSC-H", "SSC-W")
@@ -33,48 +33,6 @@ SPILLOVER = np.array(
 # Var = ELECTRONIC^2 + PHOTON * signal: electronic noise is constant, that of photo-electrons grows with the light.
 ELECTRONIC = np.array([30, 30, 35, 30, 35, 45, 25, 30], dtype=np.float32)
 PHOTON = np.array([5, 5, 10, 12, 10, 25, 5, 8], dtype=np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Particles:
-    """What flows through the laser, one row each, before any detector sees it.
-
-    ``dyes`` (n, 8); ``fsc``, ``ssc`` areas (n,); ``fsc_peak``, ``ssc_peak`` (n,) pulse heights; ``origin`` (n,) number
-    of the kind. Heights are kept apart from areas because two cells in a row add their areas and not their heights.
-    """
-
-    dyes: NDArray[np.float32]
-    fsc: NDArray[np.float32]
-    ssc: NDArray[np.float32]
-    fsc_peak: NDArray[np.float32]
-    ssc_peak: NDArray[np.float32]
-    origin: NDArray[np.int8]
-
-    def __len__(self) -> int:
-        return len(self.origin)
-
-    def take(self, rows: NDArray[np.intp]) -> Particles:
-        """Return the particles of some rows, in their order."""
-        return Particles(
-            self.dyes[rows], self.fsc[rows], self.ssc[rows], self.fsc_peak[rows], self.ssc_peak[rows], self.origin[rows]
-        )
-
-
-def joined(parts: list[Particles]) -> Particles:
-    """Return all particles of several groups."""
-    return Particles(
-        np.concatenate([part.dyes for part in parts]),
-        np.concatenate([part.fsc for part in parts]),
-        np.concatenate([part.ssc for part in parts]),
-        np.concatenate([part.fsc_peak for part in parts]),
-        np.concatenate([part.ssc_peak for part in parts]),
-        np.concatenate([part.origin for part in parts]),
-    )
-
-
-def single_pulse_height(area: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the height of one particle's pulse: larger particles stay in the beam a little longer."""
-    return np.asarray(0.88 * area * (area / np.float32(100_000)) ** np.float32(-0.06), dtype=np.float32)
 
 
 def measure(particles: Particles, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:

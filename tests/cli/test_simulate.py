@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def cytocar(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cytocar", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def test_tubes_their_truth_and_a_sheet_are_written_and_stdout_is_the_sheet(tmp_path: Path) -> None:
+    out = tmp_path / "tubes"
+
+    run = cytocar("simulate", "-o", out, "--tubes", "2", "--car-per-ul", "20", "--sample-volume-ul", "2", "--seed", "3")
+
+    assert (run.returncode, run.stdout) == (0, f"{out / 'sheet.csv'}\n")
+    assert sorted(path.name for path in out.iterdir()) == [
+        "car20-01.fcs", "car20-01.truth.json", "car20-02.fcs", "car20-02.truth.json", "sheet.csv",
+    ]  # fmt: skip
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+
+    run = cytocar("simulate", "-o", tmp_path)
+
+    assert run.returncode == 2
+    assert "error[E105]" in run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_unknown_artefact_is_refused_with_the_list(tmp_path: Path) -> None:
+    run = cytocar("simulate", "-o", tmp_path / "new", "--artefact", "rain")
+
+    assert run.returncode == 2
+    assert "clog" in run.stderr
+    assert not (tmp_path / "new").exists()
