@@ -226,6 +226,7 @@ def count_sample(
         plate_id=plate_id,
         well=well,
         file_sha256=file_sha256,
+        gates=populations.fitted,
     )
     return _accepted(result, template)
 

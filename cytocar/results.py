@@ -19,6 +19,7 @@ from cytocar.gates.decision import Decision
 from cytocar.sheet import SampleRow
 from cytocar.statistics import Estimate
 from cytocar.tables import COUNTS, Row, Value, median_column
+from cytocar.template.gate_kinds import FixedGate
 
 
 class Status(StrEnum):
@@ -109,7 +110,11 @@ class CarCount:
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """One sample, counted."""
+    """One sample, counted.
+
+    ``gates`` are its gates as they were applied, all fixed: what it takes to draw, export or repeat them without
+    deciding anything again.
+    """
 
     sample: SampleRow
     template: TemplateStamp
@@ -127,6 +132,7 @@ class SampleResult:
     plate_id: str | None = None
     well: str | None = None
     file_sha256: str | None = None
+    gates: Mapping[str, FixedGate] = field(default_factory=dict)
     kind: Literal["counted"] = "counted"
 
     @property

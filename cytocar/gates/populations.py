@@ -109,6 +109,10 @@ class Populations(Mapping[str, Population]):
         chunks = [part.values(population, marker) for part in self._sample.parts(marker)]
         return np.concatenate(chunks) if chunks else np.empty(0)
 
+    def parts(self, *markers: str) -> Iterator[Part]:
+        """Yield the file's blocks, every population evaluated, with the signals of these markers; for pictures."""
+        return self._sample.parts(*markers)
+
     def median(self, population: str, marker: str) -> float | None:
         """Return the median of a marker's compensated linear signal in a population; None for an empty one."""
         if (population, marker) not in self._medians:
