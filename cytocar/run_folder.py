@@ -1,4 +1,4 @@
-"""A run on disk: finished samples in ``parts/``, then tables and manifest, each whole or not there at all.
+"""A run on disk: finished samples in ``parts/``, then tables, audit trail and manifest, whole or not there at all.
 
 A run that was interrupted goes on where it stopped, when template, inputs and options are the same; anything else in
 the folder is a refusal. ``force`` sets the finished run aside as a revision and starts anew; nothing is overwritten.
@@ -10,19 +10,23 @@ import hashlib
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from cytocar.audit import AUDIT, Act, Action, Author
 from cytocar.datapackage import describe
 from cytocar.errors import UsageError
+from cytocar.journal import MANIFEST, PENDING, Journal, Manifest, journal, last_entry, read_manifest
 from cytocar.parts import from_json
-from cytocar.results import Counted
-from cytocar.tables import COUNTS, GATES, POPULATIONS, QUALITY, Column, csv_text, median_column, write_atomically
+from cytocar.results import Counted, SampleFailure
+from cytocar.run_lock import LOCK, not_writable
+from cytocar.tables import COUNTS, GATES, POPULATIONS, QUALITY, Column, csv_text, median_column
 
-MANIFEST = "manifest.json"
+PARTS, REVISIONS = "parts", "revisions"
 
 
 def part_name(sample_id: str) -> str:
@@ -52,8 +56,13 @@ class Parts:
 
     def read(self, sample_id: str) -> Counted | None:
         """Return a finished sample; ``None`` when it is not there, or not whole."""
+        content = self.content(sample_id)
+        return None if content is None else from_json(content)
+
+    def content(self, sample_id: str) -> bytes | None:
+        """Return a finished sample as it is kept; ``None`` when it is not there."""
         try:
-            return from_json((self.folder / part_name(sample_id)).read_bytes())
+            return (self.folder / part_name(sample_id)).read_bytes()
         except FileNotFoundError:
             return None
 
@@ -67,67 +76,89 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run folder that this process writes."""
+    """A run folder that this command alone may write."""
 
-    path: Path
+    journal: Journal
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.journal.folder
 
     @property
     def parts(self) -> Parts:
         """Its finished samples."""
-        return Parts(self.path / "parts")
+        return Parts(self.path / PARTS)
 
 
-def open_run(path: Path, manifest: Mapping[str, Any], *, force: bool = False) -> RunFolder:
-    """Return the folder for a run: new, or one that was interrupted and has the same plan.
+# ---------------------------------------------------------------- starting
+
+
+@contextmanager
+def open_run(
+    path: Path, manifest: Manifest, *, author: Author, clock: Callable[[], datetime], force: bool = False
+) -> Iterator[RunFolder]:
+    """Hold the folder for a run: new, or one that was interrupted and has the same plan.
 
     Raises
     ------
     UsageError
         E105 the folder holds something else, E106 a finished run, E107 an unfinished run with another plan,
-        E108 the folder cannot be written.
+        E108 the folder cannot be written, E113 another command is at work in it.
     """
-    old = _manifest(path)
-    if old is not None and force:
-        _set_aside(path)
-        old = None
-    if old is not None:
-        _check_same(path, old, manifest)
-    elif path.exists() and (not path.is_dir() or any(entry.name != "revisions" for entry in path.iterdir())):
+    _refuse_foreign(path)
+    interrupted = (path / PENDING).is_dir()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_writable(path, error) from error
+    with journal(path, author, clock) as opened:
+        old = read_manifest(path)
+        if old is not None and not force:
+            _check_same(path, old, manifest, interrupted=interrupted)
+        try:
+            if force:
+                _set_aside(path)
+            (path / PARTS).mkdir(exist_ok=True)
+            for left_over in (path / PARTS).glob("*.tmp"):
+                left_over.unlink()
+            revisions = _revisions(path)
+        except OSError as error:
+            raise not_writable(path, error) from error
+        opened.commit({**manifest, "state": "running", "files": revisions}, [_start(manifest, old, force=force)])
+        yield RunFolder(opened)
+
+
+def _start(manifest: Manifest, old: Manifest | None, *, force: bool) -> Act:
+    what = f"{len(manifest['samples'])} samples"
+    if old is None:
+        return Act(Action.RUN_STARTED, what)
+    if not force:
+        return Act(Action.RUN_RESUMED, what)
+    last = last_entry(old)
+    return Act(
+        Action.RUN_STARTED, what, before=f"set aside under {REVISIONS}: trail ending with {last and last.sha256}"
+    )
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.exists() or (path / MANIFEST).is_file() or (path / PENDING).is_dir():
+        return
+    if not path.is_dir() or any(entry.name not in (REVISIONS, LOCK) for entry in path.iterdir()):
         raise UsageError(
             f"{path} exists and is not a run folder", code="E105", hint="name a new or an empty folder with -o"
         )
-    try:
-        (path / "parts").mkdir(parents=True, exist_ok=True)
-        write_atomically(path / MANIFEST, manifest_text({**manifest, "state": "running"}))
-    except OSError as error:
-        raise UsageError(
-            f"the run folder {path} cannot be written: {error.strerror}",
-            code="E108",
-            hint="choose another place with -o, or correct the rights",
-        ) from error
-    return RunFolder(path)
 
 
-def _manifest(path: Path) -> Mapping[str, Any] | None:
-    try:
-        read = json.loads((path / MANIFEST).read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{path / MANIFEST} cannot be read: {error}", code="E105", hint="name a new folder with -o"
-        ) from error
-    return read if isinstance(read, dict) else {}
-
-
-def _check_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    if old.get("state") == "finished":
+def _check_same(path: Path, old: Manifest, new: Manifest, *, interrupted: bool) -> None:
+    same = old.get("plan_sha256") == new["plan_sha256"]
+    if old.get("state") == "finished" and not (interrupted and same):
         raise UsageError(
             f"{path} holds a finished run",
             code="E106",
             hint="name a new folder with -o, or set the old results aside as a revision with --force",
         )
-    if old.get("plan_sha256") != new["plan_sha256"]:
+    if not same:
         raise UsageError(
             f"{path} holds an unfinished run with another template, other inputs or other options",
             code="E107",
@@ -136,41 +167,74 @@ def _check_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> N
 
 
 def _set_aside(path: Path) -> None:
-    revisions = path / "revisions"
+    """Move everything into a numbered revision, the manifest last; an interrupted move goes on in the same one."""
+    revisions = path / REVISIONS
     revisions.mkdir(exist_ok=True)
     number = 1 + max((int(entry.name) for entry in revisions.iterdir() if entry.name.isdecimal()), default=0)
-    aside = revisions / str(number)
-    aside.mkdir()
-    for entry in list(path.iterdir()):
-        if entry != revisions:
-            shutil.move(entry, aside / entry.name)
+    moving = revisions / f"{number}.moving"
+    moving.mkdir(exist_ok=True)
+    entries = [entry for entry in path.iterdir() if entry.name not in (REVISIONS, LOCK)]
+    for entry in sorted(entries, key=lambda entry: entry.name == MANIFEST):
+        entry.rename(moving / entry.name)
+    if any(moving.iterdir()):
+        moving.rename(revisions / str(number))
 
 
-def manifest_text(manifest: Mapping[str, Any]) -> str:
-    """Return a manifest as it is written."""
-    return json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+def _revisions(path: Path) -> dict[str, str]:
+    """Return the hashes that pin the runs that were set aside: their manifests and trails."""
+    for moved in path.glob(f"{REVISIONS}/*.moving"):
+        moved.rename(moved.with_suffix(""))
+    files = (file for name in (MANIFEST, AUDIT) for file in path.glob(f"{REVISIONS}/*/{name}"))
+    return {file.relative_to(path).as_posix(): _sha256(file.read_bytes()) for file in files}
 
 
-def finish(run: RunFolder, manifest: Mapping[str, Any], sample_ids: Sequence[str], medians: Sequence[str]) -> None:
-    """Write the tables, their description and the finished manifest from the kept samples."""
-    tables: Mapping[str, tuple[Column, ...]] = {
-        "counts": COUNTS,
-        "populations": (*POPULATIONS, *(median_column(marker) for marker in medians)),
-        "gates": GATES,
-        "quality": QUALITY,
-    }
-    texts = {name: [csv_text(columns, ())] for name, columns in tables.items()}
-    for outcome in run.parts.in_order(sample_ids):
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# ---------------------------------------------------------------- finishing
+
+
+def tables(medians: Sequence[str]) -> Mapping[str, tuple[Column, ...]]:
+    """Return the tables of a run and their columns; ``medians`` are the markers of populations.csv."""
+    populations = (*POPULATIONS, *(median_column(marker) for marker in medians))
+    return {"counts": COUNTS, "populations": populations, "gates": GATES, "quality": QUALITY}
+
+
+def table_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
+    """Return the tables of a run as files, by name."""
+    columns = tables(medians)
+    texts = {name: [csv_text(columns[name], ())] for name in columns}
+    for outcome in outcomes:
         texts["counts"].append(csv_text(COUNTS, [outcome.row()], header=False))
-        texts["populations"].append(csv_text(tables["populations"], outcome.population_rows(), header=False))
+        texts["populations"].append(csv_text(columns["populations"], outcome.population_rows(), header=False))
         texts["gates"].append(csv_text(GATES, outcome.gate_rows(), header=False))
         texts["quality"].append(csv_text(QUALITY, outcome.quality_rows(), header=False))
-    hashes = {}
-    for name, lines in texts.items():
-        content = "".join(lines).encode()
-        write_atomically(run.path / f"{name}.csv", content)
-        hashes[f"{name}.csv"] = hashlib.sha256(content).hexdigest()
-    package = json.dumps(describe(tables), indent=1, ensure_ascii=False) + "\n"
-    write_atomically(run.path / "datapackage.json", package)
-    hashes["datapackage.json"] = hashlib.sha256(package.encode()).hexdigest()
-    write_atomically(run.path / MANIFEST, manifest_text({**manifest, "state": "finished", "tables": hashes}))
+    return {f"{name}.csv": "".join(lines).encode() for name, lines in texts.items()}
+
+
+def package_file(medians: Sequence[str]) -> bytes:
+    """Return ``datapackage.json``: what the tables' columns mean."""
+    return (json.dumps(describe(tables(medians)), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def finish(run: RunFolder, manifest: Manifest, sample_ids: Sequence[str], medians: Sequence[str]) -> None:
+    """Write the tables and their description from the kept samples, and close the run."""
+    files = table_files(run.parts.in_order(sample_ids), medians) | {"datapackage.json": package_file(medians)}
+    contents = {part_name(name): run.parts.content(name) for name in sample_ids}
+    kept = {f"{PARTS}/{name}": _sha256(content) for name, content in contents.items() if content is not None}
+    finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **kept}}
+    run.journal.commit(finished, list(_ending(run.parts.in_order(sample_ids))), files)
+
+
+def _ending(outcomes: Iterable[Counted]) -> Iterator[Act]:
+    """Yield what the trail says at the end: each sample that failed and why, then how all of them did."""
+    statuses: Counter[str] = Counter()
+    for outcome in outcomes:
+        statuses[outcome.status] += 1
+        if isinstance(outcome, SampleFailure) and outcome.error is not None:
+            yield Act(
+                Action.SAMPLE_FAILED, outcome.sample.sample_id, why=f"{outcome.error.code}: {outcome.error.message}"
+            )
+    said = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+    yield Act(Action.RUN_FINISHED, f"{statuses.total()} samples", after=said)

@@ -54,6 +54,7 @@ def command(
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
     output: Annotated[Format | None, typer.Option("--format", help="On stdout. [table; csv in a pipe]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Set a finished run in RUN aside, run anew.")] = False,
+    by: Annotated[str | None, typer.Option("--by", help="Who runs it, for the audit trail. [your login]")] = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit 3 when a sample needs review.")] = FailOn.NEVER,
     marker: Annotated[
         list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Settle a marker's channel.")
@@ -97,7 +98,7 @@ def command(
     if collected.unlisted:
         names = ", ".join(file.name for file in collected.unlisted[:3])
         screen.say(f"note: {len(collected.unlisted)} FCS files beside the sheet are not in it: {names}, ...")
-    with kept_in(plan, out, force=force) as (parts, scratch, run):
+    with kept_in(plan, out, force=force, by=by) as (parts, scratch, run):
         done = count(plan, jobs=jobs, parts=parts, scratch=scratch, run=run)
         _show(parts, plan, output, to_folder=run is not None)
     if out is not None:
@@ -117,8 +118,11 @@ def _markers(settled: list[str]) -> dict[str, str]:
 
 
 @contextmanager
-def kept_in(plan: RunPlan, out: Path | None, *, force: bool) -> Iterator[tuple[Parts, Path, RunFolder | None]]:
+def kept_in(
+    plan: RunPlan, out: Path | None, *, force: bool = False, by: str | None = None
+) -> Iterator[tuple[Parts, Path, RunFolder | None]]:
     """Yield where finished samples are kept: in the run folder, else in a folder that goes away."""
+    from cytocar.cli.who import author, now
     from cytocar.run_folder import Parts, open_run
 
     with tempfile.TemporaryDirectory(prefix="cytocar-") as temporary:
@@ -126,8 +130,8 @@ def kept_in(plan: RunPlan, out: Path | None, *, force: bool) -> Iterator[tuple[P
         if out is None:
             yield Parts(scratch), scratch, None
         else:
-            run = open_run(out, plan.manifest(sys.argv[1:]), force=force)
-            yield run.parts, scratch, run
+            with open_run(out, plan.manifest(sys.argv[1:]), author=author(by), clock=now, force=force) as run:
+                yield run.parts, scratch, run
 
 
 def count(plan: RunPlan, *, jobs: int, parts: Parts, scratch: Path, run: RunFolder | None) -> list[Done]:
