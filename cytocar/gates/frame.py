@@ -24,6 +24,8 @@ Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 
 ALL = "all"
+# Larger products are shared out to BLAS threads, which wait for each other where several files are gated at once.
+EVENTS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,17 +118,19 @@ class BlockSignals:
                     return np.asarray(ratio.A * quotient)
 
     def _compensate(self, unmixing: Unmixing) -> Floats:
-        measured = self.block.columns(unmixing.channels)
+        measured = self.block.columns(unmixing.channels).T
+        signals = np.empty((len(unmixing.weights), self.n_events))
         with np.errstate(invalid="ignore", over="ignore"):
-            signals = unmixing.weights @ measured.T
+            for start in range(0, self.n_events, EVENTS_AT_ONCE):
+                some = slice(start, start + EVENTS_AT_ONCE)
+                np.matmul(unmixing.weights, measured[:, some], out=signals[:, some])
         return self._checked(signals)
 
     def _checked(self, signals: Floats) -> Floats:
         """Note which events have no finite number in some signal, shape (n,) or (k, n); seldom any has."""
-        flat = signals.ravel()
         with np.errstate(invalid="ignore", over="ignore"):
-            suspicious = not np.isfinite(np.dot(flat, flat))
-        if suspicious:
+            total = np.add.reduce(signals, axis=None)
+        if not np.isfinite(total):
             if self.not_finite is None:
                 self.not_finite = np.zeros(self.n_events, dtype=np.bool_)
             self.not_finite |= ~np.isfinite(np.atleast_2d(signals)).all(axis=0)

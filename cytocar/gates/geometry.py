@@ -29,6 +29,7 @@ LOWEST = -np.finfo(np.float64).max  # an open lower bound: every number, but not
 LEAST_ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
 CELLS = 512
 OUTSIDE, INSIDE, UNDECIDED = 0, 1, 2
+COMPARISONS_AT_ONCE = 262_144  # of points with edges: 2 MB
 EVENTS_WORTH_A_BITMAP = 16_384  # drawing the bitmap costs as much as the exact test of about so many events
 PLACE_ERROR = 1e-7  # of scales.approximate
 
@@ -139,18 +140,27 @@ def inside_polygon(corners: Floats, x: Floats, y: Floats) -> Bools:
     >>> inside_polygon(bow_tie, np.array([0.5, 1.0, 1.5]), np.array([1.0, 1.5, 1.0])).tolist()
     [True, False, True]
     """
-    odd = np.zeros(x.shape, dtype=np.bool_)
-    with np.errstate(invalid="ignore"):  # infinities: inf - inf; the bounds below keep them out
-        for (from_x, from_y), (to_x, to_y) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-            if from_y == to_y:
-                continue
-            side = (to_x - from_x) * (y - from_y) - (x - from_x) * (to_y - from_y)
-            if from_y < to_y:
-                odd ^= (from_y <= y) & (y < to_y) & (side > 0)
-            else:
-                odd ^= (to_y <= y) & (y < from_y) & (side < 0)
+    inside = np.empty(x.shape, dtype=np.bool_)
+    at_once = max(1, COMPARISONS_AT_ONCE // len(corners))
+    for start in range(0, x.size, at_once):
+        some = slice(start, start + at_once)
+        inside[some] = _odd_crossings(corners, x[some], y[some])
     (low_x, _), (high_x, _) = corners.min(axis=0), corners.max(axis=0)
-    return np.asarray(odd & (x >= low_x) & (x <= high_x))
+    inside &= x >= low_x
+    inside &= x <= high_x
+    return inside
+
+
+def _odd_crossings(corners: Floats, x: Floats, y: Floats) -> Bools:
+    """Return which points have an odd number of edges on one side; arrays of shape (edges, points)."""
+    from_x, from_y = corners.T[:, :, np.newaxis]
+    to_x, to_y = np.roll(corners, -1, axis=0).T[:, :, np.newaxis]
+    starts_below = from_y <= y
+    crosses = starts_below ^ np.roll(starts_below, -1, axis=0)
+    with np.errstate(invalid="ignore"):  # infinities: inf - inf; the bounds of the polygon keep them out
+        side = (to_x - from_x) * (y - from_y) - (x - from_x) * (to_y - from_y)
+    crosses &= np.where(from_y < to_y, side, -side) > 0
+    return np.asarray(np.logical_xor.reduce(crosses, axis=0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,20 +196,19 @@ class Bitmap:
 
     def look_up(self, x: Floats, y: Floats) -> npt.NDArray[np.uint8]:
         """Return the states of the cells in which points lie; NaN and points far away are in the rim."""
-        column = _cell(x, self.origin[0], self.per_unit[0])
-        row = _cell(y, self.origin[1], self.per_unit[1])
-        row *= CELLS + 2
-        row += column
-        return np.asarray(self.cells.take(row))
+        cell = _cell(y, self.origin[1], self.per_unit[1])
+        cell *= CELLS + 2
+        cell += _cell(x, self.origin[0], self.per_unit[0])
+        # A NaN's cell is the lowest integer, times an even width, plus a column: 0 or negative, the corner of the rim.
+        return np.asarray(self.cells.take(cell, mode="clip"))
 
 
-def _cell(x: Floats, origin: float, per_unit: float) -> npt.NDArray[np.intp]:
-    position = x - origin
-    position *= per_unit
-    position += 1
-    # fmax and fmin give way to the number where the other operand is NaN.
-    np.fmin(np.fmax(position, 0, out=position), CELLS + 1, out=position)
-    return position.astype(np.intp)
+def _cell(places: Floats, origin: float, per_unit: float) -> npt.NDArray[np.int32]:
+    position = places * per_unit
+    position += 1.0 - origin * per_unit
+    np.clip(position, 0.0, CELLS + 1.0, out=position)
+    with np.errstate(invalid="ignore"):
+        return position.astype(np.int32)
 
 
 def _fill(drawn: Floats) -> npt.NDArray[np.uint8]:
@@ -216,20 +225,19 @@ def _fill(drawn: Floats) -> npt.NDArray[np.uint8]:
 
 
 def _near_edges(drawn: Floats) -> Bools:
-    """Return which cells an edge touches, or touches a neighbour of: points every half cell, and the cells around."""
+    """Return which cells an edge touches or nearly touches: those of points every half cell, and all around them."""
     touched = np.zeros((CELLS + 2, CELLS + 2), dtype=np.bool_)
     for start, end in zip(drawn, np.roll(drawn, -1, axis=0), strict=True):
         steps = int(2 * np.abs(end - start).max()) + 2
         points = np.linspace(start, end, steps).astype(np.intp)
         touched[points[:, 1], points[:, 0]] = True
-    for _ in range(2):
-        wider = touched.copy()
-        wider[1:] |= touched[:-1]
-        wider[:-1] |= touched[1:]
-        touched = wider.copy()
-        touched[:, 1:] |= wider[:, :-1]
-        touched[:, :-1] |= wider[:, 1:]
-    return touched
+    wider = touched.copy()
+    wider[1:] |= touched[:-1]
+    wider[:-1] |= touched[1:]
+    near = wider.copy()
+    near[:, 1:] |= wider[:, :-1]
+    near[:, :-1] |= wider[:, 1:]
+    return near
 
 
 # ---------------------------------------------------------------- ellipse
