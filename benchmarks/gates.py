@@ -1,7 +1,7 @@
 """The nine gates that every program is given, in numbers that none of them has to guess.
 
-Thresholds are in compensated data units, polygons in data units of linear axes. FlowKit wants fluorescence bounds on the
-logicle scale: they are handed to it there, worked out by cytocar, so that both draw the line at the same value.
+Thresholds are in compensated data units, polygons in data units of linear axes. FlowKit wants fluorescence bounds on
+the logicle scale: they are handed to it there, worked out by cytocar, so that both draw the line at the same value.
 """
 
 from __future__ import annotations
@@ -45,7 +45,14 @@ SPILLOVER = np.array(
 )
 LOGICLE = LogicleScale(kind="logicle", T=262144, W=0.5, M=4.5, A=0)
 SINGLETS = ((15_000, 10_000), (260_000, 190_000), (260_000, 235_000), (15_000, 20_000))
-LYMPHOCYTES = ((60_000, 8_000), (110_000, 8_000), (145_000, 25_000), (150_000, 65_000), (90_000, 75_000), (58_000, 45_000))
+LYMPHOCYTES = (
+    (60_000, 8_000),
+    (110_000, 8_000),
+    (145_000, 25_000),
+    (150_000, 65_000),
+    (90_000, 75_000),
+    (58_000, 45_000),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from pathlib import Path
 
 started = time.perf_counter()
 import flowkit as fk  # noqa: E402
@@ -39,7 +40,7 @@ def counts(results):
 
 
 def main():
-    gates = json.load(open(sys.argv[1]))
+    gates = json.loads(Path(sys.argv[1]).read_text())
     files = sys.argv[2:]
     begun = time.perf_counter()
     if len(files) == 1:
