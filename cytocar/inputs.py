@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cytocar.errors import UsageError
-from cytocar.sheet import SampleRow, SampleType, check_cells, read_sheet, rows_from_files, split_data_set
+from cytocar.errors import ReadError, UsageError
+from cytocar.fcs.reader import samples_in, split_data_set
+from cytocar.sheet import SampleRow, SampleType, check_cells, read_sheet, rows_from_files
 
 FCS_SUFFIXES = (".fcs", ".lmd")
 
@@ -60,13 +61,10 @@ def collect(named: Sequence[str], *, sheet: Path | None = None, given: SampleRow
         raise UsageError(
             f"no FCS files in {what}", code="E102", hint="name FCS files, a folder that holds some, or a sample sheet"
         )
-    files = [Path(split_data_set(str(file))[0]) if not file.exists() else file for file in found]
-    rows = rows_from_files(files, given=given)
-    numbered = [
-        replace(row, data_set=split_data_set(str(file))[1]) if not file.exists() else row
-        for row, file in zip(rows, found, strict=True)
-    ]
-    return Inputs(tuple(sorted(numbered, key=lambda row: natural(row.sample_id))))
+    split = [split_data_set(file) for file in found]
+    rows = rows_from_files([file for file, _ in split], given=given)
+    numbered = [_numbered(row, number) if number else row for row, (_, number) in zip(rows, split, strict=True)]
+    return Inputs(tuple(sorted(_expanded(numbered), key=lambda row: natural(row.sample_id))))
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -88,7 +86,7 @@ def _files(named: Iterable[str]) -> list[Path]:
         if place.is_dir():
             inside = (file for file in place.rglob("*") if file.suffix.lower() in FCS_SUFFIXES and file.is_file())
             files.update(dict.fromkeys(sorted(file for file in inside if not file.name.startswith("."))))
-        elif place.exists() or Path(split_data_set(name)[0]).exists():
+        elif split_data_set(place)[0].exists():
             files[place] = None
         else:
             raise UsageError(f"there is no file or folder {name}", code="E103", hint="check the path")
@@ -107,11 +105,36 @@ def _from_sheet(sheet: Path, found: Sequence[Path], *, restricted: bool) -> Inpu
     listed = {row.file.resolve() for row in rows}
     beside = {row.file.parent for row in rows if row.file.parent.is_dir()} if not restricted else set()
     unlisted = [file for folder in sorted(beside) for file in sorted(folder.iterdir()) if _is_unlisted(file, listed)]
-    return Inputs(rows, sheet=sheet, unlisted=tuple(unlisted))
+    return Inputs(tuple(_expanded(rows)), sheet=sheet, unlisted=tuple(unlisted))
 
 
 def _is_unlisted(file: Path, listed: set[Path]) -> bool:
     return file.suffix.lower() in FCS_SUFFIXES and not file.name.startswith(".") and file.resolve() not in listed
+
+
+def _expanded(rows: Iterable[SampleRow]) -> Iterable[SampleRow]:
+    """Yield a row per acquisition: a file with several becomes ``name#1``, ``name#2``..."""
+    for row in rows:
+        if row.data_set is not None or row.exclude:
+            yield row
+            continue
+        try:
+            data_sets = samples_in(row.file)
+        except (ReadError, OSError):
+            data_sets = ()  # its own analysis will say why
+        if len(data_sets) < 2:
+            yield row
+            continue
+        yield from (_numbered(row, number) for number in data_sets)
+
+
+def _numbered(row: SampleRow, number: int | None) -> SampleRow:
+    return replace(
+        row,
+        data_set=number,
+        sample_id=f"{row.sample_id}#{number}",
+        file_as_given=f"{row.file_as_given}#{number}",
+    )
 
 
 def given_for_all(**told: object) -> SampleRow:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
 from cytocar.errors import SheetError
+from cytocar.fcs.reader import split_data_set
 
 
 class SampleType(StrEnum):
@@ -303,10 +304,10 @@ def _row(folder: Path, cells: Mapping[str, str], decimal_comma: bool) -> tuple[S
         faults.append(("file", leaves))
     if faults:
         return None, faults
-    place, data_set = split_data_set(as_given)
+    file, data_set = split_data_set(folder / as_given)
     values["day"] = values.get("day", days_between(values.get("infused_at"), values.get("collected_at")))
     extra = {column: (cell or "").strip() for column, cell in cells.items() if column.startswith("x_")}
-    return SampleRow(file=folder / place, file_as_given=as_given, data_set=data_set, extra=extra, **values), []
+    return SampleRow(file=file, file_as_given=as_given, data_set=data_set, extra=extra, **values), []
 
 
 def _values(cells: Mapping[str, str], decimal_comma: bool) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -377,18 +378,6 @@ def _leaves(place: str) -> str | None:
     return None
 
 
-def split_data_set(place: str) -> tuple[str, int | None]:
-    """Return path and data set of ``name.fcs#2``.
-
-    Examples
-    --------
-    >>> split_data_set("day9.fcs#2"), split_data_set("day#9.fcs")
-    (('day9.fcs', 2), ('day#9.fcs', None))
-    """
-    name, mark, number = place.rpartition("#")
-    return (name, int(number)) if mark and number.isdecimal() and int(number) > 0 else (place, None)
-
-
 def _duplicates(rows: Sequence[SampleRow]) -> list[str]:
     times = Counter(row.sample_id for row in rows)
     return [
@@ -406,11 +395,11 @@ def rows_from_files(files: Sequence[Path], *, given: SampleRow | None = None) ->
 
     ``given`` carries what the command line says about every file (beads, volumes, subject, day).
     """
-    stems = Counter(file.stem for file in files)
+    stems = Counter(file.stem for file in dict.fromkeys(files))
     rows = []
     for file in files:
         name = file.stem if stems[file.stem] == 1 else "/".join((*file.parts[-2:-1], file.name))
         base = given or SampleRow(file=file, file_as_given="", sample_id="")
         rows.append(replace(base, file=file, file_as_given=file.name, sample_id=name))
-    again = Counter(row.sample_id for row in rows)
-    return tuple(replace(row, sample_id=str(row.file)) if again[row.sample_id] > 1 else row for row in rows)
+    places = {name: {row.file for row in rows if row.sample_id == name} for name in {row.sample_id for row in rows}}
+    return tuple(replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows)

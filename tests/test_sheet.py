@@ -118,3 +118,14 @@ def test_a_vocabulary_ignores_case_and_blanks(tmp_path: Path) -> None:
     (row,) = _sheet(tmp_path, "file,sample_id,count_method,exclude\na.fcs,A,Dual Platform,yes\n")
     assert row.count_method is CountMethod.DUAL_PLATFORM
     assert row.exclude is True
+
+
+def test_two_data_sets_of_one_file_are_two_samples(tmp_path: Path) -> None:
+    from cytocar.inputs import collect
+
+    (tmp_path / "x.fcs").write_bytes(b"")
+    rows = collect([f"{tmp_path}/x.fcs#2", f"{tmp_path}/x.fcs#1"]).samples
+    assert [(row.sample_id, row.data_set, row.file_as_given) for row in rows] == [
+        ("x#1", 1, "x.fcs#1"),
+        ("x#2", 2, "x.fcs#2"),
+    ]
