@@ -31,11 +31,13 @@ from cytocar.template.gatingml.merge import Origin
 from cytocar.template.gatingml.read import read_gatingml
 from cytocar.template.gatingml.reunite import export_gatingml
 from cytocar.template.model import Template
-from tests.template.gatingml.documents import SPILLOVER, templates
+from tests.template.gatingml.documents import SCALES, SPILLOVER, templates
 
-COMPENSATED = ("FSC-A", "CD3", "CAR", "CAR per CD3")
-"""FlowKit 1.3 has one matrix for all dimensions of a gate: no dyes of a spectrum, nothing uncompensated beside them."""
 JUDGE = Path(__file__).with_name("flowkit_judge.py")
+COMPENSATED = ("FSC-A", "CD3", "CAR")
+UNBOUNDED = tuple(scale for scale in SCALES if scale.bound_min is None)
+"""What FlowKit 1.3 can judge. It has one matrix for all dimensions of a gate, takes ratios of uncompensated values and
+moves them behind the other dimensions, and knows no bounds of transformations (boundMin, boundMax)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def random_trees(folder: Path, count: int) -> list[Case]:
 
     @seed(20)
     @settings(max_examples=count, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(template=templates(COMPENSATED))
+    @given(template=templates(COMPENSATED, UNBOUNDED))
     def collect(template: Template) -> None:
         case = export(template, events, folder / f"tree{len(cases)}.xml")
         if case is not None:

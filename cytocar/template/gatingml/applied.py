@@ -50,7 +50,7 @@ def applied_to(
         sample=events.path.name if events.path is not None else "the sample",
         channels={name: channel.detector for name, channel in panel.items()},
         gates=dict(gated.fitted),
-        has_spillover=is_plain,
+        compensated=carried.detectors if carried is not None and is_plain else (),
         matrix=compensation,
     )
 

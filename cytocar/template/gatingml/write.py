@@ -59,8 +59,8 @@ class Applied:
         Marker to ``$PnN``.
     gates : mapping
         Population to the fixed gate that was applied; those that are not in it were fixed already.
-    has_spillover : bool
-        Whether the file carries a matrix that Gating-ML's ``FCS`` means ($SPILLOVER, SPILL).
+    compensated : tuple of str
+        Detectors of the matrix that the file carries and that Gating-ML's ``FCS`` means ($SPILLOVER, SPILL).
     matrix : SpilloverMatrix, optional
         What took the place of the template's source.
     """
@@ -68,17 +68,21 @@ class Applied:
     sample: str
     channels: Mapping[str, str]
     gates: Mapping[str, FixedGate]
-    has_spillover: bool
+    compensated: tuple[str, ...] = ()
     matrix: SpilloverMatrix | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """How a dimension is written: which compensation, and which channel, dye or ratio."""
+    """How a dimension is written: which compensation, and which channel, dye or ratio.
+
+    An ``untouched`` channel is in no matrix, so that any compensation leaves it as it is.
+    """
 
     compensation: str
     name: str
     is_ratio: bool = False
+    untouched: bool = False
 
 
 @dataclass
@@ -281,7 +285,8 @@ class Writer:
         if ratio is None:
             return self._channel(marker)
         numerator, denominator = self._channel(ratio.numerator), self._channel(ratio.denominator)
-        if numerator.compensation != denominator.compensation:
+        compensation = (denominator if numerator.untouched else numerator).compensation
+        if compensation != denominator.compensation and not denominator.untouched:
             raise TemplateError(
                 f"the ratio {marker!r} is made of two channels that are compensated differently, "
                 "which Gating-ML cannot say",
@@ -296,7 +301,7 @@ class Writer:
             for operand in (numerator, denominator):
                 SubElement(function, _tag("fcs-dimension", DATA_TYPE), {_tag("name", DATA_TYPE): operand.name})
             self._definitions[key] = element
-        return _Axis(numerator.compensation, self._definitions[key].attrib[_tag("id", TRANSFORMS)], is_ratio=True)
+        return _Axis(compensation, self._definitions[key].attrib[_tag("id", TRANSFORMS)], is_ratio=True)
 
     def _channel(self, marker: str) -> _Axis:
         declared = self.template.panel[marker]
@@ -304,15 +309,17 @@ class Writer:
         source = declared.compensation or self.template.compensation.source
         if declared.compensation is None and self.applied.matrix is not None:
             identifier, matrix = self._matrix(self.applied.matrix.origin, self.applied.matrix)
-        elif source == "none":
-            return _Axis("uncompensated", channel)
-        elif source == "file":
-            return _Axis("FCS" if self.applied.has_spillover else "uncompensated", channel)
+        elif source in ("none", "file"):
+            is_in_matrix = channel in self.applied.compensated
+            how = "FCS" if source == "file" and is_in_matrix else "uncompensated"
+            return _Axis(how, channel, untouched=not is_in_matrix)
         else:
             model = self.template.compensation.matrices[source]
             identifier, matrix = self._matrix(source, SpilloverMatrix.from_model(model, origin=source))
         row = matrix.row(declared.fluorochrome or channel)
-        return _Axis("uncompensated", channel) if row is None else _Axis(identifier, matrix.fluorochromes[row])
+        if row is None:
+            return _Axis("uncompensated", channel, untouched=True)
+        return _Axis(identifier, matrix.fluorochromes[row])
 
     def _matrix(self, name: str, matrix: SpilloverMatrix) -> tuple[str, SpilloverMatrix]:
         if name not in self._matrices:

@@ -53,6 +53,7 @@ PANEL = {
     "CAR": Marker(detectors=("PE-A",), aliases=("CD19-Fc",)),
     "raw PE": Marker(detectors=("PE-A",), compensation="none"),
     "FITC dye": Marker(compensation="spectra", fluorochrome="FITC"),
+    "PE per size": Marker(ratio=Ratio(numerator="raw PE", denominator="FSC-A")),
     "CAR per CD3": Marker(ratio=Ratio(numerator="CAR", denominator="CD3", A=2.0, B=1.0, C=-300.0)),
 }
 SPECTRA = Matrix(
@@ -131,7 +132,9 @@ def _gates(draw: st.DrawFn, above: tuple[str, ...], markers: tuple[str, ...]) ->
 
 
 @st.composite
-def templates(draw: st.DrawFn, markers: tuple[str, ...] = tuple(PANEL)) -> Template:
+def templates(
+    draw: st.DrawFn, markers: tuple[str, ...] = tuple(PANEL), scales: tuple[AnyScale, ...] = SCALES
+) -> Template:
     """Draw a gate tree on some entries of a panel with compensated, uncompensated, unmixed and derived axes."""
     populations: list[Population] = []
     for number in range(draw(st.integers(1, 7))):
@@ -151,6 +154,6 @@ def templates(draw: st.DrawFn, markers: tuple[str, ...] = tuple(PANEL)) -> Templ
         version="1.0.0",
         panel=PANEL,
         compensation=Compensation(source="file", matrices={"spectra": SPECTRA}),
-        scales={axis: draw(st.sampled_from(SCALES)) for axis in PANEL},
+        scales={axis: draw(st.sampled_from(scales)) for axis in PANEL},
         populations=tuple(populations),
     )
