@@ -23,6 +23,7 @@ from cytocar.errors import CytocarError, IntegrityError, UsageError
 VERBS: dict[str, str] = {
     "gate": "Count cells in FCS files, folders or a sample sheet.",
     "template": "List, show, write and check gating templates.",
+    "inspect": "Show what is in FCS files.",
     "sheet": "Draft and check sample sheets.",
     "simulate": "Write FCS files of stained blood with known truth.",
     "explain": "Explain a warning or error code.",
