@@ -21,6 +21,7 @@ from cytocar.cli import screen
 from cytocar.errors import CytocarError, IntegrityError, UsageError
 
 VERBS: dict[str, str] = {
+    "demo": "Lay out the sample course, gate it, draw it: needs no input.",
     "gate": "Count cells in FCS files, folders or a sample sheet.",
     "template": "List, show, write and check gating templates.",
     "inspect": "Show what is in FCS files.",

@@ -157,6 +157,14 @@ def count(plan: RunPlan, *, jobs: int, parts: Parts, scratch: Path, run: RunFold
     return [finished[sample_id] for sample_id in plan.sample_ids]
 
 
+def count_to_folder(plan: RunPlan, out: Path, *, jobs: int, force: bool = False) -> list[Done]:
+    """Count every sample into a run folder, and say which had faults."""
+    with kept_in(plan, out, force=force) as (parts, scratch, run):
+        done = count(plan, jobs=jobs, parts=parts, scratch=scratch, run=run)
+    _report_problems(done)
+    return done
+
+
 # ---------------------------------------------------------------- what people and pipes see
 
 
