@@ -176,11 +176,11 @@ class Frame:
     def mask(self, population: str) -> Bools:
         """Return which of these events are in a population, shape (n_events,)."""
         if population not in self.masks:
-            if population == ALL:
-                self.masks[ALL] = np.ones(self.n_events, dtype=np.bool_)
-            elif self.base is not None:
+            if self.base is not None:
                 above = self.base.mask(population)
                 self.masks[population] = above if self.rows is None else above[self.rows]
+            elif population == ALL:
+                self.masks[ALL] = np.ones(self.n_events, dtype=np.bool_)
         return self.masks[population]
 
     def within(self, parent: str, exclude: Iterable[str] = ()) -> Bools:

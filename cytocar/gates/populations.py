@@ -140,11 +140,12 @@ class GatedSample:
     template: Template
     plan: Plan
     gates: Mapping[str, FixedGate]
+    steady: Bools | None = None
 
     def parts(self, *markers: str) -> Iterator[Part]:
         """Yield the file's blocks with every population evaluated."""
         plan = compile_plan(self.template, self.plan.axes, self.gates) if self.plan.deferred else self.plan
-        return stream(self.events, plan, extra=markers)
+        return stream(self.events, plan, extra=markers, steady=self.steady)
 
 
 class PackedMasks:
