@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "inspect": "Show what is in FCS files.",
     "sheet": "Draft and check sample sheets.",
     "simulate": "Write FCS files of stained blood with known truth.",
+    "verify": "Compare a run with what was recorded about it.",
     "explain": "Explain a warning or error code.",
 }
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_FAIL_ON, EXIT_INTEGRITY, EXIT_BUG = 1, 2, 3, 4, 70
