@@ -123,11 +123,12 @@ class _Tally:
 
     def medians(self) -> dict[tuple[str, str], float | None]:
         """Return the medians of the populations of the pass."""
-        return {
-            (name, marker): median_of(row[mask])
-            for name, mask in self._masks.items()
-            for row, marker in zip(self._signals, self.median_markers, strict=True)
-        }
+        found = {}
+        for name, mask in self._masks.items():
+            rows = np.flatnonzero(mask)
+            for signals, marker in zip(self._signals, self.median_markers, strict=True):
+                found[name, marker] = median_of(signals[rows])
+        return found
 
 
 # ---------------------------------------------------------------- data-driven gates

@@ -15,7 +15,7 @@ from cytocar.compensation import SpilloverMatrix
 from cytocar.errors import CompensationError, GateError
 from cytocar.events import EventTable
 from cytocar.gates.decision import Background, Decision, Fitted, Source
-from cytocar.gates.populations import Populations
+from cytocar.gates.populations import Populations, median_of
 from cytocar.gates.tree import walk
 from cytocar.template.model import LogicleScale, RangeGate, Template
 
@@ -459,3 +459,10 @@ def test_events_of_unsteady_flow_are_in_no_population_but_all(bright: dict[str, 
     assert rows(found, "bright") == [0, 3]
     assert rows(found, "dim") == [2, 5]
     assert found.median("dim", "A") == 0
+
+
+@pytest.mark.parametrize("n_events", [1, 2, 1001, 5000, 200_001])
+def test_the_quick_median_is_the_median(n_events: int) -> None:
+    rng = np.random.default_rng(n_events)
+    for values in (rng.normal(size=n_events), np.sort(rng.normal(size=n_events)), np.round(rng.normal(size=n_events))):
+        assert median_of(values) == np.median(values)
