@@ -94,7 +94,7 @@ def command(
         day=day,
     )
     collected = with_controls(collect(inputs or [], sheet=sheet, given=given), controls or [])
-    plan = make_plan(collected, template=template, markers=_markers(marker or []))
+    plan = make_plan(collected, template=template, markers=settled_markers(marker or []))
     if collected.unlisted:
         names = ", ".join(file.name for file in collected.unlisted[:3])
         screen.say(f"note: {len(collected.unlisted)} FCS files beside the sheet are not in it: {names}, ...")
@@ -107,7 +107,7 @@ def command(
     _exit(done, fail_on)
 
 
-def _markers(settled: list[str]) -> dict[str, str]:
+def settled_markers(settled: list[str]) -> dict[str, str]:
     pairs = [word.partition("=") for word in settled]
     wrong = [f"{name}{mark}{channel}" for name, mark, channel in pairs if not (name and channel)]
     if wrong:
