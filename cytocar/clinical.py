@@ -62,11 +62,11 @@ class ClinicalRecord:
     values: tuple[ClinicalValue, ...] = ()
     interventions: tuple[Intervention, ...] = ()
 
-    def of(self, subject_id: str) -> ClinicalRecord:
-        """Return the part about one subject."""
+    def of(self, *subject_ids: str) -> ClinicalRecord:
+        """Return the part about these subjects."""
         return ClinicalRecord(
-            tuple(value for value in self.values if value.subject_id == subject_id),
-            tuple(course for course in self.interventions if course.subject_id == subject_id),
+            tuple(value for value in self.values if value.subject_id in subject_ids),
+            tuple(course for course in self.interventions if course.subject_id in subject_ids),
         )
 
     def series(self, variable: str) -> tuple[ClinicalValue, ...]:

@@ -30,8 +30,8 @@ class Column:
     meaning: str
 
 
-def _columns(text: str) -> tuple[Column, ...]:
-    """Parse ``name type unit | meaning`` lines; ``-`` stands for no unit."""
+def parse_columns(text: str) -> tuple[Column, ...]:
+    """Return the columns of ``name type unit | meaning`` lines; ``-`` stands for no unit."""
     parsed = []
     for line in text.strip().splitlines():
         head, meaning = line.split("|", 1)
@@ -46,7 +46,7 @@ def _columns(text: str) -> tuple[Column, ...]:
     return tuple(parsed)
 
 
-COUNTS = _columns("""
+COUNTS = parse_columns("""
 sample_id                      str -        | unique name of the tube or well
 subject_id                     str -        | pseudonym of the person
 day                            num days     | days from infusion; day 0 is the day of infusion
@@ -113,7 +113,7 @@ file_sha256                    str -        | hash of its bytes
 cytocar_version                str -        | program that made the row
 """)
 
-POPULATIONS = _columns("""
+POPULATIONS = parse_columns("""
 sample_id              str -        | unique name of the tube or well
 population             str -        | population of the template
 parent                 str -        | population that its gate starts from
@@ -127,7 +127,7 @@ cells_per_ul_low       num cells/µL | its 95 % interval, lower bound
 cells_per_ul_high      num cells/µL | its 95 % interval, upper bound
 """)
 
-GATES = _columns("""
+GATES = parse_columns("""
 sample_id   str  -      | unique name of the tube or well
 population  str  -      | population that the gate defines
 kind        str  -      | kind of gate
@@ -142,7 +142,7 @@ fallback    num  -      | value that the template names for want of evidence
 flags       str  -      | what a person should know, separated by blanks
 """)
 
-QUALITY = _columns("""
+QUALITY = parse_columns("""
 sample_id str - | unique name of the tube or well
 check     str - | what was looked at
 outcome   str - | pass, note, review, no_count, fail

@@ -320,7 +320,7 @@ def _legend(axes: Axes, present: Sequence[Sequence[ClinicalValue]], *, units: bo
             for _, value in marks
         ],
         loc="lower right",  # in a narrow figure it may reach over the names on the left
-        bbox_to_anchor=(1, 0.98),
+        bbox_to_anchor=(1, 1.02),
         ncols=max(len(marks), 1),
         borderaxespad=0,
         borderpad=0.1,

@@ -204,11 +204,11 @@ def _shade(axes: Axes, courses: Sequence[Intervention], days: Days) -> None:
     if courses:
         axes.text(
             courses[0].start_day,
-            0.03,
+            0.985,
             courses[0].name,
             transform=axes.get_xaxis_transform(),
             ha="left",
-            va="bottom",
+            va="top",
             color=INK,
             clip_on=True,
         )

@@ -81,6 +81,15 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+def save_all(figure: Figure, folder: Path, stem: str) -> bytes:
+    """Write a figure in every format and return its SVG."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # what was laid out stays: three formats need no three layouts
+    for kind in FORMATS:
+        save(figure, folder / f"{stem}.{kind}")
+    return (folder / f"{stem}.svg").read_bytes()
+
+
 def plain_log_axis(axes: Axes, *, which: str = "y") -> None:
     """Make an axis logarithmic with numbers as people write them: 0.1, 1, 10, 100, 1000."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter

@@ -1,0 +1,75 @@
+"""``cytocar series`` as people and pipes see it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+COUNTS = """sample_id,subject_id,day,sample_type,specimen,status,t_cell_events,car_events,car_result,t_cells_per_ul,\
+car_per_ul,car_per_ul_low,car_per_ul_high,car_lod_per_ul,car_lloq_per_ul,file_sha256
+d0,P1,0,baseline,blood,ok,20000,0,not_detected,1000,0,0,0.2,1,1.1,a
+d9,P1,9,sample,blood,ok,20000,5000,quantified,1000,250,243,257,1,1.1,b
+d14,P1,14,sample,blood,failed,,,,,,,,,,c
+x,P1,,sample,blood,ok,20000,5000,quantified,1000,250,243,257,1,1.1,d
+"""
+
+
+def cytocar(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cytocar", "series", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=120)
+
+
+def run_folder(tmp_path: Path) -> Path:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "counts.csv").write_text(COUNTS, "utf-8")
+    return run
+
+
+def test_a_pipe_gets_the_series_as_csv(tmp_path: Path) -> None:
+    done = cytocar(run_folder(tmp_path))
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0].startswith("subject_id,day,sample_id,car_per_ul,")
+    assert [line.split(",")[:4] for line in done.stdout.splitlines()[1:]] == [
+        ["P1", "0", "d0", "0"],
+        ["P1", "9", "d9", "250"],
+        ["P1", "14", "d14", ""],
+    ]
+    assert "sample x is on no course: no day" in done.stderr
+
+
+def test_a_folder_gets_tables_figures_and_a_page(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = cytocar(run_folder(tmp_path), "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert str(out / "course.html") in done.stderr
+    assert (out / "kinetics.csv").is_file()
+
+
+def test_all_faults_of_the_clinical_tables_come_at_once_and_nothing_is_written(tmp_path: Path) -> None:
+    clinical, drugs = tmp_path / "clinical.csv", tmp_path / "drugs.csv"
+    clinical.write_text("subject_id,day,variable,value,unit\nP1,0,crp,5,\nP9,0,crp,5,mg/L\n", "utf-8")
+    drugs.write_text("subject_id,name,start_day,end_day,dose,unit\nP1,dasatinib,13,7,100,mg/day\n", "utf-8")
+    done = cytocar(run_folder(tmp_path), "-o", tmp_path / "out", "--clinical", clinical, "--interventions", drugs)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[E130]: 3 faults")
+    for text in ("crp has no unit", "subject 'P9' has no sample", "ends on day 7, before it starts on day 13"):
+        assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_run_is_a_usage_error(tmp_path: Path) -> None:
+    done = cytocar(tmp_path / "nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error[E132]")
+    assert done.stderr.splitlines()[-1].strip().startswith("fix:")
+
+
+def test_help_names_the_options() -> None:
+    done = cytocar("--help")
+    assert done.returncode == 0
+    for option in ("--clinical", "--interventions", "--subject", "--replicates", "--score", "--decline"):
+        assert option in done.stdout
