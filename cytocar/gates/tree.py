@@ -197,7 +197,8 @@ class _ColumnsOf(Mapping[str, Floats]):
     def __getitem__(self, marker: str) -> Floats:
         if marker not in self._markers:
             raise KeyError(marker)
-        return np.take(self._signals.signal(marker), self._rows)
+        signal = self._signals.signal(marker)
+        return signal if self._rows.size == signal.size else np.take(signal, self._rows)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._markers)

@@ -19,12 +19,12 @@ from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import ClusterGate, PolygonGate, Scale
 
 FEWEST_EVENTS = 50
-FITTED_EVENTS = 50_000
+FITTED_EVENTS = 30_000
 DISTANCE_SQUARE = 13.8
 """Squared Mahalanobis distance: the 99.9 % quantile of chi-square with 2 degrees of freedom."""
 REWEIGHTS = 5
 LARGEST_BEAD_CV = 0.10
-MIXTURE_EVENTS, EM_ROUNDS = 8000, 40
+MIXTURE_EVENTS, EM_ROUNDS = 5000, 25
 SMALLEST_SECOND_SHARE, FEWEST_SECOND = 0.01, 30
 MIDDLE = 4.6
 """Squared distance that holds 90 % of a normal's events."""

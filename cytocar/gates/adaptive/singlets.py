@@ -21,6 +21,7 @@ FEWEST_EVENTS = 50
 FEWEST_FOR_LINE = 500
 AREA_BINS = 12
 FEWEST_PER_BIN = 100
+RATIO_BINS = 256
 SIGMAS_BELOW, SIGMAS_ABOVE = 3.0, 5.0
 SMALLEST_SIGMA = 0.01
 EXPECTED_KEPT = (0.70, 0.999)
@@ -107,7 +108,7 @@ def fit(
             ("ratio_max", placed.high, gate.fallback[1]),
         )
     )
-    top = max(ranges.get(gate.area, 0.0), float(columns[gate.area].max(initial=1.0))) * 1.01
+    top = 1.01 * (ranges.get(gate.area) or float(columns[gate.area].max(initial=1.0)))
     return Fitted(_polygon(gate, line, placed, top), decisions)
 
 
@@ -154,7 +155,7 @@ def _single_mode(ratio: Floats) -> float:
     """Return the highest ratio among the peaks of at least 0.3 of the tallest: doublets have the lower ratios."""
     low, high = np.quantile(ratio, (0.25, 0.75))
     width = max(0.9 * min(float(ratio.std()), float(high - low) / 1.34) * len(ratio) ** -0.2, 0.01)
-    smooth = density(ratio, width)
+    smooth = density(ratio, width, RATIO_BINS)
     heights = smooth.heights
     peaks = np.flatnonzero((heights[1:-1] > heights[:-2]) & (heights[1:-1] >= heights[2:])) + 1
     tall = peaks[heights[peaks] >= 0.3 * heights.max()]
