@@ -20,7 +20,8 @@ from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.findings import Finding, Outcome
 from cytocar.gates.tree import Populations, walk
-from cytocar.quality import check_acceptance, gate_findings
+from cytocar.panel import resolve
+from cytocar.quality import TimeQuality, check_acceptance, flow_quality, gate_findings
 from cytocar.results import (
     CarCount,
     Counted,
@@ -183,6 +184,8 @@ def count_sample(
 ) -> SampleResult:
     """Return the counts of one sample whose file is open; see ``analyse``."""
     template = protocol.template
+    flow = _flow(events, protocol)
+    steady = flow.keep if template.quality.unsteady_flow == "cut" else None
     populations = walk(
         events,
         template,
@@ -191,9 +194,12 @@ def count_sample(
         references=references,
         gate_overrides=protocol.overrides,
         medians=template.report.medians,
+        steady=steady,
     )
     method = _method(sample, template)
-    tube, basis, count_findings = _counting(sample, events, template, populations, method)
+    tube, basis, count_findings = _counting(
+        sample, events, template, populations, method, kept_share=1.0 if steady is None else float(steady.mean())
+    )
     plate_id, well = _place(sample, events)
     car, car_findings = _car(populations, template, basis)
     result = SampleResult(
@@ -205,6 +211,7 @@ def count_sample(
         decisions=populations.decisions,
         findings=(
             *events.findings,
+            *flow.findings,
             *populations.findings,
             *count_findings,
             *gate_findings(populations.decisions, template),
@@ -231,6 +238,14 @@ def count_sample(
     return _accepted(result, template)
 
 
+def _flow(events: EventTable, protocol: Protocol) -> TimeQuality:
+    """Return what the clock and the template's channels say about the flow, if the template asks for it."""
+    if protocol.template.quality.unsteady_flow == "ignore":
+        return TimeQuality(None, ())
+    panel = resolve(protocol.template, events.channels, overrides=protocol.markers)
+    return flow_quality(events, dict.fromkeys(panel.values()))
+
+
 # ---------------------------------------------------------------- counting
 
 
@@ -248,16 +263,27 @@ def _method(sample: SampleRow, template: Template) -> CountMethod:
 
 
 def _counting(
-    sample: SampleRow, events: EventTable, template: Template, populations: Populations, method: CountMethod
+    sample: SampleRow,
+    events: EventTable,
+    template: Template,
+    populations: Populations,
+    method: CountMethod,
+    *,
+    kept_share: float,
 ) -> tuple[Tube, CountBasis, tuple[Finding, ...]]:
-    """Return how events become cells/µL; a count that was asked for and is not possible is a finding."""
+    """Return how events become cells/µL; a count that was asked for and is not possible is a finding.
+
+    Where unsteady flow was cut, the events kept were drawn in that share of the acquired volume: what flows is as
+    concentrated in a clog as before it.
+    """
     counts = {name: population.events for name, population in populations.items()}
     tube = _tube(sample)
     try:
         if method is CountMethod.VOLUMETRIC and tube.acquired_volume_ul is None:
             volume = keywords.acquired_volume(events)
             tube = replace(tube, acquired_volume_ul=volume.ul if volume else None)
-        basis = count_basis(template.counting, tube, counts, method=method)
+        kept_ul = None if tube.acquired_volume_ul is None else tube.acquired_volume_ul * kept_share
+        basis = count_basis(template.counting, replace(tube, acquired_volume_ul=kept_ul), counts, method=method)
     except CountingError as error:
         finding = Finding("counting", error.code, Outcome.NO_COUNT, error.message, hint=error.hint)
         return tube, NoBasis(), (finding,)

@@ -173,9 +173,9 @@ class EventTable:
     array([30., 40.])
     """
 
-    source: EventSource
-    channels: tuple[Channel, ...]
-    keywords: Mapping[str, str] = field(default_factory=dict)
+    source: EventSource = field(repr=False)
+    channels: tuple[Channel, ...] = field(repr=False)
+    keywords: Mapping[str, str] = field(default_factory=dict, repr=False)  # they may name a person
     path: Path | None = None
     data_set: int = 1
     version: str = "FCS3.1"

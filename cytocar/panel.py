@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from cytocar.errors import PanelError
@@ -137,6 +137,7 @@ def _area_of(channels: Sequence[Channel]) -> tuple[Channel, ...]:
 # ---------------------------------------------------------------- comparing names
 
 
+@lru_cache(maxsize=4096)
 def _unwrapped(name: str) -> str:
     """Return a name without the ``Comp-`` and ``<>`` that analysis programs put around compensated channels."""
     return re.sub(r"^(fj)?comp[-_ ]", "", name.strip(), flags=re.IGNORECASE).strip("<> ")
@@ -146,10 +147,12 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(word for word in re.split(r"[\W_]+", _unwrapped(name).casefold()) if word)
 
 
+@lru_cache(maxsize=4096)
 def _plain(name: str) -> str:
     return "".join(_words(name))
 
 
+@lru_cache(maxsize=16384)
 def _is_label(alias: str, label: str) -> bool:
     """Return whether a ``$PnS`` names a marker, words that name no marker left aside.
 

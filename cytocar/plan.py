@@ -38,6 +38,7 @@ class RunPlan:
     templates: Mapping[str, LoadedTemplate]
     markers: Mapping[str, str]
     sheet: Path | None = None
+    default_template: str = DEFAULT_TEMPLATE
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ class RunPlan:
         """Return the manifest: what was run, with which versions, templates and settings."""
         about = {
             "cytocar_version": __version__,
-            "settings": {"markers": dict(self.markers)},
+            "settings": {"markers": dict(self.markers), "template": self.default_template},
             "templates": {
                 name: {
                     "sha256": template_sha256(loaded.template),
@@ -64,7 +65,7 @@ class RunPlan:
                 }
                 for name, loaded in self.templates.items()
             },
-            "samples": _ROWS.dump_python(self.samples, mode="json", exclude_defaults=True),
+            "samples": SAMPLE_ROWS.dump_python(self.samples, mode="json", exclude_defaults=True),
         }
         return about | {
             "format": "cytocar-run-1",
@@ -75,7 +76,8 @@ class RunPlan:
         }
 
 
-_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, ...])
+SAMPLE_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, ...])
+"""How a manifest keeps the rows of a run's sheet."""
 
 
 def _sheet(path: Path | None) -> dict[str, str] | None:
@@ -111,14 +113,13 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
             beside = inputs.sheet.parent if inputs.sheet and row.template else None
             templates[name] = _read(_beside(name, beside))
         loaded = templates[name]
-        protocols[row.sample_id] = Protocol(
-            template=loaded.template,
-            stamp=TemplateStamp(
-                loaded.template.name, loaded.template.version, template_sha256(loaded.template), loaded.status
-            ),
-            markers=markers,
-        )
-    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet)
+        protocols[row.sample_id] = Protocol(loaded.template, stamp_of(loaded), markers)
+    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default)
+
+
+def stamp_of(loaded: LoadedTemplate) -> TemplateStamp:
+    """Return what the rows of counts.csv say about the template behind them."""
+    return TemplateStamp(loaded.template.name, loaded.template.version, loaded.sha256, loaded.status)
 
 
 def _read(name: str | Path) -> LoadedTemplate:

@@ -7,8 +7,9 @@ counts from beads stay right. Then, once the gates are placed: their flags, and 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,15 @@ from cytocar.findings import Finding, Outcome
 from cytocar.gates.decision import Decision
 from cytocar.template.model import Acceptance, Template, ValleyGate
 
+if TYPE_CHECKING:
+    from cytocar.events import Channel, EventTable
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 SMALLEST_BIN, LARGEST_BIN, FEWEST_BINS = 250, 2000, 10
 BINS_AIMED_AT = 200
+FLOW_EVENTS = 50_000
 EVENTS_LOOKED_AT = 250
 """Events of a bin that its quantiles are taken from: evenly chosen, enough for a tenth's quantile."""
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -101,6 +106,31 @@ def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
     findings += [_drift_finding(marker, drift) for marker, drift in drifts.items() if abs(drift) > LARGEST_DRIFT]
     uncut = not bad.any() or findings[0].outcome is Outcome.FAIL
     return TimeQuality(None if uncut else keep, tuple(findings))
+
+
+def flow_quality(events: EventTable, channels: Iterable[Channel]) -> TimeQuality:
+    """Return which events of a file to keep, by its clock and some of its channels; see ``time_quality``.
+
+    At most 50,000 events are looked at, evenly chosen in one pass: each decides for its neighbours.
+    """
+    clock = next((channel for channel in events.channels if channel.is_time), None)
+    if clock is None:
+        message = "the file has no Time channel, so the flow over time was not judged"
+        return TimeQuality(None, (_finding("W280", Outcome.NOTE, message),))
+    signals = tuple(channels)
+    step = max(1, -(-events.n_events // FLOW_EVENTS))
+    parts = []
+    start = 0
+    for block in events.blocks():
+        rows = np.arange(-start % step, block.n_events, step)
+        parts.append(block.take(rows).columns([clock.index, *(channel.index for channel in signals)]))
+        start += block.n_events
+    looked_at = np.concatenate(parts) if parts else np.empty((0, 1 + len(signals)))
+    names = (channel.marker or channel.detector for channel in signals)
+    quality = time_quality(looked_at[:, 0], dict(zip(names, looked_at[:, 1:].T, strict=True)))
+    if quality.keep is None:
+        return quality
+    return TimeQuality(np.repeat(quality.keep, step)[: events.n_events], quality.findings)
 
 
 def _bins(n_events: int) -> _Bins | None:
@@ -196,9 +226,11 @@ def _kept_finding(kept: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Fi
         kinds.append("shifted signals")
     what = " and ".join(kinds)
     if kept >= KEPT_PASS:
-        return _finding("W282", Outcome.NOTE, f"{what}: {kept:.1f} % of events kept", kept, KEPT_PASS)
+        return _finding("W282", Outcome.NOTE, f"{what}: {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS)
     if kept >= KEPT_REVIEW:
-        return _finding("W282", Outcome.REVIEW, f"{what}: only {kept:.1f} % of events kept", kept, KEPT_PASS)
+        return _finding(
+            "W282", Outcome.REVIEW, f"{what}: only {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS
+        )
     message = f"{what}: {100 - kept:.1f} % of the run is disturbed, too much to cut, so nothing was cut"
     return _finding("W283", Outcome.FAIL, message, kept, KEPT_REVIEW)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -401,5 +401,7 @@ def rows_from_files(files: Sequence[Path], *, given: SampleRow | None = None) ->
         name = file.stem if stems[file.stem] == 1 else "/".join((*file.parts[-2:-1], file.name))
         base = given or SampleRow(file=file, file_as_given="", sample_id="")
         rows.append(replace(base, file=file, file_as_given=file.name, sample_id=name))
-    places = {name: {row.file for row in rows if row.sample_id == name} for name in {row.sample_id for row in rows}}
+    places: dict[str, set[Path]] = defaultdict(set)
+    for row in rows:
+        places[row.sample_id].add(row.file)
     return tuple(replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from cytocar.errors import TemplateError
+from cytocar.events import EventTable
 from cytocar.findings import Outcome
 from cytocar.gates.decision import Decision, Source
-from cytocar.quality import Bools, Floats, check_acceptance, gate_findings, time_quality
+from cytocar.quality import Bools, Floats, check_acceptance, flow_quality, gate_findings, time_quality
 from cytocar.template.model import Acceptance, Population, Template, ValleyGate
 
 
@@ -125,3 +126,27 @@ def test_no_valley_is_normal_only_where_nothing_bright_is_needed(keep: str, outc
     decision = Decision("p", "valley", "threshold", 1000, Source.FALLBACK, flags=("NO_VALLEY",))
     (finding,) = gate_findings((decision, decision), template(keep))
     assert (finding.code, finding.outcome) == ("NO_VALLEY", outcome)
+
+
+def table(clock: Floats, signals: dict[str, Floats]) -> EventTable:
+    return EventTable.from_columns({"Time": clock, **signals})
+
+
+def test_a_file_is_judged_by_its_clock_and_the_mask_covers_every_event() -> None:
+    clock, signals, where = disturbed(170_001, slower=5.0)
+    events = table(clock, signals)
+    keep = flow_quality(events, [events.channel("CD3"), events.channel("FSC-A")]).keep
+    assert keep is not None
+    assert keep.shape == (170_001,)
+    assert keep[where].mean() <= 0.03
+    assert keep[~where].mean() > 0.9
+
+
+def test_a_file_without_a_clock_is_not_judged() -> None:
+    events = EventTable.from_columns({"FSC-A": np.ones(5000)})
+    assert [finding.code for finding in flow_quality(events, events.channels).findings] == ["W280"]
+
+
+def test_an_empty_file_is_not_judged() -> None:
+    events = table(np.zeros(0), {"FSC-A": np.zeros(0)})
+    assert flow_quality(events, [events.channel("FSC-A")]).keep is None

@@ -21,11 +21,14 @@ from cytocar.cli import screen
 from cytocar.errors import CytocarError, IntegrityError, UsageError
 
 VERBS: dict[str, str] = {
+    "demo": "Lay out the sample course, gate it, draw it: needs no input.",
     "gate": "Count cells in FCS files, folders or a sample sheet.",
     "series": "Join runs into courses: CAR-T cells over time, kinetics, figures.",
     "template": "List, show, write and check gating templates.",
+    "inspect": "Show what is in FCS files.",
     "sheet": "Draft and check sample sheets.",
     "simulate": "Write FCS files of stained blood with known truth.",
+    "verify": "Compare a run with what was recorded about it.",
     "explain": "Explain a warning or error code.",
 }
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_FAIL_ON, EXIT_INTEGRITY, EXIT_BUG = 1, 2, 3, 4, 70

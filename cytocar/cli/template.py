@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cytocar.cli import screen
+from cytocar.cli import screen, template_exchange, template_lock
 from cytocar.cli.app import CONTEXT
 from cytocar.errors import UsageError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cytocar.template.model import Template
 
 app = typer.Typer(
-    help="List, show, write and check gating templates.",
+    help="List, show, write, check, compare, lock and exchange gating templates.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -129,3 +129,9 @@ def _try_panel(template: Template, file: Path) -> None:
     panel = resolve(template, open_fcs(file).channels)
     found = ", ".join(f"{marker} = {channel.detector}" for marker, channel in panel.items())
     sys.stdout.write(f"{file.name}: {found}\n")
+
+
+app.command("diff")(template_lock.diff)
+app.command("lock")(template_lock.lock)
+app.command("import")(template_exchange.import_gates)
+app.command("export")(template_exchange.export_gates)

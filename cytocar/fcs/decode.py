@@ -6,7 +6,7 @@ Bytes are read into one buffer that is used again for every block; values are de
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from io import RawIOBase
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.errors import ReadError
-from cytocar.events import Block, Channel, Codec, FloatArray, RawArray
+from cytocar.events import Block, Channel, EventTable, FloatArray, RawArray
 
 WORD_BITS = (8, 16, 32, 64)
 """Integer widths that processors have, and into which narrower values are often padded."""
@@ -78,10 +78,16 @@ def linearise(values: FloatArray, channel: Channel) -> FloatArray:
     """
     if channel.decades is not None:
         factor = 1.0 if channel.offset is None else channel.offset
-        return np.asarray(factor * np.power(10.0, values * (channel.decades / channel.range)))
+        with np.errstate(over="ignore"):  # $PnE of a damaged file
+            return np.asarray(factor * np.power(10.0, values * (channel.decades / channel.range)))
     if channel.gain is not None and channel.gain != 1.0 and not channel.is_time:
         return values / channel.gain
     return values
+
+
+def _as_float(words: RawArray) -> FloatArray:
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        return words.astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,11 @@ class WordCodec:
         words = raw[:, self.position]
         if self.field.mask is not None:
             words = words & words.dtype.type(self.field.mask)
-        return linearise(words.astype(np.float64), self.field.channel)
+        return linearise(_as_float(words), self.field.channel)
+
+    def for_channel(self, channel: Channel) -> WordCodec:
+        """Return this codec with another amplification."""
+        return replace(self, field=replace(self.field, channel=channel))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,11 @@ class ByteCodec:
         words: RawArray = padded.view(f"<{'u' if field.stored is Stored.INTEGER else 'f'}{size}")[:, 0]
         if field.mask is not None:
             words = words & words.dtype.type(field.mask)
-        return linearise(words.astype(np.float64), field.channel)
+        return linearise(_as_float(words), field.channel)
+
+    def for_channel(self, channel: Channel) -> ByteCodec:
+        """Return this codec with another amplification."""
+        return replace(self, field=replace(self.field, channel=channel))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +138,7 @@ class Layout:
 
     dtype: np.dtype[np.generic]
     per_event: int
-    codecs: Sequence[Codec]
+    codecs: Sequence[WordCodec | ByteCodec]
 
     @property
     def event_bytes(self) -> int:
@@ -183,6 +197,18 @@ def _fill(raw: RawArray, handle: RawIOBase, path: Path) -> None:
                 hint="wait until the acquisition or the copy has finished, then run again",
             )
         view = view[count:]
+
+
+def as_stored(events: EventTable) -> EventTable:
+    """Return the same events before amplification and gain: the numbers as the file stores them, masked."""
+    channels = tuple(replace(channel, decades=None, offset=None, gain=None) for channel in events.channels)
+    source = events.source
+    if isinstance(source, DataSource):
+        codecs = [codec.for_channel(channel) for codec, channel in zip(source.layout.codecs, channels, strict=True)]
+        source = replace(source, layout=replace(source.layout, codecs=codecs))
+    elif isinstance(source, TextSource):
+        source = replace(source, channels=channels)
+    return replace(events, source=source, channels=channels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

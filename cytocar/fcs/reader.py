@@ -70,13 +70,14 @@ def samples_in(path: str | Path) -> tuple[int | None, ...]:
         return (numbered,)
     tables, broken = [], []
     with _opened(path) as (handle, size):
-        for found in read_data_sets(handle):
+        chain = list(read_data_sets(handle))
+        if len(chain) == 1:
+            return (None,)
+        for found in chain:
             try:
                 tables.append(_table(path, found, size))
             except ReadError:
                 broken.append(found.number)
-    if len(tables) + len(broken) == 1:
-        return (None,)
     acquisitions = group_acquisitions(tables)
     if len(acquisitions) == 1 and not broken:
         return (None,)

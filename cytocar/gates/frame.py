@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.events import Block
+from cytocar.events import BLOCK_EVENTS, Block
 from cytocar.gates.axes import Axes, Compensated, Quotient, Recorded, Signal, mixture_rows
 from cytocar.gates.boolean import combine
 from cytocar.gates.fixed import PlacedRegion
@@ -176,11 +176,11 @@ class Frame:
     def mask(self, population: str) -> Bools:
         """Return which of these events are in a population, shape (n_events,)."""
         if population not in self.masks:
-            if population == ALL:
-                self.masks[ALL] = np.ones(self.n_events, dtype=np.bool_)
-            elif self.base is not None:
+            if self.base is not None:
                 above = self.base.mask(population)
                 self.masks[population] = above if self.rows is None else above[self.rows]
+            elif population == ALL:
+                self.masks[ALL] = np.ones(self.n_events, dtype=np.bool_)
         return self.masks[population]
 
     def within(self, parent: str, exclude: Iterable[str] = ()) -> Bools:
@@ -205,12 +205,17 @@ class Frame:
 
     def _inside(self, placed: PlacedRegion, within: Bools) -> Bools:
         signals = [self.signals.signal(marker) for marker in placed.markers]
-        if not placed.cheap:
-            rows = np.flatnonzero(within)
-            if 2 * rows.size < self.n_events:
-                mask = np.zeros(self.n_events, dtype=np.bool_)
-                mask[rows] = placed.region.contains(*(signal[rows] for signal in signals))
-                return mask
-        mask = placed.region.contains(*signals)
-        mask &= within
+        if placed.cheap:
+            mask = placed.region.contains(*signals)
+            mask &= within
+            return mask
+        mask = within.copy()
+        for start in range(0, self.n_events, BLOCK_EVENTS):
+            some = slice(start, start + BLOCK_EVENTS)
+            asked = mask[some]
+            if 2 * np.count_nonzero(asked) < asked.size:
+                rows = np.flatnonzero(asked)
+                asked[rows] = placed.region.contains(*(signal[some][rows] for signal in signals))
+            else:
+                asked &= placed.region.contains(*(signal[some] for signal in signals))
         return mask

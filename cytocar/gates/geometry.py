@@ -27,10 +27,11 @@ Bools = npt.NDArray[np.bool_]
 
 LOWEST = -np.finfo(np.float64).max  # an open lower bound: every number, but not -inf
 LEAST_ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
+CURVED = ("log", "asinh", "logicle", "hyperlog")
 CELLS = 512
 OUTSIDE, INSIDE, UNDECIDED = 0, 1, 2
 COMPARISONS_AT_ONCE = 262_144  # of points with edges: 2 MB
-EVENTS_WORTH_A_BITMAP = 16_384  # drawing the bitmap costs as much as the exact test of about so many events
+WORTH_A_BITMAP = 100_000  # drawing the bitmap costs as much as the exact test of about so many points times edges
 PLACE_ERROR = 1e-7  # of scales.approximate
 
 
@@ -97,8 +98,13 @@ class Polygon:
     x_scale: AnyScale
     y_scale: AnyScale
     corners: Floats
-    _seen: int = field(default=0, init=False)
+    _frame: Box | None = field(init=False)
+    _asked: int = field(default=0, init=False)
     _bitmap: Bitmap | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        curved = any(scale.kind in CURVED for scale in (self.x_scale, self.y_scale))
+        self._frame = _around(self.corners, (self.x_scale, self.y_scale)) if curved else None
 
     @classmethod
     def of(cls, x_scale: AnyScale, y_scale: AnyScale, vertices: npt.ArrayLike, *, on_scale: bool) -> Polygon:
@@ -112,8 +118,16 @@ class Polygon:
     def contains(self, *signals: Floats) -> Bools:
         """Return which events lie inside, from their signals in data units."""
         x, y = signals
-        self._seen += x.size
-        if self._seen < EVENTS_WORTH_A_BITMAP:
+        if self._frame is None:
+            return self._inside(x, y)
+        inside = self._frame.contains(x, y)
+        rows = np.flatnonzero(inside)
+        inside[rows] = self._inside(x[rows], y[rows])
+        return inside
+
+    def _inside(self, x: Floats, y: Floats) -> Bools:
+        self._asked += x.size * len(self.corners)
+        if self._asked < WORTH_A_BITMAP:
             return self._exact(x, y)
         if self._bitmap is None:
             self._bitmap = Bitmap.draw(self.corners)
@@ -125,6 +139,19 @@ class Polygon:
 
     def _exact(self, x: Floats, y: Floats) -> Bools:
         return inside_polygon(self.corners, scales.forward(self.x_scale, x), scales.forward(self.y_scale, y))
+
+
+def _around(corners: Floats, axis_scales: Sequence[AnyScale]) -> Box:
+    """Return a box in data units that holds all corners, a little wider: comparisons that save working out places."""
+    sides = []
+    for scale, low, high in zip(axis_scales, corners.min(axis=0), corners.max(axis=0), strict=True):
+        margin = PLACE_ERROR * (1 + abs(low) + abs(high))
+        with np.errstate(over="ignore"):
+            ends = scales.inverse(scale, [low - margin, high + margin])
+        at_bound_min = scale.bound_min is not None and low <= scale.bound_min
+        at_bound_max = scale.bound_max is not None and high >= scale.bound_max
+        sides.append(Interval(LOWEST if at_bound_min else float(ends[0]), np.inf if at_bound_max else float(ends[1])))
+    return Box(tuple(sides))
 
 
 def inside_polygon(corners: Floats, x: Floats, y: Floats) -> Bools:
@@ -152,15 +179,19 @@ def inside_polygon(corners: Floats, x: Floats, y: Floats) -> Bools:
 
 
 def _odd_crossings(corners: Floats, x: Floats, y: Floats) -> Bools:
-    """Return which points have an odd number of edges on one side; arrays of shape (edges, points)."""
-    from_x, from_y = corners.T[:, :, np.newaxis]
-    to_x, to_y = np.roll(corners, -1, axis=0).T[:, :, np.newaxis]
-    starts_below = from_y <= y
-    crosses = starts_below ^ np.roll(starts_below, -1, axis=0)
+    """Return which points have an odd number of edges on one side.
+
+    Only edges that reach from below a point to above it can cross its ray: two of many, for most polygons.
+    """
+    from_x, from_y = corners.T
+    to_x, to_y = np.roll(corners, -1, axis=0).T
+    starts_below = from_y[:, np.newaxis] <= y
+    spans = starts_below ^ np.roll(starts_below, -1, axis=0)
+    edge, point = np.divmod(np.flatnonzero(spans), x.size)
     with np.errstate(invalid="ignore"):  # infinities: inf - inf; the bounds of the polygon keep them out
-        side = (to_x - from_x) * (y - from_y) - (x - from_x) * (to_y - from_y)
-    crosses &= np.where(from_y < to_y, side, -side) > 0
-    return np.asarray(np.logical_xor.reduce(crosses, axis=0))
+        side = (to_x - from_x)[edge] * (y[point] - from_y[edge]) - (x[point] - from_x[edge]) * (to_y - from_y)[edge]
+    crosses = np.where((from_y < to_y)[edge], side, -side) > 0
+    return np.asarray(np.bincount(point[crosses], minlength=x.size) % 2 == 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -265,7 +296,7 @@ class Ellipse:
         with np.errstate(invalid="ignore", over="ignore"):
             distance = self._distance([*map(scales.approximate, self.axis_scales, signals)])
             inside = distance <= self.distance_square
-            if any(scale.kind in ("logicle", "hyperlog") for scale in self.axis_scales):
+            if any(scale.kind in CURVED for scale in self.axis_scales):
                 near = np.flatnonzero(np.abs(distance - self.distance_square) <= self._distance_error())
                 exact = [*starmap(scales.forward, zip(self.axis_scales, (x[near] for x in signals), strict=True))]
                 inside[near] = self._distance(exact) <= self.distance_square

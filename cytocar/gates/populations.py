@@ -128,8 +128,20 @@ def median_of(values: npt.NDArray[np.floating]) -> float | None:
     >>> median_of(np.array([1.0, 5.0, np.nan, 3.0])), median_of(np.empty(0))
     (3.0, None)
     """
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else None
+    if not np.isfinite(np.add.reduce(values)):
+        values = values[np.isfinite(values)]
+    if not values.size:
+        return None
+    middle = (values.size - 1) // 2, values.size // 2
+    # A sample tells where the middle is about to be, so that only a tenth of the events have to be put in order.
+    sample = np.sort(values[:: values.size // 1000 + 1])
+    low, high = sample[int(0.45 * (sample.size - 1))], sample[int(0.55 * (sample.size - 1))]
+    below = int(np.count_nonzero(values < low))
+    near = values[(values >= low) & (values <= high)]
+    if not below <= middle[0] <= middle[1] < below + near.size:
+        below, near = 0, values
+    ranks = [rank - below for rank in middle]
+    return float(np.mean(np.partition(near, ranks)[ranks], dtype=np.float64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,11 +152,12 @@ class GatedSample:
     template: Template
     plan: Plan
     gates: Mapping[str, FixedGate]
+    steady: Bools | None = None
 
     def parts(self, *markers: str) -> Iterator[Part]:
         """Yield the file's blocks with every population evaluated."""
         plan = compile_plan(self.template, self.plan.axes, self.gates) if self.plan.deferred else self.plan
-        return stream(self.events, plan, extra=markers)
+        return stream(self.events, plan, extra=markers, steady=self.steady)
 
 
 class PackedMasks:

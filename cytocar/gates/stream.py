@@ -44,6 +44,8 @@ class Part:
 
     def mask(self, population: str) -> Bools:
         """Return which events of the block are in a population, shape (n_events,)."""
+        if population == ALL:
+            return np.ones(self.n_events, dtype=np.bool_)
         if population not in self.in_second:
             return self.first.mask(population)
         return self._spread(self.second.mask(population))
@@ -78,13 +80,15 @@ class Part:
         return spread
 
 
-def stream(events: EventTable, plan: Plan, *, extra: Iterable[str] = ()) -> Iterator[Part]:
+def stream(events: EventTable, plan: Plan, *, extra: Iterable[str] = (), steady: Bools | None = None) -> Iterator[Part]:
     """Yield the events of a file, block by block, with every fixed population of the plan evaluated.
 
     Parameters
     ----------
     extra : iterable of str
         Markers whose signals will be asked for beside those that the gates look at.
+    steady : (n_events,) bool, optional
+        Events of a steady flow; the others are in no population but ``all``.
     """
     _reuse_memory()
     extra = tuple(extra)
@@ -94,6 +98,8 @@ def stream(events: EventTable, plan: Plan, *, extra: Iterable[str] = ()) -> Iter
     start = 0
     for block in events.blocks():
         first = Frame(BlockSignals(block, plan.axes, for_extra))
+        if steady is not None:
+            first.masks[ALL] = steady[start : start + block.n_events]
         for step in plan.first:
             first.evaluate(step)
         rows = _survivors(first, plan)
@@ -149,8 +155,9 @@ class Kept:
         frame = part.second if self.from_second else part.first
         rows: npt.NDArray[np.intp] | slice = slice(None)
         count = frame.n_events
-        if ALL not in self.plan.kept:
-            rows = np.flatnonzero(np.logical_or.reduce([frame.mask(name) for name in self.plan.kept]))
+        inside = np.logical_or.reduce([frame.mask(name) for name in self.plan.kept])
+        if not inside.all():
+            rows = np.flatnonzero(inside)
             count = rows.size
         place = slice(self.n_events, self.n_events + count)
         for column, marker in zip(self._columns, self.markers, strict=True):

@@ -43,6 +43,7 @@ def walk(
     references: References | None = None,
     gate_overrides: Mapping[str, FixedGate] | None = None,
     medians: Sequence[str] = (),
+    steady: Bools | None = None,
 ) -> Populations:
     """Return the populations of a file.
 
@@ -62,6 +63,8 @@ def walk(
         Population to the fixed gate that a person has put in place of the template's.
     medians : sequence of str
         Markers whose medians will be asked for: worked out in the same pass.
+    steady : (n_events,) bool, optional
+        Events of a steady flow (``cytocar.quality``); the others are in no population but ``all``.
 
     Raises
     ------
@@ -73,13 +76,13 @@ def walk(
     if overrides:
         plan = compile_plan(template, plan.axes, overrides)
     tally = _Tally(plan, events.n_events, medians)
-    for part in stream(events, plan, extra=tally.markers):
+    for part in stream(events, plan, extra=tally.markers, steady=steady):
         tally.add(part)
     placed = _place_deferred(plan, tally, template, references or {})
     gates = {**_fixed_gates(template), **overrides, **{name: fitted.gate for name, fitted in placed.fitted.items()}}
     return Populations(
         {**tally.counts, **placed.counts},
-        GatedSample(events, template, plan, gates),
+        GatedSample(events, template, plan, gates, steady),
         decisions=tuple(_decisions(template, plan, placed, overrides)),
         backgrounds=placed.backgrounds,
         findings=tuple(_findings(tally, events.n_events)),
@@ -120,11 +123,12 @@ class _Tally:
 
     def medians(self) -> dict[tuple[str, str], float | None]:
         """Return the medians of the populations of the pass."""
-        return {
-            (name, marker): median_of(row[mask])
-            for name, mask in self._masks.items()
-            for row, marker in zip(self._signals, self.median_markers, strict=True)
-        }
+        found = {}
+        for name, mask in self._masks.items():
+            rows = np.flatnonzero(mask)
+            for signals, marker in zip(self._signals, self.median_markers, strict=True):
+                found[name, marker] = median_of(signals[rows])
+        return found
 
 
 # ---------------------------------------------------------------- data-driven gates

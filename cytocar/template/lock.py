@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cytocar.errors import IntegrityError, TemplateError
 from cytocar.template.canonical import template_sha256
+from cytocar.template.diff import Step, version_step
 from cytocar.template.model import Template
 
 
@@ -93,25 +94,70 @@ def lock_status(template: Template, template_path: Path) -> LockStatus:
 def write_lock(template: Template, template_path: Path, *, by: str, at: str, reason: str) -> Lock:
     """Write the lock of a template beside it and return it.
 
+    An earlier lock gives way only to a higher version; the locks before this one stay in the file.
+
     Parameters
     ----------
     by, reason : str
         Who locks it, and why.
     at : str
         When, ISO 8601; the clock is the caller's.
+
+    Raises
+    ------
+    TemplateError
+        E064 if name or reason are missing, if this very template is locked already, or if the file cannot be written.
+    IntegrityError
+        E120 if the template was changed under a version that is locked.
     """
     if not by.strip() or not reason.strip():
         raise TemplateError(
             "a lock needs a name and a reason", code="E064", hint="give both: --by NAME --reason 'validated in ...'"
         )
     lock = Lock(template.name, template.version, template_sha256(template), by.strip(), at, reason.strip())
-    path = lock_path(template_path)
+    earlier = read_lock(template_path)
+    if earlier is not None:
+        _refuse_same_version(lock, earlier, template_path)
+    content = {**asdict(lock), "previous": _previous(template_path)}
     try:
-        path.write_text(json.dumps(asdict(lock), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write_whole(lock_path(template_path), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise TemplateError(
-            f"the lock {path} cannot be written: {error.strerror}",
+            f"the lock {lock_path(template_path)} cannot be written: {error.strerror}",
             code="E064",
             hint="copy the template to a folder of your own and lock it there",
         ) from error
     return lock
+
+
+def _refuse_same_version(lock: Lock, earlier: Lock, template_path: Path) -> None:
+    if lock.sha256 == earlier.sha256:
+        raise TemplateError(
+            f"template {template_path.name} was locked already by {earlier.locked_by} on {earlier.locked_at[:10]}",
+            code="E064",
+            hint="nothing to do",
+        )
+    if version_step(earlier.version, lock.version) is Step.NONE:
+        raise IntegrityError(
+            f"template {template_path.name} says something else than the locked version {earlier.version}, "
+            f"and its version is {lock.version}",
+            code="E120",
+            hint="raise its version first; `cytocar template diff` says how far",
+        )
+
+
+def _previous(template_path: Path) -> list[object]:
+    """Return the locks before the one to be written, oldest first."""
+    path = lock_path(template_path)
+    if not path.is_file():
+        return []
+    content = json.loads(path.read_text("utf-8"))
+    before: list[object] = content.pop("previous", [])
+    return [*before, content]
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file completely or not at all."""
+    draft = path.with_name(f".{path.name}.writing")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)

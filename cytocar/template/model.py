@@ -240,6 +240,12 @@ class Acceptance(Part):
         return self
 
 
+class Quality(Part):
+    """What happens to stretches of unsteady flow: cut from every population, flagged, or not looked for."""
+
+    unsteady_flow: Literal["cut", "flag", "ignore"] = "flag"
+
+
 class Template(Part):
     """A whole gating template, validated."""
 
@@ -255,6 +261,7 @@ class Template(Part):
     counting: Counting = Counting()
     report: Report = Report()
     limits: Limits = Limits()
+    quality: Quality = Quality()
     acceptance: tuple[Acceptance, ...] = ()
 
     def population(self, name: str) -> Population:

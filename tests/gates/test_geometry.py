@@ -53,7 +53,7 @@ def test_vertices_in_data_units_make_edges_that_are_straight_on_the_scale() -> N
 
 def test_the_bitmap_is_drawn_only_when_it_pays() -> None:
     polygon = Polygon.of(LINEAR, LINEAR, [[0, 0], [10, 0], [5, 10]], on_scale=False)
-    x = np.linspace(0, 10, 2 * geometry.EVENTS_WORTH_A_BITMAP)
+    x = np.linspace(0, 10, geometry.WORTH_A_BITMAP)
     assert polygon.contains(x[:100], x[:100]).tolist() == inside_polygon(polygon.corners, x[:100], x[:100]).tolist()
     np.testing.assert_array_equal(polygon.contains(x, x), inside_polygon(polygon.corners, x, x))
 

@@ -15,7 +15,7 @@ from cytocar.compensation import SpilloverMatrix
 from cytocar.errors import CompensationError, GateError
 from cytocar.events import EventTable
 from cytocar.gates.decision import Background, Decision, Fitted, Source
-from cytocar.gates.populations import Populations
+from cytocar.gates.populations import Populations, median_of
 from cytocar.gates.tree import walk
 from cytocar.template.model import LogicleScale, RangeGate, Template
 
@@ -438,3 +438,31 @@ def test_blocks_and_compaction_do_not_show() -> None:
     low = found["singlets"].mask & (columns["C"] < 400)
     np.testing.assert_array_equal(found["low"].mask, low)
     np.testing.assert_array_equal(found.values("low", "B"), columns["B"][low])
+
+
+# ---------------------------------------------------------------- unsteady flow
+
+
+@pytest.mark.parametrize(
+    "bright",
+    [
+        population("bright", "range", marker="A", min=10),
+        population("bright", "valley", marker="A", keep="above", fallback=10, window=[5, 15]),
+    ],
+    ids=["fixed", "data-driven"],
+)
+def test_events_of_unsteady_flow_are_in_no_population_but_all(bright: dict[str, Any]) -> None:
+    dim = population("dim", "boolean", none_of=("bright",))
+    steady = np.array([True, False, True, True, False, True])
+    found = walk(table(A=[20, 20, 0, 20, 0, 0]), template(bright, dim), steady=steady, medians=["A"])
+    assert rows(found, "all") == [0, 1, 2, 3, 4, 5]
+    assert rows(found, "bright") == [0, 3]
+    assert rows(found, "dim") == [2, 5]
+    assert found.median("dim", "A") == 0
+
+
+@pytest.mark.parametrize("n_events", [1, 2, 1001, 5000, 200_001])
+def test_the_quick_median_is_the_median(n_events: int) -> None:
+    rng = np.random.default_rng(n_events)
+    for values in (rng.normal(size=n_events), np.sort(rng.normal(size=n_events)), np.round(rng.normal(size=n_events))):
+        assert median_of(values) == np.median(values)

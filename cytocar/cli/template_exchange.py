@@ -1,0 +1,72 @@
+"""``cytocar template import`` and ``export``: gates from and for other programs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytocar.cli import screen
+from cytocar.errors import UsageError
+
+
+def import_gates(
+    file: Annotated[Path, typer.Argument(metavar="GATES.xml", help="Gating-ML 2.0.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Template to write (.toml). [stdout]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the template if it exists.")] = False,
+) -> None:
+    """Turn the gates of another program into a template.
+
+    A document that cytocar exported gives the identical template back; what was edited since then is listed.
+    """
+    from cytocar.template.load import import_gatingml, template_path
+    from cytocar.template.toml_text import to_toml
+
+    if file.suffix.lower() != ".xml":
+        raise UsageError(
+            f"{file} is not Gating-ML: its name must end in .xml", code="E111", hint="export it as Gating-ML"
+        )
+    imported = import_gatingml(template_path(file))
+    for loss in imported.losses:
+        screen.show_problem("warning", "W270", f"not kept: {loss}")
+    _write(
+        to_toml(imported.template, comments=[f"Imported from {file.name}"]).encode("utf-8"), out, ".toml", force=force
+    )
+
+
+def export_gates(
+    name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="Bundled name, or path of a template.")],
+    sample: Annotated[Path, typer.Option("--sample", metavar="FILE.fcs", help="The sample that it is applied to.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Document to write (.xml). [stdout]")] = None,
+    marker: Annotated[
+        list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Settle a marker's channel.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the document if it exists.")] = False,
+) -> None:
+    """Write a template, as applied to one sample, as Gating-ML 2.0 for other programs.
+
+    Names are those of the sample's channels, data-driven gates stand where they lay on it.
+    """
+    from cytocar.cli.gate import settled_markers
+    from cytocar.fcs.reader import open_fcs
+    from cytocar.template.gatingml.applied import applied_to
+    from cytocar.template.gatingml.reunite import export_gatingml
+    from cytocar.template.load import load_template
+
+    template = load_template(name)
+    applied = applied_to(open_fcs(sample), template, markers=settled_markers(marker or []))
+    _write(export_gatingml(template, applied), out, ".xml", force=force)
+
+
+def _write(data: bytes, out: Path | None, suffix: str, *, force: bool) -> None:
+    if out is None:
+        sys.stdout.write(data.decode("utf-8"))
+        return
+    if out.suffix.lower() != suffix:
+        raise UsageError(f"{out} does not end in {suffix}", code="E111", hint=f"name it {out.stem}{suffix}")
+    if out.exists() and not force:
+        raise UsageError(f"{out} exists", code="E105", hint="choose another name, or replace it with --force")
+    out.write_bytes(data)
+    screen.say(f"wrote {out}")

@@ -1,0 +1,46 @@
+"""``cytocar template lock`` and ``diff``: who answers for which version, and what changed since."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cytocar.cli import screen
+
+_NAME = Annotated[str, typer.Argument(metavar="NAME|PATH", help="Bundled name, or path of a template.")]
+
+
+def lock(
+    name: _NAME,
+    by: Annotated[str, typer.Option("--by", help="Who answers for it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for instance the validation report.")],
+) -> None:
+    """Lock a template: from now on a change of anything that it says stops with exit code 4."""
+    from cytocar.template.load import read_template
+    from cytocar.template.lock import lock_path, write_lock
+
+    loaded = read_template(name, check_lock=False)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    written = write_lock(loaded.template, loaded.path, by=by, at=now, reason=reason)
+    sys.stdout.write(f"{lock_path(loaded.path).name}: {written.template} {written.version}, sha256 {written.sha256}\n")
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="Name or path of the earlier template.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="Name or path of the later one.")],
+) -> None:
+    """Say in words what changed between two templates, and whether the version moved as far as it should.
+
+    Patch: text, aliases. Minor: a new population, marker or role. Major: any number that can move a count.
+    """
+    from cytocar.template.diff import compare
+    from cytocar.template.load import read_template
+
+    old, new = (read_template(name, check_lock=False).template for name in (before, after))
+    difference = compare(old, new)
+    for change in difference.changes:
+        sys.stdout.write(f"{change.step!s:<6} {screen.printable(change.text)}\n")
+    sys.stdout.write(f"{difference.verdict()}\n")

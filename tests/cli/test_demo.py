@@ -1,0 +1,32 @@
+"""``cytocar demo``: the published course comes out of it, and it says what it cannot claim."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from tests.cli.conftest import Cytocar
+
+
+def test_the_demo_retells_the_published_course(cytocar: Cytocar, tmp_path: Path) -> None:
+    done = cytocar("demo", tmp_path / "course")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "course" / "run" / "counts.csv").open(encoding="utf-8", newline="") as file:
+        rows = {float(row["day"]): row for row in csv.DictReader(file)}
+    for day, published in ((9, 1064), (91, 2.22), (182, 1.56), (274, 1.46), (730, 0.2)):
+        assert float(rows[day]["car_per_ul_low"]) <= published <= float(rows[day]["car_per_ul_high"])
+    assert abs(float(rows[9]["car_cd4_cd8_ratio"]) - 0.47) < 0.03
+    assert rows[-6]["car_result"] == "not_detected"
+    enough = float(rows[730]["car_per_ul"]) >= float(rows[730]["car_lod_per_ul"])
+    assert enough == (rows[730]["car_result"] != "not_detected")
+    assert (tmp_path / "course" / "course.png").read_bytes()[:4] == b"\x89PNG"
+    assert done.stdout.splitlines()[0].split()[:2] == ["day", "CAR-T"]
+    assert len(done.stdout.splitlines()) == len(rows) + 1
+
+
+def test_the_demo_leaves_a_folder_with_something_in_it_alone(cytocar: Cytocar, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("keep")
+    done = cytocar("demo", tmp_path / "mine")
+    assert (done.returncode, "error[E105]" in done.stderr) == (2, True)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]

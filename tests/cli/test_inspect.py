@@ -1,0 +1,43 @@
+"""``cytocar inspect`` as a shell sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.fcs.files import floats
+
+
+def inspect(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cytocar", "inspect", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_file_is_described_for_people(tmp_path: Path) -> None:
+    path = floats([[1, 2]], names=["FSC-A", "PE-A"], keywords={"$P2S": "CAR", "$SRC": "Jane Doe"})
+    shown = inspect(path.write(tmp_path / "a.fcs"))
+    assert shown.returncode == 0
+    assert "1 in 2 channels, FCS3.1" in shown.stdout
+    assert "PE-A" in shown.stdout
+    assert "$SRC" in shown.stdout
+    assert "Jane" not in shown.stdout + shown.stderr
+
+
+def test_json_lists_every_file_and_the_exit_code_says_that_one_failed(tmp_path: Path) -> None:
+    good = floats([[1, 2], [3, 4]]).write(tmp_path / "a.fcs")
+    bad = tmp_path / "b.fcs"
+    bad.write_text("no FCS file")
+    shown = inspect("--json", good, bad)
+    first, second = json.loads(shown.stdout)
+    assert shown.returncode == 1
+    assert [channel["sum"] for channel in first["channels"]] == [4, 6]
+    assert second["error"]["code"] == "E012"
+    assert "error[E012]" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_a_file_name_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    path = floats([[1, 2]], keywords={"$P1S": "[/red]\x1b[31m"}).write(tmp_path / "[red]\x1b[31m.fcs")
+    assert "\x1b" not in inspect(path).stdout
