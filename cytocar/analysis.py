@@ -22,6 +22,7 @@ from cytocar.findings import Finding, Outcome
 from cytocar.gates.tree import Populations, walk
 from cytocar.panel import resolve
 from cytocar.quality import TimeQuality, check_acceptance, flow_quality, gate_findings
+from cytocar.references import backgrounds_of
 from cytocar.results import (
     CarCount,
     Counted,
@@ -43,7 +44,7 @@ from cytocar.tube import Tube, count_basis
 if TYPE_CHECKING:
     from cytocar.compensation import SpilloverMatrix
     from cytocar.events import EventTable
-    from cytocar.gates.decision import ReferenceEvents
+    from cytocar.gates.decision import Background, ReferenceEvents
     from cytocar.template.model import FixedGate, Population, Template
 
 
@@ -201,7 +202,8 @@ def count_sample(
         sample, events, template, populations, method, kept_share=1.0 if steady is None else float(steady.mean())
     )
     plate_id, well = _place(sample, events)
-    car, car_findings = _car(populations, template, basis)
+    backgrounds = backgrounds_of(populations, template, protocol.overrides, references or {})
+    car, car_findings = _car(populations, template, basis, backgrounds)
     result = SampleResult(
         sample=sample,
         template=protocol.stamp,
@@ -229,7 +231,7 @@ def count_sample(
         car_cd4_cd8_ratio=_ratio(populations, template.report.car_cd4, template.report.car_cd8),
         car=car,
         compensation=populations.compensation,
-        control_ids=_control_ids(populations),
+        control_ids=_control_ids(backgrounds),
         plate_id=plate_id,
         well=well,
         file_sha256=file_sha256,
@@ -345,7 +347,7 @@ def _ratio(populations: Populations, above: str | None, below: str | None) -> Es
 
 
 def _car(
-    populations: Populations, template: Template, basis: CountBasis
+    populations: Populations, template: Template, basis: CountBasis, backgrounds: Mapping[str, Background]
 ) -> tuple[CarCount | None, tuple[Finding, ...]]:
     """Return the CAR-T cells with what may be claimed about them; ``None`` where the template has no such role."""
     roles = template.report
@@ -353,7 +355,7 @@ def _car(
         return None, ()
     car_events, t_cell_events = populations[roles.car].events, populations[roles.t_cells].events
     raw = Share(car_events, t_cell_events).estimate()
-    net = _net(populations, template, car_events, t_cell_events)
+    net = _net(backgrounds.get(roles.car), template, car_events, t_cell_events)
     limits = detection_limits(template.limits, t_cell_events, basis, net=net)
     per_ul = basis.concentration(car_events)
     result = classify(car_events, limits)
@@ -369,13 +371,12 @@ def _car(
     return car, _claim_findings(car, t_cell_events, template)
 
 
-def _net(populations: Populations, template: Template, car_events: int, t_cell_events: int) -> NetShare | None:
+def _net(background: Background | None, template: Template, car_events: int, t_cell_events: int) -> NetShare | None:
     """Return the share net of background, where the CAR gate is one that control samples place."""
     car = template.report.car
     gate = template.population(car).gate if car else None
-    if car is None or not isinstance(gate, ReferenceGate):
+    if not isinstance(gate, ReferenceGate):
         return None
-    background = populations.backgrounds.get(car)
     return net_share(car_events, t_cell_events, background, assumed_percent=gate.background_percent, seed=SEED)
 
 
@@ -419,8 +420,8 @@ def _acceptable(result: SampleResult) -> dict[str, float | None]:
     return events | {name: value if isinstance(value, int | float) else None for name, value in numbers.items()}
 
 
-def _control_ids(populations: Populations) -> tuple[str, ...]:
-    ids = [name for background in populations.backgrounds.values() for name in background.control_ids]
+def _control_ids(backgrounds: Mapping[str, Background]) -> tuple[str, ...]:
+    ids = [name for background in backgrounds.values() for name in background.control_ids]
     return tuple(dict.fromkeys(ids))
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from cytocar.errors import SampleError
 from cytocar.fcs.reader import open_fcs
-from cytocar.gates.decision import ReferenceEvents
-from cytocar.gates.tree import walk
-from cytocar.template.model import ReferenceGate, Template
+from cytocar.gates.decision import Background, ReferenceEvents
+from cytocar.gates.tree import Populations, walk
+from cytocar.template.model import FixedGate, RangeGate, ReferenceGate, Template
 
 if TYPE_CHECKING:
     from cytocar.analysis import Protocol
@@ -57,6 +57,25 @@ def load_references(paths: Sequence[Path]) -> Mapping[str, tuple[ReferenceEvents
         for events in _load(path):
             by_population[events.population].append(events)
     return {population: tuple(events) for population, events in by_population.items()}
+
+
+def backgrounds_of(
+    populations: Populations,
+    template: Template,
+    overrides: Mapping[str, FixedGate],
+    references: Mapping[str, Sequence[ReferenceEvents]],
+) -> Mapping[str, Background]:
+    """Return the backgrounds of the gates that controls place; of one that a person moved, above its new threshold."""
+    from cytocar.gates.adaptive.reference import background_above
+
+    backgrounds = dict(populations.backgrounds)
+    for name, gate in overrides.items():
+        declared = template.population(name)
+        if isinstance(declared.gate, ReferenceGate) and isinstance(gate, RangeGate) and gate.min is not None:
+            values = populations.values(declared.parent, declared.gate.marker)
+            background = background_above(gate.min, values, declared.gate, references.get(declared.parent, ()))
+            backgrounds |= {name: background} if background else {}
+    return backgrounds
 
 
 @lru_cache(maxsize=32)

@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "inspect": "Show what is in FCS files.",
     "sheet": "Draft and check sample sheets.",
     "simulate": "Write FCS files of stained blood with known truth.",
+    "override": "Move one gate of one sample, with a reason; reversible.",
     "verify": "Compare a run with what was recorded about it.",
     "explain": "Explain a warning or error code.",
 }

@@ -63,22 +63,27 @@ def place(gate: RegionGate, scale_of: ScaleOf) -> PlacedRegion:
             ellipse = Ellipse.of([scale_of(axis) for axis in axes], center, covariance, distance_square)
             return PlacedRegion(axes, ellipse)
         case RangeGate() | RectangleGate() | QuadrantGate():
-            sides = _sides(gate)
+            bounds = sides(gate)
             on_scale = gate.units == "scale"
             intervals = tuple(
-                Interval.of(scale_of(marker), low, high, on_scale=on_scale) for marker, (low, high) in sides.items()
+                Interval.of(scale_of(marker), low, high, on_scale=on_scale) for marker, (low, high) in bounds.items()
             )
-            return PlacedRegion(tuple(sides), Box(intervals), cheap=True)
+            return PlacedRegion(tuple(bounds), Box(intervals), cheap=True)
         case _:
             assert_never(gate)
 
 
 def decisions(population: str, gate: FixedGate, scale_of: ScaleOf, *, source: Source = Source.FIXED) -> list[Decision]:
     """Return the rows of ``gates.csv`` for a gate that no data decided: one per number, in data units."""
-    return [Decision(population, gate.kind, parameter, value, source) for parameter, value in _numbers(gate, scale_of)]
+    flags = ("OVERRIDDEN",) if source is Source.OVERRIDE else ()
+    return [
+        Decision(population, gate.kind, parameter, value, source, flags=flags)
+        for parameter, value in numbers(gate, scale_of)
+    ]
 
 
-def _numbers(gate: FixedGate, scale_of: ScaleOf) -> Iterator[tuple[str, float | None]]:
+def numbers(gate: FixedGate, scale_of: ScaleOf) -> Iterator[tuple[str, float | None]]:
+    """Yield the numbers of a fixed gate by the names that ``gates.csv`` gives them, in data units."""
     match gate:
         case PolygonGate(x=x, y=y, vertices=vertices, units=units):
             for corner, values in enumerate(vertices, start=1):
@@ -91,15 +96,16 @@ def _numbers(gate: FixedGate, scale_of: ScaleOf) -> Iterator[tuple[str, float | 
         case BooleanGate():
             yield _expression(gate), None
         case RangeGate() | RectangleGate() | QuadrantGate():
-            for marker, bounds in _sides(gate).items():
-                for end, bound in zip(("min", "max"), bounds, strict=True):
+            for marker, ends in sides(gate).items():
+                for end, bound in zip(("min", "max"), ends, strict=True):
                     if bound is not None:
                         yield f"{marker} {end}", _in_data_units(bound, scale_of(marker), gate.units)
         case _:
             assert_never(gate)
 
 
-def _sides(gate: RangeGate | RectangleGate | QuadrantGate) -> dict[str, tuple[float | None, float | None]]:
+def sides(gate: RangeGate | RectangleGate | QuadrantGate) -> dict[str, tuple[float | None, float | None]]:
+    """Return the lower and the upper bound of each marker; None where it is open."""
     if isinstance(gate, RangeGate):
         return {gate.marker: (gate.min, gate.max)}
     bounds = gate.bounds() if isinstance(gate, QuadrantGate) else gate.bounds

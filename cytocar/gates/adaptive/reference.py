@@ -98,6 +98,32 @@ def fit(
     return _described(population, gate, values, pool, choice, flags)
 
 
+def background_above(
+    threshold: float, values: Floats, gate: ReferenceGate, references: Sequence[ReferenceEvents]
+) -> Background | None:
+    """Return the references' background above a threshold that a person chose; None without references.
+
+    ``values`` (n,) are the signals of the sample's events in the gate's parent, as in ``fit``.
+    """
+    values = values[np.isfinite(values)]
+    chosen, flags = _choose(gate, references)
+    if not chosen or "FMO_ONLY" in flags or len(values) < FEWEST_EVENTS:
+        return None
+    pool, _ = _aligned(values, chosen, gate)
+    return _background(pool, threshold, _positives(values[values >= threshold], pool, threshold, len(values)))
+
+
+def _background(pool: _Pool, threshold: float, positives: Positives) -> Background:
+    return Background(
+        events=pool.above(threshold),
+        of_events=len(pool.values),
+        control_ids=pool.ids,
+        between_cv=_between_cv(pool, threshold),
+        sensitivity=positives.sensitivity,
+        sensitivity_sd=positives.sensitivity_sd,
+    )
+
+
 def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple[list[ReferenceEvents], list[str]]:
     """Return the references to use in the template's order of kinds, up to enough events, and what is wrong with them.
 
@@ -180,7 +206,6 @@ def _described(
     """Return the placed gate with its background, its sensitivity, and the comparison with the fallback."""
     threshold = choice.threshold
     bright = values[values >= threshold]
-    events = pool.above(threshold)
     positives = _positives(bright, pool, threshold, len(values))
     center, spread = _center_and_spread(pool.values)
     stain_index = (positives.median - center) / (2 * spread) if choice.resolved else None
@@ -190,16 +215,7 @@ def _described(
     net = _net_events(len(bright), len(values), pool.rate(threshold)) / positives.sensitivity
     if differs(net, _net_events(kept_by_fallback, len(values), pool.rate(gate.fallback))):
         flags.append("DIFFERS_FROM_FIXED")
-    background = None
-    if "FMO_ONLY" not in flags:
-        background = Background(
-            events=events,
-            of_events=len(pool.values),
-            control_ids=pool.ids,
-            between_cv=_between_cv(pool, threshold),
-            sensitivity=positives.sensitivity,
-            sensitivity_sd=positives.sensitivity_sd,
-        )
+    background = None if "FMO_ONLY" in flags else _background(pool, threshold, positives)
     gain = float(np.exp(np.mean([np.log(alignment.gain) for alignment in pool.alignments])))
     measured = {"gain": gain, "sensitivity": positives.sensitivity, "stain_index": stain_index}
     decision = _decision(population, gate, values, threshold, flags, Source.REFERENCE)

@@ -1,0 +1,205 @@
+"""Move one gate of one sample of a finished run: counted again, the original kept beside it, reversible.
+
+The template stays as it is. The moved gate stands in the manifest (so that ``reproduce`` repeats it), the row is
+flagged ``OVERRIDDEN``, the trail says who moved what from where to where and why, and the sample's result before the
+change is kept under ``overrides/``. What a control sample gives to other samples is not changed by its overrides.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from cytocar import __version__
+from cytocar.analysis import Protocol
+from cytocar.audit import Act, Action
+from cytocar.errors import IntegrityError, UsageError
+from cytocar.gates.moved import moved
+from cytocar.journal import Journal, Manifest, finished_manifest
+from cytocar.parts import from_json, to_json
+from cytocar.plan import RunPlan
+from cytocar.recorded import GATE_OVERRIDES, located, recorded_plan
+from cytocar.results import Counted, SampleResult
+from cytocar.run import execute
+from cytocar.run_folder import PARTS, Parts, part_name, table_files
+from cytocar.template.model import FixedGate
+
+KEPT = "overrides"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which gate of which sample: the gate goes by the population that it defines."""
+
+    sample_id: str
+    population: str
+
+    def __str__(self) -> str:
+        return f"{self.sample_id} / {self.population}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an override did: the sample before and after, and the gate's numbers that changed, in words."""
+
+    before: SampleResult
+    after: SampleResult
+    numbers_before: str
+    numbers_after: str
+
+
+def override(
+    opened: Journal, target: Target, numbers: Mapping[str, float], *, reason: str, inputs: Path | None = None
+) -> Change:
+    """Move a gate and count its sample again.
+
+    Parameters
+    ----------
+    opened : Journal
+        The run folder, held for writing; its author is who moves the gate.
+    target : Target
+        The gate.
+    numbers : mapping of str to float
+        New numbers, compensated data units, named as in ``gates.csv``; ``""`` stands for the only one there is.
+    reason : str
+        Why.
+    inputs : Path, optional
+        Where the FCS files lie now.
+
+    Raises
+    ------
+    UsageError
+        E114 no finished run, E115 no such sample, gate or number, E116 another version of cytocar made the run.
+    IntegrityError
+        E126 the sample's file is not the one that was counted.
+    """
+    manifest, plan, before = _found(opened, target, reason)
+    protocol = plan.protocols[target.sample_id]
+    template = protocol.template
+    rows = [row for row in before.decisions if row.population == target.population]
+    if "" in numbers:
+        numbers = _named(numbers, [row.parameter for row in rows if row.value is not None])
+    gate = moved(before.gates[target.population], numbers, decisions=rows, scale_of=template.scale)
+    overrides = {**protocol.overrides, target.population: gate}
+    return _carry_out(opened, manifest, plan, _Move(target, overrides, before, inputs), Action.OVERRIDE, reason)
+
+
+def undo(opened: Journal, target: Target, *, reason: str, inputs: Path | None = None) -> Change:
+    """Put a moved gate back to where the template puts it, and count its sample again; see ``override``."""
+    manifest, plan, before = _found(opened, target, reason)
+    overrides = dict(plan.protocols[target.sample_id].overrides)
+    if overrides.pop(target.population, None) is None:
+        raise UsageError(f"no override of {target} to undo", code="E115", hint="audit.jsonl lists what was moved")
+    return _carry_out(opened, manifest, plan, _Move(target, overrides, before, inputs), Action.OVERRIDE_UNDONE, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """The gates of a sample as they shall be, and what there was before."""
+
+    target: Target
+    overrides: Mapping[str, FixedGate]
+    before: SampleResult
+    inputs: Path | None
+
+
+def _found(opened: Journal, target: Target, reason: str) -> tuple[Manifest, RunPlan, SampleResult]:
+    """Return the run's manifest and plan and the sample as it was counted; refuse what cannot be overridden."""
+    if not reason.strip():
+        raise UsageError(
+            "an override needs a reason", code="E115", hint="for example --reason 'CD3 dim after infusion'"
+        )
+    manifest = finished_manifest(opened.folder)
+    if manifest.get("cytocar_version") != __version__:
+        raise UsageError(
+            f"the run was made by cytocar {manifest.get('cytocar_version')}, this is {__version__}",
+            code="E116",
+            hint="use that version, or count the samples again with this one",
+        )
+    plan = recorded_plan(manifest)
+    before = Parts(opened.folder / PARTS).read(target.sample_id) if target.sample_id in plan.protocols else None
+    if before is None:
+        raise _no_such("sample", target.sample_id, plan.sample_ids)
+    if not isinstance(before, SampleResult):
+        raise UsageError(f"sample {target.sample_id} was not counted", code="E115", hint="it has no gates to move")
+    if target.population not in before.gates:
+        raise _no_such("gate", target.population, tuple(before.gates))
+    return manifest, plan, before
+
+
+def _no_such(kind: str, name: str, known: Sequence[str]) -> UsageError:
+    near = get_close_matches(name, known, n=3, cutoff=0.5) or list(known[:8])
+    return UsageError(f"the run has no {kind} {name!r}", code="E115", hint=f"there is {', '.join(near)}")
+
+
+def _named(numbers: Mapping[str, float], names: Sequence[str]) -> Mapping[str, float]:
+    if len(names) != 1:
+        raise UsageError(
+            "the gate has several numbers", code="E115", hint=f"give --value NAME=NUMBER; names: {', '.join(names)}"
+        )
+    return {name or names[0]: number for name, number in numbers.items()}
+
+
+# ---------------------------------------------------------------- counting again
+
+
+def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move, action: Action, reason: str) -> Change:
+    """Count the sample with its gates as they shall be; change part, tables, manifest and trail together."""
+    target, before = move.target, move.before
+    after, content = _counted_again(plan, move)
+    said = [_numbers(outcome, target.population) for outcome in (before, after)]
+    kept = f"{KEPT}/{_next_number(opened.folder):04}-{part_name(target.sample_id)}"
+    parts = Parts(opened.folder / PARTS)
+    original = parts.content(target.sample_id) or b""
+    files = table_files(_with(parts, plan.sample_ids, after), plan.medians)
+    files |= {f"{PARTS}/{part_name(target.sample_id)}": content, kept: original}
+    all_overrides = {name: protocol.overrides for name, protocol in plan.protocols.items()} | {
+        target.sample_id: move.overrides
+    }
+    recorded = GATE_OVERRIDES.dump_python(
+        {name: dict(gates) for name, gates in all_overrides.items() if gates}, mode="json", exclude_defaults=True
+    )
+    act = Act(action, str(target), before=f"{said[0]} ({kept})", after=said[1], why=reason.strip())
+    opened.commit({**manifest, "overrides": recorded}, [act], files)
+    return Change(before, after, *said)
+
+
+def _counted_again(plan: RunPlan, move: _Move) -> tuple[SampleResult, bytes]:
+    name = move.target.sample_id
+    protocols: Mapping[str, Protocol] = {
+        **plan.protocols,
+        name: replace(plan.protocols[name], overrides=move.overrides),
+    }
+    others = [other for other in plan.sample_ids if other != name]
+    with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
+        samples = located(plan.samples, move.inputs)
+        (done,) = execute(samples, protocols, scratch=Path(scratch), finished=others)
+    after = from_json(done.content)
+    if not isinstance(after, SampleResult):
+        faults = "; ".join(finding.message for finding in after.findings) if after else "no result"
+        raise UsageError(f"sample {name} cannot be counted again: {faults}", code="E115", hint="nothing was changed")
+    if after.file_sha256 != move.before.file_sha256:
+        raise IntegrityError(
+            f"the file of sample {name} is not the one that was counted",
+            code="E126",
+            hint="nothing was changed; restore the file, or count the sample in a new run",
+        )
+    recorded = replace(after, sample=move.before.sample)  # where the file lies today is no part of the result
+    return recorded, to_json(recorded)
+
+
+def _with(parts: Parts, sample_ids: Sequence[str], changed: SampleResult) -> Iterator[Counted]:
+    for outcome in parts.in_order(sample_ids):
+        yield changed if outcome.sample.sample_id == changed.sample.sample_id else outcome
+
+
+def _next_number(folder: Path) -> int:
+    return 1 + sum(1 for _ in (folder / KEPT).glob("*.json"))
+
+
+def _numbers(outcome: SampleResult, population: str) -> str:
+    rows = (row for row in outcome.decisions if row.population == population and row.value is not None)
+    return ", ".join(f"{row.parameter} {row.value:.6g}" for row in rows)
