@@ -22,7 +22,7 @@ def command(
     cd4_cd8: Annotated[float, typer.Option("--cd4-cd8", min=0, help="CD4 to CD8 among CAR-T cells.")] = 1.0,
     t_cells_per_ul: Annotated[
         float, typer.Option("--t-cells-per-ul", min=0, help="T cells without a CAR, cells/µL.")
-    ] = 150.0,
+    ] = 120.0,
     activation: Annotated[
         float, typer.Option("--activation", min=0, max=1, help="0: resting CAR-T cells; 1: dividing blasts.")
     ] = 0.0,

@@ -93,6 +93,7 @@ class Drawn:
 
     events: Mapping[str, int]
     sample_volume_ul: float
+    final_volume_ul: float
     beads_added: float
     acquired_volume_ul: float
     duration_seconds: float
@@ -222,6 +223,7 @@ def blood_tube(
     drawn = Drawn(
         events=_by_kind(recording),
         sample_volume_ul=sample_ul,
+        final_volume_ul=final_ul,
         beads_added=preparation.beads_added,
         acquired_volume_ul=acquired_ul,
         duration_seconds=recording.duration_seconds,

@@ -12,7 +12,10 @@ from cytocar.simulate.acquire import Preparation, SimulatedTube, blood_tube
 from cytocar.simulate.artefacts import Artefact
 from cytocar.simulate.cells import BRIGHT, Blood, CarStain
 
-_COLUMNS = ("file", "sample_id", "specimen", "count_method", "sample_volume_ul", "beads_added", "template")
+_COLUMNS = (
+    *("file", "sample_id", "specimen", "count_method"),
+    *("sample_volume_ul", "beads_added", "dilution_factor", "template"),
+)
 
 
 def simulate_tubes(
@@ -79,5 +82,7 @@ def _row(sample_id: str, path: Path, tube: SimulatedTube) -> dict[str, str]:
         "count_method": "beads" if has_beads else "volumetric",
         "sample_volume_ul": f"{tube.drawn.sample_volume_ul:g}",
         "beads_added": f"{tube.drawn.beads_added:g}" if has_beads else "",
+        # Without beads, the volume drawn counts: of blood that lyse solution diluted.
+        "dilution_factor": "" if has_beads else f"{tube.drawn.final_volume_ul / tube.drawn.sample_volume_ul:g}",
         "template": "cart-cd19fc",
     }

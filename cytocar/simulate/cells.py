@@ -158,9 +158,9 @@ class Blood:
     The default is a patient in the weeks after lymphodepletion: few lymphocytes, no B cells.
     """
 
-    cd4_t_cells: float = 60.0
-    cd8_t_cells: float = 85.0
-    double_negative_t_cells: float = 5.0
+    cd4_t_cells: float = 48.0
+    cd8_t_cells: float = 68.0
+    double_negative_t_cells: float = 4.0
     nk_cells: float = 60.0
     cd8_nk_cells: float = 30.0
     b_cells: float = 0.0

@@ -34,4 +34,4 @@ def test_a_tube_without_beads_is_counted_by_its_volume(tmp_path: Path) -> None:
 
     with sheet.open(encoding="utf-8", newline="") as file:
         row = next(csv.DictReader(file))
-    assert (row["count_method"], row["beads_added"]) == ("volumetric", "")
+    assert (row["count_method"], row["beads_added"], row["dilution_factor"]) == ("volumetric", "", "250")
