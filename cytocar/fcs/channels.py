@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cytocar.errors import ReadError
 from cytocar.events import Channel
@@ -13,6 +14,8 @@ from cytocar.fcs.segments import whole_number
 from cytocar.findings import Finding, Outcome
 
 MAXIMUM_BITS = 64
+MAXIMUM_CHANNELS = 50_000
+"""Twice the genes of a single-cell experiment, the widest files there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +23,15 @@ class Description:
     """The channels of a data set, how they may be stored (the declared way first), and what was noticed.
 
     ``widths`` is for ASCII data: the characters of each value, or None where numbers are separated instead.
+    ``describes_more`` says that TEXT has keywords for more channels than ``$PAR`` counts.
     """
 
     channels: tuple[Channel, ...]
     stored: Stored
     layouts: tuple[tuple[Field, ...], ...] = ()
     widths: tuple[int, ...] | None = None
-    findings: tuple[Finding, ...] = field(default=())
+    describes_more: bool = False
+    findings: tuple[Finding, ...] = ()
 
 
 def number(text: str | None) -> float | None:
@@ -79,7 +84,8 @@ def describe_channels(keywords: Mapping[str, str]) -> Description:
             for channel, kind, width in zip(channels, kinds, widths, strict=True)
         ]
         layouts.append(tuple(fields))
-    return Description(channels, stored, tuple(layouts), findings=findings)
+    describes_more = f"$P{count + 1}B" in keywords
+    return Description(channels, stored, tuple(layouts), describes_more=describes_more, findings=findings)
 
 
 def _needed(keywords: Mapping[str, str], key: str) -> str:
@@ -104,7 +110,7 @@ def _unusable(key: str, value: str) -> ReadError:
 def _needed_count(keywords: Mapping[str, str]) -> int:
     spelled = _needed(keywords, "$PAR")
     count = whole_number(spelled)
-    if count is None or count == 0 or count > len(keywords):  # each channel needs keywords of its own
+    if not count or count > min(len(keywords), MAXIMUM_CHANNELS):  # each channel needs keywords of its own
         raise _unusable("$PAR", spelled)
     return count
 
@@ -222,8 +228,8 @@ def _amplification(spelled: str) -> tuple[float | None, float | None, bool]:
 
 def _channel_findings(channels: list[Channel], unnamed: list[str], log_zero: list[str]) -> tuple[Finding, ...]:
     findings = []
-    names = [channel.detector for channel in channels]
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    times = Counter(channel.detector for channel in channels)
+    repeated = sorted(name for name, count in times.items() if count > 1)
     if repeated:
         findings.append(("W208", Outcome.REVIEW, f"several channels have the same name: {', '.join(repeated)}"))
     if unnamed:

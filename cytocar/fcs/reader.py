@@ -200,6 +200,7 @@ def _source(path: Path, found: DataSet, description: Description, size: int) -> 
             sizes=tuple(layout.event_bytes for layout in layouts),
             text=Claim("HEADER", text_first, text_first + found.text.length - 1),
             available=size - found.base,
+            may_be_padded=not description.describes_more,
         )
     )
     fields = description.layouts[place.layout]

@@ -19,6 +19,10 @@ HEADER_BYTES = 58
 CRC_BYTES = 8
 """FCS 3.1, section 3.6: what may follow the last segment."""
 
+DISK_BLOCK = 512
+LARGEST = 1 << 62
+"""No file is longer, and no offset beyond it can be sought."""
+
 _SIGNATURE = re.compile(rb"FCS\d\.\d")
 
 
@@ -57,7 +61,7 @@ class Place:
 
 
 def whole_number(text: str) -> int | None:
-    """Return the whole number that an FCS value spells, or None.
+    """Return the whole number that an FCS value spells, or None where it spells none that a file could mean.
 
     Blank and zero padding are common, and FCS 2.0 files of one vendor write ``1280F`` (``float-1_event.fcs``).
 
@@ -69,8 +73,8 @@ def whole_number(text: str) -> int | None:
     spelled = re.match(r"\s*(\d{1,18})(?:\.0*)?(?:[eE]\+?(\d{1,2}))?", text)
     if spelled is None:
         return None
-    digits, exponent = int(spelled[1]), int(spelled[2] or 0)
-    return digits * int(10**exponent)
+    value = int(spelled[1]) * int(10 ** int(spelled[2] or 0))
+    return value if value < LARGEST else None
 
 
 def claim(source: str, first: str, last: str) -> Claim | None:
@@ -146,16 +150,17 @@ class Question:
     Parameters
     ----------
     claims : tuple of Claim
-        What HEADER and TEXT say, the more trusted first.
+        What HEADER and TEXT say.
     declared_events : int, optional
         ``$TOT``.
-    sizes : tuple of (int, int)
-        For each way in which events may be stored, the bytes of one event and the bytes around all of them: (8, 0) for
-        four 16-bit integers. The declared way first.
-    text_last : int
-        Last byte of TEXT, which DATA cannot overlap where TEXT comes first.
+    sizes : tuple of int
+        Bytes of one event, for each way in which events may be stored; the declared way first.
+    text : Claim
+        Where TEXT lies, which DATA cannot overlap.
     available : int
         Bytes from the start of the data set to the end of the file.
+    may_be_padded : bool
+        Whether nothing else speaks for events that are longer than declared.
     """
 
     claims: tuple[Claim, ...]
@@ -163,6 +168,7 @@ class Question:
     sizes: tuple[int, ...]
     text: Claim
     available: int
+    may_be_padded: bool = True
 
     def fits(self, first: int, length: int) -> bool:
         """Whether bytes of that length lie inside the file and outside TEXT."""
@@ -185,7 +191,8 @@ def locate_data(question: Question) -> Place:
        file, else HEADER.
     2. The declared bits are tried first, then values stored in the next wider word (10 bits in 16).
     3. Without ``$TOT`` (optional in FCS 2.0) the length of DATA gives the number of events, if it divides evenly.
-    4. Longer DATA than ``$TOT`` needs is accepted where it is no whole number of events: the surplus is padding.
+    4. DATA that is longer by less than a disk block (512 bytes), and by no whole number of events, is padded. HEADER
+       and TEXT must agree on it, and TEXT must not describe more channels than ``$PAR`` counts.
     5. DATA whose end is wrong is accepted where ``$TOT`` events end exactly with the file (or its CRC): an end equal to
        the start (Intellicyt iQue), or an end that is no whole number of events away.
 
@@ -235,7 +242,9 @@ def _nearly(question: Question, events: int) -> Place | None:
             continue
         if question.ends_file(place.first + needed) and (place.length <= 1 or place.length % event_bytes):
             return Place(place.first, events, 0, (_wrong_end(place, needed), *_said(question, place)))
-        if place.length > needed and place.length % event_bytes and place.last <= question.available:
+        agreed = all((other.first, other.length) == (place.first, place.length) for other in question.claims)
+        padded = 0 < place.length - needed < DISK_BLOCK and place.length % event_bytes
+        if padded and agreed and len(question.claims) > 1 and question.may_be_padded:
             return Place(place.first, events, 0, (_padding(place, needed), *_said(question, place)))
     return None
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from cytocar.errors import ReadError
 
-MAXIMUM_BYTES = 1 << 25
-MAXIMUM_PAIRS = 1_000_000
+MAXIMUM_BYTES = 1 << 24
+MAXIMUM_PAIRS = 500_000
+SEARCHED_BYTES = 1 << 20
 MAXIMUM_KEY = 1000
 
 _BLANK = " \t\r\n\x00"
@@ -58,6 +59,8 @@ def parse_text(segment: bytes, *, delimiter: bytes | None = None) -> Text:
     {'$P1S': '', '$P1N': 'FITC/PE-A', '$TOT': '0012'}
     """
     mark = delimiter or segment.lstrip(b" \x00")[:1]
+    if not mark:
+        raise _unreadable("TEXT is blank")
     segment = _without_data(segment, mark)
     tokens = _tokens(segment, mark)
     keywords: dict[str, str] = {}
@@ -128,6 +131,7 @@ def _standard_pairs(segment: bytes, mark: bytes) -> dict[str, str]:
     A value with a single delimiter inside (flowCore writes such files) turns keys into values up to the next one.
     """
     between = re.escape(mark)
+    segment = segment[:SEARCHED_BYTES]
     found = re.findall(
         between + rb"\s*(" + _STANDARD + rb")\s*" + between + rb"([^" + between + rb"]*)(?=" + between + rb")", segment
     )
