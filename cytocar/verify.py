@@ -6,12 +6,10 @@ manifest proves every other file; what the run was made from (FCS files, sheet, 
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,6 +32,7 @@ from cytocar.recorded import located, recorded_plan
 from cytocar.results import Counted
 from cytocar.run_folder import REVISIONS, Parts, package_file, table_files
 from cytocar.run_lock import LOCK
+from cytocar.table_difference import differences
 from cytocar.template.canonical import template_sha256
 from cytocar.template.load import read_template
 from cytocar.template.lock import LockStatus
@@ -208,25 +207,8 @@ def _what_changed(run: Path, manifest: Manifest, name: str, content: bytes) -> I
     if expected is None or expected == content:
         yield _changed(name, "was changed")
         return
-    before = expected.decode().split("\n")
-    after = content.decode("utf-8", "replace").split("\n")
-    told = False
-    for kind, start, end, new_start, new_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if kind == "equal":
-            continue
-        told = True
-        if kind == "replace" and end - start == new_end - new_start:
-            for was, now, line in zip(
-                before[start:end], after[new_start:new_end], range(new_start, new_end), strict=True
-            ):
-                yield _changed(f"{name} line {line + 1}", _cells_changed(before[0], was, now))
-            continue
-        for was in before[start:end]:
-            yield _changed(f"{name} line {new_start + 1}", f"a line was removed: {was[:60]}")
-        for line in range(new_start, new_end):
-            yield _changed(f"{name} line {line + 1}", f"a line was added: {after[line][:60]}")
-    if not told:
-        yield _changed(name, "was changed in its encoding")
+    for found in differences(expected, content):
+        yield _changed(f"{name} line {found.line}", found.message)
 
 
 def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
@@ -241,17 +223,6 @@ def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
         return package_file(plan.medians)
     again = table_files(Parts(run / "parts").in_order(plan.sample_ids), plan.medians).get(name)
     return again if again and hashlib.sha256(again).hexdigest() == manifest["files"][name] else None
-
-
-def _cells_changed(header: str, was: str, now: str) -> str:
-    try:
-        names, old, new = (next(csv.reader([line]), []) for line in (header, was, now))
-    except csv.Error:
-        return "was changed"
-    if not (len(names) == len(old) == len(new)):
-        return f"holds {now.strip()[:60]!r}, was {was.strip()[:60]!r}"
-    cells = [f"{name} holds {b!r}, was {a!r}" for name, a, b in zip(names, old, new, strict=True) if a != b]
-    return f"{old[0]}: {', '.join(cells)}" if cells else "was changed in its quotes"
 
 
 # ---------------------------------------------------------------- what the run was made from

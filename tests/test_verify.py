@@ -83,7 +83,7 @@ def test_a_cell_changed_is_named_with_line_and_column(run: Path) -> None:
     was, row[column] = row[column], "9999"
     counts.write_text("\n".join([*lines[:2], ",".join(row), *lines[3:], ""]), "utf-8")
     assert [check.place for check in changed(run)] == ["counts.csv line 3"]
-    assert changed(run)[0].message == f"d9: car_per_ul holds '9999', was '{was}'"
+    assert changed(run)[0].message == f"d9: car_per_ul is '9999', was '{was}'"
 
 
 def test_a_line_removed_from_a_table_is_named(run: Path) -> None:

@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "sheet": "Draft and check sample sheets.",
     "simulate": "Write FCS files of stained blood with known truth.",
     "override": "Move one gate of one sample, with a reason; reversible.",
+    "reproduce": "Do a run again from its manifest and compare.",
     "verify": "Compare a run with what was recorded about it.",
     "explain": "Explain a warning or error code.",
 }

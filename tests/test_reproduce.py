@@ -1,0 +1,53 @@
+"""A run done again from its manifest gives the same bytes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.runs import cytocar_command, small_run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_run(tmp_path_factory.mktemp("reproduce"))
+
+
+def test_a_run_is_reproduced_byte_for_byte(finished: Path) -> None:
+    before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
+    answer = cytocar_command("reproduce", finished, "-j", "1", "-q")
+    assert answer.code == 0, answer.stdout
+    assert [line.split()[0] for line in answer.stdout.splitlines()] == ["same"] * 4
+    assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
+
+
+def test_two_jobs_give_the_bytes_of_one(finished: Path) -> None:
+    assert cytocar_command("reproduce", finished, "-j", "2", "-q").code == 0
+
+
+def test_an_override_is_reproduced(finished: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    who = ("--reason", "dim", "--by", "A. Muster")
+    assert cytocar_command("override", run, "d9", "car_t", "--value", "20000", *who).code == 0
+    assert cytocar_command("reproduce", run, "-j", "1", "-q").code == 0
+
+
+def test_inputs_may_have_moved(finished: Path, tmp_path: Path) -> None:
+    archive = shutil.copytree(finished.parent / "inputs", tmp_path / "archive")
+    assert cytocar_command("reproduce", finished, "--inputs", archive, "-j", "1", "-q").code == 0
+
+
+def test_what_differs_is_named(finished: Path, tmp_path: Path) -> None:
+    archive = shutil.copytree(finished.parent / "inputs", tmp_path / "archive")
+    shutil.copy(archive / "day0.fcs", archive / "day9.fcs")
+    answer = cytocar_command("reproduce", finished, "--inputs", archive, "-j", "1", "-q")
+    assert answer.code == 4
+    assert "differs  counts.csv" in answer.stdout
+    assert "line 3: d9: " in answer.stdout
+    assert "error[E127]" in answer.stderr
+
+
+def test_only_a_finished_run_is_reproduced(tmp_path: Path) -> None:
+    assert cytocar_command("reproduce", tmp_path).code == 2
