@@ -12,7 +12,7 @@ from cytocar.template.gatingml.applied import applied_to
 from cytocar.template.gatingml.merge import Origin
 from cytocar.template.gatingml.read import read_gatingml
 from cytocar.template.gatingml.reunite import export_gatingml, reunite
-from cytocar.template.model import Template
+from cytocar.template.model import BooleanGate, Population, Template
 from tests.template.gatingml.documents import small_table, templates
 
 EVENTS = small_table()
@@ -45,3 +45,20 @@ def test_the_document_alone_holds_the_same_events(template: Template) -> None:
     before, after = walk(EVENTS, template), walk(EVENTS, document.template)
     for identifier, name in origin.names.items():
         assert np.array_equal(before[name].mask, after[identifier].mask), name
+
+
+@slowly
+@given(template=templates())
+def test_a_child_lies_within_its_parent_and_adds_up_with_its_complement(template: Template) -> None:
+    complements = tuple(
+        Population(name=f"rest of {one.name}", parent=one.parent, gate=BooleanGate(kind="boolean", none_of=(one.name,)))
+        for one in template.populations
+    )
+    both = template.model_copy(update={"populations": template.populations + complements})
+    populations = walk(EVENTS, both)
+    for one in template.populations:
+        child, rest = populations[one.name].mask, populations[f"rest of {one.name}"].mask
+        parent = populations[one.parent].mask
+        assert not (child & ~parent).any()
+        assert not (child & rest).any()
+        assert np.array_equal(child | rest, parent)
