@@ -1,0 +1,112 @@
+"""Tables of what was measured, as Markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.suite import CYTOCAR, FLOWKIT, Row
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def machine() -> str:
+    """Return date, processor, cores and versions in one line."""
+    import numpy
+
+    from cytocar import __version__
+
+    processor = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        named = [
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ]
+        processor = named[0] if named else processor
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {processor}, {os.cpu_count()} cores, {platform.system()}, "
+        f"Python {platform.python_version()}, NumPy {numpy.__version__}, cytocar {__version__}"
+    )
+
+
+def gating_table(rows: Sequence[Row]) -> str:
+    """Return times and memory of gating, with ratios to cytocar."""
+    ours = {row.task: row.measured for row in rows if row.program == CYTOCAR}
+    theirs = {row.task: row.measured for row in rows if row.program == FLOWKIT}
+    lines = []
+    for row in rows:
+        inside, mine, peer = row.measured.inside_s, ours[row.task].inside_s, theirs.get(row.task)
+        slower = "" if inside is None or mine is None else f"{inside / mine:.1f}"
+        faster = "" if peer is None else f"{peer.process_s / row.measured.process_s:.1f}"
+        lines.append(
+            (
+                row.task,
+                row.program,
+                _ms(inside),
+                slower,
+                _ms(row.measured.process_s),
+                faster,
+                f"{row.measured.peak_mb:.0f}",
+            )
+        )
+    header = (
+        "data",
+        "program",
+        "in process, ms",
+        "times cytocar's",
+        "whole process, ms",
+        "FlowKit's is longer by",
+        "peak memory, MB",
+    )
+    return _table(header, lines)
+
+
+def reading_table(rows: Sequence[Row]) -> str:
+    """Return times of reading, with ratios to reading the bytes alone."""
+    floor = rows[0].measured.inside_s or 1.0
+    lines = [
+        (
+            row.task,
+            row.program,
+            _ms(row.measured.inside_s),
+            f"{(row.measured.inside_s or 0) / floor:.1f}",
+            f"{row.measured.peak_mb:.0f}",
+        )
+        for row in rows
+    ]
+    return _table(("data", "program", "in process, ms", "times the bytes alone", "peak memory, MB"), lines)
+
+
+def start_up_table(seconds: Mapping[str, float]) -> str:
+    """Return start-up times, and what each adds to a bare interpreter."""
+    bare = next(iter(seconds.values()))
+    lines = [(f"`{name}`", _ms(value), _ms(value - bare)) for name, value in seconds.items()]
+    return _table(("command", "ms", "over a bare interpreter, ms"), lines)
+
+
+def write_between_marks(path: Path, text: str) -> None:
+    """Put text between the two marks of a document.
+
+    Raises
+    ------
+    ValueError
+        If the document lacks the marks.
+    """
+    document = path.read_text(encoding="utf-8")
+    if BEGIN not in document or END not in document:
+        raise ValueError(f"{path} lacks the lines {BEGIN} and {END}")
+    before, after = document.split(BEGIN)[0], document.split(END)[1]
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def _ms(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:,.0f}" if seconds >= 0.1 else f"{seconds * 1000:.1f}"
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

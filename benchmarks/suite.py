@@ -1,0 +1,126 @@
+"""What is measured: every program on the same files and gates, in turn, and whether they count the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.gates import TEMPLATE, plain_gates
+from benchmarks.measure import Measurement, measure
+
+PEERS = Path(__file__).with_name("peers")
+FLOWKIT, FLOWUTILS, CYTOCAR = "FlowKit", "FlowIO + flowutils", "cytocar"
+COMMAND = "`cytocar gate -o`"
+
+
+@dataclass(frozen=True, slots=True)
+class Pythons:
+    """The interpreters that hold the programs; one that is None is left out."""
+
+    flowkit: Path | None
+    fcsparser: Path | None
+    cytocar: Path = Path(sys.executable)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table: a program on a task."""
+
+    task: str
+    program: str
+    measured: Measurement
+
+
+def gate_one_file(path: Path, pythons: Pythons, folder: Path, *, repeats: int) -> list[Row]:
+    """Measure the nine gates on one file, in process and as a whole command."""
+    return [*_gate([path], path.stem, pythons, folder, repeats), _command([path], path.stem, folder, repeats, jobs=1)]
+
+
+def gate_plate(paths: Sequence[Path], pythons: Pythons, folder: Path, *, repeats: int) -> list[Row]:
+    """Measure the nine gates on many files: FlowKit's session on all cores, the others one file after the other."""
+    task = f"{len(paths)} wells"
+    jobs = [_command(paths, task, folder, repeats, jobs=count) for count in (1, 2)]
+    return [*_gate(paths, task, pythons, folder, repeats), *jobs]
+
+
+def read_one_file(path: Path, pythons: Pythons, folder: Path, *, repeats: int) -> Iterator[Row]:
+    """Measure reading every channel of a file into memory, and reading its bytes alone."""
+    readers = [
+        ("the bytes alone", "bytes", pythons.cytocar),
+        (CYTOCAR, "cytocar", pythons.cytocar),
+        ("FlowIO", "flowio", pythons.flowkit),
+        ("FlowCal", "flowcal", pythons.flowkit),
+        ("fcsparser", "fcsparser", pythons.fcsparser),
+    ]
+    for program, name, python in readers:
+        if python is not None:
+            yield Row(path.stem, program, _measured(_script(python, "read_all", name, path), python, repeats))
+
+
+def start_up(repeats: int) -> dict[str, float]:
+    """Return seconds from start to end of a bare interpreter and of commands that do nothing."""
+    commands = {
+        "python -c pass": ["-c", "pass"],
+        "import numpy": ["-c", "import numpy"],
+        "import cytocar": ["-c", "import cytocar"],
+        "cytocar --help": ["-m", "cytocar", "--help"],
+        "cytocar gate --help": ["-m", "cytocar", "gate", "--help"],
+    }
+    return {
+        name: measure([sys.executable, *arguments], repeats=repeats).process_s for name, arguments in commands.items()
+    }
+
+
+def disagreements(rows: Sequence[Row]) -> list[str]:
+    """Return a line for each program whose counts differ from the first program's on the same task."""
+    first: dict[str, Row] = {}
+    said = []
+    for row in rows:
+        if row.measured.counts is None:
+            continue
+        reference = first.setdefault(row.task, row)
+        if row.measured.counts != reference.measured.counts:
+            said.append(f"{row.task}: {row.program} and {reference.program} count differently")
+    return said
+
+
+def _gate(paths: Sequence[Path], task: str, pythons: Pythons, folder: Path, repeats: int) -> Iterator[Row]:
+    asked = folder / "gates.json"
+    asked.write_text(json.dumps(plain_gates()), encoding="utf-8")
+    programs = [
+        (FLOWKIT, pythons.flowkit, "gate_flowkit", asked),
+        (FLOWUTILS, pythons.flowkit, "gate_flowutils", asked),
+        (CYTOCAR, pythons.cytocar, "gate_cytocar", TEMPLATE),
+    ]
+    for program, python, script, gates in programs:
+        if python is not None:
+            yield Row(task, program, _measured(_script(python, script, gates, *paths), python, repeats))
+
+
+def _command(paths: Sequence[Path], task: str, folder: Path, repeats: int, *, jobs: int) -> Row:
+    run = folder / "run"
+    best = None
+    for _ in range(repeats):
+        shutil.rmtree(run, ignore_errors=True)
+        arguments = ["-t", TEMPLATE, "-o", run, "-j", str(jobs), "--count-method", "none", "-q"]
+        command = [sys.executable, "-m", "cytocar", "gate", *paths, *arguments]
+        measured = _measured(command, Path(sys.executable), 1)
+        best = measured if best is None or measured.process_s < best.process_s else best
+    if best is None:
+        raise ValueError("repeats must be at least 1")
+    return Row(task, f"{COMMAND} with {jobs} process{'es' if jobs > 1 else ''}", best)
+
+
+def _script(python: Path, name: str, *arguments: str | Path) -> list[str | Path]:
+    """Return the command that runs a script of ``peers``: as a module where cytocar must be found, else as a file."""
+    how = ["-m", f"benchmarks.peers.{name}"] if python == Path(sys.executable) else [PEERS / f"{name}.py"]
+    return [python, *how, *arguments]
+
+
+def _measured(command: Sequence[str | Path], python: Path, repeats: int) -> Measurement:
+    bare = measure([str(python), "-c", "pass"], repeats=1)
+    return measure([str(part) for part in command], repeats=repeats, bare_mb=bare.peak_mb)
