@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 LEVEL = 0.95
@@ -73,9 +74,7 @@ UNKNOWN = Estimate(None, None, None)
 
 
 def _z(level: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri((1 + level) / 2))
+    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def poisson_interval(x: int, level: float = LEVEL) -> tuple[float, float]:
