@@ -27,9 +27,9 @@ def command(
     from cytocar.cli.gate import count_to_folder
     from cytocar.clinical import read_record
     from cytocar.figures.course import draw_course
-    from cytocar.figures.patient import draw_acute
     from cytocar.inputs import collect
     from cytocar.plan import make_plan
+    from cytocar.report.course_folder import CourseOptions, write_course
     from cytocar.series import join
     from cytocar.simulate import sample_course
 
@@ -39,15 +39,14 @@ def command(
     sheet = sample_course(folder, seed=seed)
     run = folder / "run"
     count_to_folder(make_plan(collect([], sheet=sheet)), run, jobs=jobs)
-    points = join([run]).points
+    series = join([run])
     record = read_record(folder / "clinical.csv", folder / "interventions.csv")
-    title = "The sample course (simulated tubes)"
-    for suffix in ("png", "svg"):
-        draw_course(points, folder / f"course.{suffix}", title=title)
-        draw_acute(points, record, folder / f"first-weeks.{suffix}", title=title)
-    _show(points)
+    draw_course(series.points, folder / "course.png", title="The sample course (simulated tubes)")
+    options = CourseOptions(scores=("car-hematotox",), decline=True, shade="dasatinib")
+    page = write_course(series, record, folder / "course", options=options)
+    _show(series.points)
     screen.say(
-        f"\ntables: {run}/counts.csv and others\ncurve: {folder}/course.png, {folder}/first-weeks.png\n"
+        f"\ntables: {run}/counts.csv and others\ncurve: {folder}/course.png\nfigures, kinetics and report: {page}\n"
         f"the same by hand: cytocar gate {sheet} -o RUN"
     )
 

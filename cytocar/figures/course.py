@@ -152,7 +152,7 @@ def car_t_panel(axes: Axes, points: Sequence[CoursePoint], *, within: Days = EVE
             axes.plot(
                 point.day, 0.03, marker="x", color=GREY, ms=4.5, transform=axes.get_xaxis_transform(), clip_on=False
             )
-    _room_for_decades(axes, points)
+    _room_around(axes, points)
 
 
 def ratio_panel(axes: Axes, points: Sequence[CoursePoint], *, within: Days = EVER) -> None:
@@ -262,9 +262,10 @@ def _name_peak(axes: Axes, points: Sequence[CoursePoint], within: Days) -> None:
     )
 
 
-def _room_for_decades(axes: Axes, points: Sequence[CoursePoint]) -> None:
-    """Set whole decades around everything that is drawn, at least two."""
-    drawn = [limit for point in points for limit in (point.car_lloq_per_ul, point.car_lod_per_ul) if limit]
+def _room_around(axes: Axes, points: Sequence[CoursePoint]) -> None:
+    """Set limits around everything that is drawn, two decades apart at least."""
+    drawn = [limit for point in points if (limit := point.car_lloq_per_ul)]
+    drawn += [limit for point in points if point.car_result in _CENSORED and (limit := _limit_of(point))]
     for point in points:
         if point.quantified:
             value = _value(point)
@@ -272,5 +273,5 @@ def _room_for_decades(axes: Axes, points: Sequence[CoursePoint]) -> None:
     if not drawn:
         axes.set_ylim(0.1, 1000)
         return
-    low, high = math.floor(math.log10(min(drawn) * 0.8)), math.ceil(math.log10(max(drawn) * 1.5))
-    axes.set_ylim(10.0**low, 10.0 ** max(high, low + 2))
+    low, high = min(drawn) / 2, max(drawn) * 4
+    axes.set_ylim(low, max(high, 100 * low))

@@ -20,6 +20,9 @@ def test_the_demo_retells_the_published_course(cytocar: Cytocar, tmp_path: Path)
     enough = float(rows[730]["car_per_ul"]) >= float(rows[730]["car_lod_per_ul"])
     assert enough == (rows[730]["car_result"] != "not_detected")
     assert (tmp_path / "course" / "course.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "course" / "course" / "course.html").is_file()
+    with (tmp_path / "course" / "course" / "scores.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["value"] for row in csv.DictReader(file)] == ["2"]  # as the case reports it
     assert done.stdout.splitlines()[0].split()[:2] == ["day", "CAR-T"]
     assert len(done.stdout.splitlines()) == len(rows) + 1
 
