@@ -16,12 +16,13 @@ from cytocar.simulate import Artefact, Blood, Brightness, Preparation, sample_co
 def command(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where the files go; a new folder.")],
     car_per_ul: Annotated[
-        list[float], typer.Option("--car-per-ul", min=0, help="True CAR-T cells/µL; repeat for several levels.")
+        list[float],
+        typer.Option("--car-per-ul", min=0, max=100_000, help="True CAR-T cells/µL; repeat for several levels."),
     ] = [100.0],  # noqa: B006 -- Typer copies it
-    tubes: Annotated[int, typer.Option("--tubes", min=1, help="Tubes at each level.")] = 1,
-    cd4_cd8: Annotated[float, typer.Option("--cd4-cd8", min=0, help="CD4 to CD8 among CAR-T cells.")] = 1.0,
+    tubes: Annotated[int, typer.Option("--tubes", min=1, max=10_000, help="Tubes at each level.")] = 1,
+    cd4_cd8: Annotated[float, typer.Option("--cd4-cd8", min=0, max=1000, help="CD4 to CD8 among CAR-T cells.")] = 1.0,
     t_cells_per_ul: Annotated[
-        float, typer.Option("--t-cells-per-ul", min=0, help="T cells without a CAR, cells/µL.")
+        float, typer.Option("--t-cells-per-ul", min=0, max=100_000, help="T cells without a CAR, cells/µL.")
     ] = 120.0,
     activation: Annotated[
         float, typer.Option("--activation", min=0, max=1, help="0: resting CAR-T cells; 1: dividing blasts.")
@@ -29,9 +30,13 @@ def command(
     stain: Annotated[Brightness, typer.Option("--stain", help="How bright CAR-T cells are.")] = Brightness.BRIGHT,
     sample_volume_ul: Annotated[
         float | None,
-        typer.Option("--sample-volume-ul", min=1, help="Blood per tube; without it enough for some 300 CAR-T cells."),
+        typer.Option(
+            "--sample-volume-ul", min=1, max=1000, help="Blood per tube; without it enough for some 300 CAR-T cells."
+        ),
     ] = None,
-    beads_added: Annotated[float, typer.Option("--beads-added", min=0, help="Beads per tube; 0: none.")] = 20_000.0,
+    beads_added: Annotated[
+        float, typer.Option("--beads-added", min=0, max=1_000_000, help="Beads per tube; 0: none.")
+    ] = 20_000.0,
     artefact: Annotated[list[Artefact], typer.Option("--artefact", help="What goes wrong; repeat for several.")] = [],  # noqa: B006 -- Typer copies it
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Same options and seed, same events.")] = None,
     course: Annotated[

@@ -10,9 +10,10 @@ drops every doublet loses nothing, and one that keeps doublets counts too many.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from cytocar.events import EventTable
 from cytocar.fcs.write import write_fcs
 from cytocar.simulate.artefacts import SPOIL, Artefact, Recording
-from cytocar.simulate.cells import BACKGROUND_KINDS, BRIGHT, Blood, CarStain, car_kinds
+from cytocar.simulate.cells import BACKGROUND_KINDS, BRIGHT, Blood, CarStain, CellKind, car_kinds
 from cytocar.simulate.drawing import Mixture, draw, draw_numbers
 from cytocar.simulate.instrument import (
     FLUORESCENCE,
@@ -31,41 +32,11 @@ from cytocar.simulate.instrument import (
     spillover_keyword,
 )
 from cytocar.simulate.particles import Particles
+from cytocar.simulate.preparation import Preparation, Volumes
 
 MARKERS = dict(zip(FLUORESCENCE, ("CD3", "CD19-Fc", "7-AAD", "CD2", "CD56", "CD8", "CD4", "CD45"), strict=True))
 _SECONDS_PER_TICK = 0.01
 _FIRST_TUBE = datetime(2024, 3, 4, 9, 30)  # a cytometer's $DATE and $BTIM carry no time zone
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """How the blood was prepared and acquired.
-
-    Parameters
-    ----------
-    sample_volume_ul : float, optional
-        Blood pipetted; without it what ``volume_for`` says.
-    beads_added : float
-        Beads in the tube, 0 for none.
-    drawn_share : float
-        Part of the tube that the cytometer draws.
-    flow_ul_per_min : float
-        Speed of the sample.
-    stored_below_ssc : float, optional
-        Events with a larger side scatter are not stored: keeps granulocytes out of files about rare cells.
-    doublet_share, bead_doublet_share, debris_share, sticky_share : float
-        See ``cytocar.simulate.drawing.Mixture``.
-    """
-
-    sample_volume_ul: float | None = None
-    beads_added: float = 20_000.0
-    drawn_share: float = 0.9
-    flow_ul_per_min: float = 120.0
-    stored_below_ssc: float | None = None
-    doublet_share: float = 0.02
-    bead_doublet_share: float = 0.004
-    debris_share: float = 0.15
-    sticky_share: float = 0.0001
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +106,6 @@ class SimulatedTube:
         return path
 
 
-def volume_for(car_per_ul: float) -> float:
-    """Return the blood to pipette, µL: enough for some 300 CAR-T cells, within 50 and 300, as a laboratory would.
-
-    >>> volume_for(1000), volume_for(3), volume_for(0.2)
-    (50.0, 100.0, 300.0)
-    """
-    return float(np.clip(300 / max(car_per_ul, 1e-6), 50, 300))
-
-
 def blood_tube(
     *,
     car_per_ul: float,
@@ -185,19 +147,81 @@ def blood_tube(
     True
     """
     blood, preparation = blood or Blood(), preparation or Preparation()
-    sequence = np.random.SeedSequence(seed) if isinstance(seed, int) else seed
-    # A stream for each stage: a tube with an artefact holds the very cells of the tube without it.
-    streams = [np.random.Generator(np.random.PCG64DXSM(child)) for child in _children(sequence, 5)]
-    sample_ul = preparation.sample_volume_ul or volume_for(car_per_ul)
-    final_ul = max(500.0, 4 * sample_ul)  # lyse solution is not washed off
-    acquired_ul = preparation.drawn_share * final_ul
+    volumes = preparation.volumes(car_per_ul)
+    kinds = _kinds_per_ul(car_per_ul, car_cd4_cd8, blood, stain)
+    streams = _streams(seed)
+    mixture = _mixture(kinds, blood, preparation, volumes)
+    particles, names = draw(mixture, draw_numbers(mixture, streams.numbers), streams.particles)
+    particles = particles.take(np.flatnonzero(_is_stored(particles, preparation)))
+    duration = 60 * volumes.acquired_ul / preparation.flow_ul_per_min
+    recording = Recording(
+        columns=measure(particles, streams.noise),
+        seconds=streams.arrival.uniform(0, duration, len(particles)),
+        origin=particles.origin,
+        kinds=names,
+        duration_seconds=duration,
+        markers=MARKERS,
+        spillover=spillover_keyword(),
+    )
+    wanted = [artefact for artefact in Artefact if artefact in set(artefacts)]
+    for artefact in wanted:
+        recording = SPOIL[artefact](recording, streams.artefacts)
+    drawn = Drawn(
+        events=_by_kind(recording),
+        sample_volume_ul=volumes.sample_ul,
+        final_volume_ul=volumes.final_ul,
+        beads_added=preparation.beads_added,
+        acquired_volume_ul=volumes.acquired_ul,
+        duration_seconds=recording.duration_seconds,
+        artefacts=tuple(wanted),
+    )
+    return _saved(recording.in_order_of_arrival(), _truth(kinds, blood.dead_share), drawn, acquired_at)
 
+
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    """A random stream for each stage: a tube with an artefact holds the very cells of the tube without it."""
+
+    numbers: np.random.Generator
+    particles: np.random.Generator
+    noise: np.random.Generator
+    arrival: np.random.Generator
+    artefacts: np.random.Generator
+
+
+def _streams(seed: int | np.random.SeedSequence) -> _Streams:
+    """Return the streams of a seed. A SeedSequence is not counted as having spawned, so that it may be used twice."""
+    root = np.random.SeedSequence(seed) if isinstance(seed, int) else seed
+    children = (
+        np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, stage), pool_size=root.pool_size)
+        for stage in range(5)
+    )
+    return _Streams(*(np.random.Generator(np.random.PCG64DXSM(child)) for child in children))
+
+
+def _kinds_per_ul(
+    car_per_ul: float, car_cd4_cd8: float, blood: Blood, stain: CarStain
+) -> tuple[tuple[CellKind, float], ...]:
+    """Return every kind of cell in the blood with its concentration."""
+    for name, value in (("car_per_ul", car_per_ul), ("car_cd4_cd8", car_cd4_cd8), *blood.per_ul().items()):
+        if not (isfinite(value) and value >= 0):
+            raise ValueError(f"{name} is {value}, and must be 0 or more")
     cd4, cd8 = car_kinds(stain, activation=blood.activation)
     cd4_per_ul = car_per_ul * car_cd4_cd8 / (1 + car_cd4_cd8)
-    per_ul = {cd4.name: cd4_per_ul, cd8.name: car_per_ul - cd4_per_ul, **blood.per_ul()}
-    drawn_blood_ul = sample_ul * preparation.drawn_share
-    mixture = Mixture(
-        kinds=[(kind, per_ul[kind.name] * drawn_blood_ul) for kind in (cd4, cd8, *BACKGROUND_KINDS)],
+    others = blood.per_ul()
+    return (
+        (cd4, cd4_per_ul),
+        (cd8, car_per_ul - cd4_per_ul),
+        *((kind, others[kind.name]) for kind in BACKGROUND_KINDS),
+    )
+
+
+def _mixture(
+    kinds: Sequence[tuple[CellKind, float]], blood: Blood, preparation: Preparation, volumes: Volumes
+) -> Mixture:
+    drawn_blood_ul = volumes.sample_ul * preparation.drawn_share
+    return Mixture(
+        kinds=[(kind, per_ul * drawn_blood_ul) for kind, per_ul in kinds],
         beads=preparation.beads_added * preparation.drawn_share,
         dead_share=blood.dead_share,
         doublet_share=preparation.doublet_share,
@@ -205,31 +229,6 @@ def blood_tube(
         debris_share=preparation.debris_share,
         sticky_share=preparation.sticky_share,
     )
-    particles, kinds = draw(mixture, draw_numbers(mixture, streams[0]), streams[1])
-    particles = particles.take(np.flatnonzero(_is_stored(particles, preparation)))
-    duration = 60 * acquired_ul / preparation.flow_ul_per_min
-    recording = Recording(
-        columns=measure(particles, streams[2]),
-        seconds=streams[3].uniform(0, duration, len(particles)),
-        origin=particles.origin,
-        kinds=kinds,
-        duration_seconds=duration,
-        markers=MARKERS,
-        spillover=spillover_keyword(),
-    )
-    wanted = [artefact for artefact in Artefact if artefact in set(artefacts)]
-    for artefact in wanted:
-        recording = SPOIL[artefact](recording, streams[4])
-    drawn = Drawn(
-        events=_by_kind(recording),
-        sample_volume_ul=sample_ul,
-        final_volume_ul=final_ul,
-        beads_added=preparation.beads_added,
-        acquired_volume_ul=acquired_ul,
-        duration_seconds=recording.duration_seconds,
-        artefacts=tuple(wanted),
-    )
-    return _saved(recording.in_order_of_arrival(), _truth(per_ul, blood.dead_share), drawn, acquired_at)
 
 
 def _is_stored(particles: Particles, preparation: Preparation) -> NDArray[np.bool_]:
@@ -238,21 +237,14 @@ def _is_stored(particles: Particles, preparation: Preparation) -> NDArray[np.boo
     return triggered if limit is None else triggered & (particles.ssc < limit)
 
 
-def _children(sequence: np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:
-    """Return ``n`` child sequences without counting them as spawned, so that a sequence may be used twice."""
-    return [
-        np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, stage), pool_size=sequence.pool_size)
-        for stage in range(n)
-    ]
-
-
 def _by_kind(recording: Recording) -> dict[str, int]:
     counts = np.bincount(recording.origin, minlength=len(recording.kinds))
     return {kind: int(count) for kind, count in zip(recording.kinds, counts, strict=True)}
 
 
-def _truth(per_ul: Mapping[str, float], dead_share: float) -> Truth:
+def _truth(kinds: Sequence[tuple[CellKind, float]], dead_share: float) -> Truth:
     """Return what a perfect gate would find, under the names that the templates use as well."""
+    per_ul = {kind.name: concentration for kind, concentration in kinds}
 
     def total(*kinds: str) -> float:
         return sum(per_ul[kind] for kind in kinds)
@@ -270,7 +262,7 @@ def _truth(per_ul: Mapping[str, float], dead_share: float) -> Truth:
         "lymphocytes": lymphocytes,
         "leukocytes": lymphocytes + total("monocytes", "granulocytes"),
     }
-    return Truth(cells_per_ul=sums | dict(per_ul), viability_percent=100 * (1 - dead_share))
+    return Truth(cells_per_ul=sums | per_ul, viability_percent=100 * (1 - dead_share))
 
 
 def _saved(recording: Recording, truth: Truth, drawn: Drawn, acquired_at: datetime) -> SimulatedTube:

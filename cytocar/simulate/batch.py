@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cytocar.simulate.acquire import Preparation, SimulatedTube, blood_tube
+from cytocar.simulate.acquire import SimulatedTube, blood_tube
 from cytocar.simulate.artefacts import Artefact
 from cytocar.simulate.cells import BRIGHT, Blood, CarStain
+from cytocar.simulate.preparation import Preparation
 
 _COLUMNS = (
     *("file", "sample_id", "specimen", "count_method"),

@@ -14,8 +14,9 @@ import numpy as np
 
 from cytocar.delimited import DelimitedTable, Row, read_delimited
 from cytocar.locations import sample_data_folder
-from cytocar.simulate.acquire import Preparation, SimulatedTube, blood_tube
+from cytocar.simulate.acquire import SimulatedTube, blood_tube
 from cytocar.simulate.cells import Blood
+from cytocar.simulate.preparation import Preparation
 
 _DRAWN_AT = time(8, 15)
 

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def cytocar(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -37,4 +39,14 @@ def test_an_unknown_artefact_is_refused_with_the_list(tmp_path: Path) -> None:
 
     assert run.returncode == 2
     assert "clog" in run.stderr
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1", "ten"])
+def test_a_concentration_that_no_blood_has_is_refused(tmp_path: Path, number: str) -> None:
+    run = cytocar("simulate", "-o", tmp_path / "new", "--car-per-ul", number)
+
+    assert run.returncode == 2
+    assert "--car-per-ul" in run.stderr
+    assert "Traceback" not in run.stderr
     assert not (tmp_path / "new").exists()

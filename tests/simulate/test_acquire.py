@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cytocar.simulate import HEALTHY, Artefact, Blood, Preparation, SimulatedTube, blood_tube
 
@@ -78,3 +80,36 @@ def test_blood_without_cells_is_a_tube_of_beads() -> None:
 
     assert len(tube.origin) == tube.drawn.events["beads"] + tube.drawn.events["bead_doublets"] > 10_000
     assert tube.truth.car_cd4_cd8_ratio is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    car_per_ul=st.floats(0, 3000),
+    ratio=st.floats(0, 20),
+    activation=st.floats(0, 1),
+    dead_share=st.floats(0, 0.6),
+    artefacts=st.sets(st.sampled_from(Artefact)),
+    seed=st.integers(0, 2**32),
+)
+def test_any_tube_holds_together(
+    car_per_ul: float, ratio: float, activation: float, dead_share: float, artefacts: set[Artefact], seed: int
+) -> None:
+    tube = blood_tube(
+        car_per_ul=car_per_ul,
+        car_cd4_cd8=ratio,
+        blood=Blood(activation=activation, dead_share=dead_share),
+        preparation=Preparation(sample_volume_ul=1, beads_added=500),
+        artefacts=artefacts,
+        seed=seed,
+    )
+
+    assert sum(tube.drawn.events.values()) == len(tube.origin) == tube.events.n_events
+    assert tube.truth.cells_per_ul["car_cd4"] + tube.truth.cells_per_ul["car_cd8"] == pytest.approx(car_per_ul)
+    assert all(np.isfinite(column).all() for column in tube.columns.values())
+    assert (np.diff(tube.columns["Time"]) >= 0).all()
+
+
+@pytest.mark.parametrize("wrong", [{"car_per_ul": float("nan")}, {"car_per_ul": 1, "car_cd4_cd8": -1}])
+def test_impossible_blood_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        blood_tube(seed=1, **wrong)  # type: ignore[arg-type]  # one name or the other
