@@ -6,6 +6,7 @@ Nothing here touches events; ``frame`` computes the signals that this module des
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -157,6 +158,8 @@ class _Matrices:
         compensation: SpilloverMatrix | None,
     ) -> None:
         self.declared = template.compensation
+        names = Counter(channel.detector for channel in channels)
+        self.repeated = {name for name, count in names.items() if count > 1}
         self.channels = {channel.detector: channel.index for channel in channels}
         self.keywords = keywords
         self.given = compensation
@@ -215,6 +218,12 @@ class _Matrices:
 
     def _place(self, matrix: SpilloverMatrix) -> int:
         matrix.check_channels(self.channels)
+        if ambiguous := self.repeated.intersection(matrix.detectors):
+            raise CompensationError(
+                f"{matrix.origin} names {', '.join(sorted(ambiguous))}, which several channels of the file are called",
+                code="E050",
+                hint="name the channels apart in the acquisition software, or export the file again",
+            )
         indices = tuple(self.channels[detector] for detector in matrix.detectors)
         self.mixtures.append(Mixture(indices, matrix.unmixing))
         return len(self.mixtures) - 1

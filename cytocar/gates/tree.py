@@ -164,8 +164,10 @@ def _place_deferred(plan: Plan, tally: _Tally, template: Template, references: R
             gate = placed.fitted[population.name].gate
         mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
         placed.counts[population.name] = frame.counts[population.name]
-        for marker in tally.median_markers:
-            placed.medians[population.name, marker] = median_of(frame.signals.signal(marker)[mask])
+        if tally.median_markers:
+            rows = np.flatnonzero(mask)
+            for marker in tally.median_markers:
+                placed.medians[population.name, marker] = median_of(np.take(frame.signals.signal(marker), rows))
     return placed
 
 

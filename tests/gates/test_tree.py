@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -244,6 +245,15 @@ def test_a_matrix_for_other_channels_is_refused() -> None:
     assert caught.value.code == "E050"
 
 
+def test_a_matrix_for_a_name_that_two_channels_share_is_refused() -> None:
+    events = stained()
+    twice = replace(events, channels=(*events.channels[:2], replace(events.channels[2], detector="B")))
+    made = template(population("a", "range", marker="A", min=0), panel={"A": {}}, compensation={"source": "file"})
+    with pytest.raises(CompensationError, match="several channels") as caught:
+        walk(twice, made)
+    assert caught.value.code == "E050"
+
+
 def test_a_gate_on_an_absent_optional_marker_is_refused() -> None:
     made = template(population("z", "range", marker="Z", min=0), panel={"A": {}, "Z": {"optional": True}})
     with pytest.raises(GateError, match="Z") as caught:
@@ -421,6 +431,33 @@ def test_every_population_lies_within_its_parent_and_complements_add_up(seed: in
         assert not (found[name].mask & ~found[found[name].parent].mask).any()
         assert found[name].mask.sum() == found[name].events
     assert found["either"].events + found["neither"].events == found["singlets"].events
+
+
+@given(
+    seed=st.integers(0, 999),
+    scale=st.sampled_from(["linear", "asinh", "logicle", "hyperlog"]),
+    thousandths=st.lists(st.integers(0, 1000), min_size=8, max_size=8, unique=True),
+)
+def test_gates_in_data_units_and_on_the_scale_hold_the_same_events(
+    seed: int, scale: str, thousandths: list[int]
+) -> None:
+    places = [number / 1000 for number in thousandths]
+    made = {"kind": scale, **({"T": 1000.0, "A": 100.0} if scale == "linear" else {"T": 1000.0, "M": 3.5})}
+    axis = template(population("x", "range", marker="A", min=0), scales={"A": made}).scale("A")
+    low, high, *corners = *sorted(places[:2]), *places[2:]
+    data = [float(value) for value in scales.inverse(axis, places)]
+    triangle = [corners[:2], corners[2:4], corners[4:]]
+    in_data = [data[2:4], data[4:6], data[6:]]
+    both = template(
+        population("range on scale", "range", marker="A", min=low, max=high, units="scale"),
+        population("range", "range", marker="A", min=min(data[:2]), max=max(data[:2])),
+        population("triangle on scale", "polygon", x="A", y="B", vertices=triangle, units="scale"),
+        population("triangle", "polygon", x="A", y="B", vertices=in_data),
+        scales={"default": made},
+    )
+    found = walk(random_table(seed, 500), both)
+    np.testing.assert_array_equal(found["range on scale"].mask, found["range"].mask)
+    np.testing.assert_array_equal(found["triangle on scale"].mask, found["triangle"].mask)
 
 
 @given(seed=st.integers(0, 999), n_events=st.integers(1, 400))
