@@ -20,7 +20,7 @@ LOG_MEDIANS = np.linspace(-0.5, 4.0, 61)
 """Medians of the positives, as ln(median / threshold)."""
 USUAL_LOG_MEDIAN, USUAL_LOG_MEDIAN_SPREAD = 1.3, 0.8
 BINS = 24
-SHAPE_DOUBT = 0.35
+SHAPE_DOUBT = 0.5
 """Standard deviation of the missed share, relative to it, for shapes that are not lognormal."""
 
 

@@ -24,6 +24,7 @@ FEWEST_PER_BIN = 100
 RATIO_BINS = 256
 SIGMAS_BELOW, SIGMAS_ABOVE = 3.0, 5.0
 SMALLEST_SIGMA = 0.01
+OFF_SCALE = 0.999
 EXPECTED_KEPT = (0.70, 0.999)
 
 
@@ -108,7 +109,8 @@ def fit(
             ("ratio_max", placed.high, gate.fallback[1]),
         )
     )
-    top = 1.01 * (ranges.get(gate.area) or float(columns[gate.area].max(initial=1.0)))
+    limit = ranges.get(gate.area)
+    top = 1.01 * float(columns[gate.area].max(initial=1.0)) if limit is None else OFF_SCALE * limit
     return Fitted(_polygon(gate, line, placed, top), decisions)
 
 
@@ -124,7 +126,7 @@ def _pulses(gate: SingletsGate, columns: Mapping[str, Floats], ranges: Mapping[s
     pulse = _pulse(gate)
     area, height = thin(columns[gate.area]), thin(columns[pulse])
     usable = (area > 0) & (height > 0)
-    usable &= (area < 0.999 * ranges.get(gate.area, np.inf)) & (height < 0.999 * ranges.get(pulse, np.inf))
+    usable &= (area < OFF_SCALE * ranges.get(gate.area, np.inf)) & (height < OFF_SCALE * ranges.get(pulse, np.inf))
     log_area, log_pulse = np.log(area[usable]), np.log(height[usable])
     return log_area, (log_pulse - log_area if gate.height else -log_pulse)
 
@@ -163,7 +165,7 @@ def _single_mode(ratio: Floats) -> float:
 
 
 def _polygon(gate: SingletsGate, line: _Line, limits: _Limits, top: float) -> PolygonGate:
-    """Return the band between the limits from area 0 to the top of the area's range."""
+    """Return the band between the limits from area 0 to the top: an area off the scale hides a second cell."""
     areas = np.r_[np.exp(line.knots[line.knots < np.log(top)]), top]
     ratios = line.at(np.log(areas))
     edges = []

@@ -1,0 +1,32 @@
+"""``python -m benchmarks.validity [--tubes N] [--only car|gates|spikes]``: print the tables of ``docs/validity.md``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+from benchmarks.validity import car, gates
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
+    parser.add_argument("--only", choices=("car", "gates", "spikes"))
+    wanted = parser.parse_args()
+    if wanted.only in (None, "car"):
+        table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
+    if wanted.only in (None, "gates"):
+        table(gates.HEAD, gates.rows(max(1, wanted.tubes // 24)))
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Print a Markdown table, line by line as it is measured."""
+    print("| " + " | ".join(head) + " |")
+    print("|" + " --- |" * len(head))
+    for line in lines:
+        print("| " + " | ".join(line) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Shares of CAR+ T cells: bias, spread, coverage and false positives of the ``reference`` gate with its net share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.validity.shapes import NEGATIVES, POSITIVES, CarTube, Floats
+from cytocar.background import net_share
+from cytocar.gates.adaptive import reference
+from cytocar.gates.decision import ReferenceEvents, Source
+from cytocar.template.model import RangeGate, ReferenceGate
+
+GATE = ReferenceGate(kind="reference", marker="CAR", fallback=500, window=(150, 2500))
+DRIFTS = (0.8, 1.0, 1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One tube: true, gated (raw) and net percentages, the net interval, and whether the gate fell back."""
+
+    true: float
+    raw: float
+    net: float
+    low: float
+    high: float
+    fell_back: bool
+
+
+def measure(
+    values: Floats, true: float, references: Sequence[Floats], *, seed: int, gate: ReferenceGate = GATE
+) -> Measured:
+    """Return what the gate and the net share make of one tube."""
+    controls = [ReferenceEvents(f"R{i}", "baseline", "t_cells", {"CAR": one}) for i, one in enumerate(references)]
+    fitted = reference.fit("car_t", gate, {"CAR": values}, scales={}, ranges={}, references=controls, seed=seed)
+    assert isinstance(fitted.gate, RangeGate)
+    events = int(np.count_nonzero(values >= (fitted.gate.min or 0.0)))
+    share = net_share(events, len(values), fitted.background, assumed_percent=gate.background_percent, seed=seed)
+    net, low, high = share.net.value, share.net.low, share.net.high
+    assert net is not None
+    assert low is not None
+    assert high is not None
+    fell_back = fitted.decisions[0].source is Source.FALLBACK
+    return Measured(true, 100 * events / len(values), net, low, high, fell_back)
+
+
+def series(tube: CarTube, control: CarTube, *, tubes: int, seed: int) -> list[Measured]:
+    """Return the measurements of some tubes that differ by chance only, each with a reference of its own."""
+    measured = []
+    for number in range(tubes):
+        random = np.random.default_rng((seed, number))
+        values, true = tube.draw(random)
+        reference_values, _ = control.draw(random)
+        measured.append(measure(values, true, [reference_values], seed=number))
+    return measured
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table."""
+
+    name: str
+    measured: Sequence[Measured]
+
+    def cells(self) -> tuple[str, ...]:
+        """Return tubes, median ratio, raw ratio, RMSE of log10, coverage, lower bound above 0, 95th percentile."""
+        many = [(one.true, one.raw, one.net, one.low, one.high) for one in self.measured]
+        true, raw, net, low, high = np.array(many).T
+        lifted = f"{100 * np.mean(low > 0):.1f} %"
+        covered = f"{100 * np.mean((low <= true) & (true <= high)):.0f} %"
+        fallback = f"{100 * np.mean([one.fell_back for one in self.measured]):.0f} %"
+        if not true.any():
+            return (self.name, str(len(net)), "", "", "", covered, lifted, f"{np.quantile(net, 0.95):.3f}", fallback)
+        drawn = true > 0  # at 0.1 % of 5,000 T cells, some tubes hold none
+        true, raw, net, low, high = (column[drawn] for column in (true, raw, net, low, high))
+        error = np.log10(np.maximum(net, 1e-4) / true)
+        return (
+            self.name,
+            str(len(net)),
+            f"{np.median(net / true):.3f}",
+            f"{np.median(raw / true):.3f}",
+            f"{np.sqrt(np.mean(error**2)):.2f}",
+            covered,
+            lifted,
+            f"{np.quantile(net, 0.95):.3f}",
+            fallback,
+        )
+
+
+HEAD = ("case", "tubes", "net/true", "gated/true", "RMSE log10", "coverage", "low > 0", "95th pct., %", "fallback")
+
+
+def rows(tubes: int) -> Iterator[Row]:
+    """Yield the lines of the grid: shapes and drifts are pooled in each."""
+    for percent in (0.0, 0.01, 0.1, 1.0, 10.0, 40.0):
+        for stain_index in (3.0, 6.0, 12.0) if percent else (6.0,):
+            for drift in DRIFTS:
+                case = CarTube(car_percent=percent, stain_index=stain_index, gain=drift)
+                if percent == 0.01:
+                    case = replace(case, t_cells=200_000)
+                index = f", SI {stain_index:g}" if percent else ""
+                yield Row(f"{percent:g} %{index}, gain {drift:g}", _over_shapes(case, tubes))
+    yield from _hard_cases(tubes)
+
+
+def _hard_cases(tubes: int) -> Iterator[Row]:
+    small, large = CarTube(t_cells=8000), CarTube(t_cells=100_000)
+    for percent in (0.0, 0.1, 1.0):
+        case = CarTube(car_percent=percent)
+        yield Row(f"{percent:g} %, reference of 8,000", _over_shapes(case, tubes, control=small))
+        yield Row(f"{percent:g} %, offset +25", _over_shapes(replace(case, offset=25.0), tubes))
+        yield Row(f"{percent:g} %, sticky 0.1 %", _over_shapes(replace(case, sticky_percent=0.1), tubes, sticky=0.1))
+        yield Row(f"{percent:g} %, sticky CV 0.5", _over_shapes(replace(case, sticky_cv=0.5), tubes))
+        yield Row(f"{percent:g} %, 5,000 T cells", _over_shapes(replace(case, t_cells=5000), tubes, control=large))
+
+
+def _over_shapes(
+    case: CarTube, tubes: int, *, control: CarTube | None = None, sticky: float | None = None
+) -> list[Measured]:
+    """Return measurements over every shape of negatives, with the shapes of positives taken in turn."""
+    control = control or CarTube(t_cells=100_000)
+    if sticky is not None:
+        control = replace(control, sticky_percent=sticky)
+    shapes = [(negatives, positives) for negatives in NEGATIVES for positives in POSITIVES]
+    each = max(1, round(tubes / len(shapes)))
+    measured: list[Measured] = []
+    for number, (negatives, positives) in enumerate(shapes):
+        tube = replace(case, negatives=negatives, positives=positives)
+        measured += series(tube, replace(control, negatives=negatives), tubes=each, seed=1000 + number)
+    return measured

@@ -1,0 +1,103 @@
+"""Every gate but the CAR one, on whole tubes: F1 against the truth, blasts, doublets, beads, absent populations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.validity.tubes import Bools, Drawn, Tube, draw
+from cytocar.gates.decision import Source
+from cytocar.gates.populations import Populations
+from cytocar.gates.tree import walk
+from cytocar.template.load import load_template
+
+CD4, CD8, BLASTS = ("cd4", "cd4_blasts"), ("cd8", "cd8_dim_cd3", "cd8_blasts"), ("cd4_blasts", "cd8_blasts")
+T_CELLS = (*CD4, *CD8)
+HEAD = (
+    "tube",
+    "lymphocytes F1",
+    "T cells F1",
+    "CD4 F1",
+    "CD8 F1",
+    "blasts kept",
+    "doublets kept",
+    "beads found",
+    "flags",
+)
+
+CASES = {
+    "clean": Tube(),
+    "gain 0.8": Tube(gain=0.8),
+    "gain 1.2": Tube(gain=1.2),
+    "gain 0.8, scatter 1.2": Tube(gain=0.8, scatter_gain=1.2),
+    "gain 1.2, scatter 0.8": Tube(gain=1.2, scatter_gain=0.8),
+    "40 % blasts": Tube(blast_share=0.4),
+    "40 % blasts, gain 0.8": Tube(blast_share=0.4, gain=0.8),
+    "large blasts": Tube(blast_share=0.15, blast_size=1.4),
+    "dim CD3 on a third": Tube(dim_cd3_share=0.33, blast_share=0.3),
+    "heavy tails": Tube(tails=3.0),
+    "beads moved by 1.5": Tube(bead_shift=1.5),
+    "beads moved by 1 / 1.5": Tube(bead_shift=1 / 1.5),
+    "8 % doublets": Tube(doublet_share=0.08),
+    "few T cells": Tube(t_cells=1500),
+    "no beads": Tube(missing=frozenset({"beads"})),
+    "no dead cells": Tube(missing=frozenset({"dead"})),
+    "no granulocytes": Tube(missing=frozenset({"granulocytes"})),
+    "no monocytes, NK, B": Tube(missing=frozenset({"monocytes", "nk", "b"})),
+    "no CD8 T cells": Tube(missing=frozenset(CD8)),
+    "no T cells": Tube(missing=frozenset(T_CELLS)),
+}
+
+
+def rows(tubes: int) -> Iterator[tuple[str, ...]]:
+    """Yield the line of each case: means over its tubes."""
+    template = load_template("cart-cd19fc")
+    for name, case in CASES.items():
+        lines, flags = [], set[str]()
+        for number in range(tubes):
+            drawn = draw(replace(case), np.random.default_rng((77, number)))
+            found = walk(drawn.events, template)
+            lines.append(_measured(drawn, found))
+            flags |= _flags(found)
+        yield (name, *(_share(values) for values in zip(*lines, strict=True)), " ".join(sorted(flags)))
+
+
+def _measured(drawn: Drawn, found: Populations) -> tuple[float | None, ...]:
+    lymphocytes = drawn.is_one_of(*T_CELLS, "nk", "b")
+    truth = (("lymphocytes", lymphocytes), ("t_cells", drawn.is_one_of(*T_CELLS)))
+    truth += (("cd4", drawn.is_one_of(*CD4)), ("cd8", drawn.is_one_of(*CD8)))
+    return (
+        *(_f1(found[name].mask, true) for name, true in truth),
+        _kept(found["t_cells"].mask, drawn.is_one_of(*BLASTS)),
+        _kept(found["singlets"].mask, drawn.is_one_of("doublets")),
+        _kept(found["beads"].mask, drawn.is_one_of("beads")),
+    )
+
+
+def _flags(found: Populations) -> set[str]:
+    """Return the flags of data-driven gates, with their populations; fallbacks are marked."""
+    flags = set()
+    for decision in found.decisions:
+        for flag in decision.flags:
+            mark = " (fallback)" if decision.source is Source.FALLBACK else ""
+            if flag != "NO_REFERENCE":
+                flags.add(f"{decision.population}: {flag}{mark};")
+    return flags
+
+
+def _f1(found: Bools, true: Bools) -> float | None:
+    """Return the harmonic mean of precision and recall, None for an absent population."""
+    if not true.any():
+        return None
+    return float(2 * np.count_nonzero(found & true) / (np.count_nonzero(found) + np.count_nonzero(true)))
+
+
+def _kept(found: Bools, of: Bools) -> float | None:
+    return float(found[of].mean()) if of.any() else None
+
+
+def _share(values: tuple[float | None, ...]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.mean(known):.4f}" if known else "absent"

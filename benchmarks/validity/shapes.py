@@ -1,0 +1,94 @@
+"""CAR signals of T cells: negatives and positives of many shapes, none of them the one that a gate assumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Draw = Callable[[np.random.Generator, int], Floats]
+
+CENTER, SPREAD = 80.0, 90.0
+"""Median and standard deviation of CAR-negative T cells."""
+
+
+def _two_kinds(random: np.random.Generator, n: int) -> Floats:
+    """CD4 and CD8 cells differ: one is dimmer and narrower."""
+    return np.where(random.random(n) < 0.4, random.normal(-0.3, 0.75, n), random.normal(0.2, 1.08, n))
+
+
+def _long_tail(random: np.random.Generator, n: int) -> Floats:
+    """Student's t with 7 degrees of freedom, at unit variance."""
+    return random.standard_t(7, n) * np.sqrt(5 / 7)
+
+
+def _lopsided(random: np.random.Generator, n: int) -> Floats:
+    """A gamma of shape 5 blurred by electronic noise, at unit variance."""
+    return 0.75 * (random.gamma(5, 1, n) - 5) / np.sqrt(5) + 0.66 * random.normal(size=n)
+
+
+NEGATIVES: Mapping[str, Draw] = {
+    "normal": lambda random, n: random.normal(size=n),
+    "two kinds": _two_kinds,
+    "long tail": _long_tail,
+    "lopsided": _lopsided,
+}
+
+
+def _log10(sd: float) -> Draw:
+    return lambda random, n: random.normal(0, sd, n)
+
+
+def _two_levels(random: np.random.Generator, n: int) -> Floats:
+    """A dim third and a bright rest, a factor of 4 apart."""
+    dim = random.random(n) < 0.33
+    return np.where(dim, random.normal(-0.42, 0.18, n), random.normal(0.18, 0.22, n))
+
+
+def _tail_of_dim(random: np.random.Generator, n: int) -> Floats:
+    """CAR taken in after contact with antigen: a tail to the dim side."""
+    return 0.12 + random.normal(0, 0.2, n) - random.exponential(0.18, n)
+
+
+POSITIVES: Mapping[str, Draw] = {
+    "log-normal 0.25": _log10(0.25),
+    "log-normal 0.35": _log10(0.35),
+    "log-normal 0.45": _log10(0.45),
+    "two levels": _two_levels,
+    "tail of dim": _tail_of_dim,
+    "long tails": lambda random, n: 0.25 * random.standard_t(4, n),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CarTube:
+    """T cells of one tube: how many, how many of them CAR+, and what they look like.
+
+    ``stain_index`` is ``(median of positives - median of negatives) / (2 SD of negatives)``; ``gain`` and ``offset``
+    (data units) are this tube's drift; ``sticky_percent`` of the negatives hold CAR reagent, and that share differs
+    from tube to tube by ``sticky_cv``.
+    """
+
+    t_cells: int = 50_000
+    car_percent: float = 0.0
+    stain_index: float = 6.0
+    negatives: str = "normal"
+    positives: str = "log-normal 0.35"
+    gain: float = 1.0
+    offset: float = 0.0
+    sticky_percent: float = 0.02
+    sticky_cv: float = 0.25
+
+    def draw(self, random: np.random.Generator) -> tuple[Floats, float]:
+        """Return the CAR signals (t_cells,), and the percentage of CAR+ that was drawn."""
+        n_positive = int(random.binomial(self.t_cells, self.car_percent / 100))
+        dim = CENTER + SPREAD * NEGATIVES[self.negatives](random, self.t_cells - n_positive)
+        share = self.sticky_percent / 100 * random.lognormal(-0.5 * self.sticky_cv**2, self.sticky_cv)
+        sticky = random.random(len(dim)) < share
+        dim[sticky] += random.gamma(1.5, 700, int(sticky.sum()))
+        median = CENTER + 2 * self.stain_index * SPREAD
+        bright = median * 10 ** POSITIVES[self.positives](random, n_positive) + random.normal(0, SPREAD, n_positive)
+        return self.gain * np.concatenate([dim, bright]) + self.offset, 100 * n_positive / self.t_cells
