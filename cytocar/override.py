@@ -24,7 +24,7 @@ from cytocar.plan import RunPlan
 from cytocar.recorded import GATE_OVERRIDES, located, recorded_plan
 from cytocar.results import Counted, SampleResult
 from cytocar.run import execute
-from cytocar.run_folder import PARTS, Parts, part_name, table_files
+from cytocar.run_folder import PARTS, Parts, parquet_files, part_name, table_files
 from cytocar.template.model import FixedGate
 
 KEPT = "overrides"
@@ -155,6 +155,8 @@ def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move, 
     parts = Parts(opened.folder / PARTS)
     original = parts.content(target.sample_id) or b""
     files = table_files(_with(parts, plan.sample_ids, after), plan.medians)
+    if "counts.parquet" in manifest["files"]:
+        files |= parquet_files(_with(parts, plan.sample_ids, after), plan.medians)
     files |= {f"{PARTS}/{part_name(target.sample_id)}": content, kept: original}
     all_overrides = {name: protocol.overrides for name, protocol in plan.protocols.items()} | {
         target.sample_id: move.overrides

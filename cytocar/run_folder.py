@@ -21,10 +21,12 @@ from cytocar.audit import AUDIT, Act, Action, Author
 from cytocar.datapackage import describe
 from cytocar.errors import UsageError
 from cytocar.journal import MANIFEST, PENDING, Journal, Manifest, journal, last_entry, read_manifest
+from cytocar.parquet import parquet_bytes
 from cytocar.parts import from_json
+from cytocar.plan import RunPlan
 from cytocar.results import Counted, SampleFailure
 from cytocar.run_lock import LOCK, not_writable
-from cytocar.tables import COUNTS, GATES, POPULATIONS, QUALITY, Column, csv_text, median_column
+from cytocar.tables import COUNTS, GATES, POPULATIONS, QUALITY, Column, Row, csv_text, median_column
 
 PARTS, REVISIONS = "parts", "revisions"
 
@@ -201,16 +203,34 @@ def tables(medians: Sequence[str]) -> Mapping[str, tuple[Column, ...]]:
     return {"counts": COUNTS, "populations": populations, "gates": GATES, "quality": QUALITY}
 
 
+def rows_of(outcome: Counted) -> Mapping[str, Iterable[Row]]:
+    """Return a sample's rows by table."""
+    return {
+        "counts": [outcome.row()],
+        "populations": outcome.population_rows(),
+        "gates": outcome.gate_rows(),
+        "quality": outcome.quality_rows(),
+    }
+
+
 def table_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
-    """Return the tables of a run as files, by name."""
+    """Return the tables of a run as CSV files, by name."""
     columns = tables(medians)
     texts = {name: [csv_text(columns[name], ())] for name in columns}
     for outcome in outcomes:
-        texts["counts"].append(csv_text(COUNTS, [outcome.row()], header=False))
-        texts["populations"].append(csv_text(columns["populations"], outcome.population_rows(), header=False))
-        texts["gates"].append(csv_text(GATES, outcome.gate_rows(), header=False))
-        texts["quality"].append(csv_text(QUALITY, outcome.quality_rows(), header=False))
+        for name, rows in rows_of(outcome).items():
+            texts[name].append(csv_text(columns[name], rows, header=False))
     return {f"{name}.csv": "".join(lines).encode() for name, lines in texts.items()}
+
+
+def parquet_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
+    """Return the tables of a run as Parquet files, by name."""
+    columns = tables(medians)
+    gathered: dict[str, list[Row]] = {name: [] for name in columns}
+    for outcome in outcomes:
+        for name, rows in rows_of(outcome).items():
+            gathered[name].extend(rows)
+    return {f"{name}.parquet": parquet_bytes(columns[name], rows) for name, rows in gathered.items()}
 
 
 def package_file(medians: Sequence[str]) -> bytes:
@@ -218,13 +238,18 @@ def package_file(medians: Sequence[str]) -> bytes:
     return (json.dumps(describe(tables(medians)), indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def finish(run: RunFolder, manifest: Manifest, sample_ids: Sequence[str], medians: Sequence[str]) -> None:
+def finish(run: RunFolder, manifest: Manifest, plan: RunPlan, *, parquet: bool = False) -> None:
     """Write the tables and their description from the kept samples, and close the run."""
-    files = table_files(run.parts.in_order(sample_ids), medians) | {"datapackage.json": package_file(medians)}
-    contents = {part_name(name): run.parts.content(name) for name in sample_ids}
+
+    def outcomes() -> Iterator[Counted]:
+        return run.parts.in_order(plan.sample_ids)
+
+    files = table_files(outcomes(), plan.medians) | {"datapackage.json": package_file(plan.medians)}
+    files |= parquet_files(outcomes(), plan.medians) if parquet else {}
+    contents = {part_name(name): run.parts.content(name) for name in plan.sample_ids}
     kept = {f"{PARTS}/{name}": _sha256(content) for name, content in contents.items() if content is not None}
     finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **kept}}
-    run.journal.commit(finished, list(_ending(run.parts.in_order(sample_ids))), files)
+    run.journal.commit(finished, list(_ending(outcomes())), files)
 
 
 def _ending(outcomes: Iterable[Counted]) -> Iterator[Act]:

@@ -183,9 +183,9 @@ def cell(value: Value) -> str:
 def neutral(text: str) -> str:
     """Return text that no spreadsheet runs as a formula: such a text gets a leading apostrophe, a number stays.
 
-    Source: OWASP, CSV Injection.
+    Source: OWASP, CSV Injection; the wide forms are what a Japanese or Chinese spreadsheet takes for the same signs.
     """
-    if text[:1] in "=+-@\t\r" and text:
+    if text[:1] in "=+-@\t\r\n＝＋－＠" and text:
         try:
             float(text)
         except ValueError:

@@ -30,7 +30,9 @@ def test_counts_has_the_contracts_columns_in_their_order() -> None:
     assert [column.name for column in COUNTS] == CONTRACT.split()
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx", "\n=1", "＝1+1", "＋1", "－x", "＠x"]
+)
 def test_text_that_a_spreadsheet_would_run_is_neutralised(text: str) -> None:
     assert neutral(text) == "'" + text
 

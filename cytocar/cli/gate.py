@@ -54,6 +54,7 @@ def command(
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
     output: Annotated[Format | None, typer.Option("--format", help="On stdout. [table; csv in a pipe]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Set a finished run in RUN aside, run anew.")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).")] = False,
     by: Annotated[str | None, typer.Option("--by", help="Who runs it, for the audit trail. [your login]")] = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit 3 when a sample needs review.")] = FailOn.NEVER,
     marker: Annotated[
@@ -80,8 +81,11 @@ def command(
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are 8 x 8: threads cost more than they bring
     from cytocar.inputs import collect, given_for_all, with_controls
+    from cytocar.parquet import require_pyarrow
     from cytocar.plan import make_plan
 
+    if parquet:
+        require_pyarrow()
     given = given_for_all(
         count_method=count_method,
         beads_added=beads_added,
@@ -99,7 +103,7 @@ def command(
         names = ", ".join(file.name for file in collected.unlisted[:3])
         screen.say(f"note: {len(collected.unlisted)} FCS files beside the sheet are not in it: {names}, ...")
     with kept_in(plan, out, force=force, by=by) as (parts, scratch, run):
-        done = count(plan, jobs=jobs, parts=parts, scratch=scratch, run=run)
+        done = count(plan, jobs=jobs, parts=parts, scratch=scratch, run=run, parquet=parquet)
         _show(parts, plan, output, to_folder=run is not None)
     if out is not None:
         screen.say(f"{_tally(done)}; tables in {out}")
@@ -134,7 +138,9 @@ def kept_in(
                 yield run.parts, scratch, run
 
 
-def count(plan: RunPlan, *, jobs: int, parts: Parts, scratch: Path, run: RunFolder | None) -> list[Done]:
+def count(
+    plan: RunPlan, *, jobs: int, parts: Parts, scratch: Path, run: RunFolder | None, parquet: bool = False
+) -> list[Done]:
     """Count every sample that is not finished yet, with progress; finish the run folder if there is one."""
     from cytocar.cli.progress import Progress
     from cytocar.results import SampleResult
@@ -153,7 +159,7 @@ def count(plan: RunPlan, *, jobs: int, parts: Parts, scratch: Path, run: RunFold
         progress.step()
     progress.close()
     if run is not None:
-        finish(run, plan.manifest(sys.argv[1:]), plan.sample_ids, plan.medians)
+        finish(run, plan.manifest(sys.argv[1:]), plan, parquet=parquet)
     return [finished[sample_id] for sample_id in plan.sample_ids]
 
 
