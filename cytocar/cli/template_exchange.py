@@ -13,27 +13,34 @@ from cytocar.errors import UsageError
 
 
 def import_gates(
-    file: Annotated[Path, typer.Argument(metavar="GATES.xml", help="Gating-ML 2.0.")],
+    file: Annotated[Path, typer.Argument(metavar="GATES", help="Gating-ML 2.0 (.xml) or FlowJo workspace (.wsp).")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Template to write (.toml). [stdout]")] = None,
+    sample: Annotated[
+        str | None, typer.Option("--sample", metavar="NAME", help="Whose gates, of a workspace. [the first with gates]")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the template if it exists.")] = False,
 ) -> None:
     """Turn the gates of another program into a template.
 
     A document that cytocar exported gives the identical template back; what was edited since then is listed.
     """
-    from cytocar.template.load import import_gatingml, template_path
+    from cytocar.template.load import import_gatingml, import_workspace
     from cytocar.template.toml_text import to_toml
 
-    if file.suffix.lower() != ".xml":
+    kind = file.suffix.lower()
+    if kind not in (".xml", ".wsp"):
         raise UsageError(
-            f"{file} is not Gating-ML: its name must end in .xml", code="E111", hint="export it as Gating-ML"
+            f"{file} does not end in .xml or .wsp",
+            code="E111",
+            hint="export the gates as Gating-ML 2.0, or save a workspace",
         )
-    imported = import_gatingml(template_path(file))
+    if sample is not None and kind != ".wsp":
+        raise UsageError("--sample is for workspaces (.wsp)", code="E111", hint="leave it out")
+    imported = import_workspace(file, sample=sample) if kind == ".wsp" else import_gatingml(file)
     for loss in imported.losses:
         screen.show_problem("warning", "W270", f"not kept: {loss}")
-    _write(
-        to_toml(imported.template, comments=[f"Imported from {file.name}"]).encode("utf-8"), out, ".toml", force=force
-    )
+    text = to_toml(imported.template, comments=[f"Imported from {file.name}"])
+    _write(text.encode("utf-8"), out, ".toml", force=force)
 
 
 def export_gates(

@@ -19,7 +19,7 @@ from cytocar.template.gatingml.reunite import Imported, reunite
 from cytocar.template.lock import LockStatus, lock_status
 from cytocar.template.model import Template
 
-MAXIMUM_BYTES = 5_000_000
+MAXIMUM_BYTES = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,12 @@ def template_path(name_or_path: str | Path) -> Path:
     )
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, *, larger: int = 1) -> bytes:
+    limit = MAXIMUM_BYTES * larger
     try:
-        if path.stat().st_size > MAXIMUM_BYTES:
+        if path.stat().st_size > limit:
             raise TemplateError(
-                f"{path.name} is larger than {MAXIMUM_BYTES // 1_000_000} MB", code="E061", hint="is it a template?"
+                f"{path.name} is larger than {limit // 1_000_000} MB", code="E061", hint="does it hold gates?"
             )
         return path.read_bytes()
     except OSError as error:
@@ -123,8 +124,19 @@ def _read_text(path: Path) -> str:
 
 def import_gatingml(path: Path) -> Imported:
     """Return the template of a Gating-ML 2.0 file, with what could not be kept."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "imported"
-    return reunite(read_gatingml(_read_bytes(path), source=path.name, name=name))
+    return reunite(read_gatingml(_read_bytes(path), source=path.name, name=_name_of(path)))
+
+
+def import_workspace(path: Path, *, sample: str | None = None) -> Imported:
+    """Return the gates of one sample of a FlowJo workspace as a template, with what could not be kept."""
+    from cytocar.template.flowjo import LARGER, read_workspace
+
+    data = _read_bytes(path, larger=LARGER)
+    return reunite(read_workspace(data, source=path.name, name=_name_of(path), sample=sample))
+
+
+def _name_of(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "imported"
 
 
 # ---------------------------------------------------------------- text -> template

@@ -115,3 +115,12 @@ def test_a_document_that_is_no_gating_ml_is_refused(cytocar: Cytocar, tmp_path: 
     refused = cytocar("template", "import", document)
     assert refused.returncode == 2
     assert "error[E14" in refused.stderr
+
+
+def test_a_flowjo_workspace_is_imported_by_its_ending(cytocar: Cytocar, tmp_path: Path) -> None:
+    workspace = tmp_path / "study.wsp"
+    workspace.write_text("<Workspace><SampleList/></Workspace>", "utf-8")
+    refused = cytocar("template", "import", workspace)
+    assert refused.returncode == 2
+    assert "error[E144]: no sample of study.wsp has gates" in refused.stderr
+    assert cytocar("template", "import", tmp_path / "gates.txt").returncode == 2

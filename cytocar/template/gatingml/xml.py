@@ -28,14 +28,15 @@ MAXIMUM_BYTES = 20_000_000
 MAXIMUM_ELEMENTS = 500_000
 
 
-def parse_document(data: bytes, *, source: str) -> Element:
-    """Return the root of a Gating-ML 2.0 document.
+def parse_safely(data: bytes, *, source: str, larger: int = 1) -> Element:
+    """Return the root of an XML file.
 
-    Document types, entities and anything outside the file are refused, and so is a document beyond any gate's need.
+    Document types, entities and anything outside the file are refused, and so is a file ``larger`` times beyond any
+    gate's need.
     """
-    if len(data) > MAXIMUM_BYTES:
+    if len(data) > MAXIMUM_BYTES * larger:
         raise TemplateError(
-            f"{source} is larger than {MAXIMUM_BYTES // 1_000_000} MB", code="E140", hint="is it Gating-ML?"
+            f"{source} is larger than {MAXIMUM_BYTES * larger // 1_000_000} MB", code="E140", hint="does it hold gates?"
         )
     try:
         root: Element = fromstring(data, forbid_dtd=True)
@@ -51,8 +52,16 @@ def parse_document(data: bytes, *, source: str) -> Element:
         raise TemplateError(
             f"{source} has an unknown text encoding: {error}", code="E140", hint="save it as UTF-8"
         ) from error
-    if sum(1 for _ in root.iter()) > MAXIMUM_ELEMENTS:
-        raise TemplateError(f"{source} has more than {MAXIMUM_ELEMENTS} elements", code="E140", hint="is it Gating-ML?")
+    if sum(1 for _ in root.iter()) > MAXIMUM_ELEMENTS * larger:
+        raise TemplateError(
+            f"{source} has more than {MAXIMUM_ELEMENTS * larger} elements", code="E140", hint="does it hold gates?"
+        )
+    return root
+
+
+def parse_document(data: bytes, *, source: str) -> Element:
+    """Return the root of a Gating-ML 2.0 document."""
+    root = parse_safely(data, source=source)
     if root.tag != f"{{{GATING}}}Gating-ML":
         raise TemplateError(
             f"{source} is not a Gating-ML 2.0 document: its root is {_readable(root.tag)}",
@@ -138,5 +147,5 @@ def faulty(element: Element, what: str) -> TemplateError:
     name = next((value for key, value in element.attrib.items() if key.rpartition("}")[2] in ("id", "name")), None)
     where = f"<{local_name(element)}>" + (f" {name!r}" if name else "")
     return TemplateError(
-        f"{where} {what}", code="E142", hint="the document does not follow Gating-ML 2.0: export it again"
+        f"{where} {what}", code="E142", hint="the document is not as its standard says: export it again"
     )
