@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from hashlib import sha256
+
 import numpy as np
 import pytest
 
@@ -38,3 +43,17 @@ def test_two_cells_add_their_areas_and_not_their_heights() -> None:
 
     assert np.median(singles) == pytest.approx(0.88, abs=0.03)
     assert np.median(doublets) < 0.7
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_the_number_of_threads_changes_no_bit(threads: str) -> None:
+    """A matrix product of BLAS does: what it adds in which order depends on its threads."""
+    program = (
+        "import hashlib; from cytocar.simulate import blood_tube; tube = blood_tube(car_per_ul=100, seed=3);"
+        "print(hashlib.sha256(b''.join(column.tobytes() for column in tube.columns.values())).hexdigest())"
+    )
+    environment = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), threads)
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+
+    here = blood_tube(car_per_ul=100, seed=3)
+    assert found.stdout.strip() == sha256(b"".join(column.tobytes() for column in here.columns.values())).hexdigest()
