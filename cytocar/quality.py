@@ -166,41 +166,54 @@ def _signal_is_bad(values: Floats, bins: _Bins, rate_bad: Bools) -> tuple[Bools,
     A quantile that falls between two peaks jumps by chance. So a bin is bad only if a quantile is far away and the
     share of the bin's events below the line differs by more than counting explains.
     """
-    signal = np.arcsinh(bins.looked_at(values) / COFACTOR)
-    lines = np.quantile(signal, QUANTILES, axis=1)
+    signal = np.sort(np.arcsinh(bins.looked_at(values) / COFACTOR), axis=1)
+    lines = _quantiles_of_sorted(signal)
     steady = np.flatnonzero(~rate_bad)
     spread = max(float(np.median(lines[3] - lines[1])) / 1.349, 0.05)
-    bad = np.zeros(bins.count, dtype=bool)
+    slopes, levels = _robust_lines(steady, lines[:, steady])
+    fitted = levels[:, None] + slopes[:, None] * np.arange(bins.count)
+    probabilities = np.array(QUANTILES)[:, None]
+    counting_sds = np.sqrt(probabilities * (1 - probabilities) / signal.shape[1])
+    shares_below = np.count_nonzero(signal < fitted[:, :, None], axis=2) / signal.shape[1]
+    far = _leave(lines - fitted, steady, SIGNAL_SCALES * spread)
+    bad = (far & _leave(shares_below, steady, SIGNAL_MADS * counting_sds)).any(axis=0)
+    noises = MAD_TO_SD * np.median(np.abs(lines - fitted), axis=1) / np.sqrt(bins.count)
     drift = 0.0
-    for probability, line in zip(QUANTILES, lines, strict=True):
-        slope, level = _robust_line(steady, line[steady])
-        fitted = level + slope * np.arange(bins.count)
-        far = _leaves(line - fitted, steady, SIGNAL_SCALES * spread)
-        counting_sd = np.sqrt(probability * (1 - probability) / signal.shape[1])
-        share_below = (signal < fitted[:, None]).mean(axis=1)
-        bad |= far & _leaves(share_below, steady, SIGNAL_MADS * counting_sd)
-        noise = MAD_TO_SD * float(np.median(np.abs(line - fitted))) / np.sqrt(bins.count)
-        change = slope * bins.count
+    for change, noise in zip(slopes * bins.count, noises, strict=True):
         if abs(change) > max(abs(drift), DRIFT_NOISES * noise):
-            drift = change
-    return bad, drift
+            drift = float(change)
+    return np.asarray(bad), drift
 
 
-def _robust_line(places: npt.NDArray[np.intp], values: Floats) -> tuple[float, float]:
-    """Return slope and level of the Theil-Sen line over pairs half a run apart; level alone for few places."""
+def _quantiles_of_sorted(rows: Floats) -> Floats:
+    """Return the quantiles of each row, shape (quantiles, rows), interpolated between neighbours as NumPy does."""
+    place = np.array(QUANTILES) * (rows.shape[1] - 1)
+    below = place.astype(np.intp)
+    low, high = rows[:, below], rows[:, np.minimum(below + 1, rows.shape[1] - 1)]
+    return np.asarray((low + (place - below) * (high - low)).T)
+
+
+def _robust_lines(places: npt.NDArray[np.intp], values: Floats) -> tuple[Floats, Floats]:
+    """Return slopes and levels of the Theil-Sen lines of some rows, over pairs half a run apart; levels for few places.
+
+    Parameters
+    ----------
+    values : (lines, places) float64
+    """
     half = len(places) // 2
     if half < FEWEST_BINS // 2:
-        return 0.0, float(np.median(values)) if len(values) else 0.0
+        nothing = np.zeros(len(values))
+        return nothing, np.median(values, axis=1) if len(places) else nothing
     apart = places[half : 2 * half] - places[:half]
-    slope = float(np.median((values[half : 2 * half] - values[:half]) / apart))
-    return slope, float(np.median(values - slope * places))
+    slopes = np.median((values[:, half : 2 * half] - values[:, :half]) / apart, axis=1)
+    return slopes, np.median(values - slopes[:, None] * places, axis=1)
 
 
-def _leaves(line: Floats, steady: npt.NDArray[np.intp], smallest: float) -> Bools:
-    """Return which values differ from their median by more than 5 MAD (as a standard deviation), and than a minimum."""
-    residual = np.abs(line - np.median(line[steady] if len(steady) else line))
-    mad = float(np.median(residual[steady])) if len(steady) else 0.0
-    return np.asarray(residual > max(SIGNAL_MADS * MAD_TO_SD * mad, smallest))
+def _leave(lines: Floats, steady: npt.NDArray[np.intp], smallest: Floats | float) -> Bools:
+    """Return which values leave the median of their row by more than 5 MAD (as a standard deviation) and a minimum."""
+    residuals = np.abs(lines - np.median(lines[:, steady] if len(steady) else lines, axis=1, keepdims=True))
+    mads = np.median(residuals[:, steady], axis=1, keepdims=True) if len(steady) else 0.0
+    return np.asarray(residuals > np.maximum(SIGNAL_MADS * MAD_TO_SD * mads, smallest))
 
 
 def _with_neighbours(bad: Bools) -> Bools:
