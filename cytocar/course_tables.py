@@ -10,6 +10,7 @@ from statistics import fmean
 
 from cytocar.aplasia import Aplasia
 from cytocar.clinical import ClinicalRecord
+from cytocar.cohort import Visit
 from cytocar.expansion import Decline
 from cytocar.kinetics import Kinetics
 from cytocar.scores import Score
@@ -89,6 +90,15 @@ shortest_days    num  days     | from the first to the last visit below
 longest_days     num  days     | from the visit before to the visit after
 ongoing          bool -        | still below at the last visit
 note             str  -        | what bounds the answer
+""")
+
+COHORT = parse_columns("""
+day            num days     | visit: whole days, after six weeks whole months
+n_subjects     int -        | subjects with a result at this visit
+n_quantified   int -        | of these, quantified
+median         num cells/µL | median CAR-T cells per µL; empty where it is below the limit
+lower_quartile num cells/µL | a quarter of the subjects lie below; empty where it is below the limit
+upper_quartile num cells/µL | a quarter of the subjects lie above
 """)
 
 DECLINE = parse_columns("""
@@ -177,3 +187,8 @@ def decline_row(subject_id: str, fit: Decline) -> Row:
         column.name: getattr(fit, column.name) for column in DECLINE if column.name != "subject_id"
     }
     return row | {"subject_id": subject_id}
+
+
+def visit_row(visit: Visit) -> Row:
+    """Return a visit's line of ``cohort.csv``."""
+    return {column.name: getattr(visit, column.name) for column in COHORT}

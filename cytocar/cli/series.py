@@ -61,6 +61,10 @@ def command(
     ] = None,
     decline: Annotated[bool, typer.Option("--decline", help="Fit two exponentials to the fall.")] = False,
     shade: Annotated[str | None, typer.Option("--shade", help="Shade this drug's days on the curve.")] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option("--also", metavar="VARIABLE", help="Panel of one more variable; may be repeated."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write an earlier course in OUT anew.")] = False,
 ) -> None:
     """Join runs into courses by subject and day: CAR-T cells over time, kinetics, figures.
@@ -81,12 +85,14 @@ def command(
         _show(series, record)
         return
     from cytocar.report.course_folder import CourseOptions, write_course
+    from cytocar.units import plain
 
     options = CourseOptions(
         scores=tuple(name.value for name in score or ()),
         b_cell_threshold_per_ul=b_cell_threshold,
         decline=decline,
         shade=shade,
+        also=tuple(plain(name) for name in also or ()),
     )
     page = write_course(series, record, out, options=options, force=force)
     if sys.stdout.isatty():

@@ -107,14 +107,28 @@ def temperature_panel(axes: Axes, record: ClinicalRecord) -> None:
 
 
 def biomarker_panel(axes: Axes, record: ClinicalRecord) -> None:
-    """Draw ferritin, IL-6 and CRP, each in its own unit, on one log axis."""
+    """Draw ferritin, IL-6 and CRP, each in its own unit, on one log axis; with IL-6, the days of tocilizumab.
+
+    Tocilizumab blocks the receptor that clears IL-6: its level rises without more being made (Nishimoto et al. 2008,
+    Blood 112:3959).
+    """
     present = [values for name in BIOMARKERS if (values := record.series(name))]
     plain_log_axis(axes)
     axes.set_ylabel("Biomarkers")
     for values in present:
         _plot(axes, [value for value in values if value.value > 0])
     axes.margins(y=0.15)
-    _legend(axes, present)
+    blocked = _receptor_blocked(record) if record.series("il6") else []
+    if blocked:
+        axes.plot(
+            blocked, [0.97] * len(blocked), marker="v", ls="", color=INK, ms=4, transform=axes.get_xaxis_transform()
+        )
+    _legend(axes, present, further=[("tocilizumab (raises IL-6)", "v")] if blocked else [])
+
+
+def _receptor_blocked(record: ClinicalRecord) -> list[float]:
+    """Return the days on which tocilizumab was begun."""
+    return [course.start_day for course in record.interventions if course.name.lower() == "tocilizumab"]
 
 
 def value_panel(axes: Axes, values: Sequence[ClinicalValue], *, log: bool = False) -> None:
@@ -309,22 +323,36 @@ def _plot(axes: Axes, values: Sequence[ClinicalValue]) -> None:
     )
 
 
-def _legend(axes: Axes, present: Sequence[Sequence[ClinicalValue]], *, units: bool = True) -> None:
+def _legend(
+    axes: Axes,
+    present: Sequence[Sequence[ClinicalValue]],
+    *,
+    units: bool = True,
+    further: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Explain the variables of a panel above it, and ``further`` marks as (text, shape)."""
     from matplotlib.lines import Line2D
 
     marks = [(MARKS.get(values[0].variable, _OTHER), values[0]) for values in present]
+    lines = [Line2D([], [], color=mark.colour, marker=mark.marker, ls=mark.line, ms=3.6, lw=1.0) for mark, _ in marks]
+    lines += [Line2D([], [], color=INK, marker=shape, ls="", ms=4) for _, shape in further]
+    texts = [variable_label(v.variable, v.unit) if units else VARIABLES[v.variable].label for _, v in marks]
     axes.legend(
-        [Line2D([], [], color=mark.colour, marker=mark.marker, ls=mark.line, ms=3.6, lw=1.0) for mark, _ in marks],
-        [
-            variable_label(value.variable, value.unit) if units else VARIABLES[value.variable].label
-            for _, value in marks
-        ],
+        lines,
+        [*texts, *(text for text, _ in further)],
         loc="lower right",  # in a narrow figure it may reach over the names on the left
         bbox_to_anchor=(1, 1.02),
-        ncols=max(len(marks), 1),
+        ncols=_columns_that_fit(axes, [*texts, *(text for text, _ in further)]),
         borderaxespad=0,
         borderpad=0.1,
         handlelength=1.3,
         handletextpad=0.4,
         columnspacing=0.8,
     )
+
+
+def _columns_that_fit(axes: Axes, texts: Sequence[str]) -> int:
+    """Return in how many columns a legend fits into the width of the figure."""
+    room = axes.figure.bbox.width * 72 / axes.figure.dpi * 0.94
+    needed = sum(text_width_pt(text) + 22 for text in texts)
+    return len(texts) if needed <= room else max(1, (len(texts) + 1) // 2)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cytocar.cohort import Visit, visits
-from cytocar.figures.course import day_text, quantified_runs
-from cytocar.figures.style import BLUE, GREY, INK, PAGE_MM, figure_style, new_figure, plain_log_axis, save
+from cytocar.figures.course import PART_WIDTHS, Days, join_parts, marks_that_fit, quantified_runs, time_parts
+from cytocar.figures.style import BLUE, FONT_PT, GREY, INK, PAGE_MM, figure_style, new_figure, plain_log_axis, save
 from cytocar.kinetics import Kinetics
 from cytocar.series import Course
 
@@ -26,42 +26,51 @@ def draw_cohort(courses: Sequence[Course], path: Path, *, title: str = "", width
 def cohort_figure(courses: Sequence[Course], *, title: str = "", width_mm: float = PAGE_MM) -> Figure:
     """Return every subject's curve in grey, the median with quartiles over it, and the peaks beside them."""
     figure = new_figure(width_mm, 80)
-    curves, peaks = figure.subplots(1, 2, sharey=True, width_ratios=[4, 1])
-    plain_log_axis(curves)
-    curves.set_ylabel("CAR-T cells/µL")
-    curves.set_xlabel("Days after infusion")
-    for course in courses:
-        for run in quantified_runs(course.points):
-            curves.plot(
-                [point.day for point in run],
-                [point.car_per_ul.value or 0.0 for point in run],
-                color=GREY,
-                alpha=0.6,
-                lw=0.8,
-                marker="o" if len(run) == 1 else "",
-                ms=2,
-            )
-    _median(curves, list(visits(courses)))
+    days = [point.day for course in courses for point in course.points if point.quantified]
+    parts = time_parts(days, marks_that_fit=marks_that_fit(width_mm))
+    *curves, peaks = figure.subplots(1, len(parts) + 1, sharey=True, width_ratios=[*PART_WIDTHS[: len(parts)], 1])
+    for axes, part in zip(curves, parts, strict=True):
+        plain_log_axis(axes)
+        part.apply(axes)
+        axes.set_ylabel("CAR-T cells/µL")
+        for course in courses:
+            _subject(axes, course)
+        _median(axes, list(visits(courses)), part.limits)
+        part.apply(axes)
     _peaks(peaks, [course.kinetics() for course in courses])
-    ticks = [tick for tick in curves.get_xticks() if curves.get_xlim()[0] <= tick <= curves.get_xlim()[1]]
-    curves.set_xticks(ticks, [day_text(tick) for tick in ticks])
+    join_parts([curves])
     figure.legend(
-        *curves.get_legend_handles_labels(),
+        *curves[0].get_legend_handles_labels(),
         loc="outside upper left",
         ncols=2 if width_mm < 0.75 * PAGE_MM else 4,
         title=title or None,
         alignment="left",
         borderaxespad=0.1,
-    ).get_title().set(fontweight="bold")
+    ).get_title().set(fontweight="bold", fontsize=FONT_PT + 1)
     return figure
 
 
-def _median(axes: Axes, at: Sequence[Visit]) -> None:
+def _subject(axes: Axes, course: Course) -> None:
+    for run in quantified_runs(course.points):
+        axes.plot(
+            [point.day for point in run],
+            [point.car_per_ul.value or 0.0 for point in run],
+            color=GREY,
+            alpha=0.6,
+            lw=0.8,
+            marker="o" if len(run) == 1 else "",
+            ms=2,
+        )
+
+
+def _median(axes: Axes, at: Sequence[Visit], within: Days) -> None:
     """Draw the median of the visits and the band of their quartiles, broken where they are below the limit."""
     axes.plot([], [], color=GREY, lw=0.8, label="subjects")
     for stretch in _stretches(at):
         days = [visit.day for visit in stretch]
-        axes.plot(days, [visit.median or 0.0 for visit in stretch], color=BLUE, marker="o", zorder=4)
+        axes.plot(days, [visit.median or 0.0 for visit in stretch], color=BLUE, zorder=4)
+        marked = [visit for visit in stretch if within[0] <= visit.day <= within[1]]
+        axes.plot([visit.day for visit in marked], [visit.median or 0.0 for visit in marked], "o", color=BLUE, zorder=4)
         # A lower quartile below the limit is drawn down to the axis: no more is known of it.
         floor = axes.get_ylim()[0]
         axes.fill_between(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ DAYS_PER_MONTH = 30.4375
 EARLY_UNTIL_DAY = 31.0
 """A course longer than twice this is drawn in two parts: days up to here, months after."""
 
+PART_WIDTHS = (3, 2)
+"""Widths of the days and of the months."""
 LEGEND_ENTRY_MM = 44.0
 """Room for one entry of the legend."""
 
@@ -54,57 +57,74 @@ def course_figure(points: Sequence[CoursePoint], *, title: str = "", width_mm: f
     """Return the CAR-T curve and the CD4/CD8 ratio within CAR-T, one above the other."""
     with_ratio = any(point.car_cd4_cd8_ratio.value is not None for point in points)
     figure = new_figure(width_mm, 95 if with_ratio else 70)
-    early, late = _split(points, marks_that_fit=5 if width_mm < PAGE_MM * 0.75 else 9)
-    columns = [part for part in (early, late) if part is not None]
+    parts = time_parts([point.day for point in points], marks_that_fit=marks_that_fit(width_mm))
     grid = figure.subplots(
         2 if with_ratio else 1,
-        len(columns),
+        len(parts),
         sharey="row",
         sharex="col",
         squeeze=False,
-        width_ratios=[3, 2][: len(columns)],
+        width_ratios=PART_WIDTHS[: len(parts)],
         height_ratios=[3, 1] if with_ratio else [1],
     )
-    for column, (limits, ticks, labels, unit) in enumerate(columns):
-        car_t_panel(grid[0][column], points, within=limits)
+    for column, part in enumerate(parts):
+        car_t_panel(grid[0][column], points, within=part.limits)
         if with_ratio:
-            ratio_panel(grid[1][column], points, within=limits)
-        grid[-1][column].set_xlim(*limits)
-        grid[-1][column].set_xticks(ticks, labels)
-        grid[-1][column].set_xlabel(f"{unit} after infusion")
-    for row in grid:
-        for axes in row[1:]:
-            axes.set_ylabel("")
-            axes.spines["left"].set(color=GREY, linestyle=(0, (2, 2)))
-            axes.tick_params(axis="y", which="both", left=False)
+            ratio_panel(grid[1][column], points, within=part.limits)
+        part.apply(grid[-1][column])
+    join_parts([list(row) for row in grid])
     curve_legend(figure, points, title=title)
     return figure
 
 
-_Part = tuple[tuple[float, float], list[float], list[str], str]
+@dataclass(frozen=True, slots=True)
+class TimePart:
+    """A stretch of the time axis with its own width: limits in days, ticks in its unit."""
+
+    limits: Days
+    ticks: tuple[float, ...]
+    labels: tuple[str, ...]
+    unit: str
+
+    def apply(self, axes: Axes) -> None:
+        """Give an axis these limits, ticks and label."""
+        axes.set_xlim(*self.limits)
+        axes.set_xticks(self.ticks, self.labels)
+        axes.set_xlabel(f"{self.unit} after infusion")
 
 
-def _split(points: Sequence[CoursePoint], *, marks_that_fit: int) -> tuple[_Part | None, _Part | None]:
-    """Return limits, ticks, tick labels and unit of the early and the late part of the time axis."""
-    days = [point.day for point in points] or [0.0]
-    first, last = min(*days, 0.0), max(days)
+def time_parts(days: Sequence[float], *, marks_that_fit: int) -> tuple[TimePart, ...]:
+    """Return the time axis of samples on these days: one part in days, or days and then months."""
+    first, last = min(0.0, *days) if days else 0.0, max(0.0, *days) if days else 0.0
     if last <= 2 * EARLY_UNTIL_DAY:
         step = 7 if last > 10 else 1
-        ticks = [float(day) for day in range(int(first // step) * step, int(last) + step + 1, step)]
         margin = max(0.03 * (last - first), 0.5)
-        return ((first - margin, last + margin), ticks, [day_text(tick) for tick in ticks], "Days"), None
-    weeks = [float(day) for day in range(int(first // 7) * 7, int(EARLY_UNTIL_DAY), 7)]
-    early: _Part = ((first - 1, EARLY_UNTIL_DAY), weeks, [day_text(day) for day in weeks], "Days")
+        return (_days_part((first - margin, last + margin), step),)
+    early = _days_part((first - 1, EARLY_UNTIL_DAY), 7)
     months = last / DAYS_PER_MONTH
     step = next((step for step in (1, 2, 3, 6, 12) if months / step <= marks_that_fit), 24)
-    marks = [float(month) for month in range(step, int(months + 0.5) + 1, step)]
-    late: _Part = (
+    marks = [mark for mark in range(step, int(months + 0.5) + 1, step) if mark * DAYS_PER_MONTH > EARLY_UNTIL_DAY]
+    late = TimePart(
         (EARLY_UNTIL_DAY, last + 0.05 * (last - EARLY_UNTIL_DAY)),
-        [month * DAYS_PER_MONTH for month in marks],
-        [f"{month:g}" for month in marks],
+        tuple(mark * DAYS_PER_MONTH for mark in marks),
+        tuple(f"{mark}" for mark in marks),
         "Months",
     )
-    return (None, late) if first > EARLY_UNTIL_DAY else (early, late)
+    return (late,) if min(days) > EARLY_UNTIL_DAY else (early, late)
+
+
+def _days_part(limits: Days, step: int) -> TimePart:
+    ticks = range(math.ceil(limits[0] / step) * step, math.floor(limits[1]) + 1, step)
+    return TimePart(limits, tuple(map(float, ticks)), tuple(map(day_text, ticks)), "Days")
+
+
+def join_parts(rows: Sequence[Sequence[Axes]]) -> None:
+    """Let the parts of a split time axis read as one: a dashed seam in place of the second value axis."""
+    for row in rows:
+        for axes in row[1:]:
+            axes.set_ylabel("")
+            axes.spines["left"].set(color=GREY, linestyle=(0, (2, 2)))
+            axes.tick_params(axis="y", which="both", left=False)
 
 
 # ---------------------------------------------------------------- panels
@@ -208,6 +228,11 @@ def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = 
 
 
 # ---------------------------------------------------------------- what is drawn of a point
+
+
+def marks_that_fit(width_mm: float) -> int:
+    """Return how many ticks of months find room."""
+    return 5 if width_mm < PAGE_MM * 0.75 else 9
 
 
 def day_text(day: float) -> str:

@@ -37,6 +37,8 @@ ACUTE_DAYS: Days = (-7.0, 28.0)
 """The first weeks: from lymphodepletion to the first month's visit."""
 
 LONG_TERM = ("haemoglobin", "platelets", "anc", "b_cells")
+TRANSGENE = "transgene"
+"""Copies/µg DNA: another unit than cells/µL, so a panel of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,10 @@ def draw_acute(
     *,
     title: str = "",
     width_mm: float = PAGE_MM,
-    shade: str | None = None,
 ) -> Path:
     """Write the figure of the first weeks as SVG, PDF or PNG."""
     with figure_style():
-        return save(acute_figure(points, record, title=title, width_mm=width_mm, shade=shade), path)
+        return save(acute_figure(points, record, title=title, width_mm=width_mm), path)
 
 
 def draw_long_term(
@@ -77,6 +78,7 @@ def acute_figure(
     title: str = "",
     width_mm: float = PAGE_MM,
     shade: str | None = None,
+    also: Sequence[str] = (),
 ) -> Figure:
     """Return the first weeks: temperature and pressures, biomarkers, CAR-T, ratio, grades, drugs, on one day axis.
 
@@ -84,17 +86,24 @@ def acute_figure(
     ----------
     shade : str, optional
         A drug whose days are shaded on the CAR-T panel, such as a switch that pauses the cells.
+    also : sequence of str
+        Further variables, a panel for each.
     """
     days = _acute_days(points, record)
     drugs = lanes(record.interventions, *days)
     shaded = [course for course in record.interventions if course.name == shade]
-    panels = list(_acute_panels(points, _between(record, days), days, shaded))
+    within = _between(record, days)
+    panels = [
+        *_clinical_panels(within, also),
+        Panel(42, partial(_car_t_with_shade, points=points, shaded=shaded, days=days)),
+        *_strips(points, within, days),
+    ]
     if drugs:
         panels.append(
             Panel(
                 len(drugs) * LANE_MM + 1,
-                lambda axes: drug_panel(axes, drugs),
-                lambda axes: write_doses(axes, drugs),
+                partial(drug_panel, drugs=drugs),
+                partial(write_doses, drugs=drugs),
             )
         )
     figure, stack = _stack(panels, days, width_mm)
@@ -120,15 +129,18 @@ def long_term_figure(
     points: Sequence[CoursePoint], record: ClinicalRecord, *, title: str = "", width_mm: float = PAGE_MM
 ) -> Figure:
     """Return the months: haemoglobin, platelets, neutrophils, B cells and CAR-T over the time that the counts span."""
-    series = {name: record.series(name) for name in LONG_TERM}
+    series = {name: record.series(name) for name in (*LONG_TERM, TRANSGENE)}
     if not series["b_cells"]:
         series["b_cells"] = _b_cells(points)
     present = [values for values in series.values() if values]
     last = max((values[-1].day for values in present), default=max((point.day for point in points), default=1.0))
     first = min([0.0, *(values[0].day for values in present)])
     days = (max(first, -30.0) - 0.02 * last, 1.02 * last)
-    panels = [Panel(22, partial(value_panel, values=values, log=values[0].variable == "b_cells")) for values in present]
-    panels.append(Panel(38, lambda axes: car_t_panel(axes, points, within=days)))
+    panels = [
+        Panel(22, partial(value_panel, values=values, log=values[0].variable in ("b_cells", TRANSGENE)))
+        for values in present
+    ]
+    panels.append(Panel(38, partial(car_t_panel, points=points, within=days)))
     figure, stack = _stack(panels, days, width_mm)
     curve_legend(figure, [point for point in points if days[0] <= point.day <= days[1]], title=title)
     step = next(step for step in (1, 2, 3, 6, 12, 24, 60) if last / DAYS_PER_MONTH / step <= 12)
@@ -146,25 +158,36 @@ def _b_cells(points: Sequence[CoursePoint]) -> tuple[ClinicalValue, ...]:
     )
 
 
-def _acute_panels(
-    points: Sequence[CoursePoint], record: ClinicalRecord, days: Days, shaded: Sequence[Intervention]
-) -> Iterator[Panel]:
-    def car_t_with_shade(axes: Axes) -> None:
-        _shade(axes, shaded, days)
-        car_t_panel(axes, points, within=days)
-
+def _clinical_panels(record: ClinicalRecord, also: Sequence[str]) -> Iterator[Panel]:
+    """Yield the panels above the curve."""
     if any(record.series(name) for name in ("temperature", "systolic", "diastolic")):
-        yield Panel(24, lambda axes: temperature_panel(axes, record))
+        yield Panel(24, partial(temperature_panel, record=record))
     if any(record.series(name) for name in BIOMARKERS):
-        yield Panel(30, lambda axes: biomarker_panel(axes, record))
-    yield Panel(42, car_t_with_shade)
+        yield Panel(30, partial(biomarker_panel, record=record))
+    for name in (*also, TRANSGENE):
+        values = record.series(name)
+        if values:
+            yield Panel(22, partial(value_panel, values=values, log=name == TRANSGENE or _spans_decades(values)))
+
+
+def _car_t_with_shade(axes: Axes, points: Sequence[CoursePoint], shaded: Sequence[Intervention], days: Days) -> None:
+    _shade(axes, shaded, days)
+    car_t_panel(axes, points, within=days)
+
+
+def _strips(points: Sequence[CoursePoint], record: ClinicalRecord, days: Days) -> Iterator[Panel]:
+    """Yield the low panels below the curve: the ratio, and the grades."""
     if any(point.car_cd4_cd8_ratio.value and point.quantified for point in points if point.day <= days[1]):
-        yield Panel(15, lambda axes: ratio_panel(axes, points, within=days))
+        yield Panel(15, partial(ratio_panel, points=points, within=days))
     grades = sum(bool(record.series(name)) for name in GRADES)
     if grades:
-        yield Panel(
-            LANE_MM * grades + 1, lambda axes: grade_panel(axes, record), lambda axes: write_grades(axes, record)
-        )
+        yield Panel(LANE_MM * grades + 1, partial(grade_panel, record=record), partial(write_grades, record=record))
+
+
+def _spans_decades(values: Sequence[ClinicalValue]) -> bool:
+    """Return whether values are drawn on a log axis: all above 0, and the largest more than 50 times the smallest."""
+    sizes = [value.value for value in values]
+    return min(sizes) > 0 and max(sizes) > 50 * min(sizes)
 
 
 def _acute_days(points: Sequence[CoursePoint], record: ClinicalRecord) -> Days:

@@ -1,7 +1,7 @@
 """Writes a course: tables, figures, and the page that holds them.
 
-``series.csv`` and ``kinetics.csv`` always; ``covariates.csv``, ``scores.csv``, ``aplasia.csv`` and ``decline.csv`` when
-there is something to put into them. Figures as SVG, PDF and PNG, one set for each subject.
+``series.csv`` and ``kinetics.csv`` always; ``covariates.csv``, ``cohort.csv``, ``scores.csv``, ``aplasia.csv`` and
+``decline.csv`` when there is something to put into them. Figures as SVG, PDF and PNG, one set for each subject.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from pathlib import Path
 
 from cytocar.aplasia import Aplasia, aplasia
 from cytocar.clinical import ClinicalRecord
-from cytocar.cohort import FEWEST_SUBJECTS, spreads
+from cytocar.cohort import FEWEST_SUBJECTS, spreads, visits
 from cytocar.course_tables import (
     APLASIA,
+    COHORT,
     COVARIATES,
     DECLINE,
     KINETICS,
@@ -29,6 +30,7 @@ from cytocar.course_tables import (
     score_row,
     series_columns,
     series_rows,
+    visit_row,
 )
 from cytocar.datapackage import describe
 from cytocar.errors import UsageError
@@ -71,12 +73,15 @@ class CourseOptions:
         Whether two exponentials are fitted to each course.
     shade : str, optional
         A drug whose days are shaded on the CAR-T panel.
+    also : tuple of str
+        Further clinical variables with a panel in the figure of the first weeks.
     """
 
     scores: tuple[str, ...] = ()
     b_cell_threshold_per_ul: float | None = None
     decline: bool = False
     shade: str | None = None
+    also: tuple[str, ...] = ()
 
 
 def write_course(
@@ -87,9 +92,11 @@ def write_course(
     Raises
     ------
     UsageError
-        E135 when the folder holds something already, E108 when it cannot be written.
+        E135 when the folder holds something already, E108 when it cannot be written, E136 when an option names a
+        variable or a drug that is not there.
     """
     options = options or CourseOptions()
+    _require_present(record, options)
     _make_folder(out, force=force)
     kinetics = {course.subject_id: course.kinetics() for course in series.courses}
     scores = [score for name in options.scores for score in SCORE_FUNCTIONS[name](record)]
@@ -103,6 +110,7 @@ def write_course(
             "covariates": (COVARIATES, list(covariate_rows(record))),
             "scores": (SCORES, [score_row(score) for score in scores]),
             "aplasia": (APLASIA, [aplasia_row(found) for found in aplasias.values()]),
+            "cohort": (COHORT, [visit_row(visit) for visit in visits(series.courses)]),
             "decline": (DECLINE, [decline_row(subject, fit) for subject, fit in declines.items()]),
         },
     )
@@ -126,6 +134,22 @@ def write_course(
     path = out / "course.html"
     write_atomically(path, course_html(page))
     return path
+
+
+def _require_present(record: ClinicalRecord, options: CourseOptions) -> None:
+    """Refuse a variable or a drug that no row of the clinical tables names."""
+    drugs = sorted({course.name for course in record.interventions})
+    asked = [(name, record.variables, "clinical variable") for name in options.also]
+    asked += [(options.shade, tuple(drugs), "intervention")] if options.shade is not None else []
+    for name, present, kind in asked:
+        if name not in present:
+            raise UsageError(
+                f"no {kind} is called {name!r}",
+                code="E136",
+                hint=f"there are: {', '.join(present)}"
+                if present
+                else "give its table with --clinical or --interventions",
+            )
 
 
 def _make_folder(out: Path, *, force: bool) -> None:

@@ -108,6 +108,22 @@ def test_pressures_alone_still_have_their_axis() -> None:
         assert "Pressure\n(mmHg)" in {text.get_text() for text in shown_texts(figure)}
 
 
+def test_further_variables_and_transgene_copies_have_panels_of_their_own() -> None:
+    further = ClinicalRecord(
+        (*values("transgene", (7, 1e5), (14, 2e4)), *values("anc", (0, 2000), (7, 20))), RECORD.interventions
+    )
+    with figure_style():
+        assert len(acute_figure(POINTS, further).axes) == 3  # copies, CAR-T, drugs
+        figure = acute_figure(POINTS, further, also=["anc"])
+        assert [axes.get_yscale() for axes in figure.axes] == ["log", "log", "log", "linear"]
+        assert {"ANC\n(/µL)", "Transgene\n(copies/µg)"} <= {text.get_text() for text in shown_texts(figure)}
+
+
+def test_tocilizumab_is_marked_where_il6_is_drawn() -> None:
+    with figure_style():
+        assert "tocilizumab (raises IL-6)" in {text.get_text() for text in shown_texts(acute_figure(POINTS, RECORD))}
+
+
 def test_a_drug_can_be_shaded_on_the_curve() -> None:
     with figure_style():
         named = [text.get_text() for text in shown_texts(acute_figure(POINTS, RECORD, shade="dasatinib"))]

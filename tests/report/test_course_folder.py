@@ -156,8 +156,19 @@ def test_an_earlier_course_is_written_anew_only_by_force(tmp_path: Path) -> None
     write_course(SERIES, ClinicalRecord(), tmp_path, force=True)
 
 
+@pytest.mark.parametrize("options", [CourseOptions(shade="aspirin"), CourseOptions(also=("glucose",))])
+def test_a_name_that_no_table_holds_is_refused_before_anything_is_written(
+    tmp_path: Path, options: CourseOptions
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        write_course(SERIES, RECORD, tmp_path / "out", options=options)
+    assert caught.value.code == "E136"
+    assert not (tmp_path / "out").exists()
+
+
 def test_three_subjects_make_a_cohort(tmp_path: Path) -> None:
     page = write_course(Series(tuple(map(course, ("P1", "P/2", "P 2")))), ClinicalRecord(), tmp_path).read_text("utf-8")
     assert "All subjects" in page
     assert (tmp_path / "figures" / "cohort.svg").is_file()
+    assert [row["median"] for row in rows(tmp_path / "cohort.csv")] == ["", "510", "1064", "150", "8.5", "2"]
     assert len(list((tmp_path / "figures").glob("*_course.svg"))) == 3
