@@ -20,7 +20,7 @@ from pathlib import Path
 from cytocar.audit import AUDIT, Act, Action, Author
 from cytocar.datapackage import describe
 from cytocar.errors import UsageError
-from cytocar.journal import MANIFEST, PENDING, Journal, Manifest, journal, last_entry, read_manifest
+from cytocar.journal import MANIFEST, PENDING, PENDING_DRAFT, Journal, Manifest, journal, last_entry, read_manifest
 from cytocar.parquet import parquet_bytes
 from cytocar.parts import from_json
 from cytocar.plan import RunPlan
@@ -29,6 +29,8 @@ from cytocar.run_lock import LOCK, not_writable
 from cytocar.tables import COUNTS, GATES, POPULATIONS, QUALITY, Column, Row, csv_text, median_column
 
 PARTS, REVISIONS = "parts", "revisions"
+_NO_RUN_YET = (REVISIONS, LOCK, PENDING_DRAFT)
+"""What may lie in a folder without a manifest: the rests of a command that was stopped before its run began."""
 
 
 def part_name(sample_id: str) -> str:
@@ -53,8 +55,12 @@ class Parts:
         """Keep a finished sample. A power cut may leave it empty; then it counts as not finished."""
         path = self.folder / part_name(sample_id)
         waiting = path.with_suffix(f".{os.getpid()}.tmp")
-        waiting.write_bytes(content)
-        waiting.replace(path)
+        try:
+            waiting.write_bytes(content)
+            waiting.replace(path)
+        except OSError as error:
+            waiting.unlink(missing_ok=True)  # a full disk: give back what the half-written part took
+            raise not_writable(self.folder, error) from error
 
     def read(self, sample_id: str) -> Counted | None:
         """Return a finished sample; ``None`` when it is not there, or not whole."""
@@ -121,13 +127,13 @@ def open_run(
         try:
             if force:
                 _set_aside(path)
-            (path / PARTS).mkdir(exist_ok=True)
             for left_over in (path / PARTS).glob("*.tmp"):
                 left_over.unlink()
             revisions = _revisions(path)
         except OSError as error:
             raise not_writable(path, error) from error
         opened.commit({**manifest, "state": "running", "files": revisions}, [_start(manifest, old, force=force)])
+        (path / PARTS).mkdir(exist_ok=True)
         yield RunFolder(opened)
 
 
@@ -146,7 +152,7 @@ def _start(manifest: Manifest, old: Manifest | None, *, force: bool) -> Act:
 def _refuse_foreign(path: Path) -> None:
     if not path.exists() or (path / MANIFEST).is_file() or (path / PENDING).is_dir():
         return
-    if not path.is_dir() or any(entry.name not in (REVISIONS, LOCK) for entry in path.iterdir()):
+    if not path.is_dir() or any(entry.name not in _NO_RUN_YET for entry in path.iterdir()):
         raise UsageError(
             f"{path} exists and is not a run folder", code="E105", hint="name a new or an empty folder with -o"
         )

@@ -53,7 +53,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 def not_writable(folder: Path, error: OSError) -> UsageError:
     """Return the error for a run folder that cannot be written: rights, a full disk."""
     return UsageError(
-        f"the run folder {folder} cannot be written: {error.strerror}",
+        f"the folder {folder} cannot be written: {error.strerror}",
         code="E108",
         hint="correct the rights or make room, then repeat the command; what was finished is kept",
     )

@@ -1,0 +1,150 @@
+"""A run that is killed, runs out of disk or meets another: nothing finished is lost, nothing half taken for whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cytocar.simulate import Preparation, blood_tube
+from cytocar.verify import Verdict, verify
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="signals and limits are those of POSIX"),
+]
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = 6
+
+
+@pytest.fixture(scope="module")
+def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six small tubes."""
+    folder = tmp_path_factory.mktemp("interruptions")
+    lines = ["file,sample_id,beads_added,sample_volume_ul"]
+    for number in range(SAMPLES):
+        tube = blood_tube(car_per_ul=100, preparation=Preparation(drawn_share=0.05), seed=number)
+        tube.write(folder / f"d{number}.fcs")
+        lines.append(f"d{number}.fcs,d{number},20000,50")
+    (folder / "sheet.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    return folder / "sheet.csv"
+
+
+def start(sheet: Path, run: Path, *, file_size: int | None = None) -> subprocess.Popen[str]:
+    """Start counting in a process group of its own; ``file_size`` is the largest file it may write, in bytes."""
+
+    def limit() -> None:
+        import resource
+
+        if file_size is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+
+    words = ["gate", str(sheet), "-t", "cart-cd19fc-fixed", "-o", str(run), "-j", "2"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "cytocar", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=limit,  # noqa: PLW1509 -- this process has one thread
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(sheet: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The tables of a run that nothing disturbed."""
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    process = start(sheet, run)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 0, errors
+    return tables(run)
+
+
+def tables(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in run.glob("*.csv")}
+
+
+def is_whole(run: Path) -> bool:
+    return all(check.verdict is not Verdict.CHANGED for check in verify(run))
+
+
+def test_kill_9_at_any_moment_loses_nothing(sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    kept: set[str] = set()
+    for attempt in range(60):
+        process = start(sheet, run)
+        time.sleep(0.25 + 0.12 * attempt)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        _, errors = process.communicate(timeout=100)
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, errors
+        now = {path.name for path in run.glob("parts/*.json")}
+        assert kept <= now, "a finished sample was lost"
+        kept = now
+        if (run / "manifest.json").exists():
+            assert not is_whole(run), "a half-written run was taken for whole"
+    assert process.returncode == 0
+    assert tables(run) == undisturbed
+    assert is_whole(run)
+
+
+# too small for: the manifest, a sample, the description of the tables
+@pytest.mark.parametrize("file_size", [1_000, 12_000, 15_000])
+def test_a_full_disk_stops_with_a_reason_and_the_run_goes_on_later(
+    sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path, file_size: int
+) -> None:
+    run = tmp_path / "run"
+    process = start(sheet, run, file_size=file_size)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 2, errors
+    assert "error[E108]" in errors
+    assert "Traceback" not in errors
+    assert not list(run.rglob("*.tmp"))
+    again = start(sheet, run)
+    _, errors = again.communicate(timeout=100)
+    assert again.returncode == 0, errors
+    assert tables(run) == undisturbed
+    assert is_whole(run)
+
+
+def test_of_two_commands_at_once_one_counts(sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    both = [start(sheet, run), start(sheet, run)]
+    said = [process.communicate(timeout=100)[1] for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes == [0, 2], said
+    assert any("error[E113]" in errors or "error[E106]" in errors for errors in said)
+    assert tables(run) == undisturbed
+    assert is_whole(run)
+
+
+def test_ctrl_c_keeps_finished_samples(sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(sheet, run)
+    while not list(run.glob("parts/*.json")) and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode in (130, 0), errors
+    assert list(run.glob("parts/*.json"))
+    if process.returncode == 130:
+        again = start(sheet, run)
+        assert "finished before" in again.communicate(timeout=100)[1]
+    assert tables(run) == undisturbed
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_counted(sheet: Path, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    process = start(sheet, closed / "run")
+    _, errors = process.communicate(timeout=100)
+    assert (process.returncode, "error[E108]" in errors) == (2, True)
