@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from cytocar.findings import Finding
 from cytocar.gates.decision import Background, Decision
 from cytocar.gates.frame import ALL, Bools, Floats
+from cytocar.gates.masks import PackedMasks
+from cytocar.gates.medians import median_of
 from cytocar.gates.plan import Plan, compile_plan
 from cytocar.gates.stream import Part, stream
 from cytocar.template.model import FixedGate, Template
@@ -35,7 +36,7 @@ class Population:
     name: str
     parent: str
     events: int
-    _masks: PackedMasks = field(repr=False)
+    _masks: MasksOnDemand = field(repr=False)
 
     @property
     def mask(self) -> Bools:
@@ -80,7 +81,7 @@ class Populations(Mapping[str, Population]):
         self.findings = findings
         self._sample = sample
         self._medians = medians
-        masks = PackedMasks(sample)
+        masks = MasksOnDemand(sample)
         parents = {ALL: ALL, **sample.plan.parents}
         self._populations = {name: Population(name, parent, counts[name], masks) for name, parent in parents.items()}
 
@@ -120,30 +121,6 @@ class Populations(Mapping[str, Population]):
         return self._medians[population, marker]
 
 
-def median_of(values: npt.NDArray[np.floating]) -> float | None:
-    """Return the median of the finite values, None if there is none.
-
-    Examples
-    --------
-    >>> median_of(np.array([1.0, 5.0, np.nan, 3.0])), median_of(np.empty(0))
-    (3.0, None)
-    """
-    if not np.isfinite(np.add.reduce(values)):
-        values = values[np.isfinite(values)]
-    if not values.size:
-        return None
-    middle = (values.size - 1) // 2, values.size // 2
-    # A sample tells where the middle is about to be, so that only a tenth of the events have to be put in order.
-    sample = np.sort(values[:: values.size // 1000 + 1])
-    low, high = sample[int(0.45 * (sample.size - 1))], sample[int(0.55 * (sample.size - 1))]
-    below = int(np.count_nonzero(values < low))
-    near = values[(values >= low) & (values <= high)]
-    if not below <= middle[0] <= middle[1] < below + near.size:
-        below, near = 0, values
-    ranks = [rank - below for rank in middle]
-    return float(np.mean(np.partition(near, ranks)[ranks], dtype=np.float64))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class GatedSample:
     """What it takes to gate the same file again and get the same answer: every gate is fixed by now."""
@@ -160,26 +137,18 @@ class GatedSample:
         return stream(self.events, plan, extra=markers, steady=self.steady)
 
 
-class PackedMasks:
-    """Masks of all populations, one bit an event, made by one pass when the first of them is asked for."""
+class MasksOnDemand:
+    """Masks of all populations of a sample, made by one pass when the first of them is asked for."""
 
     def __init__(self, sample: GatedSample) -> None:
         self._sample = sample
-        self._bits: dict[str, npt.NDArray[np.uint8]] = {}
+        self._packed: PackedMasks | None = None
 
     def mask(self, population: str) -> Bools:
         """Return which events of the file are in a population, shape (n_events,)."""
-        if not self._bits:
-            self._gate_again()
-        bits = np.unpackbits(self._bits[population], count=self._sample.events.n_events)
-        return bits.view(np.bool_)
-
-    def _gate_again(self) -> None:
-        names = (ALL, *self._sample.plan.parents)
-        bits = {name: np.zeros(-(-self._sample.events.n_events // 8), dtype=np.uint8) for name in names}
-        for part in self._sample.parts():
-            # Blocks begin at multiples of eight events.
-            place = slice(part.start // 8, part.start // 8 - (-part.n_events // 8))
-            for name in names:
-                bits[name][place] = np.packbits(part.mask(name))
-        self._bits = bits
+        if self._packed is None:
+            packed = PackedMasks((ALL, *self._sample.plan.parents), self._sample.events.n_events)
+            for part in self._sample.parts():
+                packed.add(part)
+            self._packed = packed
+        return self._packed.mask(population)

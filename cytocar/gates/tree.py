@@ -20,8 +20,9 @@ from cytocar.findings import Finding, Outcome
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
 from cytocar.gates.fixed import decisions as fixed_decisions
 from cytocar.gates.frame import ALL, Bools, Floats, Frame
+from cytocar.gates.medians import Medians, median_of
 from cytocar.gates.plan import FIXED_KINDS, Plan, compile_plan, make_step, plan_for
-from cytocar.gates.populations import GatedSample, Population, Populations, median_of
+from cytocar.gates.populations import GatedSample, Population, Populations
 from cytocar.gates.stream import Kept, Part, stream
 from cytocar.template.model import AdaptiveGate, FixedGate, Template
 
@@ -86,7 +87,7 @@ def walk(
         decisions=tuple(_decisions(template, plan, placed, overrides)),
         backgrounds=placed.backgrounds,
         findings=tuple(_findings(tally, events.n_events)),
-        medians={**tally.medians(), **placed.medians},
+        medians={**(tally.medians.by_population() if tally.medians else {}), **placed.medians},
     )
 
 
@@ -99,12 +100,9 @@ class _Tally:
     def __init__(self, plan: Plan, n_events: int, medians: Sequence[str]) -> None:
         self.counts = dict.fromkeys((ALL, *(step.name for step in (*plan.first, *plan.second))), 0)
         self.not_finite = 0
-        self.median_markers = tuple(medians)
         self.markers = tuple(dict.fromkeys((*plan.deferred_markers, *medians)))
         self.kept = Kept(plan, self.markers, n_events) if plan.deferred else None
-        # Medians are written with six digits: single precision holds seven, at half the memory.
-        self._signals = np.empty((len(self.median_markers), n_events), dtype=np.float32)
-        self._masks = {name: np.empty(n_events, dtype=np.bool_) for name in self.counts} if medians else {}
+        self.medians = Medians(self.counts, medians, n_events) if medians else None
 
     def add(self, part: Part) -> None:
         """Add a block."""
@@ -113,22 +111,10 @@ class _Tally:
             if name != ALL:
                 self.counts[name] += part.count(name)
         self.not_finite += part.not_finite()
-        place = slice(part.start, part.start + part.n_events)
-        for row, marker in zip(self._signals, self.median_markers, strict=True):
-            row[place] = part.first.signals.signal(marker)
-        for name, mask in self._masks.items():
-            mask[place] = part.mask(name)
+        if self.medians is not None:
+            self.medians.add(part)
         if self.kept is not None:
             self.kept.add(part)
-
-    def medians(self) -> dict[tuple[str, str], float | None]:
-        """Return the medians of the populations of the pass."""
-        found = {}
-        for name, mask in self._masks.items():
-            rows = np.flatnonzero(mask)
-            for signals, marker in zip(self._signals, self.median_markers, strict=True):
-                found[name, marker] = median_of(signals[rows])
-        return found
 
 
 # ---------------------------------------------------------------- data-driven gates
@@ -164,9 +150,9 @@ def _place_deferred(plan: Plan, tally: _Tally, template: Template, references: R
             gate = placed.fitted[population.name].gate
         mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
         placed.counts[population.name] = frame.counts[population.name]
-        if tally.median_markers:
+        if tally.medians is not None:
             rows = np.flatnonzero(mask)
-            for marker in tally.median_markers:
+            for marker in tally.medians.markers:
                 placed.medians[population.name, marker] = median_of(np.take(frame.signals.signal(marker), rows))
     return placed
 

@@ -16,7 +16,8 @@ from cytocar.compensation import SpilloverMatrix
 from cytocar.errors import CompensationError, GateError
 from cytocar.events import EventTable
 from cytocar.gates.decision import Background, Decision, Fitted, Source
-from cytocar.gates.populations import Populations, median_of
+from cytocar.gates.medians import median_of
+from cytocar.gates.populations import Populations
 from cytocar.gates.tree import walk
 from cytocar.template.model import LogicleScale, RangeGate, Template
 
