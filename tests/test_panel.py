@@ -8,11 +8,13 @@ import pytest
 
 from cytocar.errors import PanelError
 from cytocar.events import Channel
+from cytocar.fcs.reader import open_fcs
 from cytocar.panel import resolve
 from cytocar.template.model import Marker, Population, RangeGate, Ratio, Template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 def _find(panel: Mapping[str, Marker], channels: Sequence[tuple[str, str | None]], **settled: str) -> dict[str, str]:
@@ -153,3 +155,65 @@ def test_a_detector_that_the_file_labels_as_another_marker_is_not_taken_silently
 def test_a_ratio_has_no_channel_of_its_own() -> None:
     panel = {"A": Marker(), "B": Marker(), "R": Marker(ratio=Ratio(numerator="A", denominator="B"))}
     assert _find(panel, [("A", None), ("B", None)]) == {"A": "A", "B": "B"}
+
+
+# Labels and detectors as they stand in real files: PBMC on an LSR II, two OMIP-021 donors, unmixed spectral data.
+@pytest.mark.parametrize(
+    ("file", "panel", "expected"),
+    [
+        (
+            "tcell_human/100715.fcs",
+            {
+                "CD3": _marker("CD3"),
+                "CD4": _marker("CD4"),
+                "CD8": _marker("CD8"),
+                "CD45RO": _marker("CD45RO"),
+                "viability": _marker("ViViD/CD14"),
+                "FSC-A": Marker(),
+            },
+            {
+                "CD3": "R780-A",
+                "CD4": "V655-A",
+                "CD8": "V800-A",
+                "CD45RO": "R660-A",
+                "viability": "V450-A",
+                "FSC-A": "FSC-A",
+            },
+        ),
+        (
+            "tcell_human/cytopipeline_omip021/Donor1.fcs",
+            {
+                "CD3": _marker("CD3"),
+                "CD4": _marker("CD4"),
+                "CD8": _marker("CD8a"),
+                "CD27": _marker("CD27"),
+                "viability": _marker("viability"),
+            },
+            {
+                "CD3": "670/30Violet-A",
+                "CD4": "780/60Red-A",
+                "CD8": "585/15Violet-A",
+                "CD27": "610/20Violet-A",
+                "viability": "525/50Violet-A",
+            },
+        ),
+        (
+            "tcell_human/wakaflocka_spectral_pbmc/PBMC_spectral_UNMIXED.fcs",
+            {"CD3": _marker("CD3"), "CD4": _marker("CD4"), "viability": _marker("Viability")},
+            {"CD3": "CD3", "CD4": "CD4", "viability": "Viability"},
+        ),
+    ],
+)
+def test_markers_are_found_in_real_files(
+    file: str, panel: Mapping[str, Marker], expected: Mapping[str, str], shared_data: Path
+) -> None:
+    channels = [(channel.detector, channel.marker) for channel in open_fcs(shared_data / file).channels]
+    assert _find(panel, channels) == expected
+
+
+def test_a_real_file_says_which_channels_it_has_instead(shared_data: Path) -> None:
+    channels = [(c.detector, c.marker) for c in open_fcs(shared_data / "tcell_human" / "100715.fcs").channels]
+    with pytest.raises(PanelError) as caught:
+        _find({"CD14": _marker("CD14")}, channels)
+    assert caught.value.code == "E040"
+    assert "V450-A (VIVID / CD14)" in str(caught.value)

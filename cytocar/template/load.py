@@ -155,19 +155,25 @@ def parse_template(text: str, *, source: str, folder: Path | None = None) -> Tem
         Where a spillover matrix named by the template lies; without it such a template is refused.
     """
     try:
-        document = tomllib.loads(text.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
+        document, unread = _with_matrix(_document(text, source), folder)
+        template, faults = check_document(document)
+    except RecursionError as error:
+        raise TemplateError(f"{source} is nested too deeply", code="E061", hint="is it a template?") from error
+    faults += unread
+    if template is None or faults:
+        raise faults_error(source, faults)
+    return template
+
+
+def _document(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
+    except ValueError as error:  # TOMLDecodeError, and Python's own about a number with thousands of digits
         raise TemplateError(
             f"{source} is not valid TOML: {_lower_first(str(error))}{_line_shown(text, str(error))}",
             code="E061",
             hint="text stands in quotes, lists in [ ], one key a line",
         ) from error
-    document, unread = _with_matrix(document, folder)
-    template, faults = check_document(document)
-    faults += unread
-    if template is None or faults:
-        raise faults_error(source, faults)
-    return template
 
 
 def faults_error(source: str, faults: Sequence[Fault]) -> TemplateError:

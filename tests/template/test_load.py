@@ -229,3 +229,10 @@ def test_a_spillover_matrix_beside_the_template_is_part_of_what_it_says(tmp_path
     matrix.write_text("FITC-A,PE-A\n1,1\n1,1\n", encoding="utf-8")
     with pytest.raises(TemplateError, match=r"compensation\.source: .*singular"):
         load_template(path)
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 5000 + "]" * 5000, "x = " + "9" * 5000, "a." * 3000 + "b = 1", "\x00"])
+def test_a_file_made_to_break_the_reader_is_refused_like_any_other(text: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        parse_template(text, source="x.toml")
+    assert caught.value.code == "E061"

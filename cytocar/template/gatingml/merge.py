@@ -65,9 +65,16 @@ class Origin:
         try:
             content = json.loads(text)
             template = Template.model_validate_json(json.dumps(content.pop("template")), strict=True)
-            return cls(template=template, **content)
-        except (ValueError, TypeError, AttributeError, KeyError):
+            origin = cls(template=template, **content)
+            return origin if origin._holds_together() else None
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             return None
+
+    def _holds_together(self) -> bool:
+        """Return whether the note speaks of its own template: anybody may have written into it."""
+        populations = {population.name for population in self.template.populations}
+        markers = {*self.axes.values(), *self.data_axes.values()}
+        return set(self.names.values()) <= populations and markers <= self.template.panel.keys()
 
 
 def merge(plain: Template, origin: Origin, found: Mapping[str, str]) -> tuple[Template, list[str]]:

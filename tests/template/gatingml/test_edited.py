@@ -135,6 +135,13 @@ def test_a_damaged_note_leaves_the_gates_of_the_document(damage: str) -> None:
     assert imported.losses == ("the note about the original template cannot be read",)
 
 
+def test_a_note_that_speaks_of_another_population_is_not_believed() -> None:
+    imported = _read(
+        _replaced("&quot;CD3pos&quot;: &quot;CD3+&quot;" if "&quot;" in EXPORT else '"CD3pos": "CD3+"', '"CD3pos": "x"')
+    )
+    assert imported.losses == ("the note about the original template cannot be read",)
+
+
 def test_a_program_that_drops_custom_info_still_hands_on_every_gate() -> None:
     text = re.sub(r"<data-type:custom_info>.*?</data-type:custom_info>", "", EXPORT, flags=re.DOTALL)
     names = {population.name for population in _read(text).template.populations}
