@@ -15,26 +15,17 @@ from cytocar.template.model import Report
 Location = tuple[int | str, ...]
 Located = tuple[Location, str]
 
-ACCEPTANCE_CHECKS = (
-    "total_events",
-    "bead_events",
-    "viable_events",
-    "lymphocyte_events",
-    "t_cell_events",
-    "cd4_events",
-    "cd8_events",
-    "car_events",
-    "viability_percent",
-    "t_cell_percent_of_lymphocytes",
-    "car_percent_of_t_cells",
-    "background_percent",
-    "t_cells_per_ul",
-    "cd4_per_ul",
-    "cd8_per_ul",
-    "car_per_ul",
-    "cd4_cd8_ratio",
-)
-"""Columns of ``counts.csv`` that ``[[acceptance]]`` may hold against a limit."""
+_CHECKS = """
+day total_events bead_events viable_events lymphocyte_events t_cell_events cd4_events cd8_events car_events
+car_cd4_events car_cd8_events viability_percent t_cell_percent_of_lymphocytes car_percent_of_t_cells
+car_percent_of_t_cells_low car_percent_of_t_cells_high car_percent_net car_percent_net_low car_percent_net_high
+background_percent t_cells_per_ul cd4_per_ul cd8_per_ul car_per_ul car_per_ul_low car_per_ul_high car_cd4_per_ul
+car_cd8_per_ul car_lod_per_ul car_lloq_per_ul car_lod_percent car_lloq_percent cd4_cd8_ratio cd4_cd8_ratio_low
+cd4_cd8_ratio_high car_cd4_cd8_ratio car_cd4_cd8_ratio_low car_cd4_cd8_ratio_high beads_added sample_volume_ul
+acquired_volume_ul dilution_factor
+"""
+ACCEPTANCE_CHECKS = tuple(_CHECKS.split())
+"""Numbers of ``counts.csv`` that ``[[acceptance]]`` may hold against a limit, besides the events of any population."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +58,7 @@ def reference_faults(document: Mapping[str, Any]) -> Iterator[Located]:
         yield from _population(index, entry, names)
     yield from _counting(_table(document.get("counting")), names)
     yield from _report(_table(document.get("report")), names)
-    yield from _acceptance(document)
+    yield from _acceptance(document, names)
 
 
 # ---------------------------------------------------------------- reading what may be wrong
@@ -203,8 +194,11 @@ def _report(report: Mapping[str, Any], names: _Names) -> Iterator[Located]:
             yield ("report", role), _unknown("population", name, names.known_populations())
 
 
-def _acceptance(document: Mapping[str, Any]) -> Iterator[Located]:
+def _acceptance(document: Mapping[str, Any], names: _Names) -> Iterator[Located]:
     for index, entry in enumerate(_list(document.get("acceptance"))):
         check = _text(_table(entry).get("check"))
-        if check is not None and check not in ACCEPTANCE_CHECKS:
-            yield ("acceptance", index, "check"), _unknown("check", check, ACCEPTANCE_CHECKS)
+        known = (*ACCEPTANCE_CHECKS, *names.populations)
+        if check is not None and check not in known:
+            close = get_close_matches(check, known, n=1, cutoff=0.5)
+            meant = f", did you mean {close[0]!r}?" if close else " (a number of counts.csv, or a population)"
+            yield ("acceptance", index, "check"), f"no check {check!r}{meant}"

@@ -18,13 +18,6 @@ FROM_FILE = "FCS"
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
-    """A gate's dimension as a panel entry."""
-
-    marker: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Key:
     """What makes two dimensions the same axis."""
 
@@ -56,19 +49,18 @@ class PanelBuilder:
         """Return the scale of an entry."""
         return self._scales.get(marker, LinearScale())
 
-    def axis(self, dimension: Element) -> Axis:
-        """Return the axis of a ``<dimension>`` or ``<divider>`` (section 4.3)."""
+    def entry(self, dimension: Element) -> str:
+        """Return the panel entry of a ``<dimension>`` or ``<divider>`` (section 4.3)."""
         compensation = attribute(dimension, "compensation-ref") or UNCOMPENSATED
         if compensation not in (UNCOMPENSATED, FROM_FILE, *self._matrices):
             raise faulty(dimension, f"refers to a spectrum matrix {compensation!r} that the document does not have")
         transformation = attribute(dimension, "transformation-ref")
         for entry in children(dimension, "fcs-dimension"):
-            return Axis(
-                self._entry(dimension, _Key(required(entry, "name"), compensation, transformation, is_ratio=False))
-            )
+            key = _Key(required(entry, "name"), compensation, transformation, is_ratio=False)
+            return self._entry(dimension, key)
         for entry in children(dimension, "new-dimension"):
             key = _Key(required(entry, "transformation-ref"), compensation, transformation, is_ratio=True)
-            return Axis(self._entry(dimension, key))
+            return self._entry(dimension, key)
         raise faulty(dimension, "has neither <fcs-dimension> nor <new-dimension>")
 
     def _entry(self, dimension: Element, key: _Key) -> str:

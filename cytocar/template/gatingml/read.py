@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cytocar.errors import TemplateError
-from cytocar.template.gatingml.axes import Axis, PanelBuilder
+from cytocar.template.gatingml.axes import PanelBuilder
 from cytocar.template.gatingml.xml import (
     CYTOCAR,
     as_number,
@@ -152,8 +152,8 @@ def _population(identifier: str) -> str:
     return f"{identifier}_gate" if identifier == EVERY_EVENT else identifier
 
 
-def _axes(reader: _Reader, element: Element, name: str = "dimension") -> list[tuple[Element, Axis]]:
-    found = [(dimension, reader.panel.axis(dimension)) for dimension in children(element, name)]
+def _axes(reader: _Reader, element: Element, name: str = "dimension") -> list[tuple[Element, str]]:
+    found = [(dimension, reader.panel.entry(dimension)) for dimension in children(element, name)]
     if not found:
         raise faulty(element, f"has no <{name}>")
     return found
@@ -166,16 +166,16 @@ def _units(reader: _Reader, markers: Iterable[str]) -> str:
 def _rectangle(reader: _Reader, element: Element) -> None:
     """Read a rectangle in any number of dimensions (section 5.1.1): ``min <= x < max``."""
     bounds: dict[str, Bounds] = {}
-    for dimension, axis in _axes(reader, element):
+    for dimension, marker in _axes(reader, element):
         low, high = optional_number(dimension, "min"), optional_number(dimension, "max")
-        before = bounds.get(axis.marker, Bounds())
+        before = bounds.get(marker, Bounds())
         low = max((value for value in (low, before.min) if value is not None), default=None)
         high = min((value for value in (high, before.max) if value is not None), default=None)
         if low is not None and high is not None and low >= high:
             reader.losses.append(f"{required(element, 'id')}: min is not below max, so it holds no event")
             _add(reader, element, BooleanGate(kind="boolean", none_of=(EVERY_EVENT,)))
             return
-        bounds[axis.marker] = Bounds(min=low, max=high)
+        bounds[marker] = Bounds(min=low, max=high)
     _add(reader, element, _box(reader, bounds))
 
 
@@ -191,7 +191,7 @@ def _box(reader: _Reader, bounds: Mapping[str, Bounds]) -> FixedGate:
 
 def _polygon(reader: _Reader, element: Element) -> None:
     """Read a polygon (section 5.1.2), edges straight on the scales of its two dimensions, even-odd."""
-    axes = [axis.marker for _, axis in _axes(reader, element)]
+    axes = [marker for _, marker in _axes(reader, element)]
     vertices = [
         tuple(number(coordinate, "value") for coordinate in children(vertex, "coordinate"))
         for vertex in children(element, "vertex")
@@ -211,7 +211,7 @@ def _ellipsoid(reader: _Reader, element: Element) -> None:
     ]
     declared = {
         "kind": "ellipse",
-        "axes": [axis.marker for _, axis in _axes(reader, element)],
+        "axes": [marker for _, marker in _axes(reader, element)],
         "center": [number(entry, "value") for entry in children(child(element, "mean"), "coordinate")],
         "covariance": rows,
         "distance_square": number(child(element, "distanceSquare"), "value"),
@@ -228,7 +228,7 @@ def _quadrants(reader: _Reader, element: Element) -> None:
     A divider that a quadrant has no position on does not bound it.
     """
     dividers = {
-        required(divider, "id"): (axis.marker, _values(divider)) for divider, axis in _axes(reader, element, "divider")
+        required(divider, "id"): (marker, _values(divider)) for divider, marker in _axes(reader, element, "divider")
     }
     for quadrant in children(element, "Quadrant"):
         cuts: dict[str, tuple[tuple[float, ...], int]] = {}
