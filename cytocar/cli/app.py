@@ -31,6 +31,7 @@ VERBS: dict[str, str] = {
     "override": "Move one gate of one sample, with a reason; reversible.",
     "reproduce": "Do a run again from its manifest and compare.",
     "verify": "Compare a run with what was recorded about it.",
+    "doctor": "Examine this installation.",
     "explain": "Explain a warning or error code.",
 }
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_FAIL_ON, EXIT_INTEGRITY, EXIT_BUG = 1, 2, 3, 4, 70
