@@ -15,7 +15,17 @@ from pathlib import Path
 
 from cytocar.delimited import DelimitedTable, Row, read_delimited
 from cytocar.errors import ClinicalError
-from cytocar.units import UNITS, VARIABLES, Dimension, Unit, convert, find_unit, find_variable, near_units, plain
+from cytocar.units import (
+    UNITS,
+    VARIABLES,
+    Dimension,
+    Unit,
+    convert,
+    find_unit,
+    find_variable,
+    near_units,
+    variable_name,
+)
 
 CLINICAL_COLUMNS = ("subject_id", "day", "variable", "value", "unit")
 INTERVENTION_COLUMNS = ("subject_id", "name", "start_day", "end_day", "dose", "unit")
@@ -192,7 +202,7 @@ def _values(table: DelimitedTable, file: str, faults: list[str]) -> Iterator[Cli
         subject, name = cells.text("subject_id"), cells.text("variable")
         day, value = cells.number("day"), cells.number("value")
         listed = find_variable(name)
-        variable = listed.name if listed else plain(name)
+        variable = variable_name(name)
         unit = cells.unit(name or "the value")
         if unit is None or value is None or day is None:
             continue

@@ -152,6 +152,18 @@ def find_variable(name: str) -> Variable | None:
     return _BY_ALIAS.get(plain(name))
 
 
+def variable_name(name: str) -> str:
+    """Return the name under which a variable is kept: the listed one for any of its aliases.
+
+    Examples
+    --------
+    >>> variable_name("IL-6"), variable_name("IFN gamma")
+    ('il6', 'ifn_gamma')
+    """
+    listed = find_variable(name)
+    return listed.name if listed else plain(name)
+
+
 def find_unit(text: str) -> Unit | None:
     """Return the unit of that name; micro signs and degree signs may be typed either way.
 

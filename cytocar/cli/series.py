@@ -85,14 +85,14 @@ def command(
         _show(series, record)
         return
     from cytocar.report.course_folder import CourseOptions, write_course
-    from cytocar.units import plain
+    from cytocar.units import variable_name
 
     options = CourseOptions(
         scores=tuple(name.value for name in score or ()),
         b_cell_threshold_per_ul=b_cell_threshold,
         decline=decline,
         shade=shade,
-        also=tuple(plain(name) for name in also or ()),
+        also=tuple(variable_name(name) for name in also or ()),
     )
     page = write_course(series, record, out, options=options, force=force)
     if sys.stdout.isatty():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cytocar.clinical import ClinicalRecord, ClinicalValue, Intervention
 from cytocar.figures.style import (
     BLUE,
+    FONT_PT,
     GREEN,
     GREY,
     INK,
@@ -22,6 +23,7 @@ from cytocar.figures.style import (
     PURPLE,
     SKY,
     VERMILION,
+    legend_columns,
     plain_log_axis,
     text_width_pt,
 )
@@ -337,22 +339,17 @@ def _legend(
     lines = [Line2D([], [], color=mark.colour, marker=mark.marker, ls=mark.line, ms=3.6, lw=1.0) for mark, _ in marks]
     lines += [Line2D([], [], color=INK, marker=shape, ls="", ms=4) for _, shape in further]
     texts = [variable_label(v.variable, v.unit) if units else VARIABLES[v.variable].label for _, v in marks]
+    texts += [text for text, _ in further]
+    room_pt = 0.85 * axes.figure.bbox.width * 72 / axes.figure.dpi
     axes.legend(
         lines,
-        [*texts, *(text for text, _ in further)],
+        texts,
         loc="lower right",  # in a narrow figure it may reach over the names on the left
         bbox_to_anchor=(1, 1.02),
-        ncols=_columns_that_fit(axes, [*texts, *(text for text, _ in further)]),
+        ncols=legend_columns(texts, room_pt, mark_pt=1.7 * FONT_PT, gap_pt=0.8 * FONT_PT),
         borderaxespad=0,
         borderpad=0.1,
         handlelength=1.3,
         handletextpad=0.4,
         columnspacing=0.8,
     )
-
-
-def _columns_that_fit(axes: Axes, texts: Sequence[str]) -> int:
-    """Return in how many columns a legend fits into the width of the figure."""
-    room = axes.figure.bbox.width * 72 / axes.figure.dpi * 0.94
-    needed = sum(text_width_pt(text) + 22 for text in texts)
-    return len(texts) if needed <= room else max(1, (len(texts) + 1) // 2)

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cytocar.cohort import Visit, visits
 from cytocar.figures.course import PART_WIDTHS, Days, join_parts, marks_that_fit, quantified_runs, time_parts
-from cytocar.figures.style import BLUE, FONT_PT, GREY, INK, PAGE_MM, figure_style, new_figure, plain_log_axis, save
+from cytocar.figures.style import BLUE, FONT_PT, GREY, INK, PAGE_MM, new_figure, plain_log_axis
 from cytocar.kinetics import Kinetics
 from cytocar.series import Course
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-
-def draw_cohort(courses: Sequence[Course], path: Path, *, title: str = "", width_mm: float = PAGE_MM) -> Path:
-    """Write the courses of all subjects as SVG, PDF or PNG."""
-    with figure_style():
-        return save(cohort_figure(courses, title=title, width_mm=width_mm), path)
 
 
 def cohort_figure(courses: Sequence[Course], *, title: str = "", width_mm: float = PAGE_MM) -> Figure:

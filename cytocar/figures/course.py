@@ -20,8 +20,10 @@ from cytocar.figures.style import (
     GREY,
     INK,
     PAGE_MM,
+    PALE,
     VERMILION,
     figure_style,
+    legend_columns,
     new_figure,
     plain_log_axis,
     save,
@@ -38,9 +40,6 @@ EARLY_UNTIL_DAY = 31.0
 
 PART_WIDTHS = (3, 2)
 """Widths of the days and of the months."""
-LEGEND_ENTRY_MM = 44.0
-"""Room for one entry of the legend."""
-
 Days = tuple[float, float]
 EVER: Days = (-math.inf, math.inf)
 
@@ -198,11 +197,12 @@ def ratio_panel(axes: Axes, points: Sequence[CoursePoint], *, within: Days = EVE
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = "") -> None:
-    """Explain above the panels every mark that it holds, and none that it does not."""
+def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = "", shaded: str | None = None) -> None:
+    """Explain above the panels every mark that they hold, and none that they do not; ``shaded`` names a drug."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
-    marks: list[tuple[Line2D, str]] = []
+    marks: list[tuple[Line2D | Patch, str]] = []
     if any(point.quantified for point in points):
         marks.append((Line2D([], [], color=BLUE, marker="o"), "quantified, 95 % interval"))
     if any(point.car_result in _CENSORED for point in points):
@@ -211,15 +211,23 @@ def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = 
         marks.append((Line2D([], [], color=GREY, ls=(0, (4, 3)), lw=0.9), "limit of quantification"))
     if any(not point.quantified and point.car_result not in _CENSORED for point in points):
         marks.append((Line2D([], [], color=GREY, marker="x", ls=""), "no result"))
+    if shaded is not None:
+        marks.append((Patch(color=PALE), shaded))
     if marks or title:
         legend = figure.legend(
             [mark for mark, _ in marks],
             [text for _, text in marks],
             loc="outside upper left",
-            ncols=max(1, min(len(marks), int(figure.get_figwidth() * 25.4 // LEGEND_ENTRY_MM))),
+            ncols=legend_columns(
+                [text for _, text in marks],
+                figure.get_figwidth() * 72 - 4,
+                mark_pt=2.4 * FONT_PT,
+                gap_pt=1.2 * FONT_PT,
+            ),
             frameon=False,
             borderaxespad=0.1,
             handlelength=1.6,
+            handletextpad=0.8,
             columnspacing=1.2,
             title=title or None,
             alignment="left",

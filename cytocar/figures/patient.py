@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cytocar.clinical import ClinicalRecord, ClinicalValue, Intervention
@@ -26,7 +25,7 @@ from cytocar.figures.clinical_panels import (
     write_grades,
 )
 from cytocar.figures.course import DAYS_PER_MONTH, Days, car_t_panel, curve_legend, day_text, ratio_panel
-from cytocar.figures.style import GREY, INK, PAGE_MM, PALE, figure_style, new_figure, save
+from cytocar.figures.style import GREY, PAGE_MM, PALE, new_figure
 from cytocar.series import CoursePoint
 
 if TYPE_CHECKING:
@@ -48,27 +47,6 @@ class Panel:
     height_mm: float
     draw: Callable[[Axes], None]
     write: Callable[[Axes], None] | None = None
-
-
-def draw_acute(
-    points: Sequence[CoursePoint],
-    record: ClinicalRecord,
-    path: Path,
-    *,
-    title: str = "",
-    width_mm: float = PAGE_MM,
-) -> Path:
-    """Write the figure of the first weeks as SVG, PDF or PNG."""
-    with figure_style():
-        return save(acute_figure(points, record, title=title, width_mm=width_mm), path)
-
-
-def draw_long_term(
-    points: Sequence[CoursePoint], record: ClinicalRecord, path: Path, *, title: str = "", width_mm: float = PAGE_MM
-) -> Path:
-    """Write the figure of the months as SVG, PDF or PNG."""
-    with figure_style():
-        return save(long_term_figure(points, record, title=title, width_mm=width_mm), path)
 
 
 def acute_figure(
@@ -107,7 +85,8 @@ def acute_figure(
             )
         )
     figure, stack = _stack(panels, days, width_mm)
-    curve_legend(figure, [point for point in points if days[0] <= point.day <= days[1]], title=title)
+    shown = [point for point in points if days[0] <= point.day <= days[1]]
+    curve_legend(figure, shown, title=title, shaded=shade if shaded else None)
     step = 7 if width_mm < 0.75 * PAGE_MM else 2
     ticks = range(int(-(-days[0] // step)) * step, int(days[1]) + 1, step)
     stack[-1].set_xticks(list(ticks), [day_text(tick) for tick in ticks])
@@ -220,18 +199,7 @@ def _stack(panels: Sequence[Panel], days: Days, width_mm: float) -> tuple[Figure
 
 
 def _shade(axes: Axes, courses: Sequence[Intervention], days: Days) -> None:
-    """Shade the days of a drug behind the curve, and name it once."""
+    """Shade the days of a drug behind the curve; the legend names it."""
     for course in courses:
         end = days[1] if course.end_day is None else course.end_day + 0.45
         axes.axvspan(course.start_day - 0.45, end, color=PALE, lw=0, zorder=0)
-    if courses:
-        axes.text(
-            courses[0].start_day,
-            0.985,
-            courses[0].name,
-            transform=axes.get_xaxis_transform(),
-            ha="left",
-            va="top",
-            color=INK,
-            clip_on=True,
-        )

@@ -6,7 +6,7 @@ time: no date, no random identifiers, the font that comes with matplotlib.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,3 +107,18 @@ def text_width_pt(text: str, size_pt: float = FONT_PT) -> float:
     from matplotlib.textpath import TextPath
 
     return float(TextPath((0, 0), text, size=size_pt, usetex=False).get_extents().width) if text.strip() else 0.0
+
+
+def legend_columns(texts: Sequence[str], room_pt: float, *, mark_pt: float, gap_pt: float) -> int:
+    """Return in how many columns a legend fits into ``room_pt``: matplotlib fills one column after the other.
+
+    ``mark_pt`` is the width of a mark with the air to its text, ``gap_pt`` lies between columns.
+    """
+    for columns in range(len(texts), 1, -1):
+        rows, longer = divmod(len(texts), columns)
+        sizes = [rows + 1] * longer + [rows] * (columns - longer)
+        starts = [sum(sizes[:column]) for column in range(columns)]
+        widths = [max(map(text_width_pt, texts[s : s + n])) for s, n in zip(starts, sizes, strict=True)]
+        if sum(widths) + mark_pt * columns + gap_pt * (columns - 1) <= room_pt:
+            return columns
+    return 1

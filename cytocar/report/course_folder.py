@@ -239,7 +239,9 @@ def _draw_subject(course: Course, record: ClinicalRecord, folder: Path, options:
         yield Picture(svg, f"CAR-T cells/µL of {name} over time", "CAR-T cells/µL (log axis) over the whole course.")
         if record.values or record.interventions:
             svg = save_all(
-                acute_figure(course.points, record, title=name, shade=options.shade), folder, f"{stem}_acute"
+                acute_figure(course.points, record, title=name, shade=options.shade, also=options.also),
+                folder,
+                f"{stem}_acute",
             )
             yield Picture(
                 svg, f"First weeks of {name}", "The first weeks: clinical values, CAR-T cells, grades, drugs."
