@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 # FCS 3.1 ($SPILLOVER), BD FACSDiva (SPILL), Beckman and others without the dollar, FCS 3.0 ($COMP).
 KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 HIGHEST_CONDITION = 1e10  # beyond it compensated values have lost more digits than a cytometer measures
-SAME = 1e-5  # two matrices agree when no entry differs by more: files print five digits
+SAME = 1e-4  # two matrices agree when no entry differs by more: some programs print four decimals
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,11 @@ class SpilloverMatrix:
         The keywords may name detectors or number them from 1. Two keywords that disagree are an error: neither is
         the one to trust.
         """
-        found = [cls._parse(keyword, keywords[keyword], keywords) for keyword in KEYWORDS if keywords.get(keyword)]
+        found = [
+            cls._parse(keyword, keywords[keyword], keywords)
+            for keyword in KEYWORDS
+            if keywords.get(keyword, "").strip(" ,")
+        ]
         matrices = [matrix for matrix in found if matrix is not None]
         for other in matrices[1:]:
             if not _agree(matrices[0], other):
@@ -87,7 +91,7 @@ class SpilloverMatrix:
 
     @classmethod
     def _parse(cls, keyword: str, text: str, keywords: Mapping[str, str]) -> SpilloverMatrix | None:
-        items = [item.strip() for item in text.replace("\n", "").split(",")]
+        items = [item.strip() for item in text.replace("\n", "").rstrip(", ").split(",")]
         if not items[0].isdigit():
             raise _malformed(keyword, f"it starts with {items[0]!r} where the number of channels belongs")
         size = int(items[0])

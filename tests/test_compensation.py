@@ -62,7 +62,7 @@ def test_every_keyword_that_instruments_use_is_found(keyword: str) -> None:
     assert matrix.detectors == ("FITC-A", "PE-A")
 
 
-@pytest.mark.parametrize("keywords", [{}, {"$SPILLOVER": ""}, {"SPILL": "0"}])
+@pytest.mark.parametrize("keywords", [{}, {"$SPILLOVER": ""}, {"$SPILLOVER": " "}, {"SPILL": "0"}])
 def test_a_file_without_a_matrix_has_none(keywords: dict[str, str]) -> None:
     assert SpilloverMatrix.from_keywords(keywords) is None
 
@@ -72,6 +72,10 @@ def test_channel_numbers_in_place_of_names_are_resolved() -> None:
     matrix = SpilloverMatrix.from_keywords(keywords)
     assert matrix is not None
     assert matrix.detectors == ("FITC-A", "PE-A")
+
+
+def test_a_comma_at_the_end_is_no_number() -> None:
+    assert SpilloverMatrix.from_keywords({"SPILL": "2,A,B,1,0.1,0,1,"}) is not None
 
 
 def test_a_comp_keyword_without_names_speaks_of_the_first_channels() -> None:
