@@ -33,7 +33,7 @@ from cytocar.template.gatingml.reunite import export_gatingml
 from cytocar.template.model import Template
 from tests.template.gatingml.documents import SCALES, SPILLOVER, templates
 
-JUDGE = Path(__file__).with_name("flowkit_judge.py")
+JUDGE = Path(__file__).with_name("peers") / "judge_gatingml.py"
 COMPENSATED = ("FSC-A", "CD3", "CAR")
 UNBOUNDED = tuple(scale for scale in SCALES if scale.bound_min is None)
 """What FlowKit 1.3 can judge. It has one matrix for all dimensions of a gate, takes ratios of uncompensated values and

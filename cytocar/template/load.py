@@ -7,17 +7,18 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cytocar.compensation import SpilloverMatrix
 from cytocar.errors import CompensationError, TemplateError
 from cytocar.locations import template_folder
 from cytocar.template.canonical import template_sha256
 from cytocar.template.faults import Fault, check_document, nearest
-from cytocar.template.gatingml.read import read_gatingml
-from cytocar.template.gatingml.reunite import Imported, reunite
 from cytocar.template.lock import LockStatus, lock_status
 from cytocar.template.model import Template
+
+if TYPE_CHECKING:
+    from cytocar.template.gatingml.reunite import Imported
 
 MAXIMUM_BYTES = 20_000_000
 
@@ -124,12 +125,16 @@ def _read_text(path: Path) -> str:
 
 def import_gatingml(path: Path) -> Imported:
     """Return the template of a Gating-ML 2.0 file, with what could not be kept."""
+    from cytocar.template.gatingml.read import read_gatingml
+    from cytocar.template.gatingml.reunite import reunite
+
     return reunite(read_gatingml(_read_bytes(path), source=path.name, name=_name_of(path)))
 
 
 def import_workspace(path: Path, *, sample: str | None = None) -> Imported:
     """Return the gates of one sample of a FlowJo workspace as a template, with what could not be kept."""
     from cytocar.template.flowjo import LARGER, read_workspace
+    from cytocar.template.gatingml.reunite import reunite
 
     data = _read_bytes(path, larger=LARGER)
     return reunite(read_workspace(data, source=path.name, name=_name_of(path), sample=sample))

@@ -156,8 +156,9 @@ def _gate_markers(gate: Mapping[str, Any]) -> Iterator[tuple[Location, Any]]:
             yield (key,), gate.get(key)
     for position, axis in enumerate(_list(gate.get("axes"))):
         yield ("axes", position), axis.get("marker") if isinstance(axis, dict) else axis
-    for marker in _table(gate.get("bounds")):
-        yield ("bounds", marker), marker
+    for key in ("bounds", "core"):
+        for marker in _table(gate.get(key)):
+            yield (key, marker), marker
 
 
 def _stands_above(where: Location, other: Any, index: int, names: _Names) -> Iterator[Located]:
