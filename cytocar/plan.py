@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,11 @@ class RunPlan:
     def sample_ids(self) -> tuple[str, ...]:
         """The samples' names, in the order of the tables."""
         return tuple(row.sample_id for row in self.samples)
+
+    def only(self, sample_ids: Collection[str]) -> RunPlan:
+        """Return the plan with these samples alone, in the same order."""
+        wanted = set(sample_ids)
+        return replace(self, samples=tuple(row for row in self.samples if row.sample_id in wanted))
 
     @property
     def medians(self) -> tuple[str, ...]:

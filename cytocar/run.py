@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,27 +43,40 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """How to start an executor (again, when one of its workers was killed), and how many tasks it may hold."""
+    """How to start an executor (again, when one of its workers was killed), and how many tasks it may hold.
+
+    ``killers`` are the errors by which it says that the process of one task died, the executor itself being well.
+    """
 
     start: Callable[[], Executor]
     in_flight: int
+    killers: tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished sample on its way from a worker: what the command says about it, and all of it as JSON."""
+    """A finished sample on its way from a worker: what the command says about it, and all of it as JSON.
+
+    ``source`` names the bytes it came from, so that a file that was copied under another name is noticed.
+    """
 
     sample_id: str
     status: Status
     faults: tuple[Finding, ...]
     content: bytes
+    source: str | None = None
 
     @classmethod
     def of(cls, outcome: Counted) -> Done:
         """Return an outcome ready to travel."""
         serious = (Outcome.NO_COUNT, Outcome.FAIL)
         faults = tuple(finding for finding in outcome.findings if finding.outcome in serious)
-        return cls(outcome.sample.sample_id, outcome.status, faults, to_json(outcome))
+        source = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
+        return cls(outcome.sample.sample_id, outcome.status, faults, to_json(outcome), source)
+
+    def without_content(self) -> Done:
+        """Return the same without the JSON: what stays in memory when the part is kept."""
+        return replace(self, content=b"")
 
 
 def execute(
@@ -196,13 +209,19 @@ def _until_broken(
                 running[executor.submit(function, task)] = task
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                answer = future.result()
+                try:
+                    answer = future.result()
+                except workers.killers:
+                    suspects.append(running.pop(future))
+                    continue
                 del running[future]
                 yield answer
     except BrokenExecutor:
         suspects.extend(running.values())
     finally:
-        executor.shutdown(wait=not running, cancel_futures=True)
+        for future in running:
+            future.cancel()
+        executor.shutdown(wait=not running)
 
 
 def _alone(

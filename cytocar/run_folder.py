@@ -159,7 +159,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _check_same(path: Path, old: Manifest, new: Manifest, *, interrupted: bool) -> None:
-    same = old.get("plan_sha256") == new["plan_sha256"]
+    same = all(old.get(key) == new.get(key) for key in ("plan_sha256", "shard"))
     if old.get("state") == "finished" and not (interrupted and same):
         raise UsageError(
             f"{path} holds a finished run",
@@ -252,8 +252,8 @@ def finish(run: RunFolder, manifest: Manifest, plan: RunPlan, *, parquet: bool =
 
     files = table_files(outcomes(), plan.medians) | {"datapackage.json": package_file(plan.medians)}
     files |= parquet_files(outcomes(), plan.medians) if parquet else {}
-    contents = {part_name(name): run.parts.content(name) for name in plan.sample_ids}
-    kept = {f"{PARTS}/{name}": _sha256(content) for name, content in contents.items() if content is not None}
+    contents = ((part_name(name), run.parts.content(name)) for name in plan.sample_ids)
+    kept = {f"{PARTS}/{name}": _sha256(content) for name, content in contents if content is not None}
     finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **kept}}
     run.journal.commit(finished, list(_ending(outcomes())), files)
 

@@ -17,7 +17,7 @@ HOMES = {
     "flowio": {"fcs"},
     "fcsparser": {"fcs"},
     "sklearn": {"gates"},
-    "pydantic": {"template", "sheet", "plan", "parts"},
+    "pydantic": {"template", "plan", "parts", "recorded", "gates"},
     "typer": {"cli"},
     "rich": {"cli"},
     "matplotlib": {"figures"},

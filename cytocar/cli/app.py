@@ -23,6 +23,7 @@ from cytocar.errors import CytocarError, IntegrityError, UsageError
 VERBS: dict[str, str] = {
     "demo": "Lay out the sample course, gate it, draw it: needs no input.",
     "gate": "Count cells in FCS files, folders or a sample sheet.",
+    "merge": "Join the shards of one run.",
     "series": "Join runs into courses: CAR-T cells over time, kinetics, figures.",
     "template": "List, show, write and check gating templates.",
     "inspect": "Show what is in FCS files.",

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cytocar.cli import screen
 from cytocar.errors import UsageError
+from cytocar.shard import Shard
 
 if TYPE_CHECKING:
     from cytocar.plan import RunPlan
-    from cytocar.run import Done
+    from cytocar.run import Done, Workers
     from cytocar.run_folder import Parts, RunFolder
 
 
@@ -52,6 +55,12 @@ def command(
     sheet: Annotated[Path | None, typer.Option("-s", "--sheet", help="Sample sheet; INPUT then restricts it.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a run folder.")] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
+    dask: Annotated[
+        str | None, typer.Option("--dask", metavar="ADDRESS", help="Dask: tcp://HOST:PORT or local:N.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option("--shard", metavar="I/N", help="Count the I-th of N parts; then `cytocar merge`.")
+    ] = None,
     output: Annotated[Format | None, typer.Option("--format", help="On stdout. [table; csv in a pipe]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Set a finished run in RUN aside, run anew.")] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).")] = False,
@@ -102,9 +111,11 @@ def command(
     if collected.unlisted:
         names = ", ".join(file.name for file in collected.unlisted[:3])
         screen.say(f"note: {len(collected.unlisted)} FCS files beside the sheet are not in it: {names}, ...")
-    with kept_in(plan, out, force=force, by=by) as (parts, scratch, run):
-        done = count(plan, jobs=jobs, parts=parts, scratch=scratch, run=run, parquet=parquet)
-        _show(parts, plan, output, to_folder=run is not None)
+    work = Work(jobs=jobs, dask=dask, shard=Shard.parse(shard) if shard else None, parquet=parquet)
+    with kept_in(plan, out, work, force=force, by=by) as kept:
+        done = count(plan, work, kept)
+        _show(kept.parts, work.sample_ids(plan), output, to_folder=kept.run is not None)
+    _say_duplicates(done)
     if out is not None:
         screen.say(f"{_tally(done)}; tables in {out}")
     _report_problems(done)
@@ -121,52 +132,97 @@ def settled_markers(settled: list[str]) -> dict[str, str]:
     return {name.strip(): channel.strip() for name, _, channel in pairs}
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Who counts, which part of the run, and what is written: nothing here can change a number."""
+
+    jobs: int = 0
+    dask: str | None = None
+    shard: Shard | None = None
+    parquet: bool = False
+
+    def sample_ids(self, plan: RunPlan) -> tuple[str, ...]:
+        """Return the samples to count, in the order of the tables."""
+        return self.shard.of_samples(plan.sample_ids) if self.shard else plan.sample_ids
+
+    def manifest(self, plan: RunPlan) -> dict[str, Any]:
+        """Return the manifest; a shard's says which it is."""
+        return plan.manifest(sys.argv[1:]) | ({"shard": str(self.shard)} if self.shard else {})
+
+    @contextmanager
+    def workers(self, n_samples: int) -> Iterator[Workers | None]:
+        """Yield who does the work: a Dask cluster, a pool of processes, or nobody else."""
+        from cytocar.run import process_pool
+
+        if self.dask:
+            from cytocar.cluster import dask_workers
+
+            with dask_workers(self.dask) as found:
+                yield found
+        else:
+            yield process_pool(min(self.jobs or os.cpu_count() or 1, n_samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where finished samples and controls' signals are kept: in the run folder, else in one that goes away."""
+
+    parts: Parts
+    scratch: Path
+    run: RunFolder | None = None
+
+
 @contextmanager
 def kept_in(
-    plan: RunPlan, out: Path | None, *, force: bool = False, by: str | None = None
-) -> Iterator[tuple[Parts, Path, RunFolder | None]]:
-    """Yield where finished samples are kept: in the run folder, else in a folder that goes away."""
+    plan: RunPlan, out: Path | None, work: Work, *, force: bool = False, by: str | None = None
+) -> Iterator[Kept]:
+    """Hold the run folder, or a temporary one."""
     from cytocar.cli.who import author, now
     from cytocar.run_folder import Parts, open_run
 
-    with tempfile.TemporaryDirectory(prefix="cytocar-") as temporary:
-        scratch = Path(temporary)
-        if out is None:
-            yield Parts(scratch), scratch, None
-        else:
-            with open_run(out, plan.manifest(sys.argv[1:]), author=author(by), clock=now, force=force) as run:
-                yield run.parts, scratch, run
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="cytocar-") as temporary:
+            yield Kept(Parts(Path(temporary)), Path(temporary))
+        return
+    with open_run(out, work.manifest(plan), author=author(by), clock=now, force=force) as run:
+        for left_over in out.glob(".signals-*"):
+            shutil.rmtree(left_over)
+        # beside the parts, so that workers on other machines find it too
+        with tempfile.TemporaryDirectory(prefix=".signals-", dir=out) as temporary:
+            yield Kept(run.parts, Path(temporary).resolve(), run)
 
 
-def count(
-    plan: RunPlan, *, jobs: int, parts: Parts, scratch: Path, run: RunFolder | None, parquet: bool = False
-) -> list[Done]:
+def count(plan: RunPlan, work: Work, kept: Kept) -> list[Done]:
     """Count every sample that is not finished yet, with progress; finish the run folder if there is one."""
     from cytocar.cli.progress import Progress
     from cytocar.results import SampleResult
-    from cytocar.run import Done, execute, process_pool
+    from cytocar.run import Done, execute
     from cytocar.run_folder import finish
 
-    kept = [outcome for outcome in parts.in_order(plan.sample_ids) if isinstance(outcome, SampleResult)]
-    if kept:
-        screen.say(f"{len(kept)} of {len(plan.samples)} samples were finished before; going on")
-    finished = {outcome.sample.sample_id: Done.of(outcome) for outcome in kept}
-    progress = Progress(total=len(plan.samples), done=len(finished))
-    workers = process_pool(min(jobs or os.cpu_count() or 1, len(plan.samples)))
-    for done in execute(plan.samples, plan.protocols, workers=workers, scratch=scratch, finished=finished):
-        parts.keep(done.sample_id, done.content)
-        finished[done.sample_id] = done
-        progress.step()
+    wanted = work.sample_ids(plan)
+    before = (outcome for outcome in kept.parts.in_order(wanted) if isinstance(outcome, SampleResult))
+    finished = {outcome.sample.sample_id: Done.of(outcome).without_content() for outcome in before}
+    if finished:
+        screen.say(f"{len(finished)} of {len(wanted)} samples were finished before; going on")
+    progress = Progress(total=len(wanted), done=len(finished))
+    others = set(plan.sample_ids) - set(wanted)
+    with work.workers(len(wanted)) as workers:
+        settled = {*finished, *others}
+        for done in execute(plan.samples, plan.protocols, workers=workers, scratch=kept.scratch, finished=settled):
+            kept.parts.keep(done.sample_id, done.content)
+            finished[done.sample_id] = done.without_content()
+            progress.step()
     progress.close()
-    if run is not None:
-        finish(run, plan.manifest(sys.argv[1:]), plan, parquet=parquet)
-    return [finished[sample_id] for sample_id in plan.sample_ids]
+    if kept.run is not None:
+        finish(kept.run, work.manifest(plan), plan.only(wanted), parquet=work.parquet)
+    return [finished[sample_id] for sample_id in wanted]
 
 
 def count_to_folder(plan: RunPlan, out: Path, *, jobs: int, force: bool = False) -> list[Done]:
     """Count every sample into a run folder, and say which had faults."""
-    with kept_in(plan, out, force=force) as (parts, scratch, run):
-        done = count(plan, jobs=jobs, parts=parts, scratch=scratch, run=run)
+    work = Work(jobs=jobs)
+    with kept_in(plan, out, work, force=force) as kept:
+        done = count(plan, work, kept)
     _report_problems(done)
     return done
 
@@ -174,7 +230,7 @@ def count_to_folder(plan: RunPlan, out: Path, *, jobs: int, force: bool = False)
 # ---------------------------------------------------------------- what people and pipes see
 
 
-def _show(parts: Parts, plan: RunPlan, output: Format | None, *, to_folder: bool) -> None:
+def _show(parts: Parts, sample_ids: Sequence[str], output: Format | None, *, to_folder: bool) -> None:
     """Write the results to stdout; a run folder has them already, so a pipe gets them only on request."""
     from cytocar.tables import COUNTS, csv_text, json_row
 
@@ -182,7 +238,7 @@ def _show(parts: Parts, plan: RunPlan, output: Format | None, *, to_folder: bool
     chosen = output or (Format.TABLE if terminal or to_folder else Format.CSV)
     if to_folder and output is None and not terminal:
         return
-    outcomes = parts.in_order(plan.sample_ids)
+    outcomes = parts.in_order(sample_ids)
     if chosen is Format.TABLE:
         from cytocar.cli.result_table import show
 
@@ -208,6 +264,17 @@ def _report_problems(done: list[Done]) -> None:
         level = "error" if code.startswith("E") else "warning"
         where = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         screen.show_problem(level, code, message, where=where, hint=hint)
+
+
+def _say_duplicates(done: list[Done]) -> None:
+    """Say once which samples came from files with the same bytes."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for sample in done:
+        if sample.source:
+            names[sample.source].append(sample.sample_id)
+    for same in names.values():
+        if len(same) > 1:
+            screen.say(f"note: {', '.join(same)} are files with the same bytes: was one copied under another name?")
 
 
 def _tally(done: list[Done]) -> str:
