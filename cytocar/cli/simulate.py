@@ -10,7 +10,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.errors import UsageError
-from cytocar.simulate import Artefact, Blood, Brightness, Preparation, sample_course, simulate_tubes
+from cytocar.simulate import Artefact, Blood, Brightness, Preparation, sample_course, simulate_cohort, simulate_tubes
 
 
 def command(
@@ -42,6 +42,10 @@ def command(
     course: Annotated[
         bool, typer.Option("--course", help="The sample course (one patient, two years) instead of single levels.")
     ] = False,
+    cohort: Annotated[
+        int | None,
+        typer.Option("--cohort", min=1, max=1000, help="Courses of so many subjects (Stein 2019) instead of levels."),
+    ] = None,
 ) -> None:
     """Write FCS files of stained blood with counting beads, the truth beside each, and a sample sheet.
 
@@ -51,6 +55,13 @@ def command(
         raise UsageError(f"{out} exists and is not empty", code="E105", hint="name a new folder with -o")
     if course:
         sheet = sample_course(out, seed=seed)
+    elif cohort is not None:
+        sheet = simulate_cohort(
+            out,
+            n_subjects=cohort,
+            seed=1 if seed is None else seed,
+            on_tube=lambda path: screen.say(f"wrote {path}"),
+        )
     else:
         sheet = simulate_tubes(
             out,

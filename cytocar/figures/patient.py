@@ -25,7 +25,7 @@ from cytocar.figures.clinical_panels import (
     write_grades,
 )
 from cytocar.figures.course import DAYS_PER_MONTH, Days, car_t_panel, curve_legend, day_text, ratio_panel
-from cytocar.figures.style import GREY, PAGE_MM, PALE, new_figure
+from cytocar.figures.style import GREY, PAGE_MM, PALE, new_figure, settle
 from cytocar.series import CoursePoint
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def acute_figure(
     ticks = range(int(-(-days[0] // step)) * step, int(days[1]) + 1, step)
     stack[-1].set_xticks(list(ticks), [day_text(tick) for tick in ticks])
     stack[-1].set_xlabel("Days after infusion")
-    figure.draw_without_rendering()
+    settle(figure)
     for axes, panel in zip(stack, panels, strict=True):
         if panel.write is not None:
             panel.write(axes)

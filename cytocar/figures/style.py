@@ -81,10 +81,15 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+def settle(figure: Figure) -> None:
+    """Lay a figure out once and for all: what is drawn later moves nothing, and three formats cost one layout."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def save_all(figure: Figure, folder: Path, stem: str) -> bytes:
     """Write a figure in every format and return its SVG."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # what was laid out stays: three formats need no three layouts
+    settle(figure)
     for kind in FORMATS:
         save(figure, folder / f"{stem}.{kind}")
     return (folder / f"{stem}.svg").read_bytes()

@@ -50,3 +50,10 @@ def test_a_concentration_that_no_blood_has_is_refused(tmp_path: Path, number: st
     assert "--car-per-ul" in run.stderr
     assert "Traceback" not in run.stderr
     assert not (tmp_path / "new").exists()
+
+
+def test_a_cohort_is_simulated_by_one_option(tmp_path: Path) -> None:
+    done = cytocar("simulate", "-o", tmp_path / "cohort", "--cohort", "1", "--seed", "2")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "cohort").glob("S001-*.fcs"))) == 9
+    assert done.stdout.strip() == str(tmp_path / "cohort" / "sheet.csv")
