@@ -91,20 +91,18 @@ def stream(events: EventTable, plan: Plan, *, extra: Iterable[str] = (), steady:
         Events of a steady flow; the others are in no population but ``all``.
     """
     _reuse_memory()
-    extra = tuple(extra)
-    for_extra = unmixings(plan.axes, extra)
-    for_second = unmixings(plan.axes, (*extra, *_markers(plan.second)))
+    needed = unmixings(plan.axes, (*extra, *_markers(plan.second)))
     in_second = plan.in_second
     start = 0
     for block in events.blocks():
-        first = Frame(BlockSignals(block, plan.axes, for_extra))
+        first = Frame(BlockSignals(block, plan.axes, needed))
         if steady is not None:
             first.masks[ALL] = steady[start : start + block.n_events]
         for step in plan.first:
             first.evaluate(step)
         rows = _survivors(first, plan)
-        survivors = block if rows is None else block.take(rows)
-        second = Frame(BlockSignals(survivors, plan.axes, for_second), base=first, rows=rows)
+        survivors = first.signals if rows is None else BlockSignals(block.take(rows), plan.axes, needed)
+        second = Frame(survivors, base=first, rows=rows)
         for step in plan.second:
             second.evaluate(step)
         yield Part(start, first, second, in_second)

@@ -84,7 +84,7 @@ def walk(
     return Populations(
         {**tally.counts, **placed.counts},
         GatedSample(events, template, plan, gates, steady),
-        decisions=tuple(_decisions(template, plan, placed, overrides)),
+        decisions=tuple(_decisions(template, placed, overrides)),
         backgrounds=placed.backgrounds,
         findings=tuple(_findings(tally, events.n_events)),
         medians={**(tally.medians.by_population() if tally.medians else {}), **placed.medians},
@@ -210,9 +210,7 @@ def _fixed_gates(template: Template) -> dict[str, FixedGate]:
     }
 
 
-def _decisions(
-    template: Template, plan: Plan, placed: _Placed, overrides: Mapping[str, FixedGate]
-) -> Iterator[Decision]:
+def _decisions(template: Template, placed: _Placed, overrides: Mapping[str, FixedGate]) -> Iterator[Decision]:
     for population in template.populations:
         name = population.name
         gate = overrides.get(name) or population.gate
