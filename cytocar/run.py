@@ -27,6 +27,7 @@ from cytocar.results import Counted, Fault, SampleFailure, Status
 from cytocar.sheet import SampleRow
 
 _Answer = TypeVar("_Answer")
+_Task = TypeVar("_Task")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,11 +175,11 @@ def _leave_signals_to_the_parent() -> None:
 
 
 def run_tasks(
-    function: Callable[[Task], _Answer],
-    tasks: Iterable[Task],
+    function: Callable[[_Task], _Answer],
+    tasks: Iterable[_Task],
     workers: Workers | None,
     *,
-    killed: Callable[[Task], _Answer],
+    killed: Callable[[_Task], _Answer],
 ) -> Iterator[_Answer]:
     """Yield the answer to every task as it is finished; at most ``workers.in_flight`` wait at a time.
 
@@ -190,18 +191,18 @@ def run_tasks(
         return
     waiting = deque(tasks)
     while waiting:
-        suspects: list[Task] = []
+        suspects: list[_Task] = []
         yield from _until_broken(function, waiting, workers, suspects)
         for task in suspects:
             yield from _alone(function, task, workers, killed=killed)
 
 
 def _until_broken(
-    function: Callable[[Task], _Answer], waiting: deque[Task], workers: Workers, suspects: list[Task]
+    function: Callable[[_Task], _Answer], waiting: deque[_Task], workers: Workers, suspects: list[_Task]
 ) -> Iterator[_Answer]:
     """Yield answers until nothing waits; when a worker dies, put the tasks under way into ``suspects`` and stop."""
     executor = workers.start()
-    running: dict[Future[_Answer], Task] = {}
+    running: dict[Future[_Answer], _Task] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers.in_flight:
@@ -225,9 +226,9 @@ def _until_broken(
 
 
 def _alone(
-    function: Callable[[Task], _Answer], task: Task, workers: Workers, *, killed: Callable[[Task], _Answer]
+    function: Callable[[_Task], _Answer], task: _Task, workers: Workers, *, killed: Callable[[_Task], _Answer]
 ) -> Iterator[_Answer]:
-    again: list[Task] = []
+    again: list[_Task] = []
     yield from _until_broken(function, deque([task]), workers, again)
     for _ in again:
         yield killed(task)

@@ -57,6 +57,8 @@ def small_inputs(folder: Path) -> Path:
 def small_run(folder: Path) -> Path:
     """Count the small inputs with fixed gates and return the run folder."""
     sheet = small_inputs(folder / "inputs")
-    answer = cytocar_command("gate", sheet, "-t", "cart-cd19fc-fixed", "-o", folder / "run", "-j", "1", "-q")
+    answer = cytocar_command(
+        "gate", sheet, "-t", "cart-cd19fc-fixed", "-o", folder / "run", "-j", "1", "-q", "--no-report"
+    )
     assert answer.code == 1, answer.stderr
     return folder / "run"

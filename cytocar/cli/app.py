@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "gate": "Count cells in FCS files, folders or a sample sheet.",
     "merge": "Join the shards of one run.",
     "series": "Join runs into courses: CAR-T cells over time, kinetics, figures.",
+    "report": "Draw every gate of a run on one page.",
     "template": "List, show, write and check gating templates.",
     "inspect": "Show what is in FCS files.",
     "sheet": "Draft and check sample sheets.",

@@ -63,6 +63,7 @@ def command(
     ] = None,
     output: Annotated[Format | None, typer.Option("--format", help="On stdout. [table; csv in a pipe]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Set a finished run in RUN aside, run anew.")] = False,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Draw every gate: RUN/report.html.")] = True,
     parquet: Annotated[bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).")] = False,
     by: Annotated[str | None, typer.Option("--by", help="Who runs it, for the audit trail. [your login]")] = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit 3 when a sample needs review.")] = FailOn.NEVER,
@@ -86,7 +87,7 @@ def command(
 ) -> None:
     """Count cells: CAR-T cells/µL, CD4/CD8 ratios, intervals and limits, one row per sample.
 
-    Without -o: a table on a terminal, CSV in a pipe. With -o RUN: a run folder with all tables.
+    Without -o: a table on a terminal, CSV in a pipe. With -o RUN: a run folder with all tables and report.html.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are 8 x 8: threads cost more than they bring
     from cytocar.inputs import collect, given_for_all, with_controls
@@ -117,7 +118,8 @@ def command(
         _show(kept.parts, work.sample_ids(plan), output, to_folder=kept.run is not None)
     _say_duplicates(done)
     if out is not None:
-        screen.say(f"{_tally(done)}; tables in {out}")
+        page = draw_report(out, jobs=jobs, by=by) if report and shard is None else None
+        screen.say(f"{_tally(done)}; tables in {out}" + (f", every gate in {page}" if page else ""))
     _report_problems(done)
     _exit(done, fail_on)
 
@@ -223,8 +225,17 @@ def count_to_folder(plan: RunPlan, out: Path, *, jobs: int, force: bool = False)
     work = Work(jobs=jobs)
     with kept_in(plan, out, work, force=force) as kept:
         done = count(plan, work, kept)
+    draw_report(out, jobs=jobs)
     _report_problems(done)
     return done
+
+
+def draw_report(run: Path, *, jobs: int = 0, by: str | None = None) -> Path:
+    """Draw every gate of a finished run into its folder, and return the page."""
+    from cytocar.cli.report import build_report
+
+    screen.say("drawing the gates ...")
+    return build_report(run, jobs=jobs, by=by)
 
 
 # ---------------------------------------------------------------- what people and pipes see

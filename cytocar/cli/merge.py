@@ -15,8 +15,10 @@ def command(
     out: Annotated[Path, typer.Option("-o", "--out", help="The run folder to write.")],
     by: Annotated[str | None, typer.Option("--by", help="Operator, for the audit trail. [your account]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Set a finished run in OUT aside, merge anew.")] = False,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Draw every gate: OUT/report.html.")] = True,
 ) -> None:
     """Join the shards of one run, in any order: the same tables as if one machine had counted all."""
+    from cytocar.cli.gate import draw_report
     from cytocar.cli.who import author, now
     from cytocar.merge import plan_merge
     from cytocar.recorded import recorded_plan
@@ -27,4 +29,6 @@ def command(
         for sample_id, place in plan.parts.items():
             run.parts.keep(sample_id, place.read_bytes())
         finish(run, plan.manifest, recorded_plan(plan.manifest))
+    if report:
+        draw_report(out, by=by)
     screen.say(f"{len(plan.parts)} samples of {len(shards)} shards; tables in {out}")

@@ -32,11 +32,13 @@ def command(
 
     Example: cytocar override RUN d9 t_cells --value 1350 --reason "CD3 dim" --by "A. Muster"
     """
+    from cytocar.cli.report import build_report
     from cytocar.cli.who import author, now
     from cytocar.journal import journal, require_run
     from cytocar.override import Target
     from cytocar.override import override as move
     from cytocar.override import undo as put_back
+    from cytocar.report.page import REPORT
 
     if not by.strip() or not reason.strip():
         raise UsageError("an override needs a name and a reason", code="E115", hint="give both --by and --reason")
@@ -53,6 +55,8 @@ def command(
     for column in ("car_report", "car_per_ul", "car_percent_of_t_cells", "t_cells_per_ul", "cd4_cd8_ratio", "status"):
         if before[column] != after[column]:
             sys.stdout.write(f"{column}: {_shown(before[column])} -> {_shown(after[column])}\n")
+    if (run / REPORT).is_file():
+        build_report(run, inputs=inputs, by=by)
     screen.say(f"noted in {run / 'audit.jsonl'}; take it back with --undo")
 
 

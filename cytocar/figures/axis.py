@@ -17,6 +17,9 @@ Floats = npt.NDArray[np.float64]
 CLOSEST_LABELS = 0.11
 """Labels of ticks that are closer than this share of the axis overlap; the tick stays, the label goes."""
 
+BELOW_ZERO = 0.22
+"""How far below zero an axis with negative values starts, on its scale: compensated signals scatter around zero."""
+
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -61,7 +64,7 @@ class PictureAxis:
         """
         end = getattr(scale, "T", None) or top
         high = float(scales.unbounded(scale, end))
-        low = float(scales.unbounded(scale, _lowest(scale, end)))
+        low = _lowest_place(scale, end)
         drawn = cls(marker, scale, low, high, ())
         return cls(marker, scale, low, high, tuple(sorted(drawn._ticks(end), key=lambda tick: tick.place)))
 
@@ -97,14 +100,13 @@ class PictureAxis:
             yield Tick(round(place, 4), label if shown else "", minor=not label)
 
 
-def _lowest(scale: AnyScale, end: float) -> float:
-    """Return the data value at which an axis starts."""
+def _lowest_place(scale: AnyScale, end: float) -> float:
+    """Return where an axis starts, on the scale: a little below zero, so that the negative events are seen too."""
     if isinstance(scale, LinearScale):
-        return -0.02 * end
+        return float(scales.unbounded(scale, -0.02 * end))
     if isinstance(scale, LogScale):
-        return float(end / 10.0**scale.M)
-    at_zero = float(scales.inverse(scale, 0.0))
-    return at_zero if at_zero < 0 else -3 * end / 10.0**scale.M
+        return 0.0
+    return min(0.0, float(scales.unbounded(scale, 0.0)) - BELOW_ZERO)
 
 
 def _linear_ticks(end: float) -> Iterator[tuple[float, str]]:

@@ -33,6 +33,10 @@ FEW_EVENTS = 400
 """Up to here events are drawn as dots: a density of so few says nothing."""
 CAR_DOTS = 100
 """CAR+ events that are shown on the pictures before their gate; of more, evenly spaced ones."""
+SMALL = 0.15
+"""A gate narrower than this share of a picture has its name beside it."""
+SIGN_WIDTH = 10
+"""About the width of a letter of a gate's name."""
 TIME_BINS, TIME_WIDTH, TIME_HEIGHT = 80, 640, 64
 
 
@@ -193,10 +197,14 @@ def _number(value: float) -> str:
 
 
 def _label_place(drawn: Outline) -> tuple[int, int]:
-    """Return the upper left corner of what is seen of a gate."""
+    """Return where a name starts: in the upper left corner of what is seen of a gate, or as near as there is room."""
     seen = np.clip(drawn.corners, 0.0, 1.0)
-    left, top = float(seen[:, 0].min()), float(seen[:, 1].max())
-    return round(SIZE * min(left, 0.6)) + 6, round(SIZE * (1 - max(top, 0.09))) + 17
+    (left, _), (right, top) = seen.min(axis=0).tolist(), seen.max(axis=0).tolist()
+    width = SIGN_WIDTH * len(drawn.population)
+    x = round(SIZE * left) + 6
+    if x + width > SIZE:
+        x = round(SIZE * left) - width - 4 if right - left < SMALL else SIZE - width
+    return max(3, x), round(SIZE * (1 - max(top, 0.09))) + 17
 
 
 def _free_place(place: tuple[int, int], taken: Iterable[tuple[int, int]]) -> tuple[int, int]:

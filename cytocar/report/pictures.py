@@ -1,0 +1,169 @@
+"""The pictures of a run: each FCS file is read once more and gated by the gates that its sample was counted with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cytocar.analysis import Protocol, file_sha256
+from cytocar.errors import SampleError
+from cytocar.events import EventTable
+from cytocar.fcs import keywords
+from cytocar.fcs.reader import open_fcs
+from cytocar.figures.axis import PictureAxis
+from cytocar.figures.panels import Picture, TimeTrace, draw_pictures, draw_time
+from cytocar.figures.views import View, views
+from cytocar.gates.tree import Populations, walk
+from cytocar.panel import resolve
+from cytocar.report.source import FinishedRun
+from cytocar.results import SampleResult
+from cytocar.run import Workers, run_tasks
+from cytocar.template.model import Template
+
+WIDEST_RANGE = 262_144.0
+"""Top of a linear axis where no file could be read to say its own (BD's 18-bit scale)."""
+
+
+FEW_SAMPLES = 3
+"""So many are drawn before a worker process is ready."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gallery:
+    """What the pictures of every sample of one template have in common: which ones, on which axes."""
+
+    template: Template
+    views: tuple[View, ...]
+    axes: Mapping[str, PictureAxis]
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """What a file says about its recording that identifies nobody."""
+
+    cytometer: str | None
+    version: str
+    channels: tuple[tuple[str, str | None, float | None], ...]
+    """Detector, marker and voltage of each channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePictures:
+    """The pictures of one sample, one per view; or the problem that kept them from being drawn."""
+
+    sample_id: str
+    pictures: tuple[Picture, ...] = ()
+    time: TimeTrace | None = None
+    acquisition: Acquisition | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureTask:
+    """One sample whose pictures a worker draws."""
+
+    result: SampleResult
+    protocol: Protocol
+    file: Path
+    gallery: Gallery
+
+
+# ---------------------------------------------------------------- one run
+
+
+def galleries(run: FinishedRun) -> Mapping[str, Gallery]:
+    """Return each template's gallery, by the template's hash.
+
+    Linear axes end where the channel of the first readable file ends, so that all samples share their limits.
+    """
+    made = {}
+    for sha256, template in run.templates.items():
+        chosen = views(template)
+        tops = _tops(run, sha256)
+        axes = {
+            marker: PictureAxis.of(marker, template.scale(marker), top=tops.get(marker, WIDEST_RANGE))
+            for view in chosen
+            for marker in view.markers
+        }
+        made[sha256] = Gallery(template, chosen, axes)
+    return made
+
+
+def _tops(run: FinishedRun, sha256: str) -> Mapping[str, float]:
+    """Return the ranges of the markers' channels in the first readable file of a template."""
+    for result in run.counted:
+        if result.template.sha256 != sha256:
+            continue
+        sample = result.sample
+        try:
+            events = open_fcs(run.files[sample.sample_id], data_set=sample.data_set)
+            protocol = run.plan.protocols[sample.sample_id]
+            panel = resolve(protocol.template, events.channels, overrides=protocol.markers)
+        except SampleError:
+            continue
+        return {marker: channel.range for marker, channel in panel.items()}
+    return {}
+
+
+def draw_run(
+    run: FinishedRun, gallery_of: Mapping[str, Gallery], workers: Workers | None
+) -> Mapping[str, SamplePictures]:
+    """Return every counted sample's pictures, by sample_id."""
+    tasks = [
+        PictureTask(result, run.plan.protocols[name], run.files[name], gallery_of[result.template.sha256])
+        for result in run.counted
+        for name in (result.sample.sample_id,)
+    ]
+    drawn = run_tasks(draw_sample, tasks, workers if len(tasks) > FEW_SAMPLES else None, killed=_killed)
+    return {pictures.sample_id: pictures for pictures in drawn}
+
+
+def _killed(task: PictureTask) -> SamplePictures:
+    return SamplePictures(task.result.sample.sample_id, problem="the process that drew it was killed, twice")
+
+
+# ---------------------------------------------------------------- one sample
+
+
+def draw_sample(task: PictureTask) -> SamplePictures:
+    """Return the pictures of a sample, or why there are none; its numbers stand either way."""
+    result, protocol, gallery = task.result, task.protocol, task.gallery
+    sample_id, sample = result.sample.sample_id, result.sample
+    try:
+        if file_sha256(task.file) != result.file_sha256:
+            return SamplePictures(sample_id, problem="the file has changed since the run: its SHA-256 is another one")
+        events = open_fcs(task.file, data_set=sample.data_set)
+        populations = walk(
+            events,
+            protocol.template,
+            markers=protocol.markers,
+            compensation=protocol.compensation,
+            gate_overrides=result.gates,
+        )
+    except SampleError as error:
+        return SamplePictures(sample_id, problem=f"{sample.file_as_given}: {error.message}")
+    if differing := _differing(populations, result):
+        return SamplePictures(
+            sample_id,
+            problem=f"gating the file again gave other counts than the run ({', '.join(differing)}): the program or "
+            "its libraries have changed; count again",
+        )
+    return SamplePictures(
+        sample_id,
+        pictures=draw_pictures(populations, gallery.views, gallery.axes, car=result.roles.car),
+        time=draw_time(events, populations, beads=result.roles.beads),
+        acquisition=_acquisition(events),
+    )
+
+
+def _differing(populations: Populations, result: SampleResult) -> Sequence[str]:
+    return [kept.name for kept in result.populations if populations[kept.name].events != kept.events]
+
+
+def _acquisition(events: EventTable) -> Acquisition:
+    return Acquisition(
+        cytometer=keywords.cytometer(events),
+        version=events.version,
+        channels=tuple((channel.detector, channel.marker, channel.voltage) for channel in events.channels),
+    )
