@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from benchmarks.validity import car, gates
+from benchmarks.validity import car, gates, spikes
 
 
 def main() -> None:
@@ -18,6 +18,8 @@ def main() -> None:
         table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
     if wanted.only in (None, "gates"):
         table(gates.HEAD, gates.rows(max(1, wanted.tubes // 24)))
+    if wanted.only in (None, "spikes"):
+        table(car.HEAD, (row.cells() for row in spikes.rows(wanted.tubes)))
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""How many of the positives lie above a threshold: their brightness is lognormal, the negatives' tail is known.
+"""How many of the positives lie above a threshold, from the shape of those that do and from what lies below.
 
 A threshold that keeps negatives out loses the dimmest positives. Their share is estimated from the shape of the
 positives above the threshold, with a prior for few events, and with what is not known about the shape as uncertainty.
@@ -9,17 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from cytocar.gates.adaptive.density import Floats
 
-LOG_SDS = np.linspace(0.35, 1.5, 16)
-"""Standard deviations of ln(signal) that CAR expression may have: log10 SD 0.15 to 0.65."""
+LOG_SDS = np.linspace(0.2, 1.5, 18)
+"""Standard deviations of ln(signal) that CAR expression may have: log10 SD 0.1 to 0.65."""
 USUAL_LOG_SD, USUAL_LOG_SD_SPREAD = 0.7, 0.25
 """Prior of the spread: log10 SD 0.3, lognormal with a quarter of it."""
 LOG_MEDIANS = np.linspace(-0.5, 4.0, 61)
 """Medians of the positives, as ln(median / threshold)."""
 USUAL_LOG_MEDIAN, USUAL_LOG_MEDIAN_SPREAD = 1.3, 0.8
 BINS = 24
+BRIGHTEST_BINNED = 0.7
+TAIL_DEGREES = 4.0
+"""Degrees of freedom of the Student tails, scaled to the spread as standard deviation."""
+LOWER_SHARES = (0.6, 0.9)
+"""Quantiles of the references, below the threshold, between which events are counted too."""
+BACKGROUND_DOUBT = 0.15
+"""How far the share of negatives between two places may differ from the references', relative to it."""
 SHAPE_DOUBT = 0.5
 """Standard deviation of the missed share, relative to it, for shapes that are not lognormal."""
 
@@ -45,46 +53,88 @@ class Positives:
         return np.asarray(self.events * ndtr((np.log(thresholds) - np.log(self.median)) / self.log_sd))
 
 
-def describe(bright: Floats, background: Floats, background_weight: float, threshold: float) -> Positives:
-    """Return sensitivity and median of the positives, from events above the threshold.
+def describe(sample: Floats, reference: Floats, *, events: int, reference_events: int, threshold: float) -> Positives:
+    """Return number, brightness and sensitivity of the positives.
 
     Parameters
     ----------
-    bright, background : (k,) float64
-        Signals above the threshold in the sample, and in the aligned references.
-    background_weight : float
-        Expected events in the sample per event of the references.
+    sample, reference : (k,) float64
+        Sorted signals of the sample and of the aligned references, from some place below the threshold on upwards.
+    events, reference_events : int
+        All events of the sample, and of the references.
     threshold : float
         Above 0, data units.
 
     Notes
     -----
-    ln(signal) of the positives is normal and cut at the threshold. Counts in 24 bins are Poisson with mean
-    ``A * probability + background``; A is set to match the total. The posterior over medians and spreads on a grid
-    gives the mean and the standard deviation of the share above the threshold.
+    ln(signal) of the positives follows one of a grid of curves (median, spread; normal, or with Student tails); the
+    other events are distributed as the references'. Above the threshold the counts in 24 bins are Poisson; the
+    brightest 30 % are one bin, so that the dim side decides. Below it, where most events are negatives, three counts
+    say whether so many positives can hide there, with 15 % of doubt about the references' shape. The posterior over the
+    curves gives the share above the threshold.
     """
-    from scipy.special import ndtr
+    dimmest = int(np.searchsorted(sample, threshold))
+    if dimmest == len(sample):
+        return Positives(events=0.0, median=threshold, log_sd=USUAL_LOG_SD, sensitivity=1.0, sensitivity_sd=0.0)
+    behind = int(np.searchsorted(reference, threshold))
+    rate = (len(reference) - behind + 0.5) / (reference_events + 1)
+    net = max((len(sample) - dimmest - rate * events) / (1 - rate), 0.5)
+    curves = _Curves.on_grid(threshold)
+    above = curves.share(np.array([np.log(threshold), np.inf]))[:, 0]
+    total = np.minimum(net / above, events)
+    negatives = (events - total)[:, None] / reference_events
 
-    top = np.log(max(float(bright.max(initial=threshold)), 4 * threshold)) + 1e-9
-    edges = np.linspace(np.log(threshold), top, BINS + 1)
-    counts = np.histogram(np.log(bright), edges)[0]
-    expected_background = np.histogram(np.log(background), edges)[0] * background_weight
-    net = max(counts.sum() - expected_background.sum(), 0.5)
-    medians, spreads = np.meshgrid(LOG_MEDIANS + np.log(threshold), LOG_SDS, indexing="ij")
-    shares = np.diff(ndtr((edges - medians[..., None]) / spreads[..., None]), axis=-1)
-    above = ndtr((medians - edges[0]) / spreads)
-    expected = net * shares / (shares.sum(axis=-1, keepdims=True) + 1e-12) + expected_background + 1e-3
-    likelihood = (counts * np.log(expected) - expected).sum(axis=-1)
-    likelihood -= 0.5 * ((medians - np.log(threshold) - USUAL_LOG_MEDIAN) / USUAL_LOG_MEDIAN_SPREAD) ** 2
-    likelihood -= 0.5 * (np.log(spreads / USUAL_LOG_SD) / USUAL_LOG_SD_SPREAD) ** 2
-    weights = np.exp(likelihood - likelihood.max())
+    top = max(float(np.quantile(sample[dimmest:], BRIGHTEST_BINNED)), 1.5 * threshold)
+    upper = np.r_[np.linspace(np.log(threshold), np.log(top), BINS), np.inf]
+    counts = np.histogram(np.log(sample[dimmest:]), upper)[0]
+    expected = (net / above)[:, None] * curves.share(upper)
+    expected += np.histogram(np.log(reference[behind:]), upper)[0] * negatives + 1e-3
+    likelihood = (counts * np.log(expected) - expected).sum(axis=1)
+
+    if behind:
+        lower = np.r_[min(sample[0], reference[0]), np.quantile(reference[:behind], LOWER_SHARES), threshold]
+        below = np.diff(np.searchsorted(sample, lower))
+        background = np.diff(np.searchsorted(reference, lower)) * negatives
+        excess = below - background - total[:, None] * curves.share(np.log(lower))
+        likelihood -= 0.5 * (excess**2 / (below + (BACKGROUND_DOUBT * background) ** 2 + 1)).sum(axis=1)
+
+    weights = np.exp(likelihood + curves.prior - (likelihood + curves.prior).max())
     weights /= weights.sum()
-    mean = float((weights * above).sum())
-    variance = float((weights * (above - mean) ** 2).sum())
+    mean = float(weights @ above)
+    variance = float(weights @ (above - mean) ** 2)
     return Positives(
         events=net / mean,
-        median=float(np.exp((weights * medians).sum())),
-        log_sd=float((weights * spreads).sum()),
+        median=float(np.exp(weights @ curves.medians)),
+        log_sd=float(weights @ curves.spreads),
         sensitivity=mean,
         sensitivity_sd=float(np.hypot(np.sqrt(variance), SHAPE_DOUBT * (1 - mean))),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Curves:
+    """Curves of ln(signal) of positives: medians, spreads, whether normal, and log prior weights, (curves,) each."""
+
+    medians: Floats
+    spreads: Floats
+    normal: npt.NDArray[np.bool_]
+    prior: Floats
+
+    @classmethod
+    def on_grid(cls, threshold: float) -> _Curves:
+        """Return all curves for a threshold."""
+        grid = np.meshgrid(LOG_MEDIANS, LOG_SDS, [True, False], indexing="ij")
+        above, spreads, normal = (axis.ravel() for axis in grid)
+        prior = -0.5 * ((above - USUAL_LOG_MEDIAN) / USUAL_LOG_MEDIAN_SPREAD) ** 2
+        prior -= 0.5 * (np.log(spreads / USUAL_LOG_SD) / USUAL_LOG_SD_SPREAD) ** 2
+        return cls(above + np.log(threshold), spreads, normal.astype(bool), prior)
+
+    def share(self, edges: Floats) -> Floats:
+        """Return the share of positives between neighbouring edges of ln(signal), shape (curves, edges - 1)."""
+        from scipy.special import ndtr, stdtr
+
+        places = (edges - self.medians[:, None]) / self.spreads[:, None]
+        below = np.empty_like(places)
+        below[self.normal] = ndtr(places[self.normal])
+        below[~self.normal] = stdtr(TAIL_DEGREES, places[~self.normal] * np.sqrt(TAIL_DEGREES / (TAIL_DEGREES - 2)))
+        return np.asarray(np.diff(below, axis=1)) + 1e-12

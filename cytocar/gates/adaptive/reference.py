@@ -25,6 +25,7 @@ FEWEST_EVENTS = 100
 FEWEST_POSITIVES = 10
 LARGEST_FALSE_SHARE = 0.10
 LOWEST_QUANTILE = 0.97
+LOWEST_LOOKED_AT = 0.80
 DEFAULT_REACH, LARGEST_REACH = 1.4, 4.0
 """Thresholds in units of (99.9 % quantile - median) above the median of the aligned references."""
 SMALLEST_STAIN_INDEX = 3.0
@@ -110,7 +111,7 @@ def background_above(
     if not chosen or "FMO_ONLY" in flags or len(values) < FEWEST_EVENTS:
         return None
     pool, _ = _aligned(values, chosen, gate)
-    return _background(pool, threshold, _positives(values[values >= threshold], pool, threshold, len(values)))
+    return _background(pool, threshold, _positives(values, pool, threshold))
 
 
 def _background(pool: _Pool, threshold: float, positives: Positives) -> Background:
@@ -193,7 +194,7 @@ def _threshold(values: Floats, pool: _Pool, gate: ReferenceGate, share: float) -
     if len(good):
         start = int(good[0])
         first = float(candidates[start])
-        missed = _positives(upper[upper >= first], pool, first, len(values)).missed(candidates[start:])
+        missed = _positives(values, pool, first).missed(candidates[start:])
         balanced = np.flatnonzero(false[start:] <= missed)
         threshold = float(candidates[start + balanced[0]] if len(balanced) else candidates[-1])
     placed = float(np.clip(threshold, *gate.window))
@@ -206,7 +207,7 @@ def _described(
     """Return the placed gate with its background, its sensitivity, and the comparison with the fallback."""
     threshold = choice.threshold
     bright = values[values >= threshold]
-    positives = _positives(bright, pool, threshold, len(values))
+    positives = _positives(values, pool, threshold)
     center, spread = _center_and_spread(pool.values)
     stain_index = (positives.median - center) / (2 * spread) if choice.resolved else None
     if stain_index is not None and stain_index < SMALLEST_STAIN_INDEX:
@@ -252,12 +253,18 @@ def _decision(
     )
 
 
-def _positives(bright: Floats, pool: _Pool, threshold: float, events: int) -> Positives:
-    if threshold <= 0 or len(bright) == 0:
-        return Positives(0.0, max(threshold, 1.0), 1.0, 1.0, 0.0)
-    net = _net_events(len(bright), events, pool.rate(threshold))
-    weight = (events - net) / len(pool.values)
-    return describe(bright, pool.values[len(pool.values) - pool.above(threshold) :], weight, threshold)
+def _positives(values: Floats, pool: _Pool, threshold: float) -> Positives:
+    """Return what the positives look like, from all that lies above the references' 80 % quantile."""
+    if threshold <= 0:
+        return Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=1.0, sensitivity_sd=0.0)
+    start = min(max(float(np.quantile(pool.values, LOWEST_LOOKED_AT)), 0.2 * threshold), 0.8 * threshold)
+    return describe(
+        np.sort(values[values >= start]),
+        pool.values[np.searchsorted(pool.values, start) :],
+        events=len(values),
+        reference_events=len(pool.values),
+        threshold=threshold,
+    )
 
 
 def _net_events(kept: int, events: int, rate: float) -> float:

@@ -1,0 +1,139 @@
+"""Digital spike-ins: events of one real population, added to another real one, in known numbers.
+
+Cells that lack a marker stand for CAR-negative T cells, cells that carry it for CAR-T cells. Half of the negatives, or
+another donor's, are the reference. Where a file holds too few negatives they are drawn again and again: shapes are real
+then, but rare events are copies, so that only large percentages can be tested.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.validity.car import Measured, Row, measure
+from cytocar.compensation import SpilloverMatrix
+from cytocar.fcs.reader import open_fcs
+from cytocar.gates.adaptive.valley import find_valley
+from cytocar.template.model import ReferenceGate
+
+Floats = npt.NDArray[np.float64]
+DRAWN = 20_000
+ANYWHERE = (100.0, 100_000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Where negatives or positives come from: a file, and which of its cells by bright and dim markers."""
+
+    file: str
+    bright: tuple[str, ...]
+    dim: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """Positives of a marker added to negatives, in percentages that the number of real negatives allows.
+
+    The reference is another file's negatives, or half of the same ones.
+    """
+
+    marker: str
+    negatives: Side
+    positives: Side
+    reference: Side | None = None
+    percentages: tuple[float, ...] = (10.0, 40.0)
+
+
+OMIP = "tcell_human/cytopipeline_omip021/"
+CD3, CD4, CD8 = "BV785 - CD3", "APCCy7 - CD4", "BV650 - CD8a"
+PBMC = "compensation/flowkit_test_comp/test_comp_example.fcs"
+LARGE = "tcell_human/100715.fcs"
+ALL_PERCENTAGES = (0.0, 0.1, 1.0, 10.0, 40.0)
+SPIKES = {
+    "CD8 on CD8- PBMC": Spike("CD8", Side(LARGE, (), ("CD8",)), Side(LARGE, ("CD8",)), percentages=ALL_PERCENTAGES),
+    "CD4 on CD4- PBMC": Spike("CD4", Side(LARGE, (), ("CD4",)), Side(LARGE, ("CD4",)), percentages=ALL_PERCENTAGES),
+    "CD8 on CD4 T cells, donor 1": Spike(
+        CD8, Side(f"{OMIP}Donor1.fcs", (CD3, CD4), (CD8,)), Side(f"{OMIP}Donor2.fcs", (CD3, CD8), (CD4,))
+    ),
+    "CD8 on CD4 T cells, donor 2, reference donor 1": Spike(
+        CD8,
+        Side(f"{OMIP}Donor2.fcs", (CD3, CD4), (CD8,)),
+        Side(f"{OMIP}Donor1.fcs", (CD3, CD8), (CD4,)),
+        Side(f"{OMIP}Donor1.fcs", (CD3, CD4), (CD8,)),
+    ),
+    "CD20 on CD4 T cells": Spike("CD20", Side(PBMC, ("CD4",), ("CD20",)), Side(PBMC, ("CD20",), ("CD4",))),
+    "CD33 on CD4 T cells": Spike("CD33", Side(PBMC, ("CD4",), ("CD33",)), Side(PBMC, ("CD33",))),
+}
+
+
+def shared_data() -> Path | None:
+    """Return the folder of real files: CYTOCAR_SHARED_DATA, or shared/data beside the project, if it is there."""
+    named = os.environ.get("CYTOCAR_SHARED_DATA")
+    root = Path(__file__).resolve().parents[2]
+    places = [Path(named)] if named else [root.parent / "shared" / "data", root.parent.parent / "shared" / "data"]
+    return next((place for place in places if place.is_dir()), None)
+
+
+def rows(tubes: int) -> Iterator[Row]:
+    """Yield a line per spike-in and percentage; none without the real files."""
+    folder = shared_data()
+    if folder is None:
+        print("The folder of real FCS files is not here (set CYTOCAR_SHARED_DATA to its path): no spike-ins.")
+        return
+    for name, spike in SPIKES.items():
+        for percent in spike.percentages:
+            yield Row(f"{name}, {percent:g} %", _series(folder, spike, percent, tubes))
+
+
+def _series(folder: Path, spike: Spike, percent: float, tubes: int) -> list[Measured]:
+    negatives = _signals(folder, spike.negatives, spike.marker)
+    positives = _signals(folder, spike.positives, spike.marker)
+    other = _signals(folder, spike.reference, spike.marker) if spike.reference else None
+    measured = []
+    for number in range(tubes):
+        random = np.random.default_rng((5, number))
+        shuffled = random.permutation(negatives)
+        mine, theirs = (shuffled, other) if other is not None else np.array_split(shuffled, 2)
+        gain = random.uniform(0.8, 1.2)
+        n_positive = int(random.binomial(DRAWN, percent / 100))
+        dim = _draw(mine, DRAWN - n_positive, random)
+        sample = np.concatenate([dim, random.choice(positives, n_positive)])
+        control = _draw(theirs, DRAWN, random)
+        measured.append(measure(gain * sample, 100 * n_positive / DRAWN, [control], seed=number, gate=_gate(spike)))
+    return measured
+
+
+def _draw(signals: Floats, n: int, random: np.random.Generator) -> Floats:
+    """Return n events, each at most once where there are enough."""
+    return random.choice(signals, n, replace=len(signals) < n)
+
+
+def _gate(spike: Spike) -> ReferenceGate:
+    return ReferenceGate(kind="reference", marker="CAR", fallback=1000, window=(20, 50_000), note=spike.marker)
+
+
+def _signals(folder: Path, side: Side, marker: str) -> Floats:
+    """Return a marker's compensated signal in the cells of one side; bright and dim are parted at each valley."""
+    events = open_fcs(folder / side.file)
+    matrix = SpilloverMatrix.from_keywords(events.keywords)
+    assert matrix is not None
+    compensated = events.columns(matrix.detectors) @ np.linalg.inv(matrix.values)
+    names = {channel.detector: channel.marker or channel.detector for channel in events.channels}
+    signal = {names[detector]: compensated[:, column] for column, detector in enumerate(matrix.detectors)}
+    chosen = np.ones(events.n_events, dtype=bool)
+    for name in side.bright:
+        chosen &= signal[name] >= _valley(signal[name])
+    for name in side.dim:
+        chosen &= signal[name] < _valley(signal[name])
+    return signal[marker][chosen]
+
+
+def _valley(values: Floats) -> float:
+    valley = find_valley(values, window=ANYWHERE)
+    assert valley is not None
+    return valley.at
