@@ -71,9 +71,11 @@ def resolve(template: Template, channels: Sequence[Channel], *, overrides: Mappi
         if len(match.channels) == 1:
             found[name] = match
         elif match.channels:
-            faults.append(_Fault("E041", f"{name} has several channels: {_listed(match.channels)}"))
+            told = f"marker {name} has several channels: {_listed(match.channels)}"
+            faults.append(_Fault("E041", told, f"{name}={match.channels[0].detector}"))
         elif not marker.optional or name in settled:
-            faults.append(_Fault("E040", f"{name} has no channel: looked for {match.sought}"))
+            told = f"marker {name} has no channel: looked for {match.sought}{_perhaps(name, marker, channels)}"
+            faults.append(_Fault("E040", told, f"{name}=CHANNEL"))
     faults += _contradictions(found)
     if faults:
         raise _error(faults, channels)
@@ -94,6 +96,7 @@ class _Match:
 class _Fault:
     code: str
     message: str
+    example: str
 
 
 def _search(name: str, marker: Marker, channels: Sequence[Channel]) -> _Match:
@@ -216,15 +219,21 @@ def _contradictions(found: Mapping[str, _Match]) -> Iterator[_Fault]:
         channel = match.channels[0]
         owner = claimed.get(channel.detector)
         if owner is not None and not match.by_alias:
-            yield _Fault(
-                "E042", f"{name} would take {channel.detector}, which the file calls {channel.marker} ({owner})"
-            )
+            told = f"marker {name} would take {channel.detector}, which the file calls {channel.marker} ({owner})"
+            yield _Fault("E042", told, f"{name}={channel.detector}")
 
 
 def _unknown_marker(name: str, template: Template) -> _Fault:
     close = get_close_matches(name, template.panel, n=1)
     meant = f", did you mean {close[0]}?" if close else f" (there are: {', '.join(template.panel)})"
-    return _Fault("E043", f"--marker {name}: the template has no such marker{meant}")
+    return _Fault("E043", f"--marker {name}: the template has no such marker{meant}", "CD3=FITC-A")
+
+
+def _perhaps(name: str, marker: Marker, channels: Sequence[Channel]) -> str:
+    """Return the channels whose label holds a name of the marker among other words; too little to take them."""
+    wanted = {_plain(alias) for alias in (name, *marker.aliases)} - {""}
+    near = [channel for channel in channels if wanted.intersection(_words(channel.marker or ""))]
+    return f" (perhaps {_listed(near)}?)" if near else ""
 
 
 def _listed(channels: Sequence[Channel]) -> str:
@@ -233,13 +242,12 @@ def _listed(channels: Sequence[Channel]) -> str:
 
 
 def _error(faults: Sequence[_Fault], channels: Sequence[Channel]) -> PanelError:
-    code = min(fault.code for fault in faults)
-    example = next((fault.message.split()[0] for fault in faults if fault.code == code), "CD3")
-    listed = "\n".join(f"  {fault.message}" for fault in faults)
-    what = "the panel does not fit" if len(faults) == 1 else f"the panel does not fit in {len(faults)} places"
+    first = min(faults, key=lambda fault: fault.code)
+    told = first.message
+    if len(faults) > 1:
+        told = "\n  ".join([f"the panel does not fit in {len(faults)} places:", *(fault.message for fault in faults)])
     return PanelError(
-        f"{what}:\n{listed}\nchannels of the file: {_listed(channels)}",
-        code=code,
-        hint=f"name the channel with --marker {example}={channels[0].detector if channels else 'FITC-A'} "
-        "or add the file's name to the marker's aliases in the template",
+        f"{told}\n  channels of the file: {_listed(channels)}",
+        code=first.code,
+        hint=f"name the channel with --marker {first.example}, or add the file's name for it to the marker's aliases",
     )

@@ -216,4 +216,5 @@ def test_a_real_file_says_which_channels_it_has_instead(shared_data: Path) -> No
     with pytest.raises(PanelError) as caught:
         _find({"CD14": _marker("CD14")}, channels)
     assert caught.value.code == "E040"
-    assert "V450-A (VIVID / CD14)" in str(caught.value)
+    assert "(perhaps V450-A (VIVID / CD14)?)" in str(caught.value)
+    assert "--marker CD14=CHANNEL" in caught.value.hint

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cytocar.cli import screen
 from cytocar.errors import UsageError
+
+if TYPE_CHECKING:
+    from cytocar.gates.decision import Decision
 
 
 def import_gates(
@@ -58,13 +62,29 @@ def export_gates(
     """
     from cytocar.cli.gate import settled_markers
     from cytocar.fcs.reader import open_fcs
+    from cytocar.gates.tree import walk
     from cytocar.template.gatingml.applied import applied_to
     from cytocar.template.gatingml.reunite import export_gatingml
     from cytocar.template.load import load_template
 
-    template = load_template(name)
-    applied = applied_to(open_fcs(sample), template, markers=settled_markers(marker or []))
+    template, events = load_template(name), open_fcs(sample)
+    markers = settled_markers(marker or [])
+    populations = walk(events, template, markers=markers)
+    for population, flags in _flags(populations.decisions).items():
+        screen.say(f"note: gate {population} was placed with {', '.join(flags)}: `cytocar explain {flags[0]}`")
+    applied = applied_to(events, template, populations=populations, markers=markers)
     _write(export_gatingml(template, applied), out, ".xml", force=force)
+
+
+def _flags(decisions: Sequence[Decision]) -> dict[str, list[str]]:
+    """Return what a person should know about each data-driven gate, such as that no control sample was at hand."""
+    found: dict[str, list[str]] = {}
+    for decision in decisions:
+        for flag in decision.flags:
+            known = found.setdefault(decision.population, [])
+            if flag not in known:
+                known.append(flag)
+    return found
 
 
 def _write(data: bytes, out: Path | None, suffix: str, *, force: bool) -> None:

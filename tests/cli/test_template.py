@@ -77,6 +77,7 @@ def test_export_and_import_give_the_identical_template(cytocar: Cytocar, tubes: 
     document, back = tmp_path / "gates.xml", tmp_path / "back.toml"
     exported = cytocar("template", "export", "cart-cd19fc", "--sample", tubes / "day9.fcs", "-o", document)
     assert exported.returncode == 0, exported.stderr
+    assert "gate car_t was placed with NO_REFERENCE" in exported.stderr
     imported = cytocar("template", "import", document, "-o", back)
     assert imported.returncode == 0
     assert "not kept" not in imported.stderr

@@ -284,7 +284,7 @@ def _boolean(reader: _Reader, element: Element) -> None:
         for entry in children(operations[0], "gateReference")
     ]
     operation = local_name(operations[0])
-    if len(operands) < (1 if operation == "not" else 2) or (operation == "not" and len(operands) > 1):
+    if not operands or (operation == "not" and len(operands) > 1):  # "and" of one gate is clear, if against the schema
         raise faulty(element, f"has {len(operands)} <gateReference> in <{operation}>")
     if operation == "not":
         operands = [(operands[0][0], not operands[0][1])]
