@@ -7,7 +7,8 @@ below; what goes wrong for one sample becomes its failure, never another's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,24 +84,49 @@ def analyse(sample: SampleRow, protocol: Protocol, references: References | None
         return SampleFailure(sample=sample, template=protocol.stamp)
     sha256 = None
     try:
+        before = _state(sample.file)
         sha256 = file_sha256(sample.file)
         events = open_fcs(sample.file, data_set=sample.data_set)
-        return count_sample(events, sample, protocol, references=references, file_sha256=sha256)
+        result = count_sample(events, sample, protocol, references=references, file_sha256=sha256)
+        _require_unchanged(sample.file, before)
     except SampleError as error:
         return SampleFailure(sample=sample, template=protocol.stamp, error=Fault.of(error), file_sha256=sha256)
+    return result
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn what the system says about a file into what a sample says."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        yield
     except FileNotFoundError:
         raise ReadError("the file does not exist", code="E010", hint="check the path in the sheet") from None
     except OSError as error:
         raise ReadError(
             f"the file cannot be read: {error.strerror}", code="E010", hint="check its rights, and that it is a file"
         ) from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with _readable(), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    with _readable():
+        found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _require_unchanged(path: Path, before: tuple[int, int]) -> None:
+    """Raise E009 when the cytometer or a copy was still writing the file: no count of half a file."""
+    if _state(path) != before:
+        raise ReadError(
+            "the file changed while it was read",
+            code="E009",
+            hint="wait until the cytometer has saved it or the copy is done, then run again: other samples are kept",
+        )
 
 
 def quantify(  # one keyword per column of the sheet that can decide a count

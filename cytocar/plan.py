@@ -9,7 +9,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ from pydantic import TypeAdapter
 
 from cytocar import __version__
 from cytocar.analysis import NUMBERS, Protocol
+from cytocar.compensation import SpilloverMatrix
+from cytocar.errors import CompensationError, SheetError
 from cytocar.inputs import Inputs
 from cytocar.quality import check_acceptance
 from cytocar.results import TemplateStamp
 from cytocar.sheet import SampleRow
 from cytocar.template.canonical import canonical_json, template_sha256
 from cytocar.template.load import LoadedTemplate, read_template
+from cytocar.template.model import Matrix, Template
 
 DEFAULT_TEMPLATE = "cart-cd19fc"
 _VERSIONS_OF = ("flowio", "numpy", "scipy", "scikit-learn", "pydantic")
@@ -39,6 +42,7 @@ class RunPlan:
     markers: Mapping[str, str]
     sheet: Path | None = None
     default_template: str = DEFAULT_TEMPLATE
+    matrices: Mapping[str, Matrix] = field(default_factory=dict)
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
@@ -70,6 +74,7 @@ class RunPlan:
                 }
                 for name, loaded in self.templates.items()
             },
+            "matrices": {name: matrix.model_dump(mode="json") for name, matrix in self.matrices.items()},
             "samples": SAMPLE_ROWS.dump_python(self.samples, mode="json", exclude_defaults=True),
         }
         return about | {
@@ -105,21 +110,64 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
 
     Raises
     ------
-    TemplateError
-        A template cannot be used; nothing is analysed then.
+    TemplateError, SheetError
+        A template, or a spillover matrix that the sheet names, cannot be used; nothing is analysed then.
     """
     markers = dict(markers or {})
     default = template or DEFAULT_TEMPLATE
     templates: dict[str, LoadedTemplate] = {}
     protocols: dict[str, Protocol] = {}
+    matrices = _matrices(inputs)
     for row in inputs.samples:
         name = row.template or default
         if name not in templates:
             beside = inputs.sheet.parent if inputs.sheet and row.template else None
             templates[name] = _read(_beside(name, beside))
         loaded = templates[name]
-        protocols[row.sample_id] = Protocol(loaded.template, stamp_of(loaded), markers)
-    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default)
+        protocols[row.sample_id] = Protocol(compensated(loaded.template, row, matrices), stamp_of(loaded), markers)
+    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices)
+
+
+def _matrices(inputs: Inputs) -> dict[str, Matrix]:
+    """Return the spillover matrices of the CSV files that a sheet names, by these names."""
+    folder = inputs.sheet.parent if inputs.sheet else Path()
+    names = dict.fromkeys(row.compensation for row in inputs.samples if row.compensation and not row.exclude)
+    read: dict[str, Matrix] = {}
+    for name in names:
+        if name.lower().endswith(".csv"):
+            try:
+                found = SpilloverMatrix.from_csv(folder / name)
+            except CompensationError as error:
+                raise SheetError(
+                    f"column compensation: {error.message}", code="E084", hint=error.hint or "correct the matrix"
+                ) from error
+            read[name] = Matrix(
+                fluorochromes=found.fluorochromes,
+                detectors=found.detectors,
+                values=tuple(map(tuple, found.values.tolist())),
+            )
+    return read
+
+
+def compensated(template: Template, row: SampleRow, matrices: Mapping[str, Matrix]) -> Template:
+    """Return the template with the matrix that the sample's row names in place of its own.
+
+    The row may say ``file``, ``none``, a matrix of the template, or a CSV beside the sheet. The template's hash in the
+    tables stays that of the template; the column ``compensation`` says what was used.
+    """
+    if row.compensation is None:
+        return template
+    declared = template.compensation
+    known = {**declared.matrices, **matrices}
+    if row.compensation not in ("file", "none", *known):
+        raise SheetError(
+            f"{row.sample_id}: compensation {row.compensation!r} is neither file, none, a matrix of the template nor "
+            "a .csv",
+            code="E084",
+            hint="correct the sheet's column compensation",
+        )
+    used = declared.model_copy(update={"source": row.compensation, "matrices": known})
+    return template.model_copy(update={"compensation": used})
 
 
 def stamp_of(loaded: LoadedTemplate) -> TemplateStamp:

@@ -12,14 +12,16 @@ from cytocar.analysis import Protocol
 from cytocar.errors import IntegrityError
 from cytocar.fcs.reader import split_data_set
 from cytocar.journal import Manifest
-from cytocar.plan import SAMPLE_ROWS, RunPlan, stamp_of
+from cytocar.plan import SAMPLE_ROWS, RunPlan, compensated, stamp_of
 from cytocar.sheet import SampleRow
 from cytocar.template.load import LoadedTemplate
 from cytocar.template.lock import LockStatus
-from cytocar.template.model import FixedGate, Template
+from cytocar.template.model import FixedGate, Matrix, Template
 
 GATE_OVERRIDES: TypeAdapter[dict[str, dict[str, FixedGate]]] = TypeAdapter(dict[str, dict[str, FixedGate]])
 """How a manifest keeps gates that a person has moved: by sample, then by population."""
+MATRICES: TypeAdapter[dict[str, Matrix]] = TypeAdapter(dict[str, Matrix])
+"""How a manifest keeps the spillover matrices of CSV files that the sheet named."""
 
 
 def recorded_plan(manifest: Manifest) -> RunPlan:
@@ -35,10 +37,11 @@ def recorded_plan(manifest: Manifest) -> RunPlan:
         templates = {name: _template(said) for name, said in manifest["templates"].items()}
         overrides = GATE_OVERRIDES.validate_python(manifest.get("overrides", {}))
         default, markers = manifest["settings"]["template"], manifest["settings"]["markers"]
+        matrices = MATRICES.validate_python(manifest.get("matrices", {}))
         stamps = {name: stamp_of(loaded) for name, loaded in templates.items()}
         protocols = {
             row.sample_id: Protocol(
-                templates[row.template or default].template,
+                compensated(templates[row.template or default].template, row, matrices),
                 stamps[row.template or default],
                 markers,
                 overrides=overrides.get(row.sample_id, {}),
@@ -51,7 +54,7 @@ def recorded_plan(manifest: Manifest) -> RunPlan:
             code="E125",
             hint="`cytocar verify` says what was changed; restore the run folder from a backup",
         ) from error
-    return RunPlan(samples, protocols, templates, markers, default_template=default)
+    return RunPlan(samples, protocols, templates, markers, default_template=default, matrices=matrices)
 
 
 def _template(said: Mapping[str, str]) -> LoadedTemplate:

@@ -300,8 +300,8 @@ def _row(folder: Path, cells: Mapping[str, str], decimal_comma: bool) -> tuple[S
     faults += [(column, "is empty") for column in ("file", "sample_id") if not (cells.get(column) or "").strip()]
     faults += _disagreements(values)
     as_given = values.pop("file", "")
-    if as_given and (leaves := _leaves(as_given)):
-        faults.append(("file", leaves))
+    named = {"file": as_given, "template": values.get("template"), "compensation": values.get("compensation")}
+    faults += [(column, leaves) for column, place in named.items() if place and (leaves := _leaves(place))]
     if faults:
         return None, faults
     file, data_set = split_data_set(folder / as_given)
