@@ -1,0 +1,24 @@
+"""The page about courses names what the code writes and takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cytocar.cli.series import ScoreName
+from cytocar.course_tables import KINETICS
+from cytocar.scores import SCORES
+
+PAGE = (Path(__file__).parent.parent / "docs" / "course.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("column", [column.name for column in KINETICS if not column.name.endswith(("_low", "_high"))])
+def test_every_number_of_the_kinetics_is_explained(column: str) -> None:
+    assert column == "subject_id" or f"`{column}`" in PAGE
+
+
+def test_every_score_has_its_name_on_the_command_line_and_on_the_page() -> None:
+    assert [name.value for name in ScoreName] == list(SCORES)
+    for name in SCORES:
+        assert name in PAGE
