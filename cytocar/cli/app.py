@@ -30,6 +30,7 @@ VERBS: dict[str, str] = {
     "inspect": "Show what is in FCS files.",
     "sheet": "Draft and check sample sheets.",
     "simulate": "Write FCS files of stained blood with known truth.",
+    "qc": "Chart controls and instrument over runs, with Westgard rules.",
     "override": "Move one gate of one sample, with a reason; reversible.",
     "reproduce": "Do a run again from its manifest and compare.",
     "verify": "Compare a run with what was recorded about it.",

@@ -1,0 +1,151 @@
+"""One number per run and quantity, from what a run keeps of its samples.
+
+Control samples one by one; beads, baselines and medians as the median over the run's tubes, which a single odd tube
+does not move; detector voltages from the FCS files, where these are still to be found.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from cytocar.errors import SampleError
+from cytocar.fcs.reader import open_fcs
+from cytocar.journal import finished_manifest
+from cytocar.recorded import located, recorded_plan
+from cytocar.results import SampleResult
+from cytocar.run_folder import PARTS, Parts
+from cytocar.sheet import SampleType
+
+CONTROL_COLUMNS = {
+    "t_cells_per_ul": "cells/µL",
+    "car_per_ul": "cells/µL",
+    "car_percent_of_t_cells": "%",
+    "cd4_cd8_ratio": "",
+    "viability_percent": "%",
+}
+"""Columns of counts.csv that are charted for each control sample."""
+SETTINGS = frozenset({"voltage"})
+"""Measures that a person sets: they do not vary, so each run is compared with the first."""
+CAR_NEGATIVE = frozenset({SampleType.BASELINE, SampleType.HEALTHY})
+CONTROLS = frozenset({SampleType.PROCESS_CONTROL, *CAR_NEGATIVE})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Quantity:
+    """What is watched: a measure, the control that it is of (empty: the whole run), and its unit."""
+
+    measure: str
+    control: str = ""
+    unit: str = ""
+
+    def __str__(self) -> str:
+        unit = f", {self.unit}" if self.unit else ""
+        return f"{self.measure}{f' of {self.control}' if self.control else ''}{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run's values by quantity, and what could not be looked at."""
+
+    run: str
+    values: Mapping[Quantity, float]
+    notes: tuple[str, ...] = ()
+
+
+def measure_all(runs: Sequence[Path], *, inputs: Path | None = None) -> list[Measured]:
+    """Return what several runs say; runs of one name are told apart by their folders."""
+    places = [run.resolve() for run in runs]
+    times = Counter(place.name for place in places)
+    names = ["/".join(place.parts[-2:]) if times[place.name] > 1 else place.name for place in places]
+    return [replace(measure(run, inputs=inputs), run=name) for run, name in zip(runs, names, strict=True)]
+
+
+def measure(run: Path, *, inputs: Path | None = None) -> Measured:
+    """Return what a finished run says about its controls and its instrument.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder; its name becomes the run's name.
+    inputs : Path, optional
+        Where the FCS files lie now, for the voltages.
+    """
+    plan = recorded_plan(finished_manifest(run))
+    outcomes = Parts(run / PARTS).in_order(plan.sample_ids)
+    samples = [outcome for outcome in outcomes if isinstance(outcome, SampleResult)]
+    values = dict(_of_controls(samples))
+    values |= _medians_over_tubes([*_recoveries(samples), *_backgrounds(samples), *_fluorescence(samples)])
+    files = [row.file for row in located([sample.sample for sample in samples], inputs)]
+    voltages = _medians_over_tubes(list(_voltages(files)))
+    notes = () if voltages else (f"{run}: no detector voltages: the FCS files are not here, or name none",)
+    return Measured(run.resolve().name, values | voltages, notes)
+
+
+_Value = tuple[Quantity, float]
+
+
+def _medians_over_tubes(values: Sequence[_Value]) -> dict[Quantity, float]:
+    gathered: dict[Quantity, list[float]] = defaultdict(list)
+    for quantity, value in values:
+        gathered[quantity].append(value)
+    return {quantity: median(several) for quantity, several in gathered.items()}
+
+
+def _of_controls(samples: Sequence[SampleResult]) -> Iterator[_Value]:
+    """Yield the numbers of process controls and healthy donors; one control goes by one name in every run."""
+    for sample in samples:
+        if sample.sample.sample_type not in (SampleType.PROCESS_CONTROL, SampleType.HEALTHY):
+            continue
+        row = sample.row()
+        for column, unit in CONTROL_COLUMNS.items():
+            value = row[column]
+            if isinstance(value, int | float):
+                yield Quantity(column, sample.sample.subject_id or sample.sample.sample_id, unit), float(value)
+
+
+def _recoveries(samples: Sequence[SampleResult]) -> Iterator[_Value]:
+    """Yield the share of the tube's beads that were acquired: it falls when a sample clogs or beads are pipetted short.
+
+    Comparable between runs that draw the same share of each tube.
+    """
+    for sample in samples:
+        beads = sample.population(sample.roles.beads)
+        if beads is not None and sample.counting.beads_added:
+            yield Quantity("bead_recovery_percent", unit="%"), 100 * beads.events / sample.counting.beads_added
+
+
+def _backgrounds(samples: Sequence[SampleResult]) -> Iterator[_Value]:
+    for sample in samples:
+        if (
+            sample.sample.sample_type in CAR_NEGATIVE
+            and sample.car is not None
+            and sample.car.percent.value is not None
+        ):
+            yield Quantity("baseline_car_percent", unit="%"), sample.car.percent.value
+
+
+def _fluorescence(samples: Sequence[SampleResult]) -> Iterator[_Value]:
+    """Yield the median fluorescence of beads, T cells and CAR-T cells: of controls if there are any, else of all."""
+    controls = [sample for sample in samples if sample.sample.sample_type in CONTROLS] or samples
+    for sample in controls:
+        roles = sample.roles
+        for name in (roles.beads, roles.t_cells, roles.car):
+            population = sample.population(name)
+            for marker, value in (population.medians if population else {}).items():
+                if value is not None:
+                    yield Quantity(f"median_{marker}", str(name)), value
+
+
+def _voltages(files: Sequence[Path]) -> Iterator[_Value]:
+    for file in files:
+        try:
+            channels = open_fcs(file).channels
+        except (SampleError, OSError):
+            continue
+        for channel in channels:
+            if channel.voltage is not None:
+                yield Quantity("voltage", channel.detector, "V"), channel.voltage
