@@ -9,7 +9,7 @@ from pathlib import Path
 from cytocar.journal import finished_manifest
 from cytocar.recorded import located, recorded_plan
 from cytocar.run import Workers, execute
-from cytocar.run_folder import Parts, table_files
+from cytocar.run_folder import PARTS, Parts, table_files
 from cytocar.table_difference import Difference, differences
 
 
@@ -53,7 +53,8 @@ def reproduce(
     plan = recorded_plan(finished_manifest(run))
     parts = Parts(scratch)
     samples = located(plan.samples, inputs)
-    for done in execute(samples, plan.protocols, workers=workers, scratch=scratch):
+    elsewhere = [name for name in plan.sample_ids if Parts(run / PARTS).content(name) is None]  # of another shard
+    for done in execute(samples, plan.protocols, workers=workers, scratch=scratch, finished=elsewhere):
         parts.keep(done.sample_id, done.content)
         step()
     again = table_files(parts.in_order(plan.sample_ids), plan.medians)

@@ -49,5 +49,12 @@ def test_what_differs_is_named(finished: Path, tmp_path: Path) -> None:
     assert "error[E127]" in answer.stderr
 
 
+def test_a_shard_is_reproduced_by_itself(finished: Path, tmp_path: Path) -> None:
+    sheet = finished.parent / "inputs" / "sheet.csv"
+    run = tmp_path / "shard"
+    cytocar_command("gate", sheet, "-t", "cart-cd19fc-fixed", "--shard", "1/2", "-o", run, "-j", "1", "-q")
+    assert cytocar_command("reproduce", run, "-j", "1", "-q").code == 0
+
+
 def test_only_a_finished_run_is_reproduced(tmp_path: Path) -> None:
     assert cytocar_command("reproduce", tmp_path).code == 2

@@ -30,6 +30,8 @@ def command(
 ) -> None:
     """Move one gate of one sample, count the sample again, keep the original beside it; the row is flagged.
 
+    The tables and the report are written anew.
+
     Example: cytocar override RUN d9 t_cells --value 1350 --reason "CD3 dim" --by "A. Muster"
     """
     from cytocar.cli.report import build_report
@@ -56,6 +58,10 @@ def command(
         if before[column] != after[column]:
             sys.stdout.write(f"{column}: {_shown(before[column])} -> {_shown(after[column])}\n")
     if (run / REPORT).is_file():
+        build_report(run, inputs=inputs, by=by)
+    if (run / "report.html").is_file():
+        from cytocar.cli.report import build_report
+
         build_report(run, inputs=inputs, by=by)
     screen.say(f"noted in {run / 'audit.jsonl'}; take it back with --undo")
 

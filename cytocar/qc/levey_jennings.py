@@ -150,12 +150,12 @@ def read_targets(path: Path) -> dict[tuple[str, str], Target]:
     Raises
     ------
     UsageError
-        E118 with every fault of the table.
+        E168 with every fault of the table.
     """
     try:
         table = read_delimited(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", code="E118", hint="give a CSV file in UTF-8") from error
+        raise UsageError(f"{path} cannot be read: {error}", code="E168", hint="give a CSV file in UTF-8") from error
     missing = [name for name in ("measure", "mean", "sd") if name not in table.columns]
     faults = [f"column {name} is missing" for name in missing]
     targets = {}
@@ -166,5 +166,5 @@ def read_targets(path: Path) -> dict[tuple[str, str], Target]:
         else:
             targets[row.cells["measure"], row.cells.get("control", "")] = Target(mean, sd)
     if faults:
-        raise UsageError(f"{path.name}: {'; '.join(faults)}", code="E118", hint="columns: measure, control, mean, sd")
+        raise UsageError(f"{path.name}: {'; '.join(faults)}", code="E168", hint="columns: measure, control, mean, sd")
     return targets

@@ -65,7 +65,7 @@ def test_every_fault_of_a_table_of_targets_is_named(tmp_path: Path) -> None:
     path.write_text("measure,mean,sd\na,x,1\nb,1,-1\n", "utf-8")
     with pytest.raises(UsageError, match=r"row 2: .*; row 3: ") as error:
         read_targets(path)
-    assert error.value.code == "E118"
+    assert error.value.code == "E168"
     path.write_text("measure,mean\n", "utf-8")
     with pytest.raises(UsageError, match="column sd is missing"):
         read_targets(path)
