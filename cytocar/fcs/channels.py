@@ -70,6 +70,9 @@ def describe_channels(keywords: Mapping[str, str]) -> Description:
     count = _needed_count(keywords)
     stored = _stored(_needed(keywords, "$DATATYPE"))
     numbers = range(1, count + 1)
+    for n in numbers:
+        if not any(f"$P{n}{part}" in keywords for part in "BNR"):  # floats need no $PnB, but a channel needs something
+            _needed(keywords, f"$P{n}B")
     channels, findings = _channels(keywords, numbers, linear=stored is not Stored.INTEGER)
     if stored is Stored.ASCII:
         separated = any(keywords.get(f"$P{n}B") == "*" for n in numbers)
