@@ -144,14 +144,16 @@ def _byte_order(spelled: str) -> tuple[int, ...]:
 def _order_of(significance: tuple[int, ...], width: int) -> tuple[int, ...]:
     """Return the places of a value's bytes from least to most significant.
 
-    ``$BYTEORD`` is given for one word length; ascending and descending orders hold for every other length too.
+    ``$BYTEORD`` is given for one word length. Ascending and descending orders hold for every other length too; a mixed
+    order such as 3,4,1,2 says how its halves are stored.
     """
     if significance == tuple(range(len(significance))):
         return tuple(range(width))
     if significance == tuple(reversed(range(len(significance)))):
         return tuple(reversed(range(width)))
-    if width == len(significance):
-        return tuple(significance.index(byte) for byte in range(width))
+    if len(significance) % width == 0:
+        first = significance[:width]
+        return tuple(first.index(byte) for byte in sorted(first))
     raise ReadError(
         f"$BYTEORD {','.join(str(byte + 1) for byte in significance)} says nothing about values of {width} bytes",
         code="E020",

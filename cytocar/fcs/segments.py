@@ -19,6 +19,7 @@ HEADER_BYTES = 58
 CRC_BYTES = 8
 """FCS 3.1, section 3.6: what may follow the last segment."""
 
+LARGEST_IN_HEADER = 99_999_999
 DISK_BLOCK = 512
 LARGEST = 1 << 62
 """No file is longer, and no offset beyond it can be sought."""
@@ -70,7 +71,7 @@ def whole_number(text: str) -> int | None:
     >>> [whole_number(text) for text in ("  1280F", "0000000000036123", "118   ", "1024.0", "", "-1", "1e3")]
     [1280, 36123, 118, 1024, None, None, 1000]
     """
-    spelled = re.match(r"\s*(\d{1,18})(?:\.0*)?(?:[eE]\+?(\d{1,2}))?", text)
+    spelled = re.match(r"\s*(\d{1,30})(?:\.0*)?(?:[eE]\+?(\d{1,2}))?", text)
     if spelled is None:
         return None
     value = int(spelled[1]) * int(10 ** int(spelled[2] or 0))
@@ -193,8 +194,9 @@ def locate_data(question: Question) -> Place:
     3. Without ``$TOT`` (optional in FCS 2.0) the length of DATA gives the number of events, if it divides evenly.
     4. DATA that is longer by less than a disk block (512 bytes), and by no whole number of events, is padded. HEADER
        and TEXT must agree on it, and TEXT must not describe more channels than ``$PAR`` counts.
-    5. DATA whose end is wrong is accepted where ``$TOT`` events end exactly with the file (or its CRC): an end equal to
-       the start (Intellicyt iQue), or an end that is no whole number of events away.
+    5. DATA whose end cannot be is accepted where ``$TOT`` events end exactly with the file (or its CRC): an end equal
+       to the start (Intellicyt iQue), an end of 99,999,999 (FlowJo beyond 100 MB), or one that leaves part of an event.
+       So is an end that lost the digits above its eighth.
 
     Raises
     ------
@@ -240,7 +242,10 @@ def _nearly(question: Question, events: int) -> Place | None:
     for place in question.claims:
         if not question.fits(place.first, needed):
             continue
-        if question.ends_file(place.first + needed) and (place.length <= 1 or place.length % event_bytes):
+        end = place.first + needed
+        impossible = place.length <= 1 or place.last == LARGEST_IN_HEADER or place.length % event_bytes
+        lost_digits = end - 1 > LARGEST_IN_HEADER and (end - 1 - place.last) % (LARGEST_IN_HEADER + 1) == 0
+        if lost_digits or (impossible and question.ends_file(end)):
             return Place(place.first, events, 0, (_wrong_end(place, needed), *_said(question, place)))
         agreed = all((other.first, other.length) == (place.first, place.length) for other in question.claims)
         padded = 0 < place.length - needed < DISK_BLOCK and place.length % event_bytes
@@ -291,7 +296,7 @@ def _wrong_end(place: Claim, needed: int) -> Finding:
         check="read",
         code="W202",
         outcome=Outcome.NOTE,
-        message=f"{place.source} gives DATA {place.length:,} bytes; $TOT events take {needed:,} and end with the file",
+        message=f"{place.source} ends DATA at byte {place.last:,}, which cannot be; $TOT events take {needed:,} bytes",
     )
 
 

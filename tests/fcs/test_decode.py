@@ -95,6 +95,17 @@ def test_byte_order_of_old_minicomputers(tmp_path: Path) -> None:
     assert open_fcs(file.write(tmp_path / "a.fcs")).column("A").tolist() == [0x01020304]
 
 
+def test_a_mixed_byte_order_says_how_shorter_words_are_stored(tmp_path: Path) -> None:
+    for byteord, order in (("3,4,1,2", "<u2"), ("2,1,4,3", ">u2")):
+        path = integers([[258, 3]], order, byteord=byteord).write(tmp_path / "a.fcs")
+        assert open_fcs(path).columns(["C1", "C2"]).tolist() == [[258, 3]]
+
+
+def test_a_range_beyond_64_bits_masks_nothing(tmp_path: Path) -> None:
+    file = integers([[2**60, 1]], "<u8", keywords={"$P1R": "18446744073709551616"})
+    assert open_fcs(file.write(tmp_path / "a.fcs")).column("C1").tolist() == [2.0**60]
+
+
 def test_logarithmic_and_linear_amplification(tmp_path: Path) -> None:
     """The ISAC reference file ``int-scale_conversion.fcs``: (256, 256) is (25.6, 10)."""
     amplified = {"$P1R": "1024", "$P1G": "10", "$P2R": "1024", "$P2G": "10", "$P2E": "4,0"}

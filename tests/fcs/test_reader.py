@@ -75,6 +75,20 @@ def test_a_file_cut_short_is_refused_and_not_counted(tmp_path: Path) -> None:
     assert refusal(path) == "E018"
 
 
+@pytest.mark.parametrize("end", [2048, 99_999_999, 2060])
+def test_an_end_that_cannot_be_is_put_right_where_the_events_end_with_the_file(tmp_path: Path, end: int) -> None:
+    offsets = (2048, end)
+    path = floats([[1, 2], [3, 4]], header_data=offsets, text_data=offsets).write(tmp_path / "a.fcs")
+    np.testing.assert_array_equal(open_fcs(path).column("C1"), [1, 3])
+    assert "W202" in codes(path)
+
+
+def test_where_two_places_fit_the_one_that_ends_with_the_file_is_read(tmp_path: Path) -> None:
+    """BD Accuri C6: both lengths are right, TEXT lies 8 bytes too early."""
+    file = floats([[1, 2], [3, 4]], text_data=(2040, 2055), tail=b"")
+    assert open_fcs(file.write(tmp_path / "a.fcs")).column("C1").tolist() == [1, 3]
+
+
 def test_a_total_that_fits_no_place_is_refused(tmp_path: Path) -> None:
     path = floats([[1, 2], [3, 4]], total=3).write(tmp_path / "a.fcs")
     assert refusal(path) == "E019"
