@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "override": "Move one gate of one sample, with a reason; reversible.",
     "reproduce": "Do a run again from its manifest and compare.",
     "verify": "Compare a run with what was recorded about it.",
+    "scrub": "Copy FCS files without what may identify a person.",
     "doctor": "Examine this installation.",
     "explain": "Explain a warning or error code.",
 }

@@ -7,7 +7,7 @@ with 20 (``coulter.lmd``); a Guava file holds a well in each. The first must not
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO
 
@@ -104,7 +104,12 @@ def _with_supplement(handle: BinaryIO, base: int, where: Claim, text: Text) -> T
         more = parse_text(segment, delimiter=text.delimiter)
     except ReadError as why:
         return text.with_repair(f"supplemental TEXT left out: {why.message}")
-    return Text({**more.keywords, **text.keywords}, text.delimiter, text.length, (*text.repairs, *more.repairs))
+    return replace(
+        text,
+        keywords={**more.keywords, **text.keywords},
+        repairs=(*text.repairs, *more.repairs),
+        has_supplement=True,
+    )
 
 
 def group_acquisitions(tables: Sequence[EventTable]) -> tuple[Acquisition, ...]:

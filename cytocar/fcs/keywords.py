@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from cytocar.errors import CountingError, ReadError
 from cytocar.events import EventTable
 from cytocar.fcs.channels import number
+from cytocar.fcs.identity import SCRUBBED, is_suspicious
 
 # ---- volume ------------------------------------------------------------------------------------------------------
 
@@ -318,23 +319,14 @@ def cytometer(events: EventTable) -> str | None:
     return events.keywords.get("$CYT") or events.keywords.get("CYTOMETER") or None
 
 
-_PEOPLE = re.compile(
-    r"\$(SRC|SMNO|OP|EXP|INST|INSTADDRESS|COM|COMMENT|PROJ|CELLS|FIL|LAST_MODIFIER|LOCATION|PLATENAME|PLATEID|CARRIERID"
-    r"|PROJECT|SPECIMEN|SAMPLEID)"
-    r"|.*(PATIENT|SUBJECT|DONOR|SPECIMEN|SAMPLE.?(ID|NAME|NO)|TUBE.?(NAME|ID)|VIAL|CASE|BARCODE|ACCESSION|BIRTH|\bDOB\b"
-    r"|GENDER|\bSEX\b|\bAGE\b|OPERATOR|USER|LOGIN|OWNER|AUTHOR|PHYSICIAN|DOCTOR|INVESTIGATOR|HOSPITAL|INSTITUT"
-    r"|EXPERIMENT.?NAME|PROJECT|STUDY|COMMENT|NOTE|REMARK|FILENAME|FILE NAME|ORIGINAL.?GUID|\bGUID\.ORIGINAL|\bPIN\b"
-    r"|DATASETNAME|TBNM|TESTNAME|TESTFILE|PANEL.?NAME|GROUPNAME|KEYWORD|VIRAL|SEROC|DATE OF).*"
-)
-
-
 def identifying_keywords(events: EventTable) -> tuple[str, ...]:
     """Return the names of the keywords with a value that may tell who a person is; never the values.
 
-    A list of names is a help, not a proof: free text can hold anything. Dates are not listed here.
+    A list of names is a help, not a proof: free text can hold anything. Dates are not listed here, nor values that
+    scrubbing has overwritten.
 
     >>> keywords = {"$SRC": "J. Doe", "$CYT": "LSRII", "Patient ID": "7"}
     >>> identifying_keywords(EventTable.from_columns({}, keywords=keywords))
     ('$SRC', 'PATIENT ID')
     """
-    return tuple(key for key, text in events.keywords.items() if text and _PEOPLE.fullmatch(key))
+    return tuple(key for key, text in events.keywords.items() if text.strip(SCRUBBED) and is_suspicious(key))

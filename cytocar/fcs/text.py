@@ -35,6 +35,7 @@ class Text:
     delimiter: bytes = b"/"
     length: int = 0
     repairs: tuple[str, ...] = ()
+    has_supplement: bool = False
 
     def with_repair(self, repair: str) -> Text:
         """Return this TEXT with one more repair."""
@@ -62,28 +63,21 @@ def parse_text(segment: bytes, *, delimiter: bytes | None = None) -> Text:
     if not mark:
         raise _unreadable("TEXT is blank")
     segment = _without_data(segment, mark)
-    tokens = _tokens(segment, mark)
+    encoding = _encoding(segment, mark)
+    pairs, rest = split_pairs(segment, mark)
     keywords: dict[str, str] = {}
-    empty = False
-    place = 0
-    while place + 1 < len(tokens):
-        key = tokens[place].strip(_BLANK).upper()
-        if not key:  # blanks between pairs, or a delimiter too many
-            place += 1
-            continue
-        value, place = _value(tokens, place + 1, mark.decode("latin-1"))
+    for pair in pairs:
+        key = segment[pair.key].decode(encoding).strip(_BLANK).upper()
         if len(key) > MAXIMUM_KEY or not key.isprintable():
             raise _unreadable(f"TEXT holds a key that is no text (after {len(keywords):,} keywords)")
-        empty = empty or not value
-        keywords[key] = value.strip(_BLANK)
-    repairs = []
-    rest = tokens[place].strip(_BLANK) if place < len(tokens) else ""
-    if rest:
-        repairs.append("TEXT ends with a key without a value, which is left out")
-    if empty:
-        repairs.append("TEXT holds empty values")
+        keywords[key] = segment[pair.value].replace(mark + mark, mark).decode(encoding).strip(_BLANK)
     if not keywords:
         raise _unreadable("TEXT holds no keyword")
+    repairs = []
+    if segment[rest].strip(_BLANK.encode()):
+        repairs.append("TEXT ends with a key without a value, which is left out")
+    if any(pair.value.start == pair.value.stop for pair in pairs):
+        repairs.append("TEXT holds empty values")
     if delimiter is None and not _complete(keywords):
         lost = {key: text for key, text in _standard_pairs(segment, mark).items() if key not in keywords}
         if lost:
@@ -92,15 +86,69 @@ def parse_text(segment: bytes, *, delimiter: bytes | None = None) -> Text:
     return Text(keywords, mark, len(segment), tuple(repairs))
 
 
-def _tokens(segment: bytes, mark: bytes) -> list[str]:
-    start = segment.lstrip(b" \x00")
-    body = start[1:] if start.startswith(mark) else segment
-    if body.count(mark) > 2 * MAXIMUM_PAIRS:
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Where a keyword and its value stand in a TEXT segment, without the delimiters around them."""
+
+    key: slice
+    value: slice
+
+
+def split_pairs(segment: bytes, mark: bytes) -> tuple[list[Pair], slice]:
+    """Return where each keyword and value stands, and what is left behind the last of them.
+
+    Raises
+    ------
+    ReadError
+        If there are far too many (E014).
+
+    Examples
+    --------
+    >>> pairs, rest = split_pairs(b"/A/1//2/B//rest", b"/")
+    >>> [(pair.key, pair.value) for pair in pairs], rest
+    ([(slice(1, 2, None), slice(3, 7, None)), (slice(8, 9, None), slice(10, 10, None))], slice(11, 15, None))
+    """
+    blanks = len(segment) - len(segment.lstrip(b" \x00"))
+    start = blanks + 1 if segment[blanks : blanks + 1] == mark else 0
+    if segment.count(mark) > 2 * MAXIMUM_PAIRS:
         raise _unreadable(f"TEXT holds more than {MAXIMUM_PAIRS:,} keywords")
+    ends = [found.start() for found in re.finditer(re.escape(mark), segment)]
+    ends = [end for end in ends if end >= start] + [len(segment)]
+    starts = [start, *(end + 1 for end in ends[:-1])]
+    pairs: list[Pair] = []
+    place = 0
+    while place + 1 < len(ends):
+        key = slice(starts[place], ends[place])
+        if not segment[key].strip(_BLANK.encode()):  # blanks between pairs, or a delimiter too many
+            place += 1
+            continue
+        last = _end_of_value(starts, ends, place + 1)
+        pairs.append(Pair(key, slice(starts[place + 1], ends[last])))
+        place = last + 1
+    return pairs, slice(starts[place] if place < len(starts) else len(segment), len(segment))
+
+
+def _end_of_value(starts: list[int], ends: list[int], place: int) -> int:
+    """Return the token that ends the value which begins at token ``place``: doubled delimiters belong to it."""
+    tokens = len(ends)
+
+    def empty(token: int) -> bool:
+        return token < tokens and starts[token] == ends[token]
+
+    if empty(place) and not empty(place + 1):
+        return place
+    while place + 2 < tokens and empty(place + 1):
+        place += 2
+    return place
+
+
+def _encoding(segment: bytes, mark: bytes) -> str:
+    """UTF-8 (FCS 3.1) or, where the bytes are not, Latin-1 (the µ of many vendors)."""
     try:
-        return body.decode("utf-8").split(mark.decode("ascii"))
-    except UnicodeDecodeError:  # Latin-1: the µ of many vendors
-        return body.decode("latin-1").split(mark.decode("latin-1"))
+        segment.decode("utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8" if mark.isascii() else "latin-1"
 
 
 def _without_data(segment: bytes, mark: bytes) -> bytes:
@@ -138,17 +186,6 @@ def _standard_pairs(segment: bytes, mark: bytes) -> dict[str, str]:
     return {key.decode("ascii"): text.decode("latin-1").strip(_BLANK) for key, text in found}
 
 
-def _value(tokens: list[str], place: int, mark: str) -> tuple[str, int]:
-    """Return the value that starts at ``place`` and the place of the next key."""
-    value = tokens[place]
-    if not value and not (place + 1 < len(tokens) and not tokens[place + 1]):
-        return "", place + 1
-    while place + 2 < len(tokens) and not tokens[place + 1]:
-        value += mark + tokens[place + 2]
-        place += 2
-    return value, place + 1
-
-
 def _unreadable(what: str) -> ReadError:
     return ReadError(
         what, code="E014", hint="the file is damaged: export it again from the acquisition software, or copy it again"
@@ -172,15 +209,8 @@ def flowio_objection(path: Path, base: int, keywords: Mapping[str, str]) -> str 
             warnings.simplefilter("ignore")
             theirs = flowio.FlowData(handle, only_text=True, ignore_offset_discrepancy=True, nextdata_offset=base).text
     except (
-        FlowIOException,
-        ValueError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        OverflowError,
-        struct.error,
-        re.error,
-    ) as why:
+        FlowIOException, ValueError, KeyError, IndexError, AttributeError, OverflowError, struct.error, re.error,
+    ) as why:  # fmt: skip
         return f"refuses it ({type(why).__name__}: {why})"
     except OSError as why:
         return f"refuses it ({why.strerror or type(why).__name__})"
