@@ -62,9 +62,14 @@ def measure(command: Sequence[str], *, repeats: int, bare_mb: float = 0.0) -> Me
     )
 
 
+def _environment() -> dict[str, str]:
+    """Return the environment for a program, in which it may keep compiled modules, as an installed one does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def _run(command: Sequence[str]) -> tuple[float, float, dict[str, Any] | None]:
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment())
     # Read before waiting, so that a talkative program cannot fill the pipe; wait4 gives the memory of this child alone.
     out, err = process.stdout.read(), process.stderr.read()  # type: ignore[union-attr]  # both are pipes
     _, status, usage = os.wait4(process.pid, 0)

@@ -78,6 +78,10 @@ class Axes:
     mixtures: tuple[Mixture, ...]
     compensation: str
 
+    def __contains__(self, marker: str) -> bool:
+        """Return whether the file has what the axis of a marker takes."""
+        return marker in self.by_marker
+
     def __getitem__(self, marker: str) -> Axis:
         """Return the axis of a marker.
 
@@ -90,7 +94,7 @@ class Axes:
             raise GateError(
                 f"the template looks at {marker}, which this file does not have",
                 code="E058",
-                hint=f"name its channel: --marker {marker}=CHANNEL; or leave it out of gates and of [report] medians",
+                hint=f"name its channel: --marker {marker}=CHANNEL; or leave it out of the gates",
             )
         return self.by_marker[marker]
 

@@ -115,7 +115,12 @@ class Populations(Mapping[str, Population]):
         return self._sample.parts(*markers)
 
     def median(self, population: str, marker: str) -> float | None:
-        """Return the median of a marker's compensated linear signal in a population; None for an empty one."""
+        """Return the median of a marker's compensated linear signal in a population.
+
+        None for an empty population, and for an optional marker that the file does not have.
+        """
+        if marker not in self._sample.plan.axes:
+            return None
         if (population, marker) not in self._medians:
             return median_of(self.values(population, marker))
         return self._medians[population, marker]

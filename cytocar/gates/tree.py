@@ -76,7 +76,7 @@ def walk(
     plan = plan_for(events, template, markers=markers, compensation=compensation)
     if overrides:
         plan = compile_plan(template, plan.axes, overrides)
-    tally = _Tally(plan, events.n_events, medians)
+    tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes])
     for part in stream(events, plan, extra=tally.markers, steady=steady):
         tally.add(part)
     placed = _place_deferred(plan, tally, template, references or {})

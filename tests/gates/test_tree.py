@@ -287,6 +287,13 @@ def test_values_and_medians_are_compensated_linear_signals_of_the_population() -
         assert found.median("none", "B") is None
 
 
+def test_the_median_of_an_optional_marker_that_is_absent_is_unknown() -> None:
+    panel = {"A": {}, "Z": {"optional": True}}
+    made = template(population("a", "range", marker="A", min=0), panel=panel, report={"medians": ["A", "Z"]})
+    found = walk(table(A=[1.0, 3.0]), made, medians=made.report.medians)
+    assert (found.median("a", "A"), found.median("a", "Z")) == (2.0, None)
+
+
 def test_every_number_of_a_fixed_gate_is_a_decision() -> None:
     made = template(
         population("a", "range", marker="A", min=2, max=9),
