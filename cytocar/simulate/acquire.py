@@ -1,7 +1,7 @@
 """One stained tube of blood, acquired: events as a cytometer would save them, and the truth that it cannot know.
 
-Blood is pipetted, beads are added, red cells are lysed, part of the volume is drawn. Cells and beads in the drawn part
-are Poisson numbers; everything else follows from them.
+Blood is pipetted, beads are added, red cells are lysed, part of the volume is drawn. Cells in the drawn part are
+Poisson numbers, beads a binomial part of those added; everything else follows from them.
 
 What counts as truth: viable single cells per µL of blood. Doublets and dead cells come on top of them, so a gate that
 drops every doublet loses nothing, and one that keeps doublets counts too many.
@@ -222,7 +222,8 @@ def _mixture(
     drawn_blood_ul = volumes.sample_ul * preparation.drawn_share
     return Mixture(
         kinds=[(kind, per_ul * drawn_blood_ul) for kind, per_ul in kinds],
-        beads=preparation.beads_added * preparation.drawn_share,
+        beads=round(preparation.beads_added),
+        drawn_share=preparation.drawn_share,
         dead_share=blood.dead_share,
         doublet_share=preparation.doublet_share,
         bead_doublet_share=preparation.bead_doublet_share,

@@ -1,4 +1,4 @@
-"""From cells/µL to particles in a drawn volume: first how many of each (Poisson), then what each of them is like."""
+"""From cells/µL to particles in a drawn volume: first how many of each, then what each of them is like."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ SPECIALS = ("sticky_t_cells", "dead_cells", "doublets", "debris", "beads", "bead
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Expected numbers of particles in the drawn volume, and what happens to them on the way.
+    """What to draw from, and what happens to it on the way.
 
     Parameters
     ----------
     kinds : sequence of (CellKind, float)
-        Each kind with its expected number of viable single cells.
-    beads : float
-        Expected number of beads.
+        Each kind with its expected number of viable single cells in the drawn volume.
+    beads : int
+        Beads in the whole tube: their number is known, it stands on the label.
+    drawn_share : float
+        Part of the tube that the cytometer draws.
     dead_share : float
         Dead cells as a share of all cells.
     doublet_share : float
@@ -46,7 +48,8 @@ class Mixture:
     """
 
     kinds: Sequence[tuple[CellKind, float]]
-    beads: float = 0.0
+    beads: int = 0
+    drawn_share: float = 1.0
     dead_share: float = 0.0
     doublet_share: float = 0.0
     bead_doublet_share: float = 0.0
@@ -68,13 +71,13 @@ class Numbers:
 
 
 def draw_numbers(mixture: Mixture, rng: np.random.Generator) -> Numbers:
-    """Return Poisson numbers of everything in the drawn volume."""
+    """Return the numbers in the drawn volume: Poisson for cells, a binomial part of the known number of beads."""
     expected = [number for _, number in mixture.kinds]
     dead_per_cell = mixture.dead_share / (1 - mixture.dead_share)
     living = tuple(int(rng.poisson(number)) for number in expected)
     dying = tuple(int(rng.poisson(number * dead_per_cell)) for number in expected)
     all_cells = sum(living) + sum(dying)
-    all_beads = int(rng.poisson(mixture.beads))
+    all_beads = int(rng.binomial(mixture.beads, mixture.drawn_share))
     return Numbers(
         living=living,
         sticky=tuple(

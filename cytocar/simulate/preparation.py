@@ -40,7 +40,7 @@ class Preparation:
     flow_ul_per_min: float = 120.0
     stored_below_ssc: float | None = None
     doublet_share: float = 0.02
-    bead_doublet_share: float = 0.004
+    bead_doublet_share: float = 0.002
     debris_share: float = 0.15
     sticky_share: float = 0.0001
 
