@@ -76,7 +76,8 @@ def net_share(
     car_events, t_cell_events : int
         Events in the gate, and in its parent.
     background : Background, optional
-        From the references; None: ``assumed_percent``, with an uncertainty of 100 %, and no claim below 0.1 %.
+        From the references; None: ``assumed_percent``, known to a factor of two or so for the lower limit, and none at
+        all for the upper one; and no claim below 0.1 %.
     assumed_percent : float
         The template's ``background_percent`` of the gate.
     seed : int
@@ -106,6 +107,8 @@ def net_share(
     sensitivity = 1.0 if background is None else background.sensitivity
     point = float(np.clip((car_events / t_cell_events - rate) / (sensitivity - rate), 0, 1))
     low, high = (float(np.clip(limit, 0, 1)) for limit in np.quantile(net_draws, (0.025, 0.975)))
+    if background is None:  # nobody has seen a background: there may be none
+        high = float(np.quantile(observed, 0.975))
     blank = int(np.quantile(random.poisson(t_cell_events * rates), 0.95, method="inverted_cdf"))
     lod, lloq = _limits(t_cell_events, blank, rates, sensitivities)
     if background is None:

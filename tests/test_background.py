@@ -82,3 +82,9 @@ def test_interval_covers_the_truth(share: float, expected: float) -> None:
     assert covered >= 54
     if share == 0:
         assert lifted <= 4
+
+
+def test_without_reference_the_upper_limit_allows_for_no_background_at_all() -> None:
+    share = net_share(11, 100_000, None, assumed_percent=0.05, seed=1)
+    assert share.net.value == 0
+    assert share.net.high == pytest.approx(share.raw.high, rel=0.1)
