@@ -1,0 +1,113 @@
+"""A real Chromium, driven over a pipe by its DevTools protocol: no further library is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from cytocar.report.printing import QUIET, find_browser
+
+SECONDS = 60
+WIRE = """
+import fcntl, os, sys
+there, here = (fcntl.fcntl(int(place), fcntl.F_DUPFD, 10) for place in sys.argv[1:3])
+os.dup2(there, 3)
+os.dup2(here, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Become the browser, which reads commands from file descriptor 3 and answers on 4."""
+
+
+@dataclass
+class Browser:
+    """One page in a browser, and everything that it said: console, exceptions, requests."""
+
+    to: int
+    back: int
+    said: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+    session: str = ""
+    _number: int = 0
+    _rest: bytes = b""
+
+    def call(self, method: str, **parameters: Any) -> Any:
+        """Ask for something and return the answer; events on the way are noted."""
+        self._number += 1
+        asked = {"id": self._number, "method": method, "params": parameters}
+        if self.session:
+            asked["sessionId"] = self.session
+        os.write(self.to, json.dumps(asked).encode() + b"\0")
+        while True:
+            message = self._message()
+            if message.get("id") == self._number:
+                assert "error" not in message, message
+                return message["result"]
+            self._note(message)
+
+    def run(self, script: str) -> Any:
+        """Return the value of an expression on the page."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def open(self, page: Path, *, width: int = 1200, height: int = 900) -> None:
+        """Show a page in a window of this size, and wait until it stands."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call("Page.navigate", url=page.as_uri())
+        while self.run("document.readyState") != "complete":
+            pass
+
+    def _message(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            read = os.read(self.back, 1 << 20)
+            assert read, "the browser went away"
+            self._rest += read
+        message, _, self._rest = self._rest.partition(b"\0")
+        found: dict[str, Any] = json.loads(message)
+        return found
+
+    def _note(self, event: dict[str, Any]) -> None:
+        match event.get("method"):
+            case "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded":
+                self.said.append(json.dumps(event["params"]))
+            case "Network.requestWillBeSent":
+                self.requested.append(event["params"]["request"]["url"])
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Start a browser with an empty page; skip the test where none is installed."""
+    program = find_browser()
+    if program is None or sys.platform == "win32":
+        pytest.skip("no Chromium is installed here (on Debian: apt-get install chromium)")
+    there, to = os.pipe()
+    back, here = os.pipe()
+    with TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as profile:
+        told = [*QUIET, "--no-sandbox", f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
+        wired = [sys.executable, "-c", WIRE, str(there), str(here), program, *told]
+        process = subprocess.Popen(wired, pass_fds=(there, here), stderr=subprocess.DEVNULL)
+        os.close(there)
+        os.close(here)
+        try:
+            opened = Browser(to, back)
+            target = opened.call("Target.createTarget", url="about:blank")["targetId"]
+            attached = opened.call("Target.attachToTarget", targetId=target, flatten=True)
+            opened.session = attached["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                opened.call(f"{domain}.enable")
+            yield opened
+        finally:
+            os.close(to)
+            process.terminate()
+            process.wait(SECONDS)
+            os.close(back)

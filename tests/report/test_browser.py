@@ -1,0 +1,134 @@
+"""The report in a real browser: what a person can do with it, and that it asks nobody else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cytocar.report.printing import print_pdf
+from tests.report.browser import Browser, browser
+from tests.report.conftest import ODD_NAMES
+
+SHOWN = "Array.from(document.querySelectorAll('#counts tbody tr:not([hidden])'), row => row.cells[0].textContent)"
+
+TYPE = "document.getElementById('find').value = '{}'; document.getElementById('find').dispatchEvent(new Event('input'))"
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    """A browser."""
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(window: Browser, run: Path) -> Browser:
+    """The report of the small run, freshly opened."""
+    window.said.clear()
+    window.requested.clear()
+    window.open(run / "report.html")
+    return window
+
+
+def test_it_opens_without_a_word_on_the_console_and_asks_only_for_itself(page: Browser, run: Path) -> None:
+    pictures = page.run("Array.from(document.images, image => image.naturalWidth > 0)")
+    assert pictures
+    assert all(pictures)
+    assert page.said == []
+    assert [url for url in page.requested if not url.startswith("data:image/")] == [(run / "report.html").as_uri()]
+
+
+def test_names_of_samples_are_text_and_nothing_they_say_is_run(page: Browser) -> None:
+    assert page.run(SHOWN) == ["base", *ODD_NAMES[:2], "'=2+3", ODD_NAMES[3]]
+    assert page.run("document.querySelectorAll('script').length") == 1
+
+
+def test_a_heading_sorts_by_numbers_up_then_down_and_leaves_the_unknown_last(page: Browser) -> None:
+    press = "document.querySelector('#counts th[data-column=car_per_ul] button').click()"
+    values = (
+        "Array.from(document.querySelectorAll('#counts tbody tr'), row => "
+        "row.cells[Array.from(row.parentNode.parentNode.tHead.rows[0].cells).findIndex("
+        "cell => cell.dataset.column === 'car_per_ul')].textContent)"
+    )
+    page.run(press)
+    rising = page.run(values)
+    assert rising[-1] == ""
+    assert [float(value) for value in rising[:-1]] == sorted(float(value) for value in rising[:-1])
+    page.run(press)
+    assert page.run(values) == [*rising[-2::-1], ""]
+    assert page.run("document.querySelector('#counts th[data-column=car_per_ul]').ariaSort") == "descending"
+
+
+def test_words_and_a_status_filter_the_table_and_the_number_left_is_announced(page: Browser) -> None:
+    page.run(TYPE.format("P1 2+3"))
+    assert page.run(SHOWN) == ["'=2+3"]
+    assert page.run("shown.textContent") == "1 of 5 samples"
+    page.run(TYPE.format(""))
+    page.run("which.value = 'failed'; which.dispatchEvent(new Event('change'))")
+    assert page.run(SHOWN) == [ODD_NAMES[3]]
+
+
+def test_the_table_is_copied_with_all_columns_by_their_names_in_counts_csv(page: Browser) -> None:
+    page.run("window.copied = ''; navigator.clipboard.writeText = async text => { window.copied = text }")
+    page.run("copy.click()")
+    lines = page.run("window.copied").split("\n")
+    assert lines[0].split("\t")[:2] == ["sample_id", "subject_id"]
+    assert "file_sha256" in lines[0]
+    assert len(lines) == 6
+
+
+def test_a_well_leads_to_its_gates_and_other_numbers_can_be_shown_in_the_wells(page: Browser) -> None:
+    page.run("document.querySelector('.wells a[title^=\"=2+3\"]').click()")
+    assert page.run("document.querySelector(':target h3 bdi').textContent") == "=2+3"
+    seen = "getComputedStyle(document.querySelector('.wells .{}')).display !== 'none'"
+    assert page.run(seen.format("car"))
+    page.run("document.querySelector('.choose-beads').click()")
+    assert not page.run(seen.format("car"))
+    assert page.run(seen.format("beads"))
+
+
+def test_car_dots_can_be_taken_off_the_pictures_without_a_script(page: Browser) -> None:
+    dots = "getComputedStyle(document.querySelector('.sample .car')).display"
+    assert page.run(dots) != "none"
+    page.run("document.getElementById('show-car').click()")
+    assert page.run(dots) == "none"
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1600])
+def test_nothing_is_wider_than_the_window_from_a_phone_to_a_wall(window: Browser, run: Path, width: int) -> None:
+    window.open(run / "report.html", width=width)
+    assert window.run("document.documentElement.scrollWidth") <= width
+
+
+def test_everything_that_can_be_pressed_can_be_reached_by_the_keyboard(page: Browser) -> None:
+    unreachable = page.run(
+        "Array.from(document.querySelectorAll('a[href], button, input, select, summary, .scroll'))"
+        ".filter(element => element.tabIndex < 0).length"
+    )
+    assert unreachable == 0
+    assert page.run("Array.from(document.querySelectorAll('[role=img]')).every(image => image.ariaLabel.length > 20)")
+    unnamed = page.run(
+        "Array.from(document.querySelectorAll('input, select')).filter(field => !field.labels.length).length"
+    )
+    assert unnamed == 0
+
+
+def test_a_printed_report_has_each_sample_on_a_page_of_its_own(page: Browser) -> None:
+    pdf = base64.b64decode(page.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"])
+    pages = pdf.count(b"/Type /Page\n")
+    assert pages >= 5 + 2
+    page.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        breaks = "Array.from(document.querySelectorAll('.sample'), part => getComputedStyle(part).breakBefore)"
+        assert page.run(breaks) == ["page"] * 5
+        assert page.run("getComputedStyle(document.querySelector('.tools')).display") == "none"
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_the_report_is_printed_to_a_pdf_from_the_command_line(window: Browser, run: Path, tmp_path: Path) -> None:
+    assert window.session  # a browser is there
+    assert print_pdf(run / "report.html", tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
