@@ -134,7 +134,8 @@ class Polygon:
         states = self._bitmap.look_up(scales.approximate(self.x_scale, x), scales.approximate(self.y_scale, y))
         inside: Bools = states == INSIDE
         undecided = np.flatnonzero(states == UNDECIDED)
-        inside[undecided] = self._exact(x[undecided], y[undecided])
+        if undecided.size:
+            inside[undecided] = self._exact(x[undecided], y[undecided])
         return inside
 
     def _exact(self, x: Floats, y: Floats) -> Bools:
@@ -187,7 +188,8 @@ def _odd_crossings(corners: Floats, x: Floats, y: Floats) -> Bools:
     to_x, to_y = np.roll(corners, -1, axis=0).T
     starts_below = from_y[:, np.newaxis] <= y
     spans = starts_below ^ np.roll(starts_below, -1, axis=0)
-    edge, point = np.divmod(np.flatnonzero(spans), x.size)
+    edge = np.repeat(np.arange(len(corners)), np.count_nonzero(spans, axis=1))
+    point = np.flatnonzero(spans) - edge * x.size
     with np.errstate(invalid="ignore"):  # infinities: inf - inf; the bounds of the polygon keep them out
         side = (to_x - from_x)[edge] * (y[point] - from_y[edge]) - (x[point] - from_x[edge]) * (to_y - from_y)[edge]
     crosses = np.where((from_y < to_y)[edge], side, -side) > 0
