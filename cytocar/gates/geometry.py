@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar import scales
+from cytocar.errors import GateError
 from cytocar.template.model import AnyScale
 
 Floats = npt.NDArray[np.float64]
@@ -108,11 +109,23 @@ class Polygon:
 
     @classmethod
     def of(cls, x_scale: AnyScale, y_scale: AnyScale, vertices: npt.ArrayLike, *, on_scale: bool) -> Polygon:
-        """Return the polygon of vertices that are given in data units, or on the axes' scales."""
+        """Return the polygon of vertices that are given in data units, or on the axes' scales.
+
+        Raises
+        ------
+        GateError
+            E078 if a vertex has no place on a log scale.
+        """
         corners = np.array(vertices, dtype=np.float64)
         if not on_scale:
             corners[:, 0] = scales.unbounded(x_scale, corners[:, 0])
             corners[:, 1] = scales.unbounded(y_scale, corners[:, 1])
+        if not np.isfinite(corners).all():
+            raise GateError(
+                "a polygon has a corner at or below 0 on a log scale, where there is no such place",
+                code="E078",
+                hint="move the corner above 0, or give the marker a logicle or asinh scale",
+            )
         return cls(x_scale, y_scale, corners)
 
     def contains(self, *signals: Floats) -> Bools:

@@ -7,6 +7,7 @@ import pytest
 from flowutils import gating
 
 from cytocar import scales
+from cytocar.errors import GateError
 from cytocar.gates import geometry
 from cytocar.gates.geometry import Box, Ellipse, Interval, Polygon, inside_polygon
 from cytocar.template.model import AnyScale, HyperlogScale, LinearScale, LogicleScale, LogScale
@@ -49,6 +50,12 @@ def test_vertices_in_data_units_make_edges_that_are_straight_on_the_scale() -> N
     one = Polygon.of(scale, scale, on_scale, on_scale=True).contains(x, y)
     other = Polygon.of(scale, scale, in_data, on_scale=False).contains(x, y)
     np.testing.assert_array_equal(one, other)
+
+
+def test_a_corner_without_a_place_on_a_log_scale_is_refused() -> None:
+    with pytest.raises(GateError, match="log scale") as caught:
+        Polygon.of(LogScale(kind="log"), LINEAR, [[0, 1], [100, 1], [100, 100]], on_scale=False)
+    assert caught.value.code == "E078"
 
 
 def test_the_bitmap_is_drawn_only_when_it_pays() -> None:
