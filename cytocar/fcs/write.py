@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -202,15 +201,13 @@ def _rows(values: Sequence[NDArray[np.generic]], kind: np.dtype[np.generic]) -> 
 
 def _write_complete(path: Path, head: bytes, rows: Iterator[bytes]) -> None:
     """Write beside the final name, then rename: nobody ever sees half a file."""
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with partial.open("wb") as file:
             file.write(head)
             for block in rows:
                 file.write(block)
             file.write(b"00000000")  # CRC not computed (FCS 3.1, 3.5)
-        Path(partial).chmod(0o644)
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

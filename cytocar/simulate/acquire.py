@@ -271,7 +271,6 @@ def _saved(recording: Recording, truth: Truth, drawn: Drawn, acquired_at: dateti
     ended_at = acquired_at + timedelta(seconds=recording.duration_seconds)
     keywords = {
         "$CYT": "cytocar simulator",
-        "$COM": "simulated blood, no patient",
         "$DATE": acquired_at.strftime("%d-%b-%Y").upper(),
         "$BTIM": acquired_at.strftime("%H:%M:%S"),
         "$ETIM": ended_at.strftime("%H:%M:%S"),
