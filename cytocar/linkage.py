@@ -17,6 +17,7 @@ from cytocar.errors import CytocarError, UsageError
 from cytocar.fcs.scrub import Scrubbed, ScrubRule, identifying, scrub_file
 from cytocar.fcs.scrub_dates import Dates
 
+FCS_SUFFIXES = (".fcs", ".lmd")
 LARGEST_SHIFT_DAYS = 182
 """Half a year to either side: seasons blur, and intervals within a subject stay."""
 
@@ -65,7 +66,7 @@ def scrub_files(
     files : sequence of Path
         In the order in which copies are numbered: ``0001.fcs`` and on, unless ``keep_names``.
     out : Path
-        A folder that does not exist or is empty.
+        A folder that does not exist or is empty; for one file also the copy's own name, ending in ``.fcs`` or ``.lmd``.
     rule : ScrubRule
         With ``Dates.SHIFT`` each subject's dates move by days of its own; ``shift_days`` is not used.
     linkage : Path
@@ -78,22 +79,18 @@ def scrub_files(
     UsageError
         If there is nothing to scrub or the folder is not empty (E152), or the map cannot be used (E153).
     """
-    if not files or (out.is_dir() and any(out.iterdir())):
-        raise UsageError(
-            f"{out} is not empty" if files else "there is no FCS file to scrub",
-            code="E152",
-            hint="name a folder with FCS files, and with -o a new folder outside it",
-        )
+    one_copy = len(files) == 1 and out.suffix.lower() in FCS_SUFFIXES
+    _check_room(files, out, one_copy=one_copy)
     links = list(read_linkage(linkage)) if linkage.exists() else []
     shifts = {link.subject_id: link.shift_days for link in links}
-    out.mkdir(parents=True, exist_ok=True)
+    (out.parent if one_copy else out).mkdir(parents=True, exist_ok=True)
     scrubbed, refused = [], []
     for number, file in enumerate(files, len(links) + 1):
         subject = (subjects or {}).get(file.resolve(), "")
         if rule.dates is Dates.SHIFT:
             shifts.setdefault(subject, _random_shift())
         shift = shifts.get(subject, 0) if rule.dates is Dates.SHIFT else 0
-        copy = out / (file.name if keep_names else f"{number:04d}{file.suffix.lower()}")
+        copy = out if one_copy else out / (file.name if keep_names else f"{number:04d}{file.suffix.lower()}")
         try:
             done = scrub_file(file, copy, replace(rule, shift_days=shift))
         except CytocarError as error:
@@ -103,6 +100,16 @@ def scrub_files(
         links.append(Link(copy.name, str(file.resolve()), subject, shift, done.source_sha256, done.copy_sha256))
         write_linkage(linkage, links)
     return Outcome(tuple(scrubbed), tuple(refused))
+
+
+def _check_room(files: Sequence[Path], out: Path, *, one_copy: bool) -> None:
+    taken = out.exists() if one_copy else out.is_dir() and any(out.iterdir())
+    if not files or taken:
+        raise UsageError(
+            f"{out} {'exists' if one_copy else 'is not empty'}" if files else "there is no FCS file to scrub",
+            code="E152",
+            hint="name a folder with FCS files, and with -o a new folder outside it",
+        )
 
 
 def still_identifying(files: Sequence[Path], rule: ScrubRule) -> dict[Path, tuple[str, ...] | CytocarError]:

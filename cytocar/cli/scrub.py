@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def command(
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="FCS files or folders.")],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="New folder for the copies.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="New folder for the copies, or one copy's name.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only list what scrubbing would remove.")] = False,
     dates: Annotated[
         Dates, typer.Option(help="Cut dates to the year, shift them per subject, or keep them.")

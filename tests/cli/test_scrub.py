@@ -28,6 +28,13 @@ def test_copies_are_clean_and_the_check_says_so(tmp_path: Path) -> None:
     assert run("scrub", "--check", tmp_path / "out").returncode == 0
 
 
+def test_one_file_may_be_given_its_copys_name(tmp_path: Path) -> None:
+    path = floats([[1, 2]], keywords={"$SRC": "Jane Doe"}).write(tmp_path / "Doe.fcs")
+    assert run("scrub", path, "-o", tmp_path / "clean.fcs").returncode == 0
+    assert b"Jane" not in (tmp_path / "clean.fcs").read_bytes()
+    assert run("scrub", path, "-o", tmp_path / "clean.fcs").returncode == 2
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     path = floats([[1, 2]]).write(tmp_path / "a.fcs")
     done = run("scrub", path, "-o", tmp_path)
