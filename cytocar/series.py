@@ -124,7 +124,7 @@ def join(
     _require_subjects({sample.subject_id for sample in samples if sample.subject_id}, subjects)
     if not on_course:
         raise UsageError(
-            "no sample of these runs has a subject and a day, so there is no course",
+            f"no {specimen} sample of these runs has a subject and a day, so there is no course",
             code="E134",
             hint="give subject_id, and day or collected_at and infused_at, in the sample sheet",
         )

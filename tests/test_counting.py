@@ -164,3 +164,18 @@ def test_what_cannot_be_counted_is_refused_with_a_code_and_a_remedy(make: Callab
 
 def test_fifty_beads_are_enough_for_a_count() -> None:
     assert beads(50).concentration(50).value == pytest.approx(1000)
+
+
+@pytest.mark.parametrize(("cells", "bead_events"), [(4, 100), (30, 2000), (400, 300)])
+def test_the_interval_of_a_bead_count_covers_the_truth_as_often_as_it_says(cells: float, bead_events: float) -> None:
+    import numpy as np
+
+    random = np.random.default_rng(11)
+    truth = cells / bead_events * 1000
+    covered = 0
+    for n_cells, n_beads in zip(random.poisson(cells, 600), random.poisson(bead_events, 600), strict=True):
+        estimate = beads(int(n_beads)).concentration(int(n_cells))
+        assert estimate.low is not None
+        assert estimate.high is not None
+        covered += estimate.low <= truth <= estimate.high
+    assert covered >= 0.94 * 600

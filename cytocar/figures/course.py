@@ -210,7 +210,7 @@ def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = 
     if any(point.car_lloq_per_ul is not None for point in points):
         marks.append((Line2D([], [], color=GREY, ls=(0, (4, 3)), lw=0.9), "limit of quantification"))
     if any(not point.quantified and point.car_result not in _CENSORED for point in points):
-        marks.append((Line2D([], [], color=GREY, marker="x", ls=""), "no result"))
+        marks.append((Line2D([], [], color=GREY, marker="x", ls=""), "no cells/µL"))
     if shaded is not None:
         marks.append((Patch(color=PALE), shaded))
     if marks or title:

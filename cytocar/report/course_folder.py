@@ -276,4 +276,4 @@ def _file_stem(subject_id: str) -> str:
     readable = re.sub(r"[^A-Za-z0-9.-]+", "_", subject_id)[:60]
     if readable == subject_id and not subject_id.startswith("."):
         return subject_id
-    return f"{readable.strip('._')}-{hashlib.sha256(subject_id.encode()).hexdigest()[:8]}"
+    return f"{readable.strip('._-') or 'subject'}-{hashlib.sha256(subject_id.encode()).hexdigest()[:8]}"

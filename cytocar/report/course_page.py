@@ -282,6 +282,8 @@ def result_text(point: CoursePoint) -> str:
         return three_digits(point.car_per_ul.value)
     if point.car_result is CarResult.BELOW_LLOQ and point.car_lloq_per_ul is not None:
         return f"<{three_digits(point.car_lloq_per_ul)}"
+    if point.car_result is CarResult.QUANTIFIED and point.car_percent_of_t_cells is not None:
+        return f"{three_digits(point.car_percent_of_t_cells)} % of T cells"
     return {CarResult.NOT_DETECTED: "not detected", CarResult.BELOW_LLOQ: "below LLOQ"}.get(
         point.car_result, "no result"
     )
