@@ -9,6 +9,7 @@ import pytest
 from cytocar import EventTable, gate, load_template, open_fcs
 from cytocar.locations import template_folder
 from cytocar.simulate import Blood, blood_tube
+from cytocar.template.model import RectangleGate, Report
 
 TEMPLATES = sorted(path.stem for path in template_folder().glob("*.toml"))
 
@@ -109,3 +110,30 @@ def test_b_cells_are_counted_by_cd19_or_cd20_and_absent_ones_are_zero() -> None:
     assert with_b_cells["b_cells"].events == 600
     assert without["b_cells"].events == 0
     assert without["beads"].events > 4900
+
+
+@pytest.mark.parametrize(("donor", "by_eye"), [("Donor1", (1973, 1206, 665)), ("Donor2", (1937, 1253, 586))])
+def test_the_t_cell_borders_of_the_car_template_hold_on_a_real_fortessa(
+    shared_data: Path, donor: str, by_eye: tuple[int, int, int]
+) -> None:
+    """Blood stained after OMIP-021 has neither CD45 nor a CAR: the gates that need them are left out."""
+    template = load_template("cart-cd19fc-fixed")
+    kept = ("beads", "singlets", "viable", "t_cells", "cd4", "cd8")
+    populations = []
+    for population in (template.population(name) for name in kept):
+        changes: dict[str, object] = {"parent": "singlets"} if population.parent == "leukocytes" else {}
+        if isinstance(population.gate, RectangleGate) and population.name == "t_cells":
+            bounds = {marker: bound for marker, bound in population.gate.bounds.items() if marker != "CD45"}
+            changes["gate"] = population.gate.model_copy(update={"bounds": bounds})
+        populations.append(population.model_copy(update=changes))
+    panel = {marker: found for marker, found in template.panel.items() if marker not in {"CD45", "CAR", "CD2", "CD56"}}
+    without = template.model_copy(update={"populations": tuple(populations), "panel": panel, "report": Report()})
+
+    found = gate(
+        open_fcs(shared_data / f"tcell_human/cytopipeline_omip021/{donor}.fcs"),
+        without,
+    )
+
+    assert found["beads"].events == 0
+    events = [found[name].events for name in ("t_cells", "cd4", "cd8")]
+    assert events == pytest.approx(by_eye, rel=0.05)
