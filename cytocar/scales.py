@@ -43,14 +43,19 @@ def forward(scale: AnyScale, x: npt.ArrayLike) -> Floats:
     -------
     ndarray of float64, shape of x
         Places beyond the scale's bounds are moved to the bound (boundMin, boundMax). NaN stays NaN, infinities stay
-        infinite without a bound; on a log scale 0 is -inf and negative values are NaN.
+        infinite without a bound; on a log scale 0 is -inf and negative values are NaN, but at the bound where there is
+        a lower one, as FlowJo draws them.
 
     Examples
     --------
     >>> forward(LogicleScale(kind="logicle"), [0.0, 262144.0]).round(12).tolist()
     [0.111111111111, 1.0]
     """
-    return _bounded(scale, unbounded(scale, x))
+    y = unbounded(scale, x)
+    if isinstance(scale, LogScale) and scale.bound_min is not None:
+        x = np.asarray(x, dtype=np.float64)
+        y = np.where((x <= 0) & (x > -np.inf), scale.bound_min, y)
+    return _bounded(scale, y)
 
 
 def unbounded(scale: AnyScale, x: npt.ArrayLike) -> Floats:

@@ -110,6 +110,13 @@ def test_an_edge_decides_in_data_units_as_it_does_on_the_scale(place: float, sca
     assert (x >= edge) == bool(scales.forward(scale, x) >= place)
 
 
+def test_a_log_scale_with_a_lower_bound_holds_zero_and_negative_values_there() -> None:
+    bounded = LogScale(kind="log", T=100.0, M=2.0, bound_min=0.0)
+    assert scales.forward(bounded, [-5.0, 0.0, 1.0, 10.0]).tolist() == [0.0, 0.0, 0.0, 0.5]
+    assert np.isnan(scales.forward(bounded, np.nan))
+    assert np.isnan(scales.forward(LogScale(kind="log", T=100.0, M=2.0), -5.0))
+
+
 def test_bounds_hold_places_at_the_bound() -> None:
     bounded = LinearScale(T=100.0, bound_min=0.2, bound_max=0.6)
     assert scales.forward(bounded, [10.0, 50.0, 90.0]).tolist() == [0.2, 0.5, 0.6]

@@ -50,11 +50,12 @@ class Interval:
     def of(cls, scale: AnyScale, low: float | None, high: float | None, *, on_scale: bool) -> Interval:
         """Return the interval between two bounds, which may be given on the axis' scale.
 
-        On a log scale values of 0 and below have no place, so no interval that is given on the scale holds them.
+        On a log scale without a lower bound values of 0 and below have no place, so no interval that is given on the
+        scale holds them.
         """
         if not on_scale:
             return cls(LOWEST if low is None else low, np.inf if high is None else high)
-        floor = LEAST_ABOVE_ZERO if scale.kind == "log" else LOWEST
+        floor = LEAST_ABOVE_ZERO if scale.kind == "log" and scale.bound_min is None else LOWEST
         return cls(
             floor if low is None else max(scales.edge(scale, low), floor),
             np.inf if high is None else scales.edge(scale, high),

@@ -14,6 +14,7 @@ from cytocar.template.gatingml.read import read_gatingml
 from cytocar.template.gatingml.reunite import export_gatingml, reunite
 from cytocar.template.model import BooleanGate, Population, Template
 from tests.template.gatingml.documents import small_table, templates
+from tests.template.gatingml.plain_gating import masks
 
 EVENTS = small_table()
 slowly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -62,3 +63,11 @@ def test_a_child_lies_within_its_parent_and_adds_up_with_its_complement(template
         assert not (child & ~parent).any()
         assert not (child & rest).any()
         assert np.array_equal(child | rest, parent)
+
+
+@slowly
+@given(template=templates())
+def test_edges_moved_to_data_units_hold_the_events_that_transforming_every_event_holds(template: Template) -> None:
+    populations, expected = walk(EVENTS, template), masks(template, EVENTS)
+    for name, mask in expected.items():
+        assert np.array_equal(populations[name].mask, mask), name
