@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from cytocar.errors import CytocarError, ReadError
+from cytocar.errors import CytocarError, SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.inputs import collect
 from cytocar.plan import make_plan
+from cytocar.plate_map import read_plate_map
 from cytocar.sheet import CountMethod, SampleRow
-from cytocar.tables import Column, csv_text
+from cytocar.tables import Column, Value, csv_text
 
 _DRAFTED = (
     "file",
@@ -30,29 +32,67 @@ _DRAFTED = (
 )
 
 
-def draft_sheet(folder: Path, *, relative_to: Path) -> tuple[str, tuple[str, ...]]:
-    """Return a sheet of the FCS files in a folder as CSV, and notes on files that could not be read.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A drafted sheet as CSV, and what a person should know about it."""
 
-    What the headers say is filled in (well, plate, acquired volume); what nobody can know from a file stays empty.
+    text: str
+    notes: tuple[str, ...]
+
+
+def draft_sheet(folder: Path, *, relative_to: Path, plate_map: Path | None = None) -> Draft:
+    """Return a sheet of the FCS files in a folder.
+
+    What the headers say is filled in (well, plate, acquired volume), and what a plate map says of each well (see
+    ``plate_map``); what nobody can know from a file stays empty.
     """
-    rows, notes = [], []
-    for sample in collect([str(folder)]).samples:
-        near = os.path.relpath(sample.file, relative_to).replace(os.sep, "/")
-        place = str(sample.file.resolve()) if near.startswith("..") else near
-        row: dict[str, str | float | None] = {"file": place, "sample_id": sample.sample_id, "sample_type": "sample"}
-        if sample.data_set is not None:
-            row["file"] = f"{place}#{sample.data_set}"
-        try:
-            events = open_fcs(sample.file, data_set=sample.data_set)
-            volume = keywords.acquired_volume(events)
-            row["well"], row["plate_id"] = keywords.well(events), keywords.plate(events)
-            row["acquired_volume_ul"] = volume.ul if volume else None
-            row["note"] = f"{events.n_events} events"
-        except ReadError as error:
-            notes.append(f"{place}: {error.message} [{error.code}]")
-            row["note"] = f"cannot be read: {error.code}"
-        rows.append(row)
-    return csv_text([Column(name, "string", "", "") for name in _DRAFTED], rows), tuple(notes)
+    said = read_plate_map(plate_map) if plate_map else {}
+    notes: list[str] = []
+    rows = [_drafted(sample, relative_to, notes) for sample in collect([str(folder)]).samples]
+    if plate_map:
+        notes += _take_in(rows, said)
+    columns = [*_DRAFTED, *(name for name in said if name not in _DRAFTED)]
+    text = csv_text([Column(name, "string", "", "") for name in columns], rows)
+    return Draft(text, tuple(notes))
+
+
+def _drafted(sample: SampleRow, relative_to: Path, notes: list[str]) -> dict[str, Value]:
+    near = os.path.relpath(sample.file, relative_to).replace(os.sep, "/")
+    place = str(sample.file.resolve()) if near.startswith("..") else near
+    if sample.data_set is not None:
+        place = f"{place}#{sample.data_set}"
+    row: dict[str, Value] = {"file": place, "sample_id": sample.sample_id, "sample_type": sample.sample_type.value}
+    try:
+        events = open_fcs(sample.file, data_set=sample.data_set)
+        row["note"] = f"{events.n_events} events"
+        row["well"], row["plate_id"] = keywords.well(events), keywords.plate(events)
+        volume = keywords.acquired_volume(events)
+        row["acquired_volume_ul"] = volume.ul if volume else None
+    except SampleError as error:
+        notes.append(f"{place}: {error.message} [{error.code}]")
+        row.setdefault("note", f"cannot be read: {error.code}")
+    return row
+
+
+def _take_in(rows: list[dict[str, Value]], said: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Write what the map says of each well into its row; return what does not fit together."""
+    by_well = {str(row["well"]): row for row in rows if row.get("well")}
+    for column, cells in said.items():
+        for well, text in cells.items():
+            if well in by_well:
+                by_well[well][column] = text
+    named = said["sample_id"]
+    without_file = [well for well in named if well not in by_well]
+    not_on_map = [well for well in by_well if well not in named]
+    notes = []
+    if without_file:
+        notes.append(f"no FCS file for {len(without_file)} wells of the map: {', '.join(without_file[:8])}")
+    if not_on_map:
+        notes.append(f"{len(not_on_map)} wells have files, but no name on the map: {', '.join(not_on_map[:8])}")
+    no_well = sum(1 for row in rows if not row.get("well"))
+    if no_well:
+        notes.append(f"{no_well} files say no well; their rows are named by the file")
+    return notes
 
 
 def sheet_faults(rows: Sequence[SampleRow], *, sheet: Path, template: str | None = None) -> list[str]:

@@ -205,6 +205,11 @@ COLUMNS: Mapping[str, _Parser] = {
 }
 
 
+def nearest(word: str) -> str:
+    """Return ``; did you mean COLUMN?`` for a misspelt column, or nothing."""
+    return _nearest(word, COLUMNS)
+
+
 def _nearest(word: str, words: Iterable[str]) -> str:
     found = get_close_matches(word, list(words), n=1, cutoff=0.6)
     return f"; did you mean {found[0]}?" if found else ""

@@ -26,20 +26,23 @@ app = typer.Typer(
 def new(
     folder: Annotated[Path, typer.Argument(help="Folder of FCS files.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it here (inside FOLDER). [stdout]")] = None,
+    plate_map: Annotated[
+        Path | None, typer.Option("--plate-map", help="Grid of the plate (.csv, .xlsx): names, days ... by well.")
+    ] = None,
 ) -> None:
     """Draft a sheet from the headers of a folder's FCS files; fill in what no file knows: beads, volumes, days."""
     from cytocar.draft import draft_sheet
 
     base = out.parent if out is not None else folder
-    text, unread = draft_sheet(folder, relative_to=base)
-    for note in unread:
+    draft = draft_sheet(folder, relative_to=base, plate_map=plate_map)
+    for note in draft.notes:
         screen.say(f"note: {note}")
     if out is None:
-        sys.stdout.write(text)
+        sys.stdout.write(draft.text)
         return
     if out.exists():
         raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
-    out.write_text(text, "utf-8")
+    out.write_text(draft.text, "utf-8")
     screen.say(f"wrote {out}; fill in beads_added and sample_volume_ul, then `cytocar sheet check {out}`")
 
 
