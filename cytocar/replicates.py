@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from cytocar.detection import CarResult, DetectionLimits, classify
+from cytocar.results import Status
+from cytocar.sheet import CountMethod, SampleType, Specimen
 from cytocar.statistics import UNKNOWN, Estimate, Share, poisson_interval, ratio_estimate
 
 
@@ -20,9 +22,9 @@ class CountedSample:
     sample_id: str
     subject_id: str
     day: float | None
-    sample_type: str
-    specimen: str
-    status: str
+    sample_type: SampleType
+    specimen: Specimen
+    status: Status
     file_sha256: str
     bead_events: int | None = None
     t_cell_events: int | None = None
@@ -42,7 +44,7 @@ class CountedSample:
     t_cells_per_ul: float | None = None
     cd4_cd8_ratio: float | None = None
     b_cells_per_ul: float | None = None
-    count_method: str = ""
+    count_method: CountMethod | None = None
     ci_method: str = ""
 
     @property
@@ -96,7 +98,7 @@ def pool(samples: Sequence[CountedSample]) -> CountedSample:
     return replace(
         first,
         sample_id="+".join(sample.sample_id for sample in counted),
-        status=max((sample.status for sample in counted), key=_WORSE.index),
+        status=max((sample.status for sample in counted), key=list(Status).index),
         bead_events=_total(counted, lambda sample: sample.bead_events),
         t_cell_events=t_cells,
         car_events=car,
@@ -116,9 +118,6 @@ def pool(samples: Sequence[CountedSample]) -> CountedSample:
         ).value,
         b_cells_per_ul=_pooled_b_cells(counted),
     )
-
-
-_WORSE = ("", "ok", "review", "no_count", "excluded", "failed")
 
 
 def _car(sample: CountedSample) -> int | None:
@@ -146,7 +145,7 @@ def _pooled_concentration(samples: Sequence[CountedSample], car: int, blood_ul: 
         return UNKNOWN
     beads = _total(samples, lambda sample: sample.bead_events)
     cv = max(sample.cv for sample in samples)
-    if beads and all(sample.count_method == "beads" for sample in samples):
+    if beads and all(sample.count_method is CountMethod.BEADS for sample in samples):
         return ratio_estimate(car, beads).scaled(beads / blood_ul).widened(cv)
     low, high = poisson_interval(car)
     return Estimate(car, low, high).scaled(1 / blood_ul).widened(cv)

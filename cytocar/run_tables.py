@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from cytocar.delimited import DelimitedTable, Row, read_delimited
 from cytocar.detection import CarResult
 from cytocar.errors import UsageError
 from cytocar.replicates import CountedSample
+from cytocar.results import Status
+from cytocar.sheet import CountMethod, SampleType, Specimen
 from cytocar.statistics import Estimate
 
 B_CELLS = "b_cells"
 """Name of the population of B cells, in the templates that have one."""
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 _NEEDED = ("sample_id", "subject_id", "day", "status", "car_events", "car_result", "car_per_ul")
 
@@ -41,7 +47,12 @@ def read_samples(run: Path) -> Iterator[CountedSample]:
         )
     b_cells = _b_cells(path.with_name("populations.csv"))
     for row in table.rows:
-        yield _sample(_Cells(table, row), b_cells)
+        try:
+            yield _sample(_Cells(table, row), b_cells)
+        except ValueError as error:
+            raise UsageError(
+                f"{path} row {row.line}: {error}", code="E132", hint="count the samples again: the table was changed"
+            ) from error
 
 
 def _read(path: Path) -> DelimitedTable:
@@ -86,19 +97,23 @@ class _Cells:
         value = self.number(column)
         return None if value is None else int(value)
 
+    def choice(self, column: str, kind: type[Choice]) -> Choice | None:
+        """Return one of an enumeration's members; a word that is none of them is a ``ValueError``."""
+        word = self.text(column)
+        return kind(word) if word else None
+
     def estimate(self, column: str) -> Estimate:
         return Estimate(self.number(column), self.number(f"{column}_low"), self.number(f"{column}_high"))
 
 
 def _sample(cells: _Cells, b_cells: dict[str, float]) -> CountedSample:
-    result = cells.text("car_result")
     return CountedSample(
         sample_id=cells.text("sample_id"),
         subject_id=cells.text("subject_id"),
         day=cells.number("day"),
-        sample_type=cells.text("sample_type"),
-        specimen=cells.text("specimen"),
-        status=cells.text("status"),
+        sample_type=cells.choice("sample_type", SampleType) or SampleType.SAMPLE,
+        specimen=cells.choice("specimen", Specimen) or Specimen.BLOOD,
+        status=cells.choice("status", Status) or Status.OK,
         file_sha256=cells.text("file_sha256"),
         bead_events=cells.events("bead_events"),
         t_cell_events=cells.events("t_cell_events"),
@@ -107,7 +122,7 @@ def _sample(cells: _Cells, b_cells: dict[str, float]) -> CountedSample:
         car_cd8_events=cells.events("car_cd8_events"),
         cd4_events=cells.events("cd4_events"),
         cd8_events=cells.events("cd8_events"),
-        car_result=CarResult(result) if result else CarResult.NOT_EVALUABLE,
+        car_result=cells.choice("car_result", CarResult) or CarResult.NOT_EVALUABLE,
         car_per_ul=cells.estimate("car_per_ul"),
         car_lod_per_ul=cells.number("car_lod_per_ul"),
         car_lloq_per_ul=cells.number("car_lloq_per_ul"),
@@ -118,6 +133,6 @@ def _sample(cells: _Cells, b_cells: dict[str, float]) -> CountedSample:
         t_cells_per_ul=cells.number("t_cells_per_ul"),
         cd4_cd8_ratio=cells.number("cd4_cd8_ratio"),
         b_cells_per_ul=b_cells.get(cells.text("sample_id")),
-        count_method=cells.text("count_method"),
+        count_method=cells.choice("count_method", CountMethod),
         ci_method=cells.text("ci_method"),
     )

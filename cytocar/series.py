@@ -8,22 +8,29 @@ was excluded stays on the course as a point without a number. Replicates of one 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
 
 from cytocar.detection import CarResult
 from cytocar.errors import UsageError
 from cytocar.kinetics import Kinetics, noncompartmental
 from cytocar.replicates import CountedSample, pool
+from cytocar.results import Status
 from cytocar.run_tables import read_samples
+from cytocar.sheet import SampleType, Specimen
 from cytocar.statistics import UNKNOWN, Estimate
 
-IN_COURSE = frozenset({"sample", "baseline", ""})
+IN_COURSE = frozenset({SampleType.SAMPLE, SampleType.BASELINE})
 """Types of samples that make a course; the others are controls."""
 
-Replicates = Literal["pool", "each"]
+
+class Replicates(StrEnum):
+    """What becomes of several samples of one subject and day."""
+
+    POOL = "pool"
+    EACH = "each"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class CoursePoint:
     subject_id: str
     day: float
     sample_id: str
-    status: str = "ok"
+    status: Status = Status.OK
     car_result: CarResult = CarResult.NOT_EVALUABLE
     car_per_ul: Estimate = UNKNOWN
     car_lod_per_ul: float | None = None
@@ -89,9 +96,27 @@ class Series:
         """All points, in order of subject and day."""
         return tuple(point for course in self.courses for point in course.points)
 
+    def only(self, subjects: Collection[str]) -> Series:
+        """Return the courses of these subjects.
+
+        Raises
+        ------
+        UsageError
+            E134 when one of them has no course.
+        """
+        present = [course.subject_id for course in self.courses]
+        for subject in subjects:
+            if subject not in present:
+                raise UsageError(
+                    f"subject {subject!r} has no sample in these runs",
+                    code="E134",
+                    hint=f"subjects are: {', '.join(present)}",
+                )
+        return replace(self, courses=tuple(course for course in self.courses if course.subject_id in subjects))
+
 
 def join(
-    runs: Sequence[Path], *, replicates: Replicates = "pool", specimen: str = "blood", subjects: Sequence[str] = ()
+    runs: Sequence[Path], *, replicates: Replicates = Replicates.POOL, specimen: Specimen = Specimen.BLOOD
 ) -> Series:
     """Return the courses of the subjects in these run folders.
 
@@ -99,29 +124,25 @@ def join(
     ----------
     runs : sequence of Path
         Run folders (or their ``counts.csv``), in any order.
-    replicates : {"pool", "each"}
+    replicates : Replicates
         Whether samples of one subject and day become one point by pooling their events, or one point each.
-    specimen : str
+    specimen : Specimen
         Which specimen the course is of; a sample that names none is blood.
-    subjects : sequence of str, optional
-        Only these subjects; without it, all.
 
     Raises
     ------
     UsageError
         E132 when a run cannot be read, E133 when two runs hold different results for one file, E134 when no sample
-        has a subject and a day, or a named subject has none.
+        has a subject and a day.
     """
-    samples = _unique(runs)
     on_course: list[CountedSample] = []
     left_out: list[tuple[str, str]] = []
-    for sample in samples:
-        reason = _why_left_out(sample, specimen, subjects)
+    for sample in _unique(runs):
+        reason = _why_left_out(sample, specimen)
         if reason is None:
             on_course.append(sample)
-        elif reason:
+        else:
             left_out.append((sample.sample_id, reason))
-    _require_subjects({sample.subject_id for sample in samples if sample.subject_id}, subjects)
     if not on_course:
         raise UsageError(
             f"no {specimen} sample of these runs has a subject and a day, so there is no course",
@@ -163,32 +184,20 @@ def _unique(runs: Sequence[Path]) -> list[CountedSample]:
     return samples
 
 
-def _why_left_out(sample: CountedSample, specimen: str, subjects: Sequence[str]) -> str | None:
-    """Return why a sample is on no course: ``None`` if it is on one, nothing to say ("") for another subject."""
+def _why_left_out(sample: CountedSample, specimen: Specimen) -> str | None:
+    """Return why a sample is on no course, ``None`` if it is on one."""
     if sample.sample_type not in IN_COURSE:
         return f"{sample.sample_type} control"
-    if (sample.specimen or "blood") != specimen:
-        return f"specimen is {sample.specimen or 'blood'}"
+    if sample.specimen is not specimen:
+        return f"specimen is {sample.specimen}"
     if not sample.subject_id:
         return "no subject_id"
-    if sample.day is None:
-        return "no day"
-    return "" if subjects and sample.subject_id not in subjects else None
-
-
-def _require_subjects(present: Collection[str], asked: Sequence[str]) -> None:
-    for subject in asked:
-        if subject not in present:
-            raise UsageError(
-                f"subject {subject!r} has no sample in these runs",
-                code="E134",
-                hint=f"subjects are: {', '.join(sorted(present)) or 'none'}",
-            )
+    return "no day" if sample.day is None else None
 
 
 def _points_of_a_day(samples: Sequence[CountedSample], replicates: Replicates) -> Iterator[CoursePoint]:
     counted = [sample for sample in samples if sample.has_numbers]
-    if replicates == "pool" and len(counted) > 1:
+    if replicates is Replicates.POOL and len(counted) > 1:
         yield _point(pool(counted))
         counted = []
     yield from (_point(sample) for sample in counted)

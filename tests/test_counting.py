@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cytocar.counting import BeadBasis, CountBasis, DualPlatformBasis, NoBasis, VolumetricBasis
+from cytocar.counting import BeadBasis, CountBasis, DualPlatformBasis, NoBasis, VolumetricBasis, car_t_dose
 from cytocar.errors import CountingError
 from cytocar.findings import Outcome
 from cytocar.statistics import UNKNOWN, Estimate
@@ -179,3 +179,14 @@ def test_the_interval_of_a_bead_count_covers_the_truth_as_often_as_it_says(cells
         assert estimate.high is not None
         covered += estimate.low <= truth <= estimate.high
     assert covered >= 0.94 * 600
+
+
+def test_the_dose_of_the_cases_product_needs_its_worked_number_of_viable_t_cells() -> None:
+    assert car_t_dose(2.81e9, viability_percent=100, t_cell_percent=100, car_percent=13.9) == pytest.approx(
+        3.9e8, rel=2e-3
+    )
+
+
+def test_a_share_above_the_whole_is_no_dose() -> None:
+    with pytest.raises(ValueError, match="viability"):
+        car_t_dose(1e9, viability_percent=101, t_cell_percent=90, car_percent=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from cytocar.detection import CarResult
 from cytocar.errors import UsageError
 from cytocar.replicates import CountedSample
-from cytocar.series import join
+from cytocar.results import Status
+from cytocar.series import Replicates, join
+from cytocar.sheet import SampleType, Specimen
 
 Cells = dict[str, str | float | None]
 
@@ -115,7 +118,7 @@ def test_controls_other_specimens_and_samples_without_a_day_are_left_out_with_th
 
 def test_a_course_of_another_specimen_can_be_asked_for(tmp_path: Path) -> None:
     run = run_folder(tmp_path, [counted("a", 3, 100), counted("c", 3, 100, specimen="csf")])
-    assert [point.sample_id for point in join([run], specimen="csf").points] == ["c"]
+    assert [point.sample_id for point in join([run], specimen=Specimen.CSF).points] == ["c"]
 
 
 def test_failed_and_excluded_samples_stay_on_the_course_without_numbers(tmp_path: Path) -> None:
@@ -147,7 +150,7 @@ def test_replicates_below_the_limit_may_be_quantified_together(tmp_path: Path) -
 
 def test_replicates_may_be_kept_apart(tmp_path: Path) -> None:
     run = run_folder(tmp_path, [counted("a1", 9, 300), counted("a2", 9, 100)])
-    series = join([run], replicates="each")
+    series = join([run], replicates=Replicates.EACH)
     assert [point.car_per_ul.value for point in series.points] == [150, 50]
     assert series.courses[0].kinetics().cmax_per_ul == 100
 
@@ -182,7 +185,7 @@ def test_b_cells_come_from_the_populations_of_the_run(tmp_path: Path) -> None:
 
 def test_one_subject_can_be_asked_for(tmp_path: Path) -> None:
     run = run_folder(tmp_path, [counted("a", 7, 100), counted("b", 7, 100, subject_id="P2")])
-    series = join([run], subjects=["P2"])
+    series = join([run]).only(["P2"])
     assert [point.sample_id for point in series.points] == ["b"]
     assert series.left_out == ()
 
@@ -191,7 +194,7 @@ def test_one_subject_can_be_asked_for(tmp_path: Path) -> None:
 def test_a_subject_without_samples_is_a_fault(tmp_path: Path, subject: str) -> None:
     run = run_folder(tmp_path, [counted("a", 7, 100)])
     with pytest.raises(UsageError, match="has no sample in these runs") as caught:
-        join([run], subjects=[subject])
+        join([run]).only([subject])
     assert caught.value.code == "E134"
     assert "P1" in caught.value.hint
 
@@ -211,5 +214,14 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 
 
 def test_the_interval_of_pooled_replicates_keeps_the_systematic_term() -> None:
-    assert CountedSample("a", "P1", 1, "", "", "ok", "", ci_method="clopper_pearson+cv12.5%").cv == pytest.approx(0.125)
-    assert CountedSample("a", "P1", 1, "", "", "ok", "", ci_method="garwood").cv == 0
+    sample = CountedSample("a", "P1", 1, SampleType.SAMPLE, Specimen.BLOOD, Status.OK, "", ci_method="garwood")
+    assert sample.cv == 0
+    assert replace(sample, ci_method="clopper_pearson+cv12.5%").cv == pytest.approx(0.125)
+
+
+@pytest.mark.parametrize(("column", "word"), [("car_result", "huge"), ("status", "fine"), ("specimen", "hair")])
+def test_a_table_with_a_word_that_means_nothing_is_refused_with_its_row(tmp_path: Path, column: str, word: str) -> None:
+    run = run_folder(tmp_path, [counted("a", 7, 100), counted("b", 8, 100, **{column: word})])
+    with pytest.raises(UsageError, match=rf"row 3: '{word}'") as caught:
+        join([run])
+    assert caught.value.code == "E132"

@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
+from cytocar.series import Replicates, Series, join
+from cytocar.sheet import Specimen
 
 if TYPE_CHECKING:
     from cytocar.clinical import ClinicalRecord
-    from cytocar.series import Series
-
-
-class Replicates(StrEnum):
-    """What becomes of several samples of one subject and day."""
-
-    POOL = "pool"
-    EACH = "each"
 
 
 class ScoreName(StrEnum):
@@ -29,16 +23,6 @@ class ScoreName(StrEnum):
     CAR_HEMATOTOX = "car-hematotox"
     EASIX = "easix"
     M_EASIX = "m-easix"
-
-
-class Specimen(StrEnum):
-    """Which specimen the course is of."""
-
-    BLOOD = "blood"
-    MARROW = "marrow"
-    CSF = "csf"
-    APHERESIS = "apheresis"
-    PRODUCT = "product"
 
 
 def command(
@@ -72,11 +56,10 @@ def command(
     Without -o: a table on a terminal, CSV in a pipe. With -o OUT: series.csv, kinetics.csv, figures, course.html.
     """
     from cytocar.clinical import read_record
-    from cytocar.series import join
 
-    everyone = join(runs, replicates=replicates.value, specimen=specimen.value)
+    everyone = join(runs, replicates=replicates, specimen=specimen)
     record = read_record(clinical, interventions, subjects={course.subject_id for course in everyone.courses})
-    series = join(runs, replicates=replicates.value, specimen=specimen.value, subjects=subject) if subject else everyone
+    series = everyone.only(subject) if subject else everyone
     record = record.of(*(course.subject_id for course in series.courses))
     for sample_id, reason in series.left_out:
         if not reason.endswith("control"):

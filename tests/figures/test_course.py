@@ -9,6 +9,7 @@ import pytest
 from cytocar.detection import CarResult
 from cytocar.figures.course import course_figure, draw_course, quantified_runs
 from cytocar.figures.style import COLUMN_MM, FONT_PT, FORMATS, PAGE_MM, figure_style
+from cytocar.results import Status
 from cytocar.series import CoursePoint
 from cytocar.statistics import Estimate, ratio_estimate
 from tests.figures.reading import overlapping_texts, shown_texts, smallest_font
@@ -31,7 +32,7 @@ def censored(day: float, result: CarResult = CarResult.NOT_DETECTED) -> CoursePo
     return CoursePoint("P1", day, f"d{day:g}", car_result=result, car_lod_per_ul=0.3, car_lloq_per_ul=0.5)
 
 
-FAILED = CoursePoint("P1", 11, "d11", status="failed")
+FAILED = CoursePoint("P1", 11, "d11", status=Status.FAILED)
 COURSE = [
     censored(-5),
     censored(1, CarResult.BELOW_LLOQ),

@@ -13,6 +13,7 @@ from cytocar.clinical import ClinicalRecord, ClinicalValue, Intervention
 from cytocar.detection import CarResult
 from cytocar.errors import UsageError
 from cytocar.report.course_folder import CourseOptions, write_course
+from cytocar.results import Status
 from cytocar.series import Course, CoursePoint, Series
 from cytocar.statistics import Estimate, ratio_estimate
 
@@ -34,7 +35,7 @@ def course(subject: str) -> Course:
         )
         for day, per_ul, b_cells in ((0, 0, 50), (7, 510, 0.1), (9, 1064, 0), (14, 150, 0), (28, 8.5, 0), (91, 2, 20))
     ]
-    return Course(subject, (*points[:3], CoursePoint(subject, 11, "lost", status="failed"), *points[3:]))
+    return Course(subject, (*points[:3], CoursePoint(subject, 11, "lost", status=Status.FAILED), *points[3:]))
 
 
 RECORD = ClinicalRecord(
