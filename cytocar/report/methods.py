@@ -50,16 +50,24 @@ def methods(run: FinishedRun) -> tuple[str, ...]:
 def _of_template(template: Template, results: Sequence[SampleResult], sha256: str) -> str:
     status = {result.template.status for result in results} or {"draft"}
     sentences = [
-        f"Listmode data (FCS files, n = {len(results)}) were analysed with cytocar {__version__} and the gating "
+        f"List-mode data (FCS files, n = {len(results)}) were analysed with cytocar {__version__} and the gating "
         f"template {template.name} version {template.version} ({', '.join(sorted(status))}; SHA-256 {sha256[:12]}…).",
         _compensation(results),
         f"Populations were gated in this order: {'; '.join(_gates(template))}.",
         *_counting(results, template),
-        f"A population of CAR-T cells was called detected from {template.limits.detection_events} events and "
-        f"quantified from {template.limits.quantification_events} events on, and not below "
-        f"{cell(template.limits.detection_percent)} % of T cells.",
+        _limits(template),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _limits(template: Template) -> str:
+    if template.report.car is None:
+        return ""
+    limits = template.limits
+    return (
+        f"CAR-T cells were called detected from {limits.detection_events} events and quantified from "
+        f"{limits.quantification_events} events on, and not below {cell(limits.detection_percent)} % of T cells."
+    )
 
 
 def _compensation(results: Sequence[SampleResult]) -> str:
@@ -124,7 +132,7 @@ def _of_all(run: FinishedRun) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     return (
         f"Percentages are of the parent population, with Wilson 95 % intervals; ratios of CD4+ to CD8+ cells carry "
-        f"exact intervals. Of {len(run.outcomes)} samples the outcome was: {counts}. Software: {libraries}. "
+        f"exact intervals. Samples (n = {len(run.outcomes)}) by outcome: {counts}. Software: {libraries}. "
         "Research use, not for diagnosis."
     )
 

@@ -59,7 +59,7 @@ HEADINGS = {
     "t_cell_events": "T-cell events",
     "car_events": "CAR+ events",
 }
-"""Columns of counts.csv that are shown at first, with what stands above them; the others are shown on request."""
+"""Columns of counts.csv that are shown at first, with their headings; the others, and empty ones, on request."""
 
 MARGIN_LEFT, MARGIN_TOP = 70, 6
 """Room for an axis and its numbers, in the units of a picture."""
@@ -228,6 +228,7 @@ def _shared(run: FinishedRun, gallery_of: Mapping[str, Gallery], pages: Sequence
         "policy": _policy(style, script),
         "drawings": drawings,
         "places": places,
+        "with_car": any(template.report.car for template in run.templates.values()),
         "draft": any(outcome.template.status != "locked" for outcome in run.outcomes),
         "SIZE": SIZE,
         "LEFT": MARGIN_LEFT,
@@ -250,13 +251,15 @@ def _policy(style: str, script: str) -> str:
 def _overview(run: FinishedRun, drawn: Mapping[str, SamplePictures], pages: Sequence[SamplePage]) -> dict[str, Any]:
     statuses = Counter(outcome.status for outcome in run.outcomes)
     flags = {flag for result in run.counted for decision in result.decisions for flag in decision.flags}
-    main = [column for name in HEADINGS for column in COUNTS if column.name == name]
+    rows = [(number, outcome.status, outcome.row()) for number, outcome in enumerate(run.outcomes)]
+    filled = [column for column in COUNTS if any(row[column.name] is not None for _, _, row in rows)]
+    main = [column for name in HEADINGS for column in filled if column.name == name]
     return {
         "pages": pages,
         "statuses": [(status, statuses[status]) for status in Status if statuses[status]],
         "concerns": concerns(run.outcomes),
         "columns": _ordered(main, COUNTS),
-        "rows": [(number, outcome.status, outcome.row()) for number, outcome in enumerate(run.outcomes)],
+        "rows": rows,
         "plates": plates(run.outcomes),
         "measures": MEASURES,
         "headings": HEADINGS,

@@ -15,15 +15,11 @@ from cytocar.figures.axis import PictureAxis
 from cytocar.figures.panels import Picture, TimeTrace, draw_pictures, draw_time
 from cytocar.figures.views import View, views
 from cytocar.gates.tree import Populations, walk
-from cytocar.panel import resolve
+from cytocar.report.limits import axis_tops
 from cytocar.report.source import FinishedRun
 from cytocar.results import SampleResult
 from cytocar.run import Workers, run_tasks
 from cytocar.template.model import Template
-
-WIDEST_RANGE = 262_144.0
-"""Top of a linear axis where no file could be read to say its own (BD's 18-bit scale)."""
-
 
 FEW_SAMPLES = 3
 """So many are drawn before a worker process is ready."""
@@ -73,37 +69,15 @@ class PictureTask:
 
 
 def galleries(run: FinishedRun) -> Mapping[str, Gallery]:
-    """Return each template's gallery, by the template's hash.
-
-    Linear axes end where the channel of the first readable file ends, so that all samples share their limits.
-    """
+    """Return each template's gallery, by the template's hash; all samples of a template share their limits."""
     made = {}
     for sha256, template in run.templates.items():
         chosen = views(template)
-        tops = _tops(run, sha256)
-        axes = {
-            marker: PictureAxis.of(marker, template.scale(marker), top=tops.get(marker, WIDEST_RANGE))
-            for view in chosen
-            for marker in view.markers
-        }
+        markers = tuple(dict.fromkeys(marker for view in chosen for marker in view.markers))
+        tops = axis_tops(run, sha256, markers)
+        axes = {marker: PictureAxis.of(marker, template.scale(marker), top=tops[marker]) for marker in markers}
         made[sha256] = Gallery(template, chosen, axes)
     return made
-
-
-def _tops(run: FinishedRun, sha256: str) -> Mapping[str, float]:
-    """Return the ranges of the markers' channels in the first readable file of a template."""
-    for result in run.counted:
-        if result.template.sha256 != sha256:
-            continue
-        sample = result.sample
-        try:
-            events = open_fcs(run.files[sample.sample_id], data_set=sample.data_set)
-            protocol = run.plan.protocols[sample.sample_id]
-            panel = resolve(protocol.template, events.channels, overrides=protocol.markers)
-        except SampleError:
-            continue
-        return {marker: channel.range for marker, channel in panel.items()}
-    return {}
 
 
 def draw_run(
