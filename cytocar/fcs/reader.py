@@ -40,11 +40,6 @@ def open_fcs(path: str | Path, *, data_set: int | None = None) -> EventTable:
     ------
     ReadError
         If the file cannot be read correctly (E010 to E022).
-
-    Examples
-    --------
-    >>> open_fcs("day09.fcs")  # doctest: +SKIP
-    EventTable(...)
     """
     path, numbered = split_data_set(path)
     wanted = numbered if data_set is None else data_set

@@ -7,7 +7,7 @@ exactly. Each rule below names the file that taught it; the files are public (Fl
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from cytocar.errors import ReadError
@@ -191,7 +191,8 @@ def locate_data(question: Question) -> Place:
        ``int-10000_events_random.fcs``. Where both fit at different places (BD Accuri), the one that ends with the
        file, else HEADER.
     2. The declared bits are tried first, then values stored in the next wider word (10 bits in 16).
-    3. Without ``$TOT`` (optional in FCS 2.0) the length of DATA gives the number of events, if it divides evenly.
+    3. Without ``$TOT`` (optional in FCS 2.0) the length of DATA gives the number of events, if it divides evenly and
+       HEADER and TEXT do not contradict each other.
     4. DATA that is longer by less than a disk block (512 bytes), and by no whole number of events, is padded. HEADER
        and TEXT must agree on it, and TEXT must not describe more channels than ``$PAR`` counts.
     5. DATA whose end cannot be is accepted where ``$TOT`` events end exactly with the file (or its CRC): an end equal
@@ -255,12 +256,17 @@ def _nearly(question: Question, events: int) -> Place | None:
 
 
 def _by_length(question: Question) -> Place | None:
-    for place in question.claims:
-        for layout, event_bytes in enumerate(question.sizes):
-            events, surplus = divmod(place.length, event_bytes)
-            if surplus <= 1 and question.fits(place.first, events * event_bytes):
-                said = () if events == 0 and question.declared_events == 0 else (_no_total(question, events),)
-                return Place(place.first, events, layout, (*said, *_said(question, place)))
+    for layout, event_bytes in enumerate(question.sizes):
+        counted = [
+            Place(place.first, place.length // event_bytes, layout, _said(question, place))
+            for place in question.claims
+            if place.length % event_bytes <= 1 and question.fits(place.first, place.length // event_bytes * event_bytes)
+        ]
+        if len({(place.first, place.n_events) for place in counted}) == 1:  # two answers are none
+            found = counted[0]
+            silent = found.n_events == 0 and question.declared_events == 0
+            said = () if silent else (_no_total(question, found.n_events),)
+            return replace(found, findings=(*said, *found.findings))
     return None
 
 

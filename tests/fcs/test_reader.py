@@ -89,6 +89,24 @@ def test_where_two_places_fit_the_one_that_ends_with_the_file_is_read(tmp_path: 
     assert open_fcs(file.write(tmp_path / "a.fcs")).column("C1").tolist() == [1, 3]
 
 
+def test_without_a_total_the_length_of_data_counts(tmp_path: Path) -> None:
+    path = floats([[1, 2], [3, 4]], version="FCS2.0", keywords={"$TOT": None}).write(tmp_path / "a.fcs")
+    assert open_fcs(path).n_events == 2
+    assert "W204" in codes(path)
+
+
+def test_without_a_total_two_lengths_are_no_answer(tmp_path: Path) -> None:
+    path = floats([[1, 2], [3, 4]], text_data=(2048, 2055), keywords={"$TOT": None}).write(tmp_path / "a.fcs")
+    assert refusal(path) == "E019"
+
+
+def test_a_file_without_events_opens_and_says_so(tmp_path: Path) -> None:
+    path = floats(np.empty((0, 2)), header_data=(0, 0), text_data=(0, 0)).write(tmp_path / "a.fcs")
+    assert open_fcs(path).n_events == 0
+    assert open_fcs(path).column("C1").shape == (0,)
+    assert codes(path) == ["W213"]
+
+
 def test_a_total_that_fits_no_place_is_refused(tmp_path: Path) -> None:
     path = floats([[1, 2], [3, 4]], total=3).write(tmp_path / "a.fcs")
     assert refusal(path) == "E019"
