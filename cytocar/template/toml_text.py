@@ -30,7 +30,8 @@ def to_toml(template: Template, *, comments: Iterable[str] = ()) -> str:
     lines += _table("compensation", compensation)
     for name, matrix in matrices.items():
         lines += _table(f"compensation.matrices.{_key(name)}", matrix)
-    lines += _table("scales", said.get("scales", {}))
+    # Every parameter of a scale is written out: nobody should have to know the defaults to read an axis.
+    lines += _table("scales", {name: scale.model_dump(exclude_none=True) for name, scale in template.scales.items()})
     for population in said["populations"]:
         lines += _table("populations", population, array=True)
     for key, section in said.items():

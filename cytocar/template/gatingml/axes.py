@@ -111,14 +111,10 @@ class PanelBuilder:
         return self._transformations[key]
 
     def _free_name(self, key: _Key) -> str:
-        how = [] if key.compensation == FROM_FILE else [key.compensation]
-        scale = [key.transformation] if key.transformation else []
-        candidates = [
-            key.name,
-            " ".join([key.name, *scale]),
-            " ".join([key.name, *how]),
-            " ".join([key.name, *how, *scale]),
-        ]
+        """Return the shortest name that tells an axis from the others: channel, scale, compensation."""
+        compensation = "compensated" if key.compensation == FROM_FILE else key.compensation
+        scale = f" {key.transformation}" if key.transformation else ""
+        candidates = (key.name, f"{key.name}{scale}", f"{key.name} {compensation}{scale}")
         numbered = (f"{key.name} {number}" for number in range(2, len(self._markers) + 4))
         taken = {*self._markers, "default"}
         return next(name for name in (*candidates, *numbered) if name not in taken)
