@@ -18,6 +18,7 @@ def main() -> None:
         table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
     if wanted.only in (None, "gates"):
         table(gates.HEAD, gates.rows(max(1, wanted.tubes // 24)))
+        table(car.HEAD, (row.cells() for row in gates.car_rows(max(1, wanted.tubes // 3))))
     if wanted.only in (None, "spikes"):
         table(car.HEAD, (row.cells() for row in spikes.rows(wanted.tubes)))
 

@@ -7,13 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.validity.tubes import Bools, Drawn, Tube, draw
-from cytocar.gates.decision import Source
+from benchmarks.validity.car import Measured, Row
+from benchmarks.validity.tubes import Bools, Drawn, Floats, Tube, draw
+from cytocar.background import net_share
+from cytocar.gates.decision import ReferenceEvents, Source
 from cytocar.gates.populations import Populations
 from cytocar.gates.tree import walk
 from cytocar.template.load import load_template
+from cytocar.template.model import Template
 
-CD4, CD8, BLASTS = ("cd4", "cd4_blasts"), ("cd8", "cd8_dim_cd3", "cd8_blasts"), ("cd4_blasts", "cd8_blasts")
+CD4, CD8 = ("cd4", "cd4_blasts", "cd4_car"), ("cd8", "cd8_dim_cd3", "cd8_blasts", "cd8_car")
+CAR, BLASTS = ("cd4_car", "cd8_car"), ("cd4_blasts", "cd8_blasts", "cd4_car", "cd8_car")
 T_CELLS = (*CD4, *CD8)
 HEAD = (
     "tube",
@@ -62,6 +66,38 @@ def rows(tubes: int) -> Iterator[tuple[str, ...]]:
             lines.append(_measured(drawn, found))
             flags |= _flags(found)
         yield (name, *(_share(values) for values in zip(*lines, strict=True)), " ".join(sorted(flags)))
+
+
+def car_rows(tubes: int) -> Iterator[Row]:
+    """Yield lines like those of ``car``, for whole tubes: the CAR gate after all others, at three gains in turn.
+
+    The baseline has other proportions, no blasts, and its own gain of 1.
+    """
+    template = load_template("cart-cd19fc")
+    baseline = Tube(
+        t_cells=60_000, blast_share=0.0, missing=frozenset({"beads", "monocytes", "granulocytes", "debris"})
+    )
+    for percent in (0.0, 0.1, 1.0, 10.0, 40.0):
+        measured = []
+        for number in range(tubes):
+            random = np.random.default_rng((99, number))
+            control = walk(draw(baseline, random).events, template).values("t_cells", "CAR")
+            tube = Tube(t_cells=50_000, car_share=percent / 100, blast_share=0.2, gain=(0.8, 1.0, 1.2)[number % 3])
+            measured.append(_car(draw(tube, random), control, template))
+        yield Row(f"whole tubes, {percent:g} %", measured)
+
+
+def _car(drawn: Drawn, control: Floats, template: Template) -> Measured:
+    reference = ReferenceEvents("baseline", "baseline", "t_cells", {"CAR": control})
+    found = walk(drawn.events, template, references={"t_cells": [reference]})
+    true = 100 * np.count_nonzero(drawn.is_one_of(*CAR)) / np.count_nonzero(drawn.is_one_of(*T_CELLS))
+    events, of_events = found["car_t"].events, found["t_cells"].events
+    net = net_share(events, of_events, found.backgrounds.get("car_t"), assumed_percent=0.05, seed=1).net
+    assert net.value is not None
+    assert net.low is not None
+    assert net.high is not None
+    fell_back = "car_t" not in found.backgrounds
+    return Measured(float(true), 100 * events / of_events, net.value, net.low, net.high, fell_back)
 
 
 def _measured(drawn: Drawn, found: Populations) -> tuple[float | None, ...]:

@@ -44,12 +44,19 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Tube:
-    """What is in a tube and what drifts. Shares are of the T cells; ``missing`` names kinds that are absent."""
+    """What is in a tube and what drifts. Shares are of the T cells; ``missing`` names kinds that are absent.
+
+    CAR+ cells are as bright as ``stain_index`` says, with a log10 SD of 0.35; ``sticky_share`` of the other T cells
+    hold some of the reagent.
+    """
 
     t_cells: int = 24_000
     blast_share: float = 0.05
     blast_size: float = 1.2
     dim_cd3_share: float = 0.0
+    car_share: float = 0.0
+    stain_index: float = 8.0
+    sticky_share: float = 0.0002
     gain: float = 1.0
     scatter_gain: float = 1.0
     bead_shift: float = 1.0
@@ -60,9 +67,10 @@ class Tube:
     def kinds(self) -> dict[str, Kind]:
         """Return the kinds of events of the tube by name."""
         blasts = int(self.t_cells * self.blast_share)
-        resting = self.t_cells - blasts
+        car = round(self.t_cells * self.car_share)
+        resting = self.t_cells - blasts - car
         cd3, dim = 5200.0, 2600.0
-        size = self.blast_size
+        size, bright = self.blast_size, 2 * self.stain_index * DIM_SPREAD
         blast = {"CD45": 11_000, "CD3": cd3 * (0.55 if self.dim_cd3_share else 0.8), "CD2": 4500}
         rest = {"CD45": 12_500, "CD3": cd3, "CD2": 3500}
         dim_cd8 = int(0.45 * resting * self.dim_cd3_share)
@@ -73,6 +81,10 @@ class Tube:
             "cd4_blasts": Kind(blasts // 2, 95e3 * size, 37e3 * (2 * size - 1), {**blast, "CD4": 3400}, 0.16),
             "cd8_blasts": Kind(
                 blasts - blasts // 2, 95e3 * size, 37e3 * (2 * size - 1), {**blast, "CD8": 17_000}, 0.16
+            ),
+            "cd4_car": Kind(car // 3, 95e3 * size, 37e3 * (2 * size - 1), {**blast, "CD4": 3400, "CAR": bright}, 0.16),
+            "cd8_car": Kind(
+                car - car // 3, 95e3 * size, 37e3 * (2 * size - 1), {**blast, "CD8": 17_000, "CAR": bright}
             ),
             "nk": Kind(self.t_cells // 6, 99e3, 41e3, {"CD45": 13_000, "CD56": 3500, "CD2": 2000, "CD8": 500}),
             "b": Kind(self.t_cells // 8, 90e3, 35e3, {"CD45": 9500}),
@@ -129,7 +141,11 @@ def _cells(kind: Kind, tube: Tube, random: np.random.Generator) -> dict[str, Flo
     for marker, detector in STAINS.items():
         signal = random.normal(60, DIM_SPREAD, n)
         if marker in kind.stains:
-            signal += kind.stains[marker] * np.exp(0.22 * random.standard_t(tube.tails, n))
+            spread = 0.8 * random.normal(size=n) if marker == "CAR" else 0.22 * random.standard_t(tube.tails, n)
+            signal += kind.stains[marker] * np.exp(spread)
+        if marker == "CAR" and "CD3" in kind.stains and marker not in kind.stains:
+            sticky = random.random(n) < tube.sticky_share
+            signal[sticky] += random.gamma(1.5, 700, int(sticky.sum()))
         columns[detector] = tube.gain * signal
     return columns
 
