@@ -32,6 +32,9 @@ SMALLEST_STAIN_INDEX = 3.0
 USUAL_BETWEEN_CV = 0.25
 REFERENCES_FOR_CV = 5
 ALIGNMENTS = 2
+UNSEEN = Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=0.88, sensitivity_sd=0.15)
+"""Positives that do not stand out: what a stain index of 6 to 12 leaves above such a threshold, with its range. To
+describe them from a handful of events would add noise to tubes that have none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +210,7 @@ def _described(
     """Return the placed gate with its background, its sensitivity, and the comparison with the fallback."""
     threshold = choice.threshold
     bright = values[values >= threshold]
-    positives = _positives(values, pool, threshold)
+    positives = _positives(values, pool, threshold) if choice.resolved else UNSEEN
     center, spread = _center_and_spread(pool.values)
     stain_index = (positives.median - center) / (2 * spread) if choice.resolved else None
     if stain_index is not None and stain_index < SMALLEST_STAIN_INDEX:
