@@ -188,18 +188,19 @@ def _says_nothing(words: tuple[str, ...], *, last: bool = False) -> bool:
 
 
 _NUMBERED = re.compile(
-    r"(bv|buv|bb|by|bylm|ryg|rb|ry|r|v|bl|brilliantviolet|brilliantultraviolet|brilliantblue|realblue|realyellow"
-    r"|af|ax|alexa|alexafluor|ef|efluor|superbright|sb|qdot|qd|cf|dylight|nova\w+|novafluor\w+|spark\w+|kiravia\w*"
-    r"|starbright\w+|vio|viogreen|vioblue|viobright|percpvio|percpef|percpefluor|pevio|apcvio|pecf|peefluor|apcefluor"
-    r"|apcr|apcfire|pefire|pedazzle|pacificblue|pb|nir|zombie\w+|ivd|dl|hilyte|atto|mitotracker\w*|krome|snv|snb)\d{2,3}"
+    r"(|a|af|alexa|alexafluor|apcalexafluor|apcefluor|apcfire|apcr|apcvio|atto|ax|bb|bl|brilliantblue|brilliantultraviolet"
+    r"|brilliantviolet|buv|bv|by|byg|bylm|cf|cfluor\w*|dl|dylight|ef|efluor|fvs|hilyte|ivd|kiravia\w*|krome|mitotracker\w*"
+    r"|nir|nova\w+|pacificblue|pb|pecf|pedazzle|peefluor|pefire|percpef|percpefluor|percpvio|pevio|qd|qdot|r|rb|realblue"
+    r"|realyellow|ry|ryg|sb|snb|snv|spark\w+|starbright\w+|superbright|v|vio|vioblue|viobright|viogreen|zombie\w+)"
+    r"\d{2,3}[cm]?"
 )
 _NAMES = """
 fitc pe apc percp ecd cy3 cy5 cy55 cy7 pecy5 pecy55 pecy7 pecyanine5 pecyanine7 apccy7 apccyanine7 apch7 percpcy55
 percpcyanine55 percpcy5 pc5 pc55 pc7 petr petxred petexasred texasred txred pacblue pacificblue pacblu pacificorange
-pacorange paco pb po krome kromeorange ko amcyan amcy cascadeblue cascadeyellow aqua violet nearir green red blue yellow
-dapi pi propidium propidiumiodide 7aad draq7 draq5 sytox topro3 ghostdye ghost zombie ecfp gfp egfp yfp eyfp mcherry
-tdtomato dsred viogreen vioblue viobright vioviolet pevio percpvio apcvio supernova dye fixable stain viability viable
-livedead live dead ld lived amine area height width yg
+pacorange paco pb po krome kromeorange ko amcyan amcy cascadeblue cascadeyellow aqua violet nearir green red blue
+yellow dapi pi propidium propidiumiodide 7aad draq7 draq5 sytox topro3 ghostdye ghost zombie ecfp gfp egfp yfp eyfp
+mcherry tdtomato dsred bd viogreen vioblue viobright vioviolet pevio percpvio apcvio supernova dye fixable stain
+viability viable livedead live dead ld lived amine area height width yg horizon kro rpe nir uv
 """
 _NAMED = frozenset(_NAMES.split())
 

@@ -54,6 +54,14 @@ def _marker(*aliases: str, detectors: tuple[str, ...] = ()) -> Marker:
         ("CD3", "Comp-CD3"),
         ("CD3", "<CD3>"),
         ("TCR Va7", "PE - TCR Va7"),
+        ("CD45", "CD45 V500-C"),
+        ("CD4", "CD4 BD Horizon V450"),
+        ("CD3", "CD3 APC-A750"),
+        ("CD8", "CD8 PerCP-Vio700"),
+        ("viability", "Fixable Viability Dye eFluor 780"),
+        ("viability", "Ghost Dye Red 780 viability"),
+        ("Zombie", "Zombie NIR"),
+        ("CD27", "CD27 Brilliant Violet 421-A"),
     ],
 )
 def test_an_alias_matches_a_label_whatever_fluorochrome_stands_beside_it(alias: str, label: str) -> None:
@@ -76,6 +84,11 @@ def test_an_alias_matches_a_label_whatever_fluorochrome_stands_beside_it(alias: 
         ("CAR", "CD19 CAR"),
         ("PE", "CD19-Fc PE"),
         ("FITC", "CD3 FITC"),
+        ("CD3", "CD3 CD19"),
+        ("CD3", "TCR CD3e"),
+        ("IL-17", "IL-17F"),
+        ("HLA", "HLA-DR"),
+        ("CCR7", "CCR7/CD45RA"),
     ],
 )
 def test_an_alias_does_not_match_another_marker(alias: str, label: str) -> None:
