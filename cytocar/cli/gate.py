@@ -109,6 +109,8 @@ def command(
     )
     collected = with_controls(collect(inputs or [], sheet=sheet, given=given), controls or [])
     plan = make_plan(collected, template=template, markers=settled_markers(marker or []))
+    for loaded in plan.templates.values():
+        screen.show_losses(loaded.losses)
     if collected.unlisted:
         names = ", ".join(file.name for file in collected.unlisted[:3])
         screen.say(f"note: {len(collected.unlisted)} FCS files beside the sheet are not in it: {names}, ...")

@@ -67,6 +67,12 @@ def _notes(error: BaseException) -> Sequence[str]:
     return getattr(error, "__notes__", ())
 
 
+def show_losses(losses: Sequence[str]) -> None:
+    """Write what an import of gates could not keep."""
+    for loss in losses:
+        show_problem("warning", "W270", f"not kept: {loss}")
+
+
 def show_problem(  # each part of a problem is a line of its own
     level: str, code: str, message: str, *, where: str = "", hint: str = "", notes: Sequence[str] = ()
 ) -> None:

@@ -115,6 +115,7 @@ def validate(
     from cytocar.template.load import read_template
 
     loaded = read_template(name)
+    screen.show_losses(loaded.losses)
     template = loaded.template
     count = f"{len(template.populations)} populations, {len(template.panel)} markers"
     sys.stdout.write(f"{loaded.path.name}: valid; {count}; {loaded.status}; sha256 {loaded.sha256}\n")

@@ -41,8 +41,7 @@ def import_gates(
     if sample is not None and kind != ".wsp":
         raise UsageError("--sample is for workspaces (.wsp)", code="E111", hint="leave it out")
     imported = import_workspace(file, sample=sample) if kind == ".wsp" else import_gatingml(file)
-    for loss in imported.losses:
-        screen.show_problem("warning", "W270", f"not kept: {loss}")
+    screen.show_losses(imported.losses)
     text = to_toml(imported.template, comments=[f"Imported from {file.name}"])
     _write(text.encode("utf-8"), out, ".toml", force=force)
 

@@ -25,12 +25,13 @@ MAXIMUM_BYTES = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class LoadedTemplate:
-    """A template, where it came from, the hash of what it says, and whether it is locked."""
+    """A template, where it came from, the hash of what it says, whether it is locked, and what an import lost."""
 
     template: Template
     path: Path
     sha256: str
     status: LockStatus
+    losses: tuple[str, ...] = ()
 
 
 def load_template(name_or_path: str | Path) -> Template:
@@ -57,12 +58,14 @@ def read_template(name_or_path: str | Path, *, check_lock: bool = True) -> Loade
     ``check_lock=False`` takes a changed locked template for a draft: for looking at it, comparing it, locking it anew.
     """
     path = template_path(name_or_path)
+    losses: tuple[str, ...] = ()
     if path.suffix.lower() == ".xml":
-        template = import_gatingml(path).template
+        imported = import_gatingml(path)
+        template, losses = imported.template, imported.losses
     else:
         template = parse_template(_read_text(path), source=path.name, folder=path.parent)
     status = lock_status(template, path) if check_lock else LockStatus.DRAFT
-    return LoadedTemplate(template=template, path=path, sha256=template_sha256(template), status=status)
+    return LoadedTemplate(template, path, template_sha256(template), status, losses)
 
 
 # ---------------------------------------------------------------- names and paths

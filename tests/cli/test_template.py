@@ -96,6 +96,8 @@ def test_what_was_edited_elsewhere_is_listed(cytocar: Cytocar, tubes: Path, tmp_
     assert imported.returncode == 0
     assert "warning[W270]: not kept: " in imported.stderr
     assert "edited elsewhere" in imported.stderr
+    gated = cytocar("gate", tubes / "day9.fcs", "-t", document)
+    assert "warning[W270]: not kept: " in gated.stderr
 
 
 def test_gates_of_a_document_gate_a_file(cytocar: Cytocar, tubes: Path, tmp_path: Path) -> None:
