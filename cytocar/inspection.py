@@ -29,7 +29,7 @@ from cytocar.fcs.keywords import (
     time_step_seconds,
     well,
 )
-from cytocar.fcs.reader import list_data_sets, open_fcs
+from cytocar.fcs.reader import list_data_sets, open_fcs, split_data_set
 from cytocar.findings import Outcome
 from cytocar.panel import resolve
 from cytocar.template.load import bundled_templates, load_template
@@ -130,8 +130,8 @@ def inspect_file(path: str | Path, *, sums: bool = False, second_reader: bool = 
     UsageError
         If the second reader is not installed (E026).
     """
-    tables = list_data_sets(path)
-    if len(tables) > 1:
+    tables = list_data_sets(path, readable_only=True)
+    if split_data_set(path)[1] is None:
         chosen = open_fcs(path)  # says why it is this one, and what the others are
         tables = tuple(chosen if table.data_set == chosen.data_set else table for table in tables)
     return tuple(report_on(events, sums=sums, second_reader=second_reader) for events in tables)

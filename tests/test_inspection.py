@@ -43,6 +43,14 @@ def test_sums_are_of_linear_values_and_of_stored_ones(tmp_path: Path) -> None:
     assert [repair.code for repair in report.repairs] == []
 
 
+def test_a_data_set_that_cannot_be_read_is_a_warning_of_the_one_that_can(tmp_path: Path) -> None:
+    first = floats([[1, 2]], keywords={"$NEXTDATA": "2064"}).build()
+    path = tmp_path / "a.fcs"
+    path.write_bytes(first + floats([[1, 2]], keywords={"$MODE": "U"}).build())
+    (report,) = inspect_file(path)
+    assert [warning.code for warning in report.warnings] == ["W216"]
+
+
 def test_what_json_cannot_write_is_null(tmp_path: Path) -> None:
     path = floats([[np.nan, 1], [np.inf, 2]]).write(tmp_path / "a.fcs")
     (report,) = inspect_file(path, sums=True)

@@ -39,14 +39,14 @@ def open_fcs(path: str | Path, *, data_set: int | None = None) -> EventTable:
     Raises
     ------
     ReadError
-        If the file cannot be read correctly (E010 to E022).
+        If the file cannot be read correctly (E010 to E022), or was cut short in any data set.
     """
     path, numbered = split_data_set(path)
     wanted = numbered if data_set is None else data_set
     with _opened(path) as (handle, size):
         if wanted is not None:
             return _table(path, _numbered(handle, wanted), size)
-        return _chosen([_table(path, found, size) for found in read_data_sets(handle)])
+        return _chosen(*_tables(path, handle, size))
 
 
 def samples_in(path: str | Path) -> tuple[int | None, ...]:
@@ -79,11 +79,22 @@ def samples_in(path: str | Path) -> tuple[int | None, ...]:
     return tuple(sorted([*(each.finest.data_set for each in acquisitions), *broken]))
 
 
-def list_data_sets(path: str | Path) -> tuple[EventTable, ...]:
-    """Return every data set of a file as a table, whatever they hold."""
+def list_data_sets(path: str | Path, *, readable_only: bool = False) -> tuple[EventTable, ...]:
+    """Return every data set of a file as a table, whatever they hold.
+
+    Raises
+    ------
+    ReadError
+        If one of them cannot be read; with ``readable_only`` if none can.
+    """
     path, numbered = split_data_set(path)
+    if numbered is not None:
+        return (open_fcs(path, data_set=numbered),)
     with _opened(path) as (handle, size):
-        return tuple(_table(path, found, size) for found in read_data_sets(handle) if numbered in (None, found.number))
+        tables, broken = _tables(path, handle, size, strict=False)
+    if broken and not (readable_only and tables):
+        raise next(iter(broken.values()))
+    return tuple(tables)
 
 
 def split_data_set(path: str | Path) -> tuple[Path, int | None]:
@@ -131,7 +142,30 @@ def _numbered(handle: BinaryIO, wanted: int) -> DataSet:
     )
 
 
-def _chosen(tables: list[EventTable]) -> EventTable:
+CUT_SHORT = "E018"
+
+
+def _tables(
+    path: Path, handle: BinaryIO, size: int, *, strict: bool = True
+) -> tuple[list[EventTable], dict[int, ReadError]]:
+    """Return the data sets that can be read, and by their numbers those that cannot.
+
+    With ``strict``, a file without a readable data set, or one that was cut short in any of them, is an error.
+    """
+    tables: list[EventTable] = []
+    broken: dict[int, ReadError] = {}
+    for found in read_data_sets(handle):
+        try:
+            tables.append(_table(path, found, size))
+        except ReadError as error:
+            broken[found.number] = error
+    for refusal in broken.values():
+        if strict and (not tables or refusal.code == CUT_SHORT):
+            raise refusal
+    return tables, broken
+
+
+def _chosen(tables: list[EventTable], broken: dict[int, ReadError]) -> EventTable:
     """Return the table of the first acquisition at its finest, and say what else the file holds."""
     first, *more = group_acquisitions(tables)
     findings = []
@@ -143,6 +177,9 @@ def _chosen(tables: list[EventTable]) -> EventTable:
         said = f"the file holds {len(more) + 1} acquisitions, this is the first; the others are data sets"
         others = ", ".join(str(each.finest.data_set) for each in more)
         findings.append(Finding("read", "W207", Outcome.REVIEW, f"{said} {others}"))
+    for number, error in broken.items():
+        said = f"data set {number} of the file cannot be read ({error.code}: {error.message})"
+        findings.append(Finding("read", "W216", Outcome.REVIEW, said))
     return first.finest.with_findings(*findings)
 
 

@@ -66,14 +66,16 @@ def parse_text(segment: bytes, *, delimiter: bytes | None = None) -> Text:
     encoding = _encoding(segment, mark)
     pairs, rest = split_pairs(segment, mark)
     keywords: dict[str, str] = {}
+    strange = 0
     for pair in pairs:
         key = segment[pair.key].decode(encoding).strip(_BLANK).upper()
         if len(key) > MAXIMUM_KEY or not key.isprintable():
-            raise _unreadable(f"TEXT holds a key that is no text (after {len(keywords):,} keywords)")
+            strange += 1
+            continue
         keywords[key] = segment[pair.value].replace(mark + mark, mark).decode(encoding).strip(_BLANK)
-    if not keywords:
-        raise _unreadable("TEXT holds no keyword")
-    repairs = []
+    if strange >= len(keywords):
+        raise _unreadable("TEXT holds no keywords" if not strange else f"{strange:,} keys of TEXT are no text")
+    repairs = [f"{strange:,} keys of TEXT are no text and left out"] if strange else []
     if segment[rest].strip(_BLANK.encode()):
         repairs.append("TEXT ends with a key without a value, which is left out")
     if any(pair.value.start == pair.value.stop for pair in pairs):

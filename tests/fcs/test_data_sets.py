@@ -71,13 +71,24 @@ def test_a_file_whose_own_name_ends_like_a_data_set_opens(tmp_path: Path) -> Non
     assert open_fcs(path).n_events == 1
 
 
-def test_a_broken_data_set_is_refused_by_its_number_and_the_others_open(tmp_path: Path) -> None:
-    path = chain(tmp_path / "a.fcs", floats([[1, 2]]), floats([[3, 4]], total=7))
+@pytest.mark.parametrize(("keywords", "code"), [({"$MODE": "U"}, "E017"), ({"$TOT": "7"}, "E019")])
+def test_a_broken_data_set_is_refused_by_its_number_and_the_others_open(
+    tmp_path: Path, keywords: dict[str, str | None], code: str
+) -> None:
+    path = chain(tmp_path / "a.fcs", floats([[1, 2]]), floats([[3, 4]], keywords=keywords))
     assert samples_in(path) == (1, 2)
-    assert open_fcs(f"{path}#1").n_events == 1
+    assert [finding.code for finding in open_fcs(path).findings] == ["W216"]
+    with pytest.raises(ReadError) as caught:
+        open_fcs(f"{path}#2")
+    assert caught.value.code == code
+
+
+def test_a_file_cut_short_in_its_second_data_set_is_refused(tmp_path: Path) -> None:
+    path = chain(tmp_path / "a.fcs", floats([[1, 2]]), floats([[3, 4], [5, 6]]))
+    path.write_bytes(path.read_bytes()[:-16])
     with pytest.raises(ReadError) as caught:
         open_fcs(path)
-    assert "data set 2" in " ".join(caught.value.__notes__)
+    assert caught.value.code == "E018"
 
 
 def test_an_offset_that_leads_nowhere_does_not_make_a_data_set(tmp_path: Path) -> None:

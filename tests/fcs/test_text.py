@@ -89,6 +89,12 @@ def test_text_that_runs_into_data_gives_data_back_its_first_bytes(tmp_path: Path
     assert open_fcs(path).column("C1").tolist() == [1, 3]
 
 
+def test_keys_that_are_no_text_are_left_out_where_the_others_are() -> None:
+    text = parse_text(b"/$PAR/2/a\nb\x01c/x/$TOT/1/$CYT/LSRII/")
+    assert text.keywords == {"$PAR": "2", "$TOT": "1", "$CYT": "LSRII"}
+    assert len(text.repairs) == 1
+
+
 def test_what_flowio_reads_otherwise_is_said(tmp_path: Path) -> None:
     path = floats([[1, 2]], delimiter="+", keywords={"$TOT": "1"}).write(tmp_path / "a.fcs")
     assert [finding.code for finding in open_fcs(path).findings] == ["W201"]
