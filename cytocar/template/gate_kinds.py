@@ -344,7 +344,8 @@ class ClusterGate(GateBase):
     The cluster's centre may lie up to a factor ``within`` from ``near`` on either axis; the fallback is everything
     within that factor of ``near``. ``core`` names markers whose bright events mark the heart of the cluster, each
     with the window of the valley that parts bright from dim: ``core = { CD3 = [400, 5000] }`` finds lymphocytes, large
-    activated ones too, around their T cells. Without ``core`` the cluster is one tight spot, as beads are.
+    activated ones too, around their T cells. Without ``core`` the cluster is one tight spot, as
+    beads are, with pairs of beads at twice its signals.
     """
 
     kind: Literal["cluster"]

@@ -1,4 +1,4 @@
-"""The ``cluster`` gate: counting beads (one tight spot), or lymphocytes around the T cells among them (``core``).
+"""The ``cluster`` gate: counting beads (a tight spot, and pairs of them), or lymphocytes around T cells (``core``).
 
 Both are found on ln axes near the place that the template names, and drawn as a polygon. Too few events, or a centre
 too far away: everything within the template's factor of its place, and a flag.
@@ -24,6 +24,7 @@ DISTANCE_SQUARE = 13.8
 """Squared Mahalanobis distance: the 99.9 % quantile of chi-square with 2 degrees of freedom."""
 REWEIGHTS = 5
 LARGEST_BEAD_CV = 0.10
+LARGEST_PAIR_PERCENT = 3.0
 MIXTURE_EVENTS, EM_ROUNDS = 5000, 25
 SMALLEST_SECOND_SHARE, FEWEST_SECOND = 0.01, 30
 MIDDLE = 4.6
@@ -73,18 +74,18 @@ def fit(
     near, within = np.log(np.asarray(gate.near)), float(np.log(gate.within))
     fallback = (Ellipse(near, np.eye(2) * within**2, 1.0),)
     flags: list[str] = []
-    found: tuple[Ellipse, ...] = ()
     if gate.core:
         core, others = _core(gate, columns, scales=scales, ranges=ranges, seed=seed, flags=flags)
         points, others = (cloud[_around(cloud, near, 2 * within)] for cloud in (core, others))
-        if len(points) >= FEWEST_EVENTS:
-            found = _mixed(points, others)
+        found = _mixed(points, others) if len(points) >= FEWEST_EVENTS else ()
     else:
         points = _box(gate, columns)
-        if len(points) >= FEWEST_EVENTS:
-            found = _spot(points)
+        found = _spot(points) if len(points) >= FEWEST_EVENTS else ()
     flags.extend(_doubts(found, len(points), near, within, tight=not gate.core))
-    placed = found if found and "CLUSTER_OUT_OF_WINDOW" not in flags else fallback
+    if "CLUSTER_OUT_OF_WINDOW" in flags:
+        found = ()
+    beads = bool(found) and not gate.core and "WIDE_CLUSTER" not in flags
+    placed = (*found, _pairs_of(found[0])) if beads else found or fallback
     kept, kept_by_fallback = (int(np.count_nonzero(_inside(region, points))) for region in (placed, fallback))
     if differs(kept, kept_by_fallback):
         flags.append("DIFFERS_FROM_FIXED")
@@ -94,7 +95,7 @@ def fit(
             kind=gate.kind,
             parameter=f"center_{axis}",
             value=float(np.exp(center)),
-            source=Source.FALLBACK if placed is fallback else Source.CLUSTER,
+            source=Source.CLUSTER if found else Source.FALLBACK,
             window=(middle / gate.within, middle * gate.within),
             events=len(points),
             fallback=middle,
@@ -104,9 +105,38 @@ def fit(
         )
         for axis, center, middle in zip((gate.x, gate.y), placed[0].center, gate.near, strict=True)
     )
-    corners = _hull(np.concatenate([ellipse.edge() for ellipse in placed]))
-    vertices = tuple((float(x), float(y)) for x, y in np.exp(corners))
-    return Fitted(PolygonGate(kind="polygon", x=gate.x, y=gate.y, vertices=vertices), decisions)
+    if beads:
+        decisions += (_pair_decision(population, gate, columns, *placed),)
+    return Fitted(_polygon(gate, placed), decisions)
+
+
+def _polygon(gate: ClusterGate, ellipses: Sequence[Ellipse]) -> PolygonGate:
+    """Return the convex hull of ellipses, in data units."""
+    corners = np.exp(_hull(np.concatenate([ellipse.edge() for ellipse in ellipses])))
+    return PolygonGate(kind="polygon", x=gate.x, y=gate.y, vertices=tuple((float(x), float(y)) for x, y in corners))
+
+
+def _pairs_of(single: Ellipse) -> Ellipse:
+    """Return where two beads stuck together lie: at twice the signal on both axes, with some room."""
+    return replace(single, center=single.center + np.log(2), distance_square=1.5 * DISTANCE_SQUARE)
+
+
+def _pair_decision(
+    population: str, gate: ClusterGate, columns: Mapping[str, Floats], single: Ellipse, pair: Ellipse
+) -> Decision:
+    """Return the share of pairs among single beads and pairs, percent, flagged from 3 % on.
+
+    A pair is one event in the gate and two beads in the tube, so the count of cells is too high by that share.
+    """
+    x, y = np.exp(single.center)
+    bright = np.flatnonzero((columns[gate.x] > x / 2) & (columns[gate.y] > y / 2))
+    points = _logs(columns[gate.x][bright], columns[gate.y][bright])
+    singles, doubles = int(np.count_nonzero(single.inside(points))), int(np.count_nonzero(pair.inside(points)))
+    percent = 100 * doubles / max(1, singles + doubles)
+    flags = ("BEAD_DOUBLETS",) if percent >= LARGEST_PAIR_PERCENT else ()
+    return Decision(
+        population, gate.kind, "pairs_percent", percent, Source.CLUSTER, events=singles + doubles, flags=flags
+    )
 
 
 def _doubts(found: tuple[Ellipse, ...], events: int, near: Floats, within: float, *, tight: bool) -> list[str]:

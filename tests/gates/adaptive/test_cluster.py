@@ -40,6 +40,16 @@ def test_beads_are_found_when_their_centre_moves(moved: float, n: int) -> None:
     assert fitted.decisions[0].source is Source.CLUSTER
 
 
+@pytest.mark.parametrize(("pairs", "flagged"), [(50, False), (1000, True)])
+def test_pairs_of_beads_stay_in_and_are_flagged_when_many(pairs: int, flagged: bool) -> None:
+    single, double = spot((60_000, 60_000), (0.05, 0.05), 10_000, 0), spot((120_000, 120_000), (0.04, 0.04), pairs, 1)
+    fitted = find_beads(np.concatenate([single, double]))
+    assert inside(fitted, double).mean() > 0.98
+    decision = fitted.decisions[-1]
+    assert decision.value == pytest.approx(100 * pairs / (10_000 + pairs), rel=0.05)
+    assert ("BEAD_DOUBLETS" in decision.flags) is flagged
+
+
 def test_no_beads_give_the_fallback_and_a_flag() -> None:
     fitted = find_beads(spot((4000, 200), (0.3, 0.5), 20_000, 1))
     assert {decision.source for decision in fitted.decisions} == {Source.FALLBACK}
