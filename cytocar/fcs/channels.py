@@ -147,9 +147,12 @@ def _order_of(significance: tuple[int, ...], width: int) -> tuple[int, ...]:
     ``$BYTEORD`` is given for one word length. Ascending and descending orders hold for every other length too; a mixed
     order such as 3,4,1,2 says how its halves are stored.
     """
-    if significance == tuple(range(len(significance))):
+    ascending = tuple(range(len(significance)))
+    if width == 1:
+        return (0,)
+    if significance == ascending and len(ascending) > 1:
         return tuple(range(width))
-    if significance == tuple(reversed(range(len(significance)))):
+    if significance == ascending[::-1] and len(ascending) > 1:
         return tuple(reversed(range(width)))
     if len(significance) % width == 0:
         first = significance[:width]

@@ -101,6 +101,13 @@ def test_a_mixed_byte_order_says_how_shorter_words_are_stored(tmp_path: Path) ->
         assert open_fcs(path).columns(["C1", "C2"]).tolist() == [[258, 3]]
 
 
+def test_a_byte_order_of_one_byte_says_nothing_about_longer_values(tmp_path: Path) -> None:
+    assert open_fcs(integers([[1, 2]], "<u1", byteord="1").write(tmp_path / "a.fcs")).n_events == 1
+    with pytest.raises(ReadError) as caught:
+        open_fcs(integers([[1, 2]], "<u2", byteord="1").write(tmp_path / "b.fcs"))
+    assert caught.value.code == "E020"
+
+
 def test_a_range_beyond_64_bits_masks_nothing(tmp_path: Path) -> None:
     file = integers([[2**60, 1]], "<u8", keywords={"$P1R": "18446744073709551616"})
     assert open_fcs(file.write(tmp_path / "a.fcs")).column("C1").tolist() == [2.0**60]
