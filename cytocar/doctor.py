@@ -123,9 +123,7 @@ def _golden() -> Examined:
         name = differing[0]
         more = f", and {len(differing) - 1} more columns" if len(differing) > 1 else ""
         return Examined(Health.WRONG, what, f"{name} is {found[name]}, expected {expected.get(name)}{more}")
-    return Examined(
-        Health.OK, what, f"{found['car_per_ul']} CAR-T cells/µL and {len(found) - 1} more numbers as expected"
-    )
+    return Examined(Health.OK, what, f"{found['car_per_ul']} CAR-T cells/µL, and {len(found) - 1} more numbers agree")
 
 
 def golden_row(file: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ from cytocar import __version__
 from cytocar.analysis import Protocol
 from cytocar.audit import Act, Action
 from cytocar.errors import IntegrityError, UsageError
-from cytocar.gates.moved import moved
+from cytocar.gates.moved import movable, moved
 from cytocar.journal import Journal, Manifest, finished_manifest
 from cytocar.parts import from_json, to_json
 from cytocar.plan import RunPlan
@@ -80,9 +80,11 @@ def override(
     protocol = plan.protocols[target.sample_id]
     template = protocol.template
     rows = [row for row in before.decisions if row.population == target.population]
+    fitted = before.gates[target.population]
     if "" in numbers:
-        numbers = _named(numbers, [row.parameter for row in rows if row.value is not None])
-    gate = moved(before.gates[target.population], numbers, decisions=rows, scale_of=template.scale)
+        names = movable(fitted, rows, template.scale)
+        numbers = _named(numbers, [row.parameter for row in rows if row.parameter in names])
+    gate = moved(fitted, numbers, decisions=rows, scale_of=template.scale)
     overrides = {**protocol.overrides, target.population: gate}
     return _carry_out(opened, manifest, plan, _Move(target, overrides, before, inputs), Action.OVERRIDE, reason)
 

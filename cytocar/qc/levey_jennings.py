@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import mean, stdev
 
 from cytocar.delimited import read_delimited
 from cytocar.errors import UsageError
@@ -121,7 +121,7 @@ def _chart(
 
 
 def _target(values: Sequence[float]) -> Target | None:
-    return Target(fmean(values), stdev(values)) if len(values) >= FEWEST_RUNS else None
+    return Target(mean(values), stdev(values)) if len(values) >= FEWEST_RUNS else None
 
 
 def judged(names: Sequence[str], values: Sequence[float], target: Target | None) -> Iterator[Point]:

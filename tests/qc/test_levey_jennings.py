@@ -48,6 +48,11 @@ def test_a_quantity_that_never_varied_is_out_when_it_changes(quantity: Quantity)
     assert chart.points[-1].verdict is Verdict.OUT
 
 
+def test_the_mean_of_equal_values_is_that_value() -> None:
+    (chart,) = charts(runs_of(0.0111992, 0.0111992, 0.0111992))
+    assert {point.verdict for point in chart.points} == {Verdict.OK}
+
+
 def test_a_voltage_is_compared_with_the_first_run() -> None:
     (chart,) = charts(runs_of(450, 470, quantity=Quantity("voltage", "PE-A", "V")))
     assert [point.verdict for point in chart.points] == [Verdict.OK, Verdict.OUT]

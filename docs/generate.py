@@ -1,0 +1,203 @@
+"""Write ``docs/reference``: commands, tables, codes and template keys, from the code. Run it when a test asks for it.
+
+``python docs/generate.py`` from the top folder; ``tests/test_docs.py`` holds the pages equal to what this returns.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from importlib import import_module
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from typer.models import ArgumentInfo, OptionInfo
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+sys.path.insert(0, str(REFERENCE.parents[1]))
+
+from cytocar import course_tables, tables  # noqa: E402 -- the checkout beside this script comes first
+from cytocar.cli.app import VERBS  # noqa: E402
+from cytocar.codes import explanations  # noqa: E402
+from cytocar.qc.levey_jennings import LEVEY_JENNINGS  # noqa: E402
+from cytocar.tables import Column  # noqa: E402
+from cytocar.template.model import Template  # noqa: E402
+from cytocar.template.part import Part  # noqa: E402
+
+_MADE = "<!-- Made by docs/generate.py from the code: change that, not this page. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every page by its file name."""
+    return {
+        "commands.md": _MADE + "".join(_commands()),
+        "tables.md": _MADE + "".join(_tables()),
+        "codes.md": _MADE + "".join(_codes()),
+        "templates.md": _MADE + "".join(_templates()),
+    }
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+# ---------------------------------------------------------------- commands
+
+
+def _commands() -> Iterator[str]:
+    yield "# Commands\n\n"
+    yield "Anywhere in a command: `-q/--quiet`, `-v/--verbose`, `--no-color`; `cytocar --version`.\n\n"
+    yield _table(("command", "does"), [(f"[`cytocar {verb}`](#cytocar-{verb})", does) for verb, does in VERBS.items()])
+    for verb in VERBS:
+        module = import_module(f"cytocar.cli.{verb}")
+        if not hasattr(module, "app"):
+            yield from _command(f"cytocar {verb}", module.command)
+            continue
+        yield f"\n## cytocar {verb}\n\n{VERBS[verb]}\n"
+        for info in module.app.registered_commands:
+            name = info.name or info.callback.__name__.replace("_", "-")
+            yield from _command(f"cytocar {verb} {name}", info.callback, level="###")
+
+
+def _command(name: str, function: Callable[..., None], *, level: str = "##") -> Iterator[str]:
+    yield f"\n{level} {name}\n\n{inspect.getdoc(function) or ''}\n\n"
+    given = [
+        (parameter, *get_args(parameter.annotation)[:2])
+        for parameter in inspect.signature(function, eval_str=True).parameters.values()
+    ]
+    arguments = [_argument(one, info) for one, _, info in given if isinstance(info, ArgumentInfo)]
+    if arguments:
+        yield f"`{name} {' '.join(arguments)}`\n\n"
+    if given:
+        rows = [
+            (
+                f"`{_argument(one, info) if isinstance(info, ArgumentInfo) else _option(one, kind, info)}`",
+                info.help or "",
+            )
+            for one, kind, info in given
+        ]
+        yield _table(("option", "meaning"), rows)
+
+
+def _argument(parameter: inspect.Parameter, info: ArgumentInfo) -> str:
+    shown = (info.metavar or parameter.name.upper()).strip("[]")
+    needed = parameter.default in (inspect.Parameter.empty, ...)
+    return shown if needed else f"[{shown}]"
+
+
+def _option(parameter: inspect.Parameter, kind: Any, info: OptionInfo) -> str:
+    # typer takes the first name of an option for its default, until it builds the command
+    first = (info.default,) if isinstance(info.default, str) and info.default.startswith("-") else ()
+    names = ", ".join([*first, *(info.param_decls or ())]) or f"--{parameter.name.replace('_', '-')}"
+    plain = next(inner for inner in get_args(kind) or (kind,) if inner is not type(None))
+    plain = (get_args(plain) or (plain,))[0]
+    if plain is bool:
+        return names
+    if issubclass(plain, Enum):
+        return f"{names} {info.metavar or '|'.join(str(choice.value) for choice in plain)}"
+    words = {str: "TEXT", int: "NUMBER", float: "NUMBER", Path: "PATH"}
+    return f"{names} {info.metavar or words[plain]}"
+
+
+# ---------------------------------------------------------------- tables
+
+
+def _tables() -> Iterator[str]:
+    yield "# Tables\n\n"
+    yield "UTF-8 without BOM, `,`, `\\n`, `.`, a header, missing = empty, six digits. "
+    yield "Text that a spreadsheet would run as a formula gets a leading `'`.\n"
+    for name, columns in _named_tables().items():
+        yield f"\n## {name}\n\n"
+        rows = [(f"`{column.name}`", column.type, column.unit, column.meaning) for column in columns]
+        yield _table(("column", "type", "unit", "meaning"), rows)
+        if name == "populations.csv":
+            yield "\nThen a column `median_MARKER` for each marker that the template lists under `[report] medians`.\n"
+
+
+def _named_tables() -> dict[str, tuple[Column, ...]]:
+    of_runs = {f"{name}.csv": getattr(tables, name.upper()) for name in ("counts", "populations", "gates", "quality")}
+    of_courses = {
+        f"{name.lower()}.csv": columns
+        for name, columns in vars(course_tables).items()
+        if name.isupper() and isinstance(columns, tuple) and columns and isinstance(columns[0], Column)
+        if not name.startswith("_") and name not in ("COUNTS", "POPULATIONS", "GATES", "QUALITY")
+    }
+    return of_runs | of_courses | {"levey_jennings.csv": LEVEY_JENNINGS}
+
+
+# ---------------------------------------------------------------- codes
+
+
+def _codes() -> Iterator[str]:
+    yield "# Codes\n\nThe same as `cytocar explain CODE`. `E`: an error; `W`: a finding; words: flags of gates.\n"
+    for code, text in explanations().items():
+        yield f"\n## {code}: {text.title}\n\n{text.meaning}\n\n**Cause.** {text.cause}\n\n**Fix.** {text.fix}\n"
+
+
+# ---------------------------------------------------------------- template keys
+
+
+def _templates() -> Iterator[str]:
+    yield "# Template keys\n\nOne TOML file; see [how to write one](../how-to/write-and-lock-a-template.md).\n"
+    for part in _parts(Template):
+        name = part.__name__
+        yield f"\n## {name}\n\n{inspect.cleandoc(part.__doc__ or '')}\n\n"
+        rows = [(f"`{key}`", _type(field.annotation), _default(field)) for key, field in part.model_fields.items()]
+        yield _table(("key", "type", "default"), rows)
+
+
+def _parts(root: type[Part]) -> list[type[Part]]:
+    """Return a declaration and all that it is made of, each once, outer ones first."""
+    found: list[type[Part]] = []
+    waiting: list[type[Part]] = [root]
+    while waiting:
+        part = waiting.pop(0)
+        if part not in found:
+            found.append(part)
+            waiting += [inner for field in part.model_fields.values() for inner in _inside(field.annotation)]
+    return found
+
+
+def _inside(annotation: Any) -> list[type[Part]]:
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return [annotation]
+    return [part for argument in get_args(annotation) for part in _inside(argument)]
+
+
+def _type(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(arguments[0])
+    if origin is Literal:
+        return " or ".join(f"`{argument!r}`".replace("'", '"') for argument in arguments)
+    if origin in (Union, UnionType):
+        return " or ".join(_type(argument) for argument in arguments if argument is not type(None))
+    if origin is dict:
+        return f"table of {_type(arguments[1])}"
+    if origin in (tuple, list):
+        return f"list of {_type(arguments[0])}"
+    words = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    if annotation in words:
+        return words[annotation]
+    name = annotation.__name__
+    return f"[{name}](#{name.lower()})"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    value = field.get_default(call_default_factory=True)
+    if value is None or value in ("", (), {}) or isinstance(value, Part):
+        return ""
+    return f"`{value!r}`".replace("'", '"')
+
+
+if __name__ == "__main__":
+    REFERENCE.mkdir(exist_ok=True)
+    for page, content in pages().items():
+        (REFERENCE / page).write_text(content, "utf-8")

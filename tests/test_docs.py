@@ -1,0 +1,186 @@
+"""The documentation is true: console blocks run and print what they say, generated pages equal the code, links lead on.
+
+In a ``console`` block a line with ``$`` is a command, ``>`` goes on with it, anything else is what it prints; ``...``
+stands for any text. ``# exits with N`` behind a command says that it fails. All pages but the tutorial start in the
+folder that the tutorial has made.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from cytocar.sheet import COLUMNS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+BY_HAND = {"performance.md", "validity.md", "fuzzing.md"}
+"""Pages that report measurements: their commands take long and need other programs."""
+PAGES = sorted(page for page in DOCS.rglob("*.md") if page.name not in BY_HAND)
+TUTORIAL = DOCS / "tutorial.md"
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_EXITS = re.compile(r"# exits with (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of a console block, the code that it exits with, and what it prints if the page says so."""
+
+    text: str
+    code: int
+    printed: str
+
+
+def blocks(page: Path, kind: str) -> list[str]:
+    return [text for name, text in _BLOCK.findall(page.read_text("utf-8")) if name == kind]
+
+
+def commands(block: str) -> Iterator[Command]:
+    text, printed = "", ""
+    for line in [*block.splitlines(), "$ "]:
+        if line.startswith("$ "):
+            if text:
+                found = _EXITS.search(text)
+                yield Command(text, int(found[1]) if found else 0, printed)
+            text, printed = line[2:], ""
+        elif line.startswith("> "):
+            text += "\n" + line[2:]
+        else:
+            printed += line + "\n"
+
+
+def with_output(page: Path) -> bool:
+    return bool(blocks(page, "console"))
+
+
+def run_page(page: Path, folder: Path, shim: Path) -> None:
+    """Run a page's commands in a folder and compare what they print."""
+    environment = {**os.environ, "PATH": f"{shim}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    for command in (command for block in blocks(page, "console") for command in commands(block)):
+        done = subprocess.run(
+            ["bash", "-c", command.text],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        said = done.stdout if command.code == 0 else done.stdout + done.stderr
+        assert done.returncode == command.code, f"{command.text}\n{done.stdout}{done.stderr}"
+        if command.printed:
+            pattern = ".*".join(re.escape(part) for part in command.printed.strip().split("..."))
+            assert re.fullmatch(pattern, said.strip(), re.DOTALL), f"{command.text}\n{said}"
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the command ``cytocar`` of this checkout."""
+    folder = tmp_path_factory.mktemp("bin")
+    command = folder / "cytocar"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cytocar "$@"\n')
+    command.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tutorial(tmp_path_factory: pytest.TempPathFactory, shim: Path) -> Path:
+    """The folder that the tutorial has made."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    run_page(TUTORIAL, folder, shim)
+    return folder
+
+
+@pytest.fixture
+def folder(tutorial: Path, tmp_path: Path) -> Path:
+    """A copy of the sample course; the FCS files, which nothing changes, are links."""
+
+    def copy(source: str, target: str) -> None:
+        (os.link if source.endswith(".fcs") else shutil.copy2)(source, target)
+
+    shutil.copytree(tutorial / "cytocar-demo", tmp_path / "cytocar-demo", copy_function=copy)
+    return tmp_path
+
+
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="console blocks are for bash")
+
+
+@needs_bash
+@pytest.mark.slow
+def test_the_tutorial_runs(tutorial: Path) -> None:
+    assert (tutorial / "my-course" / "course.html").is_file()
+
+
+@needs_bash
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != TUTORIAL and with_output(page)], ids=lambda page: page.stem
+)
+def test_every_console_block_runs_and_prints_what_it_says(page: Path, folder: Path, shim: Path) -> None:
+    run_page(page, folder, shim)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
+def test_every_python_block_runs(page: Path, folder: Path) -> None:
+    for code in blocks(page, "python"):
+        if "pandas" in code and find_spec("pandas") is None:
+            pytest.skip("pandas is not installed")
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        if "pandas" in code:
+            assert done.stdout.startswith("peak on day 9: 10")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
+def test_every_r_block_runs(folder: Path) -> None:
+    for page in PAGES:
+        for code in blocks(page, "r"):
+            done = subprocess.run(["Rscript", "-e", code], cwd=folder, capture_output=True, text=True, check=True)
+            assert done.stdout.startswith("peak on day 9: 10")
+
+
+# ---------------------------------------------------------------- pages and code
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    for name, text in runpy.run_path(str(DOCS / "generate.py"))["pages"]().items():
+        assert (DOCS / "reference" / name).read_text("utf-8") == text, f"{name}: run `python docs/generate.py`"
+
+
+def test_every_column_of_the_sheet_is_explained() -> None:
+    text = (DOCS / "reference" / "sample-sheet.md").read_text("utf-8")
+    cells = " ".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\w+)`", cells)) == set(COLUMNS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]*)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        assert not target or (page.parent / target).exists(), target
+
+
+def test_no_page_claims_compliance() -> None:
+    for page in PAGES:
+        text = page.read_text("utf-8").lower()
+        for place in (found.start() for found in re.finditer(r"\bcompliant\b", text)):
+            assert re.search(r"\b(no|not|cannot be)\b", text[max(0, place - 60) : place]), page
