@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -46,14 +46,14 @@ def open_fcs(path: str | Path, *, data_set: int | None = None) -> EventTable:
     with _opened(path) as (handle, size):
         if wanted is not None:
             return _table(path, _numbered(handle, wanted), size)
-        return _chosen(*_tables(path, handle, size))
+        return _chosen(*_tables(path, read_data_sets(handle), size))
 
 
 def samples_in(path: str | Path) -> tuple[int | None, ...]:
     """Return the data sets that are samples of their own, for a file that holds several acquisitions.
 
     ``(None,)`` for a file with one sample, which ``open_fcs(path)`` opens; else the numbers for ``data_set``, as in
-    ``plate.fcs#2``. A data set that cannot be read is a sample too: opening it says why.
+    ``plate.fcs#2``. A damaged data set is a sample too: opening it says why. Histograms are none.
 
     Raises
     ------
@@ -63,20 +63,16 @@ def samples_in(path: str | Path) -> tuple[int | None, ...]:
     path, numbered = split_data_set(path)
     if numbered is not None:
         return (numbered,)
-    tables, broken = [], []
     with _opened(path) as (handle, size):
         chain = list(read_data_sets(handle))
         if len(chain) == 1:
             return (None,)
-        for found in chain:
-            try:
-                tables.append(_table(path, found, size))
-            except ReadError:
-                broken.append(found.number)
+        tables, broken = _tables(path, chain, size, strict=False)
+    damaged = [number for number, refusal in broken.items() if refusal.code != HISTOGRAM]
     acquisitions = group_acquisitions(tables)
-    if len(acquisitions) == 1 and not broken:
+    if len(acquisitions) == 1 and not damaged:
         return (None,)
-    return tuple(sorted([*(each.finest.data_set for each in acquisitions), *broken]))
+    return tuple(sorted([*(each.finest.data_set for each in acquisitions), *damaged]))
 
 
 def list_data_sets(path: str | Path, *, readable_only: bool = False) -> tuple[EventTable, ...]:
@@ -91,7 +87,7 @@ def list_data_sets(path: str | Path, *, readable_only: bool = False) -> tuple[Ev
     if numbered is not None:
         return (open_fcs(path, data_set=numbered),)
     with _opened(path) as (handle, size):
-        tables, broken = _tables(path, handle, size, strict=False)
+        tables, broken = _tables(path, read_data_sets(handle), size, strict=False)
     if broken and not (readable_only and tables):
         raise next(iter(broken.values()))
     return tuple(tables)
@@ -142,11 +138,11 @@ def _numbered(handle: BinaryIO, wanted: int) -> DataSet:
     )
 
 
-CUT_SHORT = "E018"
+CUT_SHORT, HISTOGRAM = "E018", "E017"
 
 
 def _tables(
-    path: Path, handle: BinaryIO, size: int, *, strict: bool = True
+    path: Path, chain: Iterable[DataSet], size: int, *, strict: bool = True
 ) -> tuple[list[EventTable], dict[int, ReadError]]:
     """Return the data sets that can be read, and by their numbers those that cannot.
 
@@ -154,7 +150,7 @@ def _tables(
     """
     tables: list[EventTable] = []
     broken: dict[int, ReadError] = {}
-    for found in read_data_sets(handle):
+    for found in chain:
         try:
             tables.append(_table(path, found, size))
         except ReadError as error:
