@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cytocar.template.canonical import declared
+from cytocar.template.faults import check_document
 from cytocar.template.gatingml.fingerprint import axis_description, with_markers
 from cytocar.template.model import (
     FixedGate,
@@ -64,9 +65,9 @@ class Origin:
         """Return the note of a document, none if it is damaged."""
         try:
             content = json.loads(text)
-            template = Template.model_validate_json(json.dumps(content.pop("template")), strict=True)
-            origin = cls(template=template, **content)
-            return origin if origin._holds_together() else None
+            template, _ = check_document(content.pop("template"))
+            origin = None if template is None else cls(template=template, **content)
+            return origin if origin is not None and origin._holds_together() else None
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             return None
 
