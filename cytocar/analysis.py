@@ -20,7 +20,7 @@ from cytocar.errors import CountingError, ReadError, SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.findings import Finding, Outcome
-from cytocar.gates.tree import Populations, walk
+from cytocar.gates.tree import GatedSample, Populations, replay, walk
 from cytocar.panel import resolve
 from cytocar.quality import TimeQuality, check_acceptance, flow_quality, gate_findings
 from cytocar.references import backgrounds_of
@@ -264,6 +264,20 @@ def count_sample(
         gates=populations.fitted,
     )
     return _accepted(result, template)
+
+
+def gate_again(events: EventTable, protocol: Protocol, result: SampleResult) -> GatedSample:
+    """Return a sample to pass over with the gates that it was counted with; the flow is judged again if it was cut."""
+    unsteady = any(finding.check == "time" and finding.outcome is not Outcome.PASS for finding in result.findings)
+    cut = unsteady and protocol.template.quality.unsteady_flow == "cut"
+    return replay(
+        events,
+        protocol.template,
+        result.gates,
+        markers=protocol.markers,
+        compensation=protocol.compensation,
+        steady=_flow(events, protocol).keep if cut else None,
+    )
 
 
 def _flow(events: EventTable, protocol: Protocol) -> TimeQuality:

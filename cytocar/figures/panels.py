@@ -19,7 +19,8 @@ from cytocar.figures.axis import Floats, PictureAxis
 from cytocar.figures.outline import Outline, outline
 from cytocar.figures.png import RAMP, indexed_png
 from cytocar.figures.views import View
-from cytocar.gates.tree import Populations
+from cytocar.gates.tree import GatedSample
+from cytocar.template.model import FixedGate
 
 if TYPE_CHECKING:
     from cytocar.events import EventTable
@@ -32,11 +33,9 @@ SIZE = 256
 FEW_EVENTS = 400
 """Up to here events are drawn as dots: a density of so few says nothing."""
 CAR_DOTS = 100
-"""CAR+ events that are shown on the pictures before their gate; of more, evenly spaced ones."""
-SMALL = 0.15
-"""A gate narrower than this share of a picture has its name beside it."""
-SIGN_WIDTH = 10
-"""About the width of a letter of a gate's name."""
+"""CAR+ events that are shown on the pictures: of more, evenly spaced ones, and none on the crowded CAR picture."""
+SIGN_WIDTH, LINE_HEIGHT = 10, 18
+"""About the size of a letter of a gate's name. A gate with less room has its name above it, or before it."""
 TIME_BINS, TIME_WIDTH, TIME_HEIGHT = 80, 640, 64
 
 
@@ -73,45 +72,76 @@ class TimeTrace:
     """Highest rate of all bins over their median: 1 for a perfectly even flow."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """What one pass over a sample's file gives: its pictures, one per view, its counts, and its flow over time."""
+
+    pictures: tuple[Picture, ...]
+    counts: Mapping[str, int]
+    time: TimeTrace | None
+
+
 # ---------------------------------------------------------------- from events to pictures
 
 
-def draw_pictures(
-    populations: Populations, views: Sequence[View], axes: Mapping[str, PictureAxis], *, car: str | None = None
-) -> tuple[Picture, ...]:
-    """Return the pictures of a sample, one per view.
+def draw(
+    sample: GatedSample,
+    views: Sequence[View],
+    axes: Mapping[str, PictureAxis],
+    *,
+    car: str | None = None,
+    beads: str | None = None,
+) -> Drawing:
+    """Return the pictures of a sample.
 
     Parameters
     ----------
-    populations : Populations
-        Of the sample, gated; its file is passed over once more.
+    sample : GatedSample
+        The file and its gates; the file is passed over once.
     axes : mapping
         Each marker's axis, the same for every sample of a plate.
     car : str, optional
-        The population whose events are shown on every picture before its own gate.
+        The population whose events are shown on the pictures of the others.
+    beads : str, optional
+        The population whose flow is shown beside that of all events.
     """
     markers = tuple(dict.fromkeys(marker for view in views for marker in view.markers))
     clouds = [_Cloud(view) for view in views]
+    counts = dict.fromkeys(sample.gates, 0)
     car_places: dict[str, list[Floats]] = {marker: [] for marker in markers}
-    for part in populations.parts(*markers):
+    of_beads: list[Bools] = []
+    for part in sample.parts(*markers):
         places = {marker: axes[marker].place(part.signal(marker)) for marker in markers}
         for cloud in clouds:
             inside = part.mask(cloud.view.parent)
             for aside in cloud.view.exclude:
                 inside = inside & ~part.mask(aside)
             cloud.add(places, inside)
+        for name in counts:
+            counts[name] += part.count(name)
         if car is not None:
             rows = np.flatnonzero(part.mask(car))
             for marker, kept in car_places.items():
                 kept.append(places[marker][rows])
-    spread = {marker: _evenly_spaced(np.concatenate(kept or [np.empty(0)])) for marker, kept in car_places.items()}
-    return tuple(
-        cloud.picture(
-            tuple(drawn_gates(cloud.view, populations, axes)),
-            _dots(*(spread[marker] for marker in cloud.view.markers)) if cloud.view.y is not None else "",
-        )
-        for cloud in clouds
+        if beads is not None:
+            of_beads.append(part.mask(beads).copy())
+    shown = {marker: _evenly_spaced(np.concatenate(kept or [np.empty(0)])) for marker, kept in car_places.items()}
+    crowded = car is not None and counts[car] > CAR_DOTS
+    return Drawing(
+        pictures=tuple(
+            cloud.picture(
+                tuple(drawn_gates(cloud.view, sample.gates, axes)),
+                "" if cloud.view.car and crowded else _dots_of(shown, cloud.view),
+            )
+            for cloud in clouds
+        ),
+        counts=counts,
+        time=_time(sample.events, np.concatenate(of_beads) if of_beads else None),
     )
+
+
+def _dots_of(places: Mapping[str, Floats], view: View) -> str:
+    return _dots(places[view.x], places[view.y]) if view.y is not None else ""
 
 
 def _evenly_spaced(places: Floats) -> Floats:
@@ -174,12 +204,12 @@ def _bars(counts: npt.NDArray[np.int64]) -> str:
 # ---------------------------------------------------------------- gates
 
 
-def drawn_gates(view: View, populations: Populations, axes: Mapping[str, PictureAxis]) -> Iterable[DrawnGate]:
+def drawn_gates(view: View, gates: Mapping[str, FixedGate], axes: Mapping[str, PictureAxis]) -> Iterable[DrawnGate]:
     """Yield the gates of a view as paths with places for their names that do not cover each other."""
     x, y = axes[view.x], axes[view.y] if view.y is not None else None
     taken: list[tuple[int, int]] = []
     for name in view.populations:
-        drawn = outline(name, populations.fitted[name], x, y)
+        drawn = outline(name, gates[name], x, y)
         if drawn is None:
             continue
         label_x, label_y = _free_place(_label_place(drawn), taken)
@@ -201,23 +231,25 @@ def _label_place(drawn: Outline) -> tuple[int, int]:
     seen = np.clip(drawn.corners, 0.0, 1.0)
     (left, _), (right, top) = seen.min(axis=0).tolist(), seen.max(axis=0).tolist()
     width = SIGN_WIDTH * len(drawn.population)
-    x = round(SIZE * left) + 6
-    if x + width > SIZE:
-        x = round(SIZE * left) - width - 4 if right - left < SMALL else SIZE - width
-    return max(3, x), round(SIZE * (1 - max(top, 0.09))) + 17
+    x, y = round(SIZE * left) + 6, round(SIZE * (1 - max(top, 0.09))) + 17
+    if SIZE * (right - left) < width:
+        if SIZE * (1 - top) > LINE_HEIGHT:
+            return max(3, min(x - 6, SIZE - width)), round(SIZE * (1 - top)) - 6
+        return max(3, x - 10 - width), y
+    return max(3, min(x, SIZE - width)), y
 
 
 def _free_place(place: tuple[int, int], taken: Iterable[tuple[int, int]]) -> tuple[int, int]:
     x, y = place
-    while any(abs(y - other_y) < 18 and abs(x - other_x) < 90 for other_x, other_y in taken) and y < SIZE:
-        y += 18
+    while any(abs(y - other_y) < LINE_HEIGHT and abs(x - other_x) < 90 for other_x, other_y in taken) and y < SIZE:
+        y += LINE_HEIGHT
     return x, y
 
 
 # ---------------------------------------------------------------- time
 
 
-def draw_time(events: EventTable, populations: Populations, *, beads: str | None = None) -> TimeTrace | None:
+def _time(events: EventTable, of_beads: Bools | None) -> TimeTrace | None:
     """Return the flow of events (and beads) over the acquisition; ``None`` where the file has no clock."""
     clock = next((channel for channel in events.channels if channel.is_time), None)
     if clock is None or not events.n_events:
@@ -228,11 +260,11 @@ def draw_time(events: EventTable, populations: Populations, *, beads: str | None
         return None
     bins = np.minimum((np.nan_to_num(ticks - first) / (last - first) * TIME_BINS).astype(np.intp), TIME_BINS - 1)
     every = np.bincount(bins, minlength=TIME_BINS)
-    of_beads = np.bincount(bins[populations[beads].mask], minlength=TIME_BINS) if beads is not None else None
+    beads = np.bincount(bins[of_beads], minlength=TIME_BINS) if of_beads is not None else None
     return TimeTrace(
         seconds=_seconds(events, last - first),
         events=_steps(every),
-        beads=_steps(of_beads) if of_beads is not None and of_beads.any() else "",
+        beads=_steps(beads) if beads is not None and beads.any() else "",
         unevenness=float(every.max() / max(float(np.median(every)), 1.0)),
     )
 

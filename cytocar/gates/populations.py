@@ -110,10 +110,6 @@ class Populations(Mapping[str, Population]):
         chunks = [part.values(population, marker) for part in self._sample.parts(marker)]
         return np.concatenate(chunks) if chunks else np.empty(0)
 
-    def parts(self, *markers: str) -> Iterator[Part]:
-        """Yield the file's blocks, every population evaluated, with the signals of these markers; for pictures."""
-        return self._sample.parts(*markers)
-
     def median(self, population: str, marker: str) -> float | None:
         """Return the median of a marker's compensated linear signal in a population.
 
@@ -137,7 +133,7 @@ class GatedSample:
     steady: Bools | None = None
 
     def parts(self, *markers: str) -> Iterator[Part]:
-        """Yield the file's blocks with every population evaluated."""
+        """Yield the file's blocks with every population evaluated, and with the signals of these markers."""
         plan = compile_plan(self.template, self.plan.axes, self.gates) if self.plan.deferred else self.plan
         return stream(self.events, plan, extra=markers, steady=self.steady)
 

@@ -29,7 +29,7 @@ from cytocar.template.model import AdaptiveGate, FixedGate, Template
 if TYPE_CHECKING:
     from cytocar.events import EventTable
 
-__all__ = ["Population", "Populations", "walk"]
+__all__ = ["GatedSample", "Population", "Populations", "replay", "walk"]
 
 References = Mapping[str, Sequence[ReferenceEvents]]
 NOT_FINITE_SHARE = 0.001  # up to here events without a number are a curiosity, beyond it somebody should look
@@ -89,6 +89,23 @@ def walk(
         findings=tuple(_findings(tally, events.n_events)),
         medians={**(tally.medians.by_population() if tally.medians else {}), **placed.medians},
     )
+
+
+def replay(
+    events: EventTable,
+    template: Template,
+    gates: Mapping[str, FixedGate],
+    *,
+    markers: Mapping[str, str] | None = None,
+    compensation: SpilloverMatrix | None = None,
+    steady: Bools | None = None,
+) -> GatedSample:
+    """Return a sample to pass over with the gates that it was counted with, of every population; nothing is decided.
+
+    Parameters are those of ``walk``; ``gates`` are what its ``Populations.fitted`` were.
+    """
+    axes = plan_for(events, template, markers=markers, compensation=compensation).axes
+    return GatedSample(events, template, compile_plan(template, axes, gates), gates, steady)
 
 
 # ---------------------------------------------------------------- the pass over the file

@@ -10,11 +10,15 @@ from tempfile import TemporaryDirectory
 from cytocar.detection import CarResult
 from cytocar.errors import UsageError
 from cytocar.report.source import FinishedRun
+from cytocar.run import Workers, run_tasks
 from cytocar.series import Course, CoursePoint, join
 from cytocar.tables import cell
 
 MOST_COURSES = 12
 """A page holds so many curves; those of a large cohort are drawn by ``cytocar series``."""
+
+FEW_COURSES = 3
+"""So many are drawn before a worker process has loaded matplotlib."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +39,24 @@ class Courses:
     more: int = 0
 
 
-def draw_courses(run: FinishedRun) -> Courses:
+def draw_courses(run: FinishedRun, workers: Workers | None = None) -> Courses:
     """Return the curves of subjects with samples of several days; none where the samples name no subject and day."""
     try:
         courses = [course for course in join([run.path]).courses if len({point.day for point in course.points}) > 1]
     except UsageError:
         return Courses()
-    return Courses(tuple(map(_figure, courses[:MOST_COURSES])), max(0, len(courses) - MOST_COURSES))
+    chosen = courses[:MOST_COURSES]
+    drawn = run_tasks(_figure, chosen, workers if len(chosen) > FEW_COURSES else None, killed=_killed)
+    figures = {figure.subject_id: figure for figure in drawn if figure is not None}
+    in_order = tuple(figures[course.subject_id] for course in chosen if course.subject_id in figures)
+    return Courses(in_order, len(courses) - len(in_order))
 
 
-def _figure(course: Course) -> CourseFigure:
+def _killed(_course: Course) -> None:
+    return None
+
+
+def _figure(course: Course) -> CourseFigure | None:
     from cytocar.figures.course import draw_course
 
     with TemporaryDirectory(prefix="cytocar-") as folder:

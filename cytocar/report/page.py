@@ -146,10 +146,12 @@ def report_files(folder: Path, *, inputs: Path | None = None, workers: Workers |
     pages = _sample_pages(run, gallery_of, drawn)
     shared = _shared(run, gallery_of, pages)
     environment = _environment()
-    overview = environment.get_template("report.html").render(shared, **_overview(run, drawn, pages))
+    overview = environment.get_template("report.html").render(
+        shared, overview="", **_overview(run, drawn, pages, workers)
+    )
     samples = environment.get_template("samples.html")
     return {REPORT: overview.encode()} | {
-        page.name: samples.render(shared, page=page).encode() for page in pages if page.name
+        page.name: samples.render(shared, overview=REPORT, page=page).encode() for page in pages if page.name
     }
 
 
@@ -248,7 +250,9 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _overview(run: FinishedRun, drawn: Mapping[str, SamplePictures], pages: Sequence[SamplePage]) -> dict[str, Any]:
+def _overview(
+    run: FinishedRun, drawn: Mapping[str, SamplePictures], pages: Sequence[SamplePage], workers: Workers | None
+) -> dict[str, Any]:
     statuses = Counter(outcome.status for outcome in run.outcomes)
     flags = {flag for result in run.counted for decision in result.decisions for flag in decision.flags}
     rows = [(number, outcome.status, outcome.row()) for number, outcome in enumerate(run.outcomes)]
@@ -264,7 +268,7 @@ def _overview(run: FinishedRun, drawn: Mapping[str, SamplePictures], pages: Sequ
         "measures": MEASURES,
         "headings": HEADINGS,
         "shades": range(SHADES),
-        "courses": draw_courses(run),
+        "courses": draw_courses(run, workers),
         "methods": methods(run),
         "miflowcyt": miflowcyt(run, (found.acquisition for found in drawn.values() if found.acquisition is not None)),
         "glossary": glossary(run.outcomes, flags),

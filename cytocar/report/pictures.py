@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cytocar.analysis import Protocol, file_sha256
+from cytocar.analysis import Protocol, file_sha256, gate_again
 from cytocar.errors import SampleError
 from cytocar.events import EventTable
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.figures.axis import PictureAxis
-from cytocar.figures.panels import Picture, TimeTrace, draw_pictures, draw_time
+from cytocar.figures.panels import Picture, TimeTrace, draw
 from cytocar.figures.views import View, views
-from cytocar.gates.tree import Populations, walk
 from cytocar.report.limits import axis_tops
 from cytocar.report.source import FinishedRun
 from cytocar.results import SampleResult
@@ -102,37 +101,24 @@ def _killed(task: PictureTask) -> SamplePictures:
 
 def draw_sample(task: PictureTask) -> SamplePictures:
     """Return the pictures of a sample, or why there are none; its numbers stand either way."""
-    result, protocol, gallery = task.result, task.protocol, task.gallery
+    result, gallery = task.result, task.gallery
     sample_id, sample = result.sample.sample_id, result.sample
     try:
         if file_sha256(task.file) != result.file_sha256:
             return SamplePictures(sample_id, problem="the file has changed since the run: its SHA-256 is another one")
         events = open_fcs(task.file, data_set=sample.data_set)
-        populations = walk(
-            events,
-            protocol.template,
-            markers=protocol.markers,
-            compensation=protocol.compensation,
-            gate_overrides=result.gates,
-        )
+        gated = gate_again(events, task.protocol, result)
+        drawing = draw(gated, gallery.views, gallery.axes, car=result.roles.car, beads=result.roles.beads)
     except SampleError as error:
         return SamplePictures(sample_id, problem=f"{sample.file_as_given}: {error.message}")
-    if differing := _differing(populations, result):
+    differing = [kept.name for kept in result.populations if drawing.counts[kept.name] != kept.events]
+    if differing:
         return SamplePictures(
             sample_id,
             problem=f"gating the file again gave other counts than the run ({', '.join(differing)}): the program or "
             "its libraries have changed; count again",
         )
-    return SamplePictures(
-        sample_id,
-        pictures=draw_pictures(populations, gallery.views, gallery.axes, car=result.roles.car),
-        time=draw_time(events, populations, beads=result.roles.beads),
-        acquisition=_acquisition(events),
-    )
-
-
-def _differing(populations: Populations, result: SampleResult) -> Sequence[str]:
-    return [kept.name for kept in result.populations if populations[kept.name].events != kept.events]
+    return SamplePictures(sample_id, drawing.pictures, drawing.time, _acquisition(events))
 
 
 def _acquisition(events: EventTable) -> Acquisition:

@@ -9,9 +9,9 @@ import pytest
 import cytocar
 from cytocar.events import EventTable
 from cytocar.figures.axis import PictureAxis
-from cytocar.figures.panels import CELLS, FEW_EVENTS, Picture, draw_pictures, draw_time
+from cytocar.figures.panels import CELLS, FEW_EVENTS, Picture, draw
 from cytocar.figures.views import View, views
-from cytocar.gates.tree import Populations, walk
+from cytocar.gates.tree import GatedSample, replay
 from cytocar.simulate import blood_tube
 from cytocar.template.model import Compensation, LinearScale, Marker, Population, RangeGate, Template
 
@@ -26,8 +26,12 @@ ONE_GATE = Template(
 AXES = {marker: PictureAxis.of(marker, ONE_GATE.scale(marker), top=1000) for marker in ONE_GATE.panel}
 
 
-def gated(cd3: list[float], ssc: list[float]) -> Populations:
-    return walk(EventTable.from_columns({"CD3": cd3, "SSC-A": ssc}), ONE_GATE)
+def gated(events: EventTable, template: Template = ONE_GATE) -> GatedSample:
+    return replay(events, template, cytocar.gate(events, template).fitted)
+
+
+def table(cd3: list[float], ssc: list[float]) -> EventTable:
+    return EventTable.from_columns({"CD3": cd3, "SSC-A": ssc})
 
 
 def pixels(picture: Picture) -> np.ndarray:
@@ -40,14 +44,14 @@ def pixels(picture: Picture) -> np.ndarray:
 
 
 def test_few_events_are_drawn_one_by_one() -> None:
-    (picture,) = draw_pictures(gated([500.0, 980.0], [0.0, 490.0]), views(ONE_GATE), AXES)
+    (picture,) = draw(gated(table([500.0, 980.0], [0.0, 490.0])), views(ONE_GATE), AXES).pictures
     assert (picture.events, picture.png) == (2, "")
     assert picture.dots == "M131 251h0M251 128h0"  # the axis starts at -20
 
 
 def test_many_events_become_a_density_whose_darkest_cell_is_the_densest() -> None:
     crowd, few = [250.0] * (FEW_EVENTS + 100), [900.0]
-    (picture,) = draw_pictures(gated(crowd + few, crowd + few), views(ONE_GATE), AXES)
+    (picture,) = draw(gated(table(crowd + few, crowd + few)), views(ONE_GATE), AXES).pictures
     levels = pixels(picture)
     assert picture.events == FEW_EVENTS + 101
     assert sorted(levels[levels > 0].tolist()) == [1, 15]
@@ -57,10 +61,13 @@ def test_many_events_become_a_density_whose_darkest_cell_is_the_densest() -> Non
 
 def test_the_picture_of_a_gate_shows_its_parents_events_without_those_set_aside() -> None:
     template = cytocar.load_template("cart-cd19fc")
-    populations = cytocar.gate(blood_tube(car_per_ul=100, seed=2).events, template)
+    events = blood_tube(car_per_ul=100, seed=2).events
+    populations = cytocar.gate(events, template)
     chosen = views(template)
     axes = {name: PictureAxis.of(name, template.scale(name), top=262_144) for view in chosen for name in view.markers}
-    for view, picture in zip(chosen, draw_pictures(populations, chosen, axes, car="car_t"), strict=True):
+    drawing = draw(gated(events, template), chosen, axes, car="car_t")
+    assert drawing.counts == {name: population.events for name, population in populations.items() if name != "all"}
+    for view, picture in zip(chosen, drawing.pictures, strict=True):
         left = populations[view.parent].mask.copy()
         for aside in view.exclude:
             left &= ~populations[aside].mask
@@ -79,7 +86,7 @@ def test_a_template_of_a_single_marker_is_shown_as_a_histogram() -> None:
     alone = ONE_GATE.model_copy(update={"panel": {"CD3": Marker()}})
     (view,) = views(alone)
     assert view.y is None
-    (picture,) = draw_pictures(walk(EventTable.from_columns({"CD3": [1.0, 600.0]}), alone), (view,), AXES)
+    (picture,) = draw(gated(EventTable.from_columns({"CD3": [1.0, 600.0]}), alone), (view,), AXES).pictures
     assert picture.bars.startswith("M0 256V")
     assert len(picture.gates) == 1
 
@@ -88,8 +95,8 @@ def test_the_flow_of_a_file_with_a_clock_is_drawn_and_of_one_without_is_not() ->
     seconds = np.concatenate([np.linspace(0, 50, 500), np.linspace(50, 100, 2000)])
     columns = {"CD3": np.ones(2500), "SSC-A": np.ones(2500), "Time": seconds}
     events = EventTable.from_columns(columns, keywords={"$TIMESTEP": "0.5"})
-    trace = draw_time(events, walk(events, ONE_GATE))
+    trace = draw(gated(events), views(ONE_GATE), AXES).time
     assert trace is not None
     assert trace.seconds == pytest.approx(50)
     assert trace.unevenness > 1.5
-    assert draw_time(EventTable.from_columns({"CD3": [1.0]}), gated([1.0], [1.0])) is None
+    assert draw(gated(table([1.0], [1.0])), views(ONE_GATE), AXES).time is None
