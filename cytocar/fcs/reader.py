@@ -146,7 +146,8 @@ def _tables(
 ) -> tuple[list[EventTable], dict[int, ReadError]]:
     """Return the data sets that can be read, and by their numbers those that cannot.
 
-    With ``strict``, a file without a readable data set, or one that was cut short in any of them, is an error.
+    With ``strict``, a file whose first data set is damaged, or that was cut short in any of them, is an error: another
+    data set must not pass for the one that was meant.
     """
     tables: list[EventTable] = []
     broken: dict[int, ReadError] = {}
@@ -155,8 +156,9 @@ def _tables(
             tables.append(_table(path, found, size))
         except ReadError as error:
             broken[found.number] = error
-    for refusal in broken.values():
-        if strict and (not tables or refusal.code == CUT_SHORT):
+    for number, refusal in broken.items():
+        stands_first = not tables or (number < tables[0].data_set and refusal.code != HISTOGRAM)
+        if strict and (stands_first or refusal.code == CUT_SHORT):
             raise refusal
     return tables, broken
 

@@ -85,6 +85,14 @@ def test_a_broken_data_set_is_refused_by_its_number_and_the_others_open(
     assert caught.value.code == code
 
 
+def test_a_damaged_first_data_set_is_not_replaced_by_the_second(tmp_path: Path) -> None:
+    path = chain(tmp_path / "a.fcs", floats([[1, 2]], total=7), floats([[3, 4]]))
+    with pytest.raises(ReadError) as caught:
+        open_fcs(path)
+    assert caught.value.code == "E019"
+    assert open_fcs(path, data_set=2).n_events == 1
+
+
 def test_a_file_cut_short_in_its_second_data_set_is_refused(tmp_path: Path) -> None:
     path = chain(tmp_path / "a.fcs", floats([[1, 2]]), floats([[3, 4], [5, 6]]))
     path.write_bytes(path.read_bytes()[:-16])
