@@ -147,7 +147,7 @@ class MemorySource:
             yield Block(self.values[start : start + size], codecs)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EventTable:
     """The events of one data set and the description of their channels.
 
@@ -171,11 +171,13 @@ class EventTable:
     (2, [None, 'CAR'])
     >>> events.column("PE-A")
     array([30., 40.])
+    >>> events
+    <EventTable in memory: 2 events, 2 channels>
     """
 
-    source: EventSource = field(repr=False)
-    channels: tuple[Channel, ...] = field(repr=False)
-    keywords: Mapping[str, str] = field(default_factory=dict, repr=False)  # they may name a person
+    source: EventSource
+    channels: tuple[Channel, ...]
+    keywords: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
     data_set: int = 1
     version: str = "FCS3.1"
@@ -200,6 +202,11 @@ class EventTable:
             for index, detector in enumerate(columns)
         )
         return cls(MemorySource(matrix), channels, {key.upper(): text for key, text in (keywords or {}).items()})
+
+    def __repr__(self) -> str:
+        """Return name and size; keywords may name a person and are not shown."""
+        name = self.path.name if self.path else "in memory"
+        return f"<EventTable {name}: {self.n_events:,} events, {len(self.channels)} channels>"
 
     @property
     def n_events(self) -> int:
