@@ -135,7 +135,7 @@ def read_linkage(path: Path) -> tuple[Link, ...]:
         If it is none (E153).
     """
     try:
-        rows = list(csv.DictReader(StringIO(path.read_text("utf-8"))))
+        rows = list(csv.DictReader(StringIO(path.read_text("utf-8", "surrogateescape"))))
         return tuple(_link(row) for row in rows)
     except (OSError, ValueError, TypeError, KeyError) as why:
         raise _unusable(path, str(why)) from why
@@ -163,7 +163,7 @@ def write_linkage(path: Path, links: Sequence[Link]) -> None:
     try:
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as handle:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as handle:
             handle.write(text.getvalue())
             handle.flush()
             os.fsync(handle.fileno())

@@ -49,7 +49,7 @@ def command(
         if not as_json:
             sys.stdout.write("\n\n".join(_text(report, of=len(reports)) for report in reports) + "\n")
     if as_json:
-        sys.stdout.write(json.dumps(documents, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(documents, indent=2, allow_nan=False) + "\n")
     if failed:
         raise typer.Exit(1)
 
