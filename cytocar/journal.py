@@ -10,6 +10,7 @@ manifest without that entry; the manifest holds the last entry.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -293,11 +294,14 @@ def _set_aside(folder: Path, torn: bytes) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder survive a power cut, where the system lets a folder be opened."""
+    """Make renames in a folder survive a power cut, where the system can do that for folders."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # what some network drives answer
+            raise
     finally:
         os.close(descriptor)

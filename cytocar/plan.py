@@ -93,7 +93,7 @@ SAMPLE_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, .
 def _sheet(path: Path | None) -> dict[str, str] | None:
     if path is None:
         return None
-    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {"file": path.name, "path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[str, str] | None = None) -> RunPlan:

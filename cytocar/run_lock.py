@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,9 @@ else:
 
 
 LOCK = ".lock"
+_NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What a network drive without locks answers."""
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -47,6 +52,10 @@ def only_writer(folder: Path) -> Iterator[None]:
                 code="E113",
                 hint="wait until it is done; nothing was changed",
             ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS_HERE:
+                raise not_writable(folder, error) from error
+            _log.warning("%s knows no locks: see to it that one command at a time works in it", folder)
         yield
 
 

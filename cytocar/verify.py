@@ -86,17 +86,20 @@ def verify(run: Path, *, inputs: Path | None = None, head: str | None = None) ->
         E114 if the folder holds no run.
     """
     checks = list(_folder(require_run(run), head=head))
-    manifest = _readable(run)
+    manifest = _as_recorded(run)
     if manifest is not None:
         checks += _origins(run, manifest, inputs)
     return tuple(checks)
 
 
-def _readable(run: Path) -> Manifest | None:
+def _as_recorded(run: Path) -> Manifest | None:
+    """Return the manifest if it is what its last entry says: only then can it tell what the run was made from."""
     try:
-        return read_manifest(run)
+        manifest = read_manifest(run)
     except IntegrityError:
         return None
+    named = last_entry(manifest) if manifest is not None else None
+    return manifest if manifest and named and named.manifest_sha256 == body_sha256(manifest) else None
 
 
 def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
@@ -182,6 +185,9 @@ def _first_difference(found: str, expected: str) -> int:
 
 def _files(run: Path, manifest: Manifest) -> Iterator[Check]:
     recorded: Mapping[str, str] = manifest.get("files", {})
+    if not isinstance(recorded, dict):
+        yield _changed(MANIFEST, "does not hold the hashes of the run's files")
+        return
     same = 0
     for name, digest in recorded.items():
         try:
@@ -275,11 +281,11 @@ def _input(name: str, outcome: Counted, found: str | None, *, named: bool) -> Ch
 
 def _sheet(manifest: Manifest, inputs: Path | None) -> Iterator[Check]:
     said = manifest.get("sheet")
-    if not said or inputs is None:
+    if not said:
         return
-    found = _digest(inputs / said["file"])
+    found = _digest(inputs / said["file"] if inputs else Path(said["path"]))
     if found is None:
-        yield _note(said["file"], "the sheet is not in the folder given, so it was not checked")
+        yield _note(said["file"], "the sheet is not here, so it was not checked; --inputs DIR says where it is")
     elif found != said["sha256"]:
         yield _changed(said["file"], f"the sheet was changed: {found[:12]}, read was {said['sha256'][:12]}")
     else:

@@ -32,6 +32,8 @@ VERBS: dict[str, str] = {
     "simulate": "Write FCS files of stained blood with known truth.",
     "qc": "Chart controls and instrument over runs, with Westgard rules.",
     "override": "Move one gate of one sample, with a reason; reversible.",
+    "sign": "Note that a run was reviewed, approved or rejected.",
+    "export": "Hand the tables of a run on, on record.",
     "reproduce": "Do a run again from its manifest and compare.",
     "verify": "Compare a run with what was recorded about it.",
     "scrub": "Copy FCS files without what may identify a person.",
