@@ -51,7 +51,7 @@ def test_integers_of_any_widths(tmp_path: Path, data: st.DataObject, big: bool, 
 @given(
     names=st.lists(NAMES, min_size=1, max_size=4, unique=True),
     notes=st.dictionaries(NAMES.map(lambda name: f"note {name}".upper().strip()), NAMES, max_size=4),
-    delimiter=st.sampled_from(list("/|\\\x0c!*^.+[(\x1e")),
+    delimiter=st.sampled_from(list("/|\\\x0c!*^.+[(\x1e\r\n")),
     blanks=st.text(" \t", max_size=3),
 )
 def test_names_and_values_survive_any_delimiter(
