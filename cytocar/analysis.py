@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cytocar.background import NetShare, net_share
+from cytocar.car_t import car_count
 from cytocar.counting import CountBasis, NoBasis
-from cytocar.detection import CarResult, classify, detection_limits, report_text
 from cytocar.errors import CountingError, ReadError, SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
@@ -25,7 +24,6 @@ from cytocar.panel import resolve
 from cytocar.quality import TimeQuality, check_acceptance, flow_quality, gate_findings
 from cytocar.references import backgrounds_of
 from cytocar.results import (
-    CarCount,
     Counted,
     CountInputs,
     Fault,
@@ -36,10 +34,9 @@ from cytocar.results import (
     TemplateStamp,
 )
 from cytocar.sheet import CountMethod, SampleRow
-from cytocar.statistics import UNKNOWN, Estimate, Share, claim_supported, events_needed, ratio_estimate
+from cytocar.statistics import UNKNOWN, Estimate, Share, ratio_estimate
 from cytocar.tables import COUNTS
 from cytocar.template.canonical import template_sha256
-from cytocar.template.gate_kinds import ReferenceGate
 from cytocar.tube import Tube, count_basis
 
 if TYPE_CHECKING:
@@ -62,8 +59,6 @@ class Protocol:
 
 NUMBERS = tuple(column.name for column in COUNTS if column.type in ("integer", "number"))
 """Columns of counts.csv that an acceptance rule may check."""
-SEED = 20_260_323
-"""Of every draw behind an interval: the same input gives the same bytes."""
 
 References = Mapping[str, Sequence["ReferenceEvents"]]
 
@@ -229,7 +224,7 @@ def count_sample(
     )
     plate_id, well = _place(sample, events)
     backgrounds = backgrounds_of(populations, template, protocol.overrides, references or {})
-    car, car_findings = _car(populations, template, basis, backgrounds)
+    car, car_findings = car_count(populations, template, basis, backgrounds, asked_for=method)
     result = SampleResult(
         sample=sample,
         template=protocol.stamp,
@@ -381,54 +376,6 @@ def _ratio(populations: Populations, above: str | None, below: str | None) -> Es
     if above is None or below is None:
         return UNKNOWN
     return ratio_estimate(populations[above].events, populations[below].events)
-
-
-# ---------------------------------------------------------------- CAR-T cells
-
-
-def _car(
-    populations: Populations, template: Template, basis: CountBasis, backgrounds: Mapping[str, Background]
-) -> tuple[CarCount | None, tuple[Finding, ...]]:
-    """Return the CAR-T cells with what may be claimed about them; ``None`` where the template has no such role."""
-    roles = template.report
-    if roles.car is None or roles.t_cells is None:
-        return None, ()
-    car_events, t_cell_events = populations[roles.car].events, populations[roles.t_cells].events
-    raw = Share(car_events, t_cell_events).estimate()
-    net = _net(backgrounds.get(roles.car), template, car_events, t_cell_events)
-    limits = detection_limits(template.limits, t_cell_events, basis, net=net)
-    per_ul = basis.concentration(car_events)
-    result = classify(car_events, limits)
-    car = CarCount(
-        percent=raw,
-        net_percent=net.net if net else UNKNOWN,
-        background_percent=net.background_percent if net else None,
-        per_ul=per_ul,
-        result=result,
-        report=report_text(result, limits, per_ul=per_ul.value, percent=raw.value),
-        limits=limits,
-    )
-    return car, _claim_findings(car, t_cell_events, template)
-
-
-def _net(background: Background | None, template: Template, car_events: int, t_cell_events: int) -> NetShare | None:
-    """Return the share net of background, where the CAR gate is one that control samples place."""
-    car = template.report.car
-    gate = template.population(car).gate if car else None
-    if not isinstance(gate, ReferenceGate):
-        return None
-    return net_share(car_events, t_cell_events, background, assumed_percent=gate.background_percent, seed=SEED)
-
-
-def _claim_findings(car: CarCount, t_cell_events: int, template: Template) -> tuple[Finding, ...]:
-    """Return whether enough T cells were acquired for the limit of detection that the template aims at."""
-    aim = template.limits.detection_percent
-    if aim == 0 or claim_supported(t_cell_events, aim, template.limits.detection_events):
-        return ()
-    needed = events_needed(aim, template.limits.detection_events)
-    message = f"{t_cell_events} T cells acquired; a limit of detection of {aim:g} % needs {needed}"
-    outcome = Outcome.NOTE if car.result is CarResult.QUANTIFIED else Outcome.REVIEW
-    return (Finding("t_cell_events", "W222", outcome, message, value=t_cell_events, limit=needed),)
 
 
 # ---------------------------------------------------------------- identity and acceptance
