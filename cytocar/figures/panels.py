@@ -232,7 +232,7 @@ def _label_place(drawn: Outline) -> tuple[int, int]:
     (left, _), (right, top) = seen.min(axis=0).tolist(), seen.max(axis=0).tolist()
     width = SIGN_WIDTH * len(drawn.population)
     x, y = round(SIZE * left) + 6, round(SIZE * (1 - max(top, 0.09))) + 17
-    if SIZE * (right - left) < width:
+    if SIZE * (right - left) < width and right < 1:
         if SIZE * (1 - top) > LINE_HEIGHT:
             return max(3, min(x - 6, SIZE - width)), round(SIZE * (1 - top)) - 6
         return max(3, x - 10 - width), y

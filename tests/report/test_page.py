@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.audit import read_trail
+from cytocar.locations import template_folder
 from cytocar.report import page as report_page
 from cytocar.report.page import report_files
 from cytocar.simulate import Preparation, blood_tube
 from tests.report.conftest import ODD_NAMES
+from tests.runs import cytocar_command
 
 EMPTY = {"br", "meta", "input", "img", "image", "use", "path", "rect", "hr", "link"}
 
@@ -199,3 +202,55 @@ def test_a_large_run_has_its_gates_on_pages_of_their_own(run: Path, monkeypatch:
         for link in read(page).links:
             if not link.startswith("data:") and link not in files:
                 assert (f"{name}{link}" if link.startswith("#") else link) in targets
+
+
+def test_a_locked_template_is_named_as_locked_and_nothing_says_draft(run: Path, tmp_path: Path) -> None:
+    template = tmp_path / "ours.toml"
+    template.write_bytes((template_folder() / "cart-cd19fc-fixed.toml").read_bytes())
+    assert cytocar_command("template", "lock", template, "--by", "A. Muster", "--reason", "validated").code == 0
+    told = (
+        "-t",
+        template,
+        "-o",
+        tmp_path / "run",
+        "-j",
+        "1",
+        "-q",
+        "--beads-added",
+        "20000",
+        "--sample-volume-ul",
+        "50",
+    )
+    assert cytocar_command("gate", run.parent / "t2.fcs", *told).code == 0
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "· locked ·" in " ".join(page.split())
+    assert "DRAFT" not in page.split("</style>")[1]
+
+
+def test_a_run_in_which_everything_failed_has_a_page_all_the_same(run: Path, tmp_path: Path) -> None:
+    assert cytocar_command("gate", run.parent / "no.fcs", "-o", tmp_path / "run", "-q").code == 1
+    assert "E012" in (tmp_path / "run" / "report.html").read_text("utf-8")
+
+
+def test_the_page_is_built_again_by_a_command_and_the_trail_says_so(run: Path, tmp_path: Path) -> None:
+    told = (
+        "-o",
+        tmp_path / "run",
+        "--no-report",
+        "-j",
+        "1",
+        "-q",
+        "--beads-added",
+        "20000",
+        "--sample-volume-ul",
+        "50",
+    )
+    assert cytocar_command("gate", run.parent / "t2.fcs", *told).code == 0
+    page = tmp_path / "run" / "report.html"
+    assert not page.exists()
+    answer = cytocar_command("report", tmp_path / "run", "-j", "1", "--by", "A. Muster")
+    assert (answer.code, answer.stdout.strip()) == (0, str(page))
+    last = read_trail(tmp_path / "run").last
+    assert last is not None
+    assert (last.action, last.what, last.operator) == ("report built", "report.html", "A. Muster")
+    assert cytocar_command("verify", tmp_path / "run").code == 0
