@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from cytocar.gates.adaptive.density import Floats
 
-LOG_SDS = np.linspace(0.2, 1.5, 18)
+LOG_SDS = np.linspace(0.2, 1.5, 14)
 """Standard deviations of ln(signal) that CAR expression may have: log10 SD 0.1 to 0.65."""
 USUAL_LOG_SD, USUAL_LOG_SD_SPREAD = 0.7, 0.25
 """Prior of the spread: log10 SD 0.3, lognormal with a quarter of it."""
-LOG_MEDIANS = np.linspace(-0.5, 4.0, 61)
+LOG_MEDIANS = np.linspace(-0.5, 4.0, 46)
 """Medians of the positives, as ln(median / threshold)."""
 USUAL_LOG_MEDIAN, USUAL_LOG_MEDIAN_SPREAD = 1.3, 0.8
 BINS = 24
