@@ -222,6 +222,8 @@ class SampleResult:
                 "clamped": decision.clamped,
                 "events": decision.events,
                 "fallback": decision.fallback,
+                "kept": decision.kept,
+                "kept_by_fallback": decision.kept_by_fallback,
                 "flags": " ".join(decision.flags),
             }
 

@@ -128,18 +128,20 @@ cells_per_ul_high      num cells/µL | its 95 % interval, upper bound
 """)
 
 GATES = parse_columns("""
-sample_id   str  -      | unique name of the tube or well
-population  str  -      | population that the gate defines
-kind        str  -      | kind of gate
-parameter   str  -      | which of its numbers
-value       num  -      | the number as applied, in compensated data units
-source      str  -      | fixed, valley, reference, singlets, cluster, fallback, override
-window_low  num  -      | lowest value that the template allows
-window_high num  -      | highest value that the template allows
-clamped     bool -      | whether the window held the value back
-events      int  events | events of the parent that were looked at
-fallback    num  -      | value that the template names for want of evidence
-flags       str  -      | what a person should know, separated by blanks
+sample_id        str  -      | unique name of the tube or well
+population       str  -      | population that the gate defines
+kind             str  -      | kind of gate
+parameter        str  -      | which of its numbers
+value            num  -      | the number as applied, in compensated data units
+source           str  -      | fixed, valley, reference, singlets, cluster, fallback, override
+window_low       num  -      | lowest value that the template allows
+window_high      num  -      | highest value that the template allows
+clamped          bool -      | whether the window held the value back
+events           int  events | events of the parent that were looked at
+fallback         num  -      | value that the template names for want of evidence
+kept             int  events | events looked at that the value keeps
+kept_by_fallback int  events | events looked at that the fixed fallback would keep
+flags            str  -      | what a person should know, separated by blanks
 """)
 
 QUALITY = parse_columns("""
