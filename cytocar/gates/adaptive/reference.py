@@ -32,6 +32,8 @@ SMALLEST_STAIN_INDEX = 3.0
 USUAL_BETWEEN_CV = 0.25
 REFERENCES_FOR_CV = 5
 ALIGNMENTS = 2
+FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
+"""A reference with more than 0.5 % of its events 6 robust standard deviations above the median holds positives."""
 UNSEEN = Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=0.88, sensitivity_sd=0.15)
 """Positives that do not stand out: what a stain index of 6 to 12 leaves above such a threshold, with its range. To
 describe them from a handful of events would add noise to tubes that have none."""
@@ -176,6 +178,9 @@ def _doubts(pool: _Pool) -> list[str]:
         flags.append("ALIGNMENT_REJECTED")
     if any(abs(np.log(alignment.gain)) > np.log(UNUSUAL_GAIN) for alignment in pool.alignments):
         flags.append("GAIN_SHIFT")
+    center, spread = _center_and_spread(pool.values)
+    if pool.rate(center + FAR_SPREADS * spread) > LARGEST_FAR_SHARE:
+        flags.append("HIGH_BACKGROUND")
     return flags
 
 

@@ -105,6 +105,13 @@ def test_healthy_donors_fill_up_a_small_baseline() -> None:
     assert fitted.background.control_ids == ("B1", "H1")
 
 
+def test_a_reference_that_holds_positives_is_flagged() -> None:
+    values = np.concatenate([negatives(98_000, 3), positives(2000, 4)])
+    fitted = place(negatives(50_000, 1), ReferenceEvents("B1", "baseline", "t_cells", {"CAR": values}))
+    assert "HIGH_BACKGROUND" in fitted.decisions[0].flags
+    assert "HIGH_BACKGROUND" not in place(negatives(50_000, 1), control()).decisions[0].flags
+
+
 def test_threshold_stays_in_its_window() -> None:
     gate = ReferenceGate(kind="reference", marker="CAR", fallback=2000, window=(1500, 4000))
     fitted = place(negatives(50_000, 1), control(), gate=gate)
