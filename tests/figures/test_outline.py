@@ -84,4 +84,5 @@ def test_an_ellipsoid_throws_its_shadow_on_the_axes_that_are_shown() -> None:
     )
     drawn = outline("a", gate, X, Y)
     assert drawn is not None
-    assert (drawn.corners[:, 0].min(), drawn.corners[:, 0].max()) == pytest.approx((0.3, 0.7))
+    shown = X.place_on_scale([0.3, 0.7])
+    assert (drawn.corners[:, 0].min(), drawn.corners[:, 0].max()) == pytest.approx(tuple(shown))
