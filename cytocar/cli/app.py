@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "template": "List, show, write and check gating templates.",
     "inspect": "Show what is in FCS files.",
     "sheet": "Draft and check sample sheets.",
+    "compensate": "Estimate the spillover matrix from single-stain controls.",
     "simulate": "Write FCS files of stained blood with known truth.",
     "qc": "Chart controls and instrument over runs, with Westgard rules.",
     "override": "Move one gate of one sample, with a reason; reversible.",
