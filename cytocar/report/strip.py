@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cytocar.figures.axis import PictureAxis
 from cytocar.figures.panels import Picture
 from cytocar.figures.views import View
 from cytocar.gates.decision import Decision, Source
@@ -107,11 +106,6 @@ def axes_id(gallery_number: int, view_number: int) -> str:
 def picture_id(sample_number: int) -> str:
     """Return the name of a control's picture on the page."""
     return f"control{sample_number}"
-
-
-def axes_of(view: View, axes: Mapping[str, PictureAxis]) -> tuple[PictureAxis, PictureAxis | None]:
-    """Return the axes of a view."""
-    return axes[view.x], axes[view.y] if view.y is not None else None
 
 
 def panels(

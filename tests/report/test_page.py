@@ -13,7 +13,7 @@ import pytest
 
 from cytocar.audit import read_trail
 from cytocar.locations import template_folder
-from cytocar.report import page as report_page
+from cytocar.report import sections
 from cytocar.report.page import report_files
 from cytocar.simulate import Preparation, blood_tube
 from tests.report.conftest import ODD_NAMES
@@ -189,7 +189,7 @@ def test_a_file_that_changed_is_not_drawn_as_if_it_were_the_one_that_was_counted
 
 
 def test_a_large_run_has_its_gates_on_pages_of_their_own(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_page, "SAMPLES_A_PAGE", 2)
+    monkeypatch.setattr(sections, "SAMPLES_A_PAGE", 2)
     files = {name: content.decode() for name, content in report_files(run).items()}
     assert list(files) == [
         "report.html",
