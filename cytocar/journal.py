@@ -23,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cytocar.audit import AUDIT, Act, Action, Author, Entry, parse_entry, parse_trail, read_trail, trail
+from cytocar.audit import AUDIT, Act, Action, Author, Entry, Trail, parse_entry, parse_trail, read_trail, trail
 from cytocar.errors import IntegrityError, UsageError
 from cytocar.run_lock import not_writable, only_writer
 from cytocar.tables import write_atomically
@@ -264,25 +264,36 @@ def _settle(opened: Journal) -> None:
     found, last = read_trail(folder), last_entry(manifest)
     if not found.breaks and last is not None and found.last == last:
         return
-    good = b"".join(entry.line for entry in found.entries)
-    torn = found.torn
-    whole = parse_trail(good + (b"" if found.last == last or last is None else last.line))
-    if last is None or whole.breaks or whole.last != last or not (found.last == last or last.line.startswith(torn)):
+    whole = _restored(found, last)
+    if whole is None:
         raise IntegrityError(
             f"the audit trail in {folder} is not what was recorded",
             code="E122",
             hint=f"`cytocar verify {folder}` names each place; restore the folder from a backup",
         )
-    name = _set_aside(folder, torn) if torn else ""
-    write_atomically(folder / AUDIT, b"".join(entry.line for entry in whole.entries))
+    name = _set_aside(folder, found.torn) if found.torn else ""
+    write_atomically(folder / AUDIT, whole)
     act = Act(
         Action.TORN_LINE_SET_ASIDE,
         what=AUDIT,
-        before=f"{len(torn)} bytes without an end behind entry {len(found.entries)}",
-        after=f"kept in {name}" if name else f"entry {last.number} put back from the manifest",
+        before=f"{len(found.torn)} bytes without an end behind entry {len(found.entries)}",
+        after=f"kept in {name}" if name else "the missing entry was put back from the manifest",
     )
-    kept = {name: hashlib.sha256(torn).hexdigest()} if name else {}
+    kept = {name: hashlib.sha256(found.torn).hexdigest()} if name else {}
     opened.commit({**manifest, "files": {**manifest.get("files", {}), **kept}}, [act])
+
+
+def _restored(found: Trail, last: Entry | None) -> bytes | None:
+    """Return the trail with the last entry put back; None if more than (part of) that entry is lost or other."""
+    if last is None:
+        return None
+    good = b"".join(entry.line for entry in found.entries)
+    if found.last != last:
+        if not last.line.startswith(found.torn):
+            return None
+        good += last.line
+    whole = parse_trail(good)
+    return good if not whole.breaks and whole.last == last else None
 
 
 def _set_aside(folder: Path, torn: bytes) -> str:

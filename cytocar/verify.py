@@ -151,6 +151,8 @@ def _manifest(run: Path, manifest: Manifest, trail: Trail) -> Iterator[Check]:
     named = last_entry(manifest)
     if named is None:
         yield _changed(MANIFEST, "does not hold the last entry of the trail")
+    elif named.sha256 != named.content_sha256():
+        yield _changed(MANIFEST, f"its copy of entry {named.number} of the trail was changed")
     elif trail.last != named:
         yield from _ends_differ(trail, named)
     recorded = named.manifest_sha256 if named else trail.last and trail.last.manifest_sha256
