@@ -46,8 +46,8 @@ def command(
     page = write_course(series, record, folder / "course", options=options)
     _show(series.points)
     screen.say(
-        f"\ntables: {run}/counts.csv and others\ncurve: {folder}/course.png\nfigures, kinetics and report: {page}\n"
-        f"the same by hand: cytocar gate {sheet} -o RUN"
+        f"\nreport, every gate of every tube: {run}/report.html\ntables: {run}/counts.csv and others\n"
+        f"curve: {folder}/course.png\nfigures and kinetics: {page}\nthe same by hand: cytocar gate {sheet} -o RUN"
     )
 
 
