@@ -62,8 +62,9 @@ class _Bins:
         return np.repeat(of_bins, np.diff(np.r_[self.starts(), n_events]))
 
     def looked_at(self, values: Floats) -> Floats:
-        """Return (count, k) events of each bin, k at most EVENTS_LOOKED_AT, evenly chosen."""
-        return values[: self.count * self.size].reshape(self.count, self.size)[:, :: -(-self.size // EVENTS_LOOKED_AT)]
+        """Return (signals, count, k) events of each bin, a view; k at most EVENTS_LOOKED_AT, evenly chosen."""
+        in_bins = values[:, : self.count * self.size].reshape(len(values), self.count, self.size)
+        return in_bins[:, :, :: -(-self.size // EVENTS_LOOKED_AT)]
 
 
 def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
@@ -85,6 +86,12 @@ def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
     line: it is flagged, never cut. At least 95 % kept passes, at least 70 % is for review; with less, the run fails
     uncut.
     """
+    values = np.stack(list(signals.values())) if signals else np.empty((0, len(time)))
+    return _judged(time, tuple(signals), values)
+
+
+def _judged(time: Floats, markers: Sequence[str], values: Floats) -> TimeQuality:
+    """Return ``time_quality`` of signals (markers, n), whose order is lost."""
     bins = _bins(len(time))
     if bins is None:
         return TimeQuality(
@@ -95,15 +102,12 @@ def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
         return TimeQuality(None, (_finding("W281", Outcome.REVIEW, message, float(backwards)),))
     rates = _log_rates(time, bins)
     rate_bad = _rate_is_bad(rates)
-    signal_bad = np.zeros(bins.count, dtype=bool)
-    drifts: dict[str, float] = {}
-    for marker, values in signals.items():
-        shifted, drifts[marker] = _signal_is_bad(values, bins, rate_bad)
-        signal_bad |= shifted
+    signal_bad, drifts = _signals_are_bad(bins.looked_at(values), rate_bad)
     bad = _with_neighbours(rate_bad | signal_bad)
     keep = ~bins.spread(bad, len(time))
     findings = [_kept_finding(100 * float(keep.mean()), bad, rates, rate_bad)]
-    findings += [_drift_finding(marker, drift) for marker, drift in drifts.items() if abs(drift) > LARGEST_DRIFT]
+    named = zip(markers, drifts, strict=True)
+    findings += [_drift_finding(marker, drift) for marker, drift in named if abs(drift) > LARGEST_DRIFT]
     uncut = not bad.any() or findings[0].outcome is Outcome.FAIL
     return TimeQuality(None if uncut else keep, tuple(findings))
 
@@ -119,15 +123,18 @@ def flow_quality(events: EventTable, channels: Iterable[Channel]) -> TimeQuality
         return TimeQuality(None, (_finding("W280", Outcome.NOTE, message),))
     signals = tuple(channels)
     step = max(1, -(-events.n_events // FLOW_EVENTS))
-    parts = []
-    start = 0
+    time = np.empty(-(-events.n_events // step))
+    values = np.empty((len(signals), len(time)))
+    seen = 0
     for block in events.blocks():
-        rows = np.arange(-start % step, block.n_events, step)
-        parts.append(block.take(rows).columns([clock.index, *(channel.index for channel in signals)]))
-        start += block.n_events
-    looked_at = np.concatenate(parts) if parts else np.empty((0, 1 + len(signals)))
-    names = (channel.marker or channel.detector for channel in signals)
-    quality = time_quality(looked_at[:, 0], dict(zip(names, looked_at[:, 1:].T, strict=True)))
+        rows = np.arange(-seen % step, block.n_events, step)
+        looked_at = slice(-(-seen // step), -(-seen // step) + len(rows))
+        chosen = block if step == 1 else block.take(rows)
+        time[looked_at] = chosen.column(clock.index)
+        for row, channel in zip(values, signals, strict=True):
+            row[looked_at] = chosen.column(channel.index)
+        seen += block.n_events
+    quality = _judged(time, [channel.marker or channel.detector for channel in signals], values)
     if quality.keep is None:
         return quality
     return TimeQuality(np.repeat(quality.keep, step)[: events.n_events], quality.findings)
@@ -160,63 +167,68 @@ def _rate_is_bad(rates: Floats) -> Bools:
     return np.asarray(residual > limit)
 
 
-def _signal_is_bad(values: Floats, bins: _Bins, rate_bad: Bools) -> tuple[Bools, float]:
-    """Return which bins leave the line of any quantile, and the steepest line's drift over the run, asinh units.
+def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float]]:
+    """Return which bins leave the line of any quantile, and each signal's steepest drift over the run, asinh units.
 
     A quantile that falls between two peaks jumps by chance. So a bin is bad only if a quantile is far away and the
     share of the bin's events below the line differs by more than counting explains.
-    """
-    rows = np.sort(bins.looked_at(values), axis=1)
-    lines = _quantiles_of_sorted(rows)
-    steady = np.flatnonzero(~rate_bad)
-    spread = max(float(np.median(lines[3] - lines[1])) / 1.349, 0.05)
-    slopes, levels = _robust_lines(steady, lines[:, steady])
-    fitted = levels[:, None] + slopes[:, None] * np.arange(bins.count)
-    far = _leave(lines - fitted, steady, SIGNAL_SCALES * spread)
-    if far.any():
-        probabilities = np.array(QUANTILES)[:, None]
-        counting_sds = np.sqrt(probabilities * (1 - probabilities) / rows.shape[1])
-        shares_below = np.count_nonzero(rows < COFACTOR * np.sinh(fitted)[:, :, None], axis=2) / rows.shape[1]
-        far &= _leave(shares_below, steady, SIGNAL_MADS * counting_sds)
-    noises = MAD_TO_SD * np.median(np.abs(lines - fitted), axis=1) / np.sqrt(bins.count)
-    drift = 0.0
-    for change, noise in zip(slopes * bins.count, noises, strict=True):
-        if abs(change) > max(abs(drift), DRIFT_NOISES * noise):
-            drift = float(change)
-    return np.asarray(far.any(axis=0)), drift
-
-
-def _quantiles_of_sorted(rows: Floats) -> Floats:
-    """Return the quantiles of each row in asinh units, shape (quantiles, rows), interpolated between neighbours.
-
-    Sorting first leaves ten events of each bin to be transformed, not all of them.
-    """
-    place = np.array(QUANTILES) * (rows.shape[1] - 1)
-    below = place.astype(np.intp)
-    low, high = (np.arcsinh(rows[:, column] / COFACTOR) for column in (below, np.minimum(below + 1, rows.shape[1] - 1)))
-    return np.asarray((low + (place - below) * (high - low)).T)
-
-
-def _robust_lines(places: npt.NDArray[np.intp], values: Floats) -> tuple[Floats, Floats]:
-    """Return slopes and levels of the Theil-Sen lines of some rows, over pairs half a run apart; levels for few places.
 
     Parameters
     ----------
-    values : (lines, places) float64
+    rows : (signals, bins, events) float64
+        Sorted in place.
+    """
+    rows.sort(axis=2)
+    lines = _quantiles_of_sorted(rows)
+    spreads = np.maximum(np.median(lines[:, 3] - lines[:, 1], axis=1) / 1.349, 0.05)
+    steady = np.flatnonzero(~rate_bad)
+    slopes, levels = _robust_lines(steady, lines[:, :, steady])
+    fitted = levels[:, :, None] + slopes[:, :, None] * np.arange(rows.shape[1])
+    far = _leave(lines - fitted, steady, SIGNAL_SCALES * spreads[:, None, None])
+    for signal, quantile in np.argwhere(far.any(axis=2)):
+        bounds = COFACTOR * np.sinh(fitted[signal, quantile])
+        shares_below = np.count_nonzero(rows[signal] < bounds[:, None], axis=1) / rows.shape[2]
+        counting_sd = np.sqrt(QUANTILES[quantile] * (1 - QUANTILES[quantile]) / rows.shape[2])
+        far[signal, quantile] &= _leave(shares_below, steady, SIGNAL_MADS * counting_sd)
+    noises = MAD_TO_SD * np.median(np.abs(lines - fitted), axis=2) / np.sqrt(rows.shape[1])
+    return np.asarray(far.any(axis=(0, 1))), list(map(_steepest, slopes * rows.shape[1], DRIFT_NOISES * noises))
+
+
+def _steepest(changes: Floats, smallest: Floats) -> float:
+    """Return the largest of some changes that are more than noise, 0 where none is."""
+    return max((float(change) for change in changes[np.abs(changes) > smallest]), key=abs, default=0.0)
+
+
+def _quantiles_of_sorted(rows: Floats) -> Floats:
+    """Return the quantiles of (signals, bins, events) in asinh units, shape (signals, quantiles, bins), interpolated.
+
+    Sorting first leaves ten events of each bin to be transformed, not all of them.
+    """
+    place = np.array(QUANTILES) * (rows.shape[2] - 1)
+    below = place.astype(np.intp)
+    above = np.minimum(below + 1, rows.shape[2] - 1)
+    low, high = (np.arcsinh(rows[:, :, column] / COFACTOR) for column in (below, above))
+    return np.ascontiguousarray((low + (place - below) * (high - low)).transpose(0, 2, 1))
+
+
+def _robust_lines(places: npt.NDArray[np.intp], values: Floats) -> tuple[Floats, Floats]:
+    """Return slopes and levels of the Theil-Sen lines along the last axis, over pairs half a run apart.
+
+    Levels alone for few places.
     """
     half = len(places) // 2
     if half < FEWEST_BINS // 2:
-        nothing = np.zeros(len(values))
-        return nothing, np.median(values, axis=1) if len(places) else nothing
+        nothing = np.zeros(values.shape[:-1])
+        return nothing, np.median(values, axis=-1) if len(places) else nothing
     apart = places[half : 2 * half] - places[:half]
-    slopes = np.median((values[:, half : 2 * half] - values[:, :half]) / apart, axis=1)
-    return slopes, np.median(values - slopes[:, None] * places, axis=1)
+    slopes = np.median((values[..., half : 2 * half] - values[..., :half]) / apart, axis=-1)
+    return slopes, np.median(values - slopes[..., None] * places, axis=-1)
 
 
 def _leave(lines: Floats, steady: npt.NDArray[np.intp], smallest: Floats | float) -> Bools:
-    """Return which values leave the median of their row by more than 5 MAD (as a standard deviation) and a minimum."""
-    residuals = np.abs(lines - np.median(lines[:, steady] if len(steady) else lines, axis=1, keepdims=True))
-    mads = np.median(residuals[:, steady], axis=1, keepdims=True) if len(steady) else 0.0
+    """Return which values leave the median along the last axis by more than 5 MAD (as an SD) and a minimum."""
+    residuals = np.abs(lines - np.median(lines[..., steady] if len(steady) else lines, axis=-1, keepdims=True))
+    mads = np.median(residuals[..., steady], axis=-1, keepdims=True) if len(steady) else 0.0
     return np.asarray(residuals > np.maximum(SIGNAL_MADS * MAD_TO_SD * mads, smallest))
 
 
