@@ -75,12 +75,15 @@ def _packages() -> Iterator[Examined]:
             continue
         what = f"{name} (extra {extra})" if extra else name
         try:
-            yield Examined(Health.OK, what, version(name))
+            found = version(name)
         except PackageNotFoundError:
-            if extra:
-                yield Examined(Health.ABSENT, what, f"not installed: pip install 'cytocar[{extra}]'")
-            else:
-                yield Examined(Health.WRONG, what, f"not installed, needed is {wanted or 'any version'}")
+            found = "not installed"
+        if found != "not installed" and satisfies(found, wanted):
+            yield Examined(Health.OK, what, found)
+        elif extra:
+            yield Examined(Health.ABSENT, what, f"{found}, wanted is {wanted}: pip install 'cytocar[{extra}]'")
+        else:
+            yield Examined(Health.WRONG, what, f"{found}, needed is {wanted or 'any version'}")
 
 
 def _parsed(requirement: str) -> tuple[str, str, str | None]:
@@ -93,6 +96,27 @@ def _parsed(requirement: str) -> tuple[str, str, str | None]:
     """
     found = _REQUIREMENT.match(requirement)
     return (found[1], found[2].strip(), found[3]) if found else (requirement, "", None)
+
+
+def satisfies(found: str, wanted: str) -> bool:
+    """Return whether a version is among those wanted: ``>=``, ``<`` and ``==`` are all that our requirements use.
+
+    Examples
+    --------
+    >>> satisfies("2.4.6", ">=1.26"), satisfies("2.4.6", "<2"), satisfies("1.4.0", "<2,>=1.4")
+    (True, False, True)
+    """
+    here = _numbers(found)
+    for term in filter(None, (part.strip() for part in wanted.split(","))):
+        sign, number = term.rstrip("0123456789.").strip(), _numbers(term)
+        kept = {">=": here >= number, "<": here < number, "==": here[: len(number)] == number}.get(sign, True)
+        if not kept:
+            return False
+    return True
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:4])
 
 
 def _templates() -> Iterator[Examined]:

@@ -21,7 +21,7 @@ from cytocar.gates.moved import movable, moved
 from cytocar.journal import Journal, Manifest, finished_manifest
 from cytocar.parts import from_json, to_json
 from cytocar.plan import RunPlan
-from cytocar.recorded import GATE_OVERRIDES, located, recorded_plan
+from cytocar.recorded import GATE_OVERRIDES, located, recorded_plan, require_files
 from cytocar.results import Counted, SampleResult
 from cytocar.run import execute
 from cytocar.run_folder import PARTS, Parts, parquet_files, part_name, table_files
@@ -72,7 +72,8 @@ def override(
     Raises
     ------
     UsageError
-        E114 no finished run, E115 no such sample, gate or number, E116 another version of cytocar made the run.
+        E103 the FCS file is not here, E114 no finished run, E115 no such sample, gate or number, E116 another version
+        of cytocar made the run.
     IntegrityError
         E126 the sample's file is not the one that was counted.
     """
@@ -180,6 +181,7 @@ def _counted_again(plan: RunPlan, move: _Move) -> tuple[SampleResult, bytes]:
     others = [other for other in plan.sample_ids if other != name]
     with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
         samples = located(plan.samples, move.inputs)
+        require_files(row for row in samples if row.sample_id == name)
         (done,) = execute(samples, protocols, scratch=Path(scratch), finished=others)
     after = from_json(done.content)
     if not isinstance(after, SampleResult):

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from cytocar.analysis import Protocol
-from cytocar.errors import IntegrityError
+from cytocar.errors import IntegrityError, UsageError
 from cytocar.fcs.reader import split_data_set
 from cytocar.journal import Manifest
 from cytocar.plan import SAMPLE_ROWS, RunPlan, compensated, stamp_of
@@ -65,6 +65,22 @@ def _template(said: Mapping[str, str]) -> LoadedTemplate:
 def located(samples: Iterable[SampleRow], inputs: Path | None) -> tuple[SampleRow, ...]:
     """Return samples with their files as found in the folder ``inputs``; None: where the run found them."""
     return tuple(samples if inputs is None else (replace(row, file=_found(row, inputs)) for row in samples))
+
+
+def require_files(samples: Iterable[SampleRow]) -> None:
+    """Refuse to count again where files are not at hand.
+
+    Raises
+    ------
+    UsageError
+        E103 with how many are missing, and the first.
+    """
+    missing = [row.file for row in samples if not row.exclude and not row.file.is_file()]
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UsageError(
+            f"there is no file {missing[0]}{others}", code="E103", hint="--inputs DIR says where the FCS files lie now"
+        )
 
 
 def _found(row: SampleRow, inputs: Path) -> Path:

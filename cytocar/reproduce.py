@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytocar.journal import finished_manifest
-from cytocar.recorded import located, recorded_plan
+from cytocar.recorded import located, recorded_plan, require_files
 from cytocar.run import Workers, execute
 from cytocar.run_folder import PARTS, Parts, table_files
 from cytocar.table_difference import Difference, differences
@@ -48,12 +48,14 @@ def reproduce(
     Raises
     ------
     UsageError
-        E114 if the folder holds no finished run.
+        E103 FCS files are not here, E114 the folder holds no finished run.
     """
     plan = recorded_plan(finished_manifest(run))
     parts = Parts(scratch)
     samples = located(plan.samples, inputs)
-    elsewhere = [name for name in plan.sample_ids if Parts(run / PARTS).content(name) is None]  # of another shard
+    kept = {outcome.sample.sample_id: outcome for outcome in Parts(run / PARTS).in_order(plan.sample_ids)}
+    require_files(row for row in samples if row.sample_id in kept and kept[row.sample_id].file_sha256)
+    elsewhere = [name for name in plan.sample_ids if name not in kept]  # of another shard
     for done in execute(samples, plan.protocols, workers=workers, scratch=scratch, finished=elsewhere):
         parts.keep(done.sample_id, done.content)
         step()

@@ -56,5 +56,13 @@ def test_a_shard_is_reproduced_by_itself(finished: Path, tmp_path: Path) -> None
     assert cytocar_command("reproduce", run, "-j", "1", "-q").code == 0
 
 
+def test_files_that_are_not_here_are_named_at_once(finished: Path, tmp_path: Path) -> None:
+    answer = cytocar_command("reproduce", finished, "--inputs", tmp_path)
+    assert (answer.code, "error[E103]" in answer.stderr, "and 2 more" in answer.stderr) == (2, True, True)
+    who = ("--by", "me", "--reason", "dim")
+    again = cytocar_command("override", finished, "d9", "car_t", "--value", "9", "--inputs", tmp_path, *who)
+    assert (again.code, "error[E103]" in again.stderr) == (2, True)
+
+
 def test_only_a_finished_run_is_reproduced(tmp_path: Path) -> None:
     assert cytocar_command("reproduce", tmp_path).code == 2
