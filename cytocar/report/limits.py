@@ -23,7 +23,7 @@ from cytocar.template.model import LinearScale, Template
 FILES_LOOKED_AT = 8
 """Of a plate, evenly spaced."""
 NEARLY_ALL = 0.99
-ROOM_ABOVE_EVENTS, ROOM_ABOVE_GATES = 1.15, 1.05
+ROOM_ABOVE_EVENTS, ROOM_ABOVE_GATES, ROOM_ABOVE_RATIO = 1.15, 1.05, 2.0
 WIDEST_RANGE = 262_144.0
 """Top of an axis where no file could be read (BD's 18-bit scale)."""
 
@@ -80,8 +80,8 @@ def _highest_gate(template: Template, marker: str) -> float:
 
 
 def _top(extents: Sequence[Extent], highest_gate: float) -> float:
-    if not extents:
-        return WIDEST_RANGE
+    if not extents:  # no file at hand, or a ratio, which has no channel of its own
+        return ROOM_ABOVE_RATIO * highest_gate or WIDEST_RANGE
     widest = max(extent.range for extent in extents)
     reached = max(extent.events for extent in extents)
     wanted = max(ROOM_ABOVE_EVENTS * reached, ROOM_ABOVE_GATES * highest_gate)
