@@ -86,9 +86,10 @@ def net_share(
     Notes
     -----
     With a the share of events in the gate, b the background's and s the share of positives above the threshold,
-    ``a = p s + (1 - p) b``, so ``p = (a - b) / (s - b)``. a and b have Beta posteriors (Jeffreys prior), b moves from
-    tube to tube by a lognormal factor, s is normal, and the odds of p carry a lognormal systematic factor. The
-    interval holds the middle 95 % of the draws; a net share below 0 is reported as 0.
+    ``a = p s + (1 - p) b``, so ``p = (a - b) / (s - b)``. a and b have Beta posteriors (Jeffreys prior), b is counted
+    for each alignment that is possible and moves from tube to tube by a lognormal factor, s is normal, and the odds of
+    p carry a lognormal systematic factor. The interval holds the middle 95 % of the draws; a net share below 0 is
+    reported as 0.
 
     Examples
     --------
@@ -103,7 +104,7 @@ def net_share(
     sensitivities = _sensitivities(background, random)
     observed = random.beta(car_events + 0.5, t_cell_events - car_events + 0.5, DRAWS)
     net_draws = _with_systematic((observed - rates) / (sensitivities - rates), systematic_cv, random)
-    rate = assumed_percent / 100 if background is None else (background.events + 0.5) / (background.of_events + 1)
+    rate = assumed_percent / 100 if background is None else _rate(background)
     sensitivity = 1.0 if background is None else background.sensitivity
     point = float(np.clip((car_events / t_cell_events - rate) / (sensitivity - rate), 0, 1))
     low, high = (float(np.clip(limit, 0, 1)) for limit in np.quantile(net_draws, (0.025, 0.975)))
@@ -128,8 +129,15 @@ def _background_rates(background: Background | None, assumed: float, random: np.
     """Return draws of the background rate in this tube."""
     if background is None:
         return assumed * _lognormal(ASSUMED_CV, random)
-    known = random.beta(background.events + 0.5, background.of_events - background.events + 0.5, DRAWS)
+    events = random.choice(background.shifted_events or (background.events,), DRAWS)
+    known = random.beta(events + 0.5, background.of_events - events + 0.5)
     return np.minimum(known * _lognormal(background.between_cv, random), 0.5)
+
+
+def _rate(background: Background) -> float:
+    """Return the background rate that is expected, over the alignments that are possible."""
+    events = np.mean(background.shifted_events or (background.events,))
+    return float((events + 0.5) / (background.of_events + 1))
 
 
 def _sensitivities(background: Background | None, random: np.random.Generator) -> Floats:

@@ -88,3 +88,12 @@ def test_without_reference_the_upper_limit_allows_for_no_background_at_all() -> 
     share = net_share(11, 100_000, None, assumed_percent=0.05, seed=1)
     assert share.net.value == 0
     assert share.net.high == pytest.approx(share.raw.high, rel=0.1)
+
+
+def test_a_background_that_depends_on_the_alignment_widens_the_interval() -> None:
+    steep = Background(30, 100_000, ("B1",), shifted_events=(5, 10, 15, 22, 30, 45, 70, 120, 220))
+    flat = Background(30, 100_000, ("B1",))
+    wide, narrow = (net_share(60, 50_000, one, assumed_percent=0.05, seed=1).net for one in (steep, flat))
+    assert wide.low is not None
+    assert narrow.low is not None
+    assert wide.low < narrow.low

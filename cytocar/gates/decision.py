@@ -75,6 +75,8 @@ class Background:
         Coefficient of variation of the background rate from tube to tube.
     sensitivity, sensitivity_sd : float
         Share of the positives that lie above the threshold, and how well that is known.
+    shifted_events : tuple of int
+        ``events`` if the references were aligned a little higher or lower, equally likely cases; empty: as they are.
     """
 
     events: int
@@ -83,6 +85,7 @@ class Background:
     between_cv: float = 0.25
     sensitivity: float = 1.0
     sensitivity_sd: float = 0.0
+    shifted_events: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ above it are background; the references' rate above that same threshold is the b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,8 @@ REFERENCES_FOR_CV = 5
 ALIGNMENTS = 2
 FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
 """A reference with more than 0.5 % of its events 6 robust standard deviations above the median holds positives."""
+SHIFTS = (-1.59, -0.97, -0.59, -0.28, 0.0, 0.28, 0.59, 0.97, 1.59)
+"""Nine equally likely values of a standard normal: where the tail is steep, a small shift changes the rate by much."""
 UNSEEN = Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=0.88, sensitivity_sd=0.15)
 """Positives that do not stand out: what a stain index of 6 to 12 leaves above such a threshold, with its range. To
 describe them from a handful of events would add noise to tubes that have none."""
@@ -53,6 +56,10 @@ class _Pool:
 
     def rate(self, threshold: float) -> float:
         return (self.above(threshold) + 0.5) / (len(self.values) + 1)
+
+    def shift_sd(self, threshold: float) -> float:
+        """Return how well the alignment is known at a threshold, data units."""
+        return float(np.mean([alignment.sd_at(threshold) for alignment in self.alignments]))
 
     def reach(self, factor: float) -> float:
         """Return median + factor * (99.9 % quantile - median)."""
@@ -124,9 +131,10 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
         events=pool.above(threshold),
         of_events=len(pool.values),
         control_ids=pool.ids,
-        between_cv=_between_cv(pool, threshold),
+        between_cv=_tube_cv(pool, threshold) * math.sqrt(1 + 1 / len(pool.parts)),
         sensitivity=positives.sensitivity,
         sensitivity_sd=positives.sensitivity_sd,
+        shifted_events=tuple(pool.above(threshold + shift) for shift in pool.shift_sd(threshold) * np.array(SHIFTS)),
     )
 
 
@@ -195,7 +203,8 @@ def _threshold(values: Floats, pool: _Pool, gate: ReferenceGate, share: float) -
     candidates = np.linspace(max(low, 1e-3 * high), high, 400)
     upper = np.sort(values[values >= candidates[0]])
     above = len(upper) - np.searchsorted(upper, candidates)
-    rates = (len(pool.values) - np.searchsorted(pool.values, candidates) + 0.5) / (len(pool.values) + 1)
+    unlucky = candidates - pool.shift_sd(high)
+    rates = (len(pool.values) - np.searchsorted(pool.values, unlucky) + 0.5) / (len(pool.values) + 1)
     false = rates * len(values) * (1 - share)
     good = np.flatnonzero((false <= LARGEST_FALSE_SHARE * above) & (above >= FEWEST_POSITIVES))
     threshold = pool.reach(DEFAULT_REACH)
@@ -283,18 +292,6 @@ def _center_and_spread(values: Floats) -> tuple[float, float]:
     """Return the median and half the distance between the 15.9 % and 84.1 % quantiles."""
     low, middle, high = np.quantile(values, (0.159, 0.5, 0.841))
     return float(middle), max(float(high - low) / 2, 1e-9)
-
-
-def _between_cv(pool: _Pool, threshold: float) -> float:
-    """Return how far this tube's background rate may be from the references', beyond counting.
-
-    Three parts: rates differ from tube to tube (this one's, and the mean of the references'); the gain is known only
-    so well, and where the tail is steep a small shift of the threshold changes the rate by much.
-    """
-    tubes = _tube_cv(pool, threshold) ** 2 * (1 + 1 / len(pool.parts))
-    shift = float(np.mean([alignment.sd_at(threshold) for alignment in pool.alignments]))
-    slope = (pool.rate(threshold - shift) - pool.rate(threshold + shift)) / (2 * pool.rate(threshold))
-    return float(np.clip(np.sqrt(tubes + slope**2), 0.1, 1.5))
 
 
 def _tube_cv(pool: _Pool, threshold: float) -> float:
