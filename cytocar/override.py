@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cytocar import __version__
-from cytocar.analysis import Protocol
+from cytocar.analysis import Protocol, file_sha256
 from cytocar.audit import Act, Action
 from cytocar.errors import IntegrityError, UsageError
 from cytocar.gates.moved import movable, moved
@@ -25,6 +25,7 @@ from cytocar.recorded import GATE_OVERRIDES, located, recorded_plan, require_fil
 from cytocar.results import Counted, SampleResult
 from cytocar.run import execute
 from cytocar.run_folder import PARTS, Parts, parquet_files, part_name, table_files
+from cytocar.sheet import SampleRow
 from cytocar.template.model import FixedGate
 
 KEPT = "overrides"
@@ -75,7 +76,7 @@ def override(
         E103 the FCS file is not here, E114 no finished run, E115 no such sample, gate or number, E116 another version
         of cytocar made the run.
     IntegrityError
-        E126 the sample's file is not the one that was counted.
+        E126 the sample's file, or a control's, is not the one that was counted.
     """
     manifest, plan, before = _found(opened, target, reason)
     protocol = plan.protocols[target.sample_id]
@@ -87,7 +88,8 @@ def override(
         numbers = _named(numbers, [row.parameter for row in rows if row.parameter in names])
     gate = moved(fitted, numbers, decisions=rows, scale_of=template.scale)
     overrides = {**protocol.overrides, target.population: gate}
-    return _carry_out(opened, manifest, plan, _Move(target, overrides, before, inputs), Action.OVERRIDE, reason)
+    move = _Move(Act(Action.OVERRIDE, str(target), why=reason.strip()), target, overrides, before, inputs)
+    return _carry_out(opened, manifest, plan, move)
 
 
 def undo(opened: Journal, target: Target, *, reason: str, inputs: Path | None = None) -> Change:
@@ -96,13 +98,15 @@ def undo(opened: Journal, target: Target, *, reason: str, inputs: Path | None = 
     overrides = dict(plan.protocols[target.sample_id].overrides)
     if overrides.pop(target.population, None) is None:
         raise UsageError(f"no override of {target} to undo", code="E115", hint="audit.jsonl lists what was moved")
-    return _carry_out(opened, manifest, plan, _Move(target, overrides, before, inputs), Action.OVERRIDE_UNDONE, reason)
+    move = _Move(Act(Action.OVERRIDE_UNDONE, str(target), why=reason.strip()), target, overrides, before, inputs)
+    return _carry_out(opened, manifest, plan, move)
 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """The gates of a sample as they shall be, and what there was before."""
+    """What shall be done and why, the gates of the sample as they shall be, and what there was before."""
 
+    act: Act
     target: Target
     overrides: Mapping[str, FixedGate]
     before: SampleResult
@@ -149,30 +153,46 @@ def _named(numbers: Mapping[str, float], names: Sequence[str]) -> Mapping[str, f
 # ---------------------------------------------------------------- counting again
 
 
-def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move, action: Action, reason: str) -> Change:
+def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move) -> Change:
     """Count the sample with its gates as they shall be; change part, tables, manifest and trail together."""
     target, before = move.target, move.before
-    after, content = _counted_again(plan, move)
+    parts = Parts(opened.folder / PARTS)
+    samples = located(plan.samples, move.inputs)
+    needed = {target.sample_id, *before.control_ids}
+    _require_as_counted([row for row in samples if row.sample_id in needed], parts)
+    after = _counted_again(replace(plan, samples=samples), move)
     said = [_numbers(outcome, target.population) for outcome in (before, after)]
     kept = f"{KEPT}/{_next_number(opened.folder):04}-{part_name(target.sample_id)}"
-    parts = Parts(opened.folder / PARTS)
     original = parts.content(target.sample_id) or b""
     files = table_files(_with(parts, plan.sample_ids, after), plan.medians)
     if "counts.parquet" in manifest["files"]:
         files |= parquet_files(_with(parts, plan.sample_ids, after), plan.medians)
-    files |= {f"{PARTS}/{part_name(target.sample_id)}": content, kept: original}
+    files |= {f"{PARTS}/{part_name(target.sample_id)}": to_json(after), kept: original}
     all_overrides = {name: protocol.overrides for name, protocol in plan.protocols.items()} | {
         target.sample_id: move.overrides
     }
     recorded = GATE_OVERRIDES.dump_python(
         {name: dict(gates) for name, gates in all_overrides.items() if gates}, mode="json", exclude_defaults=True
     )
-    act = Act(action, str(target), before=f"{said[0]} ({kept})", after=said[1], why=reason.strip())
+    act = replace(move.act, before=f"{said[0]} ({kept})", after=said[1])
     opened.commit({**manifest, "overrides": recorded}, [act], files)
     return Change(before, after, *said)
 
 
-def _counted_again(plan: RunPlan, move: _Move) -> tuple[SampleResult, bytes]:
+def _require_as_counted(samples: Sequence[SampleRow], parts: Parts) -> None:
+    """Refuse where the sample's file, or that of a control behind its gates, is not the one that was counted."""
+    require_files(samples)
+    for row in samples:
+        counted = parts.read(row.sample_id)
+        if counted is None or file_sha256(row.file) != counted.file_sha256:
+            raise IntegrityError(
+                f"the file of sample {row.sample_id} is not the one that was counted",
+                code="E126",
+                hint="nothing was changed; restore the file, or count the sample in a new run",
+            )
+
+
+def _counted_again(plan: RunPlan, move: _Move) -> SampleResult:
     name = move.target.sample_id
     protocols: Mapping[str, Protocol] = {
         **plan.protocols,
@@ -180,21 +200,12 @@ def _counted_again(plan: RunPlan, move: _Move) -> tuple[SampleResult, bytes]:
     }
     others = [other for other in plan.sample_ids if other != name]
     with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
-        samples = located(plan.samples, move.inputs)
-        require_files(row for row in samples if row.sample_id == name)
-        (done,) = execute(samples, protocols, scratch=Path(scratch), finished=others)
+        (done,) = execute(plan.samples, protocols, scratch=Path(scratch), finished=others)
     after = from_json(done.content)
     if not isinstance(after, SampleResult):
         faults = "; ".join(finding.message for finding in after.findings) if after else "no result"
         raise UsageError(f"sample {name} cannot be counted again: {faults}", code="E115", hint="nothing was changed")
-    if after.file_sha256 != move.before.file_sha256:
-        raise IntegrityError(
-            f"the file of sample {name} is not the one that was counted",
-            code="E126",
-            hint="nothing was changed; restore the file, or count the sample in a new run",
-        )
-    recorded = replace(after, sample=move.before.sample)  # where the file lies today is no part of the result
-    return recorded, to_json(recorded)
+    return replace(after, sample=move.before.sample)  # where the file lies today is no part of the result
 
 
 def _with(parts: Parts, sample_ids: Sequence[str], changed: SampleResult) -> Iterator[Counted]:

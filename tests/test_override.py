@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cytocar.audit import read_trail
+from cytocar.locations import sample_data_folder
 from cytocar.verify import Verdict, verify
 from tests.runs import cytocar_command, small_run
 
@@ -137,3 +138,43 @@ def test_a_file_that_is_not_the_one_counted_is_refused(run: Path, finished: Path
     assert answer.code == 4
     assert "E126" in answer.stderr
     assert tables(run) == before
+
+
+# ---------------------------------------------------------------- a CAR gate that controls have placed
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small sample course, whose baseline places the CAR gate of day 9."""
+    folder = tmp_path_factory.mktemp("car")
+    shutil.copytree(sample_data_folder() / "small", folder / "inputs")
+    answer = cytocar_command("gate", folder / "inputs" / "sheet.csv", "-o", folder / "run", "-j", "1", "-q")
+    assert answer.code == 0, answer.stderr
+    return folder / "run"
+
+
+def test_background_and_controls_stay_known(course: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(course, tmp_path / "run"))
+    before = row(run, "day09")
+    assert before["control_ids"] == "baseline"
+    for threshold in ("600", "6000"):
+        assert cytocar_command("override", run, "day09", "car_t", "--value", threshold, *WHO).code == 0
+        after = row(run, "day09")
+        assert after["control_ids"] == "baseline"
+        assert "NO_REFERENCE" not in after["status_codes"]
+        assert float(after["car_percent_net"]) > 0
+    # Far above the positives' median half of them are missed; the net share knows, the raw one does not.
+    raw, net = (float(after[name]) for name in ("car_percent_of_t_cells", "car_percent_net"))
+    assert raw < float(before["car_percent_of_t_cells"])
+    assert net > raw
+
+
+def test_a_missing_or_changed_control_is_refused(course: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(course, tmp_path / "run"))
+    inputs = Path(shutil.copytree(course.parent / "inputs", tmp_path / "inputs"))
+    words = ("override", run, "day09", "car_t", "--value", "600", "--inputs", inputs, *WHO)
+    shutil.copy(inputs / "month24.fcs", inputs / "baseline.fcs")
+    changed = cytocar_command(*words)
+    assert (changed.code, "sample baseline" in changed.stderr) == (4, True)
+    (inputs / "baseline.fcs").unlink()
+    assert cytocar_command(*words).code == 2
