@@ -117,14 +117,17 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
     default = template or DEFAULT_TEMPLATE
     templates: dict[str, LoadedTemplate] = {}
     protocols: dict[str, Protocol] = {}
+    shared: dict[tuple[str, str | None], Protocol] = {}
     matrices = _matrices(inputs)
     for row in inputs.samples:
         name = row.template or default
         if name not in templates:
             beside = inputs.sheet.parent if inputs.sheet and row.template else None
             templates[name] = _read(_beside(name, beside))
-        loaded = templates[name]
-        protocols[row.sample_id] = Protocol(compensated(loaded.template, row, matrices), stamp_of(loaded), markers)
+        if (name, row.compensation) not in shared:
+            used = compensated(templates[name].template, row, matrices)
+            shared[name, row.compensation] = Protocol(used, stamp_of(templates[name]), markers)
+        protocols[row.sample_id] = shared[name, row.compensation]
     return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,17 +31,39 @@ from cytocar.sheet import SampleRow
 _Answer = TypeVar("_Answer")
 _Task = TypeVar("_Task")
 
+PROTOCOLS_KEPT = 64
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
     """One sample with all that decides its result, as a worker gets it.
 
-    ``references`` are the files in which its controls' signals lie.
+    ``references`` are the files in which its controls' signals lie. Samples that share a protocol share it in a worker
+    too: what is worked out once per template stays so.
     """
 
     sample: SampleRow
     protocol: Protocol
     references: tuple[Path, ...] = ()
+
+    def __reduce__(self) -> tuple[Callable[..., Task], tuple[SampleRow, bytes, tuple[Path, ...]]]:
+        """Return how to make this task again in a worker."""
+        return _unpacked_task, (self.sample, _packed(self.protocol), self.references)
+
+
+def _unpacked_task(sample: SampleRow, protocol: bytes, references: tuple[Path, ...]) -> Task:
+    return Task(sample, _unpacked(protocol), references)
+
+
+@lru_cache(maxsize=PROTOCOLS_KEPT)
+def _packed(protocol: Protocol) -> bytes:
+    return pickle.dumps(protocol)
+
+
+@lru_cache(maxsize=PROTOCOLS_KEPT)
+def _unpacked(content: bytes) -> Protocol:
+    protocol: Protocol = pickle.loads(content)  # noqa: S301 -- from this run's own process
+    return protocol
 
 
 @dataclass(frozen=True, slots=True)

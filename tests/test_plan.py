@@ -91,3 +91,11 @@ def test_a_file_that_is_still_being_written_is_not_counted(folder: Path, monkeyp
     monkeypatch.setattr("cytocar.analysis.open_fcs", open_and_grow)
     outcome = analyse(plan.samples[0], plan.protocols["A"])
     assert outcome.row()["status_codes"] == "E009"
+
+
+def test_samples_of_one_template_and_matrix_share_a_protocol(folder: Path) -> None:
+    rows = "tube.fcs,A,none\ntube.fcs,B,none\ntube.fcs,C,matrix.csv\n"
+    (folder / "sheet.csv").write_text(f"file,sample_id,compensation\n{rows}")
+    protocols = make_plan(collect([], sheet=folder / "sheet.csv"), template="cart-cd19fc-fixed").protocols
+    assert protocols["A"] is protocols["B"]
+    assert protocols["A"] is not protocols["C"]

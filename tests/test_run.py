@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -100,3 +101,10 @@ def test_no_more_tasks_wait_at_the_executor_than_it_may_hold() -> None:
     for _ in run_tasks(_name, _tasks(NAMES), Workers(start, in_flight=3), killed=_killed):
         Counting.waiting -= 1
     assert Counting.most <= 3
+
+
+def test_samples_share_their_protocol_in_a_worker_too() -> None:
+    first, second = (pickle.loads(pickle.dumps(task)) for task in _tasks(NAMES[:2]))
+    assert first.sample.sample_id == NAMES[0]
+    assert first.protocol is second.protocol
+    assert first.protocol.template.name == "none"
