@@ -254,3 +254,14 @@ def test_the_page_is_built_again_by_a_command_and_the_trail_says_so(run: Path, t
     assert last is not None
     assert (last.action, last.what, last.operator) == ("report built", "report.html", "A. Muster")
     assert cytocar_command("verify", tmp_path / "run").code == 0
+
+
+def test_a_gate_that_a_person_moved_is_drawn_where_it_stands_now(run: Path, tmp_path: Path) -> None:
+    told = ("-t", "cart-cd19fc-fixed", "-o", tmp_path / "run", "-j", "1", "-q", "--count-method", "none")
+    assert cytocar_command("gate", run.parent / "t2.fcs", *told).code == 0
+    page = tmp_path / "run" / "report.html"
+    assert "set by a person" not in page.read_text("utf-8")
+    moved = ("--value", "900", "--reason", "CAR dim", "--by", "A. Muster")
+    assert cytocar_command("override", tmp_path / "run", "t2", "car_t", *moved).code == 0
+    said = " ".join(" ".join(read(page.read_text("utf-8")).texts).split())
+    assert "CAR min 900 · set by a person" in said
