@@ -1,4 +1,4 @@
-"""One program on one task in a process of its own: seconds from outside and inside, peak memory, what it counted."""
+"""One program on one task in a process of its own: seconds from outside and inside, memory, and what it counted."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import os
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+LAUNCH = Path(__file__).with_name("launch.py")
 MEBIBYTE = 2**20
-# ru_maxrss counts kilobytes on Linux, bytes on macOS.
-MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,59 +24,63 @@ class Measurement:
     ----------
     process_s : float
         Wall time of the whole process.
+    processor_s : float
+        Processor time of the whole process and its helpers, which other work on the machine changes least.
     inside_s : float, optional
         Wall time that the program reported for the work alone, without start-up and imports.
-    import_s : float, optional
-        Wall time of its imports.
     peak_mb : float
-        Largest memory of the process, MiB, over that of a bare interpreter.
+        Largest memory of the process, MiB.
     counts : optional
         What it counted, one entry per file.
     """
 
     process_s: float
+    processor_s: float
     inside_s: float | None
-    import_s: float | None
     peak_mb: float
     counts: Any
 
 
-def measure(command: Sequence[str], *, repeats: int, bare_mb: float = 0.0) -> Measurement:
+def measure(command: Sequence[str | Path], *, repeats: int) -> Measurement:
     """Run a command several times and return the shortest times and the largest memory.
 
-    The command may report ``{"seconds": ..., "import": ..., "counts": ...}`` as the last line of its standard output.
+    The command may report ``{"seconds": ..., "counts": ...}`` as the last line of its standard output.
 
     Raises
     ------
     RuntimeError
         If it fails, with what it said.
     """
-    runs = [_run(command) for _ in range(repeats)]
-    reports = [report for _, _, report in runs if report is not None]
+    runs = [_run([str(part) for part in command]) for _ in range(repeats)]
+    inside = [run.inside_s for run in runs if run.inside_s is not None]
     return Measurement(
-        process_s=min(seconds for seconds, _, _ in runs),
-        inside_s=min((report["seconds"] for report in reports), default=None),
-        import_s=min((report["import"] for report in reports), default=None),
-        peak_mb=max(peak for _, peak, _ in runs) - bare_mb,
-        counts=reports[0]["counts"] if reports else None,
+        process_s=min(run.process_s for run in runs),
+        processor_s=min(run.processor_s for run in runs),
+        inside_s=min(inside, default=None),
+        peak_mb=max(run.peak_mb for run in runs),
+        counts=runs[0].counts,
+    )
+
+
+def _run(command: Sequence[str]) -> Measurement:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        launched = [sys.executable, "-S", "-E", str(LAUNCH), str(report), *command]
+        done = subprocess.run(launched, capture_output=True, text=True, env=_environment(), check=True)
+        taken = json.loads(report.read_text(encoding="utf-8"))
+    if taken["returncode"]:
+        raise RuntimeError(f"{' '.join(command[:4])} ... failed ({taken['returncode']}):\n{done.stderr[-2000:]}")
+    last = done.stdout.strip().rpartition("\n")[2]
+    said = json.loads(last) if last.startswith('{"seconds"') else {}
+    return Measurement(
+        process_s=taken["seconds"],
+        processor_s=taken["processor_s"],
+        inside_s=said.get("seconds"),
+        peak_mb=taken["peak_bytes"] / MEBIBYTE,
+        counts=said.get("counts"),
     )
 
 
 def _environment() -> dict[str, str]:
     """Return the environment for a program, in which it may keep compiled modules, as an installed one does."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-
-def _run(command: Sequence[str]) -> tuple[float, float, dict[str, Any] | None]:
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment())
-    # Read before waiting, so that a talkative program cannot fill the pipe; wait4 gives the memory of this child alone.
-    out, err = process.stdout.read(), process.stderr.read()  # type: ignore[union-attr]  # both are pipes
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command[:4])} ... failed ({process.returncode}):\n{err[-2000:]}")
-    lines = out.strip().splitlines()
-    report = json.loads(lines[-1]) if lines and lines[-1].startswith('{"seconds"') else None
-    return seconds, usage.ru_maxrss * MAXRSS_BYTES / MEBIBYTE, report

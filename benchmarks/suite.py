@@ -14,7 +14,7 @@ from benchmarks.measure import Measurement, measure
 
 PEERS = Path(__file__).with_name("peers")
 FLOWKIT, FLOWUTILS, CYTOCAR = "FlowKit", "FlowIO + flowutils", "cytocar"
-COMMAND = "`cytocar gate -o`"
+COMMAND, FLOOR = "`cytocar gate -o`", "the bytes alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def gate_plate(paths: Sequence[Path], pythons: Pythons, folder: Path, *, repeats
 def read_one_file(path: Path, pythons: Pythons, folder: Path, *, repeats: int) -> Iterator[Row]:
     """Measure reading every channel of a file into memory, and reading its bytes alone."""
     readers = [
-        ("the bytes alone", "bytes", pythons.cytocar),
+        (FLOOR, "bytes", pythons.cytocar),
         (CYTOCAR, "cytocar", pythons.cytocar),
         ("FlowIO", "flowio", pythons.flowkit),
         ("FlowCal", "flowcal", pythons.flowkit),
@@ -58,7 +58,7 @@ def read_one_file(path: Path, pythons: Pythons, folder: Path, *, repeats: int) -
     ]
     for program, name, python in readers:
         if python is not None:
-            yield Row(path.stem, program, _measured(_script(python, "read_all", name, path), python, repeats))
+            yield Row(path.stem, program, measure(_script(python, "read_all", name, path), repeats=repeats))
 
 
 def start_up(repeats: int) -> dict[str, float]:
@@ -98,7 +98,7 @@ def _gate(paths: Sequence[Path], task: str, pythons: Pythons, folder: Path, repe
     ]
     for program, python, script, gates in programs:
         if python is not None:
-            yield Row(task, program, _measured(_script(python, script, gates, *paths), python, repeats))
+            yield Row(task, program, measure(_script(python, script, gates, *paths), repeats=repeats))
 
 
 def _command(paths: Sequence[Path], task: str, folder: Path, repeats: int, *, jobs: int) -> Row:
@@ -108,7 +108,7 @@ def _command(paths: Sequence[Path], task: str, folder: Path, repeats: int, *, jo
         shutil.rmtree(run, ignore_errors=True)
         arguments = ["-t", TEMPLATE, "-o", run, "-j", str(jobs), "--count-method", "none", "-q"]
         command = [sys.executable, "-m", "cytocar", "gate", *paths, *arguments]
-        measured = _measured(command, Path(sys.executable), 1)
+        measured = measure(command, repeats=1)
         best = measured if best is None or measured.process_s < best.process_s else best
     if best is None:
         raise ValueError("repeats must be at least 1")
@@ -119,8 +119,3 @@ def _script(python: Path, name: str, *arguments: str | Path) -> list[str | Path]
     """Return the command that runs a script of ``peers``: as a module where cytocar must be found, else as a file."""
     how = ["-m", f"benchmarks.peers.{name}"] if python == Path(sys.executable) else [PEERS / f"{name}.py"]
     return [python, *how, *arguments]
-
-
-def _measured(command: Sequence[str | Path], python: Path, repeats: int) -> Measurement:
-    bare = measure([str(python), "-c", "pass"], repeats=1)
-    return measure([str(part) for part in command], repeats=repeats, bare_mb=bare.peak_mb)
