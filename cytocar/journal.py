@@ -92,7 +92,7 @@ class Journal:
     author: Author
     clock: Callable[[], datetime]
 
-    def commit(self, manifest: Manifest, acts: Sequence[Act], files: Mapping[str, bytes] | None = None) -> None:
+    def commit(self, manifest: Manifest, acts: Sequence[Act], files: Mapping[str, bytes | Path] | None = None) -> None:
         """Carry out one change.
 
         Parameters
@@ -101,11 +101,12 @@ class Journal:
             As it will stand; ``files`` holds the hashes of the files that are there already.
         acts : sequence of Act
             What the trail says about the change, at least one.
-        files : mapping of str to bytes, optional
-            Files of the change, by their path in the folder. Their hashes are added to the manifest.
+        files : mapping of str to bytes or Path, optional
+            Files of the change, by their path in the folder: their content, or a draft in the folder, which is moved.
+            Their hashes are added to the manifest.
         """
         files = files or {}
-        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        hashes = {name: _sha256(content) for name, content in files.items()}
         new = body(manifest) | {"files": {**manifest.get("files", {}), **hashes}}
         found = read_trail(self.folder)
         entries = trail(acts, self.author, after=found.last, now=self.clock(), manifest_sha256=body_sha256(new))
@@ -118,16 +119,19 @@ class Journal:
         except OSError as error:
             raise not_writable(self.folder, error) from error
 
-    def _prepare(self, files: Mapping[str, bytes]) -> None:
+    def _prepare(self, files: Mapping[str, bytes | Path]) -> None:
         draft = self.folder / PENDING_DRAFT
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         try:
             for name, content in files.items():
                 (draft / name).parent.mkdir(parents=True, exist_ok=True)
-                with (draft / name).open("wb") as file:
-                    file.write(content)
-                    file.flush()
+                if isinstance(content, Path):
+                    content.replace(draft / name)
+                with (draft / name).open("ab") as file:
+                    if isinstance(content, bytes):
+                        file.write(content)
+                        file.flush()
                     os.fsync(file.fileno())
             sync_folder(draft)
             draft.rename(self.folder / PENDING)
@@ -135,6 +139,13 @@ class Journal:
             shutil.rmtree(draft, ignore_errors=True)  # a full disk: give back what the half-written change took
             raise
         sync_folder(self.folder)
+
+
+def _sha256(content: bytes | Path) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -12,10 +12,12 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from cytocar.audit import AUDIT, Act, Action, Author
 from cytocar.datapackage import describe
@@ -221,12 +223,19 @@ def rows_of(outcome: Counted) -> Mapping[str, Iterable[Row]]:
 
 def table_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
     """Return the tables of a run as CSV files, by name."""
+    texts = {name: BytesIO() for name in tables(medians)}
+    _write_tables(outcomes, medians, texts)
+    return {f"{name}.csv": text.getvalue() for name, text in texts.items()}
+
+
+def _write_tables(outcomes: Iterable[Counted], medians: Sequence[str], files: Mapping[str, IO[bytes]]) -> None:
+    """Write the tables of a run into open files, sample by sample."""
     columns = tables(medians)
-    texts = {name: [csv_text(columns[name], ())] for name in columns}
+    for name, file in files.items():
+        file.write(csv_text(columns[name], ()).encode())
     for outcome in outcomes:
         for name, rows in rows_of(outcome).items():
-            texts[name].append(csv_text(columns[name], rows, header=False))
-    return {f"{name}.csv": "".join(lines).encode() for name, lines in texts.items()}
+            files[name].write(csv_text(columns[name], rows, header=False).encode())
 
 
 def parquet_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
@@ -245,27 +254,58 @@ def package_file(medians: Sequence[str]) -> bytes:
 
 
 def finish(run: RunFolder, manifest: Manifest, plan: RunPlan, *, parquet: bool = False) -> None:
-    """Write the tables and their description from the kept samples, and close the run."""
+    """Write the tables and their description from the kept samples, and close the run.
+
+    The samples are read once, one after the other: a run of any size takes the memory of one.
+    """
+    kept: dict[str, str] = {}
+    ending = _Ending()
 
     def outcomes() -> Iterator[Counted]:
-        return run.parts.in_order(plan.sample_ids)
+        for sample_id in plan.sample_ids:
+            content = run.parts.content(sample_id)
+            outcome = None if content is None else from_json(content)
+            if content is not None and outcome is not None:
+                kept[f"{PARTS}/{part_name(sample_id)}"] = _sha256(content)
+                ending.note(outcome)
+                yield outcome
 
-    files = table_files(outcomes(), plan.medians) | {"datapackage.json": package_file(plan.medians)}
-    files |= parquet_files(outcomes(), plan.medians) if parquet else {}
-    contents = ((part_name(name), run.parts.content(name)) for name in plan.sample_ids)
-    kept = {f"{PARTS}/{name}": _sha256(content) for name, content in contents if content is not None}
+    files: dict[str, bytes | Path] = {**_drafts(run, outcomes(), plan.medians)}
+    files["datapackage.json"] = package_file(plan.medians)
+    if parquet:
+        files |= parquet_files(run.parts.in_order(plan.sample_ids), plan.medians)
     finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **kept}}
-    run.journal.commit(finished, list(_ending(outcomes())), files)
+    run.journal.commit(finished, list(ending.acts()), files)
 
 
-def _ending(outcomes: Iterable[Counted]) -> Iterator[Act]:
-    """Yield what the trail says at the end: each sample that failed and why, then how all of them did."""
-    statuses: Counter[str] = Counter()
-    for outcome in outcomes:
-        statuses[outcome.status] += 1
+def _drafts(run: RunFolder, outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, Path]:
+    """Write the tables beside the parts, where an interrupted run's rests are cleared away, and return them by name."""
+    drafts = {name: run.parts.folder / f"{name}.csv.tmp" for name in tables(medians)}
+    try:
+        with ExitStack() as opened:
+            files = {name: opened.enter_context(path.open("wb")) for name, path in drafts.items()}
+            _write_tables(outcomes, medians, files)
+    except OSError as error:
+        for path in drafts.values():
+            path.unlink(missing_ok=True)  # a full disk: give back what the half-written tables took
+        raise not_writable(run.path, error) from error
+    return {f"{name}.csv": path for name, path in drafts.items()}
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What the trail says at the end: each sample that failed and why, then how all of them did."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    failed: list[Act] = field(default_factory=list)
+
+    def note(self, outcome: Counted) -> None:
+        self.statuses[outcome.status] += 1
         if isinstance(outcome, SampleFailure) and outcome.error is not None:
-            yield Act(
-                Action.SAMPLE_FAILED, outcome.sample.sample_id, why=f"{outcome.error.code}: {outcome.error.message}"
-            )
-    said = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-    yield Act(Action.RUN_FINISHED, f"{statuses.total()} samples", after=said)
+            why = f"{outcome.error.code}: {outcome.error.message}"
+            self.failed.append(Act(Action.SAMPLE_FAILED, outcome.sample.sample_id, why=why))
+
+    def acts(self) -> Iterator[Act]:
+        yield from self.failed
+        said = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+        yield Act(Action.RUN_FINISHED, f"{self.statuses.total()} samples", after=said)

@@ -219,3 +219,16 @@ def test_only_a_finished_run_is_amended(tmp_path: Path) -> None:
         opened.commit({"state": "running"}, [Act(Action.RUN_STARTED, "run")])
     with pytest.raises(UsageError, match="not finished"):
         change(run)
+
+
+def test_a_draft_is_moved_into_the_run_and_pinned(tmp_path: Path) -> None:
+    run = start(tmp_path / "run")
+    draft = run / "large.csv.tmp"
+    draft.write_bytes(b"3\n")
+    with journal(run, ME, noon) as opened:
+        manifest = read_manifest(run)
+        assert manifest is not None
+        opened.commit(manifest, [Act(Action.REPORT_BUILT, "large")], {"large.csv": draft})
+    assert not draft.exists()
+    assert (run / "large.csv").read_bytes() == b"3\n"
+    assert is_consistent(run)
