@@ -13,6 +13,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.errors import UsageError
+from cytocar.run_lock import only_writer
 from cytocar.sheet import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,10 +98,18 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tutorial(tmp_path_factory: pytest.TempPathFactory, shim: Path) -> Path:
-    """The folder that the tutorial has made."""
-    folder = tmp_path_factory.mktemp("tutorial")
-    run_page(TUTORIAL, folder, shim)
-    return folder
+    """The folder that the tutorial has made; test processes that work side by side share one."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tutorial"
+    folder.mkdir(exist_ok=True)
+    while True:
+        try:
+            with only_writer(folder):
+                if not (folder / "my-course").exists():
+                    run_page(TUTORIAL, folder, shim)
+                return folder
+        except UsageError:
+            time.sleep(0.2)  # another process is making it
 
 
 @pytest.fixture
