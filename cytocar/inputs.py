@@ -57,9 +57,10 @@ def collect(named: Sequence[str], *, sheet: Path | None = None, given: SampleRow
     if sheets:
         return _from_sheet(sheets[0], found, restricted=bool(places))
     if not found:
-        what = ", ".join(named) or "nothing"
         raise UsageError(
-            f"no FCS files in {what}", code="E102", hint="name FCS files, a folder that holds some, or a sample sheet"
+            f"no FCS files in {', '.join(named)}" if named else "no input is named",
+            code="E102",
+            hint="name FCS files, a folder that holds some, or a sample sheet",
         )
     split = [split_data_set(file) for file in found]
     rows = rows_from_files([file for file, _ in split], given=given)
@@ -90,7 +91,21 @@ def _files(named: Iterable[str]) -> list[Path]:
             files[place] = None
         else:
             raise UsageError(f"there is no file or folder {name}", code="E103", hint="check the path")
+    _check_names(files)
     return list(files)
+
+
+def _check_names(files: Iterable[Path]) -> None:
+    """Refuse names that are no text: no table, manifest or report could say which file they mean."""
+    for file in files:
+        try:
+            str(file).encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"the name of {file.name!a} is not UTF-8",
+                code="E103",
+                hint="rename the file: it came from a system with another encoding of names",
+            ) from None
 
 
 def _from_sheet(sheet: Path, found: Sequence[Path], *, restricted: bool) -> Inputs:

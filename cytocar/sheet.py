@@ -233,8 +233,8 @@ def read_sheet(path: Path) -> tuple[SampleRow, ...]:
     """
     header, lines, separator = _table(path)
     faults = _header_faults(header)
-    rows: list[SampleRow] = []
-    if not faults:
+    rows: dict[int, SampleRow] = {}
+    if {"file", "sample_id"} <= set(header):
         decimal_comma = separator == ";"
         for number, cells in lines:
             row, row_faults = _row(path.parent, dict(zip(header, cells, strict=False)), decimal_comma)
@@ -242,7 +242,7 @@ def read_sheet(path: Path) -> tuple[SampleRow, ...]:
                 row_faults.append(("", f"has {len(cells)} cells, the header has {len(header)}"))
             faults += [f"row {number}{f', column {column}' if column else ''}: {fault}" for column, fault in row_faults]
             if row is not None:
-                rows.append(row)
+                rows[number] = row
         faults += _duplicates(rows)
     if faults:
         raise SheetError(
@@ -250,7 +250,7 @@ def read_sheet(path: Path) -> tuple[SampleRow, ...]:
             code="E082",
             hint="correct the cells named above; `cytocar sheet check SHEET` looks again without analysing anything",
         )
-    return tuple(rows)
+    return tuple(rows.values())
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], str]:
@@ -284,7 +284,10 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], str]:
             hint="the first line names the columns (file,sample_id,...), each further line is one tube; "
             "`cytocar sheet new FOLDER` drafts one",
         )
-    return [cell.strip() for cell in lines[0][1]], lines[1:], separator
+    header = [cell.strip() for cell in lines[0][1]]
+    while header and not header[-1]:
+        header.pop()  # spreadsheets export columns that were once in use
+    return header, lines[1:], separator
 
 
 def _header_faults(header: Sequence[str]) -> list[str]:
@@ -309,7 +312,7 @@ def _row(folder: Path, cells: Mapping[str, str], decimal_comma: bool) -> tuple[S
     faults += [(column, leaves) for column, place in named.items() if place and (leaves := _leaves(place))]
     if faults:
         return None, faults
-    file, data_set = split_data_set(folder / as_given)
+    file, data_set = split_data_set(_place(folder, as_given))
     values["day"] = values.get("day", days_between(values.get("infused_at"), values.get("collected_at")))
     extra = {column: (cell or "").strip() for column, cell in cells.items() if column.startswith("x_")}
     return SampleRow(file=file, file_as_given=as_given, data_set=data_set, extra=extra, **values), []
@@ -320,7 +323,7 @@ def _values(cells: Mapping[str, str], decimal_comma: bool) -> tuple[dict[str, An
     faults: list[tuple[str, str]] = []
     for column, cell in cells.items():
         value = (cell or "").strip()
-        if not value or column.startswith("x_"):
+        if not value or column not in COLUMNS:
             continue
         try:
             values[column] = COLUMNS[column](value, decimal_comma)
@@ -375,6 +378,14 @@ def days_between(infused_at: str | None, collected_at: str | None) -> float | No
     return (end - start).total_seconds() / 86_400
 
 
+def _place(folder: Path, as_given: str) -> Path:
+    """Return where a file lies; ``plate\\A1.fcs`` of a sheet made on Windows is found on other systems too."""
+    place = folder / as_given
+    if "\\" in as_given and not split_data_set(place)[0].exists():
+        return folder / PureWindowsPath(as_given).as_posix()
+    return place
+
+
 def _leaves(place: str) -> str | None:
     if Path(place).is_absolute():
         return None
@@ -383,12 +394,14 @@ def _leaves(place: str) -> str | None:
     return None
 
 
-def _duplicates(rows: Sequence[SampleRow]) -> list[str]:
-    times = Counter(row.sample_id for row in rows)
+def _duplicates(rows: Mapping[int, SampleRow]) -> list[str]:
+    places: dict[str, list[str]] = defaultdict(list)
+    for number, row in rows.items():
+        places[row.sample_id].append(str(number))
     return [
-        f"sample_id {name!r} stands in {count} rows; each tube needs its own"
-        for name, count in times.items()
-        if count > 1
+        f"rows {', '.join(numbers)}, column sample_id: {name!r} stands in each; each tube needs its own"
+        for name, numbers in places.items()
+        if len(numbers) > 1
     ]
 
 

@@ -55,7 +55,7 @@ def test_every_fault_is_listed_at_once_with_its_row_and_column(tmp_path: Path) -
     assert "row 2, column day: 'nine' is not a number" in message
     assert "row 3, column file: is empty" in message
     assert "row 3, column beads_added: '-3' must be above 0" in message
-    assert "sample_id 'A' stands in 2 rows" in message
+    assert "rows 4, 5, column sample_id: 'A' stands in each" in message
 
 
 def test_an_unknown_column_is_refused_with_the_nearest_name_and_x_columns_are_carried(tmp_path: Path) -> None:
@@ -129,3 +129,23 @@ def test_two_data_sets_of_one_file_are_two_samples(tmp_path: Path) -> None:
         ("x#1", 1, "x.fcs#1"),
         ("x#2", 2, "x.fcs#2"),
     ]
+
+
+def test_a_misspelt_column_hides_no_fault_of_the_rows(tmp_path: Path) -> None:
+    message = _faults(tmp_path, "file,sample_id,bead_added,day\na.fcs,A,1,nine\n")
+    assert "column bead_added: unknown column" in message
+    assert "row 2, column day: 'nine' is not a number" in message
+
+
+def test_columns_that_a_spreadsheet_left_empty_at_the_end_are_set_aside(tmp_path: Path) -> None:
+    (row,) = _sheet(tmp_path, "file,sample_id,,,\r\na.fcs,A,,,\r\n,,,,\r\n")
+    assert row.sample_id == "A"
+    assert "row 2: has 3 cells, the header has 2" in _faults(tmp_path, "file,sample_id,\na.fcs,A,blood\n")
+
+
+def test_a_path_with_backslashes_finds_its_file(tmp_path: Path) -> None:
+    (tmp_path / "plate").mkdir()
+    (tmp_path / "plate" / "a.fcs").write_bytes(b"")
+    (row,) = _sheet(tmp_path, "file,sample_id\nplate\\a.fcs,A\n")
+    assert row.file == tmp_path / "plate" / "a.fcs"
+    assert row.file_as_given == "plate\\a.fcs"

@@ -122,6 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the contract's codes."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    screen.prepare_streams()
     try:
         get_command(app).main(
             args=_globals_first(sys.argv[1:] if arguments is None else arguments), prog_name="cytocar"
@@ -130,19 +131,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         screen.show_error(error)
         sys.exit(exit_code(error))
     except Interrupted as interrupted:
-        screen.say("interrupted; finished samples are kept")
+        screen.say("interrupted; what is finished in a run folder is kept, the same command goes on from there")
         sys.exit(interrupted.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our pipe went away: nothing more to say, and nobody to say it to
         sys.exit(0)
     except OSError as error:
-        screen.show_error(
-            UsageError(f"{error.strerror}: {error.filename}", code="E109", hint="check the path, rights and space left")
-        )
+        screen.show_error(UsageError(_system_message(error), code="E109", hint="check the path, rights and space left"))
         sys.exit(EXIT_USAGE)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as bug:
         screen.show_bug(bug)
         sys.exit(EXIT_BUG)
+
+
+def _system_message(error: OSError) -> str:
+    where = error.filename or "while writing the output"
+    return f"{error.strerror}: {where}"
 
 
 def exit_code(error: CytocarError) -> int:

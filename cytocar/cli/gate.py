@@ -112,8 +112,8 @@ def command(
     for loaded in plan.templates.values():
         screen.show_losses(loaded.losses)
     if collected.unlisted:
-        names = ", ".join(file.name for file in collected.unlisted[:3])
-        screen.say(f"note: {len(collected.unlisted)} FCS files beside the sheet are not in it: {names}, ...")
+        names = screen.few([file.name for file in collected.unlisted])
+        screen.say(f"note: not in the sheet, though beside it: {names}")
     work = Work(jobs=jobs, dask=dask, shard=Shard.parse(shard) if shard else None, parquet=parquet)
     with kept_in(plan, out, work, force=force, by=by) as kept:
         done = count(plan, work, kept)
@@ -275,8 +275,7 @@ def _report_problems(done: list[Done]) -> None:
             befallen[fault.code, fault.message, fault.hint].append(sample.sample_id)
     for (code, message, hint), names in befallen.items():
         level = "error" if code.startswith("E") else "warning"
-        where = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        screen.show_problem(level, code, message, where=where, hint=hint)
+        screen.show_problem(level, code, message, where=screen.few(names), hint=hint)
 
 
 def _say_duplicates(done: list[Done]) -> None:
@@ -287,14 +286,14 @@ def _say_duplicates(done: list[Done]) -> None:
             names[sample.source].append(sample.sample_id)
     for same in names.values():
         if len(same) > 1:
-            screen.say(f"note: {', '.join(same)} are files with the same bytes: was one copied under another name?")
+            screen.say(f"note: {screen.few(same)} hold the same bytes: was one file copied under another name?")
 
 
 def _tally(done: list[Done]) -> str:
     from collections import Counter
 
     times = Counter(sample.status.value for sample in done)
-    return f"{len(done)} samples: " + ", ".join(
+    return f"{screen.counted(len(done), 'sample')}: " + ", ".join(
         f"{count} {status.replace('_', ' ')}" for status, count in times.items()
     )
 

@@ -65,7 +65,7 @@ def _status(outcome: Counted) -> str:
 
 
 def _car_line(outcome: Counted) -> tuple[str, ...]:
-    name = outcome.sample.sample_id
+    name = screen.one_line(outcome.sample.sample_id)
     if not isinstance(outcome, SampleResult) or outcome.car is None:
         return (name, "–", "", "–", "–", "–", "", _status(outcome))
     car, t_cells = outcome.car, outcome.population(outcome.roles.t_cells)
@@ -82,7 +82,7 @@ def _car_line(outcome: Counted) -> tuple[str, ...]:
 
 
 def _t_line(outcome: Counted) -> tuple[str, ...]:
-    name = outcome.sample.sample_id
+    name = screen.one_line(outcome.sample.sample_id)
     if not isinstance(outcome, SampleResult):
         return (name, "–", "–", "–", "", "–", "–", _status(outcome))
     t_cells, row = outcome.population(outcome.roles.t_cells), outcome.row()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -28,6 +29,16 @@ def configure(*, quiet: bool, verbose: bool, no_color: bool) -> None:
     _settings.color = False if no_color or os.environ.get("NO_COLOR") else None
 
 
+def prepare_streams() -> None:
+    """Let any text be written anywhere: into a closed stream, or one that has no letter for µ or for a file's name."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 -- open until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def colored(stream: TextIO) -> bool:
     """Return whether colour may be written to a stream."""
     return _settings.color is not False and stream.isatty() and os.environ.get("TERM") != "dumb"
@@ -46,6 +57,30 @@ def quiet() -> bool:
 def printable(text: str) -> str:
     """Return text without control characters, so that a sample's name cannot drive the terminal."""
     return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def one_line(name: str, *, longest: int = 60) -> str:
+    """Return a name that fits into a line of a table: no line break, its middle left out where it is long.
+
+    Examples
+    --------
+    >>> one_line("a\\nb"), one_line("x" * 40 + "y" * 40, longest=9)
+    ('a\N{REPLACEMENT CHARACTER}b', 'xxxx…yyyy')
+    """
+    flat = printable(name.replace("\n", "\0"))
+    half = (longest - 1) // 2
+    return flat if len(flat) <= longest else f"{flat[:half]}…{flat[-half:]}"
+
+
+def few(names: Sequence[str], *, most: int = 4) -> str:
+    """Return the first of several names, and how many more there are."""
+    shown = ", ".join(one_line(name) for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 sample``, ``2 samples``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _paint(text: str, code: str) -> str:

@@ -65,4 +65,4 @@ def check(
             hint="correct them, or run anyway: the other samples are not affected",
         )
     excluded = sum(row.exclude for row in rows)
-    sys.stdout.write(f"{sheet.name}: {len(rows)} samples, {excluded} excluded, no fault found\n")
+    sys.stdout.write(f"{sheet.name}: {screen.counted(len(rows), 'sample')}, {excluded} excluded, no fault found\n")

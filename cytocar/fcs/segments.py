@@ -98,7 +98,7 @@ def read_header(handle: BinaryIO, base: int) -> Header:
     raw = handle.read(HEADER_BYTES)
     if not _SIGNATURE.match(raw):
         raise ReadError(
-            f"not an FCS file: it starts with {raw[:6]!r} instead of a version such as b'FCS3.1'",
+            f"not an FCS file: it starts with {raw[:6].decode('latin-1')!r} instead of a version such as 'FCS3.1'",
             code="E012",
             hint="check that this is the file the cytometer exported, and not a table, a workspace or a report",
         )

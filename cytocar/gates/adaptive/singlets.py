@@ -78,7 +78,7 @@ def fit(
     else:
         line = _mode_line(area, ratio)
         above = ratio - line.at(area)
-        sigma = max(float(np.quantile(above[above > 0], 0.6827)), SMALLEST_SIGMA)
+        sigma = max(_spread_above(above), SMALLEST_SIGMA)
         limits = _Limits(-SIGMAS_BELOW * sigma, SIGMAS_ABOVE * sigma)
     placed = _Limits(max(limits.low, float(np.log(gate.window[0]))), min(limits.high, float(np.log(gate.window[1]))))
     if placed != limits:
@@ -137,14 +137,21 @@ def _median_line(area: Floats, ratio: Floats) -> _Line:
     return _Line(np.array([np.median(area)]), np.array([np.median(ratio)]))
 
 
+def _spread_above(above: Floats) -> float:
+    """Return the half-width that holds as much above a line as one sigma of a normal spread; 0 if nothing is above."""
+    upper = above[above > 0]
+    return float(np.quantile(upper, 0.6827)) if len(upper) else 0.0
+
+
 def _mode_line(area: Floats, ratio: Floats) -> _Line:
     """Return the Theil-Sen line through the modes of the ratio in bins of area (Sen 1968)."""
     bins = min(AREA_BINS, len(area) // FEWEST_PER_BIN)
     edges = np.quantile(area, np.linspace(0, 1, bins + 1)[1:-1])
     which = np.searchsorted(edges, area)
-    centers = np.array([np.median(area[which == index]) for index in range(bins)])
-    modes = np.array([_single_mode(ratio[which == index]) for index in range(bins)])
-    first, second = np.triu_indices(bins, 1)
+    filled = np.unique(which)  # equal areas fall into one bin and leave others empty
+    centers = np.array([np.median(area[which == index]) for index in filled])
+    modes = np.array([_single_mode(ratio[which == index]) for index in filled])
+    first, second = np.triu_indices(len(filled), 1)
     apart = centers[second] - centers[first]
     distinct = apart > 1e-9
     slopes = (modes[second] - modes[first])[distinct] / apart[distinct]
@@ -161,7 +168,7 @@ def _single_mode(ratio: Floats) -> float:
     heights = smooth.heights
     peaks = np.flatnonzero((heights[1:-1] > heights[:-2]) & (heights[1:-1] >= heights[2:])) + 1
     tall = peaks[heights[peaks] >= 0.3 * heights.max()]
-    return float(smooth.centers[tall[-1]])
+    return float(smooth.centers[tall[-1] if len(tall) else heights.argmax()])
 
 
 def _polygon(gate: SingletsGate, line: _Line, limits: _Limits, top: float) -> PolygonGate:

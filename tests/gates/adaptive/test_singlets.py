@@ -75,3 +75,10 @@ def test_limits_stay_in_the_window() -> None:
     assert low.value == pytest.approx(0.95)
     assert high.value == pytest.approx(1.03)
     assert "CLAMPED" in low.flags
+
+
+@pytest.mark.parametrize("value", [5.0, 70_000.0])
+def test_events_that_are_all_the_same_are_placed_without_a_line(value: float) -> None:
+    area = np.full(4000, value)
+    fitted = place(SingletsGate(kind="singlets", area="FSC-A", height="FSC-H"), area, area)
+    assert inside(fitted, area[:1], area[:1]).tolist() == [True]

@@ -1,0 +1,54 @@
+"""Streams that are closed, full or poor in letters: what was asked for still happens, or one line says why not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fcs.files import floats
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return floats([[1, 2]], names=("FSC-A", "B530-A"), keywords={"$P2S": "CAR µ"}).write(tmp_path / "a.fcs")
+
+
+def shell(words: str, file: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = f'"{sys.executable}" -m cytocar {words}'
+    return subprocess.run(
+        ["bash", "-c", command, "bash", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_a_terminal_without_a_letter_gets_its_number(file: Path) -> None:
+    done = shell('inspect "$1"', file, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "CAR \\xb5" in done.stdout
+
+
+def test_a_closed_stdout_is_no_bug(file: Path) -> None:
+    done = shell('inspect "$1" >&-', file)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_behind_a_pipe_is_said_in_one_line(file: Path) -> None:
+    done = shell('inspect "$1" > /dev/full', file)
+    assert done.returncode == 2
+    assert "error[E109]: No space left on device: while writing the output" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names themselves")
+def test_a_file_name_that_is_no_text_is_refused(file: Path) -> None:
+    file.rename(os.fsdecode(os.fsencode(file.parent) + b"/bad\xff.fcs"))
+    done = shell('gate "$1"', file.parent)
+    assert done.returncode == 2
+    assert "error[E103]: the name of 'bad\\udcff.fcs' is not UTF-8" in done.stderr
