@@ -105,7 +105,8 @@ def edge(scale: AnyScale, y: float) -> float:
     """Return the smallest data value whose place on the scale is at least ``y``.
 
     ``x >= edge(scale, y)`` and ``forward(scale, x) >= y`` are the same decision for every float64 ``x``, also where the
-    closed-form inverse is off by a rounding error.
+    closed-form inverse is off by a rounding error; but for values whose place differs from ``y`` by no more than the
+    rounding of ``forward`` itself (1e-16 of the scale).
 
     Examples
     --------
