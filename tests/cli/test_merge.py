@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import random
@@ -9,14 +10,26 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cytocar.simulate import Preparation, blood_tube
-from tests.cli.conftest import Cytocar
+from tests.cli.conftest import SMALL, Cytocar
 
 FIXED = ("-t", "cart-cd19fc-fixed")
+TOLD = ("--beads-added", "20000", "--sample-volume-ul", "50")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+
+
+def _plate(folder: Path, wells: int, car_per_ul: float = 100) -> Path:
+    small = Preparation(sample_volume_ul=50, drawn_share=0.02)
+    folder.mkdir()
+    for number in range(wells):
+        blood_tube(car_per_ul=car_per_ul, preparation=small, seed=number).write(folder / f"well{number}.fcs")
+    return folder
 
 
 def _tables(run: Path) -> dict[str, str]:
@@ -46,30 +59,43 @@ def test_shards_of_different_runs_are_not_merged(cytocar: Cytocar, tubes: Path) 
     assert (nothing.returncode, "error[E118]" in nothing.stderr) == (2, True)
 
 
+def test_a_control_places_the_same_gates_whoever_counts_it(cytocar: Cytocar, tubes: Path) -> None:
+    preparation = replace(SMALL, drawn_share=1.0)  # a threshold needs 5,000 T cells
+    blood_tube(car_per_ul=0, preparation=preparation, seed=77).write(tubes / "before.fcs")
+    rows = [f"day{day}.fcs,D{day},P1,{day},sample,50,20000" for day in (7, 9, 28)]
+    header = "file,sample_id,subject_id,day,sample_type,sample_volume_ul,beads_added"
+    sheet = tubes / "with_control.csv"
+    sheet.write_text("\n".join([header, *rows[:2], "before.fcs,B,P1,-5,baseline,50,20000", rows[2]]) + "\n")
+    runs = {"one": ("-j", "1"), "two": ("-j", "2")} | {f"s{number}": ("--shard", f"{number}/3") for number in (1, 2, 3)}
+    for name, how in runs.items():
+        done = cytocar("gate", sheet, "--no-report", *how, "-o", tubes / name)
+        assert done.returncode == 0, done.stderr
+    assert cytocar("merge", *(tubes / name for name in ("s3", "s1", "s2")), "-o", tubes / "merged").returncode == 0
+    tables = _tables(tubes / "one")
+    with (tubes / "one" / "counts.csv").open(encoding="utf-8") as counts:
+        assert "B" in {row["control_ids"] for row in csv.DictReader(counts)}
+    assert _tables(tubes / "two") == tables
+    assert _tables(tubes / "merged") == tables
+
+
 @pytest.mark.slow
 def test_a_plate_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
     cytocar: Cytocar, tmp_path: Path
 ) -> None:
-    small = Preparation(sample_volume_ul=50, drawn_share=0.02)
-    plate = tmp_path / "plate"
-    plate.mkdir()
-    for number in range(24):
-        blood_tube(car_per_ul=100, preparation=small, seed=number).write(plate / f"well{number}.fcs")
-    told = ("--beads-added", "20000", "--sample-volume-ul", "50")
-    assert cytocar("gate", plate, *FIXED, *told, "-o", tmp_path / "whole").returncode == 0
-    command = [sys.executable, "-m", "cytocar", "gate", str(plate), *FIXED, *told, "-o", str(tmp_path / "killed")]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    plate = _plate(tmp_path / "plate", 24)
+    assert cytocar("gate", plate, *FIXED, *TOLD, "-o", tmp_path / "whole").returncode == 0
+    command = [sys.executable, "-m", "cytocar", "gate", str(plate), *FIXED, *TOLD, "-o", str(tmp_path / "killed")]
     moments = random.Random(5)
     for _ in range(10):
         process = subprocess.Popen(
-            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, env=ENVIRONMENT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         time.sleep(moments.uniform(0.4, 1.6))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if (tmp_path / "killed" / "counts.csv").exists():
             break
-    last = cytocar("gate", plate, *FIXED, *told, "-o", tmp_path / "killed")
+    last = cytocar("gate", plate, *FIXED, *TOLD, "-o", tmp_path / "killed")
     assert last.returncode == 0 or "error[E106]" in last.stderr, last.stderr
     assert _tables(tmp_path / "killed") == _tables(tmp_path / "whole")
     assert cytocar("verify", tmp_path / "killed").returncode == 0
@@ -88,3 +114,43 @@ def test_a_dask_cluster_gives_the_same_bytes(cytocar: Cytocar, tubes: Path) -> N
 def test_no_scheduler_is_said(cytocar: Cytocar, tubes: Path) -> None:
     done = cytocar("gate", tubes / "sheet.csv", *FIXED, "--dask", "nonsense://nowhere")
     assert (done.returncode, "error[E100]" in done.stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_worker_in_the_middle_gives_the_same_bytes(cytocar: Cytocar, tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    plate = _plate(tmp_path / "plate", 24)
+    assert cytocar("gate", plate, *FIXED, *TOLD, "--no-report", "-o", tmp_path / "whole").returncode == 0
+    command = [
+        sys.executable,
+        "-m",
+        "cytocar",
+        "gate",
+        plate,
+        *FIXED,
+        *TOLD,
+        "--no-report",
+        "-o",
+        tmp_path / "run",
+        "--dask",
+        "local:2",
+    ]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    killed = _kill_a_worker(process.pid, when=lambda: any((tmp_path / "run" / "parts").glob("*.json")))
+    _, said = process.communicate(timeout=120)
+    assert killed, "no worker was found at work"
+    assert process.returncode == 0, said
+    assert _tables(tmp_path / "run") == _tables(tmp_path / "whole")
+
+
+def _kill_a_worker(scheduler: int, *, when: Callable[[], bool]) -> bool:
+    """Kill one of the processes that a cluster's scheduler has started, once something has happened."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not when():
+        time.sleep(0.005)
+    children = " ".join(path.read_text() for path in Path(f"/proc/{scheduler}/task").glob("*/children"))
+    for worker in map(int, children.split()):
+        if b"spawn_main" in Path(f"/proc/{worker}/cmdline").read_bytes():
+            os.kill(worker, signal.SIGKILL)
+            return True
+    return False
