@@ -42,7 +42,7 @@ class FailOn(StrEnum):
     REVIEW = "review"
 
 
-_TUBE = "Tube (files without a sheet)"
+_COPIES_SAID = 3
 
 
 def command(
@@ -284,9 +284,11 @@ def _say_duplicates(done: list[Done]) -> None:
     for sample in done:
         if sample.source:
             names[sample.source].append(sample.sample_id)
-    for same in names.values():
-        if len(same) > 1:
-            screen.say(f"note: {screen.few(same)} hold the same bytes: was one file copied under another name?")
+    copied = [same for same in names.values() if len(same) > 1]
+    for same in copied[:_COPIES_SAID]:
+        screen.say(f"note: {screen.few(same)} hold the same bytes: was one file copied under another name?")
+    if len(copied) > _COPIES_SAID:
+        screen.say(f"note: {len(copied) - _COPIES_SAID} more files occur under several names: see file_sha256")
 
 
 def _tally(done: list[Done]) -> str:

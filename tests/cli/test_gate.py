@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,22 @@ def test_an_output_folder_without_rights_is_said(cytocar: Cytocar, tubes: Path) 
     (tubes / "locked").mkdir(mode=0o500)
     done = cytocar("gate", tubes / "sheet.csv", *FIXED, "-o", tubes / "locked" / "run")
     assert (done.returncode, "error[E108]" in done.stderr) == (2, True)
+
+
+def test_files_that_the_sheet_forgets_and_copies_are_said_once(cytocar: Cytocar, tubes: Path) -> None:
+    for number in range(5):
+        shutil.copy(tubes / "day9.fcs", tubes / f"copy{number}.fcs")
+    listed = cytocar("gate", tubes / "sheet.csv", *FIXED).stderr
+    assert "note: not in the sheet, though beside it: copy0.fcs, copy1.fcs, copy2.fcs, copy3.fcs and 1 more" in listed
+    copies = cytocar("gate", tubes, *FIXED).stderr
+    assert copies.count("the same bytes") == 1
+    assert "copy0, copy1, copy2, copy3 and 2 more hold the same bytes" in copies
+
+
+def test_a_copied_plate_is_said_in_a_few_lines(cytocar: Cytocar, tubes: Path) -> None:
+    for number in range(5):
+        (tubes / f"well{number}.fcs").write_bytes(b"no FCS file %d" % number)
+        shutil.copy(tubes / f"well{number}.fcs", tubes / f"again{number}.fcs")
+    said = cytocar("gate", tubes, *FIXED).stderr
+    assert said.count("hold the same bytes") == 3
+    assert "2 more files occur under several names" in said
