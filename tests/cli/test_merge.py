@@ -121,20 +121,8 @@ def test_a_cluster_that_loses_a_worker_in_the_middle_gives_the_same_bytes(cytoca
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     plate = _plate(tmp_path / "plate", 24)
     assert cytocar("gate", plate, *FIXED, *TOLD, "--no-report", "-o", tmp_path / "whole").returncode == 0
-    command = [
-        sys.executable,
-        "-m",
-        "cytocar",
-        "gate",
-        plate,
-        *FIXED,
-        *TOLD,
-        "--no-report",
-        "-o",
-        tmp_path / "run",
-        "--dask",
-        "local:2",
-    ]
+    told = (*FIXED, *TOLD, "--no-report", "-o", str(tmp_path / "run"), "--dask", "local:2")
+    command = [sys.executable, "-m", "cytocar", "gate", str(plate), *told]
     process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     killed = _kill_a_worker(process.pid, when=lambda: any((tmp_path / "run" / "parts").glob("*.json")))
     _, said = process.communicate(timeout=120)
