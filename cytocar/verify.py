@@ -106,9 +106,10 @@ def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
     """Yield what is found inside a run folder: trail, manifest, files, and the runs set aside in it."""
     trail = read_trail(run)
     yield from _trail(trail, head)
-    for name in (PENDING, PENDING_DRAFT):
-        if (run / name).exists():
-            yield _changed(name, "a change was interrupted; the next command that writes to the run settles it")
+    if (run / PENDING).exists():
+        yield _changed(PENDING, "a change was interrupted; the next command that writes to the run settles it")
+    if (run / PENDING_DRAFT).exists():
+        yield _note(PENDING_DRAFT, "a killed command left the draft of a change; nothing of it counts")
     try:
         manifest = read_manifest(run)
     except IntegrityError as error:

@@ -204,3 +204,10 @@ def test_the_command_names_each_change_and_exits_with_4(run: Path) -> None:
     assert "changed  quality.csv line 1" in answer.stdout
     assert "error[E123]" in answer.stderr
     assert cytocar_command("verify", run / "nowhere").code == 2
+
+
+def test_a_draft_that_a_killed_command_left_changes_nothing(run: Path) -> None:
+    (run / ".pending.tmp").mkdir()
+    (run / ".pending.tmp" / "report.html").write_text("half a page")
+    assert changed(run) == []
+    assert any(check.place == ".pending.tmp" and check.verdict is Verdict.NOTE for check in verify(run))
