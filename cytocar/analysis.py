@@ -21,7 +21,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.findings import Finding, Outcome
 from cytocar.gates.tree import GatedSample, Populations, replay, walk
 from cytocar.panel import resolve
-from cytocar.quality import TimeQuality, check_acceptance, flow_quality, gate_findings
+from cytocar.quality import TimeQuality, check_acceptance, emptiness, flow_quality, gate_findings
 from cytocar.references import backgrounds_of
 from cytocar.results import (
     Counted,
@@ -33,7 +33,7 @@ from cytocar.results import (
     SampleResult,
     TemplateStamp,
 )
-from cytocar.sheet import CountMethod, SampleRow
+from cytocar.sheet import CountMethod, SampleRow, SampleType
 from cytocar.statistics import UNKNOWN, Estimate, Share, ratio_estimate
 from cytocar.tables import COUNTS
 from cytocar.template.canonical import template_sha256
@@ -57,6 +57,8 @@ class Protocol:
     overrides: Mapping[str, FixedGate] = field(default_factory=dict)
 
 
+WITHOUT_T_CELLS = frozenset({SampleType.UNSTAINED, SampleType.SINGLE_STAIN, SampleType.BLANK})
+"""Tubes in which no T cell need be found."""
 NUMBERS = tuple(column.name for column in COUNTS if column.type in ("integer", "number"))
 """Columns of counts.csv that an acceptance rule may check."""
 
@@ -239,6 +241,7 @@ def count_sample(
             *count_findings,
             *gate_findings(populations.decisions, template),
             *car_findings,
+            *_emptiness(populations, template, sample),
         ),
         counting=CountInputs(
             method=method,
@@ -259,6 +262,13 @@ def count_sample(
         gates=populations.fitted,
     )
     return _accepted(result, template)
+
+
+def _emptiness(populations: Populations, template: Template, sample: SampleRow) -> tuple[Finding, ...]:
+    t_cells = template.report.t_cells
+    if t_cells is None or sample.sample_type in WITHOUT_T_CELLS:
+        return ()
+    return emptiness(t_cells, populations[t_cells].events, of=populations.n_events)
 
 
 def gate_again(events: EventTable, protocol: Protocol, result: SampleResult) -> GatedSample:

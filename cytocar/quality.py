@@ -314,6 +314,25 @@ def _acceptance(rule: Acceptance, values: Mapping[str, float | None]) -> Finding
     return Finding(rule.check, "", Outcome.PASS, f"{rule.check} is {value:g}", value, limit)
 
 
+# ---------------------------------------------------------------- populations without events
+
+
+def emptiness(name: str, events: int, *, of: int) -> tuple[Finding, ...]:
+    """Return a finding if a population that a stained tube must hold has no event of a file that has some.
+
+    Every percentage and count under it is then unknown: a gate, a marker or a template that does not fit looks so.
+
+    Examples
+    --------
+    >>> [finding.code for finding in emptiness("t_cells", 0, of=5000)], emptiness("t_cells", 1, of=5000)
+    (['W287'], ())
+    """
+    if events or not of:
+        return ()
+    message = f"none of {of:,} events is in the population {name!r}"
+    return (Finding(name, "W287", Outcome.REVIEW, message, 0.0, None),)
+
+
 # ---------------------------------------------------------------- flags of gates
 
 NOTED_FLAGS = frozenset({"DIM", "NO_REFERENCE", "FMO_ONLY", "NO_RESOLVED_POSITIVES"})

@@ -117,7 +117,8 @@ def validate(
     loaded = read_template(name)
     screen.show_losses(loaded.losses)
     template = loaded.template
-    count = f"{len(template.populations)} populations, {len(template.panel)} markers"
+    populations, markers = len(template.populations), len(template.panel)
+    count = f"{screen.counted(populations, 'population')}, {screen.counted(markers, 'marker')}"
     sys.stdout.write(f"{loaded.path.name}: valid; {count}; {loaded.status}; sha256 {loaded.sha256}\n")
     for file in files or []:
         _try_panel(template, file)

@@ -275,3 +275,15 @@ def test_a_copied_plate_is_said_in_a_few_lines(cytocar: Cytocar, tubes: Path) ->
     said = cytocar("gate", tubes, *FIXED).stderr
     assert said.count("hold the same bytes") == 3
     assert "2 more files occur under several names" in said
+
+
+def test_a_tube_without_any_t_cell_asks_for_a_look(cytocar: Cytocar, tubes: Path, tmp_path: Path) -> None:
+    template = tmp_path / "t.toml"
+    template.write_text(
+        'name = "t"\nversion = "1.0.0"\n[panel]\nCD3 = { aliases = ["CD3"] }\n[report]\nt_cells = "t_cells"\n'
+        '[[populations]]\nname = "t_cells"\nparent = "all"\ngate = { kind = "range", marker = "CD3", min = 1e9 }\n'
+    )
+    done = cytocar("gate", tubes / "day9.fcs", "-t", template, "--count-method", "none")
+    (row,) = _rows(done.stdout)
+    assert (row["status"], row["t_cell_events"]) == ("review", "0")
+    assert "W287" in row["status_codes"].split()
