@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.errors import CompensationError
+from cytocar.errors import SampleError, UsageError
 from cytocar.events import Channel, EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.sheet import SampleRow, SampleType
@@ -45,8 +45,8 @@ class Measured:
 
 
 def fcs_files(folder: Path) -> tuple[Path, ...]:
-    """Return the files of a folder that begin as FCS files do, whatever their names end in, by name."""
-    return tuple(path for path in sorted(folder.iterdir()) if path.is_file() and _begins_as_fcs(path))
+    """Return the files of a folder and its subfolders that begin as FCS files do, whatever their names end in."""
+    return tuple(path for path in sorted(folder.rglob("*")) if path.is_file() and _begins_as_fcs(path))
 
 
 def _begins_as_fcs(path: Path) -> bool:
@@ -59,7 +59,7 @@ def controls_of_files(paths: Sequence[Path], *, unstained: Path | None = None) -
 
     The unstained one is ``unstained``, or the one whose name says so, or the one in which no detector stands out.
     """
-    tables = {path: open_fcs(path) for path in paths}
+    tables = {path: _opened(path) for path in paths}
     _check_enough(len(tables))
     detectors = _fluorescence(list(tables.values()))
     bright = np.array([np.quantile(events.columns(detectors), BRIGHT, axis=0) for events in tables.values()])
@@ -78,7 +78,7 @@ def controls_of_rows(rows: Sequence[SampleRow]) -> tuple[Control, ...]:
     for row in rows:
         if row.exclude or row.sample_type not in {SampleType.SINGLE_STAIN, SampleType.UNSTAINED}:
             continue
-        events = open_fcs(row.file, data_set=row.data_set)
+        events = _opened(row.file, data_set=row.data_set)
         stained = row.sample_type is SampleType.SINGLE_STAIN
         found.append(Control(row.file, events, _target(row, events) if stained else None))
     _check_enough(len(found))
@@ -98,6 +98,14 @@ def measure(controls: Sequence[Control], method: Method) -> Measured:
     return Measured((blank, *stained), estimate(stains, blank.events.columns(detectors), method))
 
 
+def _opened(path: Path, *, data_set: int | None = None) -> EventTable:
+    try:
+        return open_fcs(path, data_set=data_set)
+    except SampleError as error:
+        error.add_note(f"this is {path}")
+        raise
+
+
 # ---------------------------------------------------------------- which file is which
 
 
@@ -108,7 +116,7 @@ def _target(row: SampleRow, events: EventTable) -> str:
         hits = [detector for detector in hits if detector.endswith("-A")]
     if len(hits) != 1:
         names = ", ".join(channel.detector for channel in events.channels)
-        raise CompensationError(
+        raise UsageError(
             f"{row.sample_id}: stain_target {row.stain_target or ''!r} is no channel of {row.file.name}",
             code="E046",
             hint=f"write one of {names}",
@@ -134,7 +142,7 @@ def _fluorescence(tables: Sequence[EventTable]) -> list[str]:
     by_pulse: Mapping[str, list[str]] = {end: [name for name in names if name.endswith(end)] for end in ("-A", "-H")}
     most = max(by_pulse.values(), key=len) or names
     if not most:
-        raise CompensationError(
+        raise UsageError(
             "the controls have no fluorescence channel in common",
             code="E048",
             hint="take controls of one panel, acquired with the same channels",
@@ -147,7 +155,7 @@ def _least_bright(files: Sequence[Path], bright: Floats) -> int:
     if len(named) == 1:
         return named[0]
     if len(named) > 1:
-        raise CompensationError(
+        raise UsageError(
             f"{len(named)} files are named as unstained: {', '.join(files[index].name for index in named)}",
             code="E046",
             hint="name the one of the same cells with --unstained FILE",
@@ -158,7 +166,7 @@ def _least_bright(files: Sequence[Path], bright: Floats) -> int:
 
 def _check_enough(count: int) -> None:
     if count < 3:
-        raise CompensationError(
+        raise UsageError(
             f"{count or 'no'} control{'' if count == 1 else 's'}: an unstained one and two single stains are the least",
             code="E046",
             hint="name a folder of single stains, or a sheet with sample_type single_stain and unstained",
@@ -168,7 +176,7 @@ def _check_enough(count: int) -> None:
 def _checked(controls: Sequence[Control]) -> tuple[Control, ...]:
     blanks = [control.path.name for control in controls if control.detector is None]
     if len(blanks) != 1:
-        raise CompensationError(
+        raise UsageError(
             f"{len(blanks) or 'no'} unstained control{'' if len(blanks) == 1 else 's'}, one is needed",
             code="E046",
             hint="keep the one of the same cells: sample_type unstained in the sheet, or --unstained FILE",
@@ -176,7 +184,7 @@ def _checked(controls: Sequence[Control]) -> tuple[Control, ...]:
     holders: dict[str, str] = {}
     for control in controls:
         if control.detector is not None and control.detector in holders:
-            raise CompensationError(
+            raise UsageError(
                 f"{holders[control.detector]} and {control.path.name} are both brightest in {control.detector}",
                 code="E046",
                 hint="take one file for each detector, or say which is which: sheet column stain_target",
@@ -186,7 +194,7 @@ def _checked(controls: Sequence[Control]) -> tuple[Control, ...]:
     for control in controls:
         missing = sorted(set(holders) - {channel.detector for channel in control.events.channels})
         if missing:
-            raise CompensationError(
+            raise UsageError(
                 f"{control.path.name} has no channel {', '.join(missing)}",
                 code="E048",
                 hint="take controls of one panel, acquired with the same channels",

@@ -48,15 +48,22 @@ def test_a_sheet_says_which_control_is_which(controls: Path) -> None:
     assert cytocar_command("compensate", sheet).stdout == cytocar_command("compensate", controls).stdout
     sheet.write_text(sheet.read_text().replace("B585-A", "PE"))
     refused = cytocar_command("compensate", sheet)
-    assert (refused.code, refused.stdout) == (1, "")
+    assert (refused.code, refused.stdout) == (2, "")
     assert "error[E046]" in refused.stderr
 
 
 def test_two_files_of_one_stain_are_refused(controls: Path) -> None:
     (controls / "tube4.fcs").write_bytes((controls / "tube2.fcs").read_bytes())
     refused = cytocar_command("compensate", controls)
-    assert refused.code == 1
+    assert refused.code == 2
     assert "tube2.fcs and tube4.fcs are both brightest in B585-A" in refused.stderr
+
+
+def test_a_control_that_cannot_be_read_is_named(controls: Path) -> None:
+    (controls / "tube2.fcs").write_bytes(b"FCS3.1 and nothing else")
+    refused = cytocar_command("compensate", controls)
+    assert (refused.code, refused.stdout) == (1, "")
+    assert "tube2.fcs" in refused.stderr
 
 
 def test_a_file_that_exists_is_kept(controls: Path, tmp_path: Path) -> None:
@@ -68,7 +75,7 @@ def test_a_file_that_exists_is_kept(controls: Path, tmp_path: Path) -> None:
 
 def test_medians_equal_the_reference_of_flowcore(shared_data: Path) -> None:
     folder = shared_data / "compensation" / "flowcore_compdata"
-    answer = cytocar_command("compensate", folder / "data")
+    answer = cytocar_command("compensate", folder)
     found = np.array([[float(cell) for cell in row[1:]] for row in list(csv.reader(StringIO(answer.stdout)))[1:]])
     lines = (folder / "compref").read_text("utf-8").splitlines()[1:]
     np.testing.assert_allclose(found, [[float(cell) for cell in line.split()[1:]] for line in lines], atol=1e-15)
