@@ -100,10 +100,13 @@ def measure(controls: Sequence[Control], method: Method) -> Measured:
 
 def _opened(path: Path, *, data_set: int | None = None) -> EventTable:
     try:
-        return open_fcs(path, data_set=data_set)
+        events = open_fcs(path, data_set=data_set)
     except SampleError as error:
         error.add_note(f"this is {path}")
         raise
+    if not events.n_events:
+        raise UsageError(f"{path} has no events", code="E047", hint="acquire this control again, or take it away")
+    return events
 
 
 # ---------------------------------------------------------------- which file is which

@@ -66,6 +66,13 @@ def test_a_control_that_cannot_be_read_is_named(controls: Path) -> None:
     assert "tube2.fcs" in refused.stderr
 
 
+def test_a_control_without_events_is_refused(controls: Path) -> None:
+    floats(np.empty((0, 3)), names=("FSC-A", "B530-A", "B585-A")).write(controls / "tube2.fcs")
+    refused = cytocar_command("compensate", controls)
+    assert refused.code in {1, 2}
+    assert "tube2.fcs" in refused.stderr
+
+
 def test_a_file_that_exists_is_kept(controls: Path, tmp_path: Path) -> None:
     (tmp_path / "matrix.csv").write_text("mine")
     assert cytocar_command("compensate", controls, "-o", tmp_path / "matrix.csv").code == 2
