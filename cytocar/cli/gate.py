@@ -127,6 +127,7 @@ def command(
 
 
 def settled_markers(settled: list[str]) -> dict[str, str]:
+    """Return marker -> channel of ``--marker CD3=FITC-A``, given any number of times."""
     pairs = [word.partition("=") for word in settled]
     wrong = [f"{name}{mark}{channel}" for name, mark, channel in pairs if not (name and channel)]
     if wrong:
