@@ -115,12 +115,15 @@ def command(
         names = screen.few([file.name for file in collected.unlisted])
         screen.say(f"note: not in the sheet, though beside it: {names}")
     work = Work(jobs=jobs, dask=dask, shard=Shard.parse(shard) if shard else None, parquet=parquet)
-    with kept_in(plan, out, work, force=force, by=by) as kept:
-        done = count(plan, work, kept)
-        _show(kept.parts, work.sample_ids(plan), output, to_folder=kept.run is not None)
+    drawn = report and out is not None and shard is None
+    done = _counted_before(plan, out, work) if drawn and out is not None and not force else None
+    if done is None:
+        with kept_in(plan, out, work, force=force, by=by) as kept:
+            done = count(plan, work, kept)
+            _show(kept.parts, work.sample_ids(plan), output, to_folder=kept.run is not None)
     _say_duplicates(done)
     if out is not None:
-        page = draw_report(out, jobs=jobs, by=by) if report and shard is None else None
+        page = draw_report(out, jobs=jobs, by=by) if drawn else None
         screen.say(f"{_tally(done)}; tables in {out}" + (f", every gate in {page}" if page else ""))
     _report_problems(done)
     _exit(done, fail_on)
@@ -221,6 +224,26 @@ def count(plan: RunPlan, work: Work, kept: Kept) -> list[Done]:
     if kept.run is not None:
         finish(kept.run, work.manifest(plan), plan.only(wanted), parquet=work.parquet)
     return [finished[sample_id] for sample_id in wanted]
+
+
+def _counted_before(plan: RunPlan, out: Path, work: Work) -> list[Done] | None:
+    """Return the samples of a run that this same command had finished but for its report; None for any other."""
+    from cytocar.journal import read_manifest
+    from cytocar.run import Done
+    from cytocar.run_folder import PARTS, Parts
+
+    old = read_manifest(out)
+    if old is None or old.get("state") != "finished":
+        return None
+    from cytocar.report.page import REPORT
+
+    new = work.manifest(plan)
+    if REPORT in old.get("files", {}):
+        return None
+    if any(old.get(key) != new.get(key) for key in ("plan_sha256", "shard", "command")):
+        return None
+    screen.say("all samples were counted before; going on with the report")
+    return [Done.of(outcome).without_content() for outcome in Parts(out / PARTS).in_order(plan.sample_ids)]
 
 
 def count_to_folder(plan: RunPlan, out: Path, *, jobs: int, force: bool = False) -> list[Done]:

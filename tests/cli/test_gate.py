@@ -14,6 +14,7 @@ import pytest
 
 from cytocar.tables import COUNTS
 from tests.cli.conftest import Cytocar
+from tests.runs import cytocar_command
 
 FIXED = ("-t", "cart-cd19fc-fixed")
 
@@ -287,3 +288,19 @@ def test_a_tube_without_any_t_cell_asks_for_a_look(cytocar: Cytocar, tubes: Path
     (row,) = _rows(done.stdout)
     assert (row["status"], row["t_cell_events"]) == ("review", "0")
     assert "W287" in row["status_codes"].split()
+
+
+def test_a_run_that_stopped_in_its_report_goes_on_with_the_report(tubes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise SystemExit(137)
+
+    command = ("gate", tubes / "sheet.csv", *FIXED, "-o", tubes / "run", "-j", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr("cytocar.cli.gate.draw_report", stopped)
+        assert cytocar_command(*command).code == 137
+    tables = _tables(tubes / "run")
+    again = cytocar_command(*command)
+    assert (again.code, "going on with the report" in again.stderr) == (0, True), again.stderr
+    assert (tubes / "run" / "report.html").is_file()
+    assert _tables(tubes / "run") == tables
+    assert "error[E106]" in cytocar_command(*command).stderr
