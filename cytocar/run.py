@@ -12,6 +12,7 @@ import pickle
 import signal
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
@@ -133,8 +134,21 @@ def execute(
     yield from run_tasks(_analyse, tasks, workers, killed=_killed)
 
 
+BUGS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What a mistake in cytocar looks like. In one odd file it must not cost the other samples of the plate."""
+
+
 def _analyse(task: Task) -> Done:
-    return Done.of(analyse(task.sample, task.protocol, load_references(task.references)))
+    try:
+        return Done.of(analyse(task.sample, task.protocol, load_references(task.references)))
+    except BUGS as bug:
+        place = traceback.extract_tb(bug.__traceback__)[-1]
+        fault = Fault(
+            "E199",
+            f"this is a bug in cytocar: {type(bug).__name__}: {bug} ({Path(place.filename).name}:{place.lineno})",
+            "please report it with the command that you ran; the other samples are not affected",
+        )
+        return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault))
 
 
 def _killed(task: Task) -> Done:

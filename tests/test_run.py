@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import pytest
 
 from cytocar.analysis import Protocol
-from cytocar.results import TemplateStamp
-from cytocar.run import Task, Workers, process_pool, run_tasks
+from cytocar.results import Counted, Fault, SampleFailure, TemplateStamp
+from cytocar.run import Task, Workers, execute, process_pool, run_tasks
 from cytocar.sheet import SampleRow
 from cytocar.template.model import Template
 
@@ -108,3 +108,17 @@ def test_samples_share_their_protocol_in_a_worker_too() -> None:
     assert first.sample.sample_id == NAMES[0]
     assert first.protocol is second.protocol
     assert first.protocol.template.name == "none"
+
+
+def test_a_bug_in_one_sample_costs_that_sample_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(sample: SampleRow, protocol: Protocol, references: object) -> Counted:
+        if sample.sample_id == "A02":
+            raise ZeroDivisionError("half of nothing")
+        return SampleFailure(sample, protocol.stamp, Fault("E010", "the file does not exist"))
+
+    monkeypatch.setattr("cytocar.run.analyse", stumble)
+    tasks = _tasks(NAMES[:3])
+    protocols = {task.sample.sample_id: task.protocol for task in tasks}
+    done = list(execute([task.sample for task in tasks], protocols, scratch=tmp_path))
+    assert [fault.code for sample in done for fault in sample.faults] == ["E010", "E199", "E010"]
+    assert "ZeroDivisionError: half of nothing" in done[1].faults[0].message

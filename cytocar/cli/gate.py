@@ -325,10 +325,12 @@ def _tally(done: list[Done]) -> str:
 
 
 def _exit(done: list[Done], fail_on: FailOn) -> None:
-    from cytocar.cli.app import EXIT_FAIL_ON, EXIT_SOME_FAILED
+    from cytocar.cli.app import EXIT_BUG, EXIT_FAIL_ON, EXIT_SOME_FAILED
     from cytocar.results import Status
 
     statuses = {sample.status for sample in done}
+    if any(fault.code == "E199" for sample in done for fault in sample.faults):
+        raise typer.Exit(EXIT_BUG)
     counted = [sample for sample in done if not any(fault.code.startswith("E") for fault in sample.faults)]
     if fail_on is FailOn.REVIEW and statuses - {Status.OK, Status.EXCLUDED}:
         raise typer.Exit(EXIT_FAIL_ON)
