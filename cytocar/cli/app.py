@@ -124,9 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(number, _interrupt)
     screen.prepare_streams()
     try:
-        get_command(app).main(
-            args=_globals_first(sys.argv[1:] if arguments is None else arguments), prog_name="cytocar"
-        )
+        try:
+            get_command(app).main(
+                args=_globals_first(sys.argv[1:] if arguments is None else arguments), prog_name="cytocar"
+            )
+        finally:
+            sys.stdout.flush()  # here, and not at the interpreter's exit, where a full disk would go unsaid
     except CytocarError as error:
         screen.show_error(error)
         sys.exit(exit_code(error))
@@ -134,9 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         screen.say("interrupted; what is finished in a run folder is kept, the same command goes on from there")
         sys.exit(interrupted.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our pipe went away: nothing more to say, and nobody to say it to
+        screen.drop_output()  # the reader of our pipe went away: nothing more to say, and nobody to say it to
         sys.exit(0)
     except OSError as error:
+        screen.drop_output()
         screen.show_error(UsageError(_system_message(error), code="E109", hint="check the path, rights and space left"))
         sys.exit(EXIT_USAGE)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as bug:

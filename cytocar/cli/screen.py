@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -27,6 +28,14 @@ def configure(*, quiet: bool, verbose: bool, no_color: bool) -> None:
     """Set what the global options say."""
     _settings.quiet, _settings.verbose = quiet, verbose
     _settings.color = False if no_color or os.environ.get("NO_COLOR") else None
+
+
+def drop_output() -> None:
+    """Send what is still to be written to stdout nowhere, so that the interpreter's exit does not stumble over it."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def prepare_streams() -> None:

@@ -34,14 +34,22 @@ def test_a_terminal_without_a_letter_gets_its_number(file: Path) -> None:
     assert "CAR \\xb5" in done.stdout
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_bug(file: Path, unbuffered: str) -> None:
+    done = shell('explain | head -n 1; exit "${PIPESTATUS[0]}"', file, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
 def test_a_closed_stdout_is_no_bug(file: Path) -> None:
     done = shell('inspect "$1" >&-', file)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_behind_a_pipe_is_said_in_one_line(file: Path) -> None:
-    done = shell('inspect "$1" > /dev/full', file)
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # a buffered stdout meets the full disk only when all is written
+def test_a_full_disk_behind_a_pipe_is_said_in_one_line(file: Path, unbuffered: str) -> None:
+    done = shell('inspect "$1" > /dev/full', file, PYTHONUNBUFFERED=unbuffered)
     assert done.returncode == 2
     assert "error[E109]: No space left on device: while writing the output" in done.stderr
 
