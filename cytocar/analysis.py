@@ -6,9 +6,7 @@ below; what goes wrong for one sample becomes its failure, never another's.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +32,7 @@ from cytocar.results import (
     TemplateStamp,
 )
 from cytocar.sheet import CountMethod, SampleRow, SampleType
+from cytocar.source_file import file_sha256, file_state, require_unchanged
 from cytocar.statistics import UNKNOWN, Estimate, Share, ratio_estimate
 from cytocar.tables import COUNTS
 from cytocar.template.canonical import template_sha256
@@ -81,49 +80,14 @@ def analyse(sample: SampleRow, protocol: Protocol, references: References | None
         return SampleFailure(sample=sample, template=protocol.stamp)
     sha256 = None
     try:
-        before = _state(sample.file)
+        before = file_state(sample.file)
         sha256 = file_sha256(sample.file)
         events = open_fcs(sample.file, data_set=sample.data_set)
         result = count_sample(events, sample, protocol, references=references, file_sha256=sha256)
-        _require_unchanged(sample.file, before)
+        require_unchanged(sample.file, before)
     except SampleError as error:
         return SampleFailure(sample=sample, template=protocol.stamp, error=Fault.of(error), file_sha256=sha256)
     return result
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    """Turn what the system says about a file into what a sample says."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise ReadError("the file does not exist", code="E010", hint="check the path in the sheet") from None
-    except OSError as error:
-        raise ReadError(
-            f"the file cannot be read: {error.strerror}", code="E010", hint="check its rights, and that it is a file"
-        ) from error
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with _readable(), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _state(path: Path) -> tuple[int, int]:
-    with _readable():
-        found = path.stat()
-    return found.st_size, found.st_mtime_ns
-
-
-def _require_unchanged(path: Path, before: tuple[int, int]) -> None:
-    """Raise E009 when the cytometer or a copy was still writing the file: no count of half a file."""
-    if _state(path) != before:
-        raise ReadError(
-            "the file changed while it was read",
-            code="E009",
-            hint="wait until the cytometer has saved it or the copy is done, then run again: other samples are kept",
-        )
 
 
 def quantify(  # one keyword per column of the sheet that can decide a count

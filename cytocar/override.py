@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cytocar import __version__
-from cytocar.analysis import Protocol, file_sha256
+from cytocar.analysis import Protocol
 from cytocar.audit import Act, Action
 from cytocar.errors import IntegrityError, UsageError
 from cytocar.gates.moved import movable, moved
@@ -26,6 +26,7 @@ from cytocar.results import Counted, SampleResult
 from cytocar.run import execute
 from cytocar.run_folder import PARTS, Parts, parquet_files, part_name, table_files
 from cytocar.sheet import SampleRow
+from cytocar.source_file import file_sha256
 from cytocar.template.model import FixedGate
 
 KEPT = "overrides"

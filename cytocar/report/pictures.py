@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cytocar.analysis import Protocol, file_sha256, gate_again
+from cytocar.analysis import Protocol, gate_again
 from cytocar.errors import SampleError
 from cytocar.events import EventTable
 from cytocar.fcs import keywords
@@ -18,6 +18,7 @@ from cytocar.report.limits import axis_tops
 from cytocar.report.source import FinishedRun
 from cytocar.results import SampleResult
 from cytocar.run import Workers, run_tasks
+from cytocar.source_file import file_sha256
 from cytocar.template.model import Template
 
 FEW_SAMPLES = 3
