@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.validity.shapes import NEGATIVES, POSITIVES, CarTube, Floats
+from benchmarks.validity.shapes import HELD_OUT, NEGATIVES, POSITIVES, SEVERE, CarTube, Draw, Floats
 from cytocar.background import net_share
 from cytocar.gates.adaptive import reference
 from cytocar.gates.decision import ReferenceEvents, Source
@@ -103,6 +103,11 @@ def rows(tubes: int) -> Iterator[Row]:
                 index = f", SI {stain_index:g}" if percent else ""
                 yield Row(f"{percent:g} %{index}, gain {drift:g}", _over_shapes(case, tubes))
     yield from _hard_cases(tubes)
+    for name, positives in (("severe", SEVERE), ("held out", HELD_OUT)):
+        for percent in (0.1, 1.0, 10.0, 40.0):
+            for stain_index in (6.0, 12.0):
+                case = CarTube(car_percent=percent, stain_index=stain_index)
+                yield Row(f"{percent:g} %, SI {stain_index:g}, {name}", _over_shapes(case, tubes, positives=positives))
 
 
 def _hard_cases(tubes: int) -> Iterator[Row]:
@@ -117,16 +122,21 @@ def _hard_cases(tubes: int) -> Iterator[Row]:
 
 
 def _over_shapes(
-    case: CarTube, tubes: int, *, control: CarTube | None = None, sticky: float | None = None
+    case: CarTube,
+    tubes: int,
+    *,
+    control: CarTube | None = None,
+    sticky: float | None = None,
+    positives: Mapping[str, Draw] = POSITIVES,
 ) -> list[Measured]:
     """Return measurements over every shape of negatives, with the shapes of positives taken in turn."""
     control = control or CarTube(t_cells=100_000)
     if sticky is not None:
         control = replace(control, sticky_percent=sticky)
-    shapes = [(negatives, positives) for negatives in NEGATIVES for positives in POSITIVES]
+    shapes = [(negatives, shape) for negatives in NEGATIVES for shape in positives]
     each = max(1, round(tubes / len(shapes)))
     measured: list[Measured] = []
-    for number, (negatives, positives) in enumerate(shapes):
-        tube = replace(case, negatives=negatives, positives=positives)
+    for number, (negatives, shape) in enumerate(shapes):
+        tube = replace(case, negatives=negatives, positives=shape)
         measured += series(tube, replace(control, negatives=negatives), tubes=each, seed=1000 + number)
     return measured

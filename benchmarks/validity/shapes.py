@@ -63,6 +63,55 @@ POSITIVES: Mapping[str, Draw] = {
 }
 
 
+def _cut(sd: float, *, below: float) -> Draw:
+    """A log-normal without its dimmest part, as cells have that a sorter or a person's gate let through."""
+
+    def draw(random: np.random.Generator, n: int) -> Floats:
+        drawn = random.normal(0, sd, 4 * n + 40)
+        return drawn[drawn > below * sd][:n]
+
+    return draw
+
+
+def _dim_fifth(random: np.random.Generator, n: int) -> Floats:
+    """A narrow bright kind, and a fifth of the cells anywhere between it and a fifth of its brightness."""
+    return np.where(random.random(n) < 0.2, random.uniform(-0.7, -0.1, n), random.normal(0.1, 0.12, n))
+
+
+SEVERE: Mapping[str, Draw] = {
+    "cut, 0.25": _cut(0.25, below=-0.5),
+    "cut, 0.35": _cut(0.35, below=-0.8),
+    "flat": lambda random, n: random.uniform(-0.6, 0.6, n),
+    "a dim fifth": _dim_fifth,
+}
+"""Shapes that no log-normal with a tail comes near to."""
+
+
+def _stretched(random: np.random.Generator, n: int) -> Floats:
+    """Weibull-distributed signal of shape 1.6: a steep bright side, a long dim one."""
+    return np.log10(random.weibull(1.6, n) / np.log(2) ** (1 / 1.6))
+
+
+def _three_clones(random: np.random.Generator, n: int) -> Floats:
+    """Three narrow kinds of cells, half a decade apart at the most."""
+    clone = random.choice([-0.32, 0.0, 0.2], p=[0.2, 0.45, 0.35], size=n)
+    return clone + random.normal(0, 0.13, n)
+
+
+def _gamma_3(random: np.random.Generator, n: int) -> Floats:
+    """Gamma-distributed signal of shape 3."""
+    return np.log10(random.gamma(3, 1, n) / 2.674)
+
+
+HELD_OUT: Mapping[str, Draw] = {
+    "Weibull": _stretched,
+    "three clones": _three_clones,
+    "gamma": _gamma_3,
+    "logistic": lambda random, n: random.logistic(0, 0.17, n),
+}
+"""Shapes that were looked at once, after every default had been set."""
+
+
 @dataclass(frozen=True, slots=True)
 class CarTube:
     """T cells of one tube: how many, how many of them CAR+, and what they look like.
@@ -90,5 +139,6 @@ class CarTube:
         sticky = random.random(len(dim)) < share
         dim[sticky] += random.gamma(1.5, 700, int(sticky.sum()))
         median = CENTER + 2 * self.stain_index * SPREAD
-        bright = median * 10 ** POSITIVES[self.positives](random, n_positive) + random.normal(0, SPREAD, n_positive)
+        shape = ({**POSITIVES, **SEVERE, **HELD_OUT})[self.positives]
+        bright = median * 10 ** shape(random, n_positive) + random.normal(0, SPREAD, n_positive)
         return self.gain * np.concatenate([dim, bright]) + self.offset, 100 * n_positive / self.t_cells

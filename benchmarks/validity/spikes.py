@@ -39,7 +39,8 @@ class Side:
 class Spike:
     """Positives of a marker added to negatives, in percentages that the number of real negatives allows.
 
-    The reference is another file's negatives, or half of the same ones.
+    The reference is another file's negatives, or half of the same ones. Positives are those ``above_border`` times as
+    bright as the border to the negatives.
     """
 
     marker: str
@@ -47,6 +48,7 @@ class Spike:
     positives: Side
     reference: Side | None = None
     percentages: tuple[float, ...] = (10.0, 40.0)
+    above_border: float = 1.0
 
 
 OMIP = "tcell_human/cytopipeline_omip021/"
@@ -57,6 +59,12 @@ ALL_PERCENTAGES = (0.0, 0.1, 1.0, 10.0, 40.0)
 SPIKES = {
     "CD8 on CD8- PBMC": Spike("CD8", Side(LARGE, (), ("CD8",)), Side(LARGE, ("CD8",)), percentages=ALL_PERCENTAGES),
     "CD4 on CD4- PBMC": Spike("CD4", Side(LARGE, (), ("CD4",)), Side(LARGE, ("CD4",)), percentages=ALL_PERCENTAGES),
+    "clear CD8 on CD8- PBMC": Spike(
+        "CD8", Side(LARGE, (), ("CD8",)), Side(LARGE, ("CD8",)), percentages=ALL_PERCENTAGES, above_border=1.5
+    ),
+    "clear CD4 on CD4- PBMC": Spike(
+        "CD4", Side(LARGE, (), ("CD4",)), Side(LARGE, ("CD4",)), percentages=ALL_PERCENTAGES, above_border=1.5
+    ),
     "CD8 on CD4 T cells, donor 1": Spike(
         CD8, Side(f"{OMIP}Donor1.fcs", (CD3, CD4), (CD8,)), Side(f"{OMIP}Donor2.fcs", (CD3, CD8), (CD4,))
     ),
@@ -93,6 +101,7 @@ def rows(tubes: int) -> Iterator[Row]:
 def _series(folder: Path, spike: Spike, percent: float, tubes: int) -> list[Measured]:
     negatives = _signals(folder, spike.negatives, spike.marker)
     positives = _signals(folder, spike.positives, spike.marker)
+    positives = positives[positives >= spike.above_border * positives.min()]
     other = _signals(folder, spike.reference, spike.marker) if spike.reference else None
     measured = []
     for number in range(tubes):

@@ -24,12 +24,17 @@ BINS = 24
 BRIGHTEST_BINNED = 0.7
 TAIL_DEGREES = 4.0
 """Degrees of freedom of the Student tails, scaled to the spread as standard deviation."""
-LOWER_SHARES = (0.6, 0.9)
-"""Quantiles of the references, below the threshold, between which events are counted too."""
-BACKGROUND_DOUBT = 0.15
+LOWER_SHARES = (0.5, 0.8, 0.93, 0.98, 0.994)
+"""Quantiles of the references that lie below the threshold, between which events are counted too."""
+BACKGROUND_DOUBT = 0.07
 """How far the share of negatives between two places may differ from the references', relative to it."""
+HIDDEN = np.array([0.0, 0.5, 1.0, 2.5])
+HIDDEN_PRIOR = np.array([0.35, 0.2, 0.35, 0.1])
+"""Positives below the threshold, relative to what a curve puts there, and how likely that is beforehand."""
 SHAPE_DOUBT = 0.5
 """Standard deviation of the missed share, relative to it, for shapes that are not lognormal."""
+LEAST_DOUBT = 0.02
+"""Standard deviation of the sensitivity that no shape of the bright positives takes away: a few dim ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,14 @@ def describe(sample: Floats, reference: Floats, *, events: int, reference_events
     -----
     ln(signal) of the positives follows one of a grid of curves (median, spread; normal, or with Student tails); the
     other events are distributed as the references'. Above the threshold the counts in 24 bins are Poisson; the
-    brightest 30 % are one bin, so that the dim side decides. Below it, where most events are negatives, three counts
-    say whether so many positives can hide there, with 15 % of doubt about the references' shape. The posterior over the
-    curves gives the share above the threshold.
+    brightest 30 % are one bin, so that the dim side decides.
+
+    Below the threshold a curve is only a guess: real positives may end more sharply than any curve (cells that were
+    sorted, or parted from the negatives by a gate) or have a dim tail that no curve has. So each curve is tried with
+    none, half, all and two and a half times of what it puts there. Six counts below the threshold, finest next to it,
+    say which: they carry the counting noise of sample and references and 7 % of doubt about the references' shape.
+    Where they cannot say, at small shares, the prior decides: two thirds of what the curves say, on average. The
+    posterior over all of it gives the share above the threshold.
     """
     dimmest = int(np.searchsorted(sample, threshold))
     if dimmest == len(sample):
@@ -81,8 +91,8 @@ def describe(sample: Floats, reference: Floats, *, events: int, reference_events
     net = max((len(sample) - dimmest - rate * events) / (1 - rate), 0.5)
     curves = _Curves.on_grid(threshold)
     above = curves.share(np.array([np.log(threshold), np.inf]))[:, 0]
-    total = np.minimum(net / above, events)
-    negatives = (events - total)[:, None] / reference_events
+    beyond = np.minimum(net / above, events)
+    negatives = (events - beyond)[:, None] / reference_events
 
     top = max(float(np.quantile(sample[dimmest:], BRIGHTEST_BINNED)), 1.5 * threshold)
     upper = np.r_[np.linspace(np.log(threshold), np.log(top), BINS), np.inf]
@@ -91,23 +101,28 @@ def describe(sample: Floats, reference: Floats, *, events: int, reference_events
     expected += np.histogram(np.log(reference[behind:]), upper)[0] * negatives + 1e-3
     likelihood = (counts * np.log(expected) - expected).sum(axis=1)
 
+    likelihood = likelihood + np.zeros((len(HIDDEN), 1))
     if behind:
         lower = np.r_[min(sample[0], reference[0]), np.quantile(reference[:behind], LOWER_SHARES), threshold]
         below = np.diff(np.searchsorted(sample, lower))
         background = np.diff(np.searchsorted(reference, lower)) * negatives
-        excess = below - background - total[:, None] * curves.share(np.log(lower))
-        likelihood -= 0.5 * (excess**2 / (below + (BACKGROUND_DOUBT * background) ** 2 + 1)).sum(axis=1)
+        hidden = HIDDEN[:, None, None] * beyond[:, None] * curves.share(np.log(lower))
+        variance = below + background * negatives + (BACKGROUND_DOUBT * background) ** 2 + 1
+        likelihood -= 0.5 * ((below - background - hidden) ** 2 / variance).sum(axis=-1)
 
-    weights = np.exp(likelihood + curves.prior - (likelihood + curves.prior).max())
+    posterior = likelihood + curves.prior + np.log(HIDDEN_PRIOR)[:, None]
+    weights = np.exp(posterior - posterior.max())
     weights /= weights.sum()
-    mean = float(weights @ above)
-    variance = float(weights @ (above - mean) ** 2)
+    seen = above / (above + HIDDEN[:, None] * (1 - above))
+    mean = float((weights * seen).sum())
+    spread = float(np.sqrt((weights * (seen - mean) ** 2).sum()))
+    of_curves = weights.sum(axis=0)
     return Positives(
         events=net / mean,
-        median=float(np.exp(weights @ curves.medians)),
-        log_sd=float(weights @ curves.spreads),
+        median=float(np.exp(of_curves @ curves.medians)),
+        log_sd=float(of_curves @ curves.spreads),
         sensitivity=mean,
-        sensitivity_sd=float(np.hypot(np.sqrt(variance), SHAPE_DOUBT * (1 - mean))),
+        sensitivity_sd=float(np.sqrt(spread**2 + (SHAPE_DOUBT * (1 - mean)) ** 2 + LEAST_DOUBT**2)),
     )
 
 

@@ -50,6 +50,22 @@ def test_positives_that_end_above_the_threshold_are_all_seen() -> None:
     assert describe_mixture(bright).sensitivity > 0.95
 
 
+@pytest.mark.parametrize("n", [300, 3000])
+def test_positives_that_end_sharply_at_the_threshold_are_not_thought_to_go_on_below(n: int) -> None:
+    bright = log_normal(4 * n, 1160, 0.9)
+    found = describe_mixture(bright[bright > THRESHOLD][:n])
+    assert found.sensitivity > 0.93
+    assert 1 - found.sensitivity < 2.5 * found.sensitivity_sd
+
+
+def test_dim_positives_that_no_curve_foresees_are_noticed_by_what_lies_below_the_threshold() -> None:
+    tail = np.exp(np.random.default_rng(4).uniform(np.log(230), np.log(920), 2000))
+    bright = np.r_[log_normal(8000, 1460, 0.28), tail]
+    found = describe_mixture(bright, negatives=40_000)
+    true = float((bright >= THRESHOLD).mean())
+    assert abs(found.sensitivity - true) < 2 * found.sensitivity_sd
+
+
 def test_without_events_above_the_threshold_nothing_is_missed() -> None:
     found = describe_mixture(np.zeros(0), negatives=300)
     assert (found.events, found.sensitivity) == (0.0, 1.0)
