@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cytocar.gates.adaptive.density import Floats, thin
+from cytocar.gates.adaptive.density import Floats, Ordered, thin
 
 GAINS = np.exp(np.linspace(np.log(0.6), np.log(1.6), 61))
 OFFSETS = np.linspace(-0.6, 0.6, 25)
@@ -20,6 +20,8 @@ OFFSET_SD = 0.15
 COMPARED_SHARE = 0.80
 BINS = 24
 ALIGNED_EVENTS = 50_000
+LOOK_UPS = 4096
+"""Places at which the references' cumulative counts are worked out; between them they are taken as straight."""
 UNUSUAL_GAIN = 1.3
 
 
@@ -44,12 +46,12 @@ class Alignment:
         return float(np.sqrt(max(variance, 0.0)))
 
 
-def align(sample: Floats, reference: Floats, *, negative_share: float = 1.0) -> Alignment:
+def align(sample: Ordered, reference: Ordered, *, negative_share: float = 1.0) -> Alignment:
     """Return the gain and offset that best map a reference's negatives onto the sample's.
 
     Parameters
     ----------
-    sample, reference : (n,) float64
+    sample, reference : Ordered
         The marker's signals in the same parent population, linear scale.
     negative_share : float
         Share of the sample that is thought negative: the lower 80 % of that share is compared.
@@ -60,14 +62,14 @@ def align(sample: Floats, reference: Floats, *, negative_share: float = 1.0) -> 
     the bins' probabilities, conditional on being below the cut; the likelihood is multinomial. The best of the grid is
     refined by a parabola on each axis.
     """
-    looked_at = np.sort(thin(sample, ALIGNED_EVENTS))
-    sorted_reference = np.sort(thin(reference, ALIGNED_EVENTS))
-    edges = np.quantile(looked_at, np.linspace(0, COMPARED_SHARE * negative_share, BINS + 1))[1:]
+    looked_at, compared = thin(sample.values, ALIGNED_EVENTS), thin(reference.values, ALIGNED_EVENTS)
+    edges = np.array(
+        [sample.quantile(share) for share in np.linspace(0, COMPARED_SHARE * negative_share, BINS + 1)[1:]]
+    )
     counts = np.diff(np.searchsorted(looked_at, edges), prepend=0)
-    low, middle = np.quantile(sorted_reference, (0.159, 0.5))
-    spread = max(float(middle - low), 1e-9)
+    spread = max(reference.quantile(0.5) - reference.quantile(0.159), 1e-9)
     gains, offsets = np.meshgrid(GAINS, OFFSETS * spread, indexing="ij")
-    below = np.searchsorted(sorted_reference, (edges - offsets[..., None]) / gains[..., None])
+    below = _counts_below(compared, (edges - offsets[..., None]) / gains[..., None])
     expected = np.diff(below, prepend=0, axis=-1) + 0.5
     likelihood = np.log(expected / expected.sum(axis=-1, keepdims=True)) @ counts
     likelihood -= 0.5 * (OFFSETS / OFFSET_SD) ** 2
@@ -82,7 +84,7 @@ def align(sample: Floats, reference: Floats, *, negative_share: float = 1.0) -> 
     weights = np.exp(likelihood - likelihood.max())
     weights /= weights.sum()
     # the reference is a sample too: its own counting noise adds to that of the sample it is fitted to
-    noise = 1 + len(looked_at) / len(sorted_reference)
+    noise = 1 + len(looked_at) / len(compared)
     gain_error, offset_error = gains - (weights * gains).sum(), offsets - (weights * offsets).sum()
     return Alignment(
         gain=gain,
@@ -91,6 +93,12 @@ def align(sample: Floats, reference: Floats, *, negative_share: float = 1.0) -> 
         offset_variance=noise * float((weights * offset_error**2).sum()),
         covariance=noise * float((weights * gain_error * offset_error).sum()),
     )
+
+
+def _counts_below(ordered: Floats, places: Floats) -> Floats:
+    """Return how many of some signals in ascending order lie below each of many places."""
+    table = np.linspace(places.min(), places.max(), LOOK_UPS)
+    return np.asarray(np.interp(places, table, np.searchsorted(ordered, table)))
 
 
 def _parabola(heights: Floats, index: int) -> float:

@@ -52,6 +52,47 @@ def cofactor(full_scale: float | None) -> float:
     return (full_scale or 262144.0) / FULL_SCALE_PER_COFACTOR
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ordered:
+    """Finite signals in ascending order, shape (n,): quantiles and counts are look-ups."""
+
+    values: Floats
+
+    @classmethod
+    def of(cls, values: Floats) -> Ordered:
+        """Return the finite ones of some signals in order.
+
+        Examples
+        --------
+        >>> ordered = Ordered.of(np.array([3.0, 1.0, np.nan, 2.0]))
+        >>> len(ordered), ordered.quantile(0.25), ordered.above(2.0)
+        (3, 1.5, 2)
+        """
+        return cls(np.sort(values[np.isfinite(values)]))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def above(self, threshold: float) -> int:
+        """Return the number of signals at or above a threshold."""
+        return len(self.values) - int(np.searchsorted(self.values, threshold))
+
+    def from_on(self, threshold: float) -> Floats:
+        """Return the signals at or above a threshold, in order."""
+        return self.values[np.searchsorted(self.values, threshold) :]
+
+    def quantile(self, share: float) -> float:
+        """Return the value below which a share of the signals lies, interpolated as ``numpy.quantile`` does."""
+        place = share * (len(self.values) - 1)
+        below = int(place)
+        low, high = self.values[below], self.values[min(below + 1, len(self.values) - 1)]
+        return float(low + (place - below) * (high - low))
+
+    def center_and_spread(self) -> tuple[float, float]:
+        """Return the median and half the distance between the 15.9 % and 84.1 % quantiles: 1 SD of a normal."""
+        return self.quantile(0.5), max((self.quantile(0.841) - self.quantile(0.159)) / 2, 1e-9)
+
+
 def thin(values: Floats, limit: int = DENSITY_EVENTS) -> Floats:
     """Return every k-th event, so that at most ``limit`` remain: deterministic, and even over the acquisition."""
     return values[:: max(1, -(-len(values) // limit))]

@@ -22,8 +22,6 @@ LOG_MEDIANS = np.linspace(-0.5, 4.0, 46)
 USUAL_LOG_MEDIAN, USUAL_LOG_MEDIAN_SPREAD = 1.3, 0.8
 BINS = 24
 BRIGHTEST_BINNED = 0.7
-TAIL_DEGREES = 4.0
-"""Degrees of freedom of the Student tails, scaled to the spread as standard deviation."""
 LOWER_SHARES = (0.5, 0.8, 0.93, 0.98, 0.994)
 """Quantiles of the references that lie below the threshold, between which events are counted too."""
 BACKGROUND_DOUBT = 0.07
@@ -146,10 +144,22 @@ class _Curves:
 
     def share(self, edges: Floats) -> Floats:
         """Return the share of positives between neighbouring edges of ln(signal), shape (curves, edges - 1)."""
-        from scipy.special import ndtr, stdtr
+        from scipy.special import ndtr
 
         places = (edges - self.medians[:, None]) / self.spreads[:, None]
         below = np.empty_like(places)
         below[self.normal] = ndtr(places[self.normal])
-        below[~self.normal] = stdtr(TAIL_DEGREES, places[~self.normal] * np.sqrt(TAIL_DEGREES / (TAIL_DEGREES - 2)))
+        below[~self.normal] = _student_4(places[~self.normal])
         return np.asarray(np.diff(below, axis=1)) + 1e-12
+
+
+def _student_4(places: Floats) -> Floats:
+    """Return the cumulative distribution of Student's t with 4 degrees of freedom at a standard deviation of 1.
+
+    With ``sin = t / sqrt(4 + t^2)`` it is ``(1 + sin (3 - sin^2) / 2) / 2`` (Abramowitz and Stegun 26.7.4);
+    ``t = places * sqrt(2)``, the distribution's own standard deviation.
+    """
+    with np.errstate(invalid="ignore"):
+        sine = places / np.sqrt(2 + places * places)
+    sine = np.where(np.isinf(places), np.sign(places), sine)
+    return np.asarray(0.5 + 0.25 * sine * (3 - sine * sine))

@@ -15,7 +15,7 @@ import numpy as np
 
 from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, Alignment, align
 from cytocar.gates.adaptive.comparison import differs
-from cytocar.gates.adaptive.density import Floats
+from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.positives import Positives, describe
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import RangeGate, ReferenceGate, Scale
@@ -45,18 +45,15 @@ tubes that have none."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pool:
-    """References of one kind of use, aligned to the sample and pooled: values sorted, shape (n,)."""
+    """References of one kind of use, aligned to the sample, each and pooled."""
 
-    values: Floats
-    parts: tuple[Floats, ...]
+    all: Ordered
+    parts: tuple[Ordered, ...]
     ids: tuple[str, ...]
     alignments: tuple[Alignment, ...]
 
-    def above(self, threshold: float) -> int:
-        return len(self.values) - int(np.searchsorted(self.values, threshold))
-
     def rate(self, threshold: float) -> float:
-        return (self.above(threshold) + 0.5) / (len(self.values) + 1)
+        return (self.all.above(threshold) + 0.5) / (len(self.all) + 1)
 
     def shift_sd(self, threshold: float) -> float:
         """Return how well the alignment is known at a threshold, data units."""
@@ -64,8 +61,8 @@ class _Pool:
 
     def reach(self, factor: float) -> float:
         """Return median + factor * (99.9 % quantile - median)."""
-        median, top = np.quantile(self.values, (0.5, 0.999))
-        return float(median + factor * (top - median))
+        median = self.all.quantile(0.5)
+        return median + factor * (self.all.quantile(0.999) - median)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +92,7 @@ def fit(
         The same parent of fully stained CAR-negative samples: own baseline first, healthy donors to fill up. An FMO
         places a threshold only; it has no sticky events, so it never gives a background.
     """
-    values = columns[gate.marker]
-    values = values[np.isfinite(values)]
+    values = Ordered.of(columns[gate.marker])
     chosen, flags = _choose(gate, references)
     if len(values) < FEWEST_EVENTS:
         flags.append("FEW_EVENTS")
@@ -119,23 +115,25 @@ def background_above(
 
     ``values`` (n,) are the signals of the sample's events in the gate's parent, as in ``fit``.
     """
-    values = values[np.isfinite(values)]
+    ordered = Ordered.of(values)
     chosen, flags = _choose(gate, references)
-    if not chosen or "FMO_ONLY" in flags or len(values) < FEWEST_EVENTS:
+    if not chosen or "FMO_ONLY" in flags or len(ordered) < FEWEST_EVENTS:
         return None
-    pool, _ = _aligned(values, chosen, gate)
-    return _background(pool, threshold, _positives(values, pool, threshold))
+    pool, _ = _aligned(ordered, chosen, gate)
+    return _background(pool, threshold, _positives(ordered, pool, threshold))
 
 
 def _background(pool: _Pool, threshold: float, positives: Positives) -> Background:
     return Background(
-        events=pool.above(threshold),
-        of_events=len(pool.values),
+        events=pool.all.above(threshold),
+        of_events=len(pool.all),
         control_ids=pool.ids,
         between_cv=_tube_cv(pool, threshold) * math.sqrt(1 + 1 / len(pool.parts)),
         sensitivity=positives.sensitivity,
         sensitivity_sd=positives.sensitivity_sd,
-        shifted_events=tuple(pool.above(threshold + shift) for shift in pool.shift_sd(threshold) * np.array(SHIFTS)),
+        shifted_events=tuple(
+            pool.all.above(threshold + shift) for shift in pool.shift_sd(threshold) * np.array(SHIFTS)
+        ),
     )
 
 
@@ -160,24 +158,24 @@ def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple
     return chosen, [] if stained else ["FMO_ONLY"]
 
 
-def _aligned(values: Floats, references: Sequence[ReferenceEvents], gate: ReferenceGate) -> tuple[_Pool, float]:
+def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: ReferenceGate) -> tuple[_Pool, float]:
     """Return the pooled references at the sample's gain, and a first estimate of the share of positives.
 
     Alignment looks at negatives only, so it is repeated once their share is roughly known.
     """
     share = 0.0
-    signals = [one.values[gate.marker] for one in references]
-    signals = [signal[np.isfinite(signal)] for signal in signals]
+    signals = [Ordered.of(one.values[gate.marker]) for one in references]
     for _ in range(ALIGNMENTS):
         alignments = tuple(align(values, signal, negative_share=1 - share) for signal in signals)
         parts = tuple(
-            np.sort(alignment.gain * signal + alignment.offset)
+            Ordered(alignment.gain * signal.values + alignment.offset)
             for alignment, signal in zip(alignments, signals, strict=True)
         )
-        pool = _Pool(np.sort(np.concatenate(parts)), parts, tuple(one.sample_id for one in references), alignments)
+        pooled = parts[0] if len(parts) == 1 else Ordered(np.sort(np.concatenate([part.values for part in parts])))
+        pool = _Pool(pooled, parts, tuple(one.sample_id for one in references), alignments)
         threshold = pool.reach(1.0)
         rate = pool.rate(threshold)
-        share = float(np.clip((np.mean(values >= threshold) - rate) / (1 - rate), 0.0, 0.95))
+        share = float(np.clip((values.above(threshold) / len(values) - rate) / (1 - rate), 0.0, 0.95))
     return pool, share
 
 
@@ -187,25 +185,24 @@ def _doubts(pool: _Pool) -> list[str]:
         flags.append("ALIGNMENT_REJECTED")
     if any(abs(np.log(alignment.gain)) > np.log(UNUSUAL_GAIN) for alignment in pool.alignments):
         flags.append("GAIN_SHIFT")
-    center, spread = _center_and_spread(pool.values)
+    center, spread = pool.all.center_and_spread()
     if pool.rate(center + FAR_SPREADS * spread) > LARGEST_FAR_SHARE:
         flags.append("HIGH_BACKGROUND")
     return flags
 
 
-def _threshold(values: Floats, pool: _Pool, gate: ReferenceGate, share: float) -> _Choice:
+def _threshold(values: Ordered, pool: _Pool, gate: ReferenceGate, share: float) -> _Choice:
     """Return the lowest threshold with at most 10 % of background above it, moved up to where errors balance.
 
     Errors balance where as many negatives lie above the threshold as positives below it: the gated count is then
     right, whatever the share. Without ten events that stand out, the threshold is 1.4 times as far above the
     references' median as their 99.9 % quantile.
     """
-    low, high = float(np.quantile(pool.values, LOWEST_QUANTILE)), pool.reach(LARGEST_REACH)
+    low, high = pool.all.quantile(LOWEST_QUANTILE), pool.reach(LARGEST_REACH)
     candidates = np.linspace(max(low, 1e-3 * high), high, 400)
-    upper = np.sort(values[values >= candidates[0]])
-    above = len(upper) - np.searchsorted(upper, candidates)
+    above = len(values) - np.searchsorted(values.values, candidates)
     unlucky = candidates - pool.shift_sd(high)
-    rates = (len(pool.values) - np.searchsorted(pool.values, unlucky) + 0.5) / (len(pool.values) + 1)
+    rates = (len(pool.all) - np.searchsorted(pool.all.values, unlucky) + 0.5) / (len(pool.all) + 1)
     false = rates * len(values) * (1 - share)
     good = np.flatnonzero((false <= LARGEST_FALSE_SHARE * above) & (above >= FEWEST_POSITIVES))
     threshold = pool.reach(DEFAULT_REACH)
@@ -220,19 +217,17 @@ def _threshold(values: Floats, pool: _Pool, gate: ReferenceGate, share: float) -
 
 
 def _described(
-    population: str, gate: ReferenceGate, values: Floats, pool: _Pool, choice: _Choice, flags: list[str]
+    population: str, gate: ReferenceGate, values: Ordered, pool: _Pool, choice: _Choice, flags: list[str]
 ) -> Fitted:
     """Return the placed gate with its background, its sensitivity, and the comparison with the fallback."""
     threshold = choice.threshold
-    bright = values[values >= threshold]
     positives = _positives(values, pool, threshold) if choice.resolved else UNSEEN
-    center, spread = _center_and_spread(pool.values)
+    center, spread = pool.all.center_and_spread()
     stain_index = (positives.median - center) / (2 * spread) if choice.resolved else None
     if stain_index is not None and stain_index < SMALLEST_STAIN_INDEX:
         flags.append("NOT_QUANTIFIABLE")
-    kept_by_fallback = int(np.count_nonzero(values >= gate.fallback))
-    net = _net_events(len(bright), len(values), pool.rate(threshold)) / positives.sensitivity
-    if differs(net, _net_events(kept_by_fallback, len(values), pool.rate(gate.fallback))):
+    net = _net_events(values.above(threshold), len(values), pool.rate(threshold)) / positives.sensitivity
+    if differs(net, _net_events(values.above(gate.fallback), len(values), pool.rate(gate.fallback))):
         flags.append("DIFFERS_FROM_FIXED")
     background = None if "FMO_ONLY" in flags else _background(pool, threshold, positives)
     gain = float(np.exp(np.mean([np.log(alignment.gain) for alignment in pool.alignments])))
@@ -246,15 +241,14 @@ def _described(
     return Fitted(RangeGate(kind="range", marker=gate.marker, min=threshold), (decision, *others), background, extras)
 
 
-def _fallback(population: str, gate: ReferenceGate, values: Floats, flags: list[str]) -> Fitted:
+def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list[str]) -> Fitted:
     decision = _decision(population, gate, values, gate.fallback, flags, Source.FALLBACK)
     return Fitted(RangeGate(kind="range", marker=gate.marker, min=gate.fallback), (decision,))
 
 
 def _decision(
-    population: str, gate: ReferenceGate, values: Floats, threshold: float, flags: list[str], source: Source
+    population: str, gate: ReferenceGate, values: Ordered, threshold: float, flags: list[str], source: Source
 ) -> Decision:
-    kept, kept_by_fallback = (int(np.count_nonzero(values >= at)) for at in (threshold, gate.fallback))
     return Decision(
         population=population,
         kind=gate.kind,
@@ -266,33 +260,27 @@ def _decision(
         events=len(values),
         fallback=gate.fallback,
         flags=tuple(flags),
-        kept=kept,
-        kept_by_fallback=kept_by_fallback,
+        kept=values.above(threshold),
+        kept_by_fallback=values.above(gate.fallback),
     )
 
 
-def _positives(values: Floats, pool: _Pool, threshold: float) -> Positives:
+def _positives(values: Ordered, pool: _Pool, threshold: float) -> Positives:
     """Return what the positives look like, from all that lies above the references' 80 % quantile."""
     if threshold <= 0:
         return Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=1.0, sensitivity_sd=0.0)
-    start = min(max(float(np.quantile(pool.values, LOWEST_LOOKED_AT)), 0.2 * threshold), 0.8 * threshold)
+    start = min(max(pool.all.quantile(LOWEST_LOOKED_AT), 0.2 * threshold), 0.8 * threshold)
     return describe(
-        np.sort(values[values >= start]),
-        pool.values[np.searchsorted(pool.values, start) :],
+        values.from_on(start),
+        pool.all.from_on(start),
         events=len(values),
-        reference_events=len(pool.values),
+        reference_events=len(pool.all),
         threshold=threshold,
     )
 
 
 def _net_events(kept: int, events: int, rate: float) -> float:
     return max(0.0, (kept - events * rate) / (1 - rate))
-
-
-def _center_and_spread(values: Floats) -> tuple[float, float]:
-    """Return the median and half the distance between the 15.9 % and 84.1 % quantiles."""
-    low, middle, high = np.quantile(values, (0.159, 0.5, 0.841))
-    return float(middle), max(float(high - low) / 2, 1e-9)
 
 
 def _tube_cv(pool: _Pool, threshold: float) -> float:
@@ -304,6 +292,6 @@ def _tube_cv(pool: _Pool, threshold: float) -> float:
         return USUAL_BETWEEN_CV
     rate = pool.rate(threshold)
     sizes = np.array([len(part) for part in pool.parts])
-    counts = np.array([len(part) - np.searchsorted(part, threshold) for part in pool.parts])
+    counts = np.array([part.above(threshold) for part in pool.parts])
     excess = float(((counts - rate * sizes) ** 2 - rate * sizes).sum() / ((rate * sizes) ** 2).sum())
     return float(np.clip(np.sqrt(max(excess, 0.0)), 0.1, 1.0))

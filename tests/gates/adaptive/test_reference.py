@@ -7,7 +7,7 @@ import pytest
 
 from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.alignment import align
-from cytocar.gates.adaptive.density import Floats
+from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.decision import Fitted, ReferenceEvents, Source
 from cytocar.template.model import RangeGate, ReferenceGate
 
@@ -43,11 +43,13 @@ def threshold(fitted: Fitted) -> float:
 def test_alignment_finds_the_gain(gain: float, share: float) -> None:
     n = int(50_000 * share)
     sample = np.concatenate([negatives(50_000 - n, 1, gain), positives(n, 2, gain)])
-    assert align(sample, negatives(100_000, 3), negative_share=1 - share).gain == pytest.approx(gain, rel=0.06)
+    assert align(Ordered.of(sample), Ordered.of(negatives(100_000, 3)), negative_share=1 - share).gain == pytest.approx(
+        gain, rel=0.06
+    )
 
 
 def test_alignment_at_the_edge_is_not_trusted() -> None:
-    assert not align(negatives(20_000, 1, 3.0), negatives(20_000, 2)).trusted
+    assert not align(Ordered.of(negatives(20_000, 1, 3.0)), Ordered.of(negatives(20_000, 2))).trusted
 
 
 @pytest.mark.parametrize("gain", [0.8, 1.0, 1.2])
