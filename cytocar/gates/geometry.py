@@ -31,7 +31,7 @@ LEAST_ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
 CURVED = ("log", "asinh", "logicle", "hyperlog")
 CELLS = 512
 OUTSIDE, INSIDE, UNDECIDED = 0, 1, 2
-COMPARISONS_AT_ONCE = 262_144  # of points with edges: 2 MB
+POINTS_AT_ONCE = 32_768  # of an exact test: they stay in the processor's cache
 WORTH_A_BITMAP = 100_000  # drawing the bitmap costs as much as the exact test of about so many points times edges
 PLACE_ERROR = 1e-7  # of scales.approximate
 
@@ -101,12 +101,14 @@ class Polygon:
     y_scale: AnyScale
     corners: Floats
     _frame: Box | None = field(init=False)
+    _edges: Edges = field(init=False)
     _asked: int = field(default=0, init=False)
     _bitmap: Bitmap | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         curved = any(scale.kind in CURVED for scale in (self.x_scale, self.y_scale))
         self._frame = _around(self.corners, (self.x_scale, self.y_scale)) if curved else None
+        self._edges = Edges.of(self.corners)
 
     @classmethod
     def of(cls, x_scale: AnyScale, y_scale: AnyScale, vertices: npt.ArrayLike, *, on_scale: bool) -> Polygon:
@@ -153,7 +155,7 @@ class Polygon:
         return inside
 
     def _exact(self, x: Floats, y: Floats) -> Bools:
-        return inside_polygon(self.corners, scales.forward(self.x_scale, x), scales.forward(self.y_scale, y))
+        return self._edges.contain(scales.forward(self.x_scale, x), scales.forward(self.y_scale, y))
 
 
 def _around(corners: Floats, axis_scales: Sequence[AnyScale]) -> Box:
@@ -182,32 +184,63 @@ def inside_polygon(corners: Floats, x: Floats, y: Floats) -> Bools:
     >>> inside_polygon(bow_tie, np.array([0.5, 1.0, 1.5]), np.array([1.0, 1.5, 1.0])).tolist()
     [True, False, True]
     """
-    inside = np.empty(x.shape, dtype=np.bool_)
-    at_once = max(1, COMPARISONS_AT_ONCE // len(corners))
-    for start in range(0, x.size, at_once):
-        some = slice(start, start + at_once)
-        inside[some] = _odd_crossings(corners, x[some], y[some])
-    (low_x, _), (high_x, _) = corners.min(axis=0), corners.max(axis=0)
-    inside &= x >= low_x
-    inside &= x <= high_x
-    return inside
+    return Edges.of(corners).contain(x, y)
 
 
-def _odd_crossings(corners: Floats, x: Floats, y: Floats) -> Bools:
-    """Return which points have an odd number of edges on one side.
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """A polygon's edges by the height at which a ray can cross them: two of many, for most polygons.
 
-    Only edges that reach from below a point to above it can cross its ray: two of many, for most polygons.
+    Between two neighbouring heights of ``levels`` the same edges reach from below a point to above it. ``crossed`` has
+    a row for each such slab (the first below all corners, the last above) and as many columns as the richest needs; the
+    edge behind the last one stands for none. Falling edges are stored with the sign of their direction changed, so that
+    one comparison serves both.
     """
-    from_x, from_y = corners.T
-    to_x, to_y = np.roll(corners, -1, axis=0).T
-    starts_below = from_y[:, np.newaxis] <= y
-    spans = starts_below ^ np.roll(starts_below, -1, axis=0)
-    edge = np.repeat(np.arange(len(corners)), np.count_nonzero(spans, axis=1))
-    point = np.flatnonzero(spans) - edge * x.size
-    with np.errstate(invalid="ignore"):  # infinities: inf - inf; the bounds of the polygon keep them out
-        side = (to_x - from_x)[edge] * (y[point] - from_y[edge]) - (x[point] - from_x[edge]) * (to_y - from_y)[edge]
-    crosses = np.where((from_y < to_y)[edge], side, -side) > 0
-    return np.asarray(np.bincount(point[crosses], minlength=x.size) % 2 == 1)
+
+    corners: Floats
+    levels: Floats
+    crossed: npt.NDArray[np.intp]
+    from_x: Floats
+    from_y: Floats
+    across: Floats
+    up: Floats
+
+    @classmethod
+    def of(cls, corners: Floats) -> Edges:
+        """Return the edges of a polygon's corners (v, 2)."""
+        (from_x, from_y), (to_x, to_y) = corners.T, np.roll(corners, -1, axis=0).T
+        levels = np.unique(from_y)
+        starts_below, ends_below = (ends <= levels[:, np.newaxis] for ends in (from_y, to_y))
+        spans = np.vstack([np.zeros(len(corners), dtype=np.bool_), starts_below ^ ends_below])
+        counts = np.count_nonzero(spans, axis=1)
+        crossed = np.full((len(spans), int(counts.max())), len(corners))
+        crossed[np.arange(crossed.shape[1]) < counts[:, np.newaxis]] = np.nonzero(spans)[1]
+        sign = np.where(from_y < to_y, 1.0, -1.0)
+        across, up = sign * (to_x - from_x), sign * (to_y - from_y)
+        return cls(corners, levels, crossed, *(np.append(values, 0.0) for values in (from_x, from_y, across, up)))
+
+    def contain(self, x: Floats, y: Floats) -> Bools:
+        """Return which points lie inside; see ``inside_polygon``."""
+        inside = np.empty(x.shape, dtype=np.bool_)
+        for start in range(0, x.size, POINTS_AT_ONCE):
+            some = slice(start, start + POINTS_AT_ONCE)
+            inside[some] = self._odd_crossings(x[some], y[some])
+        (low_x, _), (high_x, _) = self.corners.min(axis=0), self.corners.max(axis=0)
+        inside &= x >= low_x
+        inside &= x <= high_x
+        return inside
+
+    def _odd_crossings(self, x: Floats, y: Floats) -> Bools:
+        """Return which points have an odd number of edges on one side."""
+        slab = np.searchsorted(self.levels, y, side="right")  # a NaN lies above all levels
+        odd = np.zeros(x.shape, dtype=np.bool_)
+        with np.errstate(invalid="ignore"):  # infinities: inf - inf; the bounds of the polygon keep them out
+            for edge in self.crossed.T:
+                which = edge.take(slab)
+                side = self.across.take(which) * (y - self.from_y.take(which))
+                side -= (x - self.from_x.take(which)) * self.up.take(which)
+                odd ^= side > 0
+        return odd
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,24 +293,26 @@ def _cell(places: Floats, origin: float, per_unit: float) -> npt.NDArray[np.int3
 
 def _fill(drawn: Floats) -> npt.NDArray[np.uint8]:
     """Return which cells have their middle inside: along each row, every edge that crosses it flips the rest."""
+    ends = np.roll(drawn, -1, axis=0)
+    heights = np.stack([drawn[:, 1], ends[:, 1]])
+    first, last = np.ceil(heights.min(axis=0) - 0.5).astype(np.intp), np.ceil(heights.max(axis=0) - 0.5).astype(np.intp)
+    edge, step = _counted_out(last - first)
+    row = first[edge] + step
+    (from_x, from_y), (to_x, to_y) = drawn[edge].T, ends[edge].T
+    crossing = from_x + (row + 0.5 - from_y) * (to_x - from_x) / (to_y - from_y)
     flips = np.zeros((CELLS + 2, CELLS + 3), dtype=np.uint8)
-    for (from_x, from_y), (to_x, to_y) in zip(drawn, np.roll(drawn, -1, axis=0), strict=True):
-        low, high = min(from_y, to_y), max(from_y, to_y)
-        rows = np.arange(int(np.ceil(low - 0.5)), int(np.ceil(high - 0.5)))
-        if rows.size:
-            crossing = from_x + (rows + 0.5 - from_y) * (to_x - from_x) / (to_y - from_y)
-            flips[rows, np.ceil(crossing - 0.5).astype(np.intp)] ^= 1
-    inside = np.bitwise_xor.accumulate(flips[:, :-1], axis=1)
-    return np.asarray(inside * INSIDE, dtype=np.uint8)
+    np.bitwise_xor.at(flips, (row, np.ceil(crossing - 0.5).astype(np.intp)), np.uint8(INSIDE))
+    return np.asarray(np.bitwise_xor.accumulate(flips[:, :-1], axis=1))
 
 
 def _near_edges(drawn: Floats) -> Bools:
     """Return which cells an edge touches or nearly touches: those of points every half cell, and all around them."""
+    way = np.roll(drawn, -1, axis=0) - drawn
+    steps = (2 * np.abs(way).max(axis=1)).astype(np.intp) + 1
+    edge, step = _counted_out(steps + 1)
+    points = (drawn[edge] + way[edge] * (step / steps[edge])[:, np.newaxis]).astype(np.intp)
     touched = np.zeros((CELLS + 2, CELLS + 2), dtype=np.bool_)
-    for start, end in zip(drawn, np.roll(drawn, -1, axis=0), strict=True):
-        steps = int(2 * np.abs(end - start).max()) + 2
-        points = np.linspace(start, end, steps).astype(np.intp)
-        touched[points[:, 1], points[:, 0]] = True
+    touched[points[:, 1], points[:, 0]] = True
     wider = touched.copy()
     wider[1:] |= touched[:-1]
     wider[:-1] |= touched[1:]
@@ -285,6 +320,16 @@ def _near_edges(drawn: Floats) -> Bools:
     near[:, 1:] |= wider[:, :-1]
     near[:, :-1] |= wider[:, 1:]
     return near
+
+
+def _counted_out(counts: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return, for so many steps of each edge, the edge of every step and its number from 0.
+
+    >>> [steps.tolist() for steps in _counted_out(np.array([2, 0, 3]))]
+    [[0, 0, 2, 2, 2], [0, 1, 0, 1, 2]]
+    """
+    edge = np.repeat(np.arange(counts.size), counts)
+    return edge, np.arange(edge.size) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 # ---------------------------------------------------------------- ellipse

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
 
 from cytocar.compensation import SpilloverMatrix
 from cytocar.findings import Finding, Outcome
+from cytocar.gates.cutout import Cutout
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
 from cytocar.gates.fixed import decisions as fixed_decisions
-from cytocar.gates.frame import ALL, Bools, Floats, Frame
+from cytocar.gates.frame import ALL, Bools, Floats
 from cytocar.gates.medians import Medians, median_of
+from cytocar.gates.narrowing import Narrowing
 from cytocar.gates.plan import FIXED_KINDS, Plan, compile_plan, make_step, plan_for
 from cytocar.gates.populations import GatedSample, Population, Populations
 from cytocar.gates.stream import Kept, Part, stream
@@ -156,16 +157,19 @@ def _place_deferred(plan: Plan, tally: _Tally, template: Template, references: R
     placed = _Placed()
     if tally.kept is None:
         return placed
-    frame = tally.kept.frame()
+    frames = Narrowing(tally.kept.frame())
     declared = {population.name: population for population in template.populations}
     for population in plan.deferred:
         gate = population.gate
+        frame = frames.frame_for(population.parent, (*population.exclude, *gate.references()))
         if not isinstance(gate, FIXED_KINDS):
-            columns = _ColumnsOf(frame, tally.kept.markers, frame.within(population.parent, population.exclude))
+            rows = np.flatnonzero(frame.within(population.parent, population.exclude))
+            columns = Cutout(tally.kept.markers, frame.signals.signal, rows, frame.n_events)
             controls = references.get(population.parent, ())
             placed.fitted[population.name] = _fit(population.name, gate, columns, plan, controls)
             gate = placed.fitted[population.name].gate
         mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
+        frames.evaluated(population.name, frame)
         placed.counts[population.name] = frame.counts[population.name]
         if tally.medians is not None:
             rows = np.flatnonzero(mask)
@@ -193,27 +197,6 @@ def _fit(
         references=references,
         seed=crc32(population.encode()),
     )
-
-
-class _ColumnsOf(Mapping[str, Floats]):
-    """Signals of some events of a frame, cut out when a marker is asked for."""
-
-    def __init__(self, frame: Frame, markers: tuple[str, ...], mask: Bools) -> None:
-        self._signals = frame.signals
-        self._markers = markers
-        self._rows: npt.NDArray[np.intp] = np.flatnonzero(mask)
-
-    def __getitem__(self, marker: str) -> Floats:
-        if marker not in self._markers:
-            raise KeyError(marker)
-        signal = self._signals.signal(marker)
-        return signal if self._rows.size == signal.size else np.take(signal, self._rows)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._markers)
-
-    def __len__(self) -> int:
-        return len(self._markers)
 
 
 # ---------------------------------------------------------------- what is said about it

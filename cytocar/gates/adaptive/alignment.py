@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cytocar.gates.adaptive.density import Floats, Ordered, thin
+from cytocar.gates.adaptive.density import Floats, Ordered
+from cytocar.gates.cutout import thin
 
 GAINS = np.exp(np.linspace(np.log(0.6), np.log(1.6), 61))
 OFFSETS = np.linspace(-0.6, 0.6, 25)
@@ -97,8 +98,11 @@ def align(sample: Ordered, reference: Ordered, *, negative_share: float = 1.0) -
 
 def _counts_below(ordered: Floats, places: Floats) -> Floats:
     """Return how many of some signals in ascending order lie below each of many places."""
-    table = np.linspace(places.min(), places.max(), LOOK_UPS)
-    return np.asarray(np.interp(places, table, np.searchsorted(ordered, table)))
+    low, high = float(places.min()), float(places.max())
+    table = np.searchsorted(ordered, np.linspace(low, high, LOOK_UPS)).astype(np.float64)
+    position = (places - low) * ((LOOK_UPS - 1) / max(high - low, 1e-300))
+    before = np.minimum(position.astype(np.intp), LOOK_UPS - 2)
+    return np.asarray(table[before] + (position - before) * np.diff(table)[before])
 
 
 def _parabola(heights: Floats, index: int) -> float:

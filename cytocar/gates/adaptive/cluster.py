@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.gates.adaptive.comparison import differs
-from cytocar.gates.adaptive.density import Floats, thin
+from cytocar.gates.adaptive.density import Floats, thinned
 from cytocar.gates.adaptive.valley import find_valley, full_scale
+from cytocar.gates.cutout import thin
 from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import ClusterGate, PolygonGate, Scale
 
@@ -25,7 +26,7 @@ DISTANCE_SQUARE = 13.8
 REWEIGHTS = 5
 LARGEST_BEAD_CV = 0.10
 LARGEST_PAIR_PERCENT = 3.0
-MIXTURE_EVENTS, EM_ROUNDS = 5000, 25
+MIXTURE_EVENTS, EM_ROUNDS, SETTLED = 5000, 25, 2e-4
 SMALLEST_SECOND_SHARE, FEWEST_SECOND = 0.01, 30
 MIDDLE = 4.6
 """Squared distance that holds 90 % of a normal's events."""
@@ -129,8 +130,10 @@ def _pair_decision(
     A pair is one event in the gate and two beads in the tube, so the count of cells is too high by that share.
     """
     x, y = np.exp(single.center)
-    bright = np.flatnonzero((columns[gate.x] > x / 2) & (columns[gate.y] > y / 2))
-    points = _logs(columns[gate.x][bright], columns[gate.y][bright])
+    signals = columns[gate.x], columns[gate.y]
+    bright = np.flatnonzero(signals[0] > x / 2)
+    bright = bright[signals[1][bright] > y / 2]
+    points = _logs(signals[0][bright], signals[1][bright])
     singles, doubles = int(np.count_nonzero(single.inside(points))), int(np.count_nonzero(pair.inside(points)))
     percent = 100 * doubles / max(1, singles + doubles)
     flags = ("BEAD_DOUBLETS",) if percent >= LARGEST_PAIR_PERCENT else ()
@@ -191,10 +194,10 @@ def _core(
     flags: list[str],
 ) -> tuple[Floats, Floats]:
     """Return the events bright in every core marker, and the others; no core where a marker has no valley."""
-    x, y = thin(columns[gate.x], FITTED_EVENTS), thin(columns[gate.y], FITTED_EVENTS)
+    x, y = (thinned(columns, axis, FITTED_EVENTS) for axis in (gate.x, gate.y))
     bright = np.ones(len(x), dtype=bool)
     for marker, window in gate.core.items():
-        values = thin(columns[marker], FITTED_EVENTS)
+        values = thinned(columns, marker, FITTED_EVENTS)
         valley = find_valley(
             values[np.isfinite(values)],
             window=window,
@@ -267,7 +270,7 @@ def _two_normals(points: Floats, main: Ellipse) -> tuple[Ellipse, ...]:
         )
         likely = shares[:, None] * np.exp(logs)
         likely /= likely.sum(axis=0) + 1e-300
-        shares = likely.mean(axis=1)
+        before, shares = shares, likely.mean(axis=1)
         if shares.min() * len(points) < FEWEST_SECOND:
             return (main,)
         for index, weights in enumerate(likely):
@@ -275,6 +278,8 @@ def _two_normals(points: Floats, main: Ellipse) -> tuple[Ellipse, ...]:
             offset = points - center
             covariance = (offset * weights[:, None]).T @ offset / weights.sum() + np.eye(2) * 0.03**2
             parts[index] = Ellipse(center, covariance)
+        if float(np.abs(shares - before).max()) < SETTLED:
+            break
     big, small = (parts[index] for index in np.argsort(-shares))
     if shares.min() < SMALLEST_SECOND_SHARE or float(big.distances(small.center[None])[0]) < 1:
         return (main,)
@@ -304,9 +309,14 @@ def _reweighted(points: Floats, *, start: Floats, radius: float, smallest_sd: fl
         members = points[ellipse.inside(points)]
         if len(members) < FEWEST_EVENTS:
             return None
-        covariance = np.cov(members.T)
+        x, y = np.ascontiguousarray(members.T)
+        center = np.array([x.mean(), y.mean()])
+        x -= center[0]
+        y -= center[1]
+        across = (x * y).sum()  # not x @ y: BLAS would wake its threads, which wait for each other on a busy machine
+        covariance = np.array([[(x * x).sum(), across], [across, (y * y).sum()]]) / (len(x) - 1)
         floor = max(0.0, smallest_sd**2 - float(np.diag(covariance).min()))
-        ellipse = Ellipse(members.mean(axis=0), covariance + np.eye(2) * (floor + 1e-9))
+        ellipse = Ellipse(center, covariance + np.eye(2) * (floor + 1e-9))
     return ellipse
 
 

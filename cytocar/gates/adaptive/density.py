@@ -1,17 +1,20 @@
 """Smoothed densities of one marker: what the data-driven gates look at.
 
 Densities are histograms of 1024 bins on an asinh axis, smoothed with a Gaussian: a millisecond or two for
-40,000 events, and the same for a million, since a density needs no more events than that (``thin``). Counts of gates
+40,000 events, and the same for a million, since a density needs no more events than that (``thinned``). Counts of gates
 are never thinned.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from cytocar.gates.cutout import Cutout, thin
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,6 +55,12 @@ def cofactor(full_scale: float | None) -> float:
     return (full_scale or 262144.0) / FULL_SCALE_PER_COFACTOR
 
 
+def finite_of(values: Floats) -> Floats:
+    """Return the finite ones of some signals: nearly always the very array that was given."""
+    finite = np.isfinite(values)
+    return values if finite.all() else values[finite]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ordered:
     """Finite signals in ascending order, shape (n,): quantiles and counts are look-ups."""
@@ -68,7 +77,7 @@ class Ordered:
         >>> len(ordered), ordered.quantile(0.25), ordered.above(2.0)
         (3, 1.5, 2)
         """
-        return cls(np.sort(values[np.isfinite(values)]))
+        return cls(np.sort(finite_of(values)))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -93,9 +102,9 @@ class Ordered:
         return self.quantile(0.5), max((self.quantile(0.841) - self.quantile(0.159)) / 2, 1e-9)
 
 
-def thin(values: Floats, limit: int = DENSITY_EVENTS) -> Floats:
-    """Return every k-th event, so that at most ``limit`` remain: deterministic, and even over the acquisition."""
-    return values[:: max(1, -(-len(values) // limit))]
+def thinned(columns: Mapping[str, Floats], marker: str, limit: int = DENSITY_EVENTS) -> Floats:
+    """Return a marker's signal of every k-th event, so that at most ``limit`` remain."""
+    return columns.thinned(marker, limit) if isinstance(columns, Cutout) else thin(columns[marker], limit)
 
 
 def dither(values: Floats, *, seed: int) -> Floats:

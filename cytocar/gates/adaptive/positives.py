@@ -94,9 +94,10 @@ def describe(sample: Floats, reference: Floats, *, events: int, reference_events
 
     top = max(float(np.quantile(sample[dimmest:], BRIGHTEST_BINNED)), 1.5 * threshold)
     upper = np.r_[np.linspace(np.log(threshold), np.log(top), BINS), np.inf]
-    counts = np.histogram(np.log(sample[dimmest:]), upper)[0]
+    places = np.r_[threshold, np.exp(upper[1:])]
+    counts = np.diff(np.searchsorted(sample, places))
     expected = (net / above)[:, None] * curves.share(upper)
-    expected += np.histogram(np.log(reference[behind:]), upper)[0] * negatives + 1e-3
+    expected += np.diff(np.searchsorted(reference, places)) * negatives + 1e-3
     likelihood = (counts * np.log(expected) - expected).sum(axis=1)
 
     likelihood = likelihood + np.zeros((len(HIDDEN), 1))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytocar.gates.adaptive.comparison import differs
-from cytocar.gates.adaptive.density import Floats, density, thin
+from cytocar.gates.adaptive.density import Floats, density, thinned
 from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import PolygonGate, Scale, SingletsGate
 
@@ -68,22 +68,21 @@ def fit(
     area, ratio = _pulses(gate, columns, ranges)
     flags: list[str] = []
     fallback = _Limits(float(np.log(gate.fallback[0])), float(np.log(gate.fallback[1])))
-    line, limits = _median_line(area, ratio), fallback
+    limits = fallback
+    line = _median_line(area, ratio) if len(area) < FEWEST_FOR_LINE else _mode_line(area, ratio)
+    residual = ratio - line.at(area)
     if len(area) < FEWEST_FOR_LINE:
         flags.append("FEW_EVENTS")
         if len(area) >= FEWEST_EVENTS:
             # the median absolute deviation of a normal spread is 0.6745 sigma
-            spread = float(np.median(np.abs(ratio - line.ratios[0]))) / 0.6745
+            spread = float(np.median(np.abs(residual))) / 0.6745
             limits = _Limits(-4 * max(spread, SMALLEST_SIGMA), fallback.high)
     else:
-        line = _mode_line(area, ratio)
-        above = ratio - line.at(area)
-        sigma = max(_spread_above(above), SMALLEST_SIGMA)
+        sigma = max(_spread_above(residual), SMALLEST_SIGMA)
         limits = _Limits(-SIGMAS_BELOW * sigma, SIGMAS_ABOVE * sigma)
     placed = _Limits(max(limits.low, float(np.log(gate.window[0]))), min(limits.high, float(np.log(gate.window[1]))))
     if placed != limits:
         flags.append("CLAMPED")
-    residual = ratio - line.at(area)
     kept, kept_by_fallback = placed.count(residual), fallback.count(residual)
     if len(area) >= FEWEST_FOR_LINE and not EXPECTED_KEPT[0] <= kept / len(area) <= EXPECTED_KEPT[1]:
         flags.append("UNUSUAL_SHARE_KEPT")
@@ -124,7 +123,7 @@ def _pulse(gate: SingletsGate) -> str:
 def _pulses(gate: SingletsGate, columns: Mapping[str, Floats], ranges: Mapping[str, float]) -> tuple[Floats, Floats]:
     """Return ln(area) and ln(height / area), without events at the range limits; 1 / width stands for the ratio."""
     pulse = _pulse(gate)
-    area, height = thin(columns[gate.area]), thin(columns[pulse])
+    area, height = thinned(columns, gate.area), thinned(columns, pulse)
     usable = (area > 0) & (height > 0)
     usable &= (area < OFF_SCALE * ranges.get(gate.area, np.inf)) & (height < OFF_SCALE * ranges.get(pulse, np.inf))
     log_area, log_pulse = np.log(area[usable]), np.log(height[usable])
@@ -148,7 +147,7 @@ def _mode_line(area: Floats, ratio: Floats) -> _Line:
     bins = min(AREA_BINS, len(area) // FEWEST_PER_BIN)
     edges = np.quantile(area, np.linspace(0, 1, bins + 1)[1:-1])
     which = np.searchsorted(edges, area)
-    filled = np.unique(which)  # equal areas fall into one bin and leave others empty
+    filled = np.flatnonzero(np.bincount(which))  # equal areas fall into one bin and leave others empty
     centers = np.array([np.median(area[which == index]) for index in filled])
     modes = np.array([_single_mode(ratio[which == index]) for index in filled])
     first, second = np.triu_indices(len(filled), 1)

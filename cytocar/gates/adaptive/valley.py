@@ -12,7 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytocar.gates.adaptive.comparison import differs
-from cytocar.gates.adaptive.density import Density, Floats, bandwidth, cofactor, density, dither, thin
+from cytocar.gates.adaptive.density import (
+    DENSITY_EVENTS,
+    Density,
+    Floats,
+    bandwidth,
+    cofactor,
+    density,
+    dither,
+    finite_of,
+)
+from cytocar.gates.cutout import thin
 from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import LinearScale, RangeGate, Scale, ValleyGate
 
@@ -48,8 +58,7 @@ def fit(
     columns : mapping of marker to (n,) float64
         Compensated signals of the parent's events, linear scale.
     """
-    values = columns[gate.marker]
-    finite = values[np.isfinite(values)]
+    finite = finite_of(columns[gate.marker])
     flags: list[str] = []
     valley = None
     if len(finite) < FEWEST_EVENTS:
@@ -125,7 +134,7 @@ def find_valley(
         Events at this limit stay out of the density: they pile up there whatever they are.
     """
     per_unit = cofactor(full_scale)
-    looked_at = thin(values)
+    looked_at = thin(values, DENSITY_EVENTS)
     if range_limit is not None:
         looked_at = looked_at[looked_at < 0.999 * range_limit]
     if len(looked_at) < FEWEST_EVENTS:

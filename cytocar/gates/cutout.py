@@ -1,0 +1,58 @@
+"""The signals that a data-driven gate sees: those of its parent's events, cut out as far as they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+_Values = TypeVar("_Values", bound=npt.NDArray[Any])
+
+
+class Cutout(Mapping[str, Floats]):
+    """Signals of some events by marker, copied when a marker is asked for.
+
+    Parameters
+    ----------
+    markers : sequence of str
+        What may be asked for.
+    signal : callable
+        Returns the signal of a marker of all events, shape (n_events,).
+    rows : (n,) ndarray of int
+        The events to cut out.
+    n_events : int
+        How many there are to cut from.
+    """
+
+    def __init__(
+        self, markers: Sequence[str], signal: Callable[[str], Floats], rows: npt.NDArray[np.intp], n_events: int
+    ) -> None:
+        self._markers = markers
+        self._signal = signal
+        self._rows = rows
+        self._all = rows.size == n_events
+
+    def __getitem__(self, marker: str) -> Floats:
+        if marker not in self._markers:
+            raise KeyError(marker)
+        return self._signal(marker) if self._all else np.take(self._signal(marker), self._rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._markers)
+
+    def __len__(self) -> int:
+        return len(self._markers)
+
+    def thinned(self, marker: str, limit: int) -> Floats:
+        """Return ``thin(self[marker], limit)`` without copying the events between."""
+        if marker not in self._markers:
+            raise KeyError(marker)
+        return np.take(self._signal(marker), thin(self._rows, limit))
+
+
+def thin(values: _Values, limit: int) -> _Values:
+    """Return every k-th event, so that at most ``limit`` remain: deterministic, and even over the acquisition."""
+    return values[:: max(1, -(-len(values) // limit))]  # type: ignore[return-value]  # a slice of the same kind
