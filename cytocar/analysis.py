@@ -32,7 +32,7 @@ from cytocar.results import (
     TemplateStamp,
 )
 from cytocar.sheet import CountMethod, SampleRow, SampleType
-from cytocar.source_file import file_sha256, file_state, require_unchanged
+from cytocar.source_file import at_hand, file_sha256
 from cytocar.statistics import UNKNOWN, Estimate, Share, ratio_estimate
 from cytocar.tables import COUNTS
 from cytocar.template.canonical import template_sha256
@@ -80,11 +80,10 @@ def analyse(sample: SampleRow, protocol: Protocol, references: References | None
         return SampleFailure(sample=sample, template=protocol.stamp)
     sha256 = None
     try:
-        before = file_state(sample.file)
-        sha256 = file_sha256(sample.file)
-        events = open_fcs(sample.file, data_set=sample.data_set)
-        result = count_sample(events, sample, protocol, references=references, file_sha256=sha256)
-        require_unchanged(sample.file, before)
+        with at_hand(sample.file) as file:
+            sha256 = file_sha256(file)
+            events = open_fcs(file, data_set=sample.data_set)
+            result = count_sample(events, sample, protocol, references=references, file_sha256=sha256)
     except SampleError as error:
         return SampleFailure(sample=sample, template=protocol.stamp, error=Fault.of(error), file_sha256=sha256)
     return result

@@ -21,8 +21,9 @@ def dask_workers(address: str) -> Iterator[Workers]:
 
     Notes
     -----
-    Every worker must see the FCS files and the run folder under the same paths. Dask itself tries a task again when its
-    worker dies; a task that kills several workers in a row is given back as failed.
+    Every worker must see the FCS files and the run folder under the same paths; files at addresses only need the
+    protocol's package and credentials there. Dask itself tries a task again when its worker dies; a task that kills
+    several workers in a row is given back as failed.
 
     Raises
     ------

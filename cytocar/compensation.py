@@ -12,12 +12,12 @@ import csv
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from cytocar.errors import CompensationError
+from cytocar.places import Place, place_of
 from cytocar.template.model import Matrix
 
 Floats = npt.NDArray[np.float64]
@@ -109,13 +109,13 @@ class SpilloverMatrix:
         return cls(detectors, detectors, _in_shares(values, keyword), origin=keyword)
 
     @classmethod
-    def from_csv(cls, path: str | Path) -> SpilloverMatrix:
+    def from_csv(cls, path: str | Place) -> SpilloverMatrix:
         """Return the matrix of a CSV or TSV file: a line of detectors, then one line per fluorochrome.
 
         Each line may begin with the fluorochrome's name. ``Comp-`` before and ``:: marker`` after a detector's name, as
         FlowJo writes them, are set aside.
         """
-        path = Path(path)
+        path = place_of(path)
         try:
             text = path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from cytocar.errors import CytocarError, SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.inputs import collect
+from cytocar.places import Address, Place, lies_in
 from cytocar.plan import make_plan
 from cytocar.plate_map import read_plate_map
 from cytocar.sheet import CountMethod, SampleRow
@@ -40,7 +41,7 @@ class Draft:
     notes: tuple[str, ...]
 
 
-def draft_sheet(folder: Path, *, relative_to: Path, plate_map: Path | None = None) -> Draft:
+def draft_sheet(folder: Place, *, relative_to: Place, plate_map: Path | None = None) -> Draft:
     """Return a sheet of the FCS files in a folder.
 
     What the headers say is filled in (well, plate, acquired volume), and what a plate map says of each well (see
@@ -48,7 +49,7 @@ def draft_sheet(folder: Path, *, relative_to: Path, plate_map: Path | None = Non
     """
     said = read_plate_map(plate_map) if plate_map else {}
     notes: list[str] = []
-    rows = [_drafted(sample, relative_to, notes) for sample in collect([str(folder)]).samples]
+    rows = [_drafted(sample, relative_to, notes) for sample in collect([folder]).samples]
     if plate_map:
         notes += _take_in(rows, said)
     columns = [*_DRAFTED, *(name for name in said if name not in _DRAFTED)]
@@ -56,9 +57,8 @@ def draft_sheet(folder: Path, *, relative_to: Path, plate_map: Path | None = Non
     return Draft(text, tuple(notes))
 
 
-def _drafted(sample: SampleRow, relative_to: Path, notes: list[str]) -> dict[str, Value]:
-    near = os.path.relpath(sample.file, relative_to).replace(os.sep, "/")
-    place = str(sample.file.resolve()) if near.startswith("..") else near
+def _drafted(sample: SampleRow, relative_to: Place, notes: list[str]) -> dict[str, Value]:
+    place = _named(sample.file, relative_to)
     if sample.data_set is not None:
         place = f"{place}#{sample.data_set}"
     row: dict[str, Value] = {"file": place, "sample_id": sample.sample_id, "sample_type": sample.sample_type.value}
@@ -72,6 +72,14 @@ def _drafted(sample: SampleRow, relative_to: Path, notes: list[str]) -> dict[str
         notes.append(f"{place}: {error.message} [{error.code}]")
         row.setdefault("note", f"cannot be read: {error.code}")
     return row
+
+
+def _named(file: Place, folder: Place) -> str:
+    """Return a file as a sheet in this folder names it: relative where it lies there or below."""
+    if isinstance(file, Address) or isinstance(folder, Address):
+        return str(file).removeprefix(f"{folder}".rstrip("/") + "/") if lies_in(file, folder) else str(file.resolve())
+    near = os.path.relpath(file, folder).replace(os.sep, "/")
+    return str(file.resolve()) if near.startswith("..") else near
 
 
 def _take_in(rows: list[dict[str, Value]], said: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -95,9 +103,9 @@ def _take_in(rows: list[dict[str, Value]], said: Mapping[str, Mapping[str, str]]
     return notes
 
 
-def sheet_faults(rows: Sequence[SampleRow], *, sheet: Path, template: str | None = None) -> list[str]:
+def sheet_faults(rows: Sequence[SampleRow], *, sheet: Place, template: str | None = None) -> list[str]:
     """Return what will go wrong when the sheet is run: missing files and templates, counts without their numbers."""
-    faults = [f"{row.sample_id}: there is no file {row.file_as_given}" for row in rows if not row.file.is_file()]
+    faults = [f"{row.sample_id}: {said}" for row in rows if (said := _missing(row))]
     known = {row.sample_id for row in rows} | {row.subject_id for row in rows}
     for row in rows:
         faults += [f"{row.sample_id}: control_for names {name!r}, which no row has" for name in _unknown(row, known)]
@@ -113,6 +121,13 @@ def sheet_faults(rows: Sequence[SampleRow], *, sheet: Path, template: str | None
             missing = "beads_added" if row.beads_in_tube is None else "sample_volume_ul"
             faults.append(f"{row.sample_id}: counts by beads, but {missing} is empty")
     return faults
+
+
+def _missing(row: SampleRow) -> str | None:
+    try:
+        return None if row.file.is_file() else f"there is no file {row.file_as_given}"
+    except OSError as error:
+        return f"{row.file_as_given} cannot be looked at: {error.strerror}"
 
 
 def _unknown(row: SampleRow, known: set[str | None]) -> list[str]:

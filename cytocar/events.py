@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from cytocar.errors import PanelError
 from cytocar.findings import Finding
+from cytocar.places import Place
 
 FloatArray = npt.NDArray[np.float64]
 RawArray = npt.NDArray[Any]
@@ -178,7 +178,7 @@ class EventTable:
     source: EventSource
     channels: tuple[Channel, ...]
     keywords: Mapping[str, str] = field(default_factory=dict)
-    path: Path | None = None
+    path: Place | None = None
     data_set: int = 1
     version: str = "FCS3.1"
     findings: tuple[Finding, ...] = ()

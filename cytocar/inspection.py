@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,6 +31,8 @@ from cytocar.fcs.keywords import (
 from cytocar.fcs.reader import list_data_sets, open_fcs, split_data_set
 from cytocar.findings import Outcome
 from cytocar.panel import resolve
+from cytocar.places import Address, Place
+from cytocar.source_file import at_hand
 from cytocar.template.load import bundled_templates, load_template
 
 
@@ -111,13 +112,14 @@ class DataSetReport:
     crosscheck: Crosscheck | None = None
 
 
-def inspect_file(path: str | Path, *, sums: bool = False, second_reader: bool = False) -> tuple[DataSetReport, ...]:
+def inspect_file(path: str | Place, *, sums: bool = False, second_reader: bool = False) -> tuple[DataSetReport, ...]:
     """Return a report on every data set of an FCS file.
 
     Parameters
     ----------
-    path : str or Path
-        The file; ``file.fcs#2`` for one data set.
+    path : str, Path or Address
+        The file; ``file.fcs#2`` for one data set. From an address only headers come over the network, unless the events
+        are asked for.
     sums : bool
         Read all events too and sum each column.
     second_reader : bool
@@ -130,11 +132,20 @@ def inspect_file(path: str | Path, *, sums: bool = False, second_reader: bool = 
     UsageError
         If the second reader is not installed (E026).
     """
-    tables = list_data_sets(path, readable_only=True)
-    if split_data_set(path)[1] is None:
-        chosen = open_fcs(path)  # says why it is this one, and what the others are
-        tables = tuple(chosen if table.data_set == chosen.data_set else table for table in tables)
-    return tuple(report_on(events, sums=sums, second_reader=second_reader) for events in tables)
+    file, number = split_data_set(path)
+    if isinstance(file, Address) and (sums or second_reader):
+        with at_hand(file) as copy:
+            reports = [report_on(events, sums=sums, second_reader=second_reader) for events in _tables(copy, number)]
+            return tuple(replace(report, file=str(file)) for report in reports)
+    return tuple(report_on(events, sums=sums, second_reader=second_reader) for events in _tables(file, number))
+
+
+def _tables(file: Place, number: int | None) -> tuple[EventTable, ...]:
+    if number is not None:
+        return (open_fcs(file, data_set=number),)
+    tables = list_data_sets(file, readable_only=True)
+    chosen = open_fcs(file)  # says why it is this one, and what the others are
+    return tuple(chosen if table.data_set == chosen.data_set else table for table in tables)
 
 
 def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = False) -> DataSetReport:

@@ -16,6 +16,8 @@ from pathlib import Path
 from cytocar.errors import CytocarError, UsageError
 from cytocar.fcs.scrub import Scrubbed, ScrubRule, identifying, scrub_file
 from cytocar.fcs.scrub_dates import Dates
+from cytocar.places import Place
+from cytocar.source_file import at_hand
 
 FCS_SUFFIXES = (".fcs", ".lmd")
 LARGEST_SHIFT_DAYS = 182
@@ -38,7 +40,7 @@ class Link:
 class Refused:
     """A file that has no copy, and why."""
 
-    file: Path
+    file: Place
     error: CytocarError
 
 
@@ -51,12 +53,12 @@ class Outcome:
 
 
 def scrub_files(
-    files: Sequence[Path],
+    files: Sequence[Place],
     out: Path,
     *,
     rule: ScrubRule,
     linkage: Path,
-    subjects: Mapping[Path, str] | None = None,
+    subjects: Mapping[Place, str] | None = None,
     keep_names: bool = False,
 ) -> Outcome:
     """Write scrubbed copies of files into a new folder, and the map that links them.
@@ -92,7 +94,8 @@ def scrub_files(
         shift = shifts.get(subject, 0) if rule.dates is Dates.SHIFT else 0
         copy = out if one_copy else out / (file.name if keep_names else f"{number:04d}{file.suffix.lower()}")
         try:
-            done = scrub_file(file, copy, replace(rule, shift_days=shift))
+            with at_hand(file) as original:
+                done = scrub_file(original, copy, replace(rule, shift_days=shift))
         except CytocarError as error:
             refused.append(Refused(file, error))
             continue
@@ -102,7 +105,7 @@ def scrub_files(
     return Outcome(tuple(scrubbed), tuple(refused))
 
 
-def _check_room(files: Sequence[Path], out: Path, *, one_copy: bool) -> None:
+def _check_room(files: Sequence[Place], out: Path, *, one_copy: bool) -> None:
     taken = out.exists() if one_copy else out.is_dir() and any(out.iterdir())
     if not files or taken:
         raise UsageError(
@@ -112,9 +115,9 @@ def _check_room(files: Sequence[Path], out: Path, *, one_copy: bool) -> None:
         )
 
 
-def still_identifying(files: Sequence[Path], rule: ScrubRule) -> dict[Path, tuple[str, ...] | CytocarError]:
+def still_identifying(files: Sequence[Place], rule: ScrubRule) -> dict[Place, tuple[str, ...] | CytocarError]:
     """Return, for each file that is not clean, the names of its keywords that scrubbing would change, or its error."""
-    found: dict[Path, tuple[str, ...] | CytocarError] = {}
+    found: dict[Place, tuple[str, ...] | CytocarError] = {}
     for file in files:
         try:
             names = identifying(file, rule)

@@ -20,6 +20,7 @@ from cytocar.errors import IntegrityError, UsageError
 from cytocar.gates.moved import movable, moved
 from cytocar.journal import Journal, Manifest, finished_manifest
 from cytocar.parts import from_json, to_json
+from cytocar.places import Place
 from cytocar.plan import RunPlan
 from cytocar.recorded import GATE_OVERRIDES, located, recorded_plan, require_files
 from cytocar.results import Counted, SampleResult
@@ -54,7 +55,7 @@ class Change:
 
 
 def override(
-    opened: Journal, target: Target, numbers: Mapping[str, float], *, reason: str, inputs: Path | None = None
+    opened: Journal, target: Target, numbers: Mapping[str, float], *, reason: str, inputs: Place | None = None
 ) -> Change:
     """Move a gate and count its sample again.
 
@@ -93,7 +94,7 @@ def override(
     return _carry_out(opened, manifest, plan, move)
 
 
-def undo(opened: Journal, target: Target, *, reason: str, inputs: Path | None = None) -> Change:
+def undo(opened: Journal, target: Target, *, reason: str, inputs: Place | None = None) -> Change:
     """Put a moved gate back to where the template puts it, and count its sample again; see ``override``."""
     manifest, plan, before = _found(opened, target, reason)
     overrides = dict(plan.protocols[target.sample_id].overrides)
@@ -111,7 +112,7 @@ class _Move:
     target: Target
     overrides: Mapping[str, FixedGate]
     before: SampleResult
-    inputs: Path | None
+    inputs: Place | None
 
 
 def _found(opened: Journal, target: Target, reason: str) -> tuple[Manifest, RunPlan, SampleResult]:

@@ -21,6 +21,7 @@ from cytocar.analysis import NUMBERS, Protocol
 from cytocar.compensation import SpilloverMatrix
 from cytocar.errors import CompensationError, SheetError
 from cytocar.inputs import Inputs
+from cytocar.places import Place, beside, without_secrets
 from cytocar.quality import check_acceptance
 from cytocar.results import TemplateStamp
 from cytocar.sheet import SampleRow
@@ -40,7 +41,7 @@ class RunPlan:
     protocols: Mapping[str, Protocol]
     templates: Mapping[str, LoadedTemplate]
     markers: Mapping[str, str]
-    sheet: Path | None = None
+    sheet: Place | None = None
     default_template: str = DEFAULT_TEMPLATE
     matrices: Mapping[str, Matrix] = field(default_factory=dict)
 
@@ -79,7 +80,7 @@ class RunPlan:
         }
         return about | {
             "format": "cytocar-run-1",
-            "command": list(command),
+            "command": [without_secrets(word) for word in command],
             "versions": {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS_OF},
             "sheet": _sheet(self.sheet),
             "plan_sha256": hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest(),
@@ -90,7 +91,7 @@ SAMPLE_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, .
 """How a manifest keeps the rows of a run's sheet."""
 
 
-def _sheet(path: Path | None) -> dict[str, str] | None:
+def _sheet(path: Place | None) -> dict[str, str] | None:
     if path is None:
         return None
     return {"file": path.name, "path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
@@ -122,8 +123,8 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
     for row in inputs.samples:
         name = row.template or default
         if name not in templates:
-            beside = inputs.sheet.parent if inputs.sheet and row.template else None
-            templates[name] = _read(_beside(name, beside))
+            folder = inputs.sheet.parent if inputs.sheet and row.template else None
+            templates[name] = _read(_beside(name, folder))
         if (name, row.compensation) not in shared:
             used = compensated(templates[name].template, row, matrices)
             shared[name, row.compensation] = Protocol(used, stamp_of(templates[name]), markers)
@@ -139,7 +140,7 @@ def _matrices(inputs: Inputs) -> dict[str, Matrix]:
     for name in names:
         if name.lower().endswith(".csv"):
             try:
-                found = SpilloverMatrix.from_csv(folder / name)
+                found = SpilloverMatrix.from_csv(beside(folder, name))
             except CompensationError as error:
                 raise SheetError(
                     f"column compensation: {error.message}", code="E084", hint=error.hint or "correct the matrix"
@@ -178,7 +179,7 @@ def stamp_of(loaded: LoadedTemplate) -> TemplateStamp:
     return TemplateStamp(loaded.template.name, loaded.template.version, loaded.sha256, loaded.status)
 
 
-def _read(name: str | Path) -> LoadedTemplate:
+def _read(name: str | Place) -> LoadedTemplate:
     """Return a template whose acceptance rules check numbers that there are."""
     loaded = read_template(name)
     known = (*NUMBERS, *(population.name for population in loaded.template.populations))
@@ -186,5 +187,5 @@ def _read(name: str | Path) -> LoadedTemplate:
     return loaded
 
 
-def _beside(name: str, folder: Path | None) -> str | Path:
-    return folder / name if folder is not None and name.endswith((".toml", ".xml")) else name
+def _beside(name: str, folder: Place | None) -> str | Place:
+    return beside(folder, name) if folder is not None and name.endswith((".toml", ".xml")) else name

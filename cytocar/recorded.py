@@ -12,6 +12,7 @@ from cytocar.analysis import Protocol
 from cytocar.errors import IntegrityError, UsageError
 from cytocar.fcs.reader import split_data_set
 from cytocar.journal import Manifest
+from cytocar.places import Place, beside, files_below, require_packages
 from cytocar.plan import SAMPLE_ROWS, RunPlan, compensated, stamp_of
 from cytocar.sheet import SampleRow
 from cytocar.template.load import LoadedTemplate
@@ -62,7 +63,7 @@ def _template(said: Mapping[str, str]) -> LoadedTemplate:
     return LoadedTemplate(template, Path(said["file"]), said["sha256"], LockStatus(said["status"]))
 
 
-def located(samples: Iterable[SampleRow], inputs: Path | None) -> tuple[SampleRow, ...]:
+def located(samples: Iterable[SampleRow], inputs: Place | None) -> tuple[SampleRow, ...]:
     """Return samples with their files as found in the folder ``inputs``; None: where the run found them."""
     return tuple(samples if inputs is None else (replace(row, file=_found(row, inputs)) for row in samples))
 
@@ -75,7 +76,9 @@ def require_files(samples: Iterable[SampleRow]) -> None:
     UsageError
         E103 with how many are missing, and the first.
     """
-    missing = [row.file for row in samples if not row.exclude and not row.file.is_file()]
+    wanted = [row.file for row in samples if not row.exclude]
+    require_packages(*wanted)
+    missing = [file for file in wanted if not file.is_file()]
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UsageError(
@@ -83,12 +86,12 @@ def require_files(samples: Iterable[SampleRow]) -> None:
         )
 
 
-def _found(row: SampleRow, inputs: Path) -> Path:
+def _found(row: SampleRow, inputs: Place) -> Place:
     """Return where a sample's file lies: as the sheet names it, by its name, or once in a folder below."""
     name = row.file.name
-    as_named = inputs / split_data_set(row.file_as_given)[0]
+    as_named = beside(inputs, str(split_data_set(row.file_as_given)[0]))
     for place in (as_named, inputs / name):
         if place.is_file():
             return place
-    below = [place for place in inputs.rglob("*") if place.name == name and place.is_file()]
+    below = list(files_below(inputs, lambda place: place.name == name))
     return below[0] if len(below) == 1 else inputs / name

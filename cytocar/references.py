@@ -15,6 +15,7 @@ from cytocar.errors import SampleError
 from cytocar.fcs.reader import open_fcs
 from cytocar.gates.decision import Background, ReferenceEvents
 from cytocar.gates.tree import Populations, walk
+from cytocar.source_file import at_hand
 from cytocar.template.model import FixedGate, RangeGate, ReferenceGate, Template
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path
     path = folder / f"{name}.npz"
     signals: dict[str, np.ndarray] = {}
     try:
-        events = open_fcs(sample.file, data_set=sample.data_set)
-        populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
-        for population in protocol.template.populations:
-            gate = population.gate
-            if isinstance(gate, ReferenceGate):
-                values = populations.values(population.parent, gate.marker)
-                signals[f"{population.parent}\n{gate.marker}"] = values
+        with at_hand(sample.file) as file:
+            events = open_fcs(file, data_set=sample.data_set)
+            populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
+            for population in protocol.template.populations:
+                gate = population.gate
+                if isinstance(gate, ReferenceGate):
+                    values = populations.values(population.parent, gate.marker)
+                    signals[f"{population.parent}\n{gate.marker}"] = values
     except SampleError:
         return None
     signals["about"] = np.array([sample.sample_id, sample.sample_type])

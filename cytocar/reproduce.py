@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytocar.journal import finished_manifest
+from cytocar.places import Place
 from cytocar.recorded import located, recorded_plan, require_files
 from cytocar.run import Workers, execute
 from cytocar.run_folder import PARTS, Parts, table_files
@@ -26,7 +27,7 @@ def reproduce(
     run: Path,
     scratch: Path,
     *,
-    inputs: Path | None = None,
+    inputs: Place | None = None,
     workers: Workers | None = None,
     step: Callable[[], None] = lambda: None,
 ) -> tuple[Table, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from cytocar.errors import SheetError
 from cytocar.fcs.reader import split_data_set
+from cytocar.places import Address, Place, beside, is_address, without_secrets
 
 
 class SampleType(StrEnum):
@@ -57,11 +58,12 @@ class CountMethod(StrEnum):
 class SampleRow:
     """One tube or well, as the sheet (or the command line) describes it.
 
-    ``file`` is where the FCS file lies, ``file_as_given`` what the sheet says (this is what tables show), ``data_set``
-    the 1-based data set of ``name.fcs#2``. Numbers are in the units of their names. Absent is ``None``.
+    ``file`` is where the FCS file lies, ``file_as_given`` what the sheet says without secrets (this is what tables
+    show), ``data_set`` the 1-based data set of ``name.fcs#2``. Numbers are in the units of their names. Absent is
+    ``None``.
     """
 
-    file: Path
+    file: Place
     file_as_given: str
     sample_id: str
     data_set: int | None = None
@@ -218,12 +220,12 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 # ---------------------------------------------------------------- reading
 
 
-def read_sheet(path: Path) -> tuple[SampleRow, ...]:
+def read_sheet(path: Place) -> tuple[SampleRow, ...]:
     """Return the rows of a sample sheet.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Address
         CSV, UTF-8 with or without BOM, separated by ``,``, ``;`` or tab; a decimal comma only with ``;``.
 
     Raises
@@ -253,7 +255,7 @@ def read_sheet(path: Path) -> tuple[SampleRow, ...]:
     return tuple(rows.values())
 
 
-def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], str]:
+def _table(path: Place) -> tuple[list[str], list[tuple[int, list[str]]], str]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -303,19 +305,26 @@ def _header_faults(header: Sequence[str]) -> list[str]:
     return faults
 
 
-def _row(folder: Path, cells: Mapping[str, str], decimal_comma: bool) -> tuple[SampleRow | None, list[tuple[str, str]]]:
+def _row(
+    folder: Place, cells: Mapping[str, str], decimal_comma: bool
+) -> tuple[SampleRow | None, list[tuple[str, str]]]:
     values, faults = _values(cells, decimal_comma)
     faults += [(column, "is empty") for column in ("file", "sample_id") if not (cells.get(column) or "").strip()]
     faults += _disagreements(values)
     as_given = values.pop("file", "")
     named = {"file": as_given, "template": values.get("template"), "compensation": values.get("compensation")}
     faults += [(column, leaves) for column, place in named.items() if place and (leaves := _leaves(place))]
+    faults += [
+        (column, "holds a key or a signature, and the manifest would keep it; copy the file beside the sheet")
+        for column, place in named.items()
+        if column != "file" and place and without_secrets(place) != place
+    ]
     if faults:
         return None, faults
     file, data_set = split_data_set(_place(folder, as_given))
     values["day"] = values.get("day", days_between(values.get("infused_at"), values.get("collected_at")))
     extra = {column: (cell or "").strip() for column, cell in cells.items() if column.startswith("x_")}
-    return SampleRow(file=file, file_as_given=as_given, data_set=data_set, extra=extra, **values), []
+    return SampleRow(file=file, file_as_given=without_secrets(as_given), data_set=data_set, extra=extra, **values), []
 
 
 def _values(cells: Mapping[str, str], decimal_comma: bool) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -378,16 +387,16 @@ def days_between(infused_at: str | None, collected_at: str | None) -> float | No
     return (end - start).total_seconds() / 86_400
 
 
-def _place(folder: Path, as_given: str) -> Path:
+def _place(folder: Place, as_given: str) -> Place:
     """Return where a file lies; ``plate\\A1.fcs`` of a sheet made on Windows is found on other systems too."""
-    place = folder / as_given
+    place = beside(folder, as_given)
     if "\\" in as_given and not split_data_set(place)[0].exists():
         return folder / PureWindowsPath(as_given).as_posix()
     return place
 
 
 def _leaves(place: str) -> str | None:
-    if Path(place).is_absolute():
+    if is_address(place) or Path(place).is_absolute():
         return None
     if ".." in PurePosixPath(place).parts or ".." in PureWindowsPath(place).parts:
         return f"{place!r} leaves the sheet's folder; give an absolute path if that is meant"
@@ -408,7 +417,7 @@ def _duplicates(rows: Mapping[int, SampleRow]) -> list[str]:
 # ---------------------------------------------------------------- without a sheet
 
 
-def rows_from_files(files: Sequence[Path], *, given: SampleRow | None = None) -> tuple[SampleRow, ...]:
+def rows_from_files(files: Sequence[Place], *, given: SampleRow | None = None) -> tuple[SampleRow, ...]:
     """Return a row per file, named by the file; equal names are told apart by their folders.
 
     ``given`` carries what the command line says about every file (beads, volumes, subject, day).
@@ -419,7 +428,18 @@ def rows_from_files(files: Sequence[Path], *, given: SampleRow | None = None) ->
         name = file.stem if stems[file.stem] == 1 else "/".join((*file.parts[-2:-1], file.name))
         base = given or SampleRow(file=file, file_as_given="", sample_id="")
         rows.append(replace(base, file=file, file_as_given=file.name, sample_id=name))
-    places: dict[str, set[Path]] = defaultdict(set)
+    places: dict[str, set[Place]] = defaultdict(set)
     for row in rows:
         places[row.sample_id].add(row.file)
-    return tuple(replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows)
+    named = [replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows]
+    return tuple(_told_apart(named))
+
+
+def _told_apart(rows: Sequence[SampleRow]) -> Iterator[SampleRow]:
+    """Yield rows whose names differ also where two addresses differ in nothing that may be written down."""
+    times = Counter(row.sample_id for row in rows)
+    met: Counter[str] = Counter()
+    for row in rows:
+        met[row.sample_id] += 1
+        again = times[row.sample_id] > 1 and isinstance(row.file, Address) and row.data_set is None
+        yield replace(row, sample_id=f"{row.sample_id} ({met[row.sample_id]})") if again else row

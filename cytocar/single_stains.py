@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cytocar.errors import SampleError, UsageError
 from cytocar.events import Channel, EventTable
 from cytocar.fcs.reader import open_fcs
+from cytocar.places import Place, files_below
 from cytocar.sheet import SampleRow, SampleType
 from cytocar.spillover_estimate import MAD_TO_SD, Estimated, Method, SingleStain, estimate
 
@@ -31,7 +32,7 @@ UNSTAINED_NAMES = ("unstained", "blank", "negative", "no_stain", "nostain")
 class Control:
     """A control that was read: its detector, None for the unstained one."""
 
-    path: Path
+    path: Place
     events: EventTable
     detector: str | None
 
@@ -44,12 +45,17 @@ class Measured:
     estimated: Estimated
 
 
-def fcs_files(folder: Path) -> tuple[Path, ...]:
+def fcs_files(folder: Place) -> tuple[Place, ...]:
     """Return the files of a folder and its subfolders that begin as FCS files do, whatever their names end in."""
-    return tuple(path for path in sorted(folder.rglob("*")) if path.is_file() and _begins_as_fcs(path))
+    return tuple(path for path in sorted(files_below(folder, lambda _: True)) if _begins_as_fcs(path))
 
 
-def _begins_as_fcs(path: Path) -> bool:
+def is_control(row: SampleRow) -> bool:
+    """Return whether a row of a sheet is a single stain or the unstained control."""
+    return not row.exclude and row.sample_type in {SampleType.SINGLE_STAIN, SampleType.UNSTAINED}
+
+
+def _begins_as_fcs(path: Place) -> bool:
     with path.open("rb") as file:
         return file.read(3) == b"FCS"
 
@@ -76,7 +82,7 @@ def controls_of_rows(rows: Sequence[SampleRow]) -> tuple[Control, ...]:
     """Return the controls that a sheet names: ``single_stain`` with ``stain_target``, and one ``unstained``."""
     found = []
     for row in rows:
-        if row.exclude or row.sample_type not in {SampleType.SINGLE_STAIN, SampleType.UNSTAINED}:
+        if not is_control(row):
             continue
         events = _opened(row.file, data_set=row.data_set)
         stained = row.sample_type is SampleType.SINGLE_STAIN
@@ -98,14 +104,14 @@ def measure(controls: Sequence[Control], method: Method) -> Measured:
     return Measured((blank, *stained), estimate(stains, blank.events.columns(detectors), method))
 
 
-def _opened(path: Path, *, data_set: int | None = None) -> EventTable:
+def _opened(path: Place, *, data_set: int | None = None) -> EventTable:
     try:
         events = open_fcs(path, data_set=data_set)
     except SampleError as error:
-        error.add_note(f"this is {path}")
+        error.add_note(f"this is {path.name}")
         raise
     if not events.n_events:
-        raise UsageError(f"{path} has no events", code="E047", hint="acquire this control again, or take it away")
+        raise UsageError(f"{path.name} has no events", code="E047", hint="acquire this control again, or take it away")
     return events
 
 

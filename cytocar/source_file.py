@@ -3,44 +3,64 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from cytocar.errors import ReadError
+from cytocar.places import Address, Place, readable
+from cytocar.remote import LARGE_RANGE_BYTES, State
 
-FileState = tuple[int, int]
+FileState = tuple[int, int] | State
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
-    """Turn what the system says about a file into what a sample says."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise ReadError("the file does not exist", code="E010", hint="check the path in the sheet") from None
-    except OSError as error:
-        raise ReadError(
-            f"the file cannot be read: {error.strerror}", code="E010", hint="check its rights, and that it is a file"
-        ) from error
+def at_hand(place: Place) -> Iterator[Path]:
+    """Lend a sample's file as a path of this machine, and refuse one that is still being written.
+
+    A path is lent as it is and looked at again afterwards. From an address the file is fetched once, whole, into a
+    scratch folder (``TMPDIR``) under its own name; what becomes of the original after that makes no difference.
+
+    Raises
+    ------
+    ReadError
+        E009 it changed meanwhile, E010 or E191 it cannot be read, E190 its protocol's package is missing.
+    """
+    before = file_state(place)
+    if not isinstance(place, Address):
+        yield place
+        require_unchanged(place, before)
+        return
+    with ExitStack() as kept:
+        with readable(place):
+            scratch = tempfile.TemporaryDirectory(prefix="cytocar-", ignore_cleanup_errors=True)
+            copy = Path(kept.enter_context(scratch)) / place.name
+            place.fetch(copy)
+        require_unchanged(place, before)
+        yield copy
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(place: Place) -> str:
     """Return the SHA-256 of a file's bytes."""
-    with _readable(), path.open("rb") as file:
+    opened = place.open if isinstance(place, Path) else partial(place.open, buffering=LARGE_RANGE_BYTES)
+    with readable(place), opened("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def file_state(path: Path) -> FileState:
-    """Return what shows that a file is written to: its size, and when it was last changed."""
-    with _readable():
-        found = path.stat()
-    return found.st_size, found.st_mtime_ns
+def file_state(place: Place) -> FileState:
+    """Return what shows that a file is written to: its size and when it was last changed, or what a protocol tells."""
+    with readable(place):
+        if isinstance(place, Address):
+            return place.state()
+        found = place.stat()
+        return found.st_size, found.st_mtime_ns
 
 
-def require_unchanged(path: Path, before: FileState) -> None:
+def require_unchanged(place: Place, before: FileState) -> None:
     """Raise E009 when the cytometer or a copy was still writing the file: no count of half a file."""
-    if file_state(path) != before:
+    if file_state(place) != before:
         raise ReadError(
             "the file changed while it was read",
             code="E009",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cytocar import __version__
 from cytocar.audit import AUDIT, Entry, Trail, read_trail
-from cytocar.errors import IntegrityError, TemplateError
+from cytocar.errors import IntegrityError, ReadError, TemplateError
 from cytocar.journal import (
     MANIFEST,
     PENDING,
@@ -28,10 +28,12 @@ from cytocar.journal import (
     read_manifest,
     require_run,
 )
+from cytocar.places import Place, place_of
 from cytocar.recorded import located, recorded_plan
 from cytocar.results import Counted
 from cytocar.run_folder import REVISIONS, Parts, package_file, table_files
 from cytocar.run_lock import LOCK
+from cytocar.source_file import file_sha256
 from cytocar.table_difference import differences
 from cytocar.template.canonical import template_sha256
 from cytocar.template.load import read_template
@@ -67,7 +69,7 @@ def _changed(place: str, message: str) -> Check:
     return Check(Verdict.CHANGED, place, message)
 
 
-def verify(run: Path, *, inputs: Path | None = None, head: str | None = None) -> tuple[Check, ...]:
+def verify(run: Path, *, inputs: Place | None = None, head: str | None = None) -> tuple[Check, ...]:
     """Return everything that was looked at in a run folder.
 
     Parameters
@@ -239,7 +241,7 @@ def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
 # ---------------------------------------------------------------- what the run was made from
 
 
-def _origins(run: Path, manifest: Manifest, inputs: Path | None) -> Iterator[Check]:
+def _origins(run: Path, manifest: Manifest, inputs: Place | None) -> Iterator[Check]:
     try:
         plan = recorded_plan(manifest)
     except IntegrityError as error:
@@ -247,7 +249,7 @@ def _origins(run: Path, manifest: Manifest, inputs: Path | None) -> Iterator[Che
         return
     rows = located(plan.samples, inputs)
     outcomes = {outcome.sample.sample_id: outcome for outcome in Parts(run / "parts").in_order(plan.sample_ids)}
-    digests: dict[Path, str | None] = {}
+    digests: dict[Place, str | None] = {}
     same = 0
     for row in rows:
         if (outcome := outcomes.get(row.sample_id)) is None or outcome.file_sha256 is None:
@@ -267,11 +269,10 @@ def _origins(run: Path, manifest: Manifest, inputs: Path | None) -> Iterator[Che
     yield from _versions(manifest)
 
 
-def _digest(path: Path) -> str | None:
+def _digest(place: Place) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return file_sha256(place)
+    except ReadError:
         return None
 
 
@@ -284,11 +285,11 @@ def _input(name: str, outcome: Counted, found: str | None, *, named: bool) -> Ch
     return _note(name, f"the file of sample {sample} is not here, so it was not checked; --inputs DIR says where it is")
 
 
-def _sheet(manifest: Manifest, inputs: Path | None) -> Iterator[Check]:
+def _sheet(manifest: Manifest, inputs: Place | None) -> Iterator[Check]:
     said = manifest.get("sheet")
     if not said:
         return
-    found = _digest(inputs / said["file"] if inputs else Path(said["path"]))
+    found = _digest(inputs / said["file"] if inputs else place_of(said["path"]))
     if found is None:
         yield _note(said["file"], "the sheet is not here, so it was not checked; --inputs DIR says where it is")
     elif found != said["sha256"]:

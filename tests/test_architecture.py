@@ -24,8 +24,9 @@ HOMES = {
     "jinja2": {"report", "series_page"},
     "dask": {"cluster"},
     "distributed": {"cluster"},
+    "fsspec": {"remote"},
 }
-LOW = ("errors", "findings", "codes", "locations")
+LOW = ("errors", "findings", "codes", "locations", "address_text", "remote", "places")
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
@@ -92,7 +93,7 @@ def test_imports_point_down_the_list_of_rooms(rooms: tuple[str, ...], may_not_im
 
 
 def test_importing_cytocar_loads_no_heavy_library() -> None:
-    heavy = "{'pandas', 'scipy', 'sklearn', 'matplotlib', 'flowio', 'jinja2'}"
+    heavy = "{'pandas', 'scipy', 'sklearn', 'matplotlib', 'flowio', 'jinja2', 'fsspec'}"
     code = f"import sys, cytocar; cytocar.open_fcs; cytocar.gate; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]"

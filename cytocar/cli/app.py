@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from types import FrameType
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from cytocar import __version__
+from cytocar.address_text import is_address, without_secrets
 from cytocar.cli import screen
 from cytocar.errors import CytocarError, IntegrityError, UsageError
 
@@ -114,6 +116,18 @@ def _globals_first(arguments: Sequence[str]) -> list[str]:
     return flags + [word for word in arguments[:end] if word not in _GLOBAL_FLAGS] + list(arguments[end:])
 
 
+def _refuse_remote_output(arguments: Sequence[str]) -> None:
+    """Refuse an address where something is written: results change as a whole or not at all on a local disk only."""
+    for option, word in pairwise([*arguments, ""]):
+        written = word if option in {"-o", "--out"} else option.removeprefix("--out=")
+        if is_address(written) and (option in {"-o", "--out"} or written != option):
+            raise UsageError(
+                f"{without_secrets(written)} is an address, and results are written to a local folder only",
+                code="E192",
+                hint="name a local folder with -o, and copy it when the run is finished",
+            )
+
+
 def _interrupt(signal_number: int, _frame: FrameType | None) -> None:
     raise Interrupted(signal_number)
 
@@ -125,9 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     screen.prepare_streams()
     try:
         try:
-            get_command(app).main(
-                args=_globals_first(sys.argv[1:] if arguments is None else arguments), prog_name="cytocar"
-            )
+            words = _globals_first(sys.argv[1:] if arguments is None else arguments)
+            _refuse_remote_output(words)
+            get_command(app).main(args=words, prog_name="cytocar")
         finally:
             sys.stdout.flush()  # here, and not at the interpreter's exit, where a full disk would go unsaid
     except CytocarError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -16,16 +18,19 @@ from cytocar.spillover_estimate import PASS_SLOPE, WARN_SLOPE, Method
 
 if TYPE_CHECKING:
     from cytocar.compensation import SpilloverMatrix
+    from cytocar.places import Place
     from cytocar.single_stains import Control, Measured
 
 
 def command(
-    controls: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of single stains, or a sample sheet (.csv).")],
+    controls: Annotated[str, typer.Argument(metavar="DIR", help="Folder of single stains, or a sample sheet (.csv).")],
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="CSV", help="Write the matrix to a file.")] = None,
     method: Annotated[
         Method, typer.Option(help="Medians of all events, or robust regression through cells.")
     ] = Method.MEDIANS,
-    unstained: Annotated[Path | None, typer.Option(help="The control without a stain. [found in DIR]")] = None,
+    unstained: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The control without a stain. [found in DIR]")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier file.")] = False,
 ) -> None:
     """Estimate the spillover matrix from single-stain controls and one unstained control.
@@ -33,11 +38,13 @@ def command(
     Without a sheet each file's brightest detector is its stain. The CSV is what a sheet's or a template's
     `compensation` takes.
     """
+    from cytocar.places import place_of
     from cytocar.single_stains import measure
 
     if out is not None and out.exists() and not force:
         raise UsageError(f"{out} exists", code="E105", hint="choose another name, or replace it with --force")
-    measured = measure(_controls(controls, unstained), method)
+    with ExitStack() as fetched:
+        measured = measure(_controls(place_of(controls), place_of(unstained) if unstained else None, fetched), method)
     matrix = measured.estimated.matrix
     if out is None:
         _write(matrix, sys.stdout)
@@ -47,21 +54,29 @@ def command(
     _tell(measured)
 
 
-def _controls(place: Path, unstained: Path | None) -> Sequence[Control]:
+def _controls(place: Place, unstained: Place | None, fetched: ExitStack) -> Sequence[Control]:
+    """Return the controls; what lies at addresses is fetched once, since they are read several times."""
+    from cytocar.places import require_packages
     from cytocar.sheet import read_sheet
-    from cytocar.single_stains import controls_of_files, controls_of_rows, fcs_files
+    from cytocar.single_stains import controls_of_files, controls_of_rows, fcs_files, is_control
+    from cytocar.source_file import at_hand
 
+    require_packages(place, *([unstained] if unstained else []))
     if not place.exists():
         raise UsageError(f"there is no file or folder {place}", code="E103", hint="check the path")
     if not place.is_dir():
-        return controls_of_rows(read_sheet(place))
-    files = fcs_files(place)
+        rows = read_sheet(place)
+        require_packages(*(row.file for row in rows))
+        wanted = [row for row in rows if is_control(row)]
+        return controls_of_rows([replace(row, file=fetched.enter_context(at_hand(row.file))) for row in wanted])
+    files = {file: fetched.enter_context(at_hand(file)) for file in fcs_files(place)}
     if unstained is None:
-        return controls_of_files(files)
+        return controls_of_files(tuple(files.values()))
     if not unstained.is_file():
         raise UsageError(f"there is no file {unstained}", code="E103", hint="check the path of --unstained")
-    others = tuple(file for file in files if not file.samefile(unstained))
-    return controls_of_files((unstained, *others), unstained=unstained)
+    blank = fetched.enter_context(at_hand(unstained))
+    others = tuple(copy for file, copy in files.items() if file != unstained and not copy.samefile(blank))
+    return controls_of_files((blank, *others), unstained=blank)
 
 
 def _write(matrix: SpilloverMatrix, stream: TextIO) -> None:

@@ -47,12 +47,17 @@ _COPIES_SAID = 3
 
 def command(
     inputs: Annotated[
-        list[str] | None, typer.Argument(metavar="INPUT...", help="FCS files, folders, or a sample sheet (.csv).")
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...", help="FCS files, folders, or a sample sheet (.csv): paths, or addresses (s3://...)."
+        ),
     ] = None,
     template: Annotated[
         str | None, typer.Option("-t", "--template", help="Bundled name or path (.toml). [cart-cd19fc]")
     ] = None,
-    sheet: Annotated[Path | None, typer.Option("-s", "--sheet", help="Sample sheet; INPUT then restricts it.")] = None,
+    sheet: Annotated[
+        str | None, typer.Option("-s", "--sheet", metavar="PATH", help="Sample sheet; INPUT then restricts it.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a run folder.")] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
     dask: Annotated[
@@ -71,7 +76,7 @@ def command(
         list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Settle a marker's channel.")
     ] = None,
     controls: Annotated[
-        list[Path] | None, typer.Option("--controls", metavar="FILE", help="CAR-negative control of these files.")
+        list[str] | None, typer.Option("--controls", metavar="FILE", help="CAR-negative control of these files.")
     ] = None,
     count_method: Annotated[
         str | None, typer.Option("--count-method", help="beads, volumetric, dual_platform or none.")
@@ -92,6 +97,7 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are 8 x 8: threads cost more than they bring
     from cytocar.inputs import collect, given_for_all, with_controls
     from cytocar.parquet import require_pyarrow
+    from cytocar.places import place_of
     from cytocar.plan import make_plan
 
     if parquet:
@@ -107,7 +113,9 @@ def command(
         subject_id=subject,
         day=day,
     )
-    collected = with_controls(collect(inputs or [], sheet=sheet, given=given), controls or [])
+    named = place_of(sheet) if sheet is not None else None
+    collected = collect(inputs or [], sheet=named, given=given)
+    collected = with_controls(collected, [place_of(control) for control in controls or []])
     plan = make_plan(collected, template=template, markers=settled_markers(marker or []))
     for loaded in plan.templates.values():
         screen.show_losses(loaded.losses)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +23,7 @@ class Reader(StrEnum):
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="FCS files; file.fcs#2 is one data set.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="FCS files; file.fcs#2 is one data set.")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON, with the sum of each column.")] = False,
     reader: Annotated[Reader | None, typer.Option("--reader", help="Compare with this reader.")] = None,
 ) -> None:
@@ -34,10 +33,11 @@ def command(
     """
     from cytocar.inspection import as_json as plain
     from cytocar.inspection import inspect_file
+    from cytocar.places import place_of
 
     documents: list[dict[str, Any]] = []
     failed = False
-    for file in files:
+    for file in map(place_of, files):
         try:
             reports = inspect_file(file, sums=as_json, second_reader=reader is not None)
         except ReadError as error:

@@ -25,7 +25,7 @@ def command(
     reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
     by: Annotated[str, typer.Option(metavar="NAME", help="Who moves it, for the audit trail.")] = "",
     inputs: Annotated[
-        Path | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
+        str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
     ] = None,
 ) -> None:
     """Move one gate of one sample, count the sample again, keep the original beside it; the row is flagged.
@@ -40,6 +40,7 @@ def command(
     from cytocar.override import Target
     from cytocar.override import override as move
     from cytocar.override import undo as put_back
+    from cytocar.places import place_of
     from cytocar.report.page import REPORT
 
     if not by.strip() or not reason.strip():
@@ -47,22 +48,23 @@ def command(
     if undo == bool(value):
         raise UsageError("give either --value or --undo", code="E115", hint="for example --value 1350")
     target = Target(sample, gate)
+    place = place_of(inputs) if inputs else None
     with journal(require_run(run), author(by), now) as opened:
         if undo:
-            change = put_back(opened, target, reason=reason, inputs=inputs)
+            change = put_back(opened, target, reason=reason, inputs=place)
         else:
-            change = move(opened, target, _numbers(value or []), reason=reason, inputs=inputs)
+            change = move(opened, target, _numbers(value or []), reason=reason, inputs=place)
     sys.stdout.write(screen.printable(f"{target}: {change.numbers_before} -> {change.numbers_after}") + "\n")
     before, after = change.before.row(), change.after.row()
     for column in ("car_report", "car_per_ul", "car_percent_of_t_cells", "t_cells_per_ul", "cd4_cd8_ratio", "status"):
         if before[column] != after[column]:
             sys.stdout.write(f"{column}: {_shown(before[column])} -> {_shown(after[column])}\n")
     if (run / REPORT).is_file():
-        build_report(run, inputs=inputs, by=by)
+        build_report(run, inputs=place, by=by)
     if (run / "report.html").is_file():
         from cytocar.cli.report import build_report
 
-        build_report(run, inputs=inputs, by=by)
+        build_report(run, inputs=place, by=by)
     screen.say(f"noted in {run / 'audit.jsonl'}; take it back with --undo")
 
 

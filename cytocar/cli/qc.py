@@ -33,7 +33,7 @@ def command(
     ] = 20,
     targets: Annotated[Path | None, typer.Option(help="Your own means and SDs, CSV: measure,control,mean,sd")] = None,
     inputs: Annotated[
-        Path | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie, for detector voltages.")
+        str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie, for detector voltages.")
     ] = None,
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit 3 when a point of the last run is out.")
@@ -44,12 +44,13 @@ def command(
     Levey-Jennings charts with Westgard rules 1-2s, 1-3s, 2-2s, R-4s, 4-1s, 10-x. Without -o: what is not ok on a
     terminal, CSV in a pipe.
     """
+    from cytocar.places import place_of
     from cytocar.qc.levey_jennings import LEVEY_JENNINGS, charts, read_targets
     from cytocar.qc.measures import measure_all
     from cytocar.tables import csv_text, write_atomically
 
     own = read_targets(targets) if targets else {}
-    measured = measure_all(runs, inputs=inputs)
+    measured = measure_all(runs, inputs=place_of(inputs) if inputs else None)
     for run in measured:
         for note in run.notes:
             screen.say(f"note: {note}")

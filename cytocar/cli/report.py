@@ -7,17 +7,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cytocar.cli import screen
 
+if TYPE_CHECKING:
+    from cytocar.places import Place
+
 
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
     inputs: Annotated[
-        Path | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
+        str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
     ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it to report.pdf too, by an installed Chromium.")] = False,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
@@ -30,14 +33,16 @@ def command(
     FCS files are read once more for the pictures; a sample whose file has moved keeps its numbers.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    page = build_report(run, inputs=inputs, jobs=jobs, by=by)
+    from cytocar.places import place_of
+
+    page = build_report(run, inputs=place_of(inputs) if inputs else None, jobs=jobs, by=by)
     sys.stdout.write(f"{page}\n")
     if pdf:
         for printed in print_report(run, by=by):
             sys.stdout.write(f"{printed}\n")
 
 
-def build_report(run: Path, *, inputs: Path | None = None, jobs: int = 0, by: str | None = None) -> Path:
+def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Path:
     """Write a finished run's report into its folder, note it in the audit trail, and return the page."""
     from cytocar.report.page import REPORT, report_files
     from cytocar.run import process_pool

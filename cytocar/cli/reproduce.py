@@ -20,7 +20,7 @@ _SHOWN = 10
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     inputs: Annotated[
-        Path | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
+        str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
     ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
 ) -> None:
@@ -32,6 +32,7 @@ def command(
     from cytocar import __version__
     from cytocar.cli.progress import Progress
     from cytocar.journal import finished_manifest
+    from cytocar.places import place_of
     from cytocar.reproduce import reproduce
     from cytocar.run import process_pool
 
@@ -42,7 +43,9 @@ def command(
     progress = Progress(total=total)
     workers = process_pool(min(jobs or os.cpu_count() or 1, total))
     with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
-        tables = reproduce(run, Path(scratch), inputs=inputs, workers=workers, step=progress.step)
+        tables = reproduce(
+            run, Path(scratch), inputs=place_of(inputs) if inputs else None, workers=workers, step=progress.step
+        )
     progress.close()
     for table in tables:
         verdict = "differs" if table.differences else "same"

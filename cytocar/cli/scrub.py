@@ -14,10 +14,11 @@ from cytocar.fcs.scrub_dates import Dates
 
 if TYPE_CHECKING:
     from cytocar.fcs.scrub import ScrubRule
+    from cytocar.places import Place
 
 
 def command(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="FCS files or folders.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="IN...", help="FCS files or folders.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="New folder for the copies, or one copy's name.")
     ] = None,
@@ -27,7 +28,7 @@ def command(
     ] = Dates.YEAR,
     strict: Annotated[bool, typer.Option("--strict", help="Keep only what reading and gating need.")] = False,
     sheet: Annotated[
-        Path | None, typer.Option("-s", "--sheet", help="Sample sheet that names each file's subject.")
+        str | None, typer.Option("-s", "--sheet", metavar="PATH", help="Sample sheet that names each file's subject.")
     ] = None,
     linkage: Annotated[Path | None, typer.Option(help="Map from copies to files. [OUT.linkage.csv]")] = None,
     keep_names: Annotated[bool, typer.Option("--keep-names", help="Keep the files' names.")] = False,
@@ -40,7 +41,7 @@ def command(
     from cytocar.inputs import collect
     from cytocar.linkage import scrub_files
 
-    files = list(dict.fromkeys(row.file for row in collect([str(place) for place in inputs]).samples))
+    files = list(dict.fromkeys(row.file for row in collect(inputs).samples))
     rule = ScrubRule(dates=dates, strict=strict)
     if check:
         _check(files, rule)
@@ -68,15 +69,16 @@ def command(
         raise typer.Exit(1)
 
 
-def _subjects(sheet: Path | None) -> dict[Path, str]:
+def _subjects(sheet: str | None) -> dict[Place, str]:
+    from cytocar.places import place_of
     from cytocar.sheet import read_sheet
 
     if sheet is None:
         return {}
-    return {row.file.resolve(): row.subject_id for row in read_sheet(sheet) if row.subject_id}
+    return {row.file.resolve(): row.subject_id for row in read_sheet(place_of(sheet)) if row.subject_id}
 
 
-def _check(files: list[Path], rule: ScrubRule) -> None:
+def _check(files: list[Place], rule: ScrubRule) -> None:
     from cytocar.linkage import still_identifying
 
     found = still_identifying(files, rule)

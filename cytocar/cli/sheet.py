@@ -24,7 +24,7 @@ app = typer.Typer(
 
 @app.command("new")
 def new(
-    folder: Annotated[Path, typer.Argument(help="Folder of FCS files.")],
+    folder: Annotated[str, typer.Argument(help="Folder of FCS files.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it here (inside FOLDER). [stdout]")] = None,
     plate_map: Annotated[
         Path | None, typer.Option("--plate-map", help="Grid of the plate (.csv, .xlsx): names, days ... by well.")
@@ -32,9 +32,11 @@ def new(
 ) -> None:
     """Draft a sheet from the headers of a folder's FCS files; fill in what no file knows: beads, volumes, days."""
     from cytocar.draft import draft_sheet
+    from cytocar.places import place_of
 
-    base = out.parent if out is not None else folder
-    draft = draft_sheet(folder, relative_to=base, plate_map=plate_map)
+    place = place_of(folder)
+    base = out.parent if out is not None else place
+    draft = draft_sheet(place, relative_to=base, plate_map=plate_map)
     for note in draft.notes:
         screen.say(f"note: {note}")
     if out is None:
@@ -48,21 +50,25 @@ def new(
 
 @app.command("check")
 def check(
-    sheet: Annotated[Path, typer.Argument(help="The sheet.")],
+    sheet: Annotated[str, typer.Argument(help="The sheet.")],
     template: Annotated[str | None, typer.Option("-t", "--template", help="Template of the run.")] = None,
 ) -> None:
     """Check a sheet without analysing anything: cells, files, templates, what a count needs. Lists every fault."""
     from cytocar.draft import sheet_faults
+    from cytocar.places import place_of, require_packages
     from cytocar.sheet import read_sheet
 
-    rows = read_sheet(sheet)
-    faults = sheet_faults(rows, sheet=sheet, template=template)
+    place = place_of(sheet)
+    require_packages(place)
+    rows = read_sheet(place)
+    require_packages(*(row.file for row in rows))
+    faults = sheet_faults(rows, sheet=place, template=template)
     if faults:
         raise SheetError(
-            f"{sheet.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:\n  "
+            f"{place.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:\n  "
             + "\n  ".join(faults),
             code="E083",
             hint="correct them, or run anyway: the other samples are not affected",
         )
     excluded = sum(row.exclude for row in rows)
-    sys.stdout.write(f"{sheet.name}: {screen.counted(len(rows), 'sample')}, {excluded} excluded, no fault found\n")
+    sys.stdout.write(f"{place.name}: {screen.counted(len(rows), 'sample')}, {excluded} excluded, no fault found\n")

@@ -109,7 +109,7 @@ def new(
 @app.command("validate")
 def validate(
     name: _NAME,
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FCS]...", help="Try its panel on these.")] = None,
+    files: Annotated[list[str] | None, typer.Argument(metavar="[FCS]...", help="Try its panel on these.")] = None,
 ) -> None:
     """Check a template: every fault at once, with its place. With FCS files: whether its markers are found in them."""
     from cytocar.template.load import read_template
@@ -124,13 +124,15 @@ def validate(
         _try_panel(template, file)
 
 
-def _try_panel(template: Template, file: Path) -> None:
+def _try_panel(template: Template, file: str) -> None:
     from cytocar.fcs.reader import open_fcs
     from cytocar.panel import resolve
+    from cytocar.places import place_of
 
-    panel = resolve(template, open_fcs(file).channels)
+    place = place_of(file)
+    panel = resolve(template, open_fcs(place).channels)
     found = ", ".join(f"{marker} = {channel.detector}" for marker, channel in panel.items())
-    sys.stdout.write(f"{file.name}: {found}\n")
+    sys.stdout.write(f"{place.name}: {found}\n")
 
 
 app.command("diff")(template_lock.diff)

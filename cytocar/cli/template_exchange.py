@@ -48,7 +48,7 @@ def import_gates(
 
 def export_gates(
     name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="Bundled name, or path of a template.")],
-    sample: Annotated[Path, typer.Option("--sample", metavar="FILE.fcs", help="The sample that it is applied to.")],
+    sample: Annotated[str, typer.Option("--sample", metavar="FILE.fcs", help="The sample that it is applied to.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Document to write (.xml). [stdout]")] = None,
     marker: Annotated[
         list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Settle a marker's channel.")
@@ -60,19 +60,24 @@ def export_gates(
     Names are those of the sample's channels, data-driven gates stand where they lay on it.
     """
     from cytocar.cli.gate import settled_markers
-    from cytocar.fcs.reader import open_fcs
+    from cytocar.fcs.reader import open_fcs, split_data_set
     from cytocar.gates.tree import walk
+    from cytocar.source_file import at_hand
     from cytocar.template.gatingml.applied import applied_to
     from cytocar.template.gatingml.reunite import export_gatingml
     from cytocar.template.load import load_template
 
-    template, events = load_template(name), open_fcs(sample)
+    template = load_template(name)
     markers = settled_markers(marker or [])
-    populations = walk(events, template, markers=markers)
+    place, number = split_data_set(sample)
+    with at_hand(place) as file:
+        events = open_fcs(file, data_set=number)
+        populations = walk(events, template, markers=markers)
+        applied = applied_to(events, template, populations=populations, markers=markers)
+        document = export_gatingml(template, applied)
     for population, flags in _flags(populations.decisions).items():
         screen.say(f"note: gate {population} was placed with {', '.join(flags)}: `cytocar explain {flags[0]}`")
-    applied = applied_to(events, template, populations=populations, markers=markers)
-    _write(export_gatingml(template, applied), out, ".xml", force=force)
+    _write(document, out, ".xml", force=force)
 
 
 def _flags(decisions: Sequence[Decision]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from cytocar.errors import IntegrityError
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
     inputs: Annotated[
-        Path | None, typer.Option("--inputs", metavar="DIR", help="Where FCS files and sheet lie. [as in the run]")
+        str | None, typer.Option("--inputs", metavar="DIR", help="Where FCS files and sheet lie. [as in the run]")
     ] = None,
     head: Annotated[
         str | None, typer.Option("--head", metavar="HASH", help="Hash from a printed report; the trail must hold it.")
@@ -25,9 +25,10 @@ def command(
 
     Exit code 4 if anything was changed; each place is named.
     """
+    from cytocar.places import place_of
     from cytocar.verify import Verdict, verify
 
-    checks = verify(run, inputs=inputs, head=head)
+    checks = verify(run, inputs=place_of(inputs) if inputs else None, head=head)
     for check in checks:
         sys.stdout.write(screen.printable(f"{check.verdict:<8} {check.place}: {check.message}") + "\n")
     changed = [check for check in checks if check.verdict is Verdict.CHANGED]

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from io import RawIOBase
-from pathlib import Path
+from io import BufferedReader, FileIO
 
 import numpy as np
 import numpy.typing as npt
 
 from cytocar.errors import ReadError
 from cytocar.events import Block, Channel, EventTable, FloatArray, RawArray
+from cytocar.places import Place, readable
 
 WORD_BITS = (8, 16, 32, 64)
 """Integer widths that processors have, and into which narrower values are often padded."""
@@ -170,7 +170,7 @@ def layout_of(fields: Sequence[Field]) -> Layout:
 class DataSource:
     """The binary events of one data set: ``n_events`` from byte ``first`` of the file on."""
 
-    path: Path
+    path: Place
     first: int
     n_events: int
     layout: Layout
@@ -179,7 +179,7 @@ class DataSource:
         """Yield the events block by block, each time in the same buffer."""
         size = max(1, min(size, self.n_events))
         buffer: RawArray = np.empty((size, self.layout.per_event), dtype=self.layout.dtype)
-        with self.path.open("rb", buffering=0) as handle:
+        with readable(self.path), self.path.open("rb", buffering=0) as handle:
             handle.seek(self.first)
             for start in range(0, self.n_events, size):
                 raw = buffer[: min(size, self.n_events - start)]
@@ -187,7 +187,7 @@ class DataSource:
                 yield Block(raw, self.layout.codecs)
 
 
-def _fill(raw: RawArray, handle: RawIOBase, path: Path) -> None:
+def _fill(raw: RawArray, handle: FileIO | BufferedReader, path: Place) -> None:
     view = raw.reshape(-1).view(np.uint8).data
     while view:
         count = handle.readinto(view)
@@ -216,7 +216,7 @@ def as_stored(events: EventTable) -> EventTable:
 class TextSource:
     """Events written as decimal numbers (``$DATATYPE`` A), which old instruments and test sets use."""
 
-    path: Path
+    path: Place
     first: int
     length: int
     n_events: int
@@ -233,7 +233,7 @@ class TextSource:
             yield Block(values[start : start + size], codecs)
 
     def _values(self) -> npt.NDArray[np.float64]:
-        with self.path.open("rb") as handle:
+        with readable(self.path), self.path.open("rb") as handle:
             handle.seek(self.first)
             text = handle.read(self.length)
         try:

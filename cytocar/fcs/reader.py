@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 from cytocar.errors import ReadError
@@ -21,17 +20,19 @@ from cytocar.fcs.decode import DataSource, Stored, TextSource, layout_of
 from cytocar.fcs.segments import Claim, Question, claim, locate_data, whole_number
 from cytocar.fcs.text import flowio_objection
 from cytocar.findings import Finding, Outcome
+from cytocar.places import Address, Place, place_of, unreadable
 
 
-def open_fcs(path: str | Path, *, data_set: int | None = None) -> EventTable:
+def open_fcs(path: str | Place, *, data_set: int | None = None) -> EventTable:
     """Return the events of an FCS file as a table that decodes only what it is asked for.
 
     HEADER and TEXT are read now, DATA when columns are asked for.
 
     Parameters
     ----------
-    path : str or Path
-        An FCS 2.0, 3.0, 3.1 or 3.2 list-mode file. ``plate.fcs#2`` means its second data set.
+    path : str, Path or Address
+        An FCS 2.0, 3.0, 3.1 or 3.2 list-mode file. ``plate.fcs#2`` means its second data set. An address
+        (``s3://bucket/day9.fcs``) is read in ranges, with the extra ``cytocar[remote]``.
     data_set : int, optional
         Which data set of the file, from 1. Default: the only one; the finest where all hold the same events (LMD); the
         first, with a finding, where they are different acquisitions.
@@ -39,7 +40,7 @@ def open_fcs(path: str | Path, *, data_set: int | None = None) -> EventTable:
     Raises
     ------
     ReadError
-        If the file cannot be read correctly (E010 to E022), or was cut short in any data set.
+        If the file cannot be read correctly (E010 to E022, E190, E191), or was cut short in any data set.
     """
     path, numbered = split_data_set(path)
     wanted = numbered if data_set is None else data_set
@@ -49,7 +50,7 @@ def open_fcs(path: str | Path, *, data_set: int | None = None) -> EventTable:
         return _chosen(*_tables(path, read_data_sets(handle), size))
 
 
-def samples_in(path: str | Path) -> tuple[int | None, ...]:
+def samples_in(path: str | Place) -> tuple[int | None, ...]:
     """Return the data sets that are samples of their own, for a file that holds several acquisitions.
 
     ``(None,)`` for a file with one sample, which ``open_fcs(path)`` opens; else the numbers for ``data_set``, as in
@@ -75,7 +76,7 @@ def samples_in(path: str | Path) -> tuple[int | None, ...]:
     return tuple(sorted([*(each.finest.data_set for each in acquisitions), *damaged]))
 
 
-def list_data_sets(path: str | Path, *, readable_only: bool = False) -> tuple[EventTable, ...]:
+def list_data_sets(path: str | Place, *, readable_only: bool = False) -> tuple[EventTable, ...]:
     """Return every data set of a file as a table, whatever they hold.
 
     Raises
@@ -93,20 +94,28 @@ def list_data_sets(path: str | Path, *, readable_only: bool = False) -> tuple[Ev
     return tuple(tables)
 
 
-def split_data_set(path: str | Path) -> tuple[Path, int | None]:
+def split_data_set(path: str | Place) -> tuple[Place, int | None]:
     """Return a file and the data set that ``file.fcs#2`` names; a file whose own name ends so is itself.
 
     >>> split_data_set("plate.fcs#2")[1], split_data_set("plate.fcs")[1]
     (2, None)
     """
-    named = re.fullmatch(r"(.+)#([1-9]\d{0,3})", str(path))
-    if named is None or Path(path).exists():
-        return Path(path), None
-    return Path(named[1]), int(named[2])
+    place = place_of(path)
+    named = re.fullmatch(r"(.+)#([1-9]\d{0,3})", place.url if isinstance(place, Address) else str(place))
+    if named is None or _is_there(place):
+        return place, None
+    return place_of(named[1]), int(named[2])
+
+
+def _is_there(place: Place) -> bool:
+    try:
+        return place.exists()
+    except OSError:
+        return False  # opening it will say why
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(path: Place) -> Iterator[tuple[BinaryIO, int]]:
     try:
         with path.open("rb") as handle:
             size = handle.seek(0, os.SEEK_END)
@@ -118,6 +127,8 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
                 )
             yield handle, size
     except OSError as why:
+        if isinstance(path, Address):
+            raise unreadable(path, why) from why
         raise ReadError(
             f"{path.name} cannot be opened: {why.strerror or why}",
             code="E010",
@@ -142,7 +153,7 @@ CUT_SHORT, HISTOGRAM = "E018", "E017"
 
 
 def _tables(
-    path: Path, chain: Iterable[DataSet], size: int, *, strict: bool = True
+    path: Place, chain: Iterable[DataSet], size: int, *, strict: bool = True
 ) -> tuple[list[EventTable], dict[int, ReadError]]:
     """Return the data sets that can be read, and by their numbers those that cannot.
 
@@ -181,7 +192,7 @@ def _chosen(tables: list[EventTable], broken: dict[int, ReadError]) -> EventTabl
     return first.finest.with_findings(*findings)
 
 
-def _table(path: Path, found: DataSet, size: int) -> EventTable:
+def _table(path: Place, found: DataSet, size: int) -> EventTable:
     """Return one data set as a table.
 
     Raises
@@ -215,7 +226,9 @@ def _table(path: Path, found: DataSet, size: int) -> EventTable:
     )
 
 
-def _source(path: Path, found: DataSet, description: Description, size: int) -> tuple[EventSource, tuple[Finding, ...]]:
+def _source(
+    path: Place, found: DataSet, description: Description, size: int
+) -> tuple[EventSource, tuple[Finding, ...]]:
     keywords = found.text.keywords
     in_text = claim("TEXT", keywords.get("$BEGINDATA", ""), keywords.get("$ENDDATA", ""))
     claims = tuple(place for place in (found.header.data, in_text) if place is not None)
@@ -244,7 +257,7 @@ def _source(path: Path, found: DataSet, description: Description, size: int) -> 
 
 
 def _text_source(
-    path: Path, found: DataSet, description: Description, claims: tuple[Claim, ...], size: int
+    path: Place, found: DataSet, description: Description, claims: tuple[Claim, ...], size: int
 ) -> TextSource:
     total = whole_number(found.text.keywords.get("$TOT", ""))
     inside = [place for place in claims if found.base + place.last <= size]

@@ -26,6 +26,7 @@ from cytocar.fcs.reader import list_data_sets
 from cytocar.fcs.scrub_dates import Dates, rewrite_date
 from cytocar.fcs.segments import HEADER_BYTES, claim
 from cytocar.fcs.text import split_pairs
+from cytocar.places import Place, readable
 
 CHUNK = 1 << 20
 SHORTEST = 4
@@ -113,9 +114,9 @@ def scrub_file(path: Path, copy: Path, rule: ScrubRule) -> Scrubbed:
     )
 
 
-def identifying(path: Path, rule: ScrubRule) -> tuple[str, ...]:
+def identifying(path: Place, rule: ScrubRule) -> tuple[str, ...]:
     """Return the names of the keywords of a file that scrubbing by this rule would still change."""
-    with path.open("rb") as handle:
+    with readable(path), path.open("rb") as handle:
         texts = [text for each in read_data_sets(handle) for _, text in _scrub_texts(handle, each, rule)]
     return _unique(name for text in texts for name in text.removed)
 

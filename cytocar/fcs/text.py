@@ -12,9 +12,9 @@ import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from cytocar.errors import ReadError
+from cytocar.places import Place
 
 MAXIMUM_BYTES = 1 << 24
 MAXIMUM_PAIRS = 500_000
@@ -197,7 +197,7 @@ def _unreadable(what: str) -> ReadError:
 _DECISIVE = re.compile(r"\$(PAR|TOT|MODE|DATATYPE|BYTEORD|BEGINDATA|ENDDATA|P\d+[BENGR])")
 
 
-def flowio_objection(path: Path, base: int, keywords: Mapping[str, str]) -> str | None:
+def flowio_objection(path: Place, base: int, keywords: Mapping[str, str]) -> str | None:
     """Return how FlowIO's reading of HEADER and TEXT differs from ours, or None where it agrees.
 
     Compared are the keywords that decide how DATA is read. FlowIO's exceptions are whatever its ``int()`` and

@@ -15,6 +15,7 @@ from statistics import median
 from cytocar.errors import SampleError
 from cytocar.fcs.reader import open_fcs
 from cytocar.journal import finished_manifest
+from cytocar.places import Place
 from cytocar.recorded import located, recorded_plan
 from cytocar.results import SampleResult
 from cytocar.run_folder import PARTS, Parts
@@ -56,7 +57,7 @@ class Measured:
     notes: tuple[str, ...] = ()
 
 
-def measure_all(runs: Sequence[Path], *, inputs: Path | None = None) -> list[Measured]:
+def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Measured]:
     """Return what several runs say; runs of one name are told apart by their folders."""
     places = [run.resolve() for run in runs]
     times = Counter(place.name for place in places)
@@ -64,7 +65,7 @@ def measure_all(runs: Sequence[Path], *, inputs: Path | None = None) -> list[Mea
     return [replace(measure(run, inputs=inputs), run=name) for run, name in zip(runs, names, strict=True)]
 
 
-def measure(run: Path, *, inputs: Path | None = None) -> Measured:
+def measure(run: Path, *, inputs: Place | None = None) -> Measured:
     """Return what a finished run says about its controls and its instrument.
 
     Parameters
@@ -140,7 +141,7 @@ def _fluorescence(samples: Sequence[SampleResult]) -> Iterator[_Value]:
                     yield Quantity(f"median_{marker}", str(name)), value
 
 
-def _voltages(files: Sequence[Path]) -> Iterator[_Value]:
+def _voltages(files: Sequence[Place]) -> Iterator[_Value]:
     for file in files:
         try:
             channels = open_fcs(file).channels

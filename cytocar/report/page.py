@@ -20,6 +20,7 @@ from markupsafe import Markup
 from cytocar import __version__
 from cytocar.figures.axis import PictureAxis
 from cytocar.figures.panels import SIZE, TIME_HEIGHT, TIME_WIDTH
+from cytocar.places import Place
 from cytocar.report.attention import Concern, Entry, concerns, fix_of, glossary
 from cytocar.report.courses import Courses, draw_courses
 from cytocar.report.methods import Item, methods, miflowcyt
@@ -100,7 +101,7 @@ class Overview:
     glossary: Sequence[Entry]
 
 
-def report_files(folder: Path, *, inputs: Path | None = None, workers: Workers | None = None) -> dict[str, bytes]:
+def report_files(folder: Path, *, inputs: Place | None = None, workers: Workers | None = None) -> dict[str, bytes]:
     """Return ``report.html`` of a finished run, and for many samples the pages that it links to, by file name.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from cytocar.analysis import Protocol, gate_again
 from cytocar.errors import SampleError
@@ -14,11 +13,12 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.figures.axis import PictureAxis
 from cytocar.figures.panels import Picture, TimeTrace, draw
 from cytocar.figures.views import View, views
+from cytocar.places import Place
 from cytocar.report.limits import axis_tops
 from cytocar.report.source import FinishedRun
 from cytocar.results import SampleResult
 from cytocar.run import Workers, run_tasks
-from cytocar.source_file import file_sha256
+from cytocar.source_file import at_hand, file_sha256
 from cytocar.template.model import Template
 
 FEW_SAMPLES = 3
@@ -61,7 +61,7 @@ class PictureTask:
 
     result: SampleResult
     protocol: Protocol
-    file: Path
+    file: Place
     gallery: Gallery
 
 
@@ -105,11 +105,14 @@ def draw_sample(task: PictureTask) -> SamplePictures:
     result, gallery = task.result, task.gallery
     sample_id, sample = result.sample.sample_id, result.sample
     try:
-        if file_sha256(task.file) != result.file_sha256:
-            return SamplePictures(sample_id, problem="the file has changed since the run: its SHA-256 is another one")
-        events = open_fcs(task.file, data_set=sample.data_set)
-        gated = gate_again(events, task.protocol, result)
-        drawing = draw(gated, gallery.views, gallery.axes, car=result.roles.car, beads=result.roles.beads)
+        with at_hand(task.file) as file:
+            if file_sha256(file) != result.file_sha256:
+                return SamplePictures(
+                    sample_id, problem="the file has changed since the run: its SHA-256 is another one"
+                )
+            events = open_fcs(file, data_set=sample.data_set)
+            gated = gate_again(events, task.protocol, result)
+            drawing = draw(gated, gallery.views, gallery.axes, car=result.roles.car, beads=result.roles.beads)
     except SampleError as error:
         return SamplePictures(sample_id, problem=f"{sample.file_as_given}: {error.message}")
     differing = [kept.name for kept in result.populations if drawing.counts[kept.name] != kept.events]

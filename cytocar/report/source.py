@@ -9,6 +9,7 @@ from pathlib import Path
 from cytocar.audit import Action, Entry, read_trail
 from cytocar.errors import IntegrityError
 from cytocar.journal import Manifest, finished_manifest
+from cytocar.places import Place
 from cytocar.plan import RunPlan
 from cytocar.recorded import located, recorded_plan
 from cytocar.results import Counted, SampleResult
@@ -40,7 +41,7 @@ class FinishedRun:
     manifest: Manifest
     plan: RunPlan
     outcomes: tuple[Counted, ...]
-    files: Mapping[str, Path]
+    files: Mapping[str, Place]
     entry: Entry | None
 
     @property
@@ -60,7 +61,7 @@ class FinishedRun:
         return {protocol.stamp.sha256: protocol.template for protocol in protocols}
 
 
-def open_finished_run(folder: Path, *, inputs: Path | None = None) -> FinishedRun:
+def open_finished_run(folder: Path, *, inputs: Place | None = None) -> FinishedRun:
     """Return a finished run.
 
     Parameters

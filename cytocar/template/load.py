@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cytocar.compensation import SpilloverMatrix
 from cytocar.errors import CompensationError, TemplateError
 from cytocar.locations import template_folder
+from cytocar.places import Address, Place, is_address, lies_in, place_of
 from cytocar.template.canonical import template_sha256
 from cytocar.template.faults import Fault, check_document, nearest
 from cytocar.template.lock import LockStatus, lock_status
@@ -28,13 +29,13 @@ class LoadedTemplate:
     """A template, where it came from, the hash of what it says, whether it is locked, and what an import lost."""
 
     template: Template
-    path: Path
+    path: Place
     sha256: str
     status: LockStatus
     losses: tuple[str, ...] = ()
 
 
-def load_template(name_or_path: str | Path) -> Template:
+def load_template(name_or_path: str | Place) -> Template:
     """Return a validated gating template.
 
     Parameters
@@ -52,7 +53,7 @@ def load_template(name_or_path: str | Path) -> Template:
     return read_template(name_or_path).template
 
 
-def read_template(name_or_path: str | Path, *, check_lock: bool = True) -> LoadedTemplate:
+def read_template(name_or_path: str | Place, *, check_lock: bool = True) -> LoadedTemplate:
     """Return a validated template with its path, hash and lock.
 
     ``check_lock=False`` takes a changed locked template for a draft: for looking at it, comparing it, locking it anew.
@@ -76,14 +77,20 @@ def bundled_templates() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in template_folder().glob("*.toml")))
 
 
-def template_path(name_or_path: str | Path) -> Path:
-    """Return the file of a bundled name or of a path ending in ``.toml`` or ``.xml``."""
-    text = str(name_or_path)
+def template_path(name_or_path: str | Place) -> Place:
+    """Return the file of a bundled name or of a path or address ending in ``.toml`` or ``.xml``."""
+    text = name_or_path.url if isinstance(name_or_path, Address) else str(name_or_path)
     if text.lower().endswith((".toml", ".xml")):
-        path = Path(name_or_path)
+        path = place_of(name_or_path)
+        if str(path) != text and isinstance(path, Address):
+            raise TemplateError(
+                f"{path}: the address of this template holds a key or a signature, and the manifest would keep it",
+                code="E060",
+                hint="copy the template to this machine, and give its path",
+            )
         if not path.is_file():
             raise TemplateError(
-                f"there is no template file {text}", code="E060", hint="check the path; a bundled one goes by its name"
+                f"there is no template file {path}", code="E060", hint="check the path; a bundled one goes by its name"
             )
         return path
     names = bundled_templates()
@@ -103,7 +110,7 @@ def template_path(name_or_path: str | Path) -> Path:
     )
 
 
-def _read_bytes(path: Path, *, larger: int = 1) -> bytes:
+def _read_bytes(path: Place, *, larger: int = 1) -> bytes:
     limit = MAXIMUM_BYTES * larger
     try:
         if path.stat().st_size > limit:
@@ -117,7 +124,7 @@ def _read_bytes(path: Path, *, larger: int = 1) -> bytes:
         ) from error
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Place) -> str:
     try:
         return _read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -126,7 +133,7 @@ def _read_text(path: Path) -> str:
         ) from error
 
 
-def import_gatingml(path: Path) -> Imported:
+def import_gatingml(path: Place) -> Imported:
     """Return the template of a Gating-ML 2.0 file, with what could not be kept."""
     from cytocar.template.gatingml.read import read_gatingml
     from cytocar.template.gatingml.reunite import reunite
@@ -143,14 +150,14 @@ def import_workspace(path: Path, *, sample: str | None = None) -> Imported:
     return reunite(read_workspace(data, source=path.name, name=_name_of(path), sample=sample))
 
 
-def _name_of(path: Path) -> str:
+def _name_of(path: Place) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "imported"
 
 
 # ---------------------------------------------------------------- text -> template
 
 
-def parse_template(text: str, *, source: str, folder: Path | None = None) -> Template:
+def parse_template(text: str, *, source: str, folder: Place | None = None) -> Template:
     """Return the validated template that a TOML text declares.
 
     Parameters
@@ -207,7 +214,7 @@ def _line_shown(text: str, message: str) -> str:
     return f"\n  {line[0].strip()}" if line else ""
 
 
-def _with_matrix(document: dict[str, Any], folder: Path | None) -> tuple[dict[str, Any], tuple[Fault, ...]]:
+def _with_matrix(document: dict[str, Any], folder: Place | None) -> tuple[dict[str, Any], tuple[Fault, ...]]:
     """Return the document with the CSV that its compensation names taken in, so that its hash covers the matrix."""
     compensation = document.get("compensation", {})
     matrices = compensation.get("matrices", {}) if isinstance(compensation, dict) else None
@@ -225,7 +232,7 @@ def _with_matrix(document: dict[str, Any], folder: Path | None) -> tuple[dict[st
     if folder is None:
         return document, (Fault(place, f"{source!r} stands beside no file"),)
     path = (folder / source).resolve()
-    if Path(source).is_absolute() or not path.is_relative_to(folder.resolve()):
+    if is_address(source) or Path(source).is_absolute() or not lies_in(path, folder):
         return document, (Fault(place, f"{source!r} must lie in the template's folder"),)
     if not path.is_file():
         return document, (Fault(place, f"no file {source!r} beside the template"),)

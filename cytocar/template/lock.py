@@ -12,9 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from cytocar.errors import IntegrityError, TemplateError
+from cytocar.places import Address, Place
 from cytocar.template.canonical import template_sha256
 from cytocar.template.diff import Step, version_step
 from cytocar.template.model import Template
+
+LOCK_SUFFIX = ".lock.json"
 
 
 class LockStatus(StrEnum):
@@ -36,7 +39,7 @@ class Lock:
     reason: str
 
 
-def lock_path(template_path: Path) -> Path:
+def lock_path(template_path: Place) -> Place:
     """Return where the lock of a template lies.
 
     Examples
@@ -44,10 +47,10 @@ def lock_path(template_path: Path) -> Path:
     >>> lock_path(Path("gates/cart-cd19fc.toml")).name
     'cart-cd19fc.lock.json'
     """
-    return template_path.with_suffix(".lock.json")
+    return template_path.with_suffix(LOCK_SUFFIX)
 
 
-def read_lock(template_path: Path) -> Lock | None:
+def read_lock(template_path: Place) -> Lock | None:
     """Return the lock beside a template, or none.
 
     Raises
@@ -69,7 +72,7 @@ def read_lock(template_path: Path) -> Lock | None:
         ) from error
 
 
-def lock_status(template: Template, template_path: Path) -> LockStatus:
+def lock_status(template: Template, template_path: Place) -> LockStatus:
     """Return whether a template is locked or a draft.
 
     Raises
@@ -91,7 +94,7 @@ def lock_status(template: Template, template_path: Path) -> LockStatus:
     return LockStatus.LOCKED
 
 
-def write_lock(template: Template, template_path: Path, *, by: str, at: str, reason: str) -> Lock:
+def write_lock(template: Template, template_path: Place, *, by: str, at: str, reason: str) -> Lock:
     """Write the lock of a template beside it and return it.
 
     An earlier lock gives way only to a higher version; the locks before this one stay in the file.
@@ -114,13 +117,19 @@ def write_lock(template: Template, template_path: Path, *, by: str, at: str, rea
         raise TemplateError(
             "a lock needs a name and a reason", code="E064", hint="give both: --by NAME --reason 'validated in ...'"
         )
+    if isinstance(template_path, Address):
+        raise TemplateError(
+            f"{template_path} is an address, and a lock is written beside its template",
+            code="E064",
+            hint="copy the template to a folder of your own and lock it there",
+        )
     lock = Lock(template.name, template.version, template_sha256(template), by.strip(), at, reason.strip())
     earlier = read_lock(template_path)
     if earlier is not None:
         _refuse_same_version(lock, earlier, template_path)
     content = {**asdict(lock), "previous": _previous(template_path)}
     try:
-        _write_whole(lock_path(template_path), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        _write_whole(template_path.with_suffix(LOCK_SUFFIX), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise TemplateError(
             f"the lock {lock_path(template_path)} cannot be written: {error.strerror}",

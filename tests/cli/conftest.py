@@ -40,13 +40,13 @@ def cytocar(tmp_path: Path) -> Cytocar:
     """Run ``cytocar`` in a folder of its own and return what it said."""
     (tmp_path / "elsewhere").mkdir(exist_ok=True)
     package = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(package), "PYTHONWARNINGS": "error", "COLUMNS": "80"}
+    settings = {"PYTHONPATH": str(package), "PYTHONWARNINGS": "error", "COLUMNS": "80"}
 
     def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "cytocar", *map(str, arguments)],
             cwd=cwd or tmp_path / "elsewhere",
-            env=environment,
+            env={**os.environ, **settings},
             capture_output=True,
             text=True,
             timeout=120,

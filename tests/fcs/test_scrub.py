@@ -16,6 +16,7 @@ from cytocar.fcs.reader import list_data_sets
 from cytocar.fcs.scrub import Scrubbed, ScrubRule, identifying, scrub_file
 from cytocar.fcs.scrub_dates import Dates, rewrite_date
 from cytocar.linkage import read_linkage, scrub_files
+from cytocar.places import Place
 from tests.fcs.files import SmallFile, floats
 
 PLANTED = {
@@ -126,7 +127,7 @@ def test_copies_are_numbered_and_only_the_owner_reads_the_map(tmp_path: Path) ->
     broken = tmp_path / "broken.fcs"
     broken.write_bytes(b"")
     linkage = tmp_path / "map.csv"
-    subjects = {file.resolve(): "S1" for file in files}
+    subjects: dict[Place, str] = {file.resolve(): "S1" for file in files}
     rule = ScrubRule(dates=Dates.SHIFT)
     outcome = scrub_files([*files, broken], tmp_path / "out", rule=rule, linkage=linkage, subjects=subjects)
     assert [done.copy.name for done in outcome.scrubbed] == ["0001.fcs", "0002.fcs"]
