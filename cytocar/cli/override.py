@@ -61,10 +61,6 @@ def command(
             sys.stdout.write(f"{column}: {_shown(before[column])} -> {_shown(after[column])}\n")
     if (run / REPORT).is_file():
         build_report(run, inputs=place, by=by)
-    if (run / "report.html").is_file():
-        from cytocar.cli.report import build_report
-
-        build_report(run, inputs=place, by=by)
     screen.say(f"noted in {run / 'audit.jsonl'}; take it back with --undo")
 
 
