@@ -20,7 +20,7 @@ from cytocar.findings import Finding, Outcome
 from cytocar.gates.tree import GatedSample, Populations, replay, walk
 from cytocar.panel import resolve
 from cytocar.quality import TimeQuality, check_acceptance, emptiness, flow_quality, gate_findings
-from cytocar.references import backgrounds_of
+from cytocar.references import References, backgrounds_of, references_from
 from cytocar.results import (
     Counted,
     CountInputs,
@@ -41,7 +41,7 @@ from cytocar.tube import Tube, count_basis
 if TYPE_CHECKING:
     from cytocar.compensation import SpilloverMatrix
     from cytocar.events import EventTable
-    from cytocar.gates.decision import Background, ReferenceEvents
+    from cytocar.gates.decision import Background
     from cytocar.template.model import FixedGate, Population, Template
 
 
@@ -60,8 +60,6 @@ WITHOUT_T_CELLS = frozenset({SampleType.UNSTAINED, SampleType.SINGLE_STAIN, Samp
 """Tubes in which no T cell need be found."""
 NUMBERS = tuple(column.name for column in COUNTS if column.type in ("integer", "number"))
 """Columns of counts.csv that an acceptance rule may check."""
-
-References = Mapping[str, Sequence["ReferenceEvents"]]
 
 
 def analyse(sample: SampleRow, protocol: Protocol, references: References | None = None) -> Counted:
@@ -101,6 +99,7 @@ def quantify(  # one keyword per column of the sheet that can decide a count
     dilution_factor: float | None = None,
     count_method: str | None = None,
     sample_id: str = "sample",
+    controls: Sequence[EventTable] = (),
     references: References | None = None,
 ) -> SampleResult:
     """Return the counts of one sample: events, shares, cells/µL, intervals, limits.
@@ -123,8 +122,11 @@ def quantify(  # one keyword per column of the sheet that can decide a count
         By default what the numbers given make possible, else what the template says.
     sample_id : str
         Its name in the tables.
+    controls : sequence of EventTable
+        CAR-negative controls, the subject's own baseline first: they place the ``reference`` gates and give their
+        background, as ``--controls`` does.
     references : mapping, optional
-        Control samples for the ``reference`` gates, by population.
+        The same signals, gated already, by population.
 
     Raises
     ------
@@ -139,6 +141,14 @@ def quantify(  # one keyword per column of the sheet that can decide a count
     >>> result = cytocar.quantify(tube.events, template, beads_added=50_000, sample_volume_ul=50)
     >>> result.row()["car_result"]
     'quantified'
+
+    With a baseline, and gates that adapt:
+
+    >>> baseline = cytocar.simulate.blood_tube(car_per_ul=0, seed=2)
+    >>> template = cytocar.load_template("cart-cd19fc")
+    >>> row = cytocar.quantify(tube.events, template, beads_added=50_000, controls=[baseline.events]).row()
+    >>> row["control_ids"], row["car_percent_net_low"] > 40
+    ('control 1', True)
     """
     place = events.path or Path(sample_id)
     sample = SampleRow(
@@ -153,6 +163,7 @@ def quantify(  # one keyword per column of the sheet that can decide a count
         wbc_per_ul=wbc_per_ul,
         dilution_factor=dilution_factor,
     )
+    references = {**references_from(controls, template), **(references or {})}
     return count_sample(events, sample, Protocol(template, unlocked(template)), references=references)
 
 

@@ -20,7 +20,11 @@ from cytocar.template.model import FixedGate, RangeGate, ReferenceGate, Template
 
 if TYPE_CHECKING:
     from cytocar.analysis import Protocol
+    from cytocar.events import EventTable
     from cytocar.sheet import SampleRow
+
+References = Mapping[str, Sequence[ReferenceEvents]]
+"""Signals of control samples by the population that a ``reference`` gate looks into."""
 
 
 def wants_references(template: Template) -> bool:
@@ -35,21 +39,47 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path
     """
     name = hashlib.sha256(sample.sample_id.encode()).hexdigest()[:24]
     path = folder / f"{name}.npz"
-    signals: dict[str, np.ndarray] = {}
     try:
         with at_hand(sample.file) as file:
             events = open_fcs(file, data_set=sample.data_set)
             populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
-            for population in protocol.template.populations:
-                gate = population.gate
-                if isinstance(gate, ReferenceGate):
-                    values = populations.values(population.parent, gate.marker)
-                    signals[f"{population.parent}\n{gate.marker}"] = values
+            found = _signals(populations, protocol.template)
     except SampleError:
         return None
+    signals = {
+        f"{parent}\n{marker}": values for parent, of_parent in found.items() for marker, values in of_parent.items()
+    }
     signals["about"] = np.array([sample.sample_id, sample.sample_type])
     np.savez(path, allow_pickle=False, **signals)
     return path
+
+
+def references_from(controls: Sequence[EventTable], template: Template) -> References:
+    """Return what CAR-negative controls that are open already say to the ``reference`` gates, as baselines.
+
+    They are named by their files, else by their number.
+
+    Raises
+    ------
+    SampleError
+        A control cannot be gated.
+    """
+    by_population: dict[str, list[ReferenceEvents]] = defaultdict(list)
+    for number, control in enumerate(controls if wants_references(template) else (), start=1):
+        name = control.path.name if control.path else f"control {number}"
+        for parent, signals in _signals(walk(control, template), template).items():
+            by_population[parent].append(ReferenceEvents(name, "baseline", parent, signals))
+    return by_population
+
+
+def _signals(populations: Populations, template: Template) -> Mapping[str, Mapping[str, np.ndarray]]:
+    """Return the signals that a control shows to each ``reference`` gate, by the gate's parent and marker."""
+    found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    for population in template.populations:
+        gate = population.gate
+        if isinstance(gate, ReferenceGate):
+            found[population.parent][gate.marker] = populations.values(population.parent, gate.marker)
+    return found
 
 
 def load_references(paths: Sequence[Path]) -> Mapping[str, tuple[ReferenceEvents, ...]]:
