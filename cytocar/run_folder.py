@@ -41,7 +41,7 @@ def part_name(sample_id: str) -> str:
     Examples
     --------
     >>> part_name("D07 / day 9")
-    'D07_day_9-3f4f34c9.json'
+    'D07_day_9-3671df4b.json'
     """
     readable = re.sub(r"[^A-Za-z0-9.-]+", "_", sample_id).strip("._")[:60]
     return f"{readable}-{hashlib.sha256(sample_id.encode()).hexdigest()[:8]}.json"
