@@ -17,7 +17,7 @@ COUNT_AND_SAY_PEAK_KB = """
 import resource, sys
 from cytocar.cli.app import main
 try:
-    main(sys.argv[1:])
+    main()
 finally:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
