@@ -225,12 +225,16 @@ def carry_out(folder: Path) -> None:
     if not pending.is_dir():
         return
     waiting = sorted(path for path in pending.rglob("*") if path.is_file())
+    moved_to: dict[Path, None] = {}
     for path in waiting:
         name = path.relative_to(pending)
         if name.as_posix() != MANIFEST and not _LINES.fullmatch(name.as_posix()):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            path.replace(folder / name)
-            sync_folder((folder / name).parent)
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+            moved_to[target.parent] = None
+    for parent in moved_to:  # all of them before trail and manifest name the files; their own order is of no account
+        sync_folder(parent)
     for path in waiting:
         if place := _LINES.fullmatch(path.name):
             _append(folder, int(place[1]), path.read_bytes())
