@@ -98,12 +98,12 @@ def backgrounds_of(
     references: Mapping[str, Sequence[ReferenceEvents]],
 ) -> Mapping[str, Background]:
     """Return the backgrounds of the gates that controls place; of one that a person moved, above its new threshold."""
-    from cytocar.gates.adaptive.reference import background_above
-
     backgrounds = dict(populations.backgrounds)
     for name, gate in overrides.items():
         declared = template.population(name)
         if isinstance(declared.gate, ReferenceGate) and isinstance(gate, RangeGate) and gate.min is not None:
+            from cytocar.gates.adaptive.reference import background_above
+
             values = populations.values(declared.parent, declared.gate.marker)
             background = background_above(gate.min, values, declared.gate, references.get(declared.parent, ()))
             backgrounds |= {name: background} if background else {}

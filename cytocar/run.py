@@ -6,7 +6,6 @@ elsewhere. Whatever runs the work, the same input gives the same results.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 import signal
@@ -15,11 +14,12 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cytocar.analysis import Protocol, analyse
 from cytocar.controls import choose_references
@@ -28,6 +28,9 @@ from cytocar.parts import to_json
 from cytocar.references import load_references, save_references, wants_references
 from cytocar.results import Counted, Fault, SampleFailure, Status
 from cytocar.sheet import SampleRow
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future, ProcessPoolExecutor
 
 _Answer = TypeVar("_Answer")
 _Task = TypeVar("_Task")
@@ -194,6 +197,10 @@ def _nothing_saved(task: Task) -> tuple[str, Path | None]:
 # ---------------------------------------------------------------- executors
 
 
+_LOADED_BY_ANY_SAMPLE = ("cytocar.special_functions", "flowio", "numpy.ma")
+"""What every worker would load with its first sample; loaded once, before they are forked."""
+
+
 def process_pool(jobs: int) -> Workers | None:
     """Return a pool of worker processes; none for one job. 0 stands for all cores."""
     count = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
@@ -201,8 +208,14 @@ def process_pool(jobs: int) -> Workers | None:
 
 
 def _pool(count: int) -> ProcessPoolExecutor:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # fork starts a worker in milliseconds and is safe while this process has one thread; elsewhere each imports anew
     fork = sys.platform == "linux" and threading.active_count() == 1
+    if fork:
+        for name in _LOADED_BY_ANY_SAMPLE:
+            import_module(name)
     context = multiprocessing.get_context("fork" if fork else "spawn")
     return ProcessPoolExecutor(count, mp_context=context, initializer=_leave_signals_to_the_parent)
 
