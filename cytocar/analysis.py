@@ -32,7 +32,7 @@ from cytocar.results import (
     TemplateStamp,
 )
 from cytocar.sheet import CountMethod, SampleRow, SampleType
-from cytocar.source_file import at_hand, file_sha256
+from cytocar.source_file import at_hand, hashing
 from cytocar.statistics import UNKNOWN, Estimate, Share, ratio_estimate
 from cytocar.tables import COUNTS
 from cytocar.template.canonical import template_sha256
@@ -79,12 +79,15 @@ def analyse(sample: SampleRow, protocol: Protocol, references: References | None
     sha256 = None
     try:
         with at_hand(sample.file) as file:
-            sha256 = file_sha256(file)
-            events = open_fcs(file, data_set=sample.data_set)
-            result = count_sample(events, sample, protocol, references=references, file_sha256=sha256)
+            hashed = hashing(file)
+            try:
+                events = open_fcs(file, data_set=sample.data_set)
+                result = count_sample(events, sample, protocol, references=references)
+            finally:
+                sha256 = hashed()
     except SampleError as error:
         return SampleFailure(sample=sample, template=protocol.stamp, error=Fault.of(error), file_sha256=sha256)
-    return result
+    return replace(result, file_sha256=sha256)
 
 
 def quantify(  # one keyword per column of the sheet that can decide a count
@@ -178,7 +181,6 @@ def count_sample(
     protocol: Protocol,
     *,
     references: References | None = None,
-    file_sha256: str | None = None,
 ) -> SampleResult:
     """Return the counts of one sample whose file is open; see ``analyse``."""
     template = protocol.template
@@ -232,7 +234,6 @@ def count_sample(
         control_ids=_control_ids(backgrounds),
         plate_id=plate_id,
         well=well,
-        file_sha256=file_sha256,
         gates=populations.fitted,
     )
     return _accepted(result, template)

@@ -108,6 +108,10 @@ class Done:
         return replace(self, content=b"")
 
 
+_LOADED_BY_ANY_SAMPLE = ("cytocar.special_functions", "flowio", "numpy.ma")
+"""What every worker would load with its first sample: loaded once, before any is forked and any file hashed beside."""
+
+
 def execute(
     samples: Sequence[SampleRow],
     protocols: Mapping[str, Protocol],
@@ -132,6 +136,8 @@ def execute(
         Samples that need no work any more (their signals may still be wanted as controls).
     """
     left = [row for row in samples if row.sample_id not in finished]
+    for name in _LOADED_BY_ANY_SAMPLE if left else ():
+        import_module(name)
     references = _references(samples, left, protocols, workers=workers, scratch=scratch)
     tasks = [Task(row, protocols[row.sample_id], references.get(row.sample_id, ())) for row in left]
     yield from run_tasks(_analyse, tasks, workers, killed=_killed)
@@ -197,10 +203,6 @@ def _nothing_saved(task: Task) -> tuple[str, Path | None]:
 # ---------------------------------------------------------------- executors
 
 
-_LOADED_BY_ANY_SAMPLE = ("cytocar.special_functions", "flowio", "numpy.ma")
-"""What every worker would load with its first sample; loaded once, before they are forked."""
-
-
 def process_pool(jobs: int) -> Workers | None:
     """Return a pool of worker processes; none for one job. 0 stands for all cores."""
     count = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
@@ -213,9 +215,6 @@ def _pool(count: int) -> ProcessPoolExecutor:
 
     # fork starts a worker in milliseconds and is safe while this process has one thread; elsewhere each imports anew
     fork = sys.platform == "linux" and threading.active_count() == 1
-    if fork:
-        for name in _LOADED_BY_ANY_SAMPLE:
-            import_module(name)
     context = multiprocessing.get_context("fork" if fork else "spawn")
     return ProcessPoolExecutor(count, mp_context=context, initializer=_leave_signals_to_the_parent)
 

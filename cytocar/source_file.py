@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from cytocar.errors import ReadError
 from cytocar.places import Address, Place, readable
 from cytocar.remote import LARGE_RANGE_BYTES, State
 
 FileState = tuple[int, int] | State
+
+LARGE = 16_000_000
+"""Bytes from which on a file is hashed beside its counting; for fewer, as in the wells of a plate, no thread pays."""
 
 
 @contextmanager
@@ -47,6 +52,34 @@ def file_sha256(place: Place) -> str:
     opened = place.open if isinstance(place, Path) else partial(place.open, buffering=LARGE_RANGE_BYTES)
     with readable(place), opened("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hashing(path: Path) -> Callable[[], str]:
+    """Begin ``file_sha256``, and return what waits for it.
+
+    Hashing leaves the interpreter to others, so that a large file costs no time of its own where there are two cores.
+    """
+    with readable(path):
+        size = path.stat().st_size
+    if size < LARGE:
+        sha256 = file_sha256(path)
+        return lambda: sha256
+    found: Future[str] = Future()
+
+    def hash_file() -> None:
+        try:
+            found.set_result(file_sha256(path))
+        except ReadError as error:
+            found.set_exception(error)
+
+    beside = Thread(target=hash_file, daemon=True)  # so that a command that is interrupted does not wait for it
+    beside.start()
+
+    def result() -> str:
+        beside.join()
+        return found.result()
+
+    return result
 
 
 def file_state(place: Place) -> FileState:

@@ -1,0 +1,48 @@
+"""The file of a sample as bytes: its hash is the same whether it is made first or beside the counting."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+
+import pytest
+
+from cytocar import source_file
+from cytocar.analysis import analyse
+from cytocar.errors import ReadError
+from cytocar.inputs import collect
+from cytocar.plan import make_plan
+from cytocar.results import Counted, SampleFailure
+from cytocar.source_file import hashing
+from tests.runs import small_inputs
+
+
+def _outcomes(folder: Path) -> dict[str, Counted]:
+    plan = make_plan(collect([str(small_inputs(folder))]), template="cart-cd19fc-fixed")
+    return {row.sample_id: analyse(row, plan.protocols[row.sample_id]) for row in plan.samples}
+
+
+def test_a_sample_is_the_same_whether_its_file_is_hashed_first_or_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _outcomes(tmp_path)
+    monkeypatch.setattr(source_file, "LARGE", 0)
+    assert _outcomes(tmp_path) == first
+    for name, outcome in first.items():
+        assert outcome.file_sha256 == hashlib.sha256((tmp_path / f"{name}.fcs").read_bytes()).hexdigest()
+    assert isinstance(first["broken"], SampleFailure)  # and has its hash all the same
+
+
+def test_no_thread_is_left_behind_so_that_workers_can_be_forked(tmp_path: Path) -> None:
+    path = tmp_path / "large.fcs"
+    path.write_bytes(bytes(source_file.LARGE))
+    before = threading.active_count()
+    assert hashing(path, source_file.LARGE)() == hashlib.sha256(bytes(source_file.LARGE)).hexdigest()
+    assert threading.active_count() == before
+
+
+def test_a_large_file_that_went_away_is_said_where_its_hash_is_asked_for(tmp_path: Path) -> None:
+    hashed = hashing(tmp_path / "gone.fcs", source_file.LARGE)
+    with pytest.raises(ReadError, match="does not exist"):
+        hashed()
