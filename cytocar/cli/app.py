@@ -45,7 +45,7 @@ VERBS: dict[str, str] = {
     "explain": "Explain a warning or error code.",
 }
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_FAIL_ON, EXIT_INTEGRITY, EXIT_BUG = 1, 2, 3, 4, 70
-_OBJECTS_BEFORE_COLLECTION = 50_000
+_OBJECTS_BEFORE_COLLECTION = 100_000
 _GLOBAL_FLAGS = {"-q", "--quiet", "-v", "--verbose", "--no-color"}
 
 

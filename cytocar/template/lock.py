@@ -14,7 +14,6 @@ from pathlib import Path
 from cytocar.errors import IntegrityError, TemplateError
 from cytocar.places import Address, Place
 from cytocar.template.canonical import template_sha256
-from cytocar.template.diff import Step, version_step
 from cytocar.template.model import Template
 
 LOCK_SUFFIX = ".lock.json"
@@ -146,6 +145,8 @@ def _refuse_same_version(lock: Lock, earlier: Lock, template_path: Path) -> None
             code="E064",
             hint="nothing to do",
         )
+    from cytocar.template.diff import Step, version_step
+
     if version_step(earlier.version, lock.version) is Step.NONE:
         raise IntegrityError(
             f"template {template_path.name} says something else than the locked version {earlier.version}, "
