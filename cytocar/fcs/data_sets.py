@@ -6,6 +6,7 @@ with 20 (``coulter.lmd``); a Guava file holds a well in each. The first must not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -44,6 +45,23 @@ class Acquisition:
 
     finest: EventTable
     others: tuple[EventTable, ...] = ()
+
+
+def says_it_is_alone(handle: BinaryIO) -> bool:
+    """Return whether TEXT says in so many words that no data set follows: ``$NEXTDATA`` once, and it is zero.
+
+    Most files do, and need not be parsed to learn it; any other may have a chain, which ``read_data_sets`` follows.
+
+    Raises
+    ------
+    ReadError
+        If HEADER cannot be read, or TEXT is not there (E012 to E014).
+    """
+    header = read_header(handle, 0)
+    segment = read_segment(handle, 0, header.text, name="TEXT", limit=MAXIMUM_BYTES).upper()
+    mark = re.escape(segment[:1])
+    zero = re.search(mark + rb"\$NEXTDATA" + mark + rb"\s*0+\s*" + mark, segment)
+    return zero is not None and segment.count(b"$NEXTDATA") == 1
 
 
 def read_data_sets(handle: BinaryIO) -> Iterator[DataSet]:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from cytocar.errors import ReadError
 from cytocar.events import EventSource, EventTable
 from cytocar.fcs.channels import Description, describe_channels
-from cytocar.fcs.data_sets import DataSet, group_acquisitions, read_data_sets
+from cytocar.fcs.data_sets import DataSet, group_acquisitions, read_data_sets, says_it_is_alone
 from cytocar.fcs.decode import DataSource, Stored, TextSource, layout_of
 from cytocar.fcs.segments import Claim, Question, claim, locate_data, whole_number
 from cytocar.fcs.text import flowio_objection
@@ -65,6 +65,8 @@ def samples_in(path: str | Place) -> tuple[int | None, ...]:
     if numbered is not None:
         return (numbered,)
     with _opened(path) as (handle, size):
+        if says_it_is_alone(handle):
+            return (None,)
         chain = list(read_data_sets(handle))
         if len(chain) == 1:
             return (None,)

@@ -22,6 +22,7 @@ SEARCHED_BYTES = 1 << 20
 MAXIMUM_KEY = 1000
 
 _BLANK = " \t\r\n\x00"
+_BLANK_BYTES = _BLANK.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def parse_text(segment: bytes, *, delimiter: bytes | None = None) -> Text:
     if strange >= len(keywords):
         raise _unreadable("TEXT holds no keywords" if not strange else f"{strange:,} keys of TEXT are no text")
     repairs = [f"{strange:,} keys of TEXT are no text and left out"] if strange else []
-    if segment[rest].strip(_BLANK.encode()):
+    if segment[rest].strip(_BLANK_BYTES):
         repairs.append("TEXT ends with a key without a value, which is left out")
     if any(pair.value.start == pair.value.stop for pair in pairs):
         repairs.append("TEXT holds empty values")
@@ -119,12 +120,13 @@ def split_pairs(segment: bytes, mark: bytes) -> tuple[list[Pair], slice]:
     starts = [start, *(end + 1 for end in ends[:-1])]
     pairs: list[Pair] = []
     place = 0
+    doubled = mark + mark in segment
     while place + 1 < len(ends):
         key = slice(starts[place], ends[place])
-        if not segment[key].strip(_BLANK.encode()):  # blanks between pairs, or a delimiter too many
+        if not segment[key].strip(_BLANK_BYTES):  # blanks between pairs, or a delimiter too many
             place += 1
             continue
-        last = _end_of_value(starts, ends, place + 1)
+        last = _end_of_value(starts, ends, place + 1) if doubled else place + 1
         pairs.append(Pair(key, slice(starts[place + 1], ends[last])))
         place = last + 1
     return pairs, slice(starts[place] if place < len(starts) else len(segment), len(segment))
@@ -159,7 +161,7 @@ def _without_data(segment: bytes, mark: bytes) -> bytes:
     What follows the last delimiter stays if it is printable: Cytek's SpectroFlo leaves the last delimiter out.
     """
     end = segment.rfind(mark) + 1
-    rest = segment[end:].strip(_BLANK.encode())
+    rest = segment[end:].strip(_BLANK_BYTES)
     printable = rest and all(32 <= byte <= 126 for byte in rest)
     return segment if printable else segment[:end]
 

@@ -9,6 +9,7 @@ import pytest
 
 from cytocar import open_fcs
 from cytocar.errors import ReadError
+from cytocar.fcs.data_sets import read_data_sets, says_it_is_alone
 from cytocar.fcs.reader import list_data_sets, samples_in
 from tests.fcs.files import SmallFile, floats, integers
 
@@ -113,3 +114,32 @@ def test_a_chain_that_points_back_ends(tmp_path: Path) -> None:
     second = content.rindex(b"$NEXTDATA/") + len(b"$NEXTDATA/")
     path.write_bytes(content[:second] + b"       1" + content[second + 8 :])
     assert len(list_data_sets(path)) == 2
+
+
+def _alone(file: SmallFile, path: Path) -> bool:
+    with file.write(path).open("rb") as handle:
+        return says_it_is_alone(handle)
+
+
+def test_only_a_plain_zero_says_that_a_data_set_is_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.fcs"
+    assert _alone(floats([[1, 2]]), path)
+    assert _alone(floats([[1, 2]], delimiter="|", keywords={"$NEXTDATA": " 000 "}), path)
+    assert not _alone(floats([[1, 2]], keywords={"$NEXTDATA": None}), path)
+    assert not _alone(floats([[1, 2]], keywords={"$NEXTDATA": "2500"}), path)
+    assert not _alone(floats([[1, 2]], keywords={"$nextdata": "2500"}), path)
+    assert not _alone(floats([[1, 2]], keywords={"NOTE": "as $NEXTDATA says"}), path)
+
+
+def test_no_real_file_that_says_it_is_alone_has_a_chain(shared_data: Path) -> None:
+    alone = 0
+    for path in sorted(shared_data.rglob("*.fcs")):
+        with path.open("rb") as handle:
+            try:
+                said = says_it_is_alone(handle)
+                data_sets = len(list(read_data_sets(handle)))
+            except ReadError:
+                continue
+        assert data_sets == 1 or not said, path
+        alone += said
+    assert alone > 20
