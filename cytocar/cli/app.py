@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -142,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Imports leave 80,000 objects and little garbage. Looking for it as often as by default, and through everything
     # once more when the interpreter ends, took a seventh of a short command's time.
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # what else is installed has no say in what a template may hold
     try:
         _run(sys.argv[1:])
     finally:
