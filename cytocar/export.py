@@ -11,7 +11,8 @@ from cytocar.audit import Act, Action, Author
 from cytocar.errors import IntegrityError, UsageError
 from cytocar.journal import amend, finished_manifest
 from cytocar.recorded import recorded_plan
-from cytocar.run_folder import PARTS, Parts, parquet_files, tables
+from cytocar.run_folder import PARTS, Parts, parquet_files
+from cytocar.table_lines import tables
 from cytocar.tables import write_atomically
 
 

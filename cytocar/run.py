@@ -28,6 +28,7 @@ from cytocar.parts import to_json
 from cytocar.references import load_references, save_references, wants_references
 from cytocar.results import Counted, Fault, SampleFailure, Status
 from cytocar.sheet import SampleRow
+from cytocar.table_lines import SampleLines, lines_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -42,21 +43,25 @@ PROTOCOLS_KEPT = 64
 class Task:
     """One sample with all that decides its result, as a worker gets it.
 
-    ``references`` are the files in which its controls' signals lie. Samples that share a protocol share it in a worker
-    too: what is worked out once per template stays so.
+    ``references`` are the files in which its controls' signals lie; ``medians`` the markers of populations.csv, where
+    lines of tables are wanted. Samples that share a protocol share it in a worker too: what is worked out once per
+    template stays so.
     """
 
     sample: SampleRow
     protocol: Protocol
     references: tuple[Path, ...] = ()
+    medians: tuple[str, ...] | None = None
 
-    def __reduce__(self) -> tuple[Callable[..., Task], tuple[SampleRow, bytes, tuple[Path, ...]]]:
+    def __reduce__(self) -> tuple[Callable[..., Task], tuple[object, ...]]:
         """Return how to make this task again in a worker."""
-        return _unpacked_task, (self.sample, _packed(self.protocol), self.references)
+        return _unpacked_task, (self.sample, _packed(self.protocol), self.references, self.medians)
 
 
-def _unpacked_task(sample: SampleRow, protocol: bytes, references: tuple[Path, ...]) -> Task:
-    return Task(sample, _unpacked(protocol), references)
+def _unpacked_task(
+    sample: SampleRow, protocol: bytes, references: tuple[Path, ...], medians: tuple[str, ...] | None
+) -> Task:
+    return Task(sample, _unpacked(protocol), references, medians)
 
 
 @lru_cache(maxsize=PROTOCOLS_KEPT)
@@ -84,7 +89,7 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished sample on its way from a worker: what the command says about it, and all of it as JSON.
+    """A finished sample on its way from a worker: what the command says about it, all of it as JSON, and its lines.
 
     ``source`` names the bytes it came from, so that a file that was copied under another name is noticed.
     """
@@ -94,18 +99,21 @@ class Done:
     faults: tuple[Finding, ...]
     content: bytes
     source: str | None = None
+    lines: SampleLines | None = None
 
     @classmethod
-    def of(cls, outcome: Counted) -> Done:
-        """Return an outcome ready to travel."""
+    def of(cls, outcome: Counted, medians: Sequence[str] | None = None) -> Done:
+        """Return an outcome ready to travel; with ``medians``, its lines of the tables too."""
         serious = (Outcome.NO_COUNT, Outcome.FAIL)
         faults = tuple(finding for finding in outcome.findings if finding.outcome in serious)
         source = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
-        return cls(outcome.sample.sample_id, outcome.status, faults, to_json(outcome), source)
+        content = to_json(outcome)
+        lines = None if medians is None else lines_of(outcome, content, medians)
+        return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines)
 
     def without_content(self) -> Done:
-        """Return the same without the JSON: what stays in memory when the part is kept."""
-        return replace(self, content=b"")
+        """Return the same without JSON and lines: what stays in memory when they are kept."""
+        return replace(self, content=b"", lines=None)
 
 
 _LOADED_BY_ANY_SAMPLE = ("cytocar.special_functions", "flowio", "numpy.ma")
@@ -119,6 +127,7 @@ def execute(
     workers: Workers | None = None,
     scratch: Path,
     finished: Collection[str] = (),
+    medians: tuple[str, ...] | None = None,
 ) -> Iterator[Done]:
     """Yield every sample's outcome as it is finished, in any order.
 
@@ -134,12 +143,14 @@ def execute(
         Folder for the signals of control samples.
     finished : collection of str
         Samples that need no work any more (their signals may still be wanted as controls).
+    medians : tuple of str, optional
+        Markers of populations.csv; with them, samples bring their lines of the tables.
     """
     left = [row for row in samples if row.sample_id not in finished]
     for name in _LOADED_BY_ANY_SAMPLE if left else ():
         import_module(name)
     references = _references(samples, left, protocols, workers=workers, scratch=scratch)
-    tasks = [Task(row, protocols[row.sample_id], references.get(row.sample_id, ())) for row in left]
+    tasks = [Task(row, protocols[row.sample_id], references.get(row.sample_id, ()), medians) for row in left]
     yield from run_tasks(_analyse, tasks, workers, killed=_killed)
 
 
@@ -149,7 +160,7 @@ BUGS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError,
 
 def _analyse(task: Task) -> Done:
     try:
-        return Done.of(analyse(task.sample, task.protocol, load_references(task.references)))
+        return Done.of(analyse(task.sample, task.protocol, load_references(task.references)), task.medians)
     except BUGS as bug:
         place = traceback.extract_tb(bug.__traceback__)[-1]
         fault = Fault(
@@ -157,7 +168,7 @@ def _analyse(task: Task) -> Done:
             f"this is a bug in cytocar: {type(bug).__name__}: {bug} ({Path(place.filename).name}:{place.lineno})",
             "please report it with the command that you ran; the other samples are not affected",
         )
-        return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault))
+        return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians)
 
 
 def _killed(task: Task) -> Done:
@@ -166,7 +177,7 @@ def _killed(task: Task) -> Done:
         "the process that analysed it was killed, twice",
         "most often memory ran out: use fewer --jobs; if the file alone does it, please report it",
     )
-    return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault))
+    return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians)
 
 
 # ---------------------------------------------------------------- controls

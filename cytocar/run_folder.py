@@ -12,12 +12,12 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from cytocar.audit import AUDIT, Act, Action, Author
 from cytocar.datapackage import describe
@@ -26,9 +26,10 @@ from cytocar.journal import MANIFEST, PENDING, PENDING_DRAFT, Journal, Manifest,
 from cytocar.parquet import parquet_bytes
 from cytocar.parts import from_json
 from cytocar.plan import RunPlan
-from cytocar.results import Counted, SampleFailure
+from cytocar.results import Counted
 from cytocar.run_lock import LOCK, not_writable
-from cytocar.tables import COUNTS, GATES, POPULATIONS, QUALITY, Column, Row, csv_text, median_column
+from cytocar.table_lines import SampleLines, lines_of, rows_of, tables
+from cytocar.tables import Row, csv_text
 
 PARTS, REVISIONS = "parts", "revisions"
 _NO_RUN_YET = (REVISIONS, LOCK, PENDING_DRAFT)
@@ -82,6 +83,39 @@ class Parts:
             outcome = self.read(sample_id)
             if outcome is not None:
                 yield outcome
+
+
+class WaitingLines:
+    """Lines of finished samples until the tables are written: on disk, in a folder that goes away with the command."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lines"
+        self._places: dict[str, tuple[int, SampleLines, tuple[int, ...]]] = {}
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("w+b")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # a full disk, which was said when it was met
+            self._file.close()
+
+    def add(self, sample_id: str, lines: SampleLines) -> None:
+        """Keep the lines of a finished sample."""
+        sizes = tuple(map(len, lines.by_table))
+        try:
+            self._places[sample_id] = self._file.seek(0, os.SEEK_END), replace(lines, by_table=()), sizes
+            self._file.write(b"".join(lines.by_table))
+        except OSError as error:
+            raise not_writable(self._path.parents[1], error) from error  # the run's: the lines' own goes away
+
+    def take(self, sample_id: str) -> SampleLines | None:
+        """Return the lines of a sample; ``None`` when none were added."""
+        if sample_id not in self._places:
+            return None
+        start, lines, sizes = self._places[sample_id]
+        self._file.seek(start)
+        return replace(lines, by_table=tuple(map(self._file.read, sizes)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,37 +239,20 @@ def _sha256(content: bytes) -> str:
 # ---------------------------------------------------------------- finishing
 
 
-def tables(medians: Sequence[str]) -> Mapping[str, tuple[Column, ...]]:
-    """Return the tables of a run and their columns; ``medians`` are the markers of populations.csv."""
-    populations = (*POPULATIONS, *(median_column(marker) for marker in medians))
-    return {"counts": COUNTS, "populations": populations, "gates": GATES, "quality": QUALITY}
-
-
-def rows_of(outcome: Counted) -> Mapping[str, Iterable[Row]]:
-    """Return a sample's rows by table."""
-    return {
-        "counts": [outcome.row()],
-        "populations": outcome.population_rows(),
-        "gates": outcome.gate_rows(),
-        "quality": outcome.quality_rows(),
-    }
-
-
 def table_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
     """Return the tables of a run as CSV files, by name."""
     texts = {name: BytesIO() for name in tables(medians)}
-    _write_tables(outcomes, medians, texts)
+    _write_tables((lines_of(outcome, b"", medians).by_table for outcome in outcomes), medians, texts)
     return {f"{name}.csv": text.getvalue() for name, text in texts.items()}
 
 
-def _write_tables(outcomes: Iterable[Counted], medians: Sequence[str], files: Mapping[str, IO[bytes]]) -> None:
+def _write_tables(samples: Iterable[Sequence[bytes]], medians: Sequence[str], files: Mapping[str, IO[bytes]]) -> None:
     """Write the tables of a run into open files, sample by sample."""
-    columns = tables(medians)
-    for name, file in files.items():
-        file.write(csv_text(columns[name], ()).encode())
-    for outcome in outcomes:
-        for name, rows in rows_of(outcome).items():
-            files[name].write(csv_text(columns[name], rows, header=False).encode())
+    for name, columns in tables(medians).items():
+        files[name].write(csv_text(columns, ()).encode())
+    for by_table in samples:
+        for file, lines in zip(files.values(), by_table, strict=True):
+            file.write(lines)
 
 
 def parquet_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
@@ -253,24 +270,27 @@ def package_file(medians: Sequence[str]) -> bytes:
     return (json.dumps(describe(tables(medians)), indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def finish(run: RunFolder, manifest: Manifest, plan: RunPlan, *, parquet: bool = False) -> None:
-    """Write the tables and their description from the kept samples, and close the run.
+def finish(
+    run: RunFolder, manifest: Manifest, plan: RunPlan, *, parquet: bool = False, waiting: WaitingLines | None = None
+) -> None:
+    """Write the tables and their description, and close the run.
 
-    The samples are read once, one after the other: a run of any size takes the memory of one.
+    The lines of samples that were counted just now are ``waiting``; those of the others are made from their parts. One
+    sample follows the other: a run of any size takes the memory of one.
     """
     kept: dict[str, str] = {}
     ending = _Ending()
 
-    def outcomes() -> Iterator[Counted]:
+    def samples() -> Iterator[Sequence[bytes]]:
         for sample_id in plan.sample_ids:
-            content = run.parts.content(sample_id)
-            outcome = None if content is None else from_json(content)
-            if content is not None and outcome is not None:
-                kept[f"{PARTS}/{part_name(sample_id)}"] = _sha256(content)
-                ending.note(outcome)
-                yield outcome
+            lines = waiting.take(sample_id) if waiting is not None else None
+            lines = lines or _lines_from_part(run.parts, sample_id, plan.medians)
+            if lines is not None:
+                kept[f"{PARTS}/{part_name(sample_id)}"] = lines.part_sha256
+                ending.note(sample_id, lines)
+                yield lines.by_table
 
-    files: dict[str, bytes | Path] = {**_drafts(run, outcomes(), plan.medians)}
+    files: dict[str, bytes | Path] = {**_drafts(run, samples(), plan.medians)}
     files["datapackage.json"] = package_file(plan.medians)
     if parquet:
         files |= parquet_files(run.parts.in_order(plan.sample_ids), plan.medians)
@@ -278,13 +298,19 @@ def finish(run: RunFolder, manifest: Manifest, plan: RunPlan, *, parquet: bool =
     run.journal.commit(finished, list(ending.acts()), files)
 
 
-def _drafts(run: RunFolder, outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, Path]:
+def _lines_from_part(parts: Parts, sample_id: str, medians: Sequence[str]) -> SampleLines | None:
+    content = parts.content(sample_id)
+    outcome = None if content is None else from_json(content)
+    return None if content is None or outcome is None else lines_of(outcome, content, medians)
+
+
+def _drafts(run: RunFolder, samples: Iterable[Sequence[bytes]], medians: Sequence[str]) -> dict[str, Path]:
     """Write the tables beside the parts, where an interrupted run's rests are cleared away, and return them by name."""
     drafts = {name: run.parts.folder / f"{name}.csv.tmp" for name in tables(medians)}
     try:
         with ExitStack() as opened:
             files = {name: opened.enter_context(path.open("wb")) for name, path in drafts.items()}
-            _write_tables(outcomes, medians, files)
+            _write_tables(samples, medians, files)
     except OSError as error:
         for path in drafts.values():
             path.unlink(missing_ok=True)  # a full disk: give back what the half-written tables took
@@ -299,11 +325,10 @@ class _Ending:
     statuses: Counter[str] = field(default_factory=Counter)
     failed: list[Act] = field(default_factory=list)
 
-    def note(self, outcome: Counted) -> None:
-        self.statuses[outcome.status] += 1
-        if isinstance(outcome, SampleFailure) and outcome.error is not None:
-            why = f"{outcome.error.code}: {outcome.error.message}"
-            self.failed.append(Act(Action.SAMPLE_FAILED, outcome.sample.sample_id, why=why))
+    def note(self, sample_id: str, lines: SampleLines) -> None:
+        self.statuses[lines.status] += 1
+        if lines.error is not None:
+            self.failed.append(Act(Action.SAMPLE_FAILED, sample_id, why=f"{lines.error.code}: {lines.error.message}"))
 
     def acts(self) -> Iterator[Act]:
         yield from self.failed

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cytocar.datapackage import describe
-from cytocar.run_folder import tables
+from cytocar.table_lines import tables
 from tests.runs import cytocar_command, small_inputs
 
 ODD_NAMES = ["=cmd|' /C calc'!A0", 'a "b", c', "µ ü 細胞", "-5", "line\\nend", " x "]

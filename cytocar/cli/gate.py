@@ -213,7 +213,7 @@ def count(plan: RunPlan, work: Work, kept: Kept) -> list[Done]:
     from cytocar.cli.progress import Progress
     from cytocar.results import SampleResult
     from cytocar.run import Done, execute
-    from cytocar.run_folder import finish
+    from cytocar.run_folder import WaitingLines, finish
 
     wanted = work.sample_ids(plan)
     before = (outcome for outcome in kept.parts.in_order(wanted) if isinstance(outcome, SampleResult))
@@ -222,15 +222,21 @@ def count(plan: RunPlan, work: Work, kept: Kept) -> list[Done]:
         screen.say(f"{len(finished)} of {len(wanted)} samples were finished before; going on")
     progress = Progress(total=len(wanted), done=len(finished))
     others = set(plan.sample_ids) - set(wanted)
-    with work.workers(len(wanted)) as workers:
-        settled = {*finished, *others}
-        for done in execute(plan.samples, plan.protocols, workers=workers, scratch=kept.scratch, finished=settled):
-            kept.parts.keep(done.sample_id, done.content)
-            finished[done.sample_id] = done.without_content()
-            progress.step()
-    progress.close()
-    if kept.run is not None:
-        finish(kept.run, work.manifest(plan), plan.only(wanted), parquet=work.parquet)
+    medians = None if kept.run is None else plan.medians
+    settled = {*finished, *others}
+    with WaitingLines(kept.scratch) as waiting:
+        with work.workers(len(wanted)) as workers:
+            for done in execute(
+                plan.samples, plan.protocols, workers=workers, scratch=kept.scratch, finished=settled, medians=medians
+            ):
+                kept.parts.keep(done.sample_id, done.content)
+                if done.lines is not None:
+                    waiting.add(done.sample_id, done.lines)
+                finished[done.sample_id] = done.without_content()
+                progress.step()
+        progress.close()
+        if kept.run is not None:
+            finish(kept.run, work.manifest(plan), plan.only(wanted), parquet=work.parquet, waiting=waiting)
     return [finished[sample_id] for sample_id in wanted]
 
 
