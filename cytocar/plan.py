@@ -10,7 +10,7 @@ import json
 import platform
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ class RunPlan:
         return about | {
             "format": "cytocar-run-1",
             "command": [without_secrets(word) for word in command],
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS_OF},
+            "versions": {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONS_OF},
             "sheet": _sheet(self.sheet),
             "plan_sha256": hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest(),
         }
@@ -89,6 +89,14 @@ class RunPlan:
 
 SAMPLE_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, ...])
 """How a manifest keeps the rows of a run's sheet."""
+
+
+def _version(name: str) -> str:
+    """Return the version of an installed library, without parsing its description and licences as ``version`` does."""
+    lines = (distribution(name).read_text("METADATA") or "").splitlines()
+    return next((line.removeprefix("Version: ") for line in lines if line.startswith("Version: ")), None) or version(
+        name
+    )
 
 
 def _sheet(path: Place | None) -> dict[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,11 @@ def test_samples_of_one_template_and_matrix_share_a_protocol(folder: Path) -> No
     protocols = make_plan(collect([], sheet=folder / "sheet.csv"), template="cart-cd19fc-fixed").protocols
     assert protocols["A"] is protocols["B"]
     assert protocols["A"] is not protocols["C"]
+
+
+def test_the_manifest_names_the_versions_that_are_installed(folder: Path) -> None:
+    versions = _plan(folder, "").manifest(["gate"])["versions"]
+    assert {name: version(name) for name in versions if name != "python"} == {
+        name: said for name, said in versions.items() if name != "python"
+    }
+    assert set(versions) >= {"python", "numpy", "scipy"}

@@ -7,9 +7,9 @@ import shutil
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -181,11 +181,15 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Where finished samples and controls' signals are kept: in the run folder, else in one that goes away."""
+    """Where finished samples and controls' signals are kept: in the run folder, else in one that goes away.
+
+    ``manifest`` is that of the run folder.
+    """
 
     parts: Parts
     scratch: Path
     run: RunFolder | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
 
 
 @contextmanager
@@ -200,12 +204,13 @@ def kept_in(
         with tempfile.TemporaryDirectory(prefix="cytocar-") as temporary:
             yield Kept(Parts(Path(temporary)), Path(temporary))
         return
-    with open_run(out, work.manifest(plan), author=author(by), clock=now, force=force) as run:
+    manifest = work.manifest(plan)
+    with open_run(out, manifest, author=author(by), clock=now, force=force) as run:
         for left_over in out.glob(".signals-*"):
             shutil.rmtree(left_over)
         # beside the parts, so that workers on other machines find it too
         with tempfile.TemporaryDirectory(prefix=".signals-", dir=out) as temporary:
-            yield Kept(run.parts, Path(temporary).resolve(), run)
+            yield Kept(run.parts, Path(temporary).resolve(), run, manifest)
 
 
 def count(plan: RunPlan, work: Work, kept: Kept) -> list[Done]:
@@ -236,7 +241,7 @@ def count(plan: RunPlan, work: Work, kept: Kept) -> list[Done]:
                 progress.step()
         progress.close()
         if kept.run is not None:
-            finish(kept.run, work.manifest(plan), plan.only(wanted), parquet=work.parquet, waiting=waiting)
+            finish(kept.run, kept.manifest, plan.only(wanted), parquet=work.parquet, waiting=waiting)
     return [finished[sample_id] for sample_id in wanted]
 
 
