@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import report, suite
+from benchmarks import report, required, suite
 from benchmarks.data import write_blood
 from benchmarks.environments import FCSPARSER, FLOWKIT, environment
 
@@ -28,7 +28,8 @@ def main() -> int:
     )
     tubes = [_blood(options.folder / f"{name}.fcs", SIZES[name]) for name in options.sizes]
     wells = [
-        _blood(options.folder / "plate" / f"{well:03}.fcs", WELL_EVENTS, seed=well) for well in range(options.wells)
+        _blood(options.folder / "plate" / f"{well:03}.fcs", WELL_EVENTS, seed=well)
+        for well in range(max(options.wells, default=0))
     ]
     odd = [
         _blood(options.folder / "big-endian.fcs", 100_000, byte_order="big"),
@@ -37,8 +38,8 @@ def main() -> int:
     gated: list[suite.Row] = []
     for path in (*odd, *tubes):
         gated += _told(suite.gate_one_file(path, pythons, options.folder, repeats=options.repeats))
-    if wells:
-        gated += _told(suite.gate_plate(wells, pythons, options.folder, repeats=options.repeats))
+    for count in filter(None, options.wells):
+        gated += _told(suite.gate_plate(wells[:count], pythons, options.folder, repeats=options.repeats))
     read = [
         row
         for path in tubes[-2:]
@@ -60,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--fcsparser", type=Path, help="Python that has fcsparser")
     parser.add_argument("--alone", action="store_true", help="measure cytocar only")
     parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES), help="single tubes")
-    parser.add_argument("--wells", type=int, default=96, help="wells of the plate, 0 for none")
+    parser.add_argument("--wells", nargs="*", type=int, default=[96, 384], help="wells of each plate")
     parser.add_argument("--repeats", type=int, default=3, help="the best of so many runs counts")
     parser.add_argument("--write", type=Path, help="document whose measured part is replaced")
     return parser.parse_args()
@@ -87,6 +88,8 @@ def _text(gated: list[suite.Row], read: list[suite.Row], seconds: dict[str, floa
         report.reading_table(read) if read else "not measured",
         "### Start-up",
         report.start_up_table(seconds),
+        "### What is asked for",
+        required.table(gated, seconds),
     ]
     return "\n\n".join(parts)
 

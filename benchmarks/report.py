@@ -56,7 +56,7 @@ def gating_table(rows: Sequence[Row]) -> str:
         "and more processor time by",
         "memory, MB",
     )
-    return _table(header, lines)
+    return as_table(header, lines)
 
 
 def reading_table(rows: Sequence[Row]) -> str:
@@ -67,14 +67,14 @@ def reading_table(rows: Sequence[Row]) -> str:
         seconds = row.measured.inside_s or 0.0
         ratio = f"{seconds / floors[row.task]:.1f}"
         lines.append((row.task, row.program, _ms(seconds), ratio, f"{row.measured.peak_mb - BARE_MB:.0f}"))
-    return _table(("data", "program", "in process, ms", "times the bytes alone", "memory, MB"), lines)
+    return as_table(("data", "program", "in process, ms", "times the bytes alone", "memory, MB"), lines)
 
 
 def start_up_table(seconds: Mapping[str, float]) -> str:
     """Return start-up times, and what each adds to a bare interpreter."""
     bare = next(iter(seconds.values()))
     lines = [(f"`{name}`", _ms(value), _ms(value - bare)) for name, value in seconds.items()]
-    return _table(("command", "ms", "over a bare interpreter, ms"), lines)
+    return as_table(("command", "ms", "over a bare interpreter, ms"), lines)
 
 
 def write_between_marks(path: Path, text: str) -> None:
@@ -96,6 +96,7 @@ def _ms(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds * 1000:,.0f}" if seconds >= 0.1 else f"{seconds * 1000:.1f}"
 
 
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def as_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
