@@ -17,7 +17,7 @@ from typing import Any
 
 import scipy
 
-__all__ = ["betaincinv", "gammaincinv", "ndtr", "pdtr", "pdtrc", "stdtr"]
+__all__ = ["betaincinv", "gammaincinv", "ndtr", "pdtr", "pdtrc"]
 
 _PACKAGE = "scipy.special"
 
@@ -48,4 +48,3 @@ gammaincinv: Callable[..., Any] = _found.gammaincinv
 ndtr: Callable[..., Any] = _found.ndtr
 pdtr: Callable[..., Any] = _found.pdtr
 pdtrc: Callable[..., Any] = _found.pdtrc
-stdtr: Callable[..., Any] = _found.stdtr

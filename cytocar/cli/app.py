@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -46,7 +44,6 @@ VERBS: dict[str, str] = {
     "explain": "Explain a warning or error code.",
 }
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_FAIL_ON, EXIT_INTEGRITY, EXIT_BUG = 1, 2, 3, 4, 70
-_OBJECTS_BEFORE_COLLECTION = 100_000
 _GLOBAL_FLAGS = {"-q", "--quiet", "-v", "--verbose", "--no-color"}
 
 
@@ -136,27 +133,13 @@ def _interrupt(signal_number: int, _frame: FrameType | None) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line, by default this process's own, and exit with the contract's codes."""
-    if arguments is not None:
-        _run(arguments)
-        return
-    # Imports leave 80,000 objects and little garbage. Looking for it as often as by default, and through everything
-    # once more when the interpreter ends, took a seventh of a short command's time.
-    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # what else is installed has no say in what a template may hold
-    try:
-        _run(sys.argv[1:])
-    finally:
-        gc.freeze()
-
-
-def _run(arguments: Sequence[str]) -> None:
+    """Run the command line and exit with the contract's codes."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     screen.prepare_streams()
     try:
         try:
-            words = _globals_first(arguments)
+            words = _globals_first(sys.argv[1:] if arguments is None else arguments)
             _refuse_remote_output(words)
             get_command(app).main(args=words, prog_name="cytocar")
         finally:

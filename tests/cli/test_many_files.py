@@ -15,7 +15,7 @@ resource = pytest.importorskip("resource", reason="peak memory is asked of the s
 
 COUNT_AND_SAY_PEAK_KB = """
 import resource, sys
-from cytocar.cli.app import main
+from cytocar.__main__ import main
 try:
     main()
 finally:
