@@ -39,11 +39,23 @@ def test_no_thread_is_left_behind_so_that_workers_can_be_forked(tmp_path: Path) 
     path = tmp_path / "large.fcs"
     path.write_bytes(bytes(source_file.LARGE))
     before = threading.active_count()
-    assert hashing(path, source_file.LARGE)() == hashlib.sha256(bytes(source_file.LARGE)).hexdigest()
+    assert hashing(path)() == hashlib.sha256(bytes(source_file.LARGE)).hexdigest()
     assert threading.active_count() == before
 
 
-def test_a_large_file_that_went_away_is_said_where_its_hash_is_asked_for(tmp_path: Path) -> None:
-    hashed = hashing(tmp_path / "gone.fcs", source_file.LARGE)
+def test_a_large_file_that_went_away_is_said_where_its_hash_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_file, "LARGE", 0)
+    path = tmp_path / "gone.fcs"
+    path.write_bytes(b"FCS3.1")
+    hash_it = source_file.file_sha256
+
+    def after_it_went(file: Path) -> str:
+        file.unlink()
+        return hash_it(file)
+
+    monkeypatch.setattr(source_file, "file_sha256", after_it_went)
+    hashed = hashing(path)
     with pytest.raises(ReadError, match="does not exist"):
         hashed()

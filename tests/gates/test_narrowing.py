@@ -10,6 +10,7 @@ import pytest
 from cytocar.events import EventTable
 from cytocar.gates import narrowing
 from cytocar.gates.cutout import Cutout, thin
+from cytocar.gates.frame import Rows, Signals
 from cytocar.gates.populations import Populations
 from cytocar.gates.tree import walk
 from cytocar.template.model import Template
@@ -88,7 +89,7 @@ def test_only_a_small_population_of_many_events_gets_a_frame_of_its_own() -> Non
         copied: list[int] = []
         original = narrowing.SomeOf.__init__
 
-        def noted(self: narrowing.SomeOf, signals: narrowing.Signals, rows: narrowing.Rows) -> None:
+        def noted(self: narrowing.SomeOf, signals: Signals, rows: Rows) -> None:
             copied.append(rows.size)
             original(self, signals, rows)
 
