@@ -27,7 +27,7 @@ from cytocar.findings import Finding, Outcome
 from cytocar.parts import to_json
 from cytocar.references import load_references, save_references, wants_references
 from cytocar.results import Counted, Fault, SampleFailure, Status
-from cytocar.sheet import SampleRow
+from cytocar.sheet import SampleRow, SampleType
 from cytocar.table_lines import SampleLines, lines_of
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Workers:
 class Done:
     """A finished sample on its way from a worker: what the command says about it, all of it as JSON, and its lines.
 
-    ``source`` names the bytes it came from, so that a file that was copied under another name is noticed.
+    ``source`` names the bytes it came from, so that a file that was copied under another name is noticed;
+    ``lacks_control`` says that the template's assumptions stand in for a CAR-negative control of a patient's sample.
     """
 
     sample_id: str
@@ -100,6 +101,7 @@ class Done:
     content: bytes
     source: str | None = None
     lines: SampleLines | None = None
+    lacks_control: bool = False
 
     @classmethod
     def of(cls, outcome: Counted, medians: Sequence[str] | None = None) -> Done:
@@ -109,7 +111,10 @@ class Done:
         source = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
         content = to_json(outcome)
         lines = None if medians is None else lines_of(outcome, content, medians)
-        return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines)
+        alone = outcome.sample.sample_type is SampleType.SAMPLE and any(
+            f.code == "NO_REFERENCE" for f in outcome.findings
+        )
+        return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines, alone)
 
     def without_content(self) -> Done:
         """Return the same without JSON and lines: what stays in memory when they are kept."""

@@ -130,6 +130,7 @@ def command(
             done = count(plan, work, kept)
             _show(kept.parts, work.sample_ids(plan), output, to_folder=kept.run is not None)
     _say_duplicates(done)
+    _say_missing_controls(done)
     if out is not None:
         page = draw_report(out, jobs=jobs, by=by) if drawn else None
         screen.say(f"{_tally(done)}; tables in {out}" + (f", every gate in {page}" if page else ""))
@@ -332,6 +333,15 @@ def _say_duplicates(done: list[Done]) -> None:
         screen.say(f"note: {screen.few(same)} hold the same bytes: was one file copied under another name?")
     if len(copied) > _COPIES_SAID:
         screen.say(f"note: {len(copied) - _COPIES_SAID} more files occur under several names: see file_sha256")
+
+
+def _say_missing_controls(done: list[Done]) -> None:
+    """Say once which samples had no CAR-negative control: what is assumed for them is not silent."""
+    if alone := [sample.sample_id for sample in done if sample.lacks_control]:
+        screen.say(
+            f"note: no CAR-negative control for {screen.few(alone)}: threshold and background of the CAR gate are what "
+            "the template assumes (`cytocar explain NO_REFERENCE`)"
+        )
 
 
 def _tally(done: list[Done]) -> str:

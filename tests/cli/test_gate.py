@@ -269,6 +269,17 @@ def test_files_that_the_sheet_forgets_and_copies_are_said_once(cytocar: Cytocar,
     assert "copy0, copy1, copy2, copy3 and 2 more hold the same bytes" in copies
 
 
+def test_samples_without_a_control_are_named_once_and_controls_are_not(cytocar: Cytocar, tubes: Path) -> None:
+    said = cytocar("gate", tubes / "sheet.csv").stderr
+    assert said.count("no CAR-negative control") == 1
+    assert "no CAR-negative control for D7, D9, D28: threshold and background" in " ".join(said.split())
+    sheet = (tubes / "sheet.csv").read_text().replace("beads_added", "beads_added,sample_type", 1)
+    as_baseline = [f"{line},{'baseline' if line.startswith('day7') else 'sample'}" for line in sheet.splitlines()[1:]]
+    (tubes / "sheet.csv").write_text("\n".join([sheet.splitlines()[0], *as_baseline]) + "\n")
+    assert "no CAR-negative control" not in cytocar("gate", tubes / "sheet.csv").stderr
+    assert "no CAR-negative control" not in cytocar("gate", tubes / "sheet.csv", *FIXED).stderr
+
+
 def test_a_copied_plate_is_said_in_a_few_lines(cytocar: Cytocar, tubes: Path) -> None:
     for number in range(5):
         (tubes / f"well{number}.fcs").write_bytes(b"no FCS file %d" % number)
