@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cytocar.car_t import car_count
-from cytocar.counting import CountBasis, NoBasis
+from cytocar.counting import CountBasis, NoBasis, beads_acquired
 from cytocar.errors import CountingError, ReadError, SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
@@ -299,6 +299,8 @@ def _counting(
     concentrated in a clog as before it.
     """
     counts = {name: population.events for name, population in populations.items()}
+    if (beads := template.counting.beads) is not None:
+        counts[beads] = beads_acquired(counts[beads], beads, populations.decisions)
     tube = _tube(sample)
     try:
         if method is CountMethod.VOLUMETRIC and tube.acquired_volume_ul is None:

@@ -8,11 +8,13 @@ its interval. ``tube`` chooses and makes the basis from what the sample sheet sa
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from cytocar.errors import CountingError
 from cytocar.findings import Finding, Outcome
+from cytocar.gates.decision import PAIRS_PERCENT, Decision
 from cytocar.statistics import UNKNOWN, Estimate, clopper_pearson, poisson_interval, ratio_estimate
 
 FEWEST_BEADS = 50
@@ -46,7 +48,7 @@ class BeadBasis:
     Parameters
     ----------
     bead_events : int
-        Events in the bead gate of the same acquisition as the cells.
+        Beads of the same acquisition as the cells: events in the bead gate, and one more for each pair.
     beads_added : float
         Beads in the tube, from the lot's label.
     sample_volume_ul : float
@@ -133,6 +135,20 @@ class BeadBasis:
 
     def _blood_per_bead(self) -> float:
         return self.beads_added / self.sample_volume_ul * self.dilution_factor
+
+
+def beads_acquired(events: int, population: str, decisions: Sequence[Decision]) -> int:
+    """Return the beads behind the events of a bead gate: pairs, where the gate tells how many there are, count as two.
+
+    Examples
+    --------
+    >>> from cytocar.gates.decision import Source
+    >>> pairs = Decision("beads", "cluster", PAIRS_PERCENT, 10.0, Source.CLUSTER)
+    >>> beads_acquired(1000, "beads", [pairs]), beads_acquired(1000, "beads", [])
+    (1100, 1000)
+    """
+    percents = (d.value for d in decisions if d.population == population and d.parameter == PAIRS_PERCENT)
+    return round(events * (1 + (next(percents, None) or 0.0) / 100))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ well                           str -        | well on the plate, such as D07
 status                         str -        | ok, review, no_count, failed, excluded
 status_codes                   str -        | codes of all findings behind the status, separated by blanks
 total_events                   int events   | events in the file
-bead_events                    int events   | events in the gate of counting beads
+bead_events                    int events   | events in the gate of counting beads; the count takes a pair as two beads
 viable_events                  int events   | viable single events, beads set aside
 lymphocyte_events              int events   | viable lymphocytes
 t_cell_events                  int events   | CD3+ of viable lymphocytes

@@ -26,6 +26,10 @@ class Source(StrEnum):
     OVERRIDE = "override"
 
 
+PAIRS_PERCENT = "pairs_percent"
+"""Parameter of a bead gate: how many of its events are two beads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One parameter of one gate on one sample.

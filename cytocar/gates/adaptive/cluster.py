@@ -16,7 +16,7 @@ from cytocar.gates.adaptive.comparison import differs
 from cytocar.gates.adaptive.density import Floats, thinned
 from cytocar.gates.adaptive.valley import find_valley, full_scale
 from cytocar.gates.cutout import thin
-from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
+from cytocar.gates.decision import PAIRS_PERCENT, Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import ClusterGate, PolygonGate, Scale
 
 FEWEST_EVENTS = 50
@@ -127,7 +127,7 @@ def _pair_decision(
 ) -> Decision:
     """Return the share of pairs among single beads and pairs, percent, flagged from 3 % on.
 
-    A pair is one event in the gate and two beads in the tube, so the count of cells is too high by that share.
+    A pair is one event in the gate and two beads in the tube: ``counting.beads_acquired`` makes up for it.
     """
     x, y = np.exp(single.center)
     signals = columns[gate.x], columns[gate.y]
@@ -138,7 +138,7 @@ def _pair_decision(
     percent = 100 * doubles / max(1, singles + doubles)
     flags = ("BEAD_DOUBLETS",) if percent >= LARGEST_PAIR_PERCENT else ()
     return Decision(
-        population, gate.kind, "pairs_percent", percent, Source.CLUSTER, events=singles + doubles, flags=flags
+        population, gate.kind, PAIRS_PERCENT, percent, Source.CLUSTER, events=singles + doubles, flags=flags
     )
 
 
