@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from cytocar.errors import TemplateError
+from cytocar.fcs.keywords import time_step_seconds
 from cytocar.findings import Finding, Outcome
 from cytocar.gates.decision import Decision
+from cytocar.steps import LARGEST_STEP, Step, find_steps, together
 from cytocar.template.model import Acceptance, Template, ValleyGate
 
 if TYPE_CHECKING:
@@ -84,14 +86,15 @@ def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
     events below that quantile by more than ``max(5 MAD, 5 standard errors)``, or where its log rate leaves the median
     by more than ``max(6 MAD, 0.5)``. A run of bad bins takes one bin on either side with it. Slow drift moves the
     line: it is flagged, never cut. At least 95 % kept passes, at least 70 % is for review; with less, the run fails
-    uncut.
+    uncut. A step, two levels with more than 30 % of the run on either side (``cytocar.steps``), is flagged and not
+    cut: nothing in the file says which of the two is right.
     """
     values = np.stack(list(signals.values())) if signals else np.empty((0, len(time)))
     return _judged(time, tuple(signals), values)
 
 
-def _judged(time: Floats, markers: Sequence[str], values: Floats) -> TimeQuality:
-    """Return ``time_quality`` of signals (markers, n), whose order is lost."""
+def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float | None = None) -> TimeQuality:
+    """Return ``time_quality`` of signals (markers, n), whose order is lost; ``tick``: seconds of a unit of time."""
     bins = _bins(len(time))
     if bins is None:
         return TimeQuality(
@@ -102,10 +105,11 @@ def _judged(time: Floats, markers: Sequence[str], values: Floats) -> TimeQuality
         return TimeQuality(None, (_finding("W281", Outcome.REVIEW, message, float(backwards)),))
     rates = _log_rates(time, bins)
     rate_bad = _rate_is_bad(rates)
-    signal_bad, drifts = _signals_are_bad(bins.looked_at(values), rate_bad)
+    signal_bad, drifts, steps = _signals_are_bad(bins.looked_at(values), rate_bad)
     bad = _with_neighbours(rate_bad | signal_bad)
     keep = ~bins.spread(bad, len(time))
     findings = [_kept_finding(100 * float(keep.mean()), bad, rates, rate_bad)]
+    findings += [_step_finding(group, markers, time, bins, tick) for group in together(steps)]
     named = zip(markers, drifts, strict=True)
     findings += [_drift_finding(marker, drift) for marker, drift in named if abs(drift) > LARGEST_DRIFT]
     uncut = not bad.any() or findings[0].outcome is Outcome.FAIL
@@ -134,7 +138,8 @@ def flow_quality(events: EventTable, channels: Iterable[Channel]) -> TimeQuality
         for row, channel in zip(values, signals, strict=True):
             row[looked_at] = chosen.column(channel.index)
         seen += block.n_events
-    quality = _judged(time, [channel.marker or channel.detector for channel in signals], values)
+    markers = [channel.marker or channel.detector for channel in signals]
+    quality = _judged(time, markers, values, tick=time_step_seconds(events))
     if quality.keep is None:
         return quality
     return TimeQuality(np.repeat(quality.keep, step)[: events.n_events], quality.findings)
@@ -168,11 +173,11 @@ def _rate_is_bad(rates: Floats) -> Bools:
     return np.asarray(residual > limit)
 
 
-def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float]]:
-    """Return which bins leave the line of any quantile, and each signal's steepest drift over the run, asinh units.
+def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float], list[Step]]:
+    """Return which bins leave the line of any quantile, each signal's steepest drift over the run, and the steps.
 
     A quantile that falls between two peaks jumps by chance. So a bin is bad only if a quantile is far away and the
-    share of the bin's events below the line differs by more than counting explains.
+    share of the bin's events below the line differs by more than counting explains. A signal that steps has two lines.
 
     Parameters
     ----------
@@ -183,8 +188,10 @@ def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float]]
     lines = _quantiles_of_sorted(rows)
     spreads = np.maximum(np.median(lines[:, 3] - lines[:, 1], axis=1) / 1.349, 0.05)
     steady = np.flatnonzero(~rate_bad)
-    slopes, levels = _robust_lines(steady, lines[:, :, steady])
-    fitted = levels[:, :, None] + slopes[:, :, None] * np.arange(rows.shape[1])
+    steps = _steps(lines, steady)
+    raised = _raised_by(steps, lines.shape)
+    slopes, levels = _robust_lines(steady, (lines - raised)[:, :, steady])
+    fitted = levels[:, :, None] + slopes[:, :, None] * np.arange(rows.shape[1]) + raised
     far = _leave(lines - fitted, steady, SIGNAL_SCALES * spreads[:, None, None])
     for signal, quantile in np.argwhere(far.any(axis=2)):
         bounds = COFACTOR * np.sinh(fitted[signal, quantile])
@@ -192,7 +199,22 @@ def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float]]
         counting_sd = np.sqrt(QUANTILES[quantile] * (1 - QUANTILES[quantile]) / rows.shape[2])
         far[signal, quantile] &= _leave(shares_below, steady, SIGNAL_MADS * counting_sd)
     noises = MAD_TO_SD * np.median(np.abs(lines - fitted), axis=2) / np.sqrt(rows.shape[1])
-    return np.asarray(far.any(axis=(0, 1))), list(map(_steepest, slopes * rows.shape[1], DRIFT_NOISES * noises))
+    drifts = list(map(_steepest, slopes * rows.shape[1], DRIFT_NOISES * noises))
+    return np.asarray(far.any(axis=(0, 1))), drifts, steps
+
+
+def _steps(lines: Floats, steady: npt.NDArray[np.intp]) -> list[Step]:
+    """Return the steps of signals among steady bins, with their places among all bins."""
+    return [replace(step, place=int(steady[step.place])) for step in find_steps(lines[:, :, steady])]
+
+
+def _raised_by(steps: Sequence[Step], shape: tuple[int, ...]) -> Floats:
+    """Return by how much steps raise (signals, quantiles, bins); a short level is left, to be cut like any stretch."""
+    raised = np.zeros(shape)
+    for step in steps:
+        if min(step.place, shape[2] - step.place) > (100 - KEPT_REVIEW) / 100 * shape[2]:
+            raised[step.signal, :, step.place :] = step.moves[:, None]
+    return raised
 
 
 def _steepest(changes: Floats, smallest: Floats) -> float:
@@ -269,6 +291,20 @@ def _kept_finding(kept: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Fi
 def _drift_finding(marker: str, drift: float) -> Finding:
     message = f"{marker} drifts by {100 * np.expm1(drift):+.0f} % over the run (not corrected)"
     return _finding("W284", Outcome.REVIEW, message, drift, LARGEST_DRIFT)
+
+
+def _step_finding(
+    group: Sequence[Step], markers: Sequence[str], time: Floats, bins: _Bins, tick: float | None
+) -> Finding:
+    """Return the finding on signals that step together: when, which, by how much, and what lies on either side."""
+    first = int(np.median([step.place for step in group])) * bins.size
+    before = 100 * first / len(time)
+    moved = ", ".join(f"{markers[step.signal]} {100 * np.expm1(step.size):+.0f} %" for step in group)
+    when = "" if tick is None else f", {tick * (time[first] - time[0]):.0f} s after the first event"
+    message = (
+        f"signals step in mid-run{when}: {moved}; {before:.0f} % of the events lie before, {100 - before:.0f} % after"
+    )
+    return _finding("W291", Outcome.REVIEW, message, group[0].size, LARGEST_STEP)
 
 
 def _finding(

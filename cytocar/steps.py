@@ -1,0 +1,122 @@
+"""A step in mid-run: signals that change their level once and stay there, as when somebody moves a voltage.
+
+A drift is a line, a clog or a surge comes back; a step leaves two regimes, and gates fit one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+SMALLEST_PART = 0.10
+"""Share of the bins that has to lie on either side of a step: what is shorter comes and goes."""
+FEWEST_BINS = 4
+LARGEST_STEP = 0.15
+"""Of ln(level after / level before). Data-driven gates tolerate a change of 20 %."""
+SMALLEST_MOVE, MOVED_QUANTILES = 0.03, 3
+SAME_FACTOR, SAME_SHARE = 0.05, 0.15
+NOISES = 6.0
+BETTER_THAN_A_LINE = 0.5
+MAD_TO_SD = 1.4826
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One signal's step.
+
+    ``place`` is the first bin after it, among the bins looked at; ``moves`` the change of each quantile (quantiles,),
+    asinh units; ``size`` is ln(level after / level before).
+    """
+
+    signal: int
+    place: int
+    moves: Floats
+    size: float
+
+
+def find_steps(lines: Floats) -> list[Step]:
+    """Return the signals that step, and where.
+
+    Parameters
+    ----------
+    lines : (signals, quantiles, bins) float64
+        Quantiles of each signal over the run, on an asinh scale.
+
+    Notes
+    -----
+    All quantiles of a signal share the place: the split that explains most of their variance, each in units of its own
+    noise (least squares for one change point, Hinkley 1970, Biometrika 57:1). It is a step if at least three quantiles
+    move by more than six standard errors and by one factor, as another gain moves them; if two levels leave less than
+    half of the variance that a line leaves; and if the level changes by more than 15 %. A quantile between two peaks
+    jumps by chance, so the others decide; and a median over five bins goes first, so that single bins decide nothing.
+    """
+    bins = lines.shape[2]
+    edge = max(FEWEST_BINS, int(np.ceil(SMALLEST_PART * bins)))
+    if bins < 2 * edge + 1:
+        return []
+    smooth = _running_median(lines)
+    noise = np.maximum(MAD_TO_SD * np.median(np.abs(np.diff(lines, axis=2)), axis=2) / np.sqrt(2), 1e-6)
+    found = [_step_of(signal, smooth[signal], noise[signal], edge) for signal in range(len(lines))]
+    return [step for step in found if step is not None]
+
+
+def _step_of(signal: int, lines: Floats, noise: Floats, edge: int) -> Step | None:
+    """Return the step of one signal, quantiles (quantiles, bins) with their noise (quantiles,); None without one."""
+    bins = lines.shape[1]
+    scaled = (lines - lines.mean(axis=1, keepdims=True)) / noise[:, None]
+    before = np.arange(1, bins)
+    explained = np.cumsum(scaled, axis=1)[:, :-1] ** 2 * bins / (before * (bins - before))
+    place = int(edge + np.argmax(explained.sum(axis=0)[edge - 1 : bins - edge]))
+    first, second = np.median(lines[:, :place], axis=1), np.median(lines[:, place:], axis=1)
+    moves = second - first
+    error = noise * np.sqrt(1 / place + 1 / (bins - place))
+    sure = np.abs(moves) > np.maximum(SMALLEST_MOVE, NOISES * error)
+    size = _gain(first[sure], second[sure])
+    left = float((scaled**2).sum() - explained[:, place - 1].sum())
+    if size is None or abs(size) < LARGEST_STEP or left > BETTER_THAN_A_LINE * _left_by_a_line(scaled):
+        return None
+    return Step(signal, place, moves, size)
+
+
+def _gain(first: Floats, second: Floats) -> float | None:
+    """Return ln(level after / level before) of the quantiles that agree about it.
+
+    None where fewer than three change by one factor: then other events came, not another gain.
+    """
+    same_side = first * second > 0
+    factors = np.log(np.sinh(second[same_side]) / np.sinh(first[same_side]))
+    if not factors.size:
+        return None
+    middle = float(np.median(factors))
+    agreeing = factors[np.abs(factors - middle) <= SAME_FACTOR + SAME_SHARE * abs(middle)]
+    return float(np.median(agreeing)) if len(agreeing) >= MOVED_QUANTILES else None
+
+
+def _left_by_a_line(scaled: Floats) -> float:
+    """Return the sum of squares that straight lines leave of centred rows."""
+    places = np.arange(scaled.shape[1]) - (scaled.shape[1] - 1) / 2
+    slopes = scaled @ places / float(places @ places)
+    return float((scaled**2).sum() - (slopes**2).sum() * float(places @ places))
+
+
+def _running_median(lines: Floats) -> Floats:
+    """Return the median of five neighbours along the last axis; the ends are repeated."""
+    padded = np.pad(lines, ((0, 0), (0, 0), (2, 2)), mode="edge")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5, axis=2), axis=3))
+
+
+def together(steps: Sequence[Step], *, apart: int = 2) -> list[list[Step]]:
+    """Return steps in groups that happen at one place, at most ``apart`` bins from the largest of each group."""
+    groups: list[list[Step]] = []
+    for step in sorted(steps, key=lambda step: -abs(step.size)):
+        group = next((group for group in groups if abs(group[0].place - step.place) <= apart), None)
+        if group is None:
+            groups.append([step])
+        else:
+            group.append(step)
+    return groups
