@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cytocar.car_t import car_count
-from cytocar.counting import CountBasis, NoBasis, beads_acquired
+from cytocar.counting import BeadBasis, CountBasis, NoBasis, beads_acquired
 from cytocar.errors import CountingError, ReadError, SampleError
+from cytocar.evenness import run_findings
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.findings import Finding, Outcome
@@ -217,6 +218,7 @@ def count_sample(
             *count_findings,
             *gate_findings(populations.decisions, template),
             *car_findings,
+            *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
         ),
         counting=CountInputs(

@@ -183,6 +183,14 @@ class Frame:
                 self.masks[ALL] = np.ones(self.n_events, dtype=np.bool_)
         return self.masks[population]
 
+    def rows_of(self, mask: Bools) -> Rows:
+        """Return the rows that some of these events have in the frame that all of them come from."""
+        rows, frame = np.flatnonzero(mask), self
+        while frame.base is not None:
+            rows = rows if frame.rows is None else frame.rows[rows]
+            frame = frame.base
+        return rows
+
     def within(self, parent: str, exclude: Iterable[str] = ()) -> Bools:
         """Return which events a gate may keep: its parent's, less the populations set aside."""
         inside = self.mask(parent)

@@ -13,6 +13,7 @@ from cytocar.gates.decision import Background, Decision
 from cytocar.gates.frame import ALL, Bools, Floats
 from cytocar.gates.masks import PackedMasks
 from cytocar.gates.medians import median_of
+from cytocar.gates.over_run import Counts
 from cytocar.gates.plan import Plan, compile_plan
 from cytocar.gates.stream import Part, stream
 from cytocar.template.model import FixedGate, Template
@@ -61,6 +62,8 @@ class Populations(Mapping[str, Population]):
         Background of populations that were placed by control samples.
     findings : tuple of Finding
         What was noticed while gating.
+    over_run : mapping of str to (stretches,) int64
+        How the events of the populations with a role fall over the run.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Populations(Mapping[str, Population]):
         backgrounds: Mapping[str, Background],
         findings: tuple[Finding, ...],
         medians: Mapping[tuple[str, str], float | None],
+        over_run: Mapping[str, Counts],
     ) -> None:
         self.n_events = sample.events.n_events
         self.compensation = sample.plan.axes.compensation
@@ -79,6 +83,7 @@ class Populations(Mapping[str, Population]):
         self.fitted = sample.gates
         self.backgrounds = backgrounds
         self.findings = findings
+        self.over_run = over_run
         self._sample = sample
         self._medians = medians
         masks = MasksOnDemand(sample)

@@ -50,6 +50,12 @@ class Part:
             return self.first.mask(population)
         return self._spread(self.second.mask(population))
 
+    def rows(self, population: str) -> npt.NDArray[np.intp]:
+        """Return the rows in the file of the population's events."""
+        frame = self._frame(population)
+        rows = np.flatnonzero(frame.mask(population))
+        return self.start + (rows if frame.rows is None else frame.rows[rows])
+
     def values(self, population: str, marker: str) -> Floats:
         """Return a marker's compensated signal of the population's events."""
         frame = self._frame(population)
@@ -146,6 +152,7 @@ class Kept:
         # Memory that is never written to is never taken from the machine.
         self._columns = np.empty((len(self.markers), n_events))
         self._masks = {name: np.empty(n_events, dtype=np.bool_) for name in links & streamed}
+        self._rows = np.empty(n_events, dtype=np.uint32)
         self.n_events = 0
 
     def add(self, part: Part) -> None:
@@ -158,12 +165,18 @@ class Kept:
             rows = np.flatnonzero(inside)
             count = rows.size
         place = slice(self.n_events, self.n_events + count)
+        of_block = np.arange(frame.n_events) if frame.rows is None else frame.rows
+        self._rows[place] = part.start + of_block[rows]
         for column, marker in zip(self._columns, self.markers, strict=True):
             column[place] = frame.signals.signal(marker)[rows]
         for name, mask in self._masks.items():
             whole = part.mask(name) if not self.from_second else frame.mask(name)
             mask[place] = whole[rows]
         self.n_events += count
+
+    def rows(self) -> npt.NDArray[np.uint32]:
+        """Return the rows in the file of the kept events."""
+        return self._rows[: self.n_events]
 
     def frame(self) -> Frame:
         """Return the kept events as a frame that knows the populations of the pass."""

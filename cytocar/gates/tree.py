@@ -22,6 +22,7 @@ from cytocar.gates.fixed import decisions as fixed_decisions
 from cytocar.gates.frame import ALL, Bools, Floats
 from cytocar.gates.medians import Medians, median_of
 from cytocar.gates.narrowing import Narrowing
+from cytocar.gates.over_run import OverRun
 from cytocar.gates.plan import FIXED_KINDS, Plan, compile_plan, make_step, plan_for
 from cytocar.gates.populations import GatedSample, Population, Populations
 from cytocar.gates.stream import Kept, Part, stream
@@ -77,7 +78,7 @@ def walk(
     plan = plan_for(events, template, markers=markers, compensation=compensation)
     if overrides:
         plan = compile_plan(template, plan.axes, overrides)
-    tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes])
+    tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes], template)
     for part in stream(events, plan, extra=tally.markers, steady=steady):
         tally.add(part)
     placed = _place_deferred(plan, tally, template, references or {})
@@ -89,6 +90,7 @@ def walk(
         backgrounds=placed.backgrounds,
         findings=tuple(_findings(tally, events.n_events)),
         medians={**(tally.medians.by_population() if tally.medians else {}), **placed.medians},
+        over_run=tally.over_run.counts,
     )
 
 
@@ -115,12 +117,13 @@ def replay(
 class _Tally:
     """What one pass over a file adds up: counts, events without a number, and what later steps need to see again."""
 
-    def __init__(self, plan: Plan, n_events: int, medians: Sequence[str]) -> None:
+    def __init__(self, plan: Plan, n_events: int, medians: Sequence[str], template: Template) -> None:
         self.counts = dict.fromkeys((ALL, *(step.name for step in (*plan.first, *plan.second))), 0)
         self.not_finite = 0
         self.markers = tuple(dict.fromkeys((*plan.deferred_markers, *medians)))
         self.kept = Kept(plan, self.markers, n_events) if plan.deferred else None
         self.medians = Medians(self.counts, medians, n_events) if medians else None
+        self.over_run = OverRun(_followed(template), n_events)
 
     def add(self, part: Part) -> None:
         """Add a block."""
@@ -128,11 +131,20 @@ class _Tally:
         for name in self.counts:
             if name != ALL:
                 self.counts[name] += part.count(name)
+            if name in self.over_run.counts:
+                self.over_run.add(name, part.rows(name))
         self.not_finite += part.not_finite()
         if self.medians is not None:
             self.medians.add(part)
         if self.kept is not None:
             self.kept.add(part)
+
+
+def _followed(template: Template) -> tuple[str, ...]:
+    """Return the populations whose spread over the run is judged."""
+    report = template.report
+    roles = (template.counting.beads, report.viable_of, report.viable, report.t_cells, report.car)
+    return tuple(name for name in roles if name is not None and name != ALL)
 
 
 # ---------------------------------------------------------------- data-driven gates
@@ -171,6 +183,8 @@ def _place_deferred(plan: Plan, tally: _Tally, template: Template, references: R
         mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
         frames.evaluated(population.name, frame)
         placed.counts[population.name] = frame.counts[population.name]
+        if population.name in tally.over_run.counts:
+            tally.over_run.add(population.name, tally.kept.rows()[frame.rows_of(mask)])
         if tally.medians is not None:
             rows = np.flatnonzero(mask)
             for marker in tally.medians.markers:
