@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 Counts = npt.NDArray[np.int64]
 
-LARGEST_MISPLACED_PERCENT, BEADS_CHANCE = 3.0, 1e-4
+LARGEST_MISPLACED_PERCENT, BEADS_CHANCE = 3.0, 1e-3
 """Of beads that came where the cells did not; and how rarely chance may say so."""
 FIRST_PARTS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Of the events of a run: carry-over dies away within the first of them, how soon nobody knows."""
 FEWEST_TOO_MANY, LARGEST_TOO_MANY_PERCENT, FIRST_CHANCE = 3, 10.0, 1e-3
+MOST_OF_THEM = 0.8
+FEWEST_BESIDE, LARGEST_BESIDE_PERCENT = 50, 10.0
 KUIPER_TERMS = np.arange(1, 101)
 
 
@@ -86,7 +88,11 @@ def run_findings(populations: Populations, template: Template, *, by_beads: bool
     findings: tuple[Finding, ...] = ()
     if beads is not None and beads in over_run and cells is not None:
         findings = bead_evenness(over_run[beads], over_run[cells])
-    return findings + start_findings(over_run, car=car, t_cells=t_cells, cells=cells)
+    findings += start_findings(over_run, car=car, t_cells=t_cells, cells=cells)
+    if car is None or t_cells is None or not populations[t_cells].events:
+        return findings
+    percent = 100 * populations[car].events / populations[t_cells].events
+    return findings + car_beside_t_cells(*populations.car_beside_t_cells, car_percent=percent)
 
 
 def bead_evenness(beads: Counts, cells: Counts) -> tuple[Finding, ...]:
@@ -132,7 +138,10 @@ class Crowd:
 
 
 def crowded_start(inside: Counts, of: Counts) -> Crowd | None:
-    """Return the first part of a run in which a population is least by chance too frequent in its parent.
+    """Return the first part of a run in which a population is too frequent in its parent; None if it is in none.
+
+    Too frequent: at least three events and a tenth of all too many, and less than once in a thousand runs by chance. Of
+    several such parts the shortest that holds most of what is too many.
 
     Parameters
     ----------
@@ -151,8 +160,10 @@ def crowded_start(inside: Counts, of: Counts) -> Crowd | None:
     >>> crowd.part, crowd.events, crowd.too_many, crowd.chance < 1e-12
     (0.01, 8, 8.0, True)
     """
-    crowds = [_crowd(inside, of, stretches) for stretches in _first_stretches(len(of))]
-    return min((crowd for crowd in crowds if crowd is not None), key=lambda crowd: crowd.chance, default=None)
+    tried = (_crowd(inside, of, stretches) for stretches in _first_stretches(len(of)))
+    crowds = [crowd for crowd in tried if crowd is not None and crowd.chance <= FIRST_CHANCE]
+    most = max((crowd.too_many for crowd in crowds), default=0.0)
+    return next((crowd for crowd in crowds if crowd.too_many >= MOST_OF_THEM * most), None)
 
 
 def _first_stretches(stretches: int) -> list[int]:
@@ -160,11 +171,14 @@ def _first_stretches(stretches: int) -> list[int]:
 
 
 def _crowd(inside: Counts, of: Counts, stretches: int) -> Crowd | None:
+    """Return the first stretches of a run, None where what is too many in them would not matter."""
     events, of_events = int(inside[:stretches].sum()), int(of[:stretches].sum())
     rest, of_rest = int(inside[stretches:].sum()), int(of[stretches:].sum())
-    if not of_rest or not of_events:
+    too_many = events - of_events * rest / max(1, of_rest)
+    if not of_rest or events > of_events or rest > of_rest:  # nothing to compare with, or no part of its parent
         return None
-    too_many = events - of_events * rest / of_rest
+    if too_many < max(FEWEST_TOO_MANY, LARGEST_TOO_MANY_PERCENT / 100 * (events + rest)):
+        return None
     chance = min(1.0, len(FIRST_PARTS) * _at_least(events, of_events, events + rest, of_events + of_rest))
     return Crowd(stretches / len(of), events, of_events, too_many, chance)
 
@@ -210,14 +224,9 @@ def start_findings(
 
 def _start_finding(check: str, what: str, of_what: str, inside: Counts, of: Counts) -> list[Finding]:
     crowd, total = crowded_start(inside, of), int(inside.sum())
-    if crowd is None or not total:
-        return []
-    percent = 100 * max(0.0, crowd.too_many) / total
-    many = crowd.too_many >= FEWEST_TOO_MANY and percent > LARGEST_TOO_MANY_PERCENT
-    if not many or crowd.chance > FIRST_CHANCE:
-        return [
-            Finding(check, "", Outcome.PASS, f"{what} do not crowd at the start", percent, LARGEST_TOO_MANY_PERCENT)
-        ]
+    if crowd is None:
+        return [Finding(check, "", Outcome.PASS, f"{what} do not crowd at the start", None, LARGEST_TOO_MANY_PERCENT)]
+    percent = 100 * crowd.too_many / total
     later = round(FIRST_PARTS[-1] * len(of))
     rest, of_rest = int(inside[later:].sum()), int(of[later:].sum())
     message = (
@@ -230,3 +239,30 @@ def _start_finding(check: str, what: str, of_what: str, inside: Counts, of: Coun
 
 def _percent(events: int, of_events: int) -> str:
     return f"{100 * events / of_events:.3g} %" if of_events else "none"
+
+
+# ---------------------------------------------------------------- the CAR signal beside the T cells
+
+
+def car_beside_t_cells(events: int, of_events: int, *, car_percent: float) -> tuple[Finding, ...]:
+    """Return a finding if lymphocytes that are no T cells pass the CAR gate, and more often than T cells do.
+
+    Then the signal may not be the CAR's: CD56 in a channel that is named after the CAR stains NK cells.
+
+    Examples
+    --------
+    >>> [finding.code for finding in car_beside_t_cells(400, 1000, car_percent=0.1)]
+    ['W294']
+    >>> car_beside_t_cells(4, 1000, car_percent=0.1)
+    ()
+    """
+    if of_events < FEWEST_BESIDE:
+        return ()
+    percent = 100 * events / of_events
+    if percent <= max(LARGEST_BESIDE_PERCENT, car_percent):
+        return ()
+    message = (
+        f"{percent:.0f} % of the {of_events} lymphocytes that are no T cells pass the CAR gate, and "
+        f"{car_percent:.3g} % of the T cells: is the channel the CAR's?"
+    )
+    return (Finding("car_beside_t_cells", "W294", Outcome.REVIEW, message, percent, LARGEST_BESIDE_PERCENT),)

@@ -173,6 +173,10 @@ class Frame:
         """Number of events."""
         return self.signals.n_events
 
+    def knows(self, population: str) -> bool:
+        """Return whether a population has been evaluated, on these events or on the frame that they come from."""
+        return population in self.masks or (self.base is not None and self.base.knows(population))
+
     def mask(self, population: str) -> Bools:
         """Return which of these events are in a population, shape (n_events,)."""
         if population not in self.masks:

@@ -64,6 +64,8 @@ class Populations(Mapping[str, Population]):
         What was noticed while gating.
     over_run : mapping of str to (stretches,) int64
         How the events of the populations with a role fall over the run.
+    car_beside_t_cells : tuple of int
+        Lymphocytes beside the T cells that pass the CAR gate, and all lymphocytes beside the T cells.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Populations(Mapping[str, Population]):
         findings: tuple[Finding, ...],
         medians: Mapping[tuple[str, str], float | None],
         over_run: Mapping[str, Counts],
+        car_beside_t_cells: tuple[int, int],
     ) -> None:
         self.n_events = sample.events.n_events
         self.compensation = sample.plan.axes.compensation
@@ -84,6 +87,7 @@ class Populations(Mapping[str, Population]):
         self.backgrounds = backgrounds
         self.findings = findings
         self.over_run = over_run
+        self.car_beside_t_cells = car_beside_t_cells
         self._sample = sample
         self._medians = medians
         masks = MasksOnDemand(sample)

@@ -16,6 +16,7 @@ import numpy as np
 
 from cytocar.compensation import SpilloverMatrix
 from cytocar.findings import Finding, Outcome
+from cytocar.gates.beside import CarBesideTCells
 from cytocar.gates.cutout import Cutout
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
 from cytocar.gates.fixed import decisions as fixed_decisions
@@ -78,11 +79,14 @@ def walk(
     plan = plan_for(events, template, markers=markers, compensation=compensation)
     if overrides:
         plan = compile_plan(template, plan.axes, overrides)
+    gates = {**_fixed_gates(template), **overrides}
     tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes], template)
     for part in stream(events, plan, extra=tally.markers, steady=steady):
         tally.add(part)
-    placed = _place_deferred(plan, tally, template, references or {})
-    gates = {**_fixed_gates(template), **overrides, **{name: fitted.gate for name, fitted in placed.fitted.items()}}
+        if not plan.deferred:
+            tally.beside.add(part.second, gates)
+    placed = _place_deferred(plan, tally, template, gates, references or {})
+    gates |= {name: fitted.gate for name, fitted in placed.fitted.items()}
     return Populations(
         {**tally.counts, **placed.counts},
         GatedSample(events, template, plan, gates, steady),
@@ -91,6 +95,7 @@ def walk(
         findings=tuple(_findings(tally, events.n_events)),
         medians={**(tally.medians.by_population() if tally.medians else {}), **placed.medians},
         over_run=tally.over_run.counts,
+        car_beside_t_cells=(tally.beside.events, tally.beside.of_events),
     )
 
 
@@ -124,6 +129,7 @@ class _Tally:
         self.kept = Kept(plan, self.markers, n_events) if plan.deferred else None
         self.medians = Medians(self.counts, medians, n_events) if medians else None
         self.over_run = OverRun(_followed(template), n_events)
+        self.beside = CarBesideTCells(template, plan.axes)
 
     def add(self, part: Part) -> None:
         """Add a block."""
@@ -164,7 +170,9 @@ class _Placed:
         return {name: fitted.background for name, fitted in self.fitted.items() if fitted.background is not None}
 
 
-def _place_deferred(plan: Plan, tally: _Tally, template: Template, references: References) -> _Placed:
+def _place_deferred(
+    plan: Plan, tally: _Tally, template: Template, fixed: Mapping[str, FixedGate], references: References
+) -> _Placed:
     """Place and evaluate, in order, the gates that had to wait for all of their parent's events."""
     placed = _Placed()
     if tally.kept is None:
@@ -189,6 +197,7 @@ def _place_deferred(plan: Plan, tally: _Tally, template: Template, references: R
             rows = np.flatnonzero(mask)
             for marker in tally.medians.markers:
                 placed.medians[population.name, marker] = median_of(np.take(frame.signals.signal(marker), rows))
+    tally.beside.add(frame, {**fixed, **{name: fitted.gate for name, fitted in placed.fitted.items()}})
     return placed
 
 
