@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cytocar.errors import TemplateError
 from cytocar.events import EventTable
+from cytocar.fcs.reader import open_fcs
 from cytocar.findings import Outcome
 from cytocar.gates.decision import Decision, Source
 from cytocar.quality import Bools, Floats, check_acceptance, flow_quality, gate_findings, time_quality
@@ -150,3 +153,36 @@ def test_a_file_without_a_clock_is_not_judged() -> None:
 def test_an_empty_file_is_not_judged() -> None:
     events = table(np.zeros(0), {"FSC-A": np.zeros(0)})
     assert flow_quality(events, [events.channel("FSC-A")]).keep is None
+
+
+# What each real file with a clock and 2500 events gets. W284 of the OMIP-021 donors names a column of event numbers and
+# two dyes that do drift; the files of PBS hold next to no cells, and what they hold comes and goes.
+REAL_FILES = {
+    "compensation/flowkit_test_comp/test_comp_example.fcs": "",
+    "fcs/easyflowq/CytoFLEX_01-Well-C3.fcs": "W282 W291",  # the first tenth is dimmer in every channel
+    "fcs/fcsparser/EY_2013-07-19_PBS_FCS_2.0_Custom_Without_Add_Well_A1.001.fcs": "",
+    "fcs/fcsparser/EY_2013-07-19_PBS_FCS_3.1_Custom_Add_Well_A1.001.fcs": "",
+    "fcs/fcsparser/EY_2013-07-19_PBS_FCS_3.1_Custom_Without_Add_Well_A1.001.fcs": "",
+    "fcs/fcsparser/EY_2013-07-19_PBS_FCS_3.1_Well_A1.001.fcs": "",
+    "fcs/fcsparser/FCS3.0_Custom_Compatible.fcs": "W282",
+    "fcs/fcsparser/FCS_3.0_Fortessa_PBS_Specimen_001_A1_A01.fcs": "",
+    "fcs/fcsparser/HTS_BD_LSR_II_Mixed_Specimen_001_D6_D06.fcs": "W282 W284",
+    "fcs/fcsparser/Sample_Well_A02.fcs": "W282",
+    "fcs/flowcal/Data001.fcs": "",
+    "fcs/flowcal/Data002.fcs": "",
+    "fcs/flowcal/Data003.fcs": "W282",
+    "fcs/flowcal/Data004.fcs": "W282",
+    "fcs/flowio/G11.fcs": "",
+    "fcs/flowio/coulter.lmd": "W282 W291",  # the first fifth flows at a quarter of the rate and is dimmer
+    "gatingml/data1.fcs": "",
+    "tcell_human/cytopipeline_omip021/Donor1.fcs": "W284",
+    "tcell_human/cytopipeline_omip021/Donor2.fcs": "W284",
+    "tcell_human/wakaflocka_spectral_pbmc/PBMC_spectral_MIXED_raw.fcs": "W281",
+}
+
+
+@pytest.mark.parametrize("name", REAL_FILES)
+def test_real_files_get_what_their_flow_shows_and_no_more(name: str, shared_data: Path) -> None:
+    events = open_fcs(shared_data / name)
+    quality = flow_quality(events, [channel for channel in events.channels if not channel.is_time])
+    assert sorted({finding.code for finding in quality.findings if finding.code}) == REAL_FILES[name].split()

@@ -1,18 +1,18 @@
-"""``python -m benchmarks.validity [--tubes N] [--only car|gates|spikes]``: print the tables of ``docs/validity.md``."""
+"""``python -m benchmarks.validity [--tubes N] [--only TABLES]``: print the tables of ``docs/validity.md``."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
 
-from benchmarks.validity import car, gates, spikes
+from benchmarks.validity import car, gates, odd, runs, spikes
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
-    parser.add_argument("--only", choices=("car", "gates", "spikes"))
+    parser.add_argument("--only", choices=("car", "gates", "spikes", "odd", "runs"))
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
         table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
@@ -21,6 +21,13 @@ def main() -> None:
         table(car.HEAD, (row.cells() for row in gates.car_rows(max(1, wanted.tubes // 3))))
     if wanted.only in (None, "spikes"):
         table(car.HEAD, (row.cells() for row in spikes.rows(wanted.tubes)))
+    if wanted.only in (None, "odd"):
+        table(odd.HEAD, odd.rows())
+    if wanted.only in (None, "runs"):
+        table(runs.STEPS_HEAD, runs.step_rows(max(2, wanted.tubes // 24)))
+        table(runs.EVEN_HEAD, runs.bead_rows(4 * wanted.tubes))
+        table(runs.START_HEAD, runs.start_rows(10 * wanted.tubes))
+        table(runs.REAL_HEAD, runs.real_rows())
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
