@@ -196,6 +196,7 @@ def count_sample(
         gate_overrides=protocol.overrides,
         medians=template.report.medians,
         steady=steady,
+        watch=True,
     )
     method = _method(sample, template)
     tube, basis, count_findings = _counting(

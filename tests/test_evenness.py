@@ -216,7 +216,7 @@ def test_both_ways_of_gating_look_for_the_car_beside_the_t_cells(template: str) 
     tube = blood(200)
     from cytocar.gates.tree import walk
 
-    found = walk(tube.events, load_template(template))
+    found = walk(tube.events, load_template(template), watch=True)
     events, of_events = found.car_beside_t_cells
     beside = found["lymphocytes"].mask & ~found["t_cells"].mask
     assert of_events == beside.sum()
@@ -227,7 +227,7 @@ def test_both_ways_of_gating_look_for_the_car_beside_the_t_cells(template: str) 
 def test_where_events_lie_in_the_run_is_what_the_masks_say(template: str) -> None:
     from cytocar.gates.tree import walk
 
-    found = walk(blood(200).events, load_template(template))
+    found = walk(blood(200).events, load_template(template), watch=True)
     assert {"beads", "leukocytes", "t_cells", "car_t"} <= set(found.over_run)
     size = -(-found.n_events // STRETCHES)
     for name, counts in found.over_run.items():

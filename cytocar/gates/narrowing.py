@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cytocar.gates.frame import ALL, Floats, Frame, Rows, Signals
+from cytocar.gates.frame import Floats, Frame, Rows, Signals
 
 WORTH_NARROWING = 0.5
 """A population with at most this share of its frame's events gets a frame of its own, when a child asks for it."""
@@ -56,7 +56,7 @@ class Narrowing:
         """Return the smallest frame that holds a population's events and knows some others."""
         frame = self._within.get(parent) or self._narrowed(parent)
         for other in others:
-            if not _knows(frame, other):
+            if other in self._home and not frame.knows(other):
                 self._lift(other)
         return frame
 
@@ -85,12 +85,3 @@ class Narrowing:
             frame = frame.base
             frame.masks[population] = mask
         self._home[population] = frame
-
-
-def _knows(frame: Frame, population: str) -> bool:
-    up: Frame | None = frame
-    while up is not None:
-        if population == ALL or population in up.masks:
-            return True
-        up = up.base
-    return False

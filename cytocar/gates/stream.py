@@ -142,7 +142,7 @@ def _markers(steps: Iterable[Step]) -> tuple[str, ...]:
 class Kept:
     """The events that data-driven gates have to see, collected from the parts of a pass: needed signals, and masks."""
 
-    def __init__(self, plan: Plan, markers: Iterable[str], n_events: int) -> None:
+    def __init__(self, plan: Plan, markers: Iterable[str], n_events: int, *, with_rows: bool = False) -> None:
         self.plan = plan
         self.markers = tuple(markers)
         self.from_second = plan.in_second.issuperset(plan.kept)
@@ -152,7 +152,7 @@ class Kept:
         # Memory that is never written to is never taken from the machine.
         self._columns = np.empty((len(self.markers), n_events))
         self._masks = {name: np.empty(n_events, dtype=np.bool_) for name in links & streamed}
-        self._rows = np.empty(n_events, dtype=np.uint32)
+        self._rows = np.empty(n_events, dtype=np.uint32) if with_rows else None
         self.n_events = 0
 
     def add(self, part: Part) -> None:
@@ -165,8 +165,9 @@ class Kept:
             rows = np.flatnonzero(inside)
             count = rows.size
         place = slice(self.n_events, self.n_events + count)
-        of_block = np.arange(frame.n_events) if frame.rows is None else frame.rows
-        self._rows[place] = part.start + of_block[rows]
+        if self._rows is not None:
+            of_block = np.arange(frame.n_events) if frame.rows is None else frame.rows
+            self._rows[place] = part.start + of_block[rows]
         for column, marker in zip(self._columns, self.markers, strict=True):
             column[place] = frame.signals.signal(marker)[rows]
         for name, mask in self._masks.items():
@@ -174,9 +175,11 @@ class Kept:
             mask[place] = whole[rows]
         self.n_events += count
 
-    def rows(self) -> npt.NDArray[np.uint32]:
-        """Return the rows in the file of the kept events."""
-        return self._rows[: self.n_events]
+    def rows(self, kept: npt.NDArray[np.intp]) -> npt.NDArray[np.uint32]:
+        """Return the rows in the file of some of the kept events; rows were asked for."""
+        if self._rows is None:
+            raise ValueError("the rows of events were not kept")
+        return self._rows[kept]
 
     def frame(self) -> Frame:
         """Return the kept events as a frame that knows the populations of the pass."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from cytocar.compensation import SpilloverMatrix
 from cytocar.findings import Finding, Outcome
+from cytocar.gates.axes import Axes
 from cytocar.gates.beside import CarBesideTCells
 from cytocar.gates.cutout import Cutout
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
@@ -48,6 +49,7 @@ def walk(
     gate_overrides: Mapping[str, FixedGate] | None = None,
     medians: Sequence[str] = (),
     steady: Bools | None = None,
+    watch: bool = False,
 ) -> Populations:
     """Return the populations of a file.
 
@@ -69,6 +71,9 @@ def walk(
         Markers whose medians will be asked for: worked out in the same pass.
     steady : (n_events,) bool, optional
         Events of a steady flow (``cytocar.quality``); the others are in no population but ``all``.
+    watch : bool
+        Count too where in the run events lie and which CAR signals lie beside the T cells (``Populations.over_run``,
+        ``car_beside_t_cells``), for ``cytocar.evenness``. It costs a tenth of the time.
 
     Raises
     ------
@@ -80,11 +85,12 @@ def walk(
     if overrides:
         plan = compile_plan(template, plan.axes, overrides)
     gates = {**_fixed_gates(template), **overrides}
-    tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes], template)
+    watched = _Watched.of(template, plan.axes, events.n_events) if watch else None
+    tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes], watched)
     for part in stream(events, plan, extra=tally.markers, steady=steady):
         tally.add(part)
-        if not plan.deferred:
-            tally.beside.add(part.second, gates)
+        if watched is not None and not plan.deferred:
+            watched.beside.add(part.second, gates)
     placed = _place_deferred(plan, tally, template, gates, references or {})
     gates |= {name: fitted.gate for name, fitted in placed.fitted.items()}
     return Populations(
@@ -94,8 +100,8 @@ def walk(
         backgrounds=placed.backgrounds,
         findings=tuple(_findings(tally, events.n_events)),
         medians={**(tally.medians.by_population() if tally.medians else {}), **placed.medians},
-        over_run=tally.over_run.counts,
-        car_beside_t_cells=(tally.beside.events, tally.beside.of_events),
+        over_run=watched.over_run.counts if watched else {},
+        car_beside_t_cells=(watched.beside.events, watched.beside.of_events) if watched else (0, 0),
     )
 
 
@@ -119,17 +125,32 @@ def replay(
 # ---------------------------------------------------------------- the pass over the file
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What is looked at beside the counts, to judge the run."""
+
+    over_run: OverRun
+    beside: CarBesideTCells
+
+    @classmethod
+    def of(cls, template: Template, axes: Axes, n_events: int) -> _Watched:
+        """Return what to watch of a template: the populations that have a role."""
+        report = template.report
+        roles = (template.counting.beads, report.viable_of, report.viable, report.t_cells, report.car)
+        followed = [name for name in roles if name is not None and name != ALL]
+        return cls(OverRun(followed, n_events), CarBesideTCells(template, axes))
+
+
 class _Tally:
     """What one pass over a file adds up: counts, events without a number, and what later steps need to see again."""
 
-    def __init__(self, plan: Plan, n_events: int, medians: Sequence[str], template: Template) -> None:
+    def __init__(self, plan: Plan, n_events: int, medians: Sequence[str], watched: _Watched | None) -> None:
         self.counts = dict.fromkeys((ALL, *(step.name for step in (*plan.first, *plan.second))), 0)
         self.not_finite = 0
         self.markers = tuple(dict.fromkeys((*plan.deferred_markers, *medians)))
-        self.kept = Kept(plan, self.markers, n_events) if plan.deferred else None
+        self.kept = Kept(plan, self.markers, n_events, with_rows=watched is not None) if plan.deferred else None
         self.medians = Medians(self.counts, medians, n_events) if medians else None
-        self.over_run = OverRun(_followed(template), n_events)
-        self.beside = CarBesideTCells(template, plan.axes)
+        self.watched = watched
 
     def add(self, part: Part) -> None:
         """Add a block."""
@@ -137,20 +158,13 @@ class _Tally:
         for name in self.counts:
             if name != ALL:
                 self.counts[name] += part.count(name)
-            if name in self.over_run.counts:
-                self.over_run.add(name, part.rows(name))
+            if self.watched is not None and name in self.watched.over_run.counts:
+                self.watched.over_run.add(name, part.rows(name))
         self.not_finite += part.not_finite()
         if self.medians is not None:
             self.medians.add(part)
         if self.kept is not None:
             self.kept.add(part)
-
-
-def _followed(template: Template) -> tuple[str, ...]:
-    """Return the populations whose spread over the run is judged."""
-    report = template.report
-    roles = (template.counting.beads, report.viable_of, report.viable, report.t_cells, report.car)
-    return tuple(name for name in roles if name is not None and name != ALL)
 
 
 # ---------------------------------------------------------------- data-driven gates
@@ -191,13 +205,17 @@ def _place_deferred(
         mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
         frames.evaluated(population.name, frame)
         placed.counts[population.name] = frame.counts[population.name]
-        if population.name in tally.over_run.counts:
-            tally.over_run.add(population.name, tally.kept.rows()[frame.rows_of(mask)])
+        if tally.watched is not None and population.name in tally.watched.over_run.counts:
+            tally.watched.over_run.add(population.name, tally.kept.rows(frame.rows_of(mask)))
         if tally.medians is not None:
             rows = np.flatnonzero(mask)
             for marker in tally.medians.markers:
                 placed.medians[population.name, marker] = median_of(np.take(frame.signals.signal(marker), rows))
-    tally.beside.add(frame, {**fixed, **{name: fitted.gate for name, fitted in placed.fitted.items()}})
+    if tally.watched is not None:
+        gates = {**fixed, **{name: fitted.gate for name, fitted in placed.fitted.items()}}
+        roles = template.report
+        frame = frames.frame_for(roles.lymphocytes or ALL, [roles.t_cells] if roles.t_cells else [])
+        tally.watched.beside.add(frame, gates)
     return placed
 
 
