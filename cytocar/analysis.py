@@ -84,8 +84,10 @@ def analyse(sample: SampleRow, protocol: Protocol, references: References | None
             try:
                 events = open_fcs(file, data_set=sample.data_set)
                 result = count_sample(events, sample, protocol, references=references)
-            finally:
+            except SampleError:
                 sha256 = hashed()
+                raise
+            sha256 = hashed()
     except SampleError as error:
         return SampleFailure(sample=sample, template=protocol.stamp, error=Fault.of(error), file_sha256=sha256)
     return replace(result, file_sha256=sha256)

@@ -94,9 +94,8 @@ SAMPLE_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, .
 def _version(name: str) -> str:
     """Return the version of an installed library, without parsing its description and licences as ``version`` does."""
     lines = (distribution(name).read_text("METADATA") or "").splitlines()
-    return next((line.removeprefix("Version: ") for line in lines if line.startswith("Version: ")), None) or version(
-        name
-    )
+    said = (line.removeprefix("Version: ") for line in lines if line.startswith("Version: "))
+    return next(said, None) or version(name)
 
 
 def _sheet(path: Place | None) -> dict[str, str] | None:
