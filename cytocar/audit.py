@@ -39,6 +39,14 @@ class Action(StrEnum):
     TORN_LINE_SET_ASIDE = "torn line set aside"
 
 
+class Meaning(StrEnum):
+    """What a person who signs says about a run."""
+
+    REVIEWED = "reviewed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
 @dataclass(frozen=True, slots=True)
 class Author:
     """Who acts: the name that a person gave, and the account that the operating system knows."""

@@ -82,16 +82,21 @@ def override(
     """
     manifest, plan, before = _found(opened, target, reason)
     protocol = plan.protocols[target.sample_id]
-    template = protocol.template
-    rows = [row for row in before.decisions if row.population == target.population]
-    fitted = before.gates[target.population]
-    if "" in numbers:
-        names = movable(fitted, rows, template.scale)
-        numbers = _named(numbers, [row.parameter for row in rows if row.parameter in names])
-    gate = moved(fitted, numbers, decisions=rows, scale_of=template.scale)
+    gate = moved_gate(before, protocol, target.population, numbers)
     overrides = {**protocol.overrides, target.population: gate}
     move = _Move(Act(Action.OVERRIDE, str(target), why=reason.strip()), target, overrides, before, inputs)
     return _carry_out(opened, manifest, plan, move)
+
+
+def moved_gate(before: SampleResult, protocol: Protocol, population: str, numbers: Mapping[str, float]) -> FixedGate:
+    """Return a gate of a counted sample with new numbers, as ``override`` puts it in place; E115 where it cannot be."""
+    scale_of = protocol.template.scale
+    rows = [row for row in before.decisions if row.population == population]
+    fitted = before.gates[population]
+    if "" in numbers:
+        names = movable(fitted, rows, scale_of)
+        numbers = _named(numbers, [row.parameter for row in rows if row.parameter in names])
+    return moved(fitted, numbers, decisions=rows, scale_of=scale_of)
 
 
 def undo(opened: Journal, target: Target, *, reason: str, inputs: Place | None = None) -> Change:
@@ -161,7 +166,7 @@ def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move) 
     parts = Parts(opened.folder / PARTS)
     samples = located(plan.samples, move.inputs)
     needed = {target.sample_id, *before.control_ids}
-    _require_as_counted([row for row in samples if row.sample_id in needed], parts)
+    require_as_counted([row for row in samples if row.sample_id in needed], parts)
     after = _counted_again(replace(plan, samples=samples), move)
     said = [_numbers(outcome, target.population) for outcome in (before, after)]
     kept = f"{KEPT}/{_next_number(opened.folder):04}-{part_name(target.sample_id)}"
@@ -181,8 +186,16 @@ def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move) 
     return Change(before, after, *said)
 
 
-def _require_as_counted(samples: Sequence[SampleRow], parts: Parts) -> None:
-    """Refuse where the sample's file, or that of a control behind its gates, is not the one that was counted."""
+def require_as_counted(samples: Sequence[SampleRow], parts: Parts) -> None:
+    """Refuse where the sample's file, or that of a control behind its gates, is not the one that was counted.
+
+    Raises
+    ------
+    UsageError
+        E103 if one is not there.
+    IntegrityError
+        E126 if one is another.
+    """
     require_files(samples)
     for row in samples:
         counted = parts.read(row.sample_id)

@@ -25,7 +25,7 @@ from cytocar.analysis import Protocol, analyse
 from cytocar.controls import choose_references
 from cytocar.findings import Finding, Outcome
 from cytocar.parts import to_json
-from cytocar.references import load_references, save_references, wants_references
+from cytocar.references import References, load_references, save_references, wants_references
 from cytocar.results import Counted, Fault, SampleFailure, Status
 from cytocar.sheet import SampleRow, SampleType
 from cytocar.table_lines import SampleLines, lines_of
@@ -206,6 +206,14 @@ def _references(
     controls = [Task(row, protocols[row.sample_id], (scratch,)) for row in samples if row.sample_id in wanted]
     saved = dict(run_tasks(_save, controls, workers, killed=_nothing_saved))
     return {name: tuple(path for key in names if (path := saved[key])) for name, names in chosen.items()}
+
+
+def control_signals(
+    sample: SampleRow, samples: Sequence[SampleRow], protocols: Mapping[str, Protocol], *, scratch: Path
+) -> References:
+    """Return what the controls of one sample hold, as ``execute`` gives it to that sample's analysis."""
+    saved = _references(samples, [sample], protocols, workers=None, scratch=scratch)
+    return load_references(saved.get(sample.sample_id, ()))
 
 
 def _save(task: Task) -> tuple[str, Path | None]:

@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "compensate": "Estimate the spillover matrix from single-stain controls.",
     "simulate": "Write FCS files of stained blood with known truth.",
     "qc": "Chart controls and instrument over runs, with Westgard rules.",
+    "review": "Look at every gate on a local page, move them with a reason.",
     "override": "Move one gate of one sample, with a reason; reversible.",
     "sign": "Note that a run was reviewed, approved or rejected.",
     "export": "Hand the tables of a run on, on record.",

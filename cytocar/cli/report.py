@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -44,16 +44,17 @@ def command(
 
 def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Path:
     """Write a finished run's report into its folder, note it in the audit trail, and return the page."""
-    from cytocar.report.page import REPORT, report_files
+    from cytocar.cli.who import author, now
+    from cytocar.report.folder import write_report
     from cytocar.run import process_pool
 
-    files = report_files(run, inputs=inputs, workers=process_pool(jobs))
-    _keep(run, files, by)
-    return run / REPORT
+    return write_report(run, author=author(by), clock=now, inputs=inputs, workers=process_pool(jobs))
 
 
 def print_report(run: Path, *, by: str | None = None) -> Sequence[Path]:
     """Print a run's report, and the pages that it links to, into its folder."""
+    from cytocar.cli.who import author, now
+    from cytocar.report.folder import keep_report
     from cytocar.report.page import REPORT
     from cytocar.report.printing import print_pdf
 
@@ -63,13 +64,5 @@ def print_report(run: Path, *, by: str | None = None) -> Sequence[Path]:
         printed = {
             f"{page.stem}.pdf": print_pdf(page, Path(folder) / f"{page.stem}.pdf").read_bytes() for page in pages
         }
-    _keep(run, printed, by)
+    keep_report(run, printed, author=author(by), clock=now)
     return [run / name for name in printed]
-
-
-def _keep(run: Path, files: Mapping[str, bytes], by: str | None) -> None:
-    from cytocar.audit import Act, Action
-    from cytocar.cli.who import author, now
-    from cytocar.journal import amend
-
-    amend(run, [Act(Action.REPORT_BUILT, ", ".join(files))], author=author(by), clock=now, files=files)

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cytocar.audit import Meaning
 from cytocar.cli import screen
-from cytocar.errors import IntegrityError, UsageError
-
-
-class Meaning(StrEnum):
-    """What a person says about a run."""
-
-    REVIEWED = "reviewed"
-    APPROVED = "approved"
-    REJECTED = "rejected"
+from cytocar.errors import UsageError
 
 
 def command(
@@ -32,20 +24,11 @@ def command(
     A run that is not what was recorded cannot be signed. The name is what was typed: this supports a laboratory's
     records and is no electronic signature by itself.
     """
-    from cytocar.audit import Act, Action, read_trail
     from cytocar.cli.who import author, now
-    from cytocar.journal import amend
-    from cytocar.verify import Verdict, verify
+    from cytocar.signature import sign
 
     if not by.strip():
         raise UsageError("a signature needs a name", code="E115", hint="give --by NAME")
-    if any(check.verdict is Verdict.CHANGED for check in verify(run)):
-        raise IntegrityError(
-            f"{run} is not what was recorded, so it was not signed",
-            code="E123",
-            hint=f"`cytocar verify {run}` names each place",
-        )
-    amend(run, [Act(Action.SIGNED, "run", after=meaning, why=reason.strip())], author=author(by), clock=now)
-    last = read_trail(run).last
+    last = sign(run, meaning, author=author(by), clock=now, reason=reason)
     head = last.sha256 if last else ""
     sys.stdout.write(screen.printable(f"{meaning} by {by.strip()}; head of the trail: {head}") + "\n")

@@ -59,7 +59,7 @@ HEADINGS = {
 MARGIN_LEFT, MARGIN_TOP = 70, 6
 """Room for an axis and its numbers, in the units of a picture."""
 
-_FOLDER = Path(__file__).parent / "templates"
+FOLDER = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def report_files(folder: Path, *, inputs: Place | None = None, workers: Workers 
     pages = sample_pages(run, gallery_of, drawn)
     frame = _named(_frame(run, gallery_of, pages))
     overview = _named(_overview(run, drawn, pages, workers))
-    environment = _environment()
+    environment = page_environment()
     samples = environment.get_template("samples.html")
     first = environment.get_template("report.html").render(frame, overview="", **overview)
     return {REPORT: first.encode()} | {
@@ -139,20 +139,21 @@ def _named(part: Frame | Overview) -> dict[str, object]:
 
 
 def _frame(run: FinishedRun, gallery_of: Mapping[str, Gallery], pages: Sequence[SamplePage]) -> Frame:
-    style, script = ((_FOLDER / name).read_text("utf-8") for name in ("report.css", "report.js"))
+    style, script = ((FOLDER / name).read_text("utf-8") for name in ("report.css", "report.js"))
     return Frame(
         run=run,
         style=Markup(style),  # noqa: S704 -- our own file
         script=Markup(script),  # noqa: S704
         policy=_policy(style, script),
-        drawings=tuple(_axes_drawings(gallery_of.values())),
+        drawings=tuple(axes_drawings(gallery_of.values())),
         places={section.number: f"{page.name}#s{section.number}" for page in pages for section in page.sections},
         with_car=any(template.report.car for template in run.templates.values()),
         draft=any(outcome.template.status != "locked" for outcome in run.outcomes),
     )
 
 
-def _axes_drawings(every: Iterable[Gallery]) -> Iterator[AxesDrawing]:
+def axes_drawings(every: Iterable[Gallery]) -> Iterator[AxesDrawing]:
+    """Yield the axes of every view of some galleries, named as their panels name them."""
     for number, gallery in enumerate(every):
         for place, view in enumerate(gallery.views):
             y = gallery.axes[view.y] if view.y is not None else None
@@ -199,9 +200,10 @@ def _ordered(main: Sequence[Column], every: Iterable[Column]) -> list[tuple[Colu
 # ---------------------------------------------------------------- jinja
 
 
-def _environment() -> Environment:
+def page_environment(*folders: Path) -> Environment:
+    """Return what fills templates: those of the report, and of these folders, whose names go first."""
     environment = Environment(
-        loader=FileSystemLoader(_FOLDER, encoding="utf-8"),
+        loader=FileSystemLoader([*folders, FOLDER], encoding="utf-8"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,257 @@
+"""What the pages of a review show: the list of samples, and one sample with one of its gates on the bench."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cytocar.audit import Entry, Meaning
+from cytocar.errors import CytocarError
+from cytocar.figures.panels import DrawnGate, Picture
+from cytocar.figures.views import View
+from cytocar.report.page import REPORT, AxesDrawing, axes_drawings, page_environment
+from cytocar.report.pictures import Gallery, SamplePictures
+from cytocar.report.strip import Combination, GateCaption, Panel, axes_id, combinations, panels
+from cytocar.results import SampleResult
+from cytocar.review.desk import Desk
+from cytocar.review.handles import GateField, Handle, fields, handles
+from cytocar.review.opened import OpenRun, Place
+from cytocar.review.trying import Compared, compared
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody has typed, and what came of it: the entry of the trail that was written, or an error."""
+
+    typed: Mapping[str, str] = field(default_factory=dict)
+    by: str | None = None
+    reason: str = ""
+    note: str = ""
+    entry: int | None = None
+    error: CytocarError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchPicture:
+    """One picture of the gate on the bench: the gate itself, others that share the picture, and what can be dragged."""
+
+    number: int
+    view: View
+    axes_id: str
+    picture: Picture | None
+    own: DrawnGate | None
+    others: tuple[DrawnGate, ...]
+    handles: tuple[Handle, ...]
+    control: str = ""
+    control_picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The gate that can be moved."""
+
+    number: int
+    population: str
+    caption: GateCaption
+    pictures: tuple[BenchPicture, ...]
+    fields: tuple[GateField, ...]
+    moved: Entry | None
+    compared: tuple[Compared, ...]
+    before: int | None
+    after: int | None
+
+    @property
+    def few(self) -> tuple[GateField, ...]:
+        """The numbers that are shown at once."""
+        return tuple(one for one in self.fields if not one.corner)
+
+    @property
+    def corners(self) -> tuple[GateField, ...]:
+        """The corners of a polygon."""
+        return tuple(one for one in self.fields if one.corner)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One picture of the strip, and the gate that it leads to."""
+
+    panel: Panel
+    gate: int
+    here: bool
+    moved: bool
+
+
+class Pages:
+    """The pages of one review.
+
+    Parameters
+    ----------
+    root : str
+        Where they begin on this server: the secret part of the address.
+    """
+
+    def __init__(self, desk: Desk, root: str) -> None:
+        self.desk = desk
+        self.root = root
+        self.environment = page_environment(TEMPLATES)
+
+    def overview(self, opened: OpenRun, said: Said) -> str:
+        """Return the list of samples."""
+        return self._filled("review-list.html", opened, said, meanings=tuple(Meaning), seen=opened.version)
+
+    def ended(self, opened: OpenRun) -> str:
+        """Return what is shown when the review is closed."""
+        return self._filled("review-ended.html", opened, Said())
+
+    def refused(self, error: CytocarError, *, stranger: bool = False) -> str:
+        """Return a page for an error that leaves nothing else to show; a stranger is not told the address."""
+        root = "" if stranger else self.root
+        return self.environment.get_template("review-error.html").render(error=error, root=root)
+
+    def sample(self, opened: OpenRun, place: Place, gate: int | None, said: Said) -> str:
+        """Return a sample with a gate on the bench; without ``gate``, the first that has a flag, or the first."""
+        order = [one.number for one in opened.places]
+        here = order.index(place.number)
+        shown: dict[str, object] = {
+            "place": place,
+            "outcome": place.outcome,
+            "row": place.outcome.row(),
+            "seen": opened.revision(place.number),
+            "previous": opened.places[here - 1] if here else None,
+            "following": opened.places[here + 1] if here + 1 < len(order) else None,
+            "waiting": opened.after(place.number),
+            "fault": self.desk.fault(opened, place.number),
+            **self._gates(opened, place, gate),
+        }
+        return self._filled("review-sample.html", opened, said, **shown)
+
+    def _gates(self, opened: OpenRun, place: Place, gate: int | None) -> dict[str, object]:
+        result = opened.result(place.number)
+        if result is None:
+            nothing = SamplePictures("")
+            return {"bench": None, "steps": (), "drawings": (), "drawn": nothing, "combinations": (), "controls": {}}
+        gallery = opened.gallery_of[result.template.sha256]
+        drawn = self.desk.pictures(opened, place.number)
+        control = self.desk.control(opened, result)
+        names = gates_in_order(gallery)
+        chosen = _chosen(names, gate, result)
+        found: Mapping[str, tuple[int, Picture]] = {control[0]: (0, control[1])} if control else {}
+        strip = tuple(panels(result, gallery, 0, drawn, found))
+        bench = _bench(names, chosen, result, gallery, strip, place)
+        return {
+            "bench": bench,
+            "steps": _steps(strip, names, bench, place),
+            "drawings": _drawings(gallery),
+            "drawn": drawn,
+            "combinations": _combinations(result, gallery),
+            "controls": {panel.picture_id: panel.picture for panel in strip if panel.picture_id},
+        }
+
+    def _filled(self, template: str, opened: OpenRun, said: Said, **shown: object) -> str:
+        to_look = [place for place in opened.places if place.needs_a_look]
+        looked = sum(place.marks.looked_at is not None for place in to_look)
+        return self.environment.get_template(template).render(
+            opened=opened,
+            run=opened.run,
+            root=self.root,
+            said=said,
+            entry=next((entry for entry in opened.entries if entry.number == said.entry), None),
+            by=self.desk.operator if said.by is None else said.by,
+            report=self.report_state(opened),
+            to_look=len(to_look),
+            looked=looked,
+            **shown,
+        )
+
+    def report_state(self, opened: OpenRun) -> tuple[str, str]:
+        """Return how the report stands, as a class of the style sheet and in words."""
+        if not (opened.run.path / REPORT).is_file():
+            return "none", "this run has no report.html"
+        if not opened.report_behind:
+            return "ready", "report.html shows what is saved"
+        if problem := self.desk.report_problem:
+            return "problem", f"report.html is not up to date: {problem.code} {problem.message}. {problem.hint}"
+        return "drawing", "report.html is being drawn again"
+
+
+def gates_in_order(gallery: Gallery) -> tuple[str, ...]:
+    """Return the populations whose gates are on pictures, in the order of the pictures: a gate's number on the page."""
+    return tuple(dict.fromkeys(name for view in gallery.views for name in view.populations))
+
+
+def _chosen(names: Sequence[str], gate: int | None, result: SampleResult) -> int:
+    if gate is not None and 0 <= gate < len(names):
+        return gate
+    flagged = {row.population for row in result.decisions if row.flags}
+    return next((number for number, name in enumerate(names) if name in flagged), 0)
+
+
+def _bench(
+    names: Sequence[str], number: int, result: SampleResult, gallery: Gallery, strip: Sequence[Panel], place: Place
+) -> Bench:
+    name = names[number]
+    known = fields(result, name, gallery.template)
+    captions = [caption for panel in strip for caption in panel.captions if caption.population == name]
+    row = result.row()
+    return Bench(
+        number=number,
+        population=name,
+        caption=captions[0],
+        pictures=tuple(_bench_pictures(name, known, result, gallery, strip)),
+        fields=known,
+        moved=place.marks.moved.get(name),
+        compared=tuple(compared(row, row)),
+        before=number - 1 if number else None,
+        after=number + 1 if number + 1 < len(names) else None,
+    )
+
+
+def _bench_pictures(
+    name: str, known: Sequence[GateField], result: SampleResult, gallery: Gallery, strip: Sequence[Panel]
+) -> list[BenchPicture]:
+    values = {one.name: float(one.value) for one in known}
+    own = {panel.number - 1: panel for panel in strip if not panel.control}
+    controls = {panel.number - 1: panel for panel in strip if panel.control}
+    made = []
+    for number, view in enumerate(gallery.views):
+        if name not in view.populations:
+            continue
+        picture, control = own[number].picture, controls.get(number)
+        drawn = picture.gates if picture else ()
+        made.append(
+            BenchPicture(
+                number=number,
+                view=view,
+                axes_id=axes_id(0, number),
+                picture=picture,
+                own=next((gate for gate in drawn if gate.population == name), None),
+                others=tuple(gate for gate in drawn if gate.population != name),
+                handles=handles(result.gates[name], values, view, gallery.axes),
+                control=control.control if control else "",
+                control_picture=control.picture if control else None,
+            )
+        )
+    return made
+
+
+def _steps(strip: Sequence[Panel], names: Sequence[str], bench: Bench, place: Place) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            panel,
+            names.index(panel.view.populations[0]),
+            bench.population in panel.view.populations and not panel.control,
+            any(name in place.marks.moved for name in panel.view.populations),
+        )
+        for panel in strip
+    )
+
+
+def _drawings(gallery: Gallery) -> tuple[AxesDrawing, ...]:
+    return tuple(axes_drawings([gallery]))
+
+
+def _combinations(result: SampleResult, gallery: Gallery) -> tuple[Combination, ...]:
+    return tuple(combinations(result, gallery.template))

@@ -1,0 +1,83 @@
+"""The server of a review: on this computer only, until somebody ends it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from cytocar.errors import UsageError
+from cytocar.review.desk import Desk
+from cytocar.review.gatekeeper import Gatekeeper
+from cytocar.review.site import Site
+
+HOST = "127.0.0.1"
+CLOSING_SECONDS = 0.3
+"""How long the last page has to reach the browser."""
+
+
+class _Quiet(WSGIRequestHandler):
+    """A handler that says nothing on the terminal, and nothing about itself to others."""
+
+    server_version, sys_version = "cytocar", ""
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 -- the library's name
+        """Say nothing."""
+
+    def version_string(self) -> str:
+        """Return what the header ``Server`` says."""
+        return "cytocar"
+
+
+def serve(desk: Desk, *, port: int, announce: Callable[[str], None]) -> None:
+    """Serve a review until it is ended on its page, or interrupted.
+
+    Parameters
+    ----------
+    port : int
+        0 takes any free one.
+    announce : callable
+        Called with the address as soon as it can be opened.
+
+    Raises
+    ------
+    UsageError
+        E181 if the port is in use; E114 and others if the run cannot be read.
+    """
+    desk.opened()
+    wanted, ended = threading.Event(), threading.Event()
+    with _listening(port) as place:
+        gatekeeper = Gatekeeper(place.getsockname()[1])
+        site = Site(desk, gatekeeper, redraw=wanted.set, close=ended.set)
+        server = make_server(HOST, gatekeeper.port, site, threaded=True, request_handler=_Quiet, fd=place.fileno())
+        threading.Thread(target=_redraw, args=(desk, wanted), daemon=True).start()
+        threading.Thread(target=_end, args=(server.shutdown, ended), daemon=True).start()
+        announce(gatekeeper.address)
+        server.serve_forever()
+
+
+def _listening(port: int) -> socket.socket:
+    place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        place.bind((HOST, port))
+        place.listen()
+    except OSError as error:
+        place.close()
+        raise UsageError(
+            f"port {port} cannot be used: {error.strerror}", code="E181", hint="leave out --port: any free one is taken"
+        ) from error
+    return place
+
+
+def _redraw(desk: Desk, wanted: threading.Event) -> None:
+    while wanted.wait():
+        wanted.clear()
+        desk.draw_report()
+
+
+def _end(shutdown: Callable[[], None], ended: threading.Event) -> None:
+    ended.wait()
+    threading.Event().wait(CLOSING_SECONDS)
+    shutdown()

@@ -1,0 +1,193 @@
+"""What a moved gate would change, before anything is saved: its outline and numbers at once, then the whole sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from cytocar.errors import UsageError
+from cytocar.figures.panels import drawn_gates
+from cytocar.report.page import HEADINGS
+from cytocar.report.pictures import Gallery
+from cytocar.report.strip import SOURCES
+from cytocar.results import SampleResult
+from cytocar.review.desk import Desk
+from cytocar.review.handles import Handle, changed, dragged, fields, handles
+from cytocar.review.opened import OpenRun
+from cytocar.tables import Row, cell
+from cytocar.template.model import FixedGate
+
+COMPARED = (
+    "car_report",
+    "car_per_ul",
+    "car_percent_of_t_cells",
+    "car_percent_net",
+    "car_cd4_cd8_ratio",
+    "t_cells_per_ul",
+    "cd4_cd8_ratio",
+    "viability_percent",
+    "status",
+)
+"""Columns of counts.csv that are shown before and after."""
+MANY_CONSEQUENCES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Drag:
+    """A handle on the picture of a view, and the place that it is dragged to."""
+
+    view: int
+    handle: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A gate as somebody has typed it, a handle that is dragged from there, and whether to count the whole sample."""
+
+    number: int
+    population: str
+    typed: Mapping[str, str]
+    drag: Drag | None = None
+    whole: bool = False
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A number of the sample as it is in the run, and as it would be."""
+
+    name: str
+    label: str
+    before: str
+    after: str
+
+
+def attempt(desk: Desk, opened: OpenRun, asked: Attempt) -> dict[str, object]:
+    """Return what the page shows about an attempt, as JSON can say it.
+
+    Raises
+    ------
+    CytocarError
+        As ``Desk.moved`` and ``Desk.kept_by``.
+    """
+    result = opened.result(asked.number)
+    if result is None or asked.population not in result.gates:
+        raise UsageError("the run has no such gate", code="E115", hint="open the sample again from the list")
+    gallery = opened.gallery_of[result.template.sha256]
+    if asked.undo:
+        return _counted(desk, opened, asked, None, gallery)
+    numbers = _dragged(desk, opened, asked, gallery)
+    typed = {**asked.typed, **numbers}
+    gate = desk.moved(opened, asked.number, asked.population, typed)
+    kept = desk.kept_by(opened, asked.number, asked.population, gate)
+    known = fields(result, asked.population, gallery.template)
+    said: dict[str, object] = {
+        "numbers": numbers,
+        "outlines": outlines({**result.gates, asked.population: gate}, gallery, [asked.population]),
+        "handles": _places(gate, _values(result, asked.population, gallery, typed), asked.population, gallery),
+        "events": cell(kept.events),
+        "of_events": cell(kept.of_events),
+        "percent": cell(kept.percent),
+        "changed": bool(changed(known, typed)),
+    }
+    return said | (_counted(desk, opened, asked, gate, gallery) if asked.whole else {})
+
+
+def _values(result: SampleResult, population: str, gallery: Gallery, typed: Mapping[str, str]) -> dict[str, float]:
+    known = fields(result, population, gallery.template)
+    return {one.name: float(one.value) for one in known} | changed(known, typed)
+
+
+def _dragged(desk: Desk, opened: OpenRun, asked: Attempt, gallery: Gallery) -> dict[str, str]:
+    """Return the numbers of the handle that is dragged, from where the gate stood when it was taken."""
+    result = opened.result(asked.number)
+    if asked.drag is None or result is None or not 0 <= asked.drag.view < len(gallery.views):
+        return {}
+    view = gallery.views[asked.drag.view]
+    values = _values(result, asked.population, gallery, asked.typed)
+    gate = desk.moved(opened, asked.number, asked.population, asked.typed)
+    taken = next((one for one in handles(gate, values, view, gallery.axes) if one.id == asked.drag.handle), None)
+    return dragged(taken, (asked.drag.x, asked.drag.y), values, view, gallery.axes) if taken else {}
+
+
+def _places(gate: FixedGate, values: Mapping[str, float], population: str, gallery: Gallery) -> list[dict[str, object]]:
+    return [
+        {"view": number} | asdict(handle)
+        for number, view in enumerate(gallery.views)
+        if population in view.populations
+        for handle in _handles_of(gate, values, number, gallery)
+    ]
+
+
+def _handles_of(gate: FixedGate, values: Mapping[str, float], number: int, gallery: Gallery) -> tuple[Handle, ...]:
+    return handles(gate, values, gallery.views[number], gallery.axes)
+
+
+def outlines(gates: Mapping[str, FixedGate], gallery: Gallery, names: Sequence[str]) -> list[dict[str, object]]:
+    """Return the outlines of some gates on every picture on which they are drawn."""
+    return [
+        {"view": number, "gate": drawn.population, "path": drawn.path}
+        for number, view in enumerate(gallery.views)
+        for drawn in drawn_gates(view, gates, gallery.axes)
+        if drawn.population in names
+    ]
+
+
+# ---------------------------------------------------------------- the whole sample
+
+
+def _counted(
+    desk: Desk, opened: OpenRun, asked: Attempt, gate: FixedGate | None, gallery: Gallery
+) -> dict[str, object]:
+    before = opened.result(asked.number)
+    after = desk.counted_with(opened, asked.number, asked.population, gate)
+    if before is None:
+        return {}
+    others = [name for name, moved in after.gates.items() if before.gates.get(name) != moved]
+    own = after.population(asked.population)
+    said: dict[str, object] = {
+        "compared": [asdict(one) for one in compared(before.row(), after.row())],
+        "consequences": list(_consequences(before, after, asked.population)),
+        "outlines": outlines(after.gates, gallery, [*others, asked.population]),
+    }
+    if gate is None and own is not None:
+        said |= {
+            "events": cell(own.events),
+            "of_events": cell(own.of_events),
+            "percent": cell(own.percent_of_parent.value),
+            "changed": True,
+        }
+    return said
+
+
+def compared(before: Row, after: Row) -> Iterator[Compared]:
+    """Yield the numbers that a reviewer wants to see before and after, those that the sample has."""
+    for name in COMPARED:
+        if before[name] is not None or after[name] is not None:
+            yield Compared(name, HEADINGS[name], _with_interval(before, name), _with_interval(after, name))
+
+
+def _with_interval(row: Row, name: str) -> str:
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    said = cell(row[name]).replace("_", " ")
+    return f"{said} ({cell(low)} to {cell(high)})" if low is not None and high is not None else said
+
+
+def _consequences(before: SampleResult, after: SampleResult, population: str) -> Iterator[str]:
+    """Yield, in words, what else would change: gates that hang on this one, and findings that come or go."""
+    was = {(row.population, row.parameter): row for row in before.decisions}
+    moved = [
+        f"{row.population}: {row.parameter} {cell(old.value)} → {cell(row.value)}, {SOURCES[row.source]}"
+        for row in after.decisions
+        if row.population != population
+        and (old := was.get((row.population, row.parameter))) is not None
+        and cell(old.value) != cell(row.value)
+    ]
+    yield from moved[:MANY_CONSEQUENCES]
+    if len(moved) > MANY_CONSEQUENCES:
+        yield f"and {len(moved) - MANY_CONSEQUENCES} more numbers of other gates"
+    had, has = ({(finding.code, finding.message) for finding in result.findings} for result in (before, after))
+    yield from (f"new: {code} {message}" for code, message in sorted(has - had))
+    yield from (f"gone: {code} {message}" for code, message in sorted(had - has))
