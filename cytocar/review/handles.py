@@ -88,8 +88,14 @@ def changed(known: Sequence[GateField], typed: Mapping[str, str]) -> dict[str, f
     Raises
     ------
     UsageError
-        E115 for what is no number.
+        E115 for what is no number, and for a number that the gate does not have.
     """
+    if unknown := sorted(set(typed) - {one.name for one in known}):
+        raise UsageError(
+            f"this gate has no number {unknown[0]!r}",
+            code="E115",
+            hint=f"numbers that can be moved: {', '.join(one.name for one in known) or 'none'}",
+        )
     new = {}
     for one in known:
         text = typed.get(one.name, one.value).strip().replace("−", "-")

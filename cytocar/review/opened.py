@@ -139,7 +139,12 @@ def _in_order(run: FinishedRun, said: Trail) -> tuple[Place, ...]:
         Place(number, outcome, needs_a_look(outcome), marks[outcome.sample.sample_id])
         for number, outcome in enumerate(run.outcomes)
     ]
-    return tuple(sorted(places, key=lambda place: (not place.needs_a_look, place.outcome.status is Status.EXCLUDED)))
+    return tuple(sorted(places, key=_urgency))
+
+
+def _urgency(place: Place) -> int:
+    status = place.outcome.status
+    return 0 if status in _NEED_A_LOOK else 1 if place.needs_a_look else 3 if status is Status.EXCLUDED else 2
 
 
 def needs_a_look(outcome: Counted) -> bool:

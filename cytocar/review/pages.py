@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cytocar.audit import Entry, Meaning
@@ -12,7 +12,7 @@ from cytocar.figures.panels import DrawnGate, Picture
 from cytocar.figures.views import View
 from cytocar.report.page import REPORT, AxesDrawing, axes_drawings, page_environment
 from cytocar.report.pictures import Gallery, SamplePictures
-from cytocar.report.strip import Combination, GateCaption, Panel, axes_id, combinations, panels
+from cytocar.report.strip import Combination, GateCaption, Panel, combinations, panels
 from cytocar.results import SampleResult
 from cytocar.review.desk import Desk
 from cytocar.review.handles import GateField, Handle, fields, handles
@@ -40,7 +40,7 @@ class BenchPicture:
 
     number: int
     view: View
-    axes_id: str
+    axes: AxesDrawing
     picture: Picture | None
     own: DrawnGate | None
     others: tuple[DrawnGate, ...]
@@ -215,6 +215,7 @@ def _bench_pictures(
     values = {one.name: float(one.value) for one in known}
     own = {panel.number - 1: panel for panel in strip if not panel.control}
     controls = {panel.number - 1: panel for panel in strip if panel.control}
+    drawings = _drawings(gallery)
     made = []
     for number, view in enumerate(gallery.views):
         if name not in view.populations:
@@ -225,7 +226,7 @@ def _bench_pictures(
             BenchPicture(
                 number=number,
                 view=view,
-                axes_id=axes_id(0, number),
+                axes=replace(drawings[number], id=f"bench-{number}"),
                 picture=picture,
                 own=next((gate for gate in drawn if gate.population == name), None),
                 others=tuple(gate for gate in drawn if gate.population != name),

@@ -29,6 +29,7 @@ COMPARED = (
     "status",
 )
 """Columns of counts.csv that are shown before and after."""
+WITH_INTERVAL = ("car_per_ul", "car_percent_of_t_cells")
 MANY_CONSEQUENCES = 8
 
 
@@ -166,13 +167,14 @@ def compared(before: Row, after: Row) -> Iterator[Compared]:
     """Yield the numbers that a reviewer wants to see before and after, those that the sample has."""
     for name in COMPARED:
         if before[name] is not None or after[name] is not None:
-            yield Compared(name, HEADINGS[name], _with_interval(before, name), _with_interval(after, name))
+            yield Compared(name, HEADINGS[name], *(cell(row[name]).replace("_", " ") for row in (before, after)))
+            if name in WITH_INTERVAL:
+                yield Compared(f"{name}_interval", "95 % interval", _interval(before, name), _interval(after, name))
 
 
-def _with_interval(row: Row, name: str) -> str:
-    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    said = cell(row[name]).replace("_", " ")
-    return f"{said} ({cell(low)} to {cell(high)})" if low is not None and high is not None else said
+def _interval(row: Row, name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{cell(low)} to {cell(high)}" if low is not None and high is not None else ""
 
 
 def _consequences(before: SampleResult, after: SampleResult, population: str) -> Iterator[str]:
@@ -189,5 +191,5 @@ def _consequences(before: SampleResult, after: SampleResult, population: str) ->
     if len(moved) > MANY_CONSEQUENCES:
         yield f"and {len(moved) - MANY_CONSEQUENCES} more numbers of other gates"
     had, has = ({(finding.code, finding.message) for finding in result.findings} for result in (before, after))
-    yield from (f"new: {code} {message}" for code, message in sorted(has - had))
+    yield from (f"new: {code} {message}" for code, message in sorted(has - had) if code != "OVERRIDDEN")
     yield from (f"gone: {code} {message}" for code, message in sorted(had - has))
