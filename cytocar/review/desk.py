@@ -225,7 +225,8 @@ class Desk:
                 raise _changed_since("the run")
             with self._writing:
                 author = self.office.author(by)
-                sign(self.office.folder, meaning, author=author, clock=self.office.clock, reason=note)
+                office = self.office
+                sign(office.folder, meaning, author=author, clock=office.clock, reason=note, inputs=office.inputs)
             self.operator = by.strip()
 
     @contextmanager

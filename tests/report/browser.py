@@ -60,10 +60,10 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def open(self, page: Path, *, width: int = 1200, height: int = 900) -> None:
+    def open(self, page: Path | str, *, width: int = 1200, height: int = 900) -> None:
         """Show a page in a window of this size, and wait until it stands."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         while self.run("document.readyState") != "complete":
             pass
 
