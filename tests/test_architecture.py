@@ -22,6 +22,7 @@ HOMES = {
     "rich": {"cli"},
     "matplotlib": {"figures"},
     "jinja2": {"report", "series_page"},
+    "werkzeug": {"review"},
     "dask": {"cluster"},
     "distributed": {"cluster"},
     "fsspec": {"remote"},
@@ -93,7 +94,7 @@ def test_imports_point_down_the_list_of_rooms(rooms: tuple[str, ...], may_not_im
 
 
 def test_importing_cytocar_loads_no_heavy_library() -> None:
-    heavy = "{'pandas', 'scipy', 'sklearn', 'matplotlib', 'flowio', 'jinja2', 'fsspec'}"
+    heavy = "{'pandas', 'scipy', 'sklearn', 'matplotlib', 'flowio', 'jinja2', 'fsspec', 'werkzeug'}"
     code = f"import sys, cytocar; cytocar.open_fcs; cytocar.gate; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]"

@@ -54,6 +54,7 @@ class Bench:
     """The gate that can be moved."""
 
     number: int
+    of: int
     population: str
     caption: GateCaption
     pictures: tuple[BenchPicture, ...]
@@ -198,6 +199,7 @@ def _bench(
     row = result.row()
     return Bench(
         number=number,
+        of=len(names),
         population=name,
         caption=captions[0],
         pictures=tuple(_bench_pictures(name, known, result, gallery, strip)),

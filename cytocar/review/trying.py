@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from cytocar.errors import UsageError
 from cytocar.figures.panels import drawn_gates
+from cytocar.findings import Outcome
 from cytocar.report.page import HEADINGS
 from cytocar.report.pictures import Gallery
 from cytocar.report.strip import SOURCES
@@ -31,6 +32,8 @@ COMPARED = (
 """Columns of counts.csv that are shown before and after."""
 WITH_INTERVAL = ("car_per_ul", "car_percent_of_t_cells")
 MANY_CONSEQUENCES = 8
+NOTHING = "–"
+"""What stands for a number that there is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +170,18 @@ def compared(before: Row, after: Row) -> Iterator[Compared]:
     """Yield the numbers that a reviewer wants to see before and after, those that the sample has."""
     for name in COMPARED:
         if before[name] is not None or after[name] is not None:
-            yield Compared(name, HEADINGS[name], *(cell(row[name]).replace("_", " ") for row in (before, after)))
+            yield Compared(name, HEADINGS[name], *(_shown(row, name) for row in (before, after)))
             if name in WITH_INTERVAL:
                 yield Compared(f"{name}_interval", "95 % interval", _interval(before, name), _interval(after, name))
 
 
+def _shown(row: Row, name: str) -> str:
+    return cell(row[name]).replace("_", " ") or NOTHING
+
+
 def _interval(row: Row, name: str) -> str:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{cell(low)} to {cell(high)}" if low is not None and high is not None else ""
+    return f"{cell(low)} to {cell(high)}" if low is not None and high is not None else NOTHING
 
 
 def _consequences(before: SampleResult, after: SampleResult, population: str) -> Iterator[str]:
@@ -190,6 +197,9 @@ def _consequences(before: SampleResult, after: SampleResult, population: str) ->
     yield from moved[:MANY_CONSEQUENCES]
     if len(moved) > MANY_CONSEQUENCES:
         yield f"and {len(moved) - MANY_CONSEQUENCES} more numbers of other gates"
-    had, has = ({(finding.code, finding.message) for finding in result.findings} for result in (before, after))
+    had, has = (
+        {(finding.code, finding.message) for finding in result.findings if finding.outcome is not Outcome.PASS}
+        for result in (before, after)
+    )
     yield from (f"new: {code} {message}" for code, message in sorted(has - had) if code != "OVERRIDDEN")
     yield from (f"gone: {code} {message}" for code, message in sorted(had - has))
