@@ -16,7 +16,7 @@ from pathlib import Path
 from cytocar.audit import Author, Meaning
 from cytocar.errors import CytocarError, IntegrityError, SampleError, UsageError
 from cytocar.figures.panels import Picture
-from cytocar.journal import Journal, finished_manifest, journal, require_run
+from cytocar.journal import MANIFEST, Journal, finished_manifest, journal, require_run
 from cytocar.override import Target, moved_gate, override, require_as_counted, undo
 from cytocar.places import Place
 from cytocar.recorded import located
@@ -77,6 +77,7 @@ class Desk:
         self._writing = threading.Lock()
         self._drawing = threading.Lock()
         self._open: OpenRun | None = None
+        self._state: tuple[int, int, int] | None = None
         self._tube: tuple[tuple[int, str], Tube] | None = None
         self._pictures: dict[tuple[int, str], SamplePictures] = {}
 
@@ -85,7 +86,10 @@ class Desk:
     def opened(self) -> OpenRun:
         """Return the run as it stands now: read again when another command has changed it."""
         with self._at_work:
-            self._open = open_run(self.office.folder, inputs=self.office.inputs, before=self._open)
+            state = _state(self.office.folder / MANIFEST)
+            if self._open is None or state is None or state != self._state:
+                self._open = open_run(self.office.folder, inputs=self.office.inputs, before=self._open)
+                self._state = state
             return self._open
 
     def pictures(self, opened: OpenRun, number: int) -> SamplePictures:
@@ -269,6 +273,15 @@ class Desk:
             manifest = finished_manifest(folder)
             if version_of(manifest) == opened.version:  # else it shows what is no more
                 writer.commit(manifest, [report_built(files)], files)
+
+
+def _state(manifest: Path) -> tuple[int, int, int] | None:
+    """Return what shows that a manifest is another one: each is written as a new file."""
+    try:
+        found = manifest.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _counted(opened: OpenRun, number: int) -> SampleResult:

@@ -10,6 +10,7 @@ from cytocar.audit import Entry, Meaning
 from cytocar.errors import CytocarError
 from cytocar.figures.panels import DrawnGate, Picture
 from cytocar.figures.views import View
+from cytocar.report.attention import title_of
 from cytocar.report.page import REPORT, AxesDrawing, axes_drawings, page_environment
 from cytocar.report.pictures import Gallery, SamplePictures
 from cytocar.report.strip import Combination, GateCaption, Panel, combinations, panels
@@ -98,6 +99,7 @@ class Pages:
         self.desk = desk
         self.root = root
         self.environment = page_environment(TEMPLATES)
+        self.environment.filters["title_of"] = title_of
 
     def overview(self, opened: OpenRun, said: Said) -> str:
         """Return the list of samples."""
