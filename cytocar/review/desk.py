@@ -27,7 +27,7 @@ from cytocar.results import SampleResult
 from cytocar.review.handles import changed, fields
 from cytocar.review.opened import OpenRun, open_run, version_of
 from cytocar.review.tube import Kept, Tube, open_tube
-from cytocar.run import Workers
+from cytocar.run import BUGS, Workers
 from cytocar.run_folder import PARTS, Parts
 from cytocar.signature import sign, sign_sample
 from cytocar.template.model import FixedGate
@@ -148,7 +148,7 @@ class Desk:
             return self._tube_of(opened, number).counted_with(population, gate)
 
     def moved(self, opened: OpenRun, number: int, population: str, typed: Mapping[str, str]) -> FixedGate:
-        """Return a gate with the numbers that somebody has typed.
+        """Return a gate with the numbers that somebody has typed; as it is where none is another.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class Desk:
         result = _counted(opened, number)
         protocol = opened.run.plan.protocols[result.sample.sample_id]
         numbers = changed(fields(result, population, protocol.template), typed)
-        return moved_gate(result, protocol, population, numbers)
+        return moved_gate(result, protocol, population, numbers) if numbers else result.gates[population]
 
     def _tube_of(self, opened: OpenRun, number: int) -> Tube:
         key = (number, opened.revision(number))
@@ -227,6 +227,8 @@ class Desk:
         with self._at_work:
             if self.opened().version != seen:
                 raise _changed_since("the run")
+            if self.report_problem is not None and self.opened().report_behind:
+                raise self.report_problem
             with self._writing:
                 author = self.office.author(by)
                 office = self.office
@@ -263,6 +265,13 @@ class Desk:
                     self._draw_report_of(opened)
                 except (UsageError, IntegrityError) as error:
                     self.report_problem = error
+                    return
+                except BUGS as bug:
+                    self.report_problem = UsageError(
+                        f"this is a bug in cytocar: {type(bug).__name__}: {bug}",
+                        code="E199",
+                        hint="please report it; what was saved is kept, `cytocar report` draws the report",
+                    )
                     return
                 self.report_problem = None
 

@@ -163,7 +163,9 @@ def _points(
 
 def _middle(values: Mapping[str, float], x: PictureAxis, y: PictureAxis) -> Place:
     places = [
-        np.mean([_seen(axis, value) for name, value in values.items() if name.startswith(f"{axis.marker} corner ")])
+        np.mean(
+            axis.place_exactly([value for name, value in values.items() if name.startswith(f"{axis.marker} corner ")])
+        )
         for axis in (x, y)
     ]
     return float(places[0]), float(places[1])

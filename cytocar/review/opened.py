@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cytocar.audit import Action, Entry, Trail, read_trail
 from cytocar.journal import Manifest, finished_manifest, last_entry
+from cytocar.override import KEPT
 from cytocar.places import Place as FilePlace
 from cytocar.report.pictures import Gallery, galleries
 from cytocar.report.source import FinishedRun, open_finished_run
@@ -117,8 +118,10 @@ def open_run(folder: Path, *, inputs: FilePlace | None, before: OpenRun | None =
 
 def version_of(manifest: Manifest) -> str:
     """Return what tells one state of a run's samples from another; a new report or a signature is not in it."""
-    parts = {name: sha for name, sha in manifest["files"].items() if name.startswith(f"{PARTS}/")}
-    said = json.dumps([parts, manifest.get("overrides")], sort_keys=True)
+    decided = (f"{PARTS}/", f"{KEPT}/")  # a move that was taken back leaves two results before it
+    said = json.dumps(
+        {name: sha for name, sha in manifest["files"].items() if name.startswith(decided)}, sort_keys=True
+    )
     return hashlib.sha256(said.encode()).hexdigest()
 
 

@@ -81,7 +81,8 @@ def attempt(desk: Desk, opened: OpenRun, asked: Attempt) -> dict[str, object]:
         raise UsageError("the run has no such gate", code="E115", hint="open the sample again from the list")
     gallery = opened.gallery_of[result.template.sha256]
     if asked.undo:
-        return _counted(desk, opened, asked, None, gallery)
+        after = desk.counted_with(opened, asked.number, asked.population, None)
+        return _counted(result, after, asked.population, gallery) | _share_of(after, asked.population)
     numbers = _dragged(desk, opened, asked, gallery)
     typed = {**asked.typed, **numbers}
     gate = desk.moved(opened, asked.number, asked.population, typed)
@@ -96,7 +97,10 @@ def attempt(desk: Desk, opened: OpenRun, asked: Attempt) -> dict[str, object]:
         "percent": cell(kept.percent),
         "changed": bool(changed(known, typed)),
     }
-    return said | (_counted(desk, opened, asked, gate, gallery) if asked.whole else {})
+    if not asked.whole:
+        return said
+    after = desk.counted_with(opened, asked.number, asked.population, gate) if said["changed"] else result
+    return said | _counted(result, after, asked.population, gallery)
 
 
 def _values(result: SampleResult, population: str, gallery: Gallery, typed: Mapping[str, str]) -> dict[str, float]:
@@ -142,28 +146,20 @@ def outlines(gates: Mapping[str, FixedGate], gallery: Gallery, names: Sequence[s
 # ---------------------------------------------------------------- the whole sample
 
 
-def _counted(
-    desk: Desk, opened: OpenRun, asked: Attempt, gate: FixedGate | None, gallery: Gallery
-) -> dict[str, object]:
-    before = opened.result(asked.number)
-    after = desk.counted_with(opened, asked.number, asked.population, gate)
-    if before is None:
-        return {}
-    others = [name for name, moved in after.gates.items() if before.gates.get(name) != moved]
-    own = after.population(asked.population)
-    said: dict[str, object] = {
+def _counted(before: SampleResult, after: SampleResult, population: str, gallery: Gallery) -> dict[str, object]:
+    return {
         "compared": [asdict(one) for one in compared(before.row(), after.row())],
-        "consequences": list(_consequences(before, after, asked.population)),
-        "outlines": outlines(after.gates, gallery, [*others, asked.population]),
+        "consequences": list(_consequences(before, after, population)),
+        "outlines": outlines(after.gates, gallery, tuple(after.gates)),
     }
-    if gate is None and own is not None:
-        said |= {
-            "events": cell(own.events),
-            "of_events": cell(own.of_events),
-            "percent": cell(own.percent_of_parent.value),
-            "changed": True,
-        }
-    return said
+
+
+def _share_of(result: SampleResult, population: str) -> dict[str, object]:
+    counted = result.population(population)
+    if counted is None:
+        return {}
+    shown = {"events": counted.events, "of_events": counted.of_events, "percent": counted.percent_of_parent.value}
+    return {name: cell(value) for name, value in shown.items()}
 
 
 def compared(before: Row, after: Row) -> Iterator[Compared]:
@@ -201,5 +197,8 @@ def _consequences(before: SampleResult, after: SampleResult, population: str) ->
         {(finding.code, finding.message) for finding in result.findings if finding.outcome is not Outcome.PASS}
         for result in (before, after)
     )
-    yield from (f"new: {code} {message}" for code, message in sorted(has - had) if code != "OVERRIDDEN")
-    yield from (f"gone: {code} {message}" for code, message in sorted(had - has))
+    codes_before, codes_after = ({code for code, _ in findings} for findings in (had, has))
+    for code, message in sorted(has - had):
+        if code != "OVERRIDDEN":
+            yield f"{'now' if code in codes_before else 'new'}: {code} {message}"
+    yield from (f"gone: {code} {message}" for code, message in sorted(had - has) if code not in codes_after)

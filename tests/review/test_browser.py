@@ -149,6 +149,7 @@ def test_a_gate_is_moved_by_the_keyboard_alone_and_put_back(window: Browser, add
         window.call("Input.dispatchKeyEvent", type=kind, key="ArrowUp", code="ArrowUp", windowsVirtualKeyCode=38)
     until(window, "document.getElementById('unsaved').classList.contains('dirty')")
     assert float(window.run("document.querySelector('input[data-was]').value")) > float(was)
+    counted(window)
     put_back(window)
     assert window.run("document.querySelector('input[data-was]').value") == was
     until(window, "document.querySelectorAll('.compare tr.differs').length", 0)

@@ -134,6 +134,21 @@ def test_a_report_that_shows_what_is_no_more_is_not_kept(course: Visitor, monkey
     assert (course.run / "report.html").read_text("utf-8") == "drawing 2"
 
 
+def test_a_run_is_not_signed_while_its_report_shows_what_is_no_more(
+    course: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cytocar.review import desk
+
+    def broken(*_: object, **__: object) -> dict[str, bytes]:
+        raise KeyError("lost")
+
+    course.save(course.gate("day09", "car_t"), threshold="700")
+    monkeypatch.setattr(desk, "report_files", broken)
+    answer = course.post("sign", {"seen": course.seen(""), "by": "Dr. B", "meaning": "approved", "note": ""})
+    assert (answer.status_code, "E199" in answer.text) == (400, True)
+    assert "report.html is not up to date" in words(course.get())
+
+
 def test_samples_that_need_a_look_come_first(visitor: Visitor) -> None:
     places = visitor.desk.opened().places
     assert [place.needs_a_look for place in places] == sorted((place.needs_a_look for place in places), reverse=True)
