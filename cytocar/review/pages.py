@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cytocar.audit import Entry, Meaning
+from cytocar.audit import Action, Entry, Meaning
 from cytocar.errors import CytocarError
 from cytocar.figures.panels import DrawnGate, Picture
 from cytocar.figures.views import View
@@ -20,6 +20,8 @@ from cytocar.review.handles import GateField, Handle, fields, handles
 from cytocar.review.opened import OpenRun, Place
 from cytocar.review.trying import Compared, compared
 
+SAVED = (Action.OVERRIDE, Action.OVERRIDE_UNDONE, Action.SIGNED)
+"""What a page confirms as saved."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -161,7 +163,9 @@ class Pages:
             run=opened.run,
             root=self.root,
             said=said,
-            entry=next((entry for entry in opened.entries if entry.number == said.entry), None),
+            entry=next(
+                (entry for entry in opened.entries if entry.number == said.entry and entry.action in SAVED), None
+            ),
             by=self.desk.operator if said.by is None else said.by,
             report=self.report_state(opened),
             to_look=len(to_look),
