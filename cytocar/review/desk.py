@@ -164,7 +164,7 @@ class Desk:
         key = (number, opened.revision(number))
         if self._tube is None or self._tube[0] != key or not self._tube[1].unchanged():
             if self._tube is not None:
-                self._tube[1].lent.close()
+                self._tube[1].close()
             self._tube = None
             self._tube = (key, open_tube(opened.run, _counted(opened, number), inputs=self.office.inputs))
         return self._tube[1]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from cytocar.analysis import Protocol, count_sample, gate_again
+from cytocar.errors import SampleError
 from cytocar.events import EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.gates.frame import ALL, Floats, Frame, KeptSignals
@@ -58,6 +59,11 @@ class Tube:
     lent: ExitStack
     _gated: GatedSample | None = None
     _parents: dict[str, Frame] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Give back what was lent; that a file has changed since says nothing about what was saved from it."""
+        with suppress(SampleError):
+            self.lent.close()
 
     def unchanged(self) -> bool:
         """Return whether the files are still those that were opened."""
