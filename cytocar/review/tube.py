@@ -82,13 +82,13 @@ class Tube:
         """Return the sample counted with a gate moved; None: with the gate where the template puts it."""
         overrides = {name: moved for name, moved in self.protocol.overrides.items() if name != population}
         overrides |= {population: gate} if gate is not None else {}
-        return count_sample(
+        counted = count_sample(
             self.events,
             self.result.sample,
             replace(self.protocol, overrides=overrides),
             references=self.references,
-            file_sha256=self.result.file_sha256,
         )
+        return replace(counted, file_sha256=self.result.file_sha256)
 
     def _parent(self, population: str) -> Frame:
         """Return the events that a population's gate chooses from, with the signals that it looks at."""

@@ -11,7 +11,8 @@ from cytocar.audit import Action, read_trail
 from cytocar.results import SampleResult
 from cytocar.review.handles import fields
 from cytocar.review.opened import needs_a_look
-from cytocar.run_folder import PARTS, Parts, rows_of
+from cytocar.run_folder import PARTS, Parts
+from cytocar.table_lines import rows_of
 from cytocar.verify import Verdict, verify
 from tests.review.visitor import Visitor, words
 from tests.runs import cytocar_command
