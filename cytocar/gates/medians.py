@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.gates.masks import PackedMasks
 from cytocar.gates.stream import Part
+
+Signals = npt.NDArray[np.float32]
+Number = TypeVar("Number", bound=np.floating[Any])
+KEPT_ON_EITHER_SIDE = 16_384
+
+
+def finite_of(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """Return the finite ones of some signals: nearly always the very array that was given."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return values if np.isfinite(np.add.reduce(values)) else values[np.isfinite(values)]
 
 
 def median_of(values: npt.NDArray[np.floating]) -> float | None:
@@ -21,8 +32,7 @@ def median_of(values: npt.NDArray[np.floating]) -> float | None:
     >>> median_of(np.array([1.0, 5.0, np.nan, 3.0])), median_of(np.empty(0))
     (3.0, None)
     """
-    if not np.isfinite(np.add.reduce(values)):
-        values = values[np.isfinite(values)]
+    values = finite_of(values)
     if not values.size:
         return None
     middle = (values.size - 1) // 2, values.size // 2
@@ -36,30 +46,103 @@ def median_of(values: npt.NDArray[np.floating]) -> float | None:
     return float(np.mean(np.partition(near, ranks)[ranks], dtype=np.float64))
 
 
-class Medians:
-    """Signals of some markers over a whole file, and the masks of the populations whose medians are wanted.
+class Middle:
+    """The middle of signals that stream past, in memory that hardly grows with them.
 
-    Medians are written with six digits: single precision holds seven, at half the memory.
+    Signals are kept until there are many; then only those around the middle, while those below and above are counted.
+    The middle of all that will come is near the middle of what has come, unless the sample changes: ``median`` says
+    nothing then, and the signals have to be looked at again.
+
+    Examples
+    --------
+    >>> middle = Middle()
+    >>> for start in range(0, 1_000_000, 50_000):
+    ...     middle.add(np.random.default_rng(start).permutation(50_000) % 1001)
+    >>> middle.median(), middle.held < 150_000
+    ((499.5, True), True)
     """
 
-    def __init__(self, populations: Iterable[str], markers: Sequence[str], n_events: int) -> None:
-        self.populations = tuple(populations)
+    def __init__(self) -> None:
+        self.held = self._held_before = 0
+        self._below = self._above = 0
+        self._low, self._high = -np.inf, np.inf
+        self._near: list[Signals] = []
+
+    def add(self, values: npt.NDArray[np.floating]) -> None:
+        """Add signals, shape (n,); those that are not finite are left out."""
+        self._near.append(self._between(finite_of(values.astype(np.float32))))
+        self.held += self._near[-1].size
+        kept = self._kept_on_either_side()
+        if self.held > max(8 * kept, 2 * self._held_before):  # ties cannot be parted: look at them seldom
+            self._narrow(kept)
+            self._held_before = self.held
+
+    def _between(self, values: Signals) -> Signals:
+        """Return the signals that are neither too low nor too high, and count the others."""
+        if self._low == -np.inf:
+            return values
+        near = np.flatnonzero((values >= self._low) & (values <= self._high))
+        below = int(np.count_nonzero(values < self._low))
+        self._below += below
+        self._above += values.size - near.size - below
+        return np.take(values, near)
+
+    def median(self) -> tuple[float | None, bool]:
+        """Return the median, None without signals, and whether it is known."""
+        n_signals = self._below + self.held + self._above
+        if not n_signals:
+            return None, True
+        ranks = [rank - self._below for rank in ((n_signals - 1) // 2, n_signals // 2)]
+        if ranks[0] < 0 or ranks[1] >= self.held:
+            return None, False
+        near = np.concatenate(self._near)
+        if self.held == n_signals:
+            return median_of(near), True
+        return float(np.mean(np.partition(near, ranks)[ranks], dtype=np.float64)), True
+
+    def _kept_on_either_side(self) -> int:
+        """Return how many signals to keep below and above the middle: 16 standard errors of its rank and more."""
+        return max(KEPT_ON_EITHER_SIDE, int(8 * np.sqrt(self._below + self.held + self._above)))
+
+    def _narrow(self, kept: int) -> None:
+        near = np.concatenate(self._near)
+        middle = (self._below + self.held + self._above) // 2 - self._below
+        first, last = max(0, middle - kept), min(self.held - 1, middle + kept)
+        if first >= last:
+            return
+        self._low, self._high = np.partition(near, (first, last))[[first, last]]
+        self._near = [self._between(near)]
+        self.held = self._near[0].size
+
+
+class Medians:
+    """Medians of some markers in some populations, collected part by part.
+
+    They are written with six digits: single precision holds seven, at half the memory.
+    """
+
+    def __init__(self, populations: Iterable[str], markers: Sequence[str]) -> None:
         self.markers = tuple(markers)
-        self._masks = PackedMasks(self.populations, n_events)
-        self._signals = np.empty((len(self.markers), n_events), dtype=np.float32)
+        self._populations = tuple(populations) if markers else ()
+        self._middles = {key: Middle() for key in product(self._populations, self.markers)}
 
     def add(self, part: Part) -> None:
-        """Copy what is needed of a block."""
-        self._masks.add(part)
-        place = slice(part.start, part.start + part.n_events)
-        for row, marker in zip(self._signals, self.markers, strict=True):
-            row[place] = part.first.signals.signal(marker)
+        """Add the events of a block."""
+        for population in self._populations:
+            if part.count(population):
+                for marker, values in part.values_of(population, self.markers):
+                    self._middles[population, marker].add(values)
 
-    def by_population(self) -> dict[tuple[str, str], float | None]:
-        """Return the median of each population and marker."""
-        found = {}
-        for population in self.populations:
-            mask = self._masks.mask(population)
-            for marker, signals in zip(self.markers, self._signals, strict=True):
-                found[population, marker] = median_of(signals[mask])
-        return found
+    def found(self, again: Callable[[], Iterable[Part]]) -> dict[tuple[str, str], float | None]:
+        """Return the medians by population and marker.
+
+        Where the sample changed on its way, so that one is not known, ``again`` is asked for the parts once more.
+        """
+        medians = {key: middle.median() for key, middle in self._middles.items()}
+        missed: dict[tuple[str, str], list[Signals]] = {key: [] for key, (_, known) in medians.items() if not known}
+        for part in again() if missed else ():
+            for (population, marker), chunks in missed.items():
+                chunks += [values.astype(np.float32) for _, values in part.values_of(population, [marker])]
+        return {key: median for key, (median, _) in medians.items()} | {
+            key: median_of(np.concatenate(chunks)) for key, chunks in missed.items()
+        }

@@ -58,8 +58,15 @@ class Part:
 
     def values(self, population: str, marker: str) -> Floats:
         """Return a marker's compensated signal of the population's events."""
+        ((_, values),) = self.values_of(population, [marker])
+        return values
+
+    def values_of(self, population: str, markers: Iterable[str]) -> Iterator[tuple[str, Floats]]:
+        """Yield each marker with its compensated signal of the population's events."""
         frame = self._frame(population)
-        return frame.signals.signal(marker)[frame.mask(population)]
+        rows = np.flatnonzero(frame.mask(population))
+        for marker in markers:
+            yield marker, np.take(frame.signals.signal(marker), rows)
 
     def signal(self, marker: str) -> Floats:
         """Return a marker's compensated signal of every event of the block; the marker was asked for as an extra."""

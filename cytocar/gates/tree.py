@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -87,7 +88,8 @@ def walk(
     gates = {**_fixed_gates(template), **overrides}
     watched = _Watched.of(template, plan.axes, events.n_events) if watch else None
     tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes], watched)
-    for part in stream(events, plan, extra=tally.markers, steady=steady):
+    parts = partial(stream, events, plan, extra=tally.markers, steady=steady)
+    for part in parts():
         tally.add(part)
         if watched is not None and not plan.deferred:
             watched.beside.add(part.second, gates)
@@ -99,7 +101,7 @@ def walk(
         decisions=tuple(_decisions(template, placed, overrides)),
         backgrounds=placed.backgrounds,
         findings=tuple(_findings(tally, events.n_events)),
-        medians={**(tally.medians.by_population() if tally.medians else {}), **placed.medians},
+        medians={**tally.medians.found(parts), **placed.medians},
         over_run=watched.over_run.counts if watched else {},
         car_beside_t_cells=(watched.beside.events, watched.beside.of_events) if watched else (0, 0),
     )
@@ -149,7 +151,7 @@ class _Tally:
         self.not_finite = 0
         self.markers = tuple(dict.fromkeys((*plan.deferred_markers, *medians)))
         self.kept = Kept(plan, self.markers, n_events, with_rows=watched is not None) if plan.deferred else None
-        self.medians = Medians(self.counts, medians, n_events) if medians else None
+        self.medians = Medians([name for name in self.counts if name != ALL], medians)
         self.watched = watched
 
     def add(self, part: Part) -> None:
@@ -161,8 +163,7 @@ class _Tally:
             if self.watched is not None and name in self.watched.over_run.counts:
                 self.watched.over_run.add(name, part.rows(name))
         self.not_finite += part.not_finite()
-        if self.medians is not None:
-            self.medians.add(part)
+        self.medians.add(part)
         if self.kept is not None:
             self.kept.add(part)
 
@@ -207,10 +208,10 @@ def _place_deferred(
         placed.counts[population.name] = frame.counts[population.name]
         if tally.watched is not None and population.name in tally.watched.over_run.counts:
             tally.watched.over_run.add(population.name, tally.kept.rows(frame.rows_of(mask)))
-        if tally.medians is not None:
+        if tally.medians.markers:
             rows = np.flatnonzero(mask)
-            for marker in tally.medians.markers:
-                placed.medians[population.name, marker] = median_of(np.take(frame.signals.signal(marker), rows))
+        for marker in tally.medians.markers:
+            placed.medians[population.name, marker] = median_of(np.take(frame.signals.signal(marker), rows))
     if tally.watched is not None:
         gates = {**fixed, **{name: fitted.gate for name, fitted in placed.fitted.items()}}
         roles = template.report
