@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 _Values = TypeVar("_Values", bound=npt.NDArray[Any])
+_Number = TypeVar("_Number", bound=np.floating[Any])
 
 
 class Cutout(Mapping[str, Floats]):
@@ -56,3 +57,9 @@ class Cutout(Mapping[str, Floats]):
 def thin(values: _Values, limit: int) -> _Values:
     """Return every k-th event, so that at most ``limit`` remain: deterministic, and even over the acquisition."""
     return values[:: max(1, -(-len(values) // limit))]  # type: ignore[return-value]  # a slice of the same kind
+
+
+def finite_of(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
+    """Return the finite ones of some signals: nearly always the very array that was given."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return values if np.isfinite(np.add.reduce(values)) else values[np.isfinite(values)]

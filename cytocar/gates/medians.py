@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from cytocar.gates.cutout import finite_of
 from cytocar.gates.stream import Part
 
 Signals = npt.NDArray[np.float32]
-Number = TypeVar("Number", bound=np.floating[Any])
 KEPT_ON_EITHER_SIDE = 16_384
-
-
-def finite_of(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """Return the finite ones of some signals: nearly always the very array that was given."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        return values if np.isfinite(np.add.reduce(values)) else values[np.isfinite(values)]
 
 
 def median_of(values: npt.NDArray[np.floating]) -> float | None:

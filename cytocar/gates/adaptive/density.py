@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.gates.cutout import Cutout, thin
+from cytocar.gates.cutout import Cutout, finite_of, thin
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,12 +53,6 @@ def cofactor(full_scale: float | None) -> float:
     (150.0, 150.0)
     """
     return (full_scale or 262144.0) / FULL_SCALE_PER_COFACTOR
-
-
-def finite_of(values: Floats) -> Floats:
-    """Return the finite ones of some signals: nearly always the very array that was given."""
-    finite = np.isfinite(values)
-    return values if finite.all() else values[finite]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,9 +20,8 @@ from cytocar.gates.adaptive.density import (
     cofactor,
     density,
     dither,
-    finite_of,
 )
-from cytocar.gates.cutout import thin
+from cytocar.gates.cutout import finite_of, thin
 from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import LinearScale, RangeGate, Scale, ValleyGate
 
