@@ -18,7 +18,7 @@ from cytocar.errors import TemplateError
 from cytocar.fcs.keywords import time_step_seconds
 from cytocar.findings import Finding, Outcome
 from cytocar.gates.decision import Decision
-from cytocar.steps import LARGEST_STEP, Step, find_steps, together
+from cytocar.steps import LARGEST_STEP, Step, find_steps, middles, together
 from cytocar.template.model import Acceptance, Template, ValleyGate
 
 if TYPE_CHECKING:
@@ -168,8 +168,8 @@ def _log_rates(time: Floats, bins: _Bins) -> Floats:
 
 
 def _rate_is_bad(rates: Floats) -> Bools:
-    residual = np.abs(rates - np.median(rates))
-    limit = max(RATE_MADS * MAD_TO_SD * float(np.median(residual)), SMALLEST_RATE_CHANGE)
+    residual = np.abs(rates - middles(rates))
+    limit = max(RATE_MADS * MAD_TO_SD * float(middles(residual)), SMALLEST_RATE_CHANGE)
     return np.asarray(residual > limit)
 
 
@@ -186,7 +186,7 @@ def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float],
     """
     rows.sort(axis=2)
     lines = _quantiles_of_sorted(rows)
-    spreads = np.maximum(np.median(lines[:, 3] - lines[:, 1], axis=1) / 1.349, 0.05)
+    spreads = np.maximum(middles(lines[:, 3] - lines[:, 1]) / 1.349, 0.05)
     steady = np.flatnonzero(~rate_bad)
     steps = _steps(lines, steady)
     raised = _raised_by(steps, lines.shape)
@@ -198,7 +198,7 @@ def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float],
         shares_below = np.count_nonzero(rows[signal] < bounds[:, None], axis=1) / rows.shape[2]
         counting_sd = np.sqrt(QUANTILES[quantile] * (1 - QUANTILES[quantile]) / rows.shape[2])
         far[signal, quantile] &= _leave(shares_below, steady, SIGNAL_MADS * counting_sd)
-    noises = MAD_TO_SD * np.median(np.abs(lines - fitted), axis=2) / np.sqrt(rows.shape[1])
+    noises = MAD_TO_SD * middles(np.abs(lines - fitted)) / np.sqrt(rows.shape[1])
     drifts = list(map(_steepest, slopes * rows.shape[1], DRIFT_NOISES * noises))
     return np.asarray(far.any(axis=(0, 1))), drifts, steps
 
@@ -242,16 +242,16 @@ def _robust_lines(places: npt.NDArray[np.intp], values: Floats) -> tuple[Floats,
     half = len(places) // 2
     if half < FEWEST_BINS // 2:
         nothing = np.zeros(values.shape[:-1])
-        return nothing, np.median(values, axis=-1) if len(places) else nothing
+        return nothing, middles(values) if len(places) else nothing
     apart = places[half : 2 * half] - places[:half]
-    slopes = np.median((values[..., half : 2 * half] - values[..., :half]) / apart, axis=-1)
-    return slopes, np.median(values - slopes[..., None] * places, axis=-1)
+    slopes = middles((values[..., half : 2 * half] - values[..., :half]) / apart)
+    return slopes, middles(values - slopes[..., None] * places)
 
 
 def _leave(lines: Floats, steady: npt.NDArray[np.intp], smallest: Floats | float) -> Bools:
     """Return which values leave the median along the last axis by more than 5 MAD (as an SD) and a minimum."""
-    residuals = np.abs(lines - np.median(lines[..., steady] if len(steady) else lines, axis=-1, keepdims=True))
-    mads = np.median(residuals[..., steady], axis=-1, keepdims=True) if len(steady) else 0.0
+    residuals = np.abs(lines - middles(lines[..., steady] if len(steady) else lines)[..., None])
+    mads = middles(residuals[..., steady])[..., None] if len(steady) else 0.0
     return np.asarray(residuals > np.maximum(SIGNAL_MADS * MAD_TO_SD * mads, smallest))
 
 
@@ -268,7 +268,7 @@ def _kept_finding(kept: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Fi
     if not bad.any():
         return Finding("time", "", Outcome.PASS, "the flow was steady", 100.0, KEPT_PASS)
     kinds = []
-    slow = rate_bad & (rates < np.median(rates))
+    slow = rate_bad & (rates < middles(rates))
     if bad[0]:
         kinds.append("an unsteady start")
     if slow.any():

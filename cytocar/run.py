@@ -121,7 +121,7 @@ class Done:
         return replace(self, content=b"", lines=None)
 
 
-_LOADED_BY_ANY_SAMPLE = ("cytocar.special_functions", "flowio", "numpy.ma")
+_LOADED_BY_ANY_SAMPLE = ("cytocar.special_functions", "flowio")
 """What every worker would load with its first sample: loaded once, before any is forked and any file hashed beside."""
 
 

@@ -209,7 +209,8 @@ class Edges:
     def of(cls, corners: Floats) -> Edges:
         """Return the edges of a polygon's corners (v, 2)."""
         (from_x, from_y), (to_x, to_y) = corners.T, np.roll(corners, -1, axis=0).T
-        levels = np.unique(from_y)
+        levels = np.sort(from_y)
+        levels = levels[np.append(True, levels[1:] > levels[:-1])]  # np.unique would load masked arrays first
         starts_below, ends_below = (ends <= levels[:, np.newaxis] for ends in (from_y, to_y))
         spans = np.vstack([np.zeros(len(corners), dtype=np.bool_), starts_below ^ ends_below])
         counts = np.count_nonzero(spans, axis=1)
