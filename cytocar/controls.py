@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cytocar.sheet import SampleRow, SampleType
 
-_CONTROL_TYPES = (SampleType.BASELINE, SampleType.HEALTHY, SampleType.FMO)
+CONTROL_TYPES = (SampleType.BASELINE, SampleType.HEALTHY, SampleType.FMO)
 
 
 def choose_references(sample: SampleRow, rows: Sequence[SampleRow]) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def choose_references(sample: SampleRow, rows: Sequence[SampleRow]) -> tuple[str
 
 
 def _may_serve(row: SampleRow, sample: SampleRow) -> bool:
-    return row.sample_type in _CONTROL_TYPES and row.sample_id != sample.sample_id and not row.exclude
+    return row.sample_type in CONTROL_TYPES and row.sample_id != sample.sample_id and not row.exclude
 
 
 def _names(row: SampleRow, sample: SampleRow) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cytocar.audit import Action, Entry, Trail, read_trail
+from cytocar.controls import CONTROL_TYPES
 from cytocar.journal import Manifest, finished_manifest, last_entry
 from cytocar.override import KEPT
 from cytocar.places import Place as FilePlace
@@ -151,9 +152,15 @@ def _urgency(place: Place) -> int:
 
 
 def needs_a_look(outcome: Counted) -> bool:
-    """Return whether something about a sample asks for a person's eyes: its status, or a flag of one of its gates."""
-    flagged = isinstance(outcome, SampleResult) and any(row.flags for row in outcome.decisions)
-    return outcome.status in _NEED_A_LOOK or flagged
+    """Return whether something about a sample asks for a person's eyes: its status, or a flag of one of its gates.
+
+    That a control has no control itself is as it should be.
+    """
+    if not isinstance(outcome, SampleResult):
+        return outcome.status in _NEED_A_LOOK
+    expected = {"NO_REFERENCE"} if outcome.sample.sample_type in CONTROL_TYPES else set()
+    flags = {flag for row in outcome.decisions for flag in row.flags}
+    return outcome.status in _NEED_A_LOOK or bool(flags - expected)
 
 
 def _marks(outcomes: Sequence[Counted], entries: Sequence[Entry]) -> Mapping[str, Marks]:
