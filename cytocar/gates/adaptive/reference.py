@@ -150,7 +150,7 @@ def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple
         if events >= ENOUGH_REFERENCE_EVENTS:
             break
         chosen.append(one)
-        events += len(one.values[gate.marker])
+        events += int(np.count_nonzero(np.isfinite(one.values[gate.marker])))
     if not chosen:
         return [], ["NO_REFERENCE"]
     if events < FEWEST_REFERENCE_EVENTS:

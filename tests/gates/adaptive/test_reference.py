@@ -84,6 +84,12 @@ def test_few_reference_events_are_no_reference() -> None:
     assert fitted.decisions[0].flags == ("FEW_REFERENCE_EVENTS",)
 
 
+def test_reference_events_without_a_number_are_no_reference() -> None:
+    lost = ReferenceEvents("B1", "baseline", "t_cells", {"CAR": np.full(20_000, np.nan)})
+    fitted = place(negatives(50_000, 1), lost)
+    assert fitted.decisions[0].flags == ("FEW_REFERENCE_EVENTS",)
+
+
 def test_fmo_places_a_threshold_but_never_a_background() -> None:
     gate = CAR.model_copy(update={"controls": ("baseline", "healthy", "fmo")})
     fitted = place(negatives(50_000, 1), control(kind="fmo"), gate=gate)
