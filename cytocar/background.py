@@ -24,6 +24,8 @@ where events are many; without it, intervals at 10-40 % covered the truth in 2-1
 ASSUMED_CV = 1.0
 """Without a reference the background is the template's figure, known to a factor of about two and a half."""
 SMALLEST_CLAIM_WITHOUT_REFERENCE = 0.1
+SMALLEST_SENSITIVITY = 0.3
+"""What is thought to lie below the threshold is added up to this share above it; beyond, nothing was measured."""
 QUANTIFIABLE_CV = 0.25
 GRID = np.geomspace(1e-4, 50.0, 240)
 """Percentages at which detection and quantification are tried."""
@@ -86,10 +88,10 @@ def net_share(
     Notes
     -----
     With a the share of events in the gate, b the background's and s the share of positives above the threshold,
-    ``a = p s + (1 - p) b``, so ``p = (a - b) / (s - b)``. a and b have Beta posteriors (Jeffreys prior), b is counted
-    for each alignment that is possible and moves from tube to tube by a lognormal factor, s is normal, and the odds of
-    p carry a lognormal systematic factor. The interval holds the middle 95 % of the draws; a net share below 0 is
-    reported as 0.
+    ``a = p s + (1 - p) b``, so ``p = (a - b) / (s - b)``, with s no less than 0.3. a and b have Beta posteriors
+    (Jeffreys prior), b is counted for each alignment that is possible and moves from tube to tube by a lognormal
+    factor, s is normal, and the odds of p carry a lognormal systematic factor. The interval holds the middle 95 % of
+    the draws; a net share below 0 is reported as 0.
 
     Examples
     --------
@@ -105,7 +107,7 @@ def net_share(
     observed = random.beta(car_events + 0.5, t_cell_events - car_events + 0.5, DRAWS)
     net_draws = _with_systematic((observed - rates) / (sensitivities - rates), systematic_cv, random)
     rate = assumed_percent / 100 if background is None else _rate(background)
-    sensitivity = 1.0 if background is None else background.sensitivity
+    sensitivity = _sensitivity(background)
     point = float(np.clip((car_events / t_cell_events - rate) / (sensitivity - rate), 0, 1))
     low, high = (float(np.clip(limit, 0, 1)) for limit in np.quantile(net_draws, (0.025, 0.975)))
     if background is None:  # nobody has seen a background: there may be none
@@ -140,10 +142,15 @@ def _rate(background: Background) -> float:
     return float((events + 0.5) / (background.of_events + 1))
 
 
+def _sensitivity(background: Background | None) -> float:
+    return 1.0 if background is None else max(background.sensitivity, SMALLEST_SENSITIVITY)
+
+
 def _sensitivities(background: Background | None, random: np.random.Generator) -> Floats:
+    """Return draws of the share of positives above the threshold, in the bounds that hold for the point too."""
     if background is None or background.sensitivity_sd == 0:
-        return np.full(DRAWS, 1.0 if background is None else background.sensitivity)
-    return random.normal(background.sensitivity, background.sensitivity_sd, DRAWS).clip(0.3, 1.0)
+        return np.full(DRAWS, _sensitivity(background))
+    return random.normal(background.sensitivity, background.sensitivity_sd, DRAWS).clip(SMALLEST_SENSITIVITY, 1.0)
 
 
 def _with_systematic(shares: Floats, cv: float, random: np.random.Generator) -> Floats:

@@ -34,6 +34,16 @@ def test_positives_below_the_threshold_are_added() -> None:
     assert share.raw.value == pytest.approx(0.8)
 
 
+def test_the_net_share_is_no_larger_than_what_its_own_interval_thinks_possible() -> None:
+    """26 events, of whose kind a curve guesses 19 of 20 below the threshold: 1.6 % was reported for 0.09 %."""
+    guessed = Background(1, 30_000, ("B1",), sensitivity=0.053, sensitivity_sd=0.5)
+    share = net_share(26, 30_000, guessed, assumed_percent=0.05, seed=1)
+    assert share.net.value is not None and share.net.high is not None
+    assert share.net.value < share.net.high < 0.5
+    known = Background(1, 30_000, ("B1",), sensitivity=0.053)
+    assert net_share(26, 30_000, known, assumed_percent=0.05, seed=1).net.value == share.net.value
+
+
 def test_without_reference_nothing_below_a_tenth_of_a_percent_is_claimed() -> None:
     share = net_share(60, 50_000, None, assumed_percent=0.05, seed=1)
     assert share.lod_percent is not None
