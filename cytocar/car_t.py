@@ -33,7 +33,8 @@ def car_count(
 ) -> tuple[CarCount | None, tuple[Finding, ...]]:
     """Return the CAR-T cells with what may be claimed about them; ``None`` where the template has no such role.
 
-    A sample whose count was asked for and is not possible (no beads, no volume) is not evaluable; its percentages stay.
+    A sample whose count was asked for and is not possible (no beads, no volume), or whose CAR+ cells cannot be told
+    from the others (``NOT_QUANTIFIABLE``), is not evaluable; its numbers stay.
     """
     roles = template.report
     if roles.car is None or roles.t_cells is None:
@@ -45,6 +46,8 @@ def car_count(
     per_ul = basis.concentration(car_events)
     counted = basis.method == asked_for
     result = classify(car_events, limits if counted else None)
+    if result is CarResult.QUANTIFIED and _overlaps(populations, roles.car):
+        result = CarResult.NOT_EVALUABLE
     car = CarCount(
         percent=raw,
         net_percent=net.net if net else UNKNOWN,
@@ -55,6 +58,11 @@ def car_count(
         limits=limits,
     )
     return car, _claim_findings(car, t_cell_events, template)
+
+
+def _overlaps(populations: Populations, car: str) -> bool:
+    """Return whether the CAR gate was placed where positives and negatives overlap too much to be told apart."""
+    return any(row.population == car and "NOT_QUANTIFIABLE" in row.flags for row in populations.decisions)
 
 
 def _net(background: Background | None, template: Template, car_events: int, t_cell_events: int) -> NetShare | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.cutout import thin
@@ -18,7 +19,11 @@ OFFSETS = np.linspace(-0.6, 0.6, 25)
 """In robust standard deviations of the reference's negatives."""
 OFFSET_SD = 0.15
 """Spread expected of the offset; it weighs like an event count, so thousands of events overrule it."""
+FAR_OFFSETS = np.linspace(-4, 4, 65)
+"""Where to look if no small offset does: what a fifth too much or too little compensation of a bright signal leaves."""
+UNUSUAL_OFFSET = 1.0
 COMPARED_SHARE = 0.80
+SMALLEST_SHARE_COMPARED = 0.5
 BINS = 24
 ALIGNED_EVENTS = 50_000
 LOOK_UPS = 4096
@@ -30,12 +35,13 @@ UNUSUAL_GAIN = 1.3
 class Alignment:
     """``sample ~ gain * reference + offset``, with the variances and the covariance of both.
 
-    ``trusted`` is False where the best gain is the search's edge.
+    ``trusted`` is False where the best gain is the search's edge; ``spread`` is that of the reference's negatives.
     """
 
     gain: float = 1.0
     offset: float = 0.0
     trusted: bool = True
+    spread: float = 1.0
     gain_variance: float = 0.0
     offset_variance: float = 0.0
     covariance: float = 0.0
@@ -61,39 +67,76 @@ def align(sample: Ordered, reference: Ordered, *, negative_share: float = 1.0) -
     -----
     The sample's events below its cut fall into 24 bins of equal counts. For each gain and offset the reference gives
     the bins' probabilities, conditional on being below the cut; the likelihood is multinomial. The best of the grid is
-    refined by a parabola on each axis.
+    refined by a parabola on each axis. Offsets are small; only where none of them explains the sample, a far one is
+    looked for: a spillover matrix that no longer fits leaves a part of a bright neighbour's signal in all T cells.
     """
-    looked_at, compared = thin(sample.values, ALIGNED_EVENTS), thin(reference.values, ALIGNED_EVENTS)
-    edges = np.array(
-        [sample.quantile(share) for share in np.linspace(0, COMPARED_SHARE * negative_share, BINS + 1)[1:]]
-    )
-    counts = np.diff(np.searchsorted(looked_at, edges), prepend=0)
-    spread = max(reference.quantile(0.5) - reference.quantile(0.159), 1e-9)
-    gains, offsets = np.meshgrid(GAINS, OFFSETS * spread, indexing="ij")
-    below = _counts_below(compared, (edges - offsets[..., None]) / gains[..., None])
-    expected = np.diff(below, prepend=0, axis=-1) + 0.5
-    likelihood = np.log(expected / expected.sum(axis=-1, keepdims=True)) @ counts
-    likelihood -= 0.5 * (OFFSETS / OFFSET_SD) ** 2
-    best = np.unravel_index(np.argmax(likelihood), likelihood.shape)
-    row, column = int(best[0]), int(best[1])
+    compared = _Compared.of(sample, reference, negative_share=negative_share)
+    places = OFFSETS
+    likelihood = compared.likelihood(places) - 0.5 * (OFFSETS / OFFSET_SD) ** 2
+    row, column = _best(likelihood)
+    if row in (0, len(GAINS) - 1) or column in (0, len(OFFSETS) - 1):
+        _, widest = _best(compared.likelihood(FAR_OFFSETS))
+        places = FAR_OFFSETS[widest] + OFFSETS
+        likelihood = compared.likelihood(places)
+        row, column = _best(likelihood)
     if row in (0, len(GAINS) - 1):
         return Alignment(trusted=False)
     log_step = float(np.log(GAINS[1] / GAINS[0]))
     gain = float(GAINS[row] * np.exp(log_step * _parabola(likelihood[:, column], row)))
-    offset_step = float(OFFSETS[1] - OFFSETS[0]) * spread
-    offset = float(OFFSETS[column]) * spread + offset_step * _parabola(likelihood[row], column)
+    step = float(places[1] - places[0])
     weights = np.exp(likelihood - likelihood.max())
     weights /= weights.sum()
-    # the reference is a sample too: its own counting noise adds to that of the sample it is fitted to
-    noise = 1 + len(looked_at) / len(compared)
+    gains, offsets = np.meshgrid(GAINS, places * compared.spread, indexing="ij")
     gain_error, offset_error = gains - (weights * gains).sum(), offsets - (weights * offsets).sum()
     return Alignment(
         gain=gain,
-        offset=offset,
-        gain_variance=noise * float((weights * gain_error**2).sum()),
-        offset_variance=noise * float((weights * offset_error**2).sum()),
-        covariance=noise * float((weights * gain_error * offset_error).sum()),
+        offset=(float(places[column]) + step * _parabola(likelihood[row], column)) * compared.spread,
+        spread=compared.spread,
+        gain_variance=compared.noise * float((weights * gain_error**2).sum()),
+        offset_variance=compared.noise * float((weights * offset_error**2).sum()),
+        covariance=compared.noise * float((weights * gain_error * offset_error).sum()),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compared:
+    """A sample's negatives in bins, and a reference's signals to explain them.
+
+    ``noise`` is by how much the reference's own counting noise raises that of the sample that it is fitted to.
+    """
+
+    edges: Floats
+    counts: npt.NDArray[np.intp]
+    reference: Floats
+    spread: float
+    noise: float
+
+    @classmethod
+    def of(cls, sample: Ordered, reference: Ordered, *, negative_share: float) -> _Compared:
+        looked_at, explaining = thin(sample.values, ALIGNED_EVENTS), thin(reference.values, ALIGNED_EVENTS)
+        shares = np.linspace(0, COMPARED_SHARE * negative_share, BINS + 1)[1:]
+        edges = np.array([sample.quantile(share) for share in shares])
+        return cls(
+            edges=edges,
+            counts=np.diff(np.searchsorted(looked_at, edges), prepend=0),
+            reference=explaining,
+            spread=max(reference.quantile(0.5) - reference.quantile(0.159), 1e-9),
+            noise=1 + len(looked_at) / len(explaining),
+        )
+
+    def likelihood(self, offsets: Floats) -> Floats:
+        """Return the log likelihood of every gain at every offset (in units of ``spread``), shape (gains, offsets)."""
+        moved = (self.edges - (offsets * self.spread)[:, np.newaxis]) / GAINS[:, np.newaxis, np.newaxis]
+        below = _counts_below(self.reference, moved)
+        expected = np.diff(below, prepend=0, axis=-1) + 0.5
+        likelihood = np.log(expected / expected.sum(axis=-1, keepdims=True)) @ self.counts
+        # where hardly any of the reference is left to compare, its tail fits whatever is asked
+        return np.where(below[..., -1] < SMALLEST_SHARE_COMPARED * len(self.reference), -np.inf, likelihood)
+
+
+def _best(likelihood: Floats) -> tuple[int, int]:
+    row, column = np.unravel_index(np.argmax(likelihood), likelihood.shape)
+    return int(row), int(column)
 
 
 def _counts_below(ordered: Floats, places: Floats) -> Floats:
@@ -110,5 +153,7 @@ def _parabola(heights: Floats, index: int) -> float:
     if index in (0, len(heights) - 1):
         return 0.0
     before, at, after = heights[index - 1 : index + 2]
+    if not np.isfinite(before + after):
+        return 0.0
     curvature = before - 2 * at + after
     return float(np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)) if curvature < 0 else 0.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, Alignment, align
+from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Alignment, align
 from cytocar.gates.adaptive.comparison import differs
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.positives import Positives, describe
@@ -35,6 +35,9 @@ REFERENCES_FOR_CV = 5
 ALIGNMENTS = 2
 FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
 """A reference with more than 0.5 % of its events 6 robust standard deviations above the median holds positives."""
+FALLBACK_SPREADS = 3.5
+OFFSET_DOUBT = 0.04
+"""Standard deviation that the sensitivity gets for each spread of offset: positives may have been moved otherwise."""
 SHIFTS = (-1.59, -0.97, -0.59, -0.28, 0.0, 0.28, 0.59, 0.97, 1.59)
 """Nine equally likely values of a standard normal: where the tail is steep, a small shift changes the rate by much."""
 UNSEEN = Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=0.86, sensitivity_sd=0.15)
@@ -54,6 +57,17 @@ class _Pool:
 
     def rate(self, threshold: float) -> float:
         return (self.all.above(threshold) + 0.5) / (len(self.all) + 1)
+
+    @property
+    def offset(self) -> float:
+        """What lies under every signal of the sample, positives included, beside the references' own level."""
+        return float(np.mean([alignment.offset for alignment in self.alignments]))
+
+    @property
+    def unusual_offset(self) -> float:
+        """The largest offset beyond what is usual, in spreads of the references' negatives; 0 for a usual one."""
+        offsets = (abs(alignment.offset) / alignment.spread for alignment in self.alignments)
+        return max((offset for offset in offsets if offset > UNUSUAL_OFFSET), default=0.0)
 
     def shift_sd(self, threshold: float) -> float:
         """Return how well the alignment is known at a threshold, data units."""
@@ -100,6 +114,8 @@ def fit(
         return _fallback(population, gate, values, flags)
     pool, share = _aligned(values, chosen, gate)
     flags.extend(_doubts(pool))
+    if not any(alignment.trusted for alignment in pool.alignments):
+        return _fallback(population, gate, values, flags)
     choice = _threshold(values, pool, gate, share)
     if choice.clamped:
         flags.append("CLAMPED")
@@ -130,7 +146,7 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
         control_ids=pool.ids,
         between_cv=_tube_cv(pool, threshold) * math.sqrt(1 + 1 / len(pool.parts)),
         sensitivity=positives.sensitivity,
-        sensitivity_sd=positives.sensitivity_sd,
+        sensitivity_sd=math.hypot(positives.sensitivity_sd, OFFSET_DOUBT * pool.unusual_offset),
         shifted_events=tuple(
             pool.all.above(threshold + shift) for shift in pool.shift_sd(threshold) * np.array(SHIFTS)
         ),
@@ -183,6 +199,8 @@ def _doubts(pool: _Pool) -> list[str]:
     flags = []
     if not all(alignment.trusted for alignment in pool.alignments):
         flags.append("ALIGNMENT_REJECTED")
+    if pool.unusual_offset:
+        flags.append("OFFSET_SHIFT")
     if any(abs(np.log(alignment.gain)) > np.log(UNUSUAL_GAIN) for alignment in pool.alignments):
         flags.append("GAIN_SHIFT")
     center, spread = pool.all.center_and_spread()
@@ -209,7 +227,7 @@ def _threshold(values: Ordered, pool: _Pool, gate: ReferenceGate, share: float) 
     if len(good):
         start = int(good[0])
         first = float(candidates[start])
-        missed = _positives(values, pool, first).missed(candidates[start:])
+        missed = _positives(values, pool, first).missed(candidates[start:] - pool.offset)
         balanced = np.flatnonzero(false[start:] <= missed)
         threshold = float(candidates[start + balanced[0]] if len(balanced) else candidates[-1])
     placed = float(np.clip(threshold, *gate.window))
@@ -223,7 +241,7 @@ def _described(
     threshold = choice.threshold
     positives = _positives(values, pool, threshold) if choice.resolved else UNSEEN
     center, spread = pool.all.center_and_spread()
-    stain_index = (positives.median - center) / (2 * spread) if choice.resolved else None
+    stain_index = (positives.median + pool.offset - center) / (2 * spread) if choice.resolved else None
     if stain_index is not None and stain_index < SMALLEST_STAIN_INDEX:
         flags.append("NOT_QUANTIFIABLE")
     net = _net_events(values.above(threshold), len(values), pool.rate(threshold)) / positives.sensitivity
@@ -242,6 +260,16 @@ def _described(
 
 
 def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list[str]) -> Fitted:
+    """Return the template's threshold; flagged where the sample's own negatives reach up to it.
+
+    Seen from their dim side, where no positives are: the fallback should lie 3.5 standard deviations above their
+    middle, beyond which 0.02 % of normally distributed negatives lie. Nothing is placed or subtracted by that.
+    """
+    dim = Ordered(values.values[: len(values) - values.above(gate.fallback)])
+    if len(dim) >= FEWEST_EVENTS:
+        middle = dim.quantile(0.5)
+        if gate.fallback < middle + FALLBACK_SPREADS * (middle - dim.quantile(0.159)):
+            flags = [*flags, "FALLBACK_TOO_LOW"]
     decision = _decision(population, gate, values, gate.fallback, flags, Source.FALLBACK)
     return Fitted(RangeGate(kind="range", marker=gate.marker, min=gate.fallback), (decision,))
 
@@ -267,15 +295,15 @@ def _decision(
 
 def _positives(values: Ordered, pool: _Pool, threshold: float) -> Positives:
     """Return what the positives look like, from all that lies above the references' 80 % quantile."""
-    if threshold <= 0:
+    if threshold <= max(0.0, pool.offset):
         return Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=1.0, sensitivity_sd=0.0)
     start = min(max(pool.all.quantile(LOWEST_LOOKED_AT), 0.2 * threshold), 0.8 * threshold)
     return describe(
-        values.from_on(start),
-        pool.all.from_on(start),
+        values.from_on(start) - pool.offset,
+        pool.all.from_on(start) - pool.offset,
         events=len(values),
         reference_events=len(pool.all),
-        threshold=threshold,
+        threshold=threshold - pool.offset,
     )
 
 

@@ -52,6 +52,38 @@ def test_alignment_at_the_edge_is_not_trusted() -> None:
     assert not align(Ordered.of(negatives(20_000, 1, 3.0)), Ordered.of(negatives(20_000, 2))).trusted
 
 
+@pytest.mark.parametrize("factor", [0.8, 0.9, 1.1, 1.2])
+def test_what_a_matrix_that_no_longer_fits_leaves_in_all_t_cells_is_no_car(factor: float) -> None:
+    n = 50_000
+    neighbour = 6000 * np.exp(np.random.default_rng(5).normal(0, 0.28, n))
+    left = (factor - 1) * 0.1625 * neighbour
+    fitted = place(negatives(n, 1, factor) + left, control())
+    assert "OFFSET_SHIFT" in fitted.decisions[0].flags
+    assert fitted.decisions[0].source is Source.REFERENCE
+    assert fitted.decisions[0].kept is not None
+    assert fitted.decisions[0].kept < 0.001 * n
+    bright = positives(5000, 2, factor) + left[:5000]
+    fitted = place(np.concatenate([negatives(45_000, 1, factor) + left[5000:], bright]), control())
+    assert fitted.decisions[0].kept == pytest.approx(5000, rel=0.06)
+
+
+def test_a_reference_that_cannot_be_aligned_is_not_used() -> None:
+    fitted = place(negatives(50_000, 1, 3.0), control())
+    assert threshold(fitted) == CAR.fallback
+    assert fitted.background is None
+    assert fitted.decisions[0].source is Source.FALLBACK
+    assert "ALIGNMENT_REJECTED" in fitted.decisions[0].flags
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.9])
+def test_a_fallback_within_the_negatives_is_flagged_whatever_the_share_of_positives(share: float) -> None:
+    n = int(50_000 * share)
+    narrow = np.concatenate([negatives(50_000 - n, 1), positives(n, 2)])
+    wide = np.concatenate([negatives(50_000 - n, 1, 3.5), positives(n, 2, 3.5)])
+    assert "FALLBACK_TOO_LOW" not in place(narrow).decisions[0].flags
+    assert "FALLBACK_TOO_LOW" in place(wide).decisions[0].flags
+
+
 @pytest.mark.parametrize("gain", [0.8, 1.0, 1.2])
 def test_threshold_follows_the_gain_and_keeps_the_positives(gain: float) -> None:
     low, high = negatives(45_000, 1, gain), positives(5000, 2, gain)
