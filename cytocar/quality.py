@@ -100,12 +100,17 @@ def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float
         return TimeQuality(
             None, (_finding("W280", Outcome.NOTE, f"only {len(time)} events, too few to judge the flow"),)
         )
+    time = _without_gaps(time)
+    if not time.size:
+        message = "no event has a time that is a finite number, so the flow over time was not judged"
+        return TimeQuality(None, (_finding("W280", Outcome.NOTE, message),))
     if (backwards := _steps_back(time)) > 0:
         message = f"time runs backwards {backwards} times, so the flow over time was not judged"
         return TimeQuality(None, (_finding("W281", Outcome.REVIEW, message, float(backwards)),))
     rates = _log_rates(time, bins)
     rate_bad = _rate_is_bad(rates)
-    signal_bad, drifts, steps = _signals_are_bad(bins.looked_at(values), rate_bad)
+    with np.errstate(invalid="ignore"):  # infinities: inf - inf
+        signal_bad, drifts, steps = _signals_are_bad(bins.looked_at(values), rate_bad)
     bad = _with_neighbours(rate_bad | signal_bad)
     keep = ~bins.spread(bad, len(time))
     findings = [_kept_finding(100 * float(keep.mean()), bad, rates, rate_bad)]
@@ -149,6 +154,23 @@ def _bins(n_events: int) -> _Bins | None:
     size = int(np.clip(n_events // BINS_AIMED_AT, SMALLEST_BIN, LARGEST_BIN))
     count = n_events // size
     return _Bins(size, count) if count >= FEWEST_BINS else None
+
+
+def _without_gaps(time: Floats) -> Floats:
+    """Return a clock whose events without a finite time take that of the event before; empty where none has one.
+
+    One NaN would make every comparison with the median rate false, and any flow steady.
+
+    Examples
+    --------
+    >>> _without_gaps(np.array([np.nan, 1.0, np.inf, 3.0])).tolist()
+    [1.0, 1.0, 1.0, 3.0]
+    """
+    known = np.flatnonzero(np.isfinite(time))
+    if known.size in (0, time.size):
+        return time[known]
+    latest = np.searchsorted(known, np.arange(time.size), side="right") - 1
+    return time[known[np.maximum(latest, 0)]]
 
 
 def _steps_back(time: Floats) -> int:

@@ -92,6 +92,29 @@ def test_constant_time_does_not_divide_by_zero() -> None:
     assert time_quality(np.zeros(10_000), steady(10_000)[1]).keep is None
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_a_few_times_that_are_no_numbers_hide_no_clog_and_make_no_surge(odd: float) -> None:
+    clock, signals, where = disturbed(50_000, slower=8.0)
+    expected = time_quality(clock, signals)
+    clock[[0, 7_000, 22_000, 49_999]] = odd
+    quality = time_quality(clock, signals)
+    assert [finding.code for finding in quality.findings] == [finding.code for finding in expected.findings]
+    assert "a clog" in quality.findings[0].message
+    assert "a surge" not in quality.findings[0].message
+    assert quality.keep is not None
+    assert not quality.keep[where].any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_clock_without_any_number_and_infinite_signals_are_not_judged_and_warn_of_nothing() -> None:
+    clock, signals = steady(5000)
+    (finding,) = time_quality(np.full(5000, np.nan), signals).findings
+    assert (finding.code, finding.outcome) == ("W280", Outcome.NOTE)
+    signals["CD3"][::2] = np.inf
+    assert time_quality(clock, signals).keep is None
+
+
 def test_acceptance_names_the_value_and_the_limit() -> None:
     rules = (
         Acceptance(check="viability_percent", minimum=70, on_fail="no_count"),
