@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -251,9 +252,17 @@ def _attempt(number: int, population: str, text: str) -> Attempt:
             number,
             population,
             {str(name): str(value) for name, value in asked.get("typed", {}).items()},
-            Drag(int(drag["view"]), str(drag["handle"]), float(drag["x"]), float(drag["y"])) if drag else None,
+            Drag(int(drag["view"]), str(drag["handle"]), _place_of(drag["x"]), _place_of(drag["y"])) if drag else None,
             whole=bool(asked.get("whole")),
             undo=bool(asked.get("undo")),
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise UsageError("the page asked for something unknown", code="E182", hint="load the page again") from error
+
+
+def _place_of(asked: object) -> float:
+    """Return a place on a picture, 0 to 1 and a little beyond; ValueError where it is none."""
+    place = float(str(asked))
+    if not math.isfinite(place):
+        raise ValueError("a place is a finite number")
+    return min(max(place, -1.0), 2.0)

@@ -111,7 +111,15 @@ def test_a_request_that_is_too_large_is_refused(visitor: Visitor) -> None:
     assert visitor.post(f"{where}/save", {"reason": "x" * 2_000_000}).status_code == 413
 
 
-@pytest.mark.parametrize("question", ["", "[]", "null", '{"typed": 3}', '{"drag": {"view": "a"}}', '{"drag": 7}'])
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("", "[]", "null", '{"typed": 3}', '{"drag": {"view": "a"}}', '{"drag": 7}', "[" * 100_000),
+        '{"drag": {"view": 1e400, "handle": "a", "x": 0, "y": 0}}',
+        '{"drag": {"view": 0, "handle": "a", "x": NaN, "y": 0}}',
+        '{"drag": {"view": 0, "handle": "a", "x": 0, "y": -1e400}}',
+    ],
+)
 def test_a_question_that_makes_no_sense_is_an_answer_with_a_code(visitor: Visitor, question: str) -> None:
     where = visitor.gate("d9", "car_t")
     address = f"/{visitor.gatekeeper.token}/{where}/try"
