@@ -235,7 +235,8 @@ class Edges:
         """Return which points have an odd number of edges on one side."""
         slab = np.searchsorted(self.levels, y, side="right")  # a NaN lies above all levels
         odd = np.zeros(x.shape, dtype=np.bool_)
-        with np.errstate(invalid="ignore"):  # infinities: inf - inf; the bounds of the polygon keep them out
+        # Infinities (inf - inf) and places that become one: the bounds of the polygon keep them out.
+        with np.errstate(invalid="ignore", over="ignore"):
             for edge in self.crossed.T:
                 which = edge.take(slab)
                 side = self.across.take(which) * (y - self.from_y.take(which))
@@ -285,10 +286,10 @@ class Bitmap:
 
 
 def _cell(places: Floats, origin: float, per_unit: float) -> npt.NDArray[np.int32]:
-    position = places * per_unit
-    position += 1.0 - origin * per_unit
-    np.clip(position, 0.0, CELLS + 1.0, out=position)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        position = places * per_unit
+        position += 1.0 - origin * per_unit
+        np.clip(position, 0.0, CELLS + 1.0, out=position)
         return position.astype(np.int32)
 
 

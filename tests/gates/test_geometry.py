@@ -134,3 +134,13 @@ def test_nan_and_infinities_are_in_no_region(region: Box | Polygon | Ellipse, re
     nowhere, one = np.repeat(NOWHERE, repeats), np.ones(3 * repeats)
     assert not region.contains(nowhere, one).any()
     assert not region.contains(one, nowhere).any()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("repeats", [1, 20])
+def test_numbers_near_the_largest_there_are_lie_outside_and_warn_of_nothing(repeats: int) -> None:
+    polygon = Polygon.of(LinearScale(), LinearScale(), [(0, 0), (1e5, 1e5), (1e5, 0), (0, 2e5)], on_scale=True)
+    huge = np.array([1e308, -1e308, 5e4, 1e308, -1e308] * 2000)
+    other = np.array([1e308, 5e4, -1e308, 5e4, 1e308] * 2000)
+    for _ in range(repeats):
+        assert not polygon.contains(huge, other).any()
