@@ -27,6 +27,9 @@ RANGE_BYTES = 1 << 16
 LARGE_RANGE_BYTES = 1 << 23
 """What one request for all of a file asks for: then the way there and back is a small part of it."""
 
+SILENT_SECONDS = 60
+"""How long a web server may send nothing."""
+
 LONGEST_REASON = 240
 """Letters of a protocol's own words; some explain themselves at length."""
 
@@ -248,7 +251,7 @@ class Address:
         self.require_package()
         from fsspec.core import url_to_fs
 
-        system, path = url_to_fs(self.url)
+        system, path = url_to_fs(self.url, **_patience(self.url))
         return system, str(path)
 
     @contextmanager
@@ -330,6 +333,20 @@ class _Ranges(io.RawIOBase):
         if not self.closed:
             self._handle.close()
         super().close()
+
+
+def _patience(url: str) -> dict[str, Any]:
+    """Return fsspec's options for the web servers of an address: a large file may take its time, a silent server not.
+
+    aiohttp alone gives up after five minutes, however well a file is arriving.
+    """
+    servers = {link.partition("://")[0].lower() for link in url.split("::")} & {"http", "https"}
+    if not servers:
+        return {}
+    from aiohttp import ClientTimeout
+
+    timeout = ClientTimeout(total=None, sock_connect=SILENT_SECONDS, sock_read=SILENT_SECONDS)
+    return {server: {"client_kwargs": {"timeout": timeout}} for server in servers}
 
 
 @lru_cache(maxsize=32)

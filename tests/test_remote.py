@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from cytocar.inputs import collect
 from cytocar.inspection import inspect_file
 from cytocar.places import place_of
 from cytocar.plan import SAMPLE_ROWS
-from cytocar.remote import Address, _require_protocol
+from cytocar.remote import SILENT_SECONDS, Address, _require_protocol
 from cytocar.sheet import read_sheet
 from cytocar.source_file import at_hand, file_sha256, file_state, require_unchanged
 from tests.runs import Answer, cytocar_command, small_inputs
@@ -369,3 +371,26 @@ def test_results_are_not_written_to_an_address(option: tuple[str, ...], bucket: 
     assert "secret" not in answer.stderr
     assert not any(name.startswith("lab/out") for name in bucket.objects)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("asked", ["{root}/day9.txt", "zip://day9.txt::{root}/run.zip"])
+def test_a_large_file_may_take_its_time_and_a_silent_web_server_not(
+    asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aiohttp = pytest.importorskip("aiohttp")
+    (tmp_path / "day9.txt").write_text("day 9")
+    with zipfile.ZipFile(tmp_path / "run.zip", "w") as archive:
+        archive.write(tmp_path / "day9.txt", "day9.txt")
+    timeouts: list[Any] = []
+    session = aiohttp.ClientSession
+
+    def remembered(*arguments: Any, **options: Any) -> Any:
+        timeouts.append(options["timeout"])
+        return session(*arguments, **options)
+
+    fsspec.get_filesystem_class("http").clear_instance_cache()  # which keeps its sessions
+    fsspec.get_filesystem_class("zip").clear_instance_cache()
+    monkeypatch.setattr("aiohttp.ClientSession", remembered)
+    with web_server(tmp_path) as (root, _):
+        assert Address(asked.format(root=root)).read_text() == "day 9"
+    assert {(timeout.total, timeout.sock_read) for timeout in timeouts} == {(None, SILENT_SECONDS)}
