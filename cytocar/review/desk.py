@@ -260,20 +260,21 @@ class Desk:
         While it is drawn, gates can be moved; then it is drawn once more.
         """
         with self._drawing:
-            while (self.office.folder / REPORT).is_file() and (opened := self.opened()).report_behind:
-                try:
+            try:
+                while (self.office.folder / REPORT).is_file() and (opened := self.opened()).report_behind:
                     self._draw_report_of(opened)
-                except (UsageError, IntegrityError) as error:
-                    self.report_problem = error
-                    return
-                except BUGS as bug:
-                    self.report_problem = UsageError(
-                        f"this is a bug in cytocar: {type(bug).__name__}: {bug}",
-                        code="E199",
-                        hint="please report it; what was saved is kept, `cytocar report` draws the report",
-                    )
-                    return
-                self.report_problem = None
+                    self.report_problem = None
+            except CytocarError as error:
+                self.report_problem = error
+            except OSError as error:
+                said = f"{error.strerror or error}: {error.filename or 'while reading or writing'}"
+                self.report_problem = UsageError(said, code="E109", hint="check the path, rights and space left")
+            except BUGS as bug:
+                self.report_problem = UsageError(
+                    f"this is a bug in cytocar: {type(bug).__name__}: {bug}",
+                    code="E199",
+                    hint="please report it; what was saved is kept, `cytocar report` draws the report",
+                )
 
     def _draw_report_of(self, opened: OpenRun) -> None:
         folder = self.office.folder

@@ -135,6 +135,26 @@ def test_a_report_that_shows_what_is_no_more_is_not_kept(course: Visitor, monkey
     assert (course.run / "report.html").read_text("utf-8") == "drawing 2"
 
 
+def test_the_report_is_drawn_by_the_next_who_asks_when_a_disk_failed_once(
+    course: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cytocar.review import desk
+
+    def full(*_: object, **__: object) -> dict[str, bytes]:
+        raise OSError(28, "No space left on device", "scratch")
+
+    course.save(course.gate("day09", "car_t"), threshold="700")
+    with monkeypatch.context() as failing:
+        failing.setattr(desk, "report_files", full)
+        course.desk.draw_report()
+    assert course.desk.report_problem is not None
+    assert course.desk.report_problem.code == "E109"
+    assert "No space left on device" in words(course.get())
+    course.desk.draw_report()
+    assert course.desk.report_problem is None
+    assert not course.desk.opened().report_behind
+
+
 def test_a_run_is_not_signed_while_its_report_shows_what_is_no_more(
     course: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
