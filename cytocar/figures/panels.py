@@ -255,12 +255,15 @@ def _time(events: EventTable, of_beads: Bools | None) -> TimeTrace | None:
     if clock is None or not events.n_events:
         return None
     ticks = events.column(clock)
-    first, last = float(np.nanmin(ticks)), float(np.nanmax(ticks))
+    timed = np.isfinite(ticks)
+    if not timed.any():
+        return None
+    first, last = float(ticks[timed].min()), float(ticks[timed].max())
     if not last > first:
         return None
-    bins = np.minimum((np.nan_to_num(ticks - first) / (last - first) * TIME_BINS).astype(np.intp), TIME_BINS - 1)
+    bins = np.minimum(((ticks[timed] - first) / (last - first) * TIME_BINS).astype(np.intp), TIME_BINS - 1)
     every = np.bincount(bins, minlength=TIME_BINS)
-    beads = np.bincount(bins[of_beads], minlength=TIME_BINS) if of_beads is not None else None
+    beads = np.bincount(bins[of_beads[timed]], minlength=TIME_BINS) if of_beads is not None else None
     return TimeTrace(
         seconds=_seconds(events, last - first),
         events=_steps(every),

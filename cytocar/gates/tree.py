@@ -162,10 +162,10 @@ class _Tally:
                 self.counts[name] += part.count(name)
             if self.watched is not None and name in self.watched.over_run.counts:
                 self.watched.over_run.add(name, part.rows(name))
-        self.not_finite += part.not_finite()
         self.medians.add(part)
         if self.kept is not None:
             self.kept.add(part)
+        self.not_finite += part.not_finite()  # last: what data-driven gates see has been asked for by now
 
 
 # ---------------------------------------------------------------- data-driven gates

@@ -61,10 +61,12 @@ def _extents(run: FinishedRun, result: SampleResult, markers: Sequence[str]) -> 
         columns = events.columns([panel[marker] for marker in own])
     except SampleError:
         return {}
-    if not events.n_events:
-        return {}
-    reached = np.nanquantile(columns, NEARLY_ALL, axis=0).tolist() if own else []
-    return {marker: Extent(reach, panel[marker].range) for marker, reach in zip(own, reached, strict=True)}
+    known = {marker: column[np.isfinite(column)] for marker, column in zip(own, columns.T, strict=True)}
+    return {
+        marker: Extent(float(np.quantile(signals, NEARLY_ALL)), panel[marker].range)
+        for marker, signals in known.items()
+        if signals.size
+    }
 
 
 def _highest_gate(template: Template, marker: str) -> float:
