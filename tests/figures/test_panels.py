@@ -100,3 +100,15 @@ def test_the_flow_of_a_file_with_a_clock_is_drawn_and_of_one_without_is_not() ->
     assert trace.seconds == pytest.approx(50)
     assert trace.unevenness > 1.5
     assert draw(gated(table([1.0], [1.0])), views(ONE_GATE), AXES).time is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_events_whose_time_is_no_number_are_left_out_of_the_flow() -> None:
+    seconds = np.linspace(0, 100, 1000)
+    seconds[[3, 500, 700]] = np.nan, np.inf, -np.inf
+    columns = {"CD3": np.ones(1000), "SSC-A": np.ones(1000)}
+    trace = draw(gated(EventTable.from_columns({**columns, "Time": seconds})), views(ONE_GATE), AXES).time
+    assert trace is not None
+    assert trace.unevenness < 1.2
+    lost = EventTable.from_columns({**columns, "Time": np.full(1000, np.nan)})
+    assert draw(gated(lost), views(ONE_GATE), AXES).time is None

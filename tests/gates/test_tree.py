@@ -179,9 +179,7 @@ def test_nan_and_infinities_are_in_no_gate_nor_in_its_complement_and_are_counted
     assert (finding.code, finding.value) == ("W230", 3)
 
 
-def test_events_without_a_number_are_counted_where_only_a_data_driven_gate_sees_them(
-    mean_gate: list[dict[str, Any]],
-) -> None:
+def test_events_without_a_number_are_counted_where_only_a_data_driven_gate_sees_them() -> None:
     found = walk(table(A=[1.0, 3.0, np.nan, np.inf], B=[np.nan] * 4), template(valley("bright", "A")))
     (finding,) = found.findings
     assert (finding.code, finding.value) == ("W230", 2)
