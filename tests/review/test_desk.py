@@ -147,8 +147,9 @@ def test_the_report_is_drawn_by_the_next_who_asks_when_a_disk_failed_once(
     with monkeypatch.context() as failing:
         failing.setattr(desk, "report_files", full)
         course.desk.draw_report()
-    assert course.desk.report_problem is not None
-    assert course.desk.report_problem.code == "E109"
+    problem = course.desk.report_problem
+    assert problem is not None
+    assert problem.code == "E109"
     assert "No space left on device" in words(course.get())
     course.desk.draw_report()
     assert course.desk.report_problem is None
