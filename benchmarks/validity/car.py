@@ -103,6 +103,10 @@ def rows(tubes: int) -> Iterator[Row]:
                 index = f", SI {stain_index:g}" if percent else ""
                 yield Row(f"{percent:g} %{index}, gain {drift:g}", _over_shapes(case, tubes))
     yield from _hard_cases(tubes)
+    for percent in (0.0, 0.1, 1.0, 10.0, 40.0):
+        for drift in (0.8, 0.9, 1.1, 1.2):
+            case = CarTube(car_percent=percent, stain_index=8.0, gain=drift, stale=True)
+            yield Row(f"{percent:g} %, SI 8, gain {drift:g}, stale matrix", _over_shapes(case, tubes))
     for name, positives in (("severe", SEVERE), ("held out", HELD_OUT)):
         for percent in (0.1, 1.0, 10.0, 40.0):
             for stain_index in (6.0, 12.0):

@@ -21,6 +21,8 @@ OFFSET_SD = 0.15
 """Spread expected of the offset; it weighs like an event count, so thousands of events overrule it."""
 FAR_OFFSETS = np.linspace(-4, 4, 65)
 """Where to look if no small offset does: what a fifth too much or too little compensation of a bright signal leaves."""
+LARGEST_UNEXPLAINED = 0.02
+"""A far offset is believed only if it explains the sample: where positives are compared too, 0.1 and more is left."""
 UNUSUAL_OFFSET = 1.0
 COMPARED_SHARE = 0.80
 SMALLEST_SHARE_COMPARED = 0.5
@@ -75,10 +77,11 @@ def align(sample: Ordered, reference: Ordered, *, negative_share: float = 1.0) -
     likelihood = compared.likelihood(places) - 0.5 * (OFFSETS / OFFSET_SD) ** 2
     row, column = _best(likelihood)
     if row in (0, len(GAINS) - 1) or column in (0, len(OFFSETS) - 1):
-        _, widest = _best(compared.likelihood(FAR_OFFSETS))
-        places = FAR_OFFSETS[widest] + OFFSETS
-        likelihood = compared.likelihood(places)
-        row, column = _best(likelihood)
+        far = compared.likelihood(FAR_OFFSETS)
+        if compared.unexplained(far) < LARGEST_UNEXPLAINED:
+            places = FAR_OFFSETS[_best(far)[1]] + OFFSETS
+            likelihood = compared.likelihood(places)
+            row, column = _best(likelihood)
     if row in (0, len(GAINS) - 1):
         return Alignment(trusted=False)
     log_step = float(np.log(GAINS[1] / GAINS[0]))
@@ -123,6 +126,12 @@ class _Compared:
             spread=max(reference.quantile(0.5) - reference.quantile(0.159), 1e-9),
             noise=1 + len(looked_at) / len(explaining),
         )
+
+    def unexplained(self, likelihood: Floats) -> float:
+        """Return what the best of some fits leaves, per event: Kullback-Leibler divergence of the counts from it."""
+        filled = self.counts[self.counts > 0]
+        best_possible = float(filled @ np.log(filled / filled.sum()))
+        return (best_possible - float(likelihood.max())) / float(filled.sum())
 
     def likelihood(self, offsets: Floats) -> Floats:
         """Return the log likelihood of every gain at every offset (in units of ``spread``), shape (gains, offsets)."""
