@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+
+INTERRUPTED = 130
 
 OBJECTS_BEFORE_COLLECTION = 100_000
 """Imports leave 80,000 objects and little garbage. Looking for it as often as by default, and through everything once
@@ -14,10 +17,12 @@ def main() -> None:
     """Run the command line of this process."""
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # what else is installed has no say in what a template may hold
-    from cytocar.cli.app import main as command_line
-
     try:
+        from cytocar.cli.app import main as command_line
+
         command_line()
+    except KeyboardInterrupt:  # before the command line took signals over
+        sys.exit(INTERRUPTED)
     finally:
         gc.freeze()
 
