@@ -82,8 +82,9 @@ class _Pool:
 @dataclass(frozen=True, slots=True)
 class _Choice:
     threshold: float
-    resolved: bool
     clamped: bool
+    positives: Positives | None
+    """What lies above the threshold; None where nothing stands out."""
 
 
 def fit(
@@ -119,7 +120,7 @@ def fit(
     choice = _threshold(values, pool, gate, share)
     if choice.clamped:
         flags.append("CLAMPED")
-    if not choice.resolved:
+    if choice.positives is None:
         flags.append("NO_RESOLVED_POSITIVES")
     return _described(population, gate, values, pool, choice, flags)
 
@@ -223,15 +224,17 @@ def _threshold(values: Ordered, pool: _Pool, gate: ReferenceGate, share: float) 
     rates = (len(pool.all) - np.searchsorted(pool.all.values, unlucky) + 0.5) / (len(pool.all) + 1)
     false = rates * len(values) * (1 - share)
     good = np.flatnonzero((false <= LARGEST_FALSE_SHARE * above) & (above >= FEWEST_POSITIVES))
-    threshold = pool.reach(DEFAULT_REACH)
-    if len(good):
-        start = int(good[0])
-        first = float(candidates[start])
-        missed = _positives(values, pool, first).missed(candidates[start:] - pool.offset)
-        balanced = np.flatnonzero(false[start:] <= missed)
-        threshold = float(candidates[start + balanced[0]] if len(balanced) else candidates[-1])
+    if not len(good):
+        threshold = pool.reach(DEFAULT_REACH)
+        placed = float(np.clip(threshold, *gate.window))
+        return _Choice(placed, placed != threshold, None)
+    start = int(good[0])
+    first = float(candidates[start])
+    positives = _positives(values, pool, first)
+    balanced = np.flatnonzero(false[start:] <= positives.missed(candidates[start:] - pool.offset))
+    threshold = float(candidates[start + balanced[0]] if len(balanced) else candidates[-1])
     placed = float(np.clip(threshold, *gate.window))
-    return _Choice(placed, bool(len(good)), placed != threshold)
+    return _Choice(placed, placed != threshold, positives if placed == first else _positives(values, pool, placed))
 
 
 def _described(
@@ -239,9 +242,9 @@ def _described(
 ) -> Fitted:
     """Return the placed gate with its background, its sensitivity, and the comparison with the fallback."""
     threshold = choice.threshold
-    positives = _positives(values, pool, threshold) if choice.resolved else UNSEEN
+    positives = choice.positives or UNSEEN
     center, spread = pool.all.center_and_spread()
-    stain_index = (positives.median + pool.offset - center) / (2 * spread) if choice.resolved else None
+    stain_index = (positives.median + pool.offset - center) / (2 * spread) if choice.positives else None
     if stain_index is not None and stain_index < SMALLEST_STAIN_INDEX:
         flags.append("NOT_QUANTIFIABLE")
     net = _net_events(values.above(threshold), len(values), pool.rate(threshold)) / positives.sensitivity
