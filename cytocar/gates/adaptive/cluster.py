@@ -155,9 +155,10 @@ def _doubts(found: tuple[Ellipse, ...], events: int, near: Floats, within: float
 
 
 def _logs(x: Floats, y: Floats) -> Floats:
-    """Return (m, 2) natural logs of the events that are positive and finite on both axes."""
+    """Return (m, 2) natural logs of the events that are positive and finite on both axes; each axis lies contiguous."""
     positive = (x > 0) & (y > 0) & np.isfinite(x) & np.isfinite(y)
-    return np.log(np.stack([x[positive], y[positive]], axis=1))
+    rows = slice(None) if positive.all() else np.flatnonzero(positive)
+    return np.asarray(np.log(np.stack([x[rows], y[rows]])).T)
 
 
 def _around(points: Floats, center: Floats, reach: float) -> npt.NDArray[np.bool_]:
@@ -306,10 +307,10 @@ def _reweighted(points: Floats, *, start: Floats, radius: float, smallest_sd: fl
     """Return mean and covariance of the events near ``start``, found again from those inside their own ellipse."""
     ellipse = Ellipse(start, np.eye(2) * radius**2, 1.0)
     for _ in range(REWEIGHTS):
-        members = points[ellipse.inside(points)]
+        members = np.flatnonzero(ellipse.inside(points))
         if len(members) < FEWEST_EVENTS:
             return None
-        x, y = np.ascontiguousarray(members.T)
+        x, y = points[members, 0], points[members, 1]
         center = np.array([x.mean(), y.mean()])
         x -= center[0]
         y -= center[1]

@@ -71,7 +71,9 @@ class Ordered:
         >>> len(ordered), ordered.quantile(0.25), ordered.above(2.0)
         (3, 1.5, 2)
         """
-        return cls(np.sort(finite_of(values)))
+        finite = finite_of(values)
+        in_order = bool((finite[1:] >= finite[:-1]).all())  # a control's signals are kept so
+        return cls(finite if in_order else np.sort(finite))
 
     def __len__(self) -> int:
         return len(self.values)
