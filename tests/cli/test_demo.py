@@ -25,6 +25,9 @@ def test_the_demo_retells_the_published_course(cytocar: Cytocar, tmp_path: Path)
         assert [row["value"] for row in csv.DictReader(file)] == ["2"]  # as the case reports it
     assert done.stdout.splitlines()[0].split()[:2] == ["day", "CAR-T"]
     assert len(done.stdout.splitlines()) == len(rows) + 1
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    shown = readme.partition("```text\n")[2].partition("```")[0].splitlines()
+    assert [row for row in shown if row.strip() != "..." and row not in done.stdout.splitlines()] == []
 
 
 def test_the_demo_leaves_a_folder_with_something_in_it_alone(cytocar: Cytocar, tmp_path: Path) -> None:
