@@ -38,6 +38,8 @@ FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
 FALLBACK_SPREADS = 3.5
 OFFSET_DOUBT = 0.04
 """Standard deviation that the sensitivity gets for each spread of offset: positives may have been moved otherwise."""
+OFFSET_TAIL_DOUBT = 0.6
+"""What each spread of offset adds to the background's coefficient of variation: what a neighbour leaves has a tail."""
 SHIFTS = (-1.59, -0.97, -0.59, -0.28, 0.0, 0.28, 0.59, 0.97, 1.59)
 """Nine equally likely values of a standard normal: where the tail is steep, a small shift changes the rate by much."""
 UNSEEN = Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=0.86, sensitivity_sd=0.15)
@@ -145,7 +147,9 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
         events=pool.all.above(threshold),
         of_events=len(pool.all),
         control_ids=pool.ids,
-        between_cv=_tube_cv(pool, threshold) * math.sqrt(1 + 1 / len(pool.parts)),
+        between_cv=math.hypot(
+            _tube_cv(pool, threshold) * math.sqrt(1 + 1 / len(pool.parts)), OFFSET_TAIL_DOUBT * pool.unusual_offset
+        ),
         sensitivity=positives.sensitivity,
         sensitivity_sd=math.hypot(positives.sensitivity_sd, OFFSET_DOUBT * pool.unusual_offset),
         shifted_events=tuple(
