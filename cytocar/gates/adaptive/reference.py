@@ -57,6 +57,19 @@ class _Pool:
     ids: tuple[str, ...]
     alignments: tuple[Alignment, ...]
 
+    @classmethod
+    def of(cls, parts: Sequence[Ordered], ids: Sequence[str], alignments: Sequence[Alignment]) -> _Pool:
+        """Pool the references that could be aligned; all of them as they are where none could."""
+        fitting = [index for index, one in enumerate(alignments) if one.trusted] or range(len(parts))
+        used = tuple(parts[index] for index in fitting)
+        pooled = used[0] if len(used) == 1 else Ordered(np.sort(np.concatenate([part.values for part in used])))
+        return cls(pooled, used, tuple(ids[index] for index in fitting), tuple(alignments[index] for index in fitting))
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether its references fit the sample and are enough."""
+        return all(one.trusted for one in self.alignments) and len(self.all) >= FEWEST_REFERENCE_EVENTS
+
     def rate(self, threshold: float) -> float:
         return (self.all.above(threshold) + 0.5) / (len(self.all) + 1)
 
@@ -117,7 +130,9 @@ def fit(
         return _fallback(population, gate, values, flags)
     pool, share = _aligned(values, chosen, gate)
     flags.extend(_doubts(pool))
-    if not any(alignment.trusted for alignment in pool.alignments):
+    if len(pool.parts) < len(chosen) or not all(alignment.trusted for alignment in pool.alignments):
+        flags.append("ALIGNMENT_REJECTED")
+    if not pool.is_usable:
         return _fallback(population, gate, values, flags)
     choice = _threshold(values, pool, gate, share)
     if choice.clamped:
@@ -139,6 +154,8 @@ def background_above(
     if not chosen or "FMO_ONLY" in flags or len(ordered) < FEWEST_EVENTS:
         return None
     pool, _ = _aligned(ordered, chosen, gate)
+    if not pool.is_usable:
+        return None
     return _background(pool, threshold, _positives(ordered, pool, threshold))
 
 
@@ -192,8 +209,7 @@ def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: Refer
             Ordered(alignment.gain * signal.values + alignment.offset)
             for alignment, signal in zip(alignments, signals, strict=True)
         )
-        pooled = parts[0] if len(parts) == 1 else Ordered(np.sort(np.concatenate([part.values for part in parts])))
-        pool = _Pool(pooled, parts, tuple(one.sample_id for one in references), alignments)
+        pool = _Pool.of(parts, [one.sample_id for one in references], alignments)
         threshold = pool.reach(1.0)
         rate = pool.rate(threshold)
         share = float(np.clip((values.above(threshold) / len(values) - rate) / (1 - rate), 0.0, 0.95))
@@ -202,8 +218,6 @@ def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: Refer
 
 def _doubts(pool: _Pool) -> list[str]:
     flags = []
-    if not all(alignment.trusted for alignment in pool.alignments):
-        flags.append("ALIGNMENT_REJECTED")
     if pool.unusual_offset:
         flags.append("OFFSET_SHIFT")
     if any(abs(np.log(alignment.gain)) > np.log(UNUSUAL_GAIN) for alignment in pool.alignments):

@@ -75,6 +75,17 @@ def test_a_reference_that_cannot_be_aligned_is_not_used() -> None:
     assert "ALIGNMENT_REJECTED" in fitted.decisions[0].flags
 
 
+def test_of_several_references_only_those_that_can_be_aligned_are_used() -> None:
+    odd = ReferenceEvents("B2", "baseline", "t_cells", {"CAR": negatives(40_000, 4, 3.0)})
+    values = negatives(50_000, 1)
+    fitted = place(values, odd, control(40_000))
+    assert "ALIGNMENT_REJECTED" in fitted.decisions[0].flags
+    assert fitted.background is not None
+    assert fitted.background.control_ids == ("B1",)
+    assert threshold(fitted) == threshold(place(values, control(40_000)))
+    assert reference.background_above(900, negatives(50_000, 1, 3.0), CAR, [control()]) is None
+
+
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.9])
 def test_a_fallback_within_the_negatives_is_flagged_whatever_the_share_of_positives(share: float) -> None:
     n = int(50_000 * share)
