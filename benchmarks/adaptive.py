@@ -40,7 +40,7 @@ def main() -> int:
 def _runs(folder: Path, blood_ul: float) -> tuple[int, dict[str, Callable[[], object]]]:
     """Return the events of the tube, and what is to be timed."""
     import cytocar
-    from cytocar.references import references_from
+    from cytocar.sample.control_signals import references_from
     from cytocar.simulate import blood_tube
     from cytocar.simulate.preparation import Preparation
 

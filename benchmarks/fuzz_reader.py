@@ -32,7 +32,7 @@ from types import FrameType
 import numpy as np
 
 from cytocar import EventTable, open_fcs
-from cytocar.errors import CytocarError
+from cytocar.errors.tree import CytocarError
 from cytocar.fcs.decode import DataSource, as_stored
 from cytocar.fcs.keywords import acquired_at, acquired_volume, duration_seconds, identifying_keywords, plate, well
 from tests.fcs.files import floats, integers

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cytocar import scales
+from cytocar.signals import scales
 from cytocar.template.load import load_template
 from cytocar.template.model import LinearScale, PolygonGate, QuadrantGate, RangeGate, RectangleGate, Template
 

@@ -22,14 +22,14 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 import cytocar
-from cytocar.errors import TemplateError
-from cytocar.events import EventTable
+from cytocar.errors.tree import TemplateError
+from cytocar.fcs.events import EventTable
 from cytocar.fcs.write import write_fcs
-from cytocar.gates.tree import walk
-from cytocar.template.gatingml.applied import applied_to
+from cytocar.gates.walk import walk
+from cytocar.sample.applied_template import applied_to
 from cytocar.template.gatingml.merge import Origin
 from cytocar.template.gatingml.read import read_gatingml
-from cytocar.template.gatingml.reunite import export_gatingml
+from cytocar.template.gatingml.round_trip import export_gatingml
 from cytocar.template.model import Template
 from tests.template.gatingml.documents import SCALES, SPILLOVER, templates
 

@@ -8,38 +8,39 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from cytocar.version import __version__
 
 if TYPE_CHECKING:
     from cytocar import kinetics, simulate
-    from cytocar.analysis import quantify
-    from cytocar.errors import CytocarError, IntegrityError, SampleError, UsageError
-    from cytocar.events import EventTable
+    from cytocar.errors.tree import CytocarError, IntegrityError, SampleError, UsageError
+    from cytocar.fcs.events import EventTable
     from cytocar.fcs.reader import open_fcs
     from cytocar.gates.populations import Population, Populations
-    from cytocar.gates.tree import walk as gate
-    from cytocar.results import SampleResult
+    from cytocar.gates.walk import walk as gate
+    from cytocar.sample.analysis import quantify
+    from cytocar.sample.result import SampleResult
     from cytocar.template.load import load_template
     from cytocar.template.model import Template
 
 _HOMES = {
-    "CytocarError": "cytocar.errors",
-    "EventTable": "cytocar.events",
-    "IntegrityError": "cytocar.errors",
+    "CytocarError": "cytocar.errors.tree",
+    "EventTable": "cytocar.fcs.events",
+    "IntegrityError": "cytocar.errors.tree",
     "Population": "cytocar.gates.populations",
     "Populations": "cytocar.gates.populations",
-    "SampleError": "cytocar.errors",
+    "SampleError": "cytocar.errors.tree",
     "Template": "cytocar.template.model",
-    "UsageError": "cytocar.errors",
-    "gate": "cytocar.gates.tree:walk",
+    "UsageError": "cytocar.errors.tree",
+    "gate": "cytocar.gates.walk:walk",
     "load_template": "cytocar.template.load",
     "open_fcs": "cytocar.fcs.reader",
-    "quantify": "cytocar.analysis",
-    "SampleResult": "cytocar.results",
+    "quantify": "cytocar.sample.analysis",
+    "SampleResult": "cytocar.sample.result",
 }
 _MODULES: tuple[str, ...] = ("kinetics", "simulate")
 
 __all__ = [
+    "__version__",
     "CytocarError",
     "EventTable",
     "IntegrityError",
@@ -68,4 +69,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

@@ -20,13 +20,14 @@ from typer.models import ArgumentInfo, OptionInfo
 REFERENCE = Path(__file__).resolve().parent / "reference"
 sys.path.insert(0, str(REFERENCE.parents[1]))
 
-from cytocar import course_tables, tables  # noqa: E402 -- the checkout beside this script comes first
 from cytocar.cli.app import VERBS  # noqa: E402
-from cytocar.codes import explanations  # noqa: E402
+from cytocar.course import tables as course_tables # noqa: E402
+from cytocar.errors.codes import explanations  # noqa: E402
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS  # noqa: E402
-from cytocar.tables import Column  # noqa: E402
+from cytocar.signals.declaration import Part  # noqa: E402
+from cytocar.tables import columns as tables # noqa: E402
+from cytocar.tables.columns import Column  # noqa: E402
 from cytocar.template.model import Template  # noqa: E402
-from cytocar.template.part import Part  # noqa: E402
 
 _MADE = "<!-- Made by docs/generate.py from the code: change that, not this page. -->\n\n"
 
@@ -54,7 +55,7 @@ def _commands() -> Iterator[str]:
     yield "Anywhere in a command: `-q/--quiet`, `-v/--verbose`, `--no-color`; `cytocar --version`.\n\n"
     yield _table(("command", "does"), [(f"[`cytocar {verb}`](#cytocar-{verb})", does) for verb, does in VERBS.items()])
     for verb in VERBS:
-        module = import_module(f"cytocar.cli.{verb}")
+        module = import_module(f"cytocar.cli.verbs.{verb}")
         if not hasattr(module, "app"):
             yield from _command(f"cytocar {verb}", module.command)
             continue

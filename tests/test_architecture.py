@@ -76,10 +76,19 @@ def test_nothing_below_imports_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("rooms", "may_not_import"),
     [
-        (LOW, ("cytocar.fcs", "cytocar.gates", "cytocar.template", "cytocar.analysis", "cytocar.run")),
-        (("fcs", "events", "panel", "compensation", "scales"), ("cytocar.gates", "cytocar.analysis", "cytocar.run")),
-        (("gates", "template", "statistics", "counting"), ("cytocar.analysis", "cytocar.run", "cytocar.report")),
-        (("analysis", "results", "tables"), ("cytocar.run", "cytocar.series", "cytocar.figures", "cytocar.report")),
+        (LOW, ("cytocar.fcs", "cytocar.gates", "cytocar.template", "cytocar.sample.analysis", "cytocar.run.execute")),
+        (
+            ("fcs", "events", "panel", "compensation", "scales"),
+            ("cytocar.gates", "cytocar.sample.analysis", "cytocar.run.execute"),
+        ),
+        (
+            ("gates", "template", "statistics", "counting"),
+            ("cytocar.sample.analysis", "cytocar.run.execute", "cytocar.report"),
+        ),
+        (
+            ("analysis", "results", "tables"),
+            ("cytocar.run.execute", "cytocar.course.series", "cytocar.figures", "cytocar.report"),
+        ),
     ],
 )
 def test_imports_point_down_the_list_of_rooms(rooms: tuple[str, ...], may_not_import: tuple[str, ...]) -> None:

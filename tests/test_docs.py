@@ -21,9 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.errors import UsageError
-from cytocar.run_lock import only_writer
-from cytocar.sheet import COLUMNS
+from cytocar.errors.tree import UsageError
+from cytocar.run.trail.lock import only_writer
+from cytocar.sheet.rows import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.cli.series import ScoreName
-from cytocar.course_tables import KINETICS
-from cytocar.scores import SCORES
+from cytocar.cli.verbs.series import ScoreName
+from cytocar.course.scores import SCORES
+from cytocar.course.tables import KINETICS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "course.md").read_text("utf-8")
 

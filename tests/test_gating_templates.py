@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cytocar import EventTable, gate, load_template, open_fcs
-from cytocar.locations import template_folder
+from cytocar.files.bundled import template_folder
 from cytocar.simulate import Blood, blood_tube
 from cytocar.template.model import RectangleGate, Report
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.validity.shapes import HELD_OUT, NEGATIVES, POSITIVES, SEVERE, CarTube, Draw, Floats
-from cytocar.background import net_share
+from cytocar.counting.background import net_share
 from cytocar.gates.adaptive import reference
 from cytocar.gates.decision import ReferenceEvents, Source
 from cytocar.template.model import RangeGate, ReferenceGate

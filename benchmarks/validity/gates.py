@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmarks.validity.car import Measured, Row
 from benchmarks.validity.tubes import Bools, Drawn, Floats, Tube, draw
-from cytocar.background import net_share
+from cytocar.counting.background import net_share
 from cytocar.gates.decision import ReferenceEvents, Source
 from cytocar.gates.populations import Populations
-from cytocar.gates.tree import walk
+from cytocar.gates.walk import walk
 from cytocar.template.load import load_template
 from cytocar.template.model import Template
 

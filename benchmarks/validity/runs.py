@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.validity.tubes import STAINS, Tube, draw
-from cytocar.errors import CytocarError
-from cytocar.evenness import bead_evenness, start_findings
+from cytocar.errors.tree import CytocarError
 from cytocar.fcs.reader import open_fcs
-from cytocar.quality import Floats, flow_quality, time_quality
+from cytocar.sample.quality.evenness import bead_evenness, start_findings
+from cytocar.sample.quality.flow import Floats, flow_quality, time_quality
 
 STEPS_HEAD = ("gain after the step", "runs", "a step of that size", "another size", "a drift", "cut only", "nothing")
 EVEN_HEAD = ("beads", "1000 beads", "5000 beads", "20,000 beads")

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.validity.car import Measured, Row, measure
-from cytocar.compensation import SpilloverMatrix
 from cytocar.fcs.reader import open_fcs
 from cytocar.gates.adaptive.valley import find_valley
+from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.template.model import ReferenceGate
 
 Floats = npt.NDArray[np.float64]

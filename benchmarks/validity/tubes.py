@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.events import EventTable
+from cytocar.fcs.events import EventTable
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -17,10 +17,10 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from cytocar import __version__
-from cytocar.address_text import is_address, without_secrets
 from cytocar.cli import screen
-from cytocar.errors import CytocarError, IntegrityError, UsageError
+from cytocar.errors.tree import CytocarError, IntegrityError, UsageError
+from cytocar.files.address import is_address, without_secrets
+from cytocar.version import __version__
 
 VERBS: dict[str, str] = {
     "demo": "Lay out the sample course, gate it, draw it: needs no input.",
@@ -65,7 +65,7 @@ class _Verbs(TyperGroup):
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in VERBS:
             return None
-        module = import_module(f"cytocar.cli.{cmd_name}")
+        module = import_module(f"cytocar.cli.verbs.{cmd_name}")
         if hasattr(module, "app"):
             return get_command(module.app)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

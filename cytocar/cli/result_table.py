@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from cytocar.cli import screen
-from cytocar.detection import three_digits
-from cytocar.results import Counted, SampleResult
+from cytocar.counting.limits import three_digits
+from cytocar.sample.result import Counted, SampleResult
 
 _STATUS_COLORS = {"ok": "32", "review": "33", "no_count": "33", "failed": "31", "excluded": "2"}
 

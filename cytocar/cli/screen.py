@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from cytocar.errors import CytocarError
+from cytocar.errors.tree import CytocarError
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import getpass
 import os
 from datetime import UTC, datetime
 
-from cytocar.audit import Author
+from cytocar.run.trail.audit import Author
 
 
 def author(operator: str | None) -> Author:

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cytocar.errors import ReadError
-from cytocar.events import Channel
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.tree import ReadError
 from cytocar.fcs.decode import WORD_BITS, Field, Stored
+from cytocar.fcs.events import Channel
 from cytocar.fcs.segments import whole_number
-from cytocar.findings import Finding, Outcome
 
 MAXIMUM_BITS = 64
 MAXIMUM_CHANNELS = 50_000

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cytocar.errors import UsageError
-from cytocar.events import EventTable, FloatArray
+from cytocar.errors.tree import UsageError
 from cytocar.fcs.decode import as_stored
+from cytocar.fcs.events import EventTable, FloatArray
 
 RELATIVE = 1e-6
 

@@ -15,8 +15,8 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.errors import ReadError
-from cytocar.events import EventTable
+from cytocar.errors.tree import ReadError
+from cytocar.fcs.events import EventTable
 from cytocar.fcs.segments import Claim, Header, claim, read_header, read_segment, whole_number
 from cytocar.fcs.text import MAXIMUM_BYTES, Text, parse_text
 

@@ -14,9 +14,9 @@ from io import BufferedReader, FileIO
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.errors import ReadError
-from cytocar.events import Block, Channel, EventTable, FloatArray, RawArray
-from cytocar.places import Place, readable
+from cytocar.errors.tree import ReadError
+from cytocar.fcs.events import Block, Channel, EventTable, FloatArray, RawArray
+from cytocar.files.places import Place, readable
 
 WORD_BITS = (8, 16, 32, 64)
 """Integer widths that processors have, and into which narrower values are often padded."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cytocar.errors import CountingError, ReadError
-from cytocar.events import EventTable
+from cytocar.errors.tree import CountingError, ReadError
 from cytocar.fcs.channels import number
+from cytocar.fcs.events import EventTable
 
 # ---- volume ------------------------------------------------------------------------------------------------------
 
@@ -328,6 +328,6 @@ def identifying_keywords(events: EventTable) -> tuple[str, ...]:
     >>> identifying_keywords(EventTable.from_columns({}, keywords=keywords))
     ('$SRC', 'PATIENT ID')
     """
-    from cytocar.fcs.identity import SCRUBBED, is_suspicious  # long lists, which counting has no use for
+    from cytocar.fcs.scrub.identity import SCRUBBED, is_suspicious  # long lists, which counting has no use for
 
     return tuple(key for key, text in events.keywords.items() if text.strip(SCRUBBED) and is_suspicious(key))

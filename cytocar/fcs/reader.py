@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from cytocar.errors import ReadError
-from cytocar.events import EventSource, EventTable
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.tree import ReadError
 from cytocar.fcs.channels import Description, describe_channels
 from cytocar.fcs.data_sets import DataSet, group_acquisitions, read_data_sets, says_it_is_alone
 from cytocar.fcs.decode import DataSource, Stored, TextSource, layout_of
+from cytocar.fcs.events import EventSource, EventTable
 from cytocar.fcs.segments import Claim, Question, claim, locate_data, whole_number
 from cytocar.fcs.text import flowio_objection
-from cytocar.findings import Finding, Outcome
-from cytocar.places import Address, Place, place_of, unreadable
+from cytocar.files.places import Address, Place, place_of, unreadable
 
 
 def open_fcs(path: str | Place, *, data_set: int | None = None) -> EventTable:

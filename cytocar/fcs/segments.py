@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from cytocar.errors import ReadError
-from cytocar.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.tree import ReadError
 
 HEADER_BYTES = 58
 """FCS 3.1, section 3.1: version, four blanks, six offsets of eight characters."""

@@ -13,8 +13,8 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from cytocar.errors import ReadError
-from cytocar.places import Place
+from cytocar.errors.tree import ReadError
+from cytocar.files.places import Place
 
 MAXIMUM_BYTES = 1 << 24
 MAXIMUM_PAIRS = 500_000

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
-from cytocar.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.units import VARIABLES
 from cytocar.figures.style import (
     BLUE,
     FONT_PT,
@@ -27,7 +28,6 @@ from cytocar.figures.style import (
     plain_log_axis,
     text_width_pt,
 )
-from cytocar.units import VARIABLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

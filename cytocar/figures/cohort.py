@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cytocar.cohort import Visit, visits
+from cytocar.course.cohort import Visit, visits
+from cytocar.course.series import Course
 from cytocar.figures.course import PART_WIDTHS, Days, join_parts, marks_that_fit, quantified_runs, time_parts
 from cytocar.figures.style import BLUE, FONT_PT, GREY, INK, PAGE_MM, new_figure, plain_log_axis
-from cytocar.kinetics import Kinetics
-from cytocar.series import Course
+from cytocar.kinetics.parameters import Kinetics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

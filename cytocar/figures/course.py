@@ -13,7 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cytocar.detection import CarResult, three_digits
+from cytocar.counting.limits import CarResult, three_digits
+from cytocar.course.series import CoursePoint
 from cytocar.figures.style import (
     BLUE,
     FONT_PT,
@@ -28,7 +29,6 @@ from cytocar.figures.style import (
     plain_log_axis,
     save,
 )
-from cytocar.series import CoursePoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

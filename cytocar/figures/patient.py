@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cytocar.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.series import CoursePoint
 from cytocar.figures.clinical_panels import (
     BIOMARKERS,
     GRADES,
@@ -26,7 +27,6 @@ from cytocar.figures.clinical_panels import (
 )
 from cytocar.figures.course import DAYS_PER_MONTH, Days, car_t_panel, curve_legend, day_text, ratio_panel
 from cytocar.figures.style import GREY, PAGE_MM, PALE, new_figure, settle
-from cytocar.series import CoursePoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

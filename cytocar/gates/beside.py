@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cytocar.gates.axes import Axes
-from cytocar.gates.fixed import place
-from cytocar.gates.frame import Frame
+from cytocar.gates.engine.axes import Axes
+from cytocar.gates.engine.frame import Frame
+from cytocar.gates.fixed.place import place
 from cytocar.template.model import FixedGate, RangeGate, Template
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cytocar.gates.frame import Bools
-from cytocar.gates.stream import Part
+from cytocar.gates.engine.frame import Bools
+from cytocar.gates.engine.stream import Part
 
 
 class PackedMasks:

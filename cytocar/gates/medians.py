@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.gates.cutout import finite_of
-from cytocar.gates.stream import Part
+from cytocar.gates.adaptive.parent_events import finite_of
+from cytocar.gates.engine.stream import Part
 
 Signals = npt.NDArray[np.float32]
 KEPT_ON_EITHER_SIDE = 16_384

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from cytocar.findings import Finding
+from cytocar.errors.findings import Finding
 from cytocar.gates.decision import Background, Decision
-from cytocar.gates.frame import ALL, Bools, Floats
+from cytocar.gates.engine.compile import Plan, compile_plan
+from cytocar.gates.engine.frame import ALL, Bools, Floats
+from cytocar.gates.engine.stream import Part, stream
 from cytocar.gates.masks import PackedMasks
 from cytocar.gates.medians import median_of
-from cytocar.gates.over_run import Counts
-from cytocar.gates.plan import Plan, compile_plan
-from cytocar.gates.stream import Part, stream
+from cytocar.gates.watch import Counts
 from cytocar.template.model import FixedGate, Template
 
 if TYPE_CHECKING:
-    from cytocar.events import EventTable
+    from cytocar.fcs.events import EventTable
 
 
 @dataclass(frozen=True, eq=False)

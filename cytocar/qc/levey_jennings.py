@@ -12,11 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from statistics import mean, stdev
 
-from cytocar.delimited import read_delimited
-from cytocar.errors import UsageError
+from cytocar.errors.tree import UsageError
 from cytocar.qc.measures import SETTINGS, Measured, Quantity
 from cytocar.qc.westgard import WARNING, broken_rules
-from cytocar.tables import Row, parse_columns
+from cytocar.tables.columns import Row, parse_columns
+from cytocar.tables.delimited import read_delimited
 
 FEWEST_RUNS = 3
 """Below this a standard deviation says nothing."""

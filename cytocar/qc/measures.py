@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from cytocar.errors import SampleError
+from cytocar.errors.tree import SampleError
 from cytocar.fcs.reader import open_fcs
-from cytocar.journal import finished_manifest
-from cytocar.places import Place
-from cytocar.recorded import located, recorded_plan
-from cytocar.results import SampleResult
-from cytocar.run_folder import PARTS, Parts
-from cytocar.sheet import SampleType
+from cytocar.files.places import Place
+from cytocar.run.finished.recorded_plan import located, recorded_plan
+from cytocar.run.folder import PARTS, Parts
+from cytocar.run.trail.journal import finished_manifest
+from cytocar.sample.result import SampleResult
+from cytocar.sheet.rows import SampleType
 
 CONTROL_COLUMNS = {
     "t_cells_per_ul": "cells/µL",

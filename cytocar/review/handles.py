@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cytocar import scales
-from cytocar.errors import UsageError
-from cytocar.figures.axis import PictureAxis
-from cytocar.figures.views import View
+from cytocar.errors.tree import UsageError
+from cytocar.figures.gate_pictures.axis import PictureAxis
+from cytocar.figures.gate_pictures.views import View
 from cytocar.gates.decision import Decision
-from cytocar.gates.fixed import numbers
-from cytocar.gates.moved import movable
-from cytocar.results import SampleResult
+from cytocar.gates.fixed.move import movable
+from cytocar.gates.fixed.place import numbers
+from cytocar.sample.result import SampleResult
+from cytocar.signals import scales
 from cytocar.template.model import EllipseGate, FixedGate, PolygonGate, RangeGate, Template
 
 FEW_CORNERS = 12

@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cytocar.audit import Action, Entry, Meaning
-from cytocar.errors import CytocarError
-from cytocar.figures.panels import DrawnGate, Picture
-from cytocar.figures.views import View
-from cytocar.report.attention import title_of
-from cytocar.report.page import REPORT, AxesDrawing, axes_drawings, page_environment
-from cytocar.report.pictures import Gallery, SamplePictures
-from cytocar.report.strip import Combination, GateCaption, Panel, combinations, panels
-from cytocar.results import SampleResult
-from cytocar.review.desk import Desk
+from cytocar.errors.tree import CytocarError
+from cytocar.figures.gate_pictures.panels import DrawnGate, Picture
+from cytocar.figures.gate_pictures.views import View
+from cytocar.report.run.attention import title_of
+from cytocar.report.run.page import REPORT, AxesDrawing, axes_drawings, page_environment
+from cytocar.report.run.pictures import Gallery, SamplePictures
+from cytocar.report.run.strip import Combination, GateCaption, Panel, combinations, panels
 from cytocar.review.handles import GateField, Handle, fields, handles
-from cytocar.review.opened import OpenRun, Place
-from cytocar.review.trying import Compared, compared
+from cytocar.review.preview import Compared, compared
+from cytocar.review.session import Desk
+from cytocar.review.worklist import OpenRun, Place
+from cytocar.run.trail.audit import Action, Entry, Meaning
+from cytocar.sample.result import SampleResult
 
 SAVED = (Action.OVERRIDE, Action.OVERRIDE_UNDONE, Action.SIGNED)
 """What a page confirms as saved."""

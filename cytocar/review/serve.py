@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from cytocar.errors import UsageError
-from cytocar.review.desk import Desk
-from cytocar.review.gatekeeper import Gatekeeper
-from cytocar.review.site import Site
+from cytocar.errors.tree import UsageError
+from cytocar.review.access import Gatekeeper
+from cytocar.review.routes import Site
+from cytocar.review.session import Desk
 
 HOST = "127.0.0.1"
 CLOSING_SECONDS = 0.3

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cytocar.events import EventTable
+from cytocar.fcs.events import EventTable
 from cytocar.fcs.write import write_fcs
 from cytocar.simulate.artefacts import SPOIL, Artefact, Recording
 from cytocar.simulate.cells import BACKGROUND_KINDS, BRIGHT, Blood, CarStain, CellKind, car_kinds

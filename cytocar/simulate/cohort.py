@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cytocar.expansion import SimulatedSubject, stein_cohort
+from cytocar.kinetics.expansion_models import SimulatedSubject, stein_cohort
 from cytocar.simulate.acquire import SimulatedTube, blood_tube
 from cytocar.simulate.cells import Blood
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from cytocar.delimited import DelimitedTable, Row, read_delimited
-from cytocar.locations import sample_data_folder
+from cytocar.files.bundled import sample_data_folder
 from cytocar.simulate.acquire import SimulatedTube, blood_tube
 from cytocar.simulate.cells import Blood
 from cytocar.simulate.preparation import Preparation
+from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
 _DRAWN_AT = time(8, 15)
 

@@ -10,8 +10,8 @@ import hashlib
 import json
 from typing import Any
 
+from cytocar.signals.declaration import Part
 from cytocar.template.model import Template
-from cytocar.template.part import Part
 
 
 def declared(part: Part) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
+from cytocar.signals.declaration import Part
+from cytocar.template.cross_references import reference_faults
 from cytocar.template.model import Template
-from cytocar.template.part import Part
-from cytocar.template.references import reference_faults
 
 Location = tuple[int | str, ...]
 

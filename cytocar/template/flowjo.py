@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cytocar.errors import TemplateError
+from cytocar.errors.tree import TemplateError
 from cytocar.template.gatingml.read import Document
 from cytocar.template.gatingml.xml import (
     child,

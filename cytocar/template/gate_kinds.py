@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from cytocar.template.part import Part
+from cytocar.signals.declaration import Part
 
 Units = Literal["data", "scale"]
 Keep = Literal["above", "below"]

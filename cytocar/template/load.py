@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cytocar.compensation import SpilloverMatrix
-from cytocar.errors import CompensationError, TemplateError
-from cytocar.locations import template_folder
-from cytocar.places import Address, Place, is_address, lies_in, place_of
+from cytocar.errors.tree import CompensationError, TemplateError
+from cytocar.files.bundled import template_folder
+from cytocar.files.places import Address, Place, is_address, lies_in, place_of
+from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.template.canonical import template_sha256
 from cytocar.template.faults import Fault, check_document, nearest
 from cytocar.template.lock import LockStatus, lock_status
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:
-    from cytocar.template.gatingml.reunite import Imported
+    from cytocar.template.gatingml.round_trip import Imported
 
 MAXIMUM_BYTES = 20_000_000
 
@@ -136,7 +136,7 @@ def _read_text(path: Place) -> str:
 def import_gatingml(path: Place) -> Imported:
     """Return the template of a Gating-ML 2.0 file, with what could not be kept."""
     from cytocar.template.gatingml.read import read_gatingml
-    from cytocar.template.gatingml.reunite import reunite
+    from cytocar.template.gatingml.round_trip import reunite
 
     return reunite(read_gatingml(_read_bytes(path), source=path.name, name=_name_of(path)))
 
@@ -144,7 +144,7 @@ def import_gatingml(path: Place) -> Imported:
 def import_workspace(path: Path, *, sample: str | None = None) -> Imported:
     """Return the gates of one sample of a FlowJo workspace as a template, with what could not be kept."""
     from cytocar.template.flowjo import LARGER, read_workspace
-    from cytocar.template.gatingml.reunite import reunite
+    from cytocar.template.gatingml.round_trip import reunite
 
     data = _read_bytes(path, larger=LARGER)
     return reunite(read_workspace(data, source=path.name, name=_name_of(path), sample=sample))

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cytocar.errors import IntegrityError, TemplateError
-from cytocar.places import Address, Place
+from cytocar.errors.tree import IntegrityError, TemplateError
+from cytocar.files.places import Address, Place
 from cytocar.template.canonical import template_sha256
 from cytocar.template.model import Template
 

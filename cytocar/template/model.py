@@ -12,6 +12,16 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from cytocar.signals.declaration import Part
+from cytocar.signals.scale_kinds import (
+    AnyScale,
+    AsinhScale,
+    HyperlogScale,
+    LinearScale,
+    LogicleScale,
+    LogScale,
+    Scale,
+)
 from cytocar.template.gate_kinds import (
     AdaptiveGate,
     BooleanGate,
@@ -29,16 +39,6 @@ from cytocar.template.gate_kinds import (
     ReferenceGate,
     SingletsGate,
     ValleyGate,
-)
-from cytocar.template.part import Part
-from cytocar.template.scale_kinds import (
-    AnyScale,
-    AsinhScale,
-    HyperlogScale,
-    LinearScale,
-    LogicleScale,
-    LogScale,
-    Scale,
 )
 
 __all__ = [

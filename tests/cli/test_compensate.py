@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cytocar.compensation import SpilloverMatrix
+from cytocar.signals.compensation import SpilloverMatrix
 from tests.fcs.files import floats
 from tests.runs import cytocar_command
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.audit import read_trail
+from cytocar.run.trail.audit import read_trail
 from tests.runs import cytocar_command, small_run
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.tables import COUNTS
+from cytocar.tables.columns import COUNTS
 from tests.cli.conftest import Cytocar
 from tests.runs import cytocar_command
 
@@ -307,7 +307,7 @@ def test_a_run_that_stopped_in_its_report_goes_on_with_the_report(tubes: Path, m
 
     command = ("gate", tubes / "sheet.csv", *FIXED, "-o", tubes / "run", "-j", "1")
     with monkeypatch.context() as patched:
-        patched.setattr("cytocar.cli.gate.draw_report", stopped)
+        patched.setattr("cytocar.cli.verbs.gate.draw_report", stopped)
         assert cytocar_command(*command).code == 137
     tables = _tables(tubes / "run")
     again = cytocar_command(*command)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.run.finished.verify import Verdict, verify
 from cytocar.simulate import Preparation, blood_tube
-from cytocar.verify import Verdict, verify
 
 pytestmark = [
     pytest.mark.slow,

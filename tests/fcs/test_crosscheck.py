@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cytocar import open_fcs
-from cytocar.errors import CytocarError, UsageError
+from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.fcs.crosscheck import crosscheck
 from tests.fcs.files import SmallFile, floats, integers
 

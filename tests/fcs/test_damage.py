@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cytocar import EventTable, open_fcs
-from cytocar.errors import ReadError
+from cytocar.errors.tree import ReadError
 from tests.fcs.files import SmallFile, floats, integers
 
 VALUES = np.arange(60, dtype=np.float64).reshape(20, 3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cytocar import open_fcs
-from cytocar.errors import ReadError
+from cytocar.errors.tree import ReadError
 from cytocar.fcs.data_sets import read_data_sets, says_it_is_alone
 from cytocar.fcs.reader import list_data_sets, samples_in
 from tests.fcs.files import SmallFile, floats, integers

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cytocar import open_fcs
-from cytocar.errors import ReadError
+from cytocar.errors.tree import ReadError
 from cytocar.fcs.decode import DataSource
 from tests.fcs.files import SmallFile, floats, integers
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cytocar import EventTable, open_fcs
-from cytocar.errors import ReadError
+from cytocar.errors.tree import ReadError
 from cytocar.fcs.decode import as_stored
 from cytocar.fcs.reader import samples_in
 

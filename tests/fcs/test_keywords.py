@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cytocar import EventTable
-from cytocar.errors import CountingError, ReadError
+from cytocar.errors.tree import CountingError, ReadError
 from cytocar.fcs.keywords import (
     acquired_at,
     acquired_volume,

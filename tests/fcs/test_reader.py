@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cytocar import open_fcs
-from cytocar.errors import PanelError, ReadError
+from cytocar.errors.tree import PanelError, ReadError
 from tests.fcs.files import floats, integers
 
 

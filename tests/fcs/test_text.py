@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cytocar import open_fcs
-from cytocar.errors import ReadError
+from cytocar.errors.tree import ReadError
 from cytocar.fcs.text import parse_text
 from tests.fcs.files import SmallFile, floats
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.detection import CarResult
+from cytocar.counting.limits import CarResult
+from cytocar.course.series import CoursePoint
 from cytocar.figures.course import course_figure, draw_course, quantified_runs
 from cytocar.figures.style import COLUMN_MM, FONT_PT, FORMATS, PAGE_MM, figure_style
-from cytocar.results import Status
-from cytocar.series import CoursePoint
-from cytocar.statistics import Estimate, ratio_estimate
+from cytocar.sample.result import Status
+from cytocar.statistics.intervals import Estimate, ratio_estimate
 from tests.figures.reading import overlapping_texts, shown_texts, smallest_font
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from cytocar.clinical import ClinicalRecord, ClinicalValue, Intervention
-from cytocar.detection import CarResult
+from cytocar.counting.limits import CarResult
+from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.series import CoursePoint
+from cytocar.course.units import VARIABLES
 from cytocar.figures.clinical_panels import dose_summary, lanes
 from cytocar.figures.patient import acute_figure, has_long_term, long_term_figure
 from cytocar.figures.style import COLUMN_MM, FONT_PT, FORMATS, PAGE_MM, figure_style, save_all
-from cytocar.series import CoursePoint
-from cytocar.statistics import Estimate
-from cytocar.units import VARIABLES
+from cytocar.statistics.intervals import Estimate
 from tests.figures.reading import overlapping_texts, shown_texts, smallest_font
 
 POINTS = [

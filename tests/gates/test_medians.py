@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cytocar.events import BLOCK_EVENTS, EventTable
+from cytocar.fcs.events import BLOCK_EVENTS, EventTable
 from cytocar.gates.medians import KEPT_ON_EITHER_SIDE, Middle
-from cytocar.gates.tree import walk
+from cytocar.gates.walk import walk
 from cytocar.template.model import Template
 
 Draw = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.errors import UsageError
+from cytocar.errors.tree import UsageError
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS, Target, Verdict, charts, read_targets
 from cytocar.qc.measures import Measured, Quantity, measure
 from cytocar.simulate import Preparation, blood_tube

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cytocar.report.printing import QUIET, find_browser
+from cytocar.report.run.printing import QUIET, find_browser
 
 SECONDS = 60
 WIRE = """

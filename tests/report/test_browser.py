@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.report.printing import print_pdf
+from cytocar.report.run.printing import print_pdf
 from tests.report.browser import Browser, browser
 from tests.report.conftest import ODD_NAMES
 

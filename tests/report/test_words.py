@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cytocar.findings import Finding, Outcome
-from cytocar.report.attention import concerns, fix_of
-from cytocar.report.methods import methods, miflowcyt
-from cytocar.report.source import open_finished_run
-from cytocar.results import Fault, SampleFailure, TemplateStamp
-from cytocar.sheet import SampleRow
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.report.run.attention import concerns, fix_of
+from cytocar.report.run.methods import methods, miflowcyt
+from cytocar.report.run.source import open_finished_run
+from cytocar.sample.result import Fault, SampleFailure, TemplateStamp
+from cytocar.sheet.rows import SampleRow
 
 STAMP = TemplateStamp("demo", "1.0.0", "0" * 64, "draft")
 

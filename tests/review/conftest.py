@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.locations import sample_data_folder
+from cytocar.files.bundled import sample_data_folder
 from tests.review.visitor import Visitor
 from tests.runs import cytocar_command, small_run
 

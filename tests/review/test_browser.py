@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.audit import read_trail
-from cytocar.verify import Verdict, verify
+from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.trail.audit import read_trail
 from tests.report.browser import Browser, browser
 
 SECONDS = 30

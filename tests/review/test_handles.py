@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cytocar.errors import UsageError
-from cytocar.figures.axis import PictureAxis
-from cytocar.figures.views import View
-from cytocar.gates.moved import moved
+from cytocar.errors.tree import UsageError
+from cytocar.figures.gate_pictures.axis import PictureAxis
+from cytocar.figures.gate_pictures.views import View
+from cytocar.gates.fixed.move import moved
 from cytocar.review.handles import GateField, Handle, changed, dragged, handles
 from cytocar.template.model import (
     AnyScale,

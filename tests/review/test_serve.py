@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.verify import Verdict, verify
+from cytocar.run.finished.verify import Verdict, verify
 from tests.runs import cytocar_command
 
 SECONDS = 30

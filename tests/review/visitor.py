@@ -12,9 +12,9 @@ from typing import Any
 from werkzeug.test import Client, TestResponse
 
 from cytocar.cli.who import author, now
-from cytocar.review.desk import Desk, Office
-from cytocar.review.gatekeeper import Gatekeeper
-from cytocar.review.site import Site
+from cytocar.review.access import Gatekeeper
+from cytocar.review.routes import Site
+from cytocar.review.session import Desk, Office
 
 PORT = 4711
 HERE = f"http://127.0.0.1:{PORT}"

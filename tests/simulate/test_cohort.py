@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.expansion import stein_cohort
+from cytocar.kinetics.expansion_models import stein_cohort
 from cytocar.simulate.cohort import simulate_cohort
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cytocar import gate, load_template, open_fcs
-from cytocar.clinical import read_record
-from cytocar.locations import sample_data_folder
+from cytocar.course.clinical import read_record
+from cytocar.files.bundled import sample_data_folder
 from cytocar.simulate import sample_course, simulate_sheet
 from cytocar.simulate.course import read_scenario
 

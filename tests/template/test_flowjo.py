@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import cytocar
-from cytocar import scales
-from cytocar.errors import TemplateError
-from cytocar.events import EventTable
-from cytocar.gates.tree import walk
+from cytocar.errors.tree import TemplateError
+from cytocar.fcs.events import EventTable
+from cytocar.gates.walk import walk
+from cytocar.signals import scales
 from cytocar.template.flowjo import read_workspace
 from cytocar.template.gatingml.read import Document
 from cytocar.template.load import import_workspace

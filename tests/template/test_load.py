@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cytocar.errors import TemplateError
+from cytocar.errors.tree import TemplateError
 from cytocar.template.load import bundled_templates, load_template, parse_template, read_template
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.gates.adaptive.density import Floats, Ordered
-from cytocar.gates.cutout import thin
+from cytocar.gates.adaptive.parent_events import thin
 
 GAINS = np.exp(np.linspace(np.log(0.6), np.log(1.6), 61))
 OFFSETS = np.linspace(-0.6, 0.6, 25)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.gates.adaptive.comparison import differs
 from cytocar.gates.adaptive.density import Floats, thinned
+from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.adaptive.valley import find_valley, full_scale
-from cytocar.gates.cutout import thin
+from cytocar.gates.comparison import differs
 from cytocar.gates.decision import PAIRS_PERCENT, Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import ClusterGate, PolygonGate, Scale
 

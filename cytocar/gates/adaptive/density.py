@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.gates.cutout import Cutout, finite_of, thin
+from cytocar.gates.adaptive.parent_events import Cutout, finite_of, thin
 
 Floats = npt.NDArray[np.float64]
 

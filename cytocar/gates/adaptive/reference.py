@@ -2,7 +2,7 @@
 
 Placing a threshold and estimating a rate are two problems. The threshold is the lowest one at which few of the events
 above it are background; the references' rate above that same threshold is the background, to be subtracted
-(``cytocar.background``). References are brought to the sample's gain first (``alignment``).
+(``cytocar.counting.background``). References are brought to the sample's gain first (``alignment``).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Alignment, align
-from cytocar.gates.adaptive.comparison import differs
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.positives import Positives, describe
+from cytocar.gates.comparison import differs
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import RangeGate, ReferenceGate, Scale
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cytocar.gates.adaptive.comparison import differs
 from cytocar.gates.adaptive.density import Floats, density, thinned
+from cytocar.gates.comparison import differs
 from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import PolygonGate, Scale, SingletsGate
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cytocar.gates.adaptive.comparison import differs
 from cytocar.gates.adaptive.density import (
     DENSITY_EVENTS,
     Density,
@@ -21,7 +20,8 @@ from cytocar.gates.adaptive.density import (
     density,
     dither,
 )
-from cytocar.gates.cutout import finite_of, thin
+from cytocar.gates.adaptive.parent_events import finite_of, thin
+from cytocar.gates.comparison import differs
 from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
 from cytocar.template.model import LinearScale, RangeGate, Scale, ValleyGate
 

@@ -122,7 +122,7 @@ class PanelBuilder:
 
 def _bounded(scale: AnyScale, bounds: AnyScale) -> AnyScale:
     """Return a scale that takes the bounds of the ratio under it: it rises, so they are bounds of its values too."""
-    from cytocar.scales import forward
+    from cytocar.signals.scales import forward
 
     limits = {}
     for key, outer in (("bound_min", max), ("bound_max", min)):

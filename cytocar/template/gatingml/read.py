@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cytocar.errors import TemplateError
+from cytocar.errors.tree import TemplateError
 from cytocar.template.gatingml.axes import PanelBuilder
 from cytocar.template.gatingml.xml import (
     CYTOCAR,

@@ -16,9 +16,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, register_namespac
 
 import numpy as np
 
-from cytocar import scales
-from cytocar.compensation import SpilloverMatrix
-from cytocar.errors import TemplateError
+from cytocar.errors.tree import TemplateError
+from cytocar.signals import scales
+from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.template.gatingml.scales import FUNCTIONS, PARAMETERS
 from cytocar.template.gatingml.xml import CYTOCAR, DATA_TYPE, GATING, HIGHEST, TRANSFORMS
 from cytocar.template.model import (

@@ -10,8 +10,8 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 from pydantic import ValidationError
 
-from cytocar.errors import TemplateError
-from cytocar.template.part import Part
+from cytocar.errors.tree import TemplateError
+from cytocar.signals.declaration import Part
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cytocar.background import net_share
-from cytocar.compensation import SpilloverMatrix
+from cytocar.counting.background import net_share
 from cytocar.fcs.reader import open_fcs
 from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.adaptive.valley import find_valley
 from cytocar.gates.decision import ReferenceEvents
+from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.template.model import RangeGate, ReferenceGate
 
 CD3, CD4, CD8 = "BV785 - CD3", "APCCy7 - CD4", "BV650 - CD8a"

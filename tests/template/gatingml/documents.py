@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from cytocar.events import EventTable
+from cytocar.fcs.events import EventTable
 from cytocar.template.model import (
     AnyScale,
     AsinhScale,

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from flowutils.gating import points_in_polygon
 
-from cytocar import scales
-from cytocar.events import EventTable
+from cytocar.fcs.events import EventTable
+from cytocar.signals import scales
 from cytocar.template.model import (
     BooleanGate,
     Bounds,

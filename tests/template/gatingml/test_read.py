@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import cytocar
-from cytocar.errors import TemplateError
-from cytocar.events import EventTable
-from cytocar.gates.tree import walk
+from cytocar.errors.tree import TemplateError
+from cytocar.fcs.events import EventTable
+from cytocar.gates.walk import walk
 from cytocar.template.gatingml import xml
 from cytocar.template.gatingml.read import read_gatingml
 from cytocar.template.model import BooleanGate, LogScale, Template

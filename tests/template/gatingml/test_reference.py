@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import cytocar
-from cytocar.gates.tree import walk
-from cytocar.template.gatingml.applied import applied_to
+from cytocar.gates.walk import walk
+from cytocar.sample.applied_template import applied_to
 from cytocar.template.gatingml.read import read_gatingml
-from cytocar.template.gatingml.reunite import export_gatingml
+from cytocar.template.gatingml.round_trip import export_gatingml
 
 if TYPE_CHECKING:
     from pathlib import Path

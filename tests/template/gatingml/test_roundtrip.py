@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
 
-from cytocar.errors import TemplateError
-from cytocar.events import EventTable
-from cytocar.gates.tree import walk
-from cytocar.template.gatingml.applied import applied_to
+from cytocar.errors.tree import TemplateError
+from cytocar.fcs.events import EventTable
+from cytocar.gates.walk import walk
+from cytocar.sample.applied_template import applied_to
 from cytocar.template.gatingml.merge import Origin
 from cytocar.template.gatingml.read import read_gatingml
-from cytocar.template.gatingml.reunite import export_gatingml, reunite
+from cytocar.template.gatingml.round_trip import export_gatingml, reunite
 from cytocar.template.model import BooleanGate, Population, Template
 from tests.template.gatingml.documents import small_table, templates
 from tests.template.gatingml.plain_gating import masks

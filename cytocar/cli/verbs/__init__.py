@@ -1,0 +1,1 @@
+"""One file per command: options in, a library call, text out."""

@@ -1,0 +1,70 @@
+"""``cytocar demo``: the sample course, from simulated FCS files to a curve."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cytocar.cli import screen
+from cytocar.errors.tree import UsageError
+
+if TYPE_CHECKING:
+    from cytocar.course.series import CoursePoint
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to lay it out.")] = Path("cytocar-demo"),
+    seed: Annotated[int | None, typer.Option(help="Seed of the simulated tubes. [the scenario's]")] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
+) -> None:
+    """Lay out the sample course (simulated tubes of one patient over two years), gate it and draw the curve."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from cytocar.cli.verbs.gate import count_to_folder
+    from cytocar.course.clinical import read_record
+    from cytocar.course.series import join
+    from cytocar.figures.course import draw_course
+    from cytocar.report.course.folder import CourseOptions, write_course
+    from cytocar.run.plan import make_plan
+    from cytocar.sheet.inputs import collect
+    from cytocar.simulate import sample_course
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not empty", code="E105", hint="name another: cytocar demo OTHER")
+    screen.say(f"simulating the blood tubes of one patient over two years in {folder} ...")
+    sheet = sample_course(folder, seed=seed)
+    run = folder / "run"
+    count_to_folder(make_plan(collect([], sheet=sheet)), run, jobs=jobs)
+    series = join([run])
+    record = read_record(folder / "clinical.csv", folder / "interventions.csv")
+    draw_course(series.points, folder / "course.png", title="The sample course (simulated tubes)")
+    options = CourseOptions(scores=("car-hematotox",), decline=True, shade="dasatinib")
+    page = write_course(series, record, folder / "course", options=options)
+    _show(series.points)
+    screen.say(
+        f"\nreport, every gate of every tube: {run}/report.html\ntables: {run}/counts.csv and others\n"
+        f"curve: {folder}/course.png\nfigures and kinetics: {page}\nthe same by hand: cytocar gate {sheet} -o RUN"
+    )
+
+
+def _show(points: Sequence[CoursePoint]) -> None:
+    """Write the course to stdout: a line per day."""
+    from cytocar.cli.result_table import grid, interval, number
+
+    lines = [
+        (
+            f"{point.day:g}",
+            number(point.car_per_ul.value),
+            interval(point.car_per_ul.low, point.car_per_ul.high),
+            number(point.car_cd4_cd8_ratio.value),
+            number(point.car_lod_per_ul),
+            point.car_result.value.replace("_", " "),
+        )
+        for point in points
+    ]
+    header = ("day", "CAR-T cells/µL", "95 % interval", "CAR-T CD4/CD8", "detection limit/µL", "result")
+    sys.stdout.write("\n".join(grid(header, lines, right=range(5))) + "\n")

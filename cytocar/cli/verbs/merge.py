@@ -1,0 +1,34 @@
+"""``cytocar merge``: one run from its shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytocar.cli import screen
+
+
+def command(
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARD...", help="Run folders of `gate --shard I/N`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The run folder to write.")],
+    by: Annotated[str | None, typer.Option("--by", help="Operator, for the audit trail. [your account]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Set a finished run in OUT aside, merge anew.")] = False,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Draw every gate: OUT/report.html.")] = True,
+) -> None:
+    """Join the shards of one run, in any order: the same tables as if one machine had counted all."""
+    from cytocar.cli.verbs.gate import draw_report
+    from cytocar.cli.who import author, now
+    from cytocar.run.finished.recorded_plan import recorded_plan
+    from cytocar.run.folder import finish, open_run
+    from cytocar.run.merge import plan_merge
+
+    plan = plan_merge(shards)
+    with open_run(out, plan.manifest, author=author(by), clock=now, force=force) as run:
+        for sample_id, place in plan.parts.items():
+            run.parts.keep(sample_id, place.read_bytes())
+        finish(run, plan.manifest, recorded_plan(plan.manifest))
+    if report:
+        draw_report(out, by=by)
+    screen.say(f"{len(plan.parts)} samples of {len(shards)} shards; tables in {out}")

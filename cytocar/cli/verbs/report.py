@@ -1,0 +1,68 @@
+"""``cytocar report``: the page of a run, built again from its folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cytocar.cli import screen
+
+if TYPE_CHECKING:
+    from cytocar.files.places import Place
+
+
+def command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
+    inputs: Annotated[
+        str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print it to report.pdf too, by an installed Chromium.")] = False,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Who asks for it; for the audit trail.")
+    ] = None,
+) -> None:
+    """Build report.html from a run folder: every gate of every sample on one page. No gate is decided again.
+
+    FCS files are read once more for the pictures; a sample whose file has moved keeps its numbers.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from cytocar.files.places import place_of
+
+    page = build_report(run, inputs=place_of(inputs) if inputs else None, jobs=jobs, by=by)
+    sys.stdout.write(f"{page}\n")
+    if pdf:
+        for printed in print_report(run, by=by):
+            sys.stdout.write(f"{printed}\n")
+
+
+def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Path:
+    """Write a finished run's report into its folder, note it in the audit trail, and return the page."""
+    from cytocar.cli.who import author, now
+    from cytocar.report.run.folder import write_report
+    from cytocar.run.execute import process_pool
+
+    return write_report(run, author=author(by), clock=now, inputs=inputs, workers=process_pool(jobs))
+
+
+def print_report(run: Path, *, by: str | None = None) -> Sequence[Path]:
+    """Print a run's report, and the pages that it links to, into its folder."""
+    from cytocar.cli.who import author, now
+    from cytocar.report.run.folder import keep_report
+    from cytocar.report.run.page import REPORT
+    from cytocar.report.run.printing import print_pdf
+
+    screen.say("printing ...")
+    pages = [run / REPORT, *sorted(run.glob("report-samples-*.html"))]
+    with TemporaryDirectory(prefix="cytocar-") as folder:
+        printed = {
+            f"{page.stem}.pdf": print_pdf(page, Path(folder) / f"{page.stem}.pdf").read_bytes() for page in pages
+        }
+    keep_report(run, printed, author=author(by), clock=now)
+    return [run / name for name in printed]

@@ -1,0 +1,65 @@
+"""``cytocar review``: look at every gate of a run on a local page, and move them with a reason."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytocar.cli import screen
+
+
+def command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen at; 0: any free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open no browser.")] = False,
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who reviews; filled in on the page.")] = "",
+    inputs: Annotated[
+        str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
+    ] = None,
+) -> None:
+    """Look at every gate of a run on a local page: drag a threshold, see what the count becomes, save it with a reason.
+
+    Samples that need a look come first. What is saved is an override, as by `cytocar override`: counted again, flagged,
+    on record, taken back at will; the report is drawn again. Samples can be marked as looked at and the run signed.
+
+    The page is for this computer and this address only. Ctrl-C, or "end the review" on the page, ends it.
+
+    Example: cytocar review RUN --by "A. Muster"
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from cytocar.cli.who import author, now
+    from cytocar.files.places import place_of
+    from cytocar.review.serve import serve
+    from cytocar.review.session import Desk, Office
+    from cytocar.run.execute import process_pool
+
+    desk = Desk(Office(run, place_of(inputs) if inputs else None, author, now, process_pool(0)), operator=by.strip())
+
+    def announce(address: str) -> None:
+        sys.stdout.write(address + "\n")
+        sys.stdout.flush()
+        screen.say("the review is open in a browser of this computer; Ctrl-C ends it, what was saved is kept")
+        if not no_browser:
+            _browse(address)
+
+    try:
+        serve(desk, port=port, announce=announce)
+    finally:
+        if desk.finish():
+            screen.say("drawing the report again ...")
+            desk.draw_report()
+            if desk.report_problem is not None:
+                screen.show_error(desk.report_problem)
+
+
+def _browse(address: str) -> None:
+    """Open the address in the desktop's browser, where there is a desktop: never in this terminal."""
+    import webbrowser
+
+    desktop = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if not desktop or not webbrowser.open(address):
+        screen.say("open the address in a browser")

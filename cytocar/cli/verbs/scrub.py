@@ -1,0 +1,92 @@
+"""``cytocar scrub``: copies of FCS files without what may identify a person."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cytocar.cli import screen
+from cytocar.errors.tree import CytocarError, UsageError
+from cytocar.fcs.scrub.dates import Dates
+
+if TYPE_CHECKING:
+    from cytocar.fcs.scrub.file import ScrubRule
+    from cytocar.files.places import Place
+
+
+def command(
+    inputs: Annotated[list[str], typer.Argument(metavar="IN...", help="FCS files or folders.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="New folder for the copies, or one copy's name.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only list what scrubbing would remove.")] = False,
+    dates: Annotated[
+        Dates, typer.Option(help="Cut dates to the year, shift them per subject, or keep them.")
+    ] = Dates.YEAR,
+    strict: Annotated[bool, typer.Option("--strict", help="Keep only what reading and gating need.")] = False,
+    sheet: Annotated[
+        str | None, typer.Option("-s", "--sheet", metavar="PATH", help="Sample sheet that names each file's subject.")
+    ] = None,
+    linkage: Annotated[Path | None, typer.Option(help="Map from copies to files. [OUT.linkage.csv]")] = None,
+    keep_names: Annotated[bool, typer.Option("--keep-names", help="Keep the files' names.")] = False,
+) -> None:
+    """Copy FCS files without identifying keywords; events stay identical to the bit.
+
+    Copies are numbered; the linkage map, which only you can read, says which file each one was.
+    """
+    from cytocar.fcs.scrub.batch import scrub_files
+    from cytocar.fcs.scrub.file import ScrubRule
+    from cytocar.sheet.inputs import collect
+
+    files = list(dict.fromkeys(row.file for row in collect(inputs).samples))
+    rule = ScrubRule(dates=dates, strict=strict)
+    if check:
+        _check(files, rule)
+        return
+    if out is None:
+        raise UsageError("no folder for the copies", code="E152", hint="name one: -o OUT, or use --check to look only")
+    outcome = scrub_files(
+        files,
+        out,
+        rule=rule,
+        linkage=linkage or out.with_name(f"{out.name}.linkage.csv"),
+        subjects=_subjects(sheet),
+        keep_names=keep_names,
+    )
+    for done in outcome.scrubbed:
+        sys.stdout.write(
+            screen.printable(f"{done.copy}  {done.events:,} events, {len(done.removed)} keywords removed\n")
+        )
+        if done.repeated:
+            names = ", ".join(done.repeated[:4]) + (", ..." if len(done.repeated) > 4 else "")
+            screen.say(f"note: {done.copy.name}: {names} had to stay and repeat a value that was removed elsewhere")
+    for refused in outcome.refused:
+        screen.show_error(refused.error, where=str(refused.file))
+    if outcome.refused:
+        raise typer.Exit(1)
+
+
+def _subjects(sheet: str | None) -> dict[Place, str]:
+    from cytocar.files.places import place_of
+    from cytocar.sheet.rows import read_sheet
+
+    if sheet is None:
+        return {}
+    return {row.file.resolve(): row.subject_id for row in read_sheet(place_of(sheet)) if row.subject_id}
+
+
+def _check(files: list[Place], rule: ScrubRule) -> None:
+    from cytocar.fcs.scrub.batch import still_identifying
+
+    found = still_identifying(files, rule)
+    for file, what in found.items():
+        if isinstance(what, CytocarError):
+            screen.show_error(what, where=str(file))
+        else:
+            sys.stdout.write(screen.printable(f"{file}: {', '.join(what)}\n"))
+    screen.say(f"{len(files) - len(found)} of {len(files)} files hold nothing that scrubbing would remove")
+    if found:
+        raise typer.Exit(1)

@@ -1,0 +1,117 @@
+"""``cytocar series``: runs become courses over time."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cytocar.cli import screen
+from cytocar.course.series import Replicates, Series, join
+from cytocar.sheet.rows import Specimen
+
+if TYPE_CHECKING:
+    from cytocar.course.clinical import ClinicalRecord
+
+
+class ScoreName(StrEnum):
+    """A clinical score that can be calculated from the entered values."""
+
+    CAR_HEMATOTOX = "car-hematotox"
+    EASIX = "easix"
+    M_EASIX = "m-easix"
+
+
+def command(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of `cytocar gate -o RUN`.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write tables, figures and course.html.")] = None,
+    clinical: Annotated[Path | None, typer.Option("--clinical", help="CSV: subject_id,day,variable,value,unit")] = None,
+    interventions: Annotated[
+        Path | None, typer.Option("--interventions", help="CSV: subject_id,name,start_day,end_day,dose,unit")
+    ] = None,
+    subject: Annotated[list[str] | None, typer.Option("--subject", help="Only this subject; may be repeated.")] = None,
+    replicates: Annotated[
+        Replicates, typer.Option("--replicates", help="Samples of one day: pool their events, or show each.")
+    ] = Replicates.POOL,
+    specimen: Annotated[Specimen, typer.Option("--specimen", help="Specimen of the course.")] = Specimen.BLOOD,
+    score: Annotated[
+        list[ScoreName] | None, typer.Option("--score", help="Calculate this score (not diagnostic); may be repeated.")
+    ] = None,
+    b_cell_threshold: Annotated[
+        float | None, typer.Option("--b-cell-threshold", min=0.0, help="B cells/µL below which is aplasia.")
+    ] = None,
+    decline: Annotated[bool, typer.Option("--decline", help="Fit two exponentials to the fall.")] = False,
+    shade: Annotated[str | None, typer.Option("--shade", help="Shade this drug's days on the curve.")] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option("--also", metavar="VARIABLE", help="Panel of one more variable; may be repeated."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write an earlier course in OUT anew.")] = False,
+) -> None:
+    """Join runs into courses by subject and day: CAR-T cells over time, kinetics, figures.
+
+    Without -o: a table on a terminal, CSV in a pipe. With -o OUT: series.csv, kinetics.csv, figures, course.html.
+    """
+    from cytocar.course.clinical import read_record
+
+    everyone = join(runs, replicates=replicates, specimen=specimen)
+    record = read_record(clinical, interventions, subjects={course.subject_id for course in everyone.courses})
+    series = everyone.only(subject) if subject else everyone
+    record = record.of(*(course.subject_id for course in series.courses))
+    for sample_id, reason in series.left_out:
+        if not reason.endswith("control"):
+            screen.say(f"note: sample {sample_id} is on no course: {reason}")
+    if out is None:
+        _show(series, record)
+        return
+    from cytocar.course.units import variable_name
+    from cytocar.report.course.folder import CourseOptions, write_course
+
+    options = CourseOptions(
+        scores=tuple(name.value for name in score or ()),
+        b_cell_threshold_per_ul=b_cell_threshold,
+        decline=decline,
+        shade=shade,
+        also=tuple(variable_name(name) for name in also or ()),
+    )
+    page = write_course(series, record, out, options=options, force=force)
+    if sys.stdout.isatty():
+        _show(series, record)
+    several = "s" if len(series.courses) > 1 else ""
+    screen.say(f"{len(series.points)} points of {len(series.courses)} subject{several}; open {page}")
+
+
+def _show(series: Series, record: ClinicalRecord) -> None:
+    if not sys.stdout.isatty():
+        from cytocar.course.tables import series_columns, series_rows
+        from cytocar.tables.columns import csv_text
+
+        sys.stdout.write(csv_text(series_columns(record), series_rows(series.points, record)))
+        return
+    for line in course_lines(series):
+        sys.stdout.write(screen.printable(line) + "\n")
+
+
+def course_lines(series: Series) -> list[str]:
+    """Return the courses as a table for people."""
+    from cytocar.cli.result_table import grid, interval, number
+    from cytocar.report.course.page import result_text
+
+    header = ("subject", "day", "CAR-T/µL", "95 % interval", "LLOQ", "% of T", "CD4/CD8", "status")
+    lines = [
+        (
+            point.subject_id,
+            f"{point.day:g}",
+            result_text(point),
+            interval(point.car_per_ul.low, point.car_per_ul.high),
+            number(point.car_lloq_per_ul),
+            number(point.car_percent_of_t_cells),
+            number(point.car_cd4_cd8_ratio.value) if point.quantified else "–",
+            point.status,
+        )
+        for point in series.points
+    ]
+    return grid(header, lines, right=range(1, len(header) - 1))

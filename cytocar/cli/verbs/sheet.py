@@ -1,0 +1,74 @@
+"""``cytocar sheet``: draft and check sample sheets."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytocar.cli import screen
+from cytocar.cli.app import CONTEXT
+from cytocar.errors.tree import SheetError, UsageError
+
+app = typer.Typer(
+    help="Draft and check sample sheets.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+)
+
+
+@app.command("new")
+def new(
+    folder: Annotated[str, typer.Argument(help="Folder of FCS files.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it here (inside FOLDER). [stdout]")] = None,
+    plate_map: Annotated[
+        Path | None, typer.Option("--plate-map", help="Grid of the plate (.csv, .xlsx): names, days ... by well.")
+    ] = None,
+) -> None:
+    """Draft a sheet from the headers of a folder's FCS files; fill in what no file knows: beads, volumes, days."""
+    from cytocar.files.places import place_of
+    from cytocar.sheet.draft import draft_sheet
+
+    place = place_of(folder)
+    base = out.parent if out is not None else place
+    draft = draft_sheet(place, relative_to=base, plate_map=plate_map)
+    for note in draft.notes:
+        screen.say(f"note: {note}")
+    if out is None:
+        sys.stdout.write(draft.text)
+        return
+    if out.exists():
+        raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
+    out.write_text(draft.text, "utf-8")
+    screen.say(f"wrote {out}; fill in beads_added and sample_volume_ul, then `cytocar sheet check {out}`")
+
+
+@app.command("check")
+def check(
+    sheet: Annotated[str, typer.Argument(help="The sheet.")],
+    template: Annotated[str | None, typer.Option("-t", "--template", help="Template of the run.")] = None,
+) -> None:
+    """Check a sheet without analysing anything: cells, files, templates, what a count needs. Lists every fault."""
+    from cytocar.files.places import place_of, require_packages
+    from cytocar.sheet.draft import sheet_faults
+    from cytocar.sheet.rows import read_sheet
+
+    place = place_of(sheet)
+    require_packages(place)
+    rows = read_sheet(place)
+    require_packages(*(row.file for row in rows))
+    faults = sheet_faults(rows, sheet=place, template=template)
+    if faults:
+        raise SheetError(
+            f"{place.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:\n  "
+            + "\n  ".join(faults),
+            code="E083",
+            hint="correct them, or run anyway: the other samples are not affected",
+        )
+    excluded = sum(row.exclude for row in rows)
+    sys.stdout.write(f"{place.name}: {screen.counted(len(rows), 'sample')}, {excluded} excluded, no fault found\n")

@@ -1,0 +1,34 @@
+"""``cytocar sign``: say in the audit trail that a run was reviewed or approved."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytocar.cli import screen
+from cytocar.errors.tree import UsageError
+from cytocar.run.trail.audit import Meaning
+
+
+def command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who says so.")],
+    meaning: Annotated[Meaning, typer.Option("--meaning", help="What is said.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, or a note.")] = "",
+) -> None:
+    """Note in the audit trail that a person has reviewed, approved or rejected a run.
+
+    A run that is not what was recorded cannot be signed. The name is what was typed: this supports a laboratory's
+    records and is no electronic signature by itself.
+    """
+    from cytocar.cli.who import author, now
+    from cytocar.run.finished.sign import sign
+
+    if not by.strip():
+        raise UsageError("a signature needs a name", code="E115", hint="give --by NAME")
+    last = sign(run, meaning, author=author(by), clock=now, reason=reason)
+    head = last.sha256 if last else ""
+    sys.stdout.write(screen.printable(f"{meaning} by {by.strip()}; head of the trail: {head}") + "\n")

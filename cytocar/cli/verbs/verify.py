@@ -1,0 +1,40 @@
+"""``cytocar verify``: is a run what was recorded?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytocar.cli import screen
+from cytocar.errors.tree import IntegrityError
+
+
+def command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
+    inputs: Annotated[
+        str | None, typer.Option("--inputs", metavar="DIR", help="Where FCS files and sheet lie. [as in the run]")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", metavar="HASH", help="Hash from a printed report; the trail must hold it.")
+    ] = None,
+) -> None:
+    """Compare a run with what was recorded: audit trail, every file, inputs, templates, versions. Writes nothing.
+
+    Exit code 4 if anything was changed; each place is named.
+    """
+    from cytocar.files.places import place_of
+    from cytocar.run.finished.verify import Verdict, verify
+
+    checks = verify(run, inputs=place_of(inputs) if inputs else None, head=head)
+    for check in checks:
+        sys.stdout.write(screen.printable(f"{check.verdict:<8} {check.place}: {check.message}") + "\n")
+    changed = [check for check in checks if check.verdict is Verdict.CHANGED]
+    if changed:
+        raise IntegrityError(
+            f"{run} is not what was recorded: {len(changed)} thing{'s' if len(changed) > 1 else ''} changed",
+            code="E123",
+            hint="the lines `changed` above name each; restore the run folder or the inputs from a backup",
+        )

@@ -1,0 +1,1 @@
+"""Populations become cells/µL: count methods, background, limits, what may be reported."""

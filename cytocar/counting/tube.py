@@ -1,0 +1,168 @@
+"""What the sample sheet says about one tube, and the count basis that follows from it.
+
+``METHODS`` is the registry of count methods: a new one is a ``CountBasis`` in ``counting`` and a line there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cytocar.counting.basis import (
+    BeadBasis,
+    CountBasis,
+    DualPlatformBasis,
+    NoBasis,
+    VolumetricBasis,
+    no_acquired_volume,
+    no_sample_volume,
+    require_positive,
+)
+from cytocar.errors.tree import CountingError
+
+if TYPE_CHECKING:
+    from cytocar.template.model import Counting
+
+
+@dataclass(frozen=True, slots=True)
+class Tube:
+    """What the sample sheet (or the file, for the acquired volume) says about one tube; ``None`` where it says nothing.
+
+    Volumes are in µL, counts of the analyser in cells/µL (1e9/L is 1000/µL). ``sample_volume_ul`` is what was pipetted
+    into the tube, of blood that had been diluted ``dilution_factor`` times before.
+    """
+
+    beads_added: float | None = None
+    beads_per_ul: float | None = None
+    bead_volume_ul: float | None = None
+    sample_volume_ul: float | None = None
+    acquired_volume_ul: float | None = None
+    dilution_factor: float | None = None
+    lymphocytes_per_ul: float | None = None
+    wbc_per_ul: float | None = None
+
+
+def beads_in_tube(tube: Tube) -> float:
+    """Return the number of beads in the tube: as given, or for liquid beads ``beads_per_ul * bead_volume_ul``.
+
+    Raises
+    ------
+    CountingError
+        E030 when the sheet gives neither, E039 when it gives both and they differ by more than 1 %.
+
+    Examples
+    --------
+    >>> beads_in_tube(Tube(beads_per_ul=1040, bead_volume_ul=50))
+    52000.0
+    """
+    liquid = None
+    if tube.beads_per_ul is not None and tube.bead_volume_ul is not None:
+        require_positive("beads_per_ul", tube.beads_per_ul)
+        require_positive("bead_volume_ul", tube.bead_volume_ul)
+        liquid = float(tube.beads_per_ul * tube.bead_volume_ul)
+    if tube.beads_added is None:
+        if liquid is not None:
+            return liquid
+        raise CountingError(
+            "the number of beads in the tube is missing",
+            code="E030",
+            hint="give beads_added (from the lot's label), or beads_per_ul and bead_volume_ul for liquid beads",
+        )
+    require_positive("beads_added", tube.beads_added)
+    if liquid is not None and abs(liquid - tube.beads_added) > 0.01 * tube.beads_added:
+        raise CountingError(
+            f"beads_added is {tube.beads_added:g}, but beads_per_ul times bead_volume_ul is {liquid:g}",
+            code="E039",
+            hint="leave one of the two empty, or correct it",
+        )
+    return float(tube.beads_added)
+
+
+def _by_beads(counting: Counting, tube: Tube, events: Mapping[str, int]) -> CountBasis:
+    if counting.beads is None:
+        raise _no_population("beads", "beads")
+    beads_added = beads_in_tube(tube)
+    if tube.sample_volume_ul is None:
+        raise no_sample_volume("the volume of blood in the tube is missing")
+    return BeadBasis(
+        bead_events=events[counting.beads],
+        beads_added=beads_added,
+        sample_volume_ul=tube.sample_volume_ul,
+        dilution_factor=1.0 if tube.dilution_factor is None else tube.dilution_factor,
+        cv=math.hypot(counting.cv.beads, counting.cv.pipetting),
+        minimum_beads=counting.minimum_beads,
+    )
+
+
+def _by_volume(counting: Counting, tube: Tube, events: Mapping[str, int]) -> CountBasis:
+    if tube.acquired_volume_ul is None:
+        raise no_acquired_volume("the volume that the instrument acquired is in neither the file nor the sheet")
+    return VolumetricBasis(
+        acquired_volume_ul=tube.acquired_volume_ul,
+        sample_volume_ul=tube.sample_volume_ul,
+        final_volume_ul=counting.final_volume_ul,
+        dilution_factor=tube.dilution_factor,
+        cv=counting.cv.pipetting,
+    )
+
+
+def _by_analyser(counting: Counting, tube: Tube, events: Mapping[str, int]) -> CountBasis:
+    if counting.dual_platform_reference is None:
+        raise _no_population("dual_platform", "dual_platform_reference")
+    counted = {"lymphocytes": tube.lymphocytes_per_ul, "wbc": tube.wbc_per_ul}[counting.dual_platform_count]
+    if counted is None:
+        raise CountingError(
+            f"the analyser's count {counting.dual_platform_count}_per_ul is missing",
+            code="E036",
+            hint=f"give {counting.dual_platform_count}_per_ul of the same blood draw (1e9/L is 1000/µL)",
+        )
+    return DualPlatformBasis(
+        reference_events=events[counting.dual_platform_reference],
+        reference_per_ul=counted,
+        cv=counting.cv.analyser,
+    )
+
+
+def _not_at_all(counting: Counting, tube: Tube, events: Mapping[str, int]) -> CountBasis:
+    return NoBasis()
+
+
+METHODS: dict[str, Callable[[Counting, Tube, Mapping[str, int]], CountBasis]] = {
+    BeadBasis.method: _by_beads,
+    VolumetricBasis.method: _by_volume,
+    DualPlatformBasis.method: _by_analyser,
+    NoBasis.method: _not_at_all,
+}
+"""Each count method, by the name that templates and sheets use for it."""
+
+
+def count_basis(counting: Counting, tube: Tube, events: Mapping[str, int], *, method: str | None = None) -> CountBasis:
+    """Return how this sample's events become cells/µL.
+
+    Parameters
+    ----------
+    counting : Counting
+        The template's ``[counting]``.
+    tube : Tube
+        What sheet and file say about the tube.
+    events : mapping of str to int
+        Events of each population of the sample.
+    method : str, optional
+        The sheet's ``count_method``, where it differs from the template's.
+
+    Raises
+    ------
+    CountingError
+        E030 to E039: what the method needs is missing or cannot be.
+    """
+    return METHODS[method or counting.method](counting, tube, events)
+
+
+def _no_population(method: str, key: str) -> CountingError:
+    return CountingError(
+        f"count method {method}, but the template names no population under [counting] {key}",
+        code="E038",
+        hint=f"add {key} to [counting] of the template, or set count_method to another method",
+    )

@@ -1,0 +1,1 @@
+"""Subjects over time: draws, replicates, clinical values, cohorts."""

@@ -1,0 +1,247 @@
+"""What happened to the subjects besides their CAR-T cells: clinical values and interventions, from two tables.
+
+``clinical.csv`` has one value a line (``subject_id,day,variable,value,unit``), ``interventions.csv`` one course of a
+drug (``subject_id,name,start_day,end_day,dose,unit``). Values are converted to one unit per variable (see ``units``).
+Every fault of both tables is found before anything is said, and all of them are said at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from cytocar.course.units import (
+    UNITS,
+    VARIABLES,
+    Dimension,
+    Unit,
+    convert,
+    find_unit,
+    find_variable,
+    near_units,
+    variable_name,
+)
+from cytocar.errors.tree import ClinicalError
+from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
+
+CLINICAL_COLUMNS = ("subject_id", "day", "variable", "value", "unit")
+INTERVENTION_COLUMNS = ("subject_id", "name", "start_day", "end_day", "dose", "unit")
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalValue:
+    """One value of one variable on one day, in the variable's unit."""
+
+    subject_id: str
+    day: float
+    variable: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """One course of a drug at one dose. ``end_day`` is ``None`` while it goes on, ``dose`` where none is given."""
+
+    subject_id: str
+    name: str
+    start_day: float
+    end_day: float | None
+    dose: float | None = None
+    unit: str = ""
+
+    @property
+    def dose_text(self) -> str:
+        """The dose for people: ``8 mg/kg``, or nothing.
+
+        Examples
+        --------
+        >>> Intervention("P1", "tocilizumab", 0, 0, 8.0, "mg/kg").dose_text
+        '8 mg/kg'
+        """
+        return "" if self.dose is None else f"{self.dose:g} {self.unit}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalRecord:
+    """Everything that was entered about the subjects, in order of subject, variable or drug, and day."""
+
+    values: tuple[ClinicalValue, ...] = ()
+    interventions: tuple[Intervention, ...] = ()
+
+    def of(self, *subject_ids: str) -> ClinicalRecord:
+        """Return the part about these subjects."""
+        return ClinicalRecord(
+            tuple(value for value in self.values if value.subject_id in subject_ids),
+            tuple(course for course in self.interventions if course.subject_id in subject_ids),
+        )
+
+    def series(self, variable: str) -> tuple[ClinicalValue, ...]:
+        """Return the values of one variable, in order of days."""
+        return tuple(value for value in self.values if value.variable == variable)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the variables that have values, listed ones first, in the order of ``units.VARIABLES``."""
+        present = {value.variable for value in self.values}
+        return (*(name for name in VARIABLES if name in present), *sorted(present - set(VARIABLES)))
+
+
+def read_record(
+    clinical: Path | None = None, interventions: Path | None = None, *, subjects: Collection[str] | None = None
+) -> ClinicalRecord:
+    """Return the clinical values and interventions of both tables; either may be left out.
+
+    Parameters
+    ----------
+    clinical, interventions : Path, optional
+        CSV files, UTF-8; ``,`` ``;`` or tab, decimal comma only with ``;``.
+    subjects : collection of str, optional
+        The subjects that have samples: any other in the tables is a fault.
+
+    Raises
+    ------
+    ClinicalError
+        E130, listing every fault of both tables with file and row; E131 when a file cannot be read.
+    """
+    faults: list[str] = []
+    values: list[ClinicalValue] = []
+    courses: list[Intervention] = []
+    if clinical is not None:
+        values = list(_values(_read(clinical, CLINICAL_COLUMNS, faults), clinical.name, faults))
+    if interventions is not None:
+        courses = list(_courses(_read(interventions, INTERVENTION_COLUMNS, faults), interventions.name, faults))
+    if subjects is not None:
+        faults += _strangers(values, clinical, subjects)
+        faults += _strangers(courses, interventions, subjects)
+    if faults:
+        raise ClinicalError(
+            f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in the clinical tables:\n  " + "\n  ".join(faults),
+            code="E130",
+            hint="correct these rows; `cytocar explain E130` lists the columns and units",
+        )
+    return ClinicalRecord(
+        tuple(sorted(values, key=lambda value: (value.subject_id, value.variable, value.day))),
+        tuple(sorted(courses, key=lambda course: (course.subject_id, course.start_day, course.name))),
+    )
+
+
+def _read(path: Path, columns: tuple[str, ...], faults: list[str]) -> DelimitedTable:
+    try:
+        table = read_delimited(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ClinicalError(
+            f"{path.name} cannot be read: {reason}",
+            code="E131",
+            hint="give the path of a CSV file, saved as UTF-8",
+        ) from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        faults.append(f"{path.name}: column{'s' if len(missing) > 1 else ''} missing: {', '.join(missing)}")
+    for column in table.columns:
+        if column and column not in columns and not column.startswith("x_") and column != "note":
+            near = get_close_matches(column, columns, n=1)
+            faults.append(f"{path.name}: unknown column {column}{f' (did you mean {near[0]}?)' if near else ''}")
+    # Without its columns no row can be judged: one message about the column, not one for each row.
+    return DelimitedTable(table.columns, (), table.decimal_comma) if missing else table
+
+
+class _RowReader:
+    """Reads the cells of one row and notes each fault with file and row."""
+
+    def __init__(self, table: DelimitedTable, row: Row, file: str, faults: list[str]) -> None:
+        self._table, self._row, self._file, self._faults = table, row, file, faults
+        self._before = len(faults)
+        if row.cells.get(""):
+            self.fault(f"more cells than columns: {row.cells['']!r}")
+
+    @property
+    def sound(self) -> bool:
+        """Whether this row has shown no fault so far."""
+        return len(self._faults) == self._before
+
+    def fault(self, what: str) -> None:
+        self._faults.append(f"{self._file} row {self._row.line}: {what}")
+
+    def text(self, column: str, *, required: bool = True) -> str:
+        cell = self._row.cells[column]
+        if required and not cell:
+            self.fault(f"{column} is empty")
+        return cell
+
+    def number(self, column: str, *, required: bool = True) -> float | None:
+        cell = self.text(column, required=required)
+        if not cell:
+            return None
+        value = self._table.number(cell)
+        if value is None:
+            self.fault(f"{column} is not a number: {cell!r}")
+        return value
+
+    def unit(self, what: str) -> Unit | None:
+        """Return the unit of the row, or note that it is missing or unknown."""
+        cell = self._row.cells["unit"]
+        if not cell:
+            self.fault(f"{what} has no unit")
+            return None
+        unit = find_unit(cell)
+        if unit is None:
+            near = ", ".join(near_units(cell))
+            self.fault(f"{what} has an unknown unit: {cell!r}{f' (known: {near})' if near else ''}")
+        return unit
+
+
+def _values(table: DelimitedTable, file: str, faults: list[str]) -> Iterator[ClinicalValue]:
+    first_units: dict[str, Unit] = {}
+    for row in table.rows:
+        cells = _RowReader(table, row, file, faults)
+        subject, name = cells.text("subject_id"), cells.text("variable")
+        day, value = cells.number("day"), cells.number("value")
+        listed = find_variable(name)
+        variable = variable_name(name)
+        unit = cells.unit(name or "the value")
+        if unit is None or value is None or day is None:
+            continue
+        target = UNITS[listed.unit] if listed else first_units.setdefault(variable, unit)
+        converted = convert(value, unit, target, molar_mass=listed.molar_mass if listed else None)
+        if converted is None:
+            cells.fault(f"{name} in {unit.name}: {unit.dimension.value}, but it is counted in {target.name}")
+            continue
+        lowest, highest = listed.possible if listed else (0.0, math.inf)
+        if not lowest <= converted <= highest:
+            cells.fault(f"{name} cannot be {value:g} {unit.name}")
+        elif target.name == "grade" and not converted.is_integer():
+            cells.fault(f"{name} is {converted:g}, a grade is a whole number")
+        if cells.sound:
+            yield ClinicalValue(subject, day, variable, converted, target.name)
+
+
+def _courses(table: DelimitedTable, file: str, faults: list[str]) -> Iterator[Intervention]:
+    for row in table.rows:
+        cells = _RowReader(table, row, file, faults)
+        subject, name = cells.text("subject_id"), cells.text("name")
+        start, end = cells.number("start_day"), cells.number("end_day", required=False)
+        dose = cells.number("dose", required=False)
+        unit = cells.unit(f"the dose of {name}") if dose is not None else None
+        if dose is not None and dose < 0:
+            cells.fault(f"the dose of {name} is negative: {dose:g}")
+        if unit is not None and unit.dimension not in (Dimension.DOSE, Dimension.NUMBER):
+            cells.fault(f"{unit.name} is no unit of a dose ({name})")
+        if start is not None and end is not None and end < start:
+            cells.fault(f"{name} ends on day {end:g}, before it starts on day {start:g}")
+        if cells.sound and start is not None:
+            yield Intervention(subject, name, start, end, dose, row.cells["unit"])
+
+
+def _strangers(
+    entries: Collection[ClinicalValue] | Collection[Intervention], path: Path | None, subjects: Collection[str]
+) -> Iterator[str]:
+    file = path.name if path else ""
+    for subject in dict.fromkeys(entry.subject_id for entry in entries):
+        if subject not in subjects:
+            near = get_close_matches(subject, list(subjects), n=1)
+            yield f"{file}: subject {subject!r} has no sample{f' (did you mean {near[0]!r}?)' if near else ''}"

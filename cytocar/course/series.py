@@ -1,0 +1,248 @@
+"""Samples of one or more runs, joined into courses by subject and day.
+
+Samples and baselines of one specimen (blood, unless told otherwise) make the course; controls do not. What failed or
+was excluded stays on the course as a point without a number. Replicates of one day are pooled by their events (see
+``replicates``), or kept apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+
+from cytocar.counting.limits import CarResult
+from cytocar.course.replicates import CountedSample, pool
+from cytocar.course.run_tables import read_samples
+from cytocar.errors.tree import UsageError
+from cytocar.kinetics.parameters import Kinetics, noncompartmental
+from cytocar.sample.result import Status
+from cytocar.sheet.rows import SampleType, Specimen
+from cytocar.statistics.intervals import UNKNOWN, Estimate
+
+IN_COURSE = frozenset({SampleType.SAMPLE, SampleType.BASELINE})
+"""Types of samples that make a course; the others are controls."""
+
+
+class Replicates(StrEnum):
+    """What becomes of several samples of one subject and day."""
+
+    POOL = "pool"
+    EACH = "each"
+
+
+@dataclass(frozen=True, slots=True)
+class CoursePoint:
+    """One sample of a course, or the pooled replicates of one day.
+
+    ``car_per_ul`` keeps the estimate even below the limit, and ``car_result`` says what may be said of it. The limits
+    are of this sample. ``status`` is that of ``counts.csv``; ``failed`` and ``excluded`` points have no numbers.
+    """
+
+    subject_id: str
+    day: float
+    sample_id: str
+    status: Status = Status.OK
+    car_result: CarResult = CarResult.NOT_EVALUABLE
+    car_per_ul: Estimate = UNKNOWN
+    car_lod_per_ul: float | None = None
+    car_lloq_per_ul: float | None = None
+    car_percent_of_t_cells: float | None = None
+    car_cd4_cd8_ratio: Estimate = UNKNOWN
+    t_cells_per_ul: float | None = None
+    cd4_cd8_ratio: float | None = None
+    b_cells_per_ul: float | None = None
+
+    @property
+    def quantified(self) -> bool:
+        """Whether the point has a concentration that counts."""
+        return self.car_result is CarResult.QUANTIFIED and bool(self.car_per_ul.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One subject's points in order of days."""
+
+    subject_id: str
+    points: tuple[CoursePoint, ...]
+
+    def kinetics(self) -> Kinetics:
+        """Return the kinetics of the course.
+
+        Points of one day that were kept apart count once: by the mean of those that are quantified, else by what says
+        most about the cells.
+        """
+        days = [_one_of_a_day(tuple(same)) for _, same in groupby(self.points, key=lambda point: point.day)]
+        return noncompartmental(
+            [point.day for point in days],
+            [point.car_per_ul.value for point in days],
+            results=[_countable(point) for point in days],
+            intervals=[point.car_per_ul for point in days],
+            subject_id=self.subject_id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Courses in order of subjects, and the samples that are on none, each with the reason."""
+
+    courses: tuple[Course, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def points(self) -> tuple[CoursePoint, ...]:
+        """All points, in order of subject and day."""
+        return tuple(point for course in self.courses for point in course.points)
+
+    def only(self, subjects: Collection[str]) -> Series:
+        """Return the courses of these subjects.
+
+        Raises
+        ------
+        UsageError
+            E134 when one of them has no course.
+        """
+        present = [course.subject_id for course in self.courses]
+        for subject in subjects:
+            if subject not in present:
+                raise UsageError(
+                    f"subject {subject!r} has no sample in these runs",
+                    code="E134",
+                    hint=f"subjects are: {', '.join(present)}",
+                )
+        return replace(self, courses=tuple(course for course in self.courses if course.subject_id in subjects))
+
+
+def join(
+    runs: Sequence[Path], *, replicates: Replicates = Replicates.POOL, specimen: Specimen = Specimen.BLOOD
+) -> Series:
+    """Return the courses of the subjects in these run folders.
+
+    Parameters
+    ----------
+    runs : sequence of Path
+        Run folders (or their ``counts.csv``), in any order.
+    replicates : Replicates
+        Whether samples of one subject and day become one point by pooling their events, or one point each.
+    specimen : Specimen
+        Which specimen the course is of; a sample that names none is blood.
+
+    Raises
+    ------
+    UsageError
+        E132 when a run cannot be read, E133 when two runs hold different results for one file, E134 when no sample
+        has a subject and a day.
+    """
+    on_course: list[CountedSample] = []
+    left_out: list[tuple[str, str]] = []
+    for sample in _unique(runs):
+        reason = _why_left_out(sample, specimen)
+        if reason is None:
+            on_course.append(sample)
+        else:
+            left_out.append((sample.sample_id, reason))
+    if not on_course:
+        raise UsageError(
+            f"no {specimen} sample of these runs has a subject and a day, so there is no course",
+            code="E134",
+            hint="give subject_id, and day or collected_at and infused_at, in the sample sheet",
+        )
+    on_course.sort(key=lambda sample: (sample.subject_id, sample.day or 0.0, sample.sample_id))
+    courses = []
+    for subject, own in groupby(on_course, key=lambda sample: sample.subject_id):
+        points: list[CoursePoint] = []
+        for _, same_day in groupby(own, key=lambda sample: sample.day):
+            points += _points_of_a_day(tuple(same_day), replicates)
+        courses.append(Course(subject, tuple(points)))
+    return Series(tuple(courses), tuple(left_out))
+
+
+def _unique(runs: Sequence[Path]) -> list[CountedSample]:
+    """Return the samples of all runs, once each.
+
+    A file that two runs counted alike is one sample; counted differently, or under two names, it is a fault. Samples
+    of two runs may share a name, as wells do: the files tell them apart.
+    """
+    samples: list[CountedSample] = []
+    of_file: dict[str, set[CountedSample]] = {}
+    for run in runs:
+        own = list(read_samples(run))
+        for sample in own:
+            earlier = of_file.get(sample.file_sha256) if sample.file_sha256 else None
+            if earlier is None:
+                samples.append(sample)
+            elif sample not in earlier:
+                raise UsageError(
+                    f"the runs hold two different results for the file of sample {sample.sample_id!r}",
+                    code="E133",
+                    hint="leave out the run that is out of date",
+                )
+        for sample in own:
+            of_file.setdefault(sample.file_sha256, set()).add(sample)
+    return samples
+
+
+def _why_left_out(sample: CountedSample, specimen: Specimen) -> str | None:
+    """Return why a sample is on no course, ``None`` if it is on one."""
+    if sample.sample_type not in IN_COURSE:
+        return f"{sample.sample_type} control"
+    if sample.specimen is not specimen:
+        return f"specimen is {sample.specimen}"
+    if not sample.subject_id:
+        return "no subject_id"
+    return "no day" if sample.day is None else None
+
+
+def _points_of_a_day(samples: Sequence[CountedSample], replicates: Replicates) -> Iterator[CoursePoint]:
+    counted = [sample for sample in samples if sample.has_numbers]
+    if replicates is Replicates.POOL and len(counted) > 1:
+        yield _point(pool(counted))
+        counted = []
+    yield from (_point(sample) for sample in counted)
+    yield from (_point(sample) for sample in samples if not sample.has_numbers)
+
+
+def _point(sample: CountedSample) -> CoursePoint:
+    return CoursePoint(
+        subject_id=sample.subject_id,
+        day=sample.day or 0.0,
+        sample_id=sample.sample_id,
+        status=sample.status,
+        car_result=sample.car_result,
+        car_per_ul=sample.car_per_ul,
+        car_lod_per_ul=sample.car_lod_per_ul,
+        car_lloq_per_ul=sample.car_lloq_per_ul,
+        car_percent_of_t_cells=sample.car_percent_of_t_cells,
+        car_cd4_cd8_ratio=sample.car_cd4_cd8_ratio,
+        t_cells_per_ul=sample.t_cells_per_ul,
+        cd4_cd8_ratio=sample.cd4_cd8_ratio,
+        b_cells_per_ul=sample.b_cells_per_ul,
+    )
+
+
+# ---------------------------------------------------------------- points for kinetics
+
+_MOST_SAID_FIRST = (CarResult.BELOW_LLOQ, CarResult.NOT_DETECTED, CarResult.NOT_EVALUABLE)
+
+
+def _countable(point: CoursePoint) -> CarResult:
+    """Return the result as kinetics in cells/µL may use it: a percentage alone is no concentration."""
+    if point.car_result is CarResult.QUANTIFIED and not point.car_per_ul.value:
+        return CarResult.NOT_EVALUABLE
+    return point.car_result
+
+
+def _one_of_a_day(points: Sequence[CoursePoint]) -> CoursePoint:
+    quantified = [point for point in points if point.quantified]
+    if len(quantified) < 2:
+        return (quantified or sorted(points, key=lambda point: _MOST_SAID_FIRST.index(_countable(point))))[0]
+    values = [point.car_per_ul.value or 0.0 for point in quantified]
+    return CoursePoint(
+        subject_id=points[0].subject_id,
+        day=points[0].day,
+        sample_id="+".join(point.sample_id for point in quantified),
+        car_result=CarResult.QUANTIFIED,
+        car_per_ul=Estimate(sum(values) / len(values), None, None),
+    )

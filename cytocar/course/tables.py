@@ -1,0 +1,194 @@
+"""The tables of a course: ``series.csv``, ``kinetics.csv`` and what stands beside them, columns declared once.
+
+Written as every table of cytocar is (see ``tables``): same input, same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from cytocar.course.aplasia import Aplasia
+from cytocar.course.clinical import ClinicalRecord
+from cytocar.course.cohort import Visit
+from cytocar.course.scores import Score
+from cytocar.course.series import CoursePoint
+from cytocar.kinetics.expansion_models import Decline
+from cytocar.kinetics.parameters import Kinetics
+from cytocar.tables.columns import Column, Row, Value, parse_columns
+
+SERIES = parse_columns("""
+subject_id             str -        | pseudonym of the person
+day                    num days     | days from infusion; day 0 is the day of infusion
+sample_id              str -        | sample, or pooled replicates joined by +
+car_per_ul             num cells/µL | CAR-T cells per µL; the estimate, kept even below the limits
+car_per_ul_low         num cells/µL | its 95 % interval, lower bound
+car_per_ul_high        num cells/µL | its 95 % interval, upper bound
+car_result             str -        | quantified, below_lloq, not_detected, not_evaluable
+car_percent_of_t_cells num %        | CAR+ in percent of T cells, as gated
+car_cd4_cd8_ratio      num -        | CD4+ to CD8+ CAR-T cells
+t_cells_per_ul         num cells/µL | T cells per µL
+cd4_cd8_ratio          num -        | CD4+ to CD8+ T cells
+status                 str -        | ok, review, no_count, failed, excluded
+car_lod_per_ul         num cells/µL | limit of detection of this sample
+car_lloq_per_ul        num cells/µL | lower limit of quantification of this sample
+b_cells_per_ul         num cells/µL | B cells per µL, where the template has them
+""")
+
+KINETICS = parse_columns("""
+subject_id             str -                  | pseudonym of the person
+cmax_per_ul            num cells/µL           | highest quantified concentration
+tmax_day               num days               | its day, the first if tied
+auc_0_28               num cells/µL*days      | area under the curve to day 28, linear up, log down
+auc_0_84               num cells/µL*days      | area under the curve to day 84
+clast_per_ul           num cells/µL           | last quantified concentration
+tlast_day              num days               | its day
+persistence_days       num days               | last day with CAR-T cells detected, quantified or not
+doubling_time_days     num days               | from the log-linear rise up to the peak
+half_life_days         num days               | from the log-linear fall after the peak
+half_life_points       int -                  | samples behind it
+half_life_adjusted_r2  num -                  | how straight they lie
+n_timepoints           int -                  | samples with a result, from infusion on
+n_quantified           int -                  | of these, quantified
+blq_rule               str -                  | what was done with values below the limit of quantification
+auc_0_last             num cells/µL*days      | area under the curve to tlast_day
+auc_0_end              num cells/µL*days      | area to the last sample, 0 for what is below the limit
+cmax_per_ul_low        num cells/µL           | 95 % interval of cmax_per_ul: that of its count
+cmax_per_ul_high       num cells/µL           | its upper bound
+auc_0_28_low           num cells/µL*days      | 95 % interval of auc_0_28, from the counts' intervals
+auc_0_28_high          num cells/µL*days      | its upper bound
+auc_0_84_low           num cells/µL*days      | 95 % interval of auc_0_84, from the counts' intervals
+auc_0_84_high          num cells/µL*days      | its upper bound
+reasons                str -                  | why a number is missing, or what to keep in mind, by column
+""")
+
+COVARIATES = parse_columns("""
+subject_id str -    | pseudonym of the person
+day        num days | days from infusion
+variable   str -    | clinical variable
+value      num -    | its value, converted to the unit beside it
+unit       str -    | unit
+""")
+
+SCORES = parse_columns("""
+subject_id str -    | pseudonym of the person
+score      str -    | name of the calculated score; not diagnostic
+day        num days | day of the latest value used
+value      num -    | the score
+category   str -    | low or high, where the score has categories
+inputs     str -    | values that went in, with unit and day
+note       str -    | what is missing, or how values were chosen
+""")
+
+APLASIA = parse_columns("""
+subject_id       str  -        | pseudonym of the person
+threshold_per_ul num  cells/µL | B cells below this are aplasia
+first_day_below  num  days     | first visit below
+last_day_below   num  days     | last visit below
+recovered_day    num  days     | first visit at or above it again
+shortest_days    num  days     | from the first to the last visit below
+longest_days     num  days     | from the visit before to the visit after
+ongoing          bool -        | still below at the last visit
+note             str  -        | what bounds the answer
+""")
+
+COHORT = parse_columns("""
+day            num days     | visit: whole days, after six weeks whole months
+n_subjects     int -        | subjects with a result at this visit
+n_quantified   int -        | of these, quantified
+median         num cells/µL | median CAR-T cells per µL; empty where it is below the limit
+lower_quartile num cells/µL | a quarter of the subjects lie below; empty where it is below the limit
+upper_quartile num cells/µL | a quarter of the subjects lie above
+""")
+
+DECLINE = parse_columns("""
+subject_id             str -        | pseudonym of the person
+n_points               int -        | quantified samples from the peak on
+first_per_ul           num cells/µL | first phase on the day of the peak
+first_half_life_days   num days     | its half-life
+second_per_ul          num cells/µL | second phase on the day of the peak
+second_half_life_days  num days     | its half-life
+residual_sd_log        num -        | scatter of the samples about the fit, natural logarithm
+caution                str -        | why there is no fit, or why not to trust it
+""")
+
+
+def series_columns(record: ClinicalRecord) -> tuple[Column, ...]:
+    """Return the columns of ``series.csv``: its own, then one for each clinical variable."""
+    own = {column.name for column in SERIES}
+    units = {value.variable: value.unit for value in record.values}
+    covariates = (
+        Column(variable, "number", units[variable], "clinical value of the same day, the mean of several")
+        for variable in record.variables
+        if variable not in own
+    )
+    return (*SERIES, *covariates)
+
+
+def series_rows(points: Sequence[CoursePoint], record: ClinicalRecord) -> Iterator[Row]:
+    """Yield the lines of ``series.csv``, each with the clinical values of its subject and day."""
+    same_day: dict[tuple[str, float, str], list[float]] = {}
+    for value in record.values:
+        same_day.setdefault((value.subject_id, value.day, value.variable), []).append(value.value)
+    for point in points:
+        covariates: dict[str, Value] = {
+            variable: fmean(found)
+            for variable in record.variables
+            if (found := same_day.get((point.subject_id, point.day, variable)))
+        }
+        yield {**covariates, **_point_row(point)}
+
+
+def _point_row(point: CoursePoint) -> dict[str, Value]:
+    return {
+        "subject_id": point.subject_id,
+        "day": point.day,
+        "sample_id": point.sample_id,
+        "car_per_ul": point.car_per_ul.value,
+        "car_per_ul_low": point.car_per_ul.low,
+        "car_per_ul_high": point.car_per_ul.high,
+        "car_result": point.car_result,
+        "car_percent_of_t_cells": point.car_percent_of_t_cells,
+        "car_cd4_cd8_ratio": point.car_cd4_cd8_ratio.value,
+        "t_cells_per_ul": point.t_cells_per_ul,
+        "cd4_cd8_ratio": point.cd4_cd8_ratio,
+        "status": point.status,
+        "car_lod_per_ul": point.car_lod_per_ul,
+        "car_lloq_per_ul": point.car_lloq_per_ul,
+        "b_cells_per_ul": point.b_cells_per_ul,
+    }
+
+
+def kinetics_row(kinetics: Kinetics) -> Row:
+    """Return a subject's line of ``kinetics.csv``."""
+    row: dict[str, Value] = {name: getattr(kinetics, name) for name in Kinetics.columns() if name != "reasons"}
+    return row | {"reasons": "; ".join(f"{column}: {reason}" for column, reason in kinetics.reasons)}
+
+
+def covariate_rows(record: ClinicalRecord) -> Iterator[Row]:
+    """Yield the lines of ``covariates.csv``: every clinical value in its variable's unit."""
+    for value in record.values:
+        yield {column.name: getattr(value, column.name) for column in COVARIATES}
+
+
+def score_row(score: Score) -> Row:
+    """Return a line of ``scores.csv``."""
+    return {column.name: getattr(score, column.name) for column in SCORES}
+
+
+def aplasia_row(found: Aplasia) -> Row:
+    """Return a line of ``aplasia.csv``."""
+    return {column.name: getattr(found, column.name) for column in APLASIA}
+
+
+def decline_row(subject_id: str, fit: Decline) -> Row:
+    """Return a subject's line of ``decline.csv``."""
+    row: dict[str, Value] = {
+        column.name: getattr(fit, column.name) for column in DECLINE if column.name != "subject_id"
+    }
+    return row | {"subject_id": subject_id}
+
+
+def visit_row(visit: Visit) -> Row:
+    """Return a visit's line of ``cohort.csv``."""
+    return {column.name: getattr(visit, column.name) for column in COHORT}

@@ -1,0 +1,1 @@
+"""Copies of FCS files without what may identify a person."""

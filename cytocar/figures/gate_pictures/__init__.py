@@ -1,0 +1,1 @@
+"""Pictures of gates, drawn without matplotlib."""

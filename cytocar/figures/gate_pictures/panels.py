@@ -1,0 +1,286 @@
+"""Gate pictures of one sample: where its events lie, the gates as applied, and where its CAR-T cells come from.
+
+No gate is decided here: the fixed gates that the sample was counted with are applied again. Densities are counts in
+128 x 128 cells of the axes' scales (``bincount``), in steps of their logarithm, so that one event is seen beside
+thousands; few events are drawn one by one.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.figures.gate_pictures.axis import Floats, PictureAxis
+from cytocar.figures.gate_pictures.outline import Outline, outline
+from cytocar.figures.gate_pictures.png import RAMP, indexed_png
+from cytocar.figures.gate_pictures.views import View
+from cytocar.gates.walk import GatedSample
+from cytocar.template.model import FixedGate
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import EventTable
+
+Bools = npt.NDArray[np.bool_]
+
+CELLS = 128
+SIZE = 256
+"""Width and height of a picture in its own units; two to a cell."""
+FEW_EVENTS = 400
+"""Up to here events are drawn as dots: a density of so few says nothing."""
+CAR_DOTS = 100
+"""CAR+ events that are shown on the pictures: of more, evenly spaced ones, and none on the crowded CAR picture."""
+SIGN_WIDTH, LINE_HEIGHT = 10, 18
+"""About the size of a letter of a gate's name. A gate with less room has its name above it, or before it."""
+TIME_BINS, TIME_WIDTH, TIME_HEIGHT = 80, 640, 64
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnGate:
+    """A gate on a picture: an SVG path, and the place of its name."""
+
+    population: str
+    path: str
+    label_x: int
+    label_y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture, as SVG path data and a PNG in base64, in units of ``SIZE``, y downwards."""
+
+    events: int
+    png: str = ""
+    dots: str = ""
+    bars: str = ""
+    gates: tuple[DrawnGate, ...] = ()
+    car_dots: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeTrace:
+    """Events, and beads, over the acquisition: SVG paths in units of ``TIME_WIDTH`` and ``TIME_HEIGHT``."""
+
+    seconds: float | None
+    events: str
+    beads: str
+    unevenness: float
+    """Highest rate of all bins over their median: 1 for a perfectly even flow."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """What one pass over a sample's file gives: its pictures, one per view, its counts, and its flow over time."""
+
+    pictures: tuple[Picture, ...]
+    counts: Mapping[str, int]
+    time: TimeTrace | None
+
+
+# ---------------------------------------------------------------- from events to pictures
+
+
+def draw(
+    sample: GatedSample,
+    views: Sequence[View],
+    axes: Mapping[str, PictureAxis],
+    *,
+    car: str | None = None,
+    beads: str | None = None,
+) -> Drawing:
+    """Return the pictures of a sample.
+
+    Parameters
+    ----------
+    sample : GatedSample
+        The file and its gates; the file is passed over once.
+    axes : mapping
+        Each marker's axis, the same for every sample of a plate.
+    car : str, optional
+        The population whose events are shown on the pictures of the others.
+    beads : str, optional
+        The population whose flow is shown beside that of all events.
+    """
+    markers = tuple(dict.fromkeys(marker for view in views for marker in view.markers))
+    clouds = [_Cloud(view) for view in views]
+    counts = dict.fromkeys(sample.gates, 0)
+    car_places: dict[str, list[Floats]] = {marker: [] for marker in markers}
+    of_beads: list[Bools] = []
+    for part in sample.parts(*markers):
+        places = {marker: axes[marker].place(part.signal(marker)) for marker in markers}
+        for cloud in clouds:
+            inside = part.mask(cloud.view.parent)
+            for aside in cloud.view.exclude:
+                inside = inside & ~part.mask(aside)
+            cloud.add(places, inside)
+        for name in counts:
+            counts[name] += part.count(name)
+        if car is not None:
+            rows = np.flatnonzero(part.mask(car))
+            for marker, kept in car_places.items():
+                kept.append(places[marker][rows])
+        if beads is not None:
+            of_beads.append(part.mask(beads).copy())
+    shown = {marker: _evenly_spaced(np.concatenate(kept or [np.empty(0)])) for marker, kept in car_places.items()}
+    crowded = car is not None and counts[car] > CAR_DOTS
+    return Drawing(
+        pictures=tuple(
+            cloud.picture(
+                tuple(drawn_gates(cloud.view, sample.gates, axes)),
+                "" if cloud.view.car and crowded else _dots_of(shown, cloud.view),
+            )
+            for cloud in clouds
+        ),
+        counts=counts,
+        time=_time(sample.events, np.concatenate(of_beads) if of_beads else None),
+    )
+
+
+def _dots_of(places: Mapping[str, Floats], view: View) -> str:
+    return _dots(places[view.x], places[view.y]) if view.y is not None else ""
+
+
+def _evenly_spaced(places: Floats) -> Floats:
+    return places[:: max(1, -(-places.size // CAR_DOTS))]
+
+
+class _Cloud:
+    """What a pass over a file adds up for one picture."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.counts = np.zeros(CELLS * (CELLS if view.y is not None else 1), dtype=np.int64)
+        self.events = 0
+        self._first: list[tuple[Floats, ...]] = []  # while events are few
+
+    def add(self, places: Mapping[str, Floats], inside: Bools) -> None:
+        """Add the events of a block."""
+        rows = np.flatnonzero(inside)
+        sides = tuple(places[marker][rows] for marker in self.view.markers)
+        self.events += rows.size
+        if self.events <= FEW_EVENTS:
+            self._first.append(sides)
+        cells = np.minimum((np.stack(sides) * CELLS).astype(np.intp), CELLS - 1)
+        position = cells[0] if self.view.y is None else cells[0] + CELLS * (CELLS - 1 - cells[1])
+        self.counts += np.bincount(position, minlength=self.counts.size)
+
+    def picture(self, gates: tuple[DrawnGate, ...], car_dots: str) -> Picture:
+        """Return the finished picture."""
+        if self.view.y is None:
+            return Picture(self.events, bars=_bars(self.counts), gates=gates)
+        if self.events <= FEW_EVENTS:
+            x, y = (np.concatenate(side) for side in zip(*self._first, strict=True)) if self._first else _NO_EVENTS
+            return Picture(self.events, dots=_dots(x, y), gates=gates, car_dots=car_dots)
+        png = indexed_png(_levels(self.counts.reshape(CELLS, CELLS)))
+        return Picture(self.events, b64encode(png).decode(), gates=gates, car_dots=car_dots)
+
+
+_NO_EVENTS = (np.empty(0), np.empty(0))
+
+
+def _levels(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Return counts as steps of their logarithm: 0 for none, 1 for one event, the last for the densest cell."""
+    steps = len(RAMP) - 1
+    top = np.log(max(int(counts.max()), 2))
+    share = np.log(np.maximum(counts, 1)) / top
+    return np.where(counts > 0, 1 + np.round(share * (steps - 1)), 0).astype(np.uint8)
+
+
+def _dots(x: Floats, y: Floats) -> str:
+    """Return places as an SVG path of points, in whole units."""
+    columns, rows = np.round(x * SIZE).astype(int).tolist(), np.round((1 - y) * SIZE).astype(int).tolist()
+    return "".join(f"M{column} {row}h0" for column, row in sorted(set(zip(columns, rows, strict=True))))
+
+
+def _bars(counts: npt.NDArray[np.int64]) -> str:
+    heights = np.round(SIZE * (1 - counts / max(int(counts.max()), 1))).astype(int).tolist()
+    return f"M0 {SIZE}" + "".join(f"V{height}h{SIZE // CELLS}" for height in heights) + f"V{SIZE}z"
+
+
+# ---------------------------------------------------------------- gates
+
+
+def drawn_gates(view: View, gates: Mapping[str, FixedGate], axes: Mapping[str, PictureAxis]) -> Iterable[DrawnGate]:
+    """Yield the gates of a view as paths with places for their names that do not cover each other."""
+    x, y = axes[view.x], axes[view.y] if view.y is not None else None
+    taken: list[tuple[int, int]] = []
+    for name in view.populations:
+        drawn = outline(name, gates[name], x, y)
+        if drawn is None:
+            continue
+        label_x, label_y = _free_place(_label_place(drawn), taken)
+        taken.append((label_x, label_y))
+        yield DrawnGate(name, _path(drawn), label_x, label_y)
+
+
+def _path(drawn: Outline) -> str:
+    corners = [f"{_number(SIZE * x)} {_number(SIZE * (1 - y))}" for x, y in np.clip(drawn.corners, -9, 9).tolist()]
+    return "M" + "L".join(corners) + "z"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _label_place(drawn: Outline) -> tuple[int, int]:
+    """Return where a name starts: in the upper left corner of what is seen of a gate, or as near as there is room."""
+    seen = np.clip(drawn.corners, 0.0, 1.0)
+    (left, _), (right, top) = seen.min(axis=0).tolist(), seen.max(axis=0).tolist()
+    width = SIGN_WIDTH * len(drawn.population)
+    x, y = round(SIZE * left) + 6, round(SIZE * (1 - max(top, 0.09))) + 17
+    if SIZE * (right - left) < width and right < 1:
+        if SIZE * (1 - top) > LINE_HEIGHT:
+            return max(3, min(x - 6, SIZE - width)), round(SIZE * (1 - top)) - 6
+        return max(3, x - 10 - width), y
+    return max(3, min(x, SIZE - width)), y
+
+
+def _free_place(place: tuple[int, int], taken: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    x, y = place
+    while any(abs(y - other_y) < LINE_HEIGHT and abs(x - other_x) < 90 for other_x, other_y in taken) and y < SIZE:
+        y += LINE_HEIGHT
+    return x, y
+
+
+# ---------------------------------------------------------------- time
+
+
+def _time(events: EventTable, of_beads: Bools | None) -> TimeTrace | None:
+    """Return the flow of events (and beads) over the acquisition; ``None`` where the file has no clock."""
+    clock = next((channel for channel in events.channels if channel.is_time), None)
+    if clock is None or not events.n_events:
+        return None
+    ticks = events.column(clock)
+    timed = np.isfinite(ticks)
+    if not timed.any():
+        return None
+    first, last = float(ticks[timed].min()), float(ticks[timed].max())
+    if not last > first:
+        return None
+    bins = np.minimum(((ticks[timed] - first) / (last - first) * TIME_BINS).astype(np.intp), TIME_BINS - 1)
+    every = np.bincount(bins, minlength=TIME_BINS)
+    beads = np.bincount(bins[of_beads[timed]], minlength=TIME_BINS) if of_beads is not None else None
+    return TimeTrace(
+        seconds=_seconds(events, last - first),
+        events=_steps(every),
+        beads=_steps(beads) if beads is not None and beads.any() else "",
+        unevenness=float(every.max() / max(float(np.median(every)), 1.0)),
+    )
+
+
+def _seconds(events: EventTable, ticks: float) -> float | None:
+    try:
+        return ticks * float(events.keywords["$TIMESTEP"])
+    except (KeyError, ValueError):
+        return None
+
+
+def _steps(counts: npt.NDArray[np.intp]) -> str:
+    """Return counts as a stepped line; its top is the highest count."""
+    heights = np.round(TIME_HEIGHT * (1 - counts / max(int(counts.max()), 1))).astype(int).tolist()
+    width = TIME_WIDTH // TIME_BINS
+    return f"M0 {heights[0]}h{width}" + "".join(f"V{height}h{width}" for height in heights[1:])

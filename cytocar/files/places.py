@@ -1,0 +1,131 @@
+"""Where files lie: a path of this machine, or an address (``s3://bucket/day9.fcs``). Both are asked the same questions.
+
+``Path("s3://bucket/x")`` would lose a slash, so what people write becomes a place here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from cytocar.errors.tree import ReadError, UsageError
+from cytocar.files.address import is_address, without_secrets
+from cytocar.files.remote import Address
+
+
+class _AsText:
+    """How a manifest and the parts of a run keep a place: as text, without secrets."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        as_text = core_schema.to_string_ser_schema()
+        return core_schema.no_info_plain_validator_function(_read_back, serialization=as_text)
+
+
+Place = Annotated[Path | Address, _AsText]
+"""A file or folder, wherever it lies."""
+
+
+def place_of(text: str | Path | Address) -> Path | Address:
+    """Return the place that a text names.
+
+    >>> place_of("runs/day9.fcs").name, place_of("s3://bucket/day9.fcs")
+    ('day9.fcs', Address('s3://bucket/day9.fcs'))
+    """
+    if isinstance(text, str):
+        return Address(text) if is_address(text) else Path(text)
+    return text
+
+
+def _read_back(text: Any) -> Path | Address:
+    if not isinstance(text, str | Path | Address):
+        raise ValueError(f"{text!r} is no place of a file")  # noqa: TRY004 -- what pydantic expects
+    return place_of(text)
+
+
+def beside(folder: Path | Address, name: str) -> Path | Address:
+    """Return the place that a name means in a folder; an address, or an absolute path, means itself.
+
+    >>> str(beside(Path("runs"), "s3://bucket/day9.fcs")), str(beside(Address("s3://bucket/run1"), "day9.fcs"))
+    ('s3://bucket/day9.fcs', 's3://bucket/run1/day9.fcs')
+    """
+    if is_address(name):
+        return Address(name)
+    return Path(name) if Path(name).is_absolute() else folder / name
+
+
+def lies_in(place: Path | Address, folder: Path | Address) -> bool:
+    """Return whether a place lies in a folder or below."""
+    if isinstance(place, Address) or isinstance(folder, Address):
+        return isinstance(place, Address) and isinstance(folder, Address) and place.is_relative_to(folder)
+    return place.resolve().is_relative_to(folder.resolve())
+
+
+def files_below(folder: Path | Address, wanted: Callable[[Path | Address], bool]) -> Iterator[Path | Address]:
+    """Yield the wanted files of a folder and its subfolders."""
+    if isinstance(folder, Address):
+        yield from filter(wanted, folder.files_below())
+    else:
+        yield from (file for file in folder.rglob("*") if wanted(file) and file.is_file())
+
+
+def require_packages(*places: Path | Address) -> None:
+    """Refuse to begin where a protocol's package is missing.
+
+    Raises
+    ------
+    UsageError
+        E190 with what to install.
+    """
+    for place in {place.scheme: place for place in places if isinstance(place, Address)}.values():
+        try:
+            place.require_package()
+        except ReadError as error:
+            raise UsageError(error.message, code=error.code, hint=error.hint) from None
+
+
+@contextmanager
+def readable(place: Path | Address) -> Iterator[None]:
+    """Turn what the system, or a protocol, says about a file into what a sample says."""
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(place, error) from error
+
+
+def unreadable(place: Path | Address, error: OSError) -> ReadError:
+    """Return what a sample says where its file cannot be read: E010 on this machine, E191 at an address."""
+    if error.errno == errno.ENOSPC:
+        return ReadError(
+            "there is no space left for the copy of the file that is counted",
+            code="E191",
+            hint="the environment variable TMPDIR names another folder for such copies",
+        )
+    if isinstance(place, Address):
+        return ReadError(f"{place} cannot be read: {error.strerror}", code="E191", hint=_hint(error))
+    if isinstance(error, FileNotFoundError):
+        return ReadError("the file does not exist", code="E010", hint="check the path in the sheet")
+    return ReadError(
+        f"the file cannot be read: {error.strerror or error}",
+        code="E010",
+        hint="check its rights, and that it is a file",
+    )
+
+
+def _hint(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "check the address: bucket, folder and name, with capital and small letters"
+    if isinstance(error, PermissionError):
+        return "check the credentials of the process that counts (environment, profile, role), and its rights there"
+    return "check network, endpoint and credentials, then give the same command again: other samples are kept"
+
+
+__all__ = [
+    "Address", "Place", "beside", "files_below", "is_address", "lies_in", "place_of", "readable", "require_packages",
+    "unreadable", "without_secrets",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""One pass over a file: marker axes, the compiled plan, blocks of events, frames of a population."""

@@ -1,0 +1,219 @@
+"""What has to be done to a file, worked out once per template and layout of channels, and remembered.
+
+The order of the work is what makes it fast::
+
+    every block   scatter gates on recorded channels      (first stage)
+                  survivors compacted, once
+                  their needed detectors compensated,     (second stage)
+                  the other fixed gates
+    all blocks    events before a data-driven gate kept   (deferred)
+                  gates placed and evaluated on them
+
+Populations keep the template's names; a step may refer to any population of an earlier stage.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cytocar.errors.tree import GateError
+from cytocar.gates.engine.axes import Axes, Quotient, Recorded, resolve_axes
+from cytocar.gates.engine.frame import ALL, Step
+from cytocar.gates.fixed.place import PlacedRegion, place
+from cytocar.signals.compensation import KEYWORDS, SpilloverMatrix
+from cytocar.template.model import (
+    BooleanGate,
+    EllipseGate,
+    FixedGate,
+    Gate,
+    PolygonGate,
+    Population,
+    QuadrantGate,
+    RangeGate,
+    RectangleGate,
+    Template,
+)
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import EventTable
+
+FIXED_KINDS = (RangeGate, RectangleGate, PolygonGate, EllipseGate, QuadrantGate, BooleanGate)
+PLANS_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A template on one layout of channels.
+
+    Attributes
+    ----------
+    axes : Axes
+        Where each marker's signal comes from.
+    first, second : tuple of Step
+        Fixed populations without a data-driven one above them: on recorded channels only, and the others.
+    deferred : tuple of Population
+        Populations that wait for a data-driven gate, parents first.
+    deferred_markers : tuple of str
+        Markers whose signals the deferred populations ask for.
+    entrance : tuple of str
+        Populations of the first stage whose events the second stage has to see.
+    kept : tuple of str
+        Populations of the stages whose events the deferred ones have to see.
+    parents : mapping
+        Every population and its parent, in the template's order.
+    """
+
+    axes: Axes
+    first: tuple[Step, ...]
+    second: tuple[Step, ...]
+    deferred: tuple[Population, ...]
+    deferred_markers: tuple[str, ...]
+    entrance: tuple[str, ...]
+    kept: tuple[str, ...]
+    parents: Mapping[str, str]
+
+    @property
+    def in_second(self) -> frozenset[str]:
+        """Return the populations of the second stage."""
+        return frozenset(step.name for step in self.second)
+
+
+def plan_for(
+    events: EventTable,
+    template: Template,
+    *,
+    markers: Mapping[str, str] | None = None,
+    compensation: SpilloverMatrix | None = None,
+) -> Plan:
+    """Return the plan of a template on the layout of a file, compiled when it is first seen in this process.
+
+    Files of one plate share channels and matrix, and so a plan.
+    """
+    key = (
+        id(template),
+        id(compensation),
+        tuple((channel.detector, channel.marker, channel.range) for channel in events.channels),
+        tuple(sorted((markers or {}).items())),
+        tuple(events.keywords.get(keyword) for keyword in KEYWORDS),
+    )
+    remembered = _PLANS.get(key)
+    if remembered is None:
+        axes = resolve_axes(template, events.channels, events.keywords, markers=markers, compensation=compensation)
+        # The template and the matrix stay alive beside the plan, so that their ids are not given to others.
+        remembered = (compile_plan(template, axes), template, compensation)
+        _PLANS[key] = remembered
+        while len(_PLANS) > PLANS_KEPT:
+            _PLANS.popitem(last=False)
+    else:
+        _PLANS.move_to_end(key)
+    return remembered[0]
+
+
+_PLANS: OrderedDict[tuple[object, ...], tuple[Plan, Template, SpilloverMatrix | None]] = OrderedDict()
+
+
+def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] | None = None) -> Plan:
+    """Return the plan of a template whose gates may be replaced, by population."""
+    replaced = gates or {}
+    populations = [
+        population.model_copy(update={"gate": replaced[population.name]}) if population.name in replaced else population
+        for population in template.populations
+    ]
+    declared = {population.name: population for population in populations}
+    first: dict[str, Step] = {}
+    second: dict[str, Step] = {}
+    deferred: list[Population] = []
+    waiting: set[str] = set()
+    for population in _parents_first(populations):
+        gate = population.gate
+        if not isinstance(gate, FIXED_KINDS) or waiting.intersection(_links(population)):
+            waiting.add(population.name)
+            deferred.append(population)
+            continue
+        step = make_step(population, gate, axes, declared)
+        looked_at = step.gate.markers if isinstance(step.gate, PlacedRegion) else step.finite
+        recorded = all(isinstance(axes[marker].signal, Recorded) for marker in looked_at)
+        stage = first if recorded and not second.keys() & set(_links(population)) else second
+        stage[population.name] = step
+    return Plan(
+        axes=axes,
+        first=tuple(first.values()),
+        second=tuple(second.values()),
+        deferred=tuple(deferred),
+        deferred_markers=_unique(
+            marker for population in deferred for marker in _markers_of(population.gate, declared, axes)
+        ),
+        entrance=_unique(step.parent for step in second.values() if step.parent not in second),
+        kept=_unique(population.parent for population in deferred if population.parent not in waiting),
+        parents={population.name: population.parent for population in template.populations},
+    )
+
+
+def make_step(population: Population, gate: FixedGate, axes: Axes, declared: Mapping[str, Population]) -> Step:
+    """Return a population with a fixed gate as a step.
+
+    Parameters
+    ----------
+    declared : mapping
+        Every population of the template by name, for what a boolean gate negates.
+    """
+    if isinstance(gate, BooleanGate):
+        finite = _markers_of(gate, declared, axes)
+        return Step(population.name, population.parent, population.exclude, gate, finite)
+    return Step(population.name, population.parent, population.exclude, place(gate, lambda name: axes[name].scale))
+
+
+def _links(population: Population) -> tuple[str, ...]:
+    return (population.parent, *population.exclude, *population.gate.references())
+
+
+def _parents_first(populations: Iterable[Population]) -> list[Population]:
+    """Return populations in an order in which each stands behind all that it refers to, else as they were."""
+    waiting = list(populations)
+    done = {ALL}
+    ordered = []
+    while waiting:
+        ready = next((population for population in waiting if done.issuperset(_links(population))), None)
+        if ready is None:
+            names = ", ".join(population.name for population in waiting)
+            raise GateError(
+                f"populations refer to each other, or to one that does not exist: {names}",
+                code="E059",
+                hint="a population's parent, exclude and boolean lists may not lead back to itself",
+            )
+        waiting.remove(ready)
+        done.add(ready.name)
+        ordered.append(ready)
+    return ordered
+
+
+def _markers_of(gate: Gate, declared: Mapping[str, Population], axes: Axes) -> tuple[str, ...]:
+    """Return the markers that a gate asks for; of a boolean one, those that decide what it negates."""
+    return _markers_behind(gate.none_of, declared, axes) if isinstance(gate, BooleanGate) else gate.markers()
+
+
+def _markers_behind(names: Iterable[str], declared: Mapping[str, Population], axes: Axes) -> tuple[str, ...]:
+    """Return the markers with channels of their own that decide some populations, through all that they refer to."""
+    open_names = [name for name in names if name != ALL]
+    seen: set[str] = set()
+    markers: dict[str, None] = {}
+    while open_names:
+        name = open_names.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        population = declared[name]
+        open_names += [link for link in (population.parent, *population.gate.references()) if link != ALL]
+        for marker in population.gate.markers():
+            signal = axes[marker].signal
+            markers |= dict.fromkeys(
+                (signal.ratio.numerator, signal.ratio.denominator) if isinstance(signal, Quotient) else (marker,)
+            )
+    return tuple(markers)
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,196 @@
+"""One pass over a file: block after block through the fixed gates, in constant memory.
+
+Each block is decoded as far as its gates ask. The scatter gates see every event; what they leave is compacted, once,
+and only the survivors are compensated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.gates.engine.compile import Plan
+from cytocar.gates.engine.frame import ALL, BlockSignals, Bools, Floats, Frame, KeptSignals, Step, unmixings
+from cytocar.gates.fixed.place import PlacedRegion
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import EventTable
+
+FEW_ENOUGH_TO_COMPACT = 0.8  # beyond this share of survivors, copying them costs more than it saves
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A block whose fixed populations have been evaluated; valid until the next one is asked for."""
+
+    start: int
+    first: Frame
+    second: Frame
+    in_second: frozenset[str]
+
+    @property
+    def n_events(self) -> int:
+        """Events of the block."""
+        return self.first.n_events
+
+    def count(self, population: str) -> int:
+        """Return the number of events of the block in a population."""
+        return self._frame(population).counts[population]
+
+    def mask(self, population: str) -> Bools:
+        """Return which events of the block are in a population, shape (n_events,)."""
+        if population == ALL:
+            return np.ones(self.n_events, dtype=np.bool_)
+        if population not in self.in_second:
+            return self.first.mask(population)
+        return self._spread(self.second.mask(population))
+
+    def rows(self, population: str) -> npt.NDArray[np.intp]:
+        """Return the rows in the file of the population's events."""
+        frame = self._frame(population)
+        rows = np.flatnonzero(frame.mask(population))
+        return self.start + (rows if frame.rows is None else frame.rows[rows])
+
+    def values(self, population: str, marker: str) -> Floats:
+        """Return a marker's compensated signal of the population's events."""
+        ((_, values),) = self.values_of(population, [marker])
+        return values
+
+    def values_of(self, population: str, markers: Iterable[str]) -> Iterator[tuple[str, Floats]]:
+        """Yield each marker with its compensated signal of the population's events."""
+        frame = self._frame(population)
+        rows = np.flatnonzero(frame.mask(population))
+        for marker in markers:
+            yield marker, np.take(frame.signals.signal(marker), rows)
+
+    def signal(self, marker: str) -> Floats:
+        """Return a marker's compensated signal of every event of the block; the marker was asked for as an extra."""
+        return self.first.signals.signal(marker)
+
+    def not_finite(self) -> int:
+        """Return how many events have no finite number in some signal that was looked at."""
+        lost = [
+            self._spread(frame.signals.not_finite) if frame is self.second else frame.signals.not_finite
+            for frame in (self.first, self.second)
+            if isinstance(frame.signals, BlockSignals) and frame.signals.not_finite is not None
+        ]
+        return int(np.count_nonzero(np.logical_or.reduce(lost))) if lost else 0
+
+    def _frame(self, population: str) -> Frame:
+        return self.second if population in self.in_second else self.first
+
+    def _spread(self, mask: Bools) -> Bools:
+        """Return a mask of the survivors as one of the whole block."""
+        if self.second.rows is None:
+            return mask
+        spread = np.zeros(self.n_events, dtype=np.bool_)
+        spread[self.second.rows] = mask
+        return spread
+
+
+def stream(events: EventTable, plan: Plan, *, extra: Iterable[str] = (), steady: Bools | None = None) -> Iterator[Part]:
+    """Yield the events of a file, block by block, with every fixed population of the plan evaluated.
+
+    Parameters
+    ----------
+    extra : iterable of str
+        Markers whose signals will be asked for beside those that the gates look at.
+    steady : (n_events,) bool, optional
+        Events of a steady flow; the others are in no population but ``all``.
+    """
+    _reuse_memory()
+    needed = unmixings(plan.axes, (*extra, *_markers(plan.second)))
+    in_second = plan.in_second
+    start = 0
+    for block in events.blocks():
+        first = Frame(BlockSignals(block, plan.axes, needed))
+        if steady is not None:
+            first.masks[ALL] = steady[start : start + block.n_events]
+        for step in plan.first:
+            first.evaluate(step)
+        rows = _survivors(first, plan)
+        survivors = first.signals if rows is None else BlockSignals(block.take(rows), plan.axes, needed)
+        second = Frame(survivors, base=first, rows=rows)
+        for step in plan.second:
+            second.evaluate(step)
+        yield Part(start, first, second, in_second)
+        start += block.n_events
+
+
+@cache
+def _reuse_memory() -> None:
+    """Let the C library keep freed arrays of up to 16 MB for the next block, once per process.
+
+    glibc asks the kernel for each large array anew, and every fresh page costs a fault: half the time of a plate. It
+    stops doing so for sizes up to the largest that was ever freed (mallopt(3), M_MMAP_THRESHOLD). This one is never
+    written to, so it takes no memory; elsewhere it does nothing.
+    """
+    np.empty(16 * 2**20, dtype=np.uint8)
+
+
+def _survivors(first: Frame, plan: Plan) -> npt.NDArray[np.intp] | None:
+    """Return the rows that the second stage has to see; None for (nearly) all of them."""
+    if ALL in plan.entrance or not plan.second:
+        return None
+    rows = np.flatnonzero(np.logical_or.reduce([first.mask(population) for population in plan.entrance]))
+    return rows if rows.size < FEW_ENOUGH_TO_COMPACT * first.n_events else None
+
+
+def _markers(steps: Iterable[Step]) -> tuple[str, ...]:
+    looked_at = (step.gate.markers if isinstance(step.gate, PlacedRegion) else step.finite for step in steps)
+    return tuple(dict.fromkeys(marker for markers in looked_at for marker in markers))
+
+
+class Kept:
+    """The events that data-driven gates have to see, collected from the parts of a pass: needed signals, and masks."""
+
+    def __init__(self, plan: Plan, markers: Iterable[str], n_events: int, *, with_rows: bool = False) -> None:
+        self.plan = plan
+        self.markers = tuple(markers)
+        self.from_second = plan.in_second.issuperset(plan.kept)
+        streamed = {step.name for step in (*plan.first, *plan.second)}
+        links = {link for population in plan.deferred for link in (population.parent, *population.exclude)}
+        links |= {link for population in plan.deferred for link in population.gate.references()}
+        # Memory that is never written to is never taken from the machine.
+        self._columns = np.empty((len(self.markers), n_events))
+        self._masks = {name: np.empty(n_events, dtype=np.bool_) for name in links & streamed}
+        self._rows = np.empty(n_events, dtype=np.uint32) if with_rows else None
+        self.n_events = 0
+
+    def add(self, part: Part) -> None:
+        """Copy what is needed of a part."""
+        frame = part.second if self.from_second else part.first
+        rows: npt.NDArray[np.intp] | slice = slice(None)
+        count = frame.n_events
+        inside = np.logical_or.reduce([frame.mask(name) for name in self.plan.kept])
+        if not inside.all():
+            rows = np.flatnonzero(inside)
+            count = rows.size
+        place = slice(self.n_events, self.n_events + count)
+        if self._rows is not None:
+            of_block = np.arange(frame.n_events) if frame.rows is None else frame.rows
+            self._rows[place] = part.start + of_block[rows]
+        for column, marker in zip(self._columns, self.markers, strict=True):
+            column[place] = frame.signals.signal(marker)[rows]
+        for name, mask in self._masks.items():
+            whole = part.mask(name) if not self.from_second else frame.mask(name)
+            mask[place] = whole[rows]
+        self.n_events += count
+
+    def rows(self, kept: npt.NDArray[np.intp]) -> npt.NDArray[np.uint32]:
+        """Return the rows in the file of some of the kept events; rows were asked for."""
+        if self._rows is None:
+            raise ValueError("the rows of events were not kept")
+        return self._rows[kept]
+
+    def frame(self) -> Frame:
+        """Return the kept events as a frame that knows the populations of the pass."""
+        columns = {marker: column[: self.n_events] for marker, column in zip(self.markers, self._columns, strict=True)}
+        frame = Frame(KeptSignals(columns, self.n_events))
+        frame.masks.update({name: mask[: self.n_events] for name, mask in self._masks.items()})
+        return frame

@@ -1,0 +1,1 @@
+"""Fixed gates: their place in data units, geometry, copies with moved numbers."""

@@ -1,0 +1,276 @@
+"""Walk a template: from the events of a file to its populations.
+
+Fixed gates are answered block by block while the file streams past (``stream``). Where a data-driven gate stands, the
+events of its parent are kept; the gate looks at all of them, answers with a fixed gate, and that one is evaluated like
+any other. So a sample's gates can be listed, drawn, exported and replaced in one way, whoever placed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import numpy as np
+
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.gates.adaptive.parent_events import Cutout
+from cytocar.gates.beside import CarBesideTCells
+from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
+from cytocar.gates.engine.axes import Axes
+from cytocar.gates.engine.compile import FIXED_KINDS, Plan, compile_plan, make_step, plan_for
+from cytocar.gates.engine.frame import ALL, Bools, Floats
+from cytocar.gates.engine.narrowing import Narrowing
+from cytocar.gates.engine.stream import Kept, Part, stream
+from cytocar.gates.fixed.place import decisions as fixed_decisions
+from cytocar.gates.medians import Medians, median_of
+from cytocar.gates.populations import GatedSample, Population, Populations
+from cytocar.gates.watch import OverRun
+from cytocar.signals.compensation import SpilloverMatrix
+from cytocar.template.model import AdaptiveGate, FixedGate, Template
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import EventTable
+
+__all__ = ["GatedSample", "Population", "Populations", "replay", "walk"]
+
+References = Mapping[str, Sequence[ReferenceEvents]]
+NOT_FINITE_SHARE = 0.001  # up to here events without a number are a curiosity, beyond it somebody should look
+
+
+def walk(
+    events: EventTable,
+    template: Template,
+    *,
+    markers: Mapping[str, str] | None = None,
+    compensation: SpilloverMatrix | None = None,
+    references: References | None = None,
+    gate_overrides: Mapping[str, FixedGate] | None = None,
+    medians: Sequence[str] = (),
+    steady: Bools | None = None,
+    watch: bool = False,
+) -> Populations:
+    """Return the populations of a file.
+
+    Parameters
+    ----------
+    events : EventTable
+        The file. It has to stay open as long as masks or values may be asked for.
+    template : Template
+        What to look for.
+    markers : mapping, optional
+        Marker to ``$PnN``, where a person has settled it.
+    compensation : SpilloverMatrix, optional
+        Takes the place of the template's source.
+    references : mapping, optional
+        Control samples for ``reference`` gates, by the population that they were gated to (the gate's parent).
+    gate_overrides : mapping, optional
+        Population to the fixed gate that a person has put in place of the template's.
+    medians : sequence of str
+        Markers whose medians will be asked for: worked out in the same pass.
+    steady : (n_events,) bool, optional
+        Events of a steady flow (``cytocar.sample.quality.flow``); the others are in no population but ``all``.
+    watch : bool
+        Count too where in the run events lie and which CAR signals lie beside the T cells (``Populations.over_run``,
+        ``car_beside_t_cells``), for ``cytocar.sample.quality.evenness``. It costs a tenth of the time.
+
+    Raises
+    ------
+    PanelError, CompensationError, GateError
+        If the template does not fit the file.
+    """
+    overrides = gate_overrides or {}
+    plan = plan_for(events, template, markers=markers, compensation=compensation)
+    if overrides:
+        plan = compile_plan(template, plan.axes, overrides)
+    gates = {**_fixed_gates(template), **overrides}
+    watched = _Watched.of(template, plan.axes, events.n_events) if watch else None
+    tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes], watched)
+    parts = partial(stream, events, plan, extra=tally.markers, steady=steady)
+    for part in parts():
+        tally.add(part)
+        if watched is not None and not plan.deferred:
+            watched.beside.add(part.second, gates)
+    placed = _place_deferred(plan, tally, template, gates, references or {})
+    gates |= {name: fitted.gate for name, fitted in placed.fitted.items()}
+    return Populations(
+        {**tally.counts, **placed.counts},
+        GatedSample(events, template, plan, gates, steady),
+        decisions=tuple(_decisions(template, placed, overrides)),
+        backgrounds=placed.backgrounds,
+        findings=tuple(_findings(tally, events.n_events)),
+        medians={**tally.medians.found(parts), **placed.medians},
+        over_run=watched.over_run.counts if watched else {},
+        car_beside_t_cells=(watched.beside.events, watched.beside.of_events) if watched else (0, 0),
+    )
+
+
+def replay(
+    events: EventTable,
+    template: Template,
+    gates: Mapping[str, FixedGate],
+    *,
+    markers: Mapping[str, str] | None = None,
+    compensation: SpilloverMatrix | None = None,
+    steady: Bools | None = None,
+) -> GatedSample:
+    """Return a sample to pass over with the gates that it was counted with, of every population; nothing is decided.
+
+    Parameters are those of ``walk``; ``gates`` are what its ``Populations.fitted`` were.
+    """
+    axes = plan_for(events, template, markers=markers, compensation=compensation).axes
+    return GatedSample(events, template, compile_plan(template, axes, gates), gates, steady)
+
+
+# ---------------------------------------------------------------- the pass over the file
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What is looked at beside the counts, to judge the run."""
+
+    over_run: OverRun
+    beside: CarBesideTCells
+
+    @classmethod
+    def of(cls, template: Template, axes: Axes, n_events: int) -> _Watched:
+        """Return what to watch of a template: the populations that have a role."""
+        report = template.report
+        roles = (template.counting.beads, report.viable_of, report.viable, report.t_cells, report.car)
+        followed = [name for name in roles if name is not None and name != ALL]
+        return cls(OverRun(followed, n_events), CarBesideTCells(template, axes))
+
+
+class _Tally:
+    """What one pass over a file adds up: counts, events without a number, and what later steps need to see again."""
+
+    def __init__(self, plan: Plan, n_events: int, medians: Sequence[str], watched: _Watched | None) -> None:
+        self.counts = dict.fromkeys((ALL, *(step.name for step in (*plan.first, *plan.second))), 0)
+        self.not_finite = 0
+        self.markers = tuple(dict.fromkeys((*plan.deferred_markers, *medians)))
+        self.kept = Kept(plan, self.markers, n_events, with_rows=watched is not None) if plan.deferred else None
+        self.medians = Medians([name for name in self.counts if name != ALL], medians)
+        self.watched = watched
+
+    def add(self, part: Part) -> None:
+        """Add a block."""
+        self.counts[ALL] += part.n_events
+        for name in self.counts:
+            if name != ALL:
+                self.counts[name] += part.count(name)
+            if self.watched is not None and name in self.watched.over_run.counts:
+                self.watched.over_run.add(name, part.rows(name))
+        self.medians.add(part)
+        if self.kept is not None:
+            self.kept.add(part)
+        self.not_finite += part.not_finite()  # last: what data-driven gates see has been asked for by now
+
+
+# ---------------------------------------------------------------- data-driven gates
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """What became of the populations that waited for data-driven gates."""
+
+    fitted: dict[str, Fitted] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    medians: dict[tuple[str, str], float | None] = field(default_factory=dict)
+
+    @property
+    def backgrounds(self) -> dict[str, Background]:
+        """Return the backgrounds of gates that were placed by control samples."""
+        return {name: fitted.background for name, fitted in self.fitted.items() if fitted.background is not None}
+
+
+def _place_deferred(
+    plan: Plan, tally: _Tally, template: Template, fixed: Mapping[str, FixedGate], references: References
+) -> _Placed:
+    """Place and evaluate, in order, the gates that had to wait for all of their parent's events."""
+    placed = _Placed()
+    if tally.kept is None:
+        return placed
+    frames = Narrowing(tally.kept.frame())
+    declared = {population.name: population for population in template.populations}
+    for population in plan.deferred:
+        gate = population.gate
+        frame = frames.frame_for(population.parent, (*population.exclude, *gate.references()))
+        if not isinstance(gate, FIXED_KINDS):
+            rows = np.flatnonzero(frame.within(population.parent, population.exclude))
+            columns = Cutout(tally.kept.markers, frame.signals.signal, rows, frame.n_events)
+            controls = references.get(population.parent, ())
+            placed.fitted[population.name] = _fit(population.name, gate, columns, plan, controls)
+            gate = placed.fitted[population.name].gate
+        mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
+        frames.evaluated(population.name, frame)
+        placed.counts[population.name] = frame.counts[population.name]
+        if tally.watched is not None and population.name in tally.watched.over_run.counts:
+            tally.watched.over_run.add(population.name, tally.kept.rows(frame.rows_of(mask)))
+        if tally.medians.markers:
+            rows = np.flatnonzero(mask)
+        for marker in tally.medians.markers:
+            placed.medians[population.name, marker] = median_of(np.take(frame.signals.signal(marker), rows))
+    if tally.watched is not None:
+        gates = {**fixed, **{name: fitted.gate for name, fitted in placed.fitted.items()}}
+        roles = template.report
+        frame = frames.frame_for(roles.lymphocytes or ALL, [roles.t_cells] if roles.t_cells else [])
+        tally.watched.beside.add(frame, gates)
+    return placed
+
+
+def _fit(
+    population: str,
+    gate: AdaptiveGate,
+    columns: Mapping[str, Floats],
+    plan: Plan,
+    references: Sequence[ReferenceEvents],
+) -> Fitted:
+    from cytocar.gates.adaptive import ADAPTIVE
+
+    axes = {marker: plan.axes[marker] for marker in columns}
+    return ADAPTIVE[gate.kind](
+        population,
+        gate,
+        columns,
+        scales={marker: axis.scale for marker, axis in axes.items()},
+        ranges={marker: axis.range for marker, axis in axes.items()},
+        references=references,
+        seed=crc32(population.encode()),
+    )
+
+
+# ---------------------------------------------------------------- what is said about it
+
+
+def _fixed_gates(template: Template) -> dict[str, FixedGate]:
+    return {
+        population.name: population.gate
+        for population in template.populations
+        if isinstance(population.gate, FIXED_KINDS)
+    }
+
+
+def _decisions(template: Template, placed: _Placed, overrides: Mapping[str, FixedGate]) -> Iterator[Decision]:
+    for population in template.populations:
+        name = population.name
+        gate = overrides.get(name) or population.gate
+        if name in placed.fitted:
+            yield from placed.fitted[name].decisions
+        elif isinstance(gate, FIXED_KINDS):
+            source = Source.OVERRIDE if name in overrides else Source.FIXED
+            yield from fixed_decisions(name, gate, template.scale, source=source)
+
+
+def _findings(tally: _Tally, n_events: int) -> Iterable[Finding]:
+    if tally.not_finite:
+        few = tally.not_finite <= NOT_FINITE_SHARE * n_events
+        yield Finding(
+            check="finite",
+            code="W230",
+            outcome=Outcome.NOTE if few else Outcome.REVIEW,
+            message=f"{tally.not_finite} events have a signal that is not a finite number; no gate on it holds them",
+            value=float(tally.not_finite),
+            limit=NOT_FINITE_SHARE * n_events,
+        )

@@ -1,0 +1,5 @@
+"""Cellular kinetics of one course: peak, exposure, half-life, models of expansion and decline."""
+
+from cytocar.kinetics.parameters import Kinetics, Point, noncompartmental
+
+__all__ = ["Kinetics", "Point", "noncompartmental"]

@@ -1,0 +1,1 @@
+"""``course.html``: the page of subjects over time."""

@@ -1,0 +1,279 @@
+"""Writes a course: tables, figures, and the page that holds them.
+
+``series.csv`` and ``kinetics.csv`` always; ``covariates.csv``, ``cohort.csv``, ``scores.csv``, ``aplasia.csv`` and
+``decline.csv`` when there is something to put into them. Figures as SVG, PDF and PNG, one set for each subject.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cytocar.course.aplasia import Aplasia, aplasia
+from cytocar.course.clinical import ClinicalRecord
+from cytocar.course.cohort import FEWEST_SUBJECTS, spreads, visits
+from cytocar.course.scores import SCORES as SCORE_FUNCTIONS
+from cytocar.course.scores import Score
+from cytocar.course.series import Course, Series
+from cytocar.course.tables import (
+    APLASIA,
+    COHORT,
+    COVARIATES,
+    DECLINE,
+    KINETICS,
+    SCORES,
+    aplasia_row,
+    covariate_rows,
+    decline_row,
+    kinetics_row,
+    score_row,
+    series_columns,
+    series_rows,
+    visit_row,
+)
+from cytocar.errors.tree import UsageError
+from cytocar.kinetics.expansion_models import Decline, fit_decline
+from cytocar.kinetics.parameters import Kinetics
+from cytocar.report.course.page import (
+    Listing,
+    Page,
+    Picture,
+    Section,
+    anchors,
+    aplasia_listing,
+    course_html,
+    decline_listing,
+    drugs_listing,
+    kinetics_listing,
+    left_out_listing,
+    peaks_listing,
+    points_listing,
+    scores_listing,
+    spreads_listing,
+)
+from cytocar.tables.columns import Column, Row, csv_text, write_atomically
+from cytocar.tables.datapackage import describe
+
+
+@dataclass(frozen=True, slots=True)
+class CourseOptions:
+    """What is calculated and drawn only when asked for.
+
+    Parameters
+    ----------
+    scores : tuple of str
+        Names out of ``scores.SCORES``.
+    b_cell_threshold_per_ul : float, optional
+        Below this many B cells/µL is aplasia.
+    decline : bool
+        Whether two exponentials are fitted to each course.
+    shade : str, optional
+        A drug whose days are shaded on the CAR-T panel.
+    also : tuple of str
+        Further clinical variables with a panel in the figure of the first weeks.
+    """
+
+    scores: tuple[str, ...] = ()
+    b_cell_threshold_per_ul: float | None = None
+    decline: bool = False
+    shade: str | None = None
+    also: tuple[str, ...] = ()
+
+
+def write_course(
+    series: Series, record: ClinicalRecord, out: Path, *, options: CourseOptions | None = None, force: bool = False
+) -> Path:
+    """Write the folder of a course and return its page.
+
+    Raises
+    ------
+    UsageError
+        E135 when the folder holds something already, E108 when it cannot be written, E136 when an option names a
+        variable or a drug that is not there.
+    """
+    options = options or CourseOptions()
+    _require_present(record, options)
+    _make_folder(out, force=force)
+    kinetics = {course.subject_id: course.kinetics() for course in series.courses}
+    scores = [score for name in options.scores for score in SCORE_FUNCTIONS[name](record)]
+    declines = {course.subject_id: _decline(course) for course in series.courses} if options.decline else {}
+    aplasias = {course.subject_id: found for course, found in _aplasias(series, record, options)}
+    _write_tables(
+        out,
+        {
+            "series": (series_columns(record), list(series_rows(series.points, record))),
+            "kinetics": (KINETICS, [kinetics_row(one) for one in kinetics.values()]),
+            "covariates": (COVARIATES, list(covariate_rows(record))),
+            "scores": (SCORES, [score_row(score) for score in scores]),
+            "aplasia": (APLASIA, [aplasia_row(found) for found in aplasias.values()]),
+            "cohort": (COHORT, [visit_row(visit) for visit in visits(series.courses)]),
+            "decline": (DECLINE, [decline_row(subject, fit) for subject, fit in declines.items()]),
+        },
+    )
+    sections = []
+    for course, anchor in zip(series.courses, anchors([c.subject_id for c in series.courses]), strict=True):
+        subject, own = course.subject_id, record.of(course.subject_id)
+        findings = _Findings(
+            kinetics[subject],
+            tuple(score for score in scores if score.subject_id == subject),
+            declines.get(subject),
+            aplasias.get(subject),
+        )
+        pictures = tuple(_draw_subject(course, own, out / "figures", options))
+        sections.append(Section(subject, anchor, pictures, tuple(_subject_tables(course, own, findings))))
+    page = Page(
+        title="CAR-T cells over time" + (f": {series.courses[0].subject_id}" if len(sections) == 1 else ""),
+        subjects=tuple(sections),
+        cohort=_cohort_section(series, list(kinetics.values()), out / "figures"),
+        left_out=left_out_listing(series.left_out),
+    )
+    path = out / "course.html"
+    write_atomically(path, course_html(page))
+    return path
+
+
+def _require_present(record: ClinicalRecord, options: CourseOptions) -> None:
+    """Refuse a variable or a drug that no row of the clinical tables names."""
+    drugs = sorted({course.name for course in record.interventions})
+    asked = [(name, record.variables, "clinical variable") for name in options.also]
+    asked += [(options.shade, tuple(drugs), "intervention")] if options.shade is not None else []
+    for name, present, kind in asked:
+        if name not in present:
+            raise UsageError(
+                f"no {kind} is called {name!r}",
+                code="E136",
+                hint=f"there are: {', '.join(present)}"
+                if present
+                else "give its table with --clinical or --interventions",
+            )
+
+
+def _make_folder(out: Path, *, force: bool) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (force and (out / "series.csv").is_file()):
+        raise UsageError(
+            f"{out} exists and is not empty",
+            code="E135",
+            hint="name a new folder with -o, or write an earlier course anew with --force",
+        )
+    try:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the folder {out} cannot be written: {error.strerror}",
+            code="E108",
+            hint="choose another place with -o, or correct the rights",
+        ) from error
+
+
+def _write_tables(out: Path, tables: Mapping[str, tuple[Sequence[Column], Sequence[Row]]]) -> None:
+    """Write the tables that have lines (series and kinetics always do) and their description."""
+    written = {name: columns for name, (columns, rows) in tables.items() if rows}
+    for name, columns in written.items():
+        write_atomically(out / f"{name}.csv", csv_text(columns, tables[name][1]))
+    description = json.dumps(describe(written, name="cytocar-course"), indent=1, ensure_ascii=False)
+    write_atomically(out / "datapackage.json", description + "\n")
+
+
+# ---------------------------------------------------------------- what is found for each subject
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    kinetics: Kinetics
+    scores: tuple[Score, ...]
+    decline: Decline | None
+    aplasia: Aplasia | None
+
+
+def _decline(course: Course) -> Decline:
+    quantified = [point for point in course.points if point.quantified and point.day >= 0]
+    return fit_decline([point.day for point in quantified], [point.car_per_ul.value or 0.0 for point in quantified])
+
+
+def _aplasias(series: Series, record: ClinicalRecord, options: CourseOptions) -> Iterator[tuple[Course, Aplasia]]:
+    """Yield each subject's aplasia from its counted B cells, else from the clinical values."""
+    if options.b_cell_threshold_per_ul is None:
+        return
+    for course in series.courses:
+        counted = [(point.day, point.b_cells_per_ul) for point in course.points if point.b_cells_per_ul is not None]
+        visits = counted or [(value.day, value.value) for value in record.of(course.subject_id).series("b_cells")]
+        yield (
+            course,
+            aplasia(
+                [day for day, _ in visits],
+                [value for _, value in visits],
+                threshold_per_ul=options.b_cell_threshold_per_ul,
+                subject_id=course.subject_id,
+            ),
+        )
+
+
+def _subject_tables(course: Course, record: ClinicalRecord, findings: _Findings) -> Iterator[Listing]:
+    yield points_listing(course.points)
+    yield kinetics_listing(findings.kinetics)
+    if findings.decline is not None:
+        yield decline_listing(findings.decline)
+    if findings.aplasia is not None:
+        yield aplasia_listing(findings.aplasia)
+    if findings.scores:
+        yield scores_listing(findings.scores)
+    if record.interventions:
+        yield drugs_listing(record.interventions, record)
+
+
+# ---------------------------------------------------------------- figures
+
+
+def _draw_subject(course: Course, record: ClinicalRecord, folder: Path, options: CourseOptions) -> Iterator[Picture]:
+    from cytocar.figures.course import course_figure
+    from cytocar.figures.patient import acute_figure, has_long_term, long_term_figure
+    from cytocar.figures.style import figure_style, save_all
+
+    name, stem = course.subject_id, _file_stem(course.subject_id)
+    with figure_style():
+        svg = save_all(course_figure(course.points, title=name), folder, f"{stem}_course")
+        yield Picture(svg, f"CAR-T cells/µL of {name} over time", "CAR-T cells/µL (log axis) over the whole course.")
+        if record.values or record.interventions:
+            svg = save_all(
+                acute_figure(course.points, record, title=name, shade=options.shade, also=options.also),
+                folder,
+                f"{stem}_acute",
+            )
+            yield Picture(
+                svg, f"First weeks of {name}", "The first weeks: clinical values, CAR-T cells, grades, drugs."
+            )
+        if has_long_term(record, course.points):
+            svg = save_all(long_term_figure(course.points, record, title=name), folder, f"{stem}_months")
+            yield Picture(svg, f"Months of {name}", "The months: blood counts and CAR-T cells.")
+
+
+def _cohort_section(series: Series, kinetics: Sequence[Kinetics], folder: Path) -> Section | None:
+    if len(series.courses) < FEWEST_SUBJECTS:
+        return None
+    from cytocar.figures.cohort import cohort_figure
+    from cytocar.figures.style import figure_style, save_all
+
+    with figure_style():
+        svg = save_all(cohort_figure(series.courses), folder, "cohort")
+    caption = "Every subject's curve, with the median and the quartiles of each visit, and the peaks in order of size."
+    picture = Picture(svg, f"CAR-T cells/µL of {len(series.courses)} subjects", caption)
+    tables = (spreads_listing(list(spreads(kinetics))), peaks_listing(kinetics))
+    return Section("All subjects", "cohort", (picture,), tables)
+
+
+def _file_stem(subject_id: str) -> str:
+    """Return a name for a subject's files that every file system takes, and that no other subject gets.
+
+    Examples
+    --------
+    >>> _file_stem("P01"), _file_stem("P/1")
+    ('P01', 'P_1-3fe61286')
+    """
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", subject_id)[:60]
+    if readable == subject_id and not subject_id.startswith("."):
+        return subject_id
+    return f"{readable.strip('._-') or 'subject'}-{hashlib.sha256(subject_id.encode()).hexdigest()[:8]}"

@@ -1,0 +1,307 @@
+"""``course.html``: what a physician opens. Figure, table, kinetics, and the method in words, in one file.
+
+The page is data first (``Page``), then one template; pictures are inside it, nothing is fetched, every text is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cytocar.counting.limits import CarResult, three_digits
+from cytocar.course.aplasia import Aplasia
+from cytocar.course.clinical import ClinicalRecord, Intervention
+from cytocar.course.cohort import Spread
+from cytocar.course.scores import Score
+from cytocar.course.series import CoursePoint
+from cytocar.kinetics.expansion_models import Decline
+from cytocar.kinetics.parameters import Kinetics
+from cytocar.statistics.intervals import Estimate
+from cytocar.version import __version__
+
+DASH = "–"
+
+METHOD = (
+    "CAR-T cells are the events in the CAR gate of T cells, as the gating template of each run defines it. Cells/µL"
+    " follow from counting beads, from the acquired volume or from a blood count of the same draw; the 95 % interval"
+    " is exact for the counted events (Clopper-Pearson or Garwood), widened where the template names a systematic"
+    " error.",
+    "A sample is quantified from its lower limit of quantification (LLOQ) up, detected from its limit of detection"
+    " (LoD) up. Both are of that sample: the largest of a number of events, of the exact Poisson limit above the"
+    " background, and of a percentage of its T cells. Open triangles stand at the limit that was not reached; the line"
+    " is not drawn through them. Replicates of one day are pooled by their events unless they are shown apart.",
+    "Kinetics are noncompartmental. AUC: linear where the curve rises, logarithmic where it falls, from infusion, with"
+    " no extrapolation. Half-life: the straightest log-linear fit to three or more quantified samples at the end of"
+    " the curve, after the peak. Persistence: the last day with cells detected. Values below the limit of"
+    " quantification: before the first quantified one 0, between quantified ones left out, after the last one the AUC"
+    " ends there.",
+)
+DRUG_NOTE = "Tocilizumab blocks the IL-6 receptor: IL-6 in blood rises after it without more being made."
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure inside the page."""
+
+    svg: bytes
+    alt: str
+    caption: str
+
+    @property
+    def data_uri(self) -> str:
+        """The picture as an address that needs no file."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a table; ``mark`` tells how it is shown."""
+
+    cells: tuple[str, ...]
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table of the page; ``text_columns`` are aligned to the left."""
+
+    heading: str
+    header: tuple[str, ...]
+    lines: tuple[Line, ...]
+    text_columns: tuple[int, ...] = (0,)
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One subject, or all together."""
+
+    name: str
+    anchor: str
+    pictures: tuple[Picture, ...]
+    tables: tuple[Listing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything that the template prints."""
+
+    title: str
+    subjects: tuple[Section, ...]
+    cohort: Section | None = None
+    left_out: Listing | None = None
+    method: tuple[str, ...] = METHOD
+    version: str = __version__
+
+
+def course_html(page: Page) -> str:
+    """Return the page as one self-contained HTML file."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cytocar.report", "course"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("course.html.j2").render(page=page) + "\n"
+
+
+# ---------------------------------------------------------------- tables
+
+
+def points_listing(points: Sequence[CoursePoint]) -> Listing:
+    """Return the table of samples: what was found, with interval and limits."""
+    header = ("Day", "Sample", "CAR-T cells/µL", "95 % interval", "LoD", "LLOQ", "% of T cells", "CD4/CD8 of CAR-T")
+    return Listing(
+        heading="Samples",
+        header=(*header, "T cells/µL", "Status"),
+        lines=tuple(_point_line(point) for point in points),
+        text_columns=(1, 9),
+        caption="LoD and LLOQ in cells/µL, of each sample.",
+    )
+
+
+def _point_line(point: CoursePoint) -> Line:
+    mark = {CarResult.QUANTIFIED: "", CarResult.NOT_EVALUABLE: "lost"}.get(point.car_result, "below")
+    return Line(
+        (
+            f"{point.day:g}",
+            point.sample_id,
+            result_text(point),
+            interval_text(point.car_per_ul),
+            number_text(point.car_lod_per_ul),
+            number_text(point.car_lloq_per_ul),
+            number_text(point.car_percent_of_t_cells),
+            number_text(point.car_cd4_cd8_ratio.value) if point.quantified else DASH,
+            number_text(point.t_cells_per_ul),
+            point.status.replace("_", " "),
+        ),
+        mark,
+    )
+
+
+def kinetics_listing(kinetics: Kinetics) -> Listing:
+    """Return the table of kinetics, each empty number with its reason."""
+    k = kinetics
+    rows = [
+        ("cmax_per_ul", "Peak (Cmax), cells/µL", k.cmax_per_ul, (k.cmax_per_ul_low, k.cmax_per_ul_high)),
+        ("tmax_day", "Day of the peak (Tmax)", k.tmax_day, None),
+        ("auc_0_28", "AUC to day 28, cells/µL × days", k.auc_0_28, (k.auc_0_28_low, k.auc_0_28_high)),
+        ("auc_0_84", "AUC to day 84, cells/µL × days", k.auc_0_84, (k.auc_0_84_low, k.auc_0_84_high)),
+        ("clast_per_ul", "Last quantified (Clast), cells/µL", k.clast_per_ul, None),
+        ("tlast_day", "Its day (Tlast)", k.tlast_day, None),
+        ("persistence_days", "Persistence, days", k.persistence_days, None),
+        ("doubling_time_days", "Doubling time, days", k.doubling_time_days, None),
+        ("half_life_days", "Half-life, days", k.half_life_days, None),
+    ]
+    lines = []
+    for column, name, value, limits in rows:
+        spread = interval_text(Estimate(value, *limits)) if limits else ""
+        note = k.reason(column) or ""
+        if column == "half_life_days" and k.half_life_days is not None:
+            note = f"last {k.half_life_points} samples, adjusted R² {k.half_life_adjusted_r2:.3f}"
+        lines.append(Line((name, number_text(value), spread, note)))
+    return Listing(
+        heading="Kinetics",
+        header=("", "Value", "95 % interval", "Note"),
+        lines=tuple(lines),
+        text_columns=(0, 3),
+        caption=f"{k.n_quantified} of {k.n_timepoints} samples quantified. Below the limit: {k.blq_rule}.",
+    )
+
+
+def decline_listing(fit: Decline) -> Listing:
+    """Return the table of the two exponentials."""
+    rows = (
+        ("First half-life, days", fit.first_half_life_days),
+        ("Second half-life, days", fit.second_half_life_days),
+        ("First phase at the peak, cells/µL", fit.first_per_ul),
+        ("Second phase at the peak, cells/µL", fit.second_per_ul),
+        ("Scatter about the fit (SD of ln)", fit.residual_sd_log),
+    )
+    lines = tuple(Line((name, number_text(value))) for name, value in rows)
+    return Listing("Decline in two phases", ("", "Value"), lines, caption=fit.caution)
+
+
+def drugs_listing(interventions: Sequence[Intervention], record: ClinicalRecord) -> Listing:
+    """Return the table of interventions."""
+    lines = tuple(
+        Line((course.name, f"{course.start_day:g}", _end_text(course), course.dose_text)) for course in interventions
+    )
+    drugs = {course.name.lower() for course in interventions}
+    note = DRUG_NOTE if "tocilizumab" in drugs and record.series("il6") else ""
+    return Listing("Interventions", ("Drug", "From day", "To day", "Dose"), lines, (0, 3), note)
+
+
+def _end_text(course: Intervention) -> str:
+    return "goes on" if course.end_day is None else f"{course.end_day:g}"
+
+
+def scores_listing(scores: Sequence[Score]) -> Listing:
+    """Return the table of calculated scores."""
+    lines = tuple(
+        Line((s.score, DASH if s.day is None else f"{s.day:g}", number_text(s.value), s.category, s.inputs, s.note))
+        for s in scores
+    )
+    return Listing(
+        "Calculated scores",
+        ("Score", "Day", "Value", "", "From", "Note"),
+        lines,
+        (0, 3, 4, 5),
+        "Calculated from the entered values. Not diagnostic.",
+    )
+
+
+def aplasia_listing(found: Aplasia) -> Listing:
+    """Return the table of B-cell aplasia."""
+    rows = (
+        ("First visit below, day", found.first_day_below),
+        ("Last visit below, day", found.last_day_below),
+        ("First visit above again, day", found.recovered_day),
+        ("Shortest duration, days", found.shortest_days),
+        ("Longest duration, days", found.longest_days),
+    )
+    lines = tuple(Line((name, number_text(value))) for name, value in rows)
+    caption = f"B cells below {found.threshold_per_ul:g} cells/µL." + (
+        f" {found.note.capitalize()}." if found.note else ""
+    )
+    return Listing("B-cell aplasia", ("", "Value"), lines, caption=caption)
+
+
+def spreads_listing(spreads: Sequence[Spread]) -> Listing:
+    """Return the table of what the subjects' kinetics have in common."""
+    lines = tuple(
+        Line(
+            (
+                spread.name,
+                str(spread.n_subjects),
+                number_text(spread.median),
+                f"{three_digits(spread.lower_quartile)}{DASH}{three_digits(spread.upper_quartile)}",
+                f"{three_digits(spread.minimum)}{DASH}{three_digits(spread.maximum)}",
+            )
+        )
+        for spread in spreads
+    )
+    return Listing("Over all subjects", ("", "Subjects", "Median", "Quartiles", "Range"), lines)
+
+
+def peaks_listing(kinetics: Sequence[Kinetics]) -> Listing:
+    """Return the table of peaks, one line for each subject."""
+    lines = tuple(
+        Line(
+            (
+                one.subject_id,
+                number_text(one.cmax_per_ul),
+                interval_text(Estimate(one.cmax_per_ul, one.cmax_per_ul_low, one.cmax_per_ul_high)),
+                number_text(one.tmax_day),
+                number_text(one.auc_0_28),
+                number_text(one.persistence_days),
+            )
+        )
+        for one in kinetics
+    )
+    header = ("Subject", "Peak, cells/µL", "95 % interval", "Day", "AUC to day 28", "Persistence, days")
+    return Listing("Peaks", header, lines)
+
+
+def left_out_listing(left_out: Sequence[tuple[str, str]]) -> Listing | None:
+    """Return the table of samples that are on no course; ``None`` if there are none."""
+    lines = tuple(Line(pair) for pair in left_out)
+    return Listing("Samples on no course", ("Sample", "Reason"), lines, (0, 1)) if lines else None
+
+
+# ---------------------------------------------------------------- texts
+
+
+def result_text(point: CoursePoint) -> str:
+    """Return what may be said of a sample's concentration."""
+    if point.quantified and point.car_per_ul.value is not None:
+        return three_digits(point.car_per_ul.value)
+    if point.car_result is CarResult.BELOW_LLOQ and point.car_lloq_per_ul is not None:
+        return f"<{three_digits(point.car_lloq_per_ul)}"
+    if point.car_result is CarResult.QUANTIFIED and point.car_percent_of_t_cells is not None:
+        return f"{three_digits(point.car_percent_of_t_cells)} % of T cells"
+    return {CarResult.NOT_DETECTED: "not detected", CarResult.BELOW_LLOQ: "below LLOQ"}.get(
+        point.car_result, "no result"
+    )
+
+
+def number_text(value: float | None) -> str:
+    """Return a number of three digits, a dash for none."""
+    return DASH if value is None else three_digits(value)
+
+
+def interval_text(estimate: Estimate) -> str:
+    """Return the limits of an estimate, a dash for none."""
+    if estimate.low is None and estimate.high is None:
+        return DASH
+    return f"{number_text(estimate.low)}{DASH}{number_text(estimate.high)}"
+
+
+def anchors(subjects: Sequence[str]) -> Iterator[str]:
+    """Yield a place in the page for each subject."""
+    for number, _ in enumerate(subjects, start=1):
+        yield f"subject-{number}"

@@ -1,0 +1,133 @@
+"""The pictures of a run: each FCS file is read once more and gated by the gates that its sample was counted with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cytocar.errors.tree import SampleError
+from cytocar.fcs import keywords
+from cytocar.fcs.events import EventTable
+from cytocar.fcs.reader import open_fcs
+from cytocar.figures.gate_pictures.axis import PictureAxis
+from cytocar.figures.gate_pictures.panels import Picture, TimeTrace, draw
+from cytocar.figures.gate_pictures.views import View, views
+from cytocar.files.places import Place
+from cytocar.files.source import at_hand, file_sha256
+from cytocar.report.run.limits import axis_tops
+from cytocar.report.run.source import FinishedRun
+from cytocar.run.execute import Workers, run_tasks
+from cytocar.sample.analysis import Protocol, gate_again
+from cytocar.sample.result import SampleResult
+from cytocar.template.model import Template
+
+FEW_SAMPLES = 3
+"""So many are drawn before a worker process is ready."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gallery:
+    """What the pictures of every sample of one template have in common: which ones, on which axes."""
+
+    template: Template
+    views: tuple[View, ...]
+    axes: Mapping[str, PictureAxis]
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """What a file says about its recording that identifies nobody."""
+
+    cytometer: str | None
+    version: str
+    channels: tuple[tuple[str, str | None, float | None], ...]
+    """Detector, marker and voltage of each channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePictures:
+    """The pictures of one sample, one per view; or the problem that kept them from being drawn."""
+
+    sample_id: str
+    pictures: tuple[Picture, ...] = ()
+    time: TimeTrace | None = None
+    acquisition: Acquisition | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureTask:
+    """One sample whose pictures a worker draws."""
+
+    result: SampleResult
+    protocol: Protocol
+    file: Place
+    gallery: Gallery
+
+
+# ---------------------------------------------------------------- one run
+
+
+def galleries(run: FinishedRun) -> Mapping[str, Gallery]:
+    """Return each template's gallery, by the template's hash; all samples of a template share their limits."""
+    made = {}
+    for sha256, template in run.templates.items():
+        chosen = views(template)
+        markers = tuple(dict.fromkeys(marker for view in chosen for marker in view.markers))
+        tops = axis_tops(run, sha256, markers)
+        axes = {marker: PictureAxis.of(marker, template.scale(marker), top=tops[marker]) for marker in markers}
+        made[sha256] = Gallery(template, chosen, axes)
+    return made
+
+
+def draw_run(
+    run: FinishedRun, gallery_of: Mapping[str, Gallery], workers: Workers | None
+) -> Mapping[str, SamplePictures]:
+    """Return every counted sample's pictures, by sample_id."""
+    tasks = [
+        PictureTask(result, run.plan.protocols[name], run.files[name], gallery_of[result.template.sha256])
+        for result in run.counted
+        for name in (result.sample.sample_id,)
+    ]
+    drawn = run_tasks(draw_sample, tasks, workers if len(tasks) > FEW_SAMPLES else None, killed=_killed)
+    return {pictures.sample_id: pictures for pictures in drawn}
+
+
+def _killed(task: PictureTask) -> SamplePictures:
+    return SamplePictures(task.result.sample.sample_id, problem="the process that drew it was killed, twice")
+
+
+# ---------------------------------------------------------------- one sample
+
+
+def draw_sample(task: PictureTask) -> SamplePictures:
+    """Return the pictures of a sample, or why there are none; its numbers stand either way."""
+    result, gallery = task.result, task.gallery
+    sample_id, sample = result.sample.sample_id, result.sample
+    try:
+        with at_hand(task.file) as file:
+            if file_sha256(file) != result.file_sha256:
+                return SamplePictures(
+                    sample_id, problem="the file has changed since the run: its SHA-256 is another one"
+                )
+            events = open_fcs(file, data_set=sample.data_set)
+            gated = gate_again(events, task.protocol, result)
+            drawing = draw(gated, gallery.views, gallery.axes, car=result.roles.car, beads=result.roles.beads)
+    except SampleError as error:
+        return SamplePictures(sample_id, problem=f"{sample.file_as_given}: {error.message}")
+    differing = [kept.name for kept in result.populations if drawing.counts[kept.name] != kept.events]
+    if differing:
+        return SamplePictures(
+            sample_id,
+            problem=f"gating the file again gave other counts than the run ({', '.join(differing)}): the program or "
+            "its libraries have changed; count again",
+        )
+    return SamplePictures(sample_id, drawing.pictures, drawing.time, _acquisition(events))
+
+
+def _acquisition(events: EventTable) -> Acquisition:
+    return Acquisition(
+        cytometer=keywords.cytometer(events),
+        version=events.version,
+        channels=tuple((channel.detector, channel.marker, channel.voltage) for channel in events.channels),
+    )

@@ -1,0 +1,132 @@
+"""Plates: 96 or 384 wells with the number printed in each, in shades that do not carry anything alone."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cytocar.counting.limits import CarResult
+from cytocar.sample.result import Counted, Status
+from cytocar.tables.columns import Value, cell
+
+SHADES = 8
+_WELL = re.compile(r"([A-P])(\d{1,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number that a plate can show."""
+
+    key: str
+    title: str
+    column: str
+    printed: str
+    """The column that is printed; the shade follows ``column``."""
+    logarithmic: bool = True
+
+
+MEASURES = (
+    Measure("car", "CAR-T cells/µL", "car_per_ul", "car_report"),
+    Measure("viability", "Viability %", "viability_percent", "viability_percent", logarithmic=False),
+    Measure("events", "Events", "total_events", "total_events"),
+    Measure("beads", "Beads", "bead_events", "bead_events"),
+    Measure("status", "Status", "status", "status"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One measure of one well: the text in it, and its shade from 0 to 7."""
+
+    key: str
+    text: str
+    shade: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Well:
+    """One well with its sample."""
+
+    number: int
+    sample_id: str
+    status: Status
+    readings: tuple[Reading, ...]
+    below_limit: bool
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """One plate; ``rows`` are pairs of a letter and the wells of columns 1, 2, ...; a well without sample is None."""
+
+    plate_id: str
+    columns: int
+    rows: tuple[tuple[str, tuple[Well | None, ...]], ...]
+
+
+def plates(outcomes: Sequence[Counted]) -> tuple[Plate, ...]:
+    """Return the plates of a run, in the order of their first sample; of two samples in one well the last is shown."""
+    placed: dict[str, dict[tuple[int, int], tuple[int, Counted]]] = {}
+    for number, outcome in enumerate(outcomes):
+        row = outcome.row()
+        found = _WELL.fullmatch(str(row["well"] or "").strip().upper())
+        if found:
+            place = (ord(found[1]) - ord("A"), int(found[2]) - 1)
+            placed.setdefault(str(row["plate_id"] or ""), {})[place] = (number, outcome)
+    return tuple(_plate(plate_id, wells) for plate_id, wells in placed.items())
+
+
+def _plate(plate_id: str, placed: Mapping[tuple[int, int], tuple[int, Counted]]) -> Plate:
+    large = any(row > 7 or column > 11 for row, column in placed)
+    rows, columns = (16, 24) if large else (8, 12)
+    table = {place: (number, outcome, outcome.row()) for place, (number, outcome) in placed.items()}
+    reaches = {measure.key: _reach(measure, [row for _, _, row in table.values()]) for measure in MEASURES}
+    wells = {place: _well(number, outcome, row, reaches) for place, (number, outcome, row) in table.items()}
+    return Plate(
+        plate_id,
+        columns,
+        tuple(
+            (chr(ord("A") + row), tuple(wells.get((row, column)) for column in range(columns))) for row in range(rows)
+        ),
+    )
+
+
+Reach = tuple[float, float] | None
+
+
+def _well(number: int, outcome: Counted, row: Mapping[str, Value], reaches: Mapping[str, Reach]) -> Well:
+    return Well(
+        number=number,
+        sample_id=outcome.sample.sample_id,
+        status=outcome.status,
+        readings=tuple(_readings(row, reaches)),
+        below_limit=row["car_result"] in {CarResult.BELOW_LLOQ, CarResult.NOT_DETECTED},
+        failed=outcome.status is Status.FAILED,
+    )
+
+
+def _readings(row: Mapping[str, Value], reaches: Mapping[str, Reach]) -> Iterator[Reading]:
+    for measure in MEASURES:
+        yield Reading(measure.key, cell(row[measure.printed]), _shade(measure, row[measure.column], reaches))
+
+
+def _reach(measure: Measure, rows: Sequence[Mapping[str, Value]]) -> Reach:
+    """Return the smallest and the largest place of a measure's values on its plate."""
+    places = [place for row in rows if (place := _place(measure, row[measure.column])) is not None]
+    return (min(places), max(places)) if places else None
+
+
+def _place(measure: Measure, value: Value) -> float | None:
+    if not isinstance(value, int | float) or (measure.logarithmic and value <= 0):
+        return None
+    return math.log10(value) if measure.logarithmic else float(value)
+
+
+def _shade(measure: Measure, value: Value, reaches: Mapping[str, Reach]) -> int | None:
+    place, reach = _place(measure, value), reaches[measure.key]
+    if place is None or reach is None:
+        return None
+    low, high = reach
+    return min(int((place - low) / (high - low) * SHADES), SHADES - 1) if high > low else SHADES // 2

@@ -1,0 +1,94 @@
+"""A finished run as the report sees it: every sample's outcome, and the protocol that it was analysed with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cytocar.errors.tree import IntegrityError
+from cytocar.files.places import Place
+from cytocar.run.finished.recorded_plan import located, recorded_plan
+from cytocar.run.folder import PARTS, Parts
+from cytocar.run.plan import RunPlan
+from cytocar.run.trail.audit import Action, Entry, read_trail
+from cytocar.run.trail.journal import Manifest, finished_manifest
+from cytocar.sample.result import Counted, SampleResult
+from cytocar.template.model import Template
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinishedRun:
+    """A run folder whose run is finished.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    manifest : mapping
+        ``manifest.json``.
+    plan : RunPlan
+        What the manifest recorded: samples, protocols, templates.
+    outcomes : tuple of Counted
+        In the order of the tables.
+    files : mapping
+        Where each sample's FCS file lies, by sample_id.
+    entry : Entry, optional
+        The entry of the audit trail that closed the run.
+    """
+
+    path: Path
+    manifest: Manifest
+    plan: RunPlan
+    outcomes: tuple[Counted, ...]
+    files: Mapping[str, Place]
+    entry: Entry | None
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def counted(self) -> tuple[SampleResult, ...]:
+        """The samples that have numbers."""
+        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, SampleResult))
+
+    @property
+    def templates(self) -> Mapping[str, Template]:
+        """The run's templates by the hash that stands in each row."""
+        protocols = self.plan.protocols.values()
+        return {protocol.stamp.sha256: protocol.template for protocol in protocols}
+
+
+def open_finished_run(folder: Path, *, inputs: Place | None = None) -> FinishedRun:
+    """Return a finished run.
+
+    Parameters
+    ----------
+    inputs : Path, optional
+        Where its FCS files lie now, if they have moved.
+
+    Raises
+    ------
+    UsageError
+        E114 if the folder holds no finished run.
+    IntegrityError
+        E125 if its manifest, E160 if a finished sample is missing or damaged.
+    """
+    manifest = finished_manifest(folder)
+    plan = recorded_plan(manifest)
+    parts = Parts(folder / PARTS)
+    found = {name: parts.read(name) for name in plan.sample_ids}
+    lost = [name for name, outcome in found.items() if outcome is None]
+    if lost:
+        raise IntegrityError(
+            f"finished samples are missing or damaged: {', '.join(lost[:5])}"
+            + (f" and {len(lost) - 5} more" if len(lost) > 5 else ""),
+            code="E160",
+            hint="restore the folder `parts` of the run from a copy, or count again with --force",
+        )
+    files = {row.sample_id: row.file for row in located(plan.samples, inputs)}
+    closing = [entry for entry in read_trail(folder).entries if entry.action == Action.RUN_FINISHED]
+    outcomes = tuple(outcome for outcome in found.values() if outcome is not None)
+    return FinishedRun(folder, manifest, plan, outcomes, files, closing[-1] if closing else None)

@@ -1,0 +1,144 @@
+"""The tube that is looked at: its events kept at hand, counted again with a gate moved, by the code that saves.
+
+Two answers to a moved gate: at once, how many of its parent's events it keeps; and the whole sample counted again, with
+every gate that hangs on it placed anew, controls and background included, which is what ``override`` will write.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from cytocar.errors.tree import SampleError
+from cytocar.fcs.events import EventTable
+from cytocar.fcs.reader import open_fcs
+from cytocar.files.places import Place
+from cytocar.files.source import FileState, at_hand, file_state
+from cytocar.gates.engine.compile import make_step
+from cytocar.gates.engine.frame import ALL, Floats, Frame, KeptSignals
+from cytocar.gates.populations import GatedSample
+from cytocar.report.run.source import FinishedRun
+from cytocar.run.execute import control_signals
+from cytocar.run.finished.override import require_as_counted
+from cytocar.run.finished.recorded_plan import located
+from cytocar.run.folder import PARTS, Parts
+from cytocar.sample.analysis import Protocol, count_sample, gate_again
+from cytocar.sample.control_signals import References
+from cytocar.sample.result import SampleResult
+from cytocar.statistics.intervals import Share
+from cytocar.template.model import FixedGate
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a gate keeps of its parent's events."""
+
+    events: int
+    of_events: int
+
+    @property
+    def percent(self) -> float | None:
+        """Percent of the parent; None of an empty one."""
+        return Share(self.events, self.of_events).percent
+
+
+@dataclass(slots=True, eq=False)
+class Tube:
+    """One sample's file and its controls, open, with the events that its gates choose from."""
+
+    result: SampleResult
+    protocol: Protocol
+    events: EventTable
+    references: References
+    states: Mapping[Place, FileState]
+    lent: ExitStack
+    _gated: GatedSample | None = None
+    _parents: dict[str, Frame] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Give back what was lent; that a file has changed since says nothing about what was saved from it."""
+        with suppress(SampleError):
+            self.lent.close()
+
+    def unchanged(self) -> bool:
+        """Return whether the files are still those that were opened."""
+        return all(path.is_file() and file_state(path) == state for path, state in self.states.items())
+
+    def kept_by(self, population: str, gate: FixedGate) -> Kept:
+        """Return what a gate in place of a population's own would keep."""
+        frame = self._parent(population)
+        declared = {one.name: one for one in self.protocol.template.populations}
+        own = declared[population].model_copy(update={"parent": ALL, "exclude": ()})
+        kept = frame.evaluate(make_step(own, gate, self._sample().plan.axes, declared))
+        counted = self.result.population(population)
+        return Kept(int(np.count_nonzero(kept)), counted.of_events if counted else frame.n_events)
+
+    def counted_with(self, population: str, gate: FixedGate | None) -> SampleResult:
+        """Return the sample counted with a gate moved; None: with the gate where the template puts it."""
+        overrides = {name: moved for name, moved in self.protocol.overrides.items() if name != population}
+        overrides |= {population: gate} if gate is not None else {}
+        counted = count_sample(
+            self.events,
+            self.result.sample,
+            replace(self.protocol, overrides=overrides),
+            references=self.references,
+        )
+        return replace(counted, file_sha256=self.result.file_sha256)
+
+    def _parent(self, population: str) -> Frame:
+        """Return the events that a population's gate chooses from, with the signals that it looks at."""
+        if population not in self._parents:
+            declared = self.protocol.template.population(population)
+            markers = self.result.gates[population].markers()
+            chunks: dict[str, list[Floats]] = {marker: [] for marker in markers}
+            count = 0
+            sample = self._sample()
+            for part in sample.parts(*markers):
+                inside = part.mask(declared.parent)
+                if sample.steady is not None:
+                    inside = inside & sample.steady[part.start : part.start + part.n_events]
+                for aside in declared.exclude:
+                    inside = inside & ~part.mask(aside)
+                rows = np.flatnonzero(inside)
+                count += rows.size
+                for marker, kept in chunks.items():
+                    kept.append(np.take(part.signal(marker), rows))
+            columns = {marker: np.concatenate(kept or [np.empty(0)]) for marker, kept in chunks.items()}
+            self._parents[population] = Frame(KeptSignals(columns, count))
+        return self._parents[population]
+
+    def _sample(self) -> GatedSample:
+        if self._gated is None:
+            self._gated = gate_again(self.events, self.protocol, self.result)
+        return self._gated
+
+
+def open_tube(run: FinishedRun, result: SampleResult, *, inputs: Place | None) -> Tube:
+    """Return a sample with its file and controls open.
+
+    Raises
+    ------
+    UsageError
+        E103 a file is not there.
+    IntegrityError
+        E126 the sample's file, or a control's, is not the one that was counted.
+    SampleError
+        A file cannot be read.
+    """
+    name = result.sample.sample_id
+    samples = located(run.plan.samples, inputs)
+    needed = [row for row in samples if row.sample_id in {name, *result.control_ids}]
+    require_as_counted(needed, Parts(run.path / PARTS))
+    states = {row.file: file_state(row.file) for row in needed}
+    own = next(row for row in needed if row.sample_id == name)
+    with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
+        references = control_signals(own, samples, run.plan.protocols, scratch=Path(scratch))
+    with ExitStack() as lent:
+        file = lent.enter_context(at_hand(own.file))
+        events = open_fcs(file, data_set=own.data_set)
+        return Tube(result, run.plan.protocols[name], events, references, states, lent.pop_all())

@@ -1,0 +1,204 @@
+"""What a moved gate would change, before anything is saved: its outline and numbers at once, then the whole sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from cytocar.errors.findings import Outcome
+from cytocar.errors.tree import UsageError
+from cytocar.figures.gate_pictures.panels import drawn_gates
+from cytocar.report.run.page import HEADINGS
+from cytocar.report.run.pictures import Gallery
+from cytocar.report.run.strip import SOURCES
+from cytocar.review.handles import Handle, changed, dragged, fields, handles
+from cytocar.review.session import Desk
+from cytocar.review.worklist import OpenRun
+from cytocar.sample.result import SampleResult
+from cytocar.tables.columns import Row, cell
+from cytocar.template.model import FixedGate
+
+COMPARED = (
+    "car_report",
+    "car_per_ul",
+    "car_percent_of_t_cells",
+    "car_percent_net",
+    "car_cd4_cd8_ratio",
+    "t_cells_per_ul",
+    "cd4_cd8_ratio",
+    "viability_percent",
+    "status",
+)
+"""Columns of counts.csv that are shown before and after."""
+WITH_INTERVAL = ("car_per_ul", "car_percent_of_t_cells")
+MANY_CONSEQUENCES = 8
+NOTHING = "–"
+"""What stands for a number that there is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drag:
+    """A handle on the picture of a view, and the place that it is dragged to."""
+
+    view: int
+    handle: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A gate as somebody has typed it, a handle that is dragged from there, and whether to count the whole sample."""
+
+    number: int
+    population: str
+    typed: Mapping[str, str]
+    drag: Drag | None = None
+    whole: bool = False
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A number of the sample as it is in the run, and as it would be."""
+
+    name: str
+    label: str
+    before: str
+    after: str
+
+
+def attempt(desk: Desk, opened: OpenRun, asked: Attempt) -> dict[str, object]:
+    """Return what the page shows about an attempt, as JSON can say it.
+
+    Raises
+    ------
+    CytocarError
+        As ``Desk.moved`` and ``Desk.kept_by``.
+    """
+    result = opened.result(asked.number)
+    if result is None or asked.population not in result.gates:
+        raise UsageError("the run has no such gate", code="E115", hint="open the sample again from the list")
+    gallery = opened.gallery_of[result.template.sha256]
+    if asked.undo:
+        after = desk.counted_with(opened, asked.number, asked.population, None)
+        return _counted(result, after, asked.population, gallery) | _share_of(after, asked.population)
+    numbers = _dragged(desk, opened, asked, gallery)
+    typed = {**asked.typed, **numbers}
+    gate = desk.moved(opened, asked.number, asked.population, typed)
+    kept = desk.kept_by(opened, asked.number, asked.population, gate)
+    known = fields(result, asked.population, gallery.template)
+    said: dict[str, object] = {
+        "numbers": numbers,
+        "outlines": outlines({**result.gates, asked.population: gate}, gallery, [asked.population]),
+        "handles": _places(gate, _values(result, asked.population, gallery, typed), asked.population, gallery),
+        "events": cell(kept.events),
+        "of_events": cell(kept.of_events),
+        "percent": cell(kept.percent),
+        "changed": bool(changed(known, typed)),
+    }
+    if not asked.whole:
+        return said
+    after = desk.counted_with(opened, asked.number, asked.population, gate) if said["changed"] else result
+    return said | _counted(result, after, asked.population, gallery)
+
+
+def _values(result: SampleResult, population: str, gallery: Gallery, typed: Mapping[str, str]) -> dict[str, float]:
+    known = fields(result, population, gallery.template)
+    return {one.name: float(one.value) for one in known} | changed(known, typed)
+
+
+def _dragged(desk: Desk, opened: OpenRun, asked: Attempt, gallery: Gallery) -> dict[str, str]:
+    """Return the numbers of the handle that is dragged, from where the gate stood when it was taken."""
+    result = opened.result(asked.number)
+    if asked.drag is None or result is None or not 0 <= asked.drag.view < len(gallery.views):
+        return {}
+    view = gallery.views[asked.drag.view]
+    values = _values(result, asked.population, gallery, asked.typed)
+    gate = desk.moved(opened, asked.number, asked.population, asked.typed)
+    taken = next((one for one in handles(gate, values, view, gallery.axes) if one.id == asked.drag.handle), None)
+    return dragged(taken, (asked.drag.x, asked.drag.y), values, view, gallery.axes) if taken else {}
+
+
+def _places(gate: FixedGate, values: Mapping[str, float], population: str, gallery: Gallery) -> list[dict[str, object]]:
+    return [
+        {"view": number} | asdict(handle)
+        for number, view in enumerate(gallery.views)
+        if population in view.populations
+        for handle in _handles_of(gate, values, number, gallery)
+    ]
+
+
+def _handles_of(gate: FixedGate, values: Mapping[str, float], number: int, gallery: Gallery) -> tuple[Handle, ...]:
+    return handles(gate, values, gallery.views[number], gallery.axes)
+
+
+def outlines(gates: Mapping[str, FixedGate], gallery: Gallery, names: Sequence[str]) -> list[dict[str, object]]:
+    """Return the outlines of some gates on every picture on which they are drawn."""
+    return [
+        {"view": number, "gate": drawn.population, "path": drawn.path}
+        for number, view in enumerate(gallery.views)
+        for drawn in drawn_gates(view, gates, gallery.axes)
+        if drawn.population in names
+    ]
+
+
+# ---------------------------------------------------------------- the whole sample
+
+
+def _counted(before: SampleResult, after: SampleResult, population: str, gallery: Gallery) -> dict[str, object]:
+    return {
+        "compared": [asdict(one) for one in compared(before.row(), after.row())],
+        "consequences": list(_consequences(before, after, population)),
+        "outlines": outlines(after.gates, gallery, tuple(after.gates)),
+    }
+
+
+def _share_of(result: SampleResult, population: str) -> dict[str, object]:
+    counted = result.population(population)
+    if counted is None:
+        return {}
+    shown = {"events": counted.events, "of_events": counted.of_events, "percent": counted.percent_of_parent.value}
+    return {name: cell(value) for name, value in shown.items()}
+
+
+def compared(before: Row, after: Row) -> Iterator[Compared]:
+    """Yield the numbers that a reviewer wants to see before and after, those that the sample has."""
+    for name in COMPARED:
+        if before[name] is not None or after[name] is not None:
+            yield Compared(name, HEADINGS[name], *(_shown(row, name) for row in (before, after)))
+            if name in WITH_INTERVAL:
+                yield Compared(f"{name}_interval", "95 % interval", _interval(before, name), _interval(after, name))
+
+
+def _shown(row: Row, name: str) -> str:
+    return cell(row[name]).replace("_", " ") or NOTHING
+
+
+def _interval(row: Row, name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{cell(low)} to {cell(high)}" if low is not None and high is not None else NOTHING
+
+
+def _consequences(before: SampleResult, after: SampleResult, population: str) -> Iterator[str]:
+    """Yield, in words, what else would change: gates that hang on this one, and findings that come or go."""
+    was = {(row.population, row.parameter): row for row in before.decisions}
+    moved = [
+        f"{row.population}: {row.parameter} {cell(old.value)} → {cell(row.value)}, {SOURCES[row.source]}"
+        for row in after.decisions
+        if row.population != population
+        and (old := was.get((row.population, row.parameter))) is not None
+        and cell(old.value) != cell(row.value)
+    ]
+    yield from moved[:MANY_CONSEQUENCES]
+    if len(moved) > MANY_CONSEQUENCES:
+        yield f"and {len(moved) - MANY_CONSEQUENCES} more numbers of other gates"
+    had, has = (
+        {(finding.code, finding.message) for finding in result.findings if finding.outcome is not Outcome.PASS}
+        for result in (before, after)
+    )
+    codes_before, codes_after = ({code for code, _ in findings} for findings in (had, has))
+    for code, message in sorted(has - had):
+        if code != "OVERRIDDEN":
+            yield f"{'now' if code in codes_before else 'new'}: {code} {message}"
+    yield from (f"gone: {code} {message}" for code, message in sorted(had - has) if code not in codes_after)

@@ -1,0 +1,1 @@
+"""Many samples: plan, execute, workers, shards, the run folder."""

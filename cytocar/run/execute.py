@@ -1,0 +1,308 @@
+"""Many samples on any executor: first what the controls hold, then every sample; results in the order of the sheet.
+
+An executor is the standard ``concurrent.futures.Executor``: a process pool here, none at all for one job, a cluster's
+elsewhere. Whatever runs the work, the same input gives the same results.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.run.lines import SampleLines, lines_of
+from cytocar.run.parts import to_json
+from cytocar.sample.analysis import Protocol, analyse
+from cytocar.sample.choose_controls import choose_references
+from cytocar.sample.control_signals import References, load_references, save_references, wants_references
+from cytocar.sample.result import Counted, Fault, SampleFailure, Status
+from cytocar.sheet.rows import SampleRow, SampleType
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future, ProcessPoolExecutor
+
+_Answer = TypeVar("_Answer")
+_Task = TypeVar("_Task")
+
+PROTOCOLS_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """One sample with all that decides its result, as a worker gets it.
+
+    ``references`` are the files in which its controls' signals lie; ``medians`` the markers of populations.csv, where
+    lines of tables are wanted. Samples that share a protocol share it in a worker too: what is worked out once per
+    template stays so.
+    """
+
+    sample: SampleRow
+    protocol: Protocol
+    references: tuple[Path, ...] = ()
+    medians: tuple[str, ...] | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., Task], tuple[object, ...]]:
+        """Return how to make this task again in a worker."""
+        return _unpacked_task, (self.sample, _packed(self.protocol), self.references, self.medians)
+
+
+def _unpacked_task(
+    sample: SampleRow, protocol: bytes, references: tuple[Path, ...], medians: tuple[str, ...] | None
+) -> Task:
+    return Task(sample, _unpacked(protocol), references, medians)
+
+
+@lru_cache(maxsize=PROTOCOLS_KEPT)
+def _packed(protocol: Protocol) -> bytes:
+    return pickle.dumps(protocol)
+
+
+@lru_cache(maxsize=PROTOCOLS_KEPT)
+def _unpacked(content: bytes) -> Protocol:
+    protocol: Protocol = pickle.loads(content)  # noqa: S301 -- from this run's own process
+    return protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How to start an executor (again, when one of its workers was killed), and how many tasks it may hold.
+
+    ``killers`` are the errors by which it says that the process of one task died, the executor itself being well.
+    """
+
+    start: Callable[[], Executor]
+    in_flight: int
+    killers: tuple[type[Exception], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished sample on its way from a worker: what the command says about it, all of it as JSON, and its lines.
+
+    ``source`` names the bytes it came from, so that a file that was copied under another name is noticed;
+    ``lacks_control`` says that the template's assumptions stand in for a CAR-negative control of a patient's sample.
+    """
+
+    sample_id: str
+    status: Status
+    faults: tuple[Finding, ...]
+    content: bytes
+    source: str | None = None
+    lines: SampleLines | None = None
+    lacks_control: bool = False
+
+    @classmethod
+    def of(cls, outcome: Counted, medians: Sequence[str] | None = None) -> Done:
+        """Return an outcome ready to travel; with ``medians``, its lines of the tables too."""
+        serious = (Outcome.NO_COUNT, Outcome.FAIL)
+        faults = tuple(finding for finding in outcome.findings if finding.outcome in serious)
+        source = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
+        content = to_json(outcome)
+        lines = None if medians is None else lines_of(outcome, content, medians)
+        alone = outcome.sample.sample_type is SampleType.SAMPLE and any(
+            f.code == "NO_REFERENCE" for f in outcome.findings
+        )
+        return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines, alone)
+
+    def without_content(self) -> Done:
+        """Return the same without JSON and lines: what stays in memory when they are kept."""
+        return replace(self, content=b"", lines=None)
+
+
+_LOADED_BY_ANY_SAMPLE = ("cytocar.statistics.special_functions", "flowio")
+"""What every worker would load with its first sample: loaded once, before any is forked and any file hashed beside."""
+
+
+def execute(
+    samples: Sequence[SampleRow],
+    protocols: Mapping[str, Protocol],
+    *,
+    workers: Workers | None = None,
+    scratch: Path,
+    finished: Collection[str] = (),
+    medians: tuple[str, ...] | None = None,
+) -> Iterator[Done]:
+    """Yield every sample's outcome as it is finished, in any order.
+
+    Parameters
+    ----------
+    samples : sequence of SampleRow
+        The samples of the run, controls among them.
+    protocols : mapping of str to Protocol
+        By sample_id.
+    workers : Workers, optional
+        Run the work; without them it runs here, one sample after the other.
+    scratch : Path
+        Folder for the signals of control samples.
+    finished : collection of str
+        Samples that need no work any more (their signals may still be wanted as controls).
+    medians : tuple of str, optional
+        Markers of populations.csv; with them, samples bring their lines of the tables.
+    """
+    left = [row for row in samples if row.sample_id not in finished]
+    for name in _LOADED_BY_ANY_SAMPLE if left else ():
+        import_module(name)
+    references = _references(samples, left, protocols, workers=workers, scratch=scratch)
+    tasks = [Task(row, protocols[row.sample_id], references.get(row.sample_id, ()), medians) for row in left]
+    yield from run_tasks(_analyse, tasks, workers, killed=_killed)
+
+
+BUGS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What a mistake in cytocar looks like. In one odd file it must not cost the other samples of the plate."""
+
+
+def _analyse(task: Task) -> Done:
+    try:
+        return Done.of(analyse(task.sample, task.protocol, load_references(task.references)), task.medians)
+    except BUGS as bug:
+        place = traceback.extract_tb(bug.__traceback__)[-1]
+        fault = Fault(
+            "E199",
+            f"this is a bug in cytocar: {type(bug).__name__}: {bug} ({Path(place.filename).name}:{place.lineno})",
+            "please report it with the command that you ran; the other samples are not affected",
+        )
+        return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians)
+
+
+def _killed(task: Task) -> Done:
+    fault = Fault(
+        "E112",
+        "the process that analysed it was killed, twice",
+        "most often memory ran out: use fewer --jobs; if the file alone does it, please report it",
+    )
+    return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians)
+
+
+# ---------------------------------------------------------------- controls
+
+
+def _references(
+    samples: Sequence[SampleRow],
+    left: Sequence[SampleRow],
+    protocols: Mapping[str, Protocol],
+    *,
+    workers: Workers | None,
+    scratch: Path,
+) -> Mapping[str, tuple[Path, ...]]:
+    """Return, for each sample with a ``reference`` gate, the files of its controls' signals, best control first."""
+    chosen = {
+        row.sample_id: choose_references(row, samples)
+        for row in left
+        if not row.exclude and wants_references(protocols[row.sample_id].template)
+    }
+    wanted = {name for names in chosen.values() for name in names}
+    controls = [Task(row, protocols[row.sample_id], (scratch,)) for row in samples if row.sample_id in wanted]
+    saved = dict(run_tasks(_save, controls, workers, killed=_nothing_saved))
+    return {name: tuple(path for key in names if (path := saved[key])) for name, names in chosen.items()}
+
+
+def control_signals(
+    sample: SampleRow, samples: Sequence[SampleRow], protocols: Mapping[str, Protocol], *, scratch: Path
+) -> References:
+    """Return what the controls of one sample hold, as ``execute`` gives it to that sample's analysis."""
+    saved = _references(samples, [sample], protocols, workers=None, scratch=scratch)
+    return load_references(saved.get(sample.sample_id, ()))
+
+
+def _save(task: Task) -> tuple[str, Path | None]:
+    return task.sample.sample_id, save_references(task.sample, task.protocol, task.references[0])
+
+
+def _nothing_saved(task: Task) -> tuple[str, Path | None]:
+    return task.sample.sample_id, None
+
+
+# ---------------------------------------------------------------- executors
+
+
+def process_pool(jobs: int) -> Workers | None:
+    """Return a pool of worker processes; none for one job. 0 stands for all cores."""
+    count = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    return None if count == 1 else Workers(lambda: _pool(count), in_flight=4 * count)
+
+
+def _pool(count: int) -> ProcessPoolExecutor:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # fork starts a worker in milliseconds and is safe while this process has one thread; elsewhere each imports anew
+    fork = sys.platform == "linux" and threading.active_count() == 1
+    context = multiprocessing.get_context("fork" if fork else "spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_leave_signals_to_the_parent)
+
+
+def _leave_signals_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def run_tasks(
+    function: Callable[[_Task], _Answer],
+    tasks: Iterable[_Task],
+    workers: Workers | None,
+    *,
+    killed: Callable[[_Task], _Answer],
+) -> Iterator[_Answer]:
+    """Yield the answer to every task as it is finished; at most ``workers.in_flight`` wait at a time.
+
+    When a worker is killed, the tasks that were under way run again, each alone: the one that kills again is answered
+    by ``killed``, the others as if nothing had happened.
+    """
+    if workers is None:
+        yield from map(function, tasks)
+        return
+    waiting = deque(tasks)
+    while waiting:
+        suspects: list[_Task] = []
+        yield from _until_broken(function, waiting, workers, suspects)
+        for task in suspects:
+            yield from _alone(function, task, workers, killed=killed)
+
+
+def _until_broken(
+    function: Callable[[_Task], _Answer], waiting: deque[_Task], workers: Workers, suspects: list[_Task]
+) -> Iterator[_Answer]:
+    """Yield answers until nothing waits; when a worker dies, put the tasks under way into ``suspects`` and stop."""
+    executor = workers.start()
+    running: dict[Future[_Answer], _Task] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers.in_flight:
+                task = waiting.popleft()
+                running[executor.submit(function, task)] = task
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                try:
+                    answer = future.result()
+                except workers.killers:
+                    suspects.append(running.pop(future))
+                    continue
+                del running[future]
+                yield answer
+    except BrokenExecutor:
+        suspects.extend(running.values())
+    finally:
+        for future in running:
+            future.cancel()
+        executor.shutdown(wait=not running)
+
+
+def _alone(
+    function: Callable[[_Task], _Answer], task: _Task, workers: Workers, *, killed: Callable[[_Task], _Answer]
+) -> Iterator[_Answer]:
+    again: list[_Task] = []
+    yield from _until_broken(function, deque([task]), workers, again)
+    for _ in again:
+        yield killed(task)

@@ -1,0 +1,97 @@
+"""What a run's manifest recorded, read back: the samples, templates and settings, so that the run can be done again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from cytocar.errors.tree import IntegrityError, UsageError
+from cytocar.fcs.reader import split_data_set
+from cytocar.files.places import Place, beside, files_below, require_packages
+from cytocar.run.plan import SAMPLE_ROWS, RunPlan, compensated, stamp_of
+from cytocar.run.trail.journal import Manifest
+from cytocar.sample.analysis import Protocol
+from cytocar.sheet.rows import SampleRow
+from cytocar.template.load import LoadedTemplate
+from cytocar.template.lock import LockStatus
+from cytocar.template.model import FixedGate, Matrix, Template
+
+GATE_OVERRIDES: TypeAdapter[dict[str, dict[str, FixedGate]]] = TypeAdapter(dict[str, dict[str, FixedGate]])
+"""How a manifest keeps gates that a person has moved: by sample, then by population."""
+MATRICES: TypeAdapter[dict[str, Matrix]] = TypeAdapter(dict[str, Matrix])
+"""How a manifest keeps the spillover matrices of CSV files that the sheet named."""
+
+
+def recorded_plan(manifest: Manifest) -> RunPlan:
+    """Return the plan that a manifest recorded, overrides included.
+
+    Raises
+    ------
+    IntegrityError
+        E125 if it does not hold what cytocar writes there.
+    """
+    try:
+        samples = SAMPLE_ROWS.validate_python(manifest["samples"])
+        templates = {name: _template(said) for name, said in manifest["templates"].items()}
+        overrides = GATE_OVERRIDES.validate_python(manifest.get("overrides", {}))
+        default, markers = manifest["settings"]["template"], manifest["settings"]["markers"]
+        matrices = MATRICES.validate_python(manifest.get("matrices", {}))
+        stamps = {name: stamp_of(loaded) for name, loaded in templates.items()}
+        protocols = {
+            row.sample_id: Protocol(
+                compensated(templates[row.template or default].template, row, matrices),
+                stamps[row.template or default],
+                markers,
+                overrides=overrides.get(row.sample_id, {}),
+            )
+            for row in samples
+        }
+    except (ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise IntegrityError(
+            "the manifest does not hold what cytocar writes there",
+            code="E125",
+            hint="`cytocar verify` says what was changed; restore the run folder from a backup",
+        ) from error
+    return RunPlan(samples, protocols, templates, markers, default_template=default, matrices=matrices)
+
+
+def _template(said: Mapping[str, str]) -> LoadedTemplate:
+    template = Template.model_validate(said["canonical"])
+    return LoadedTemplate(template, Path(said["file"]), said["sha256"], LockStatus(said["status"]))
+
+
+def located(samples: Iterable[SampleRow], inputs: Place | None) -> tuple[SampleRow, ...]:
+    """Return samples with their files as found in the folder ``inputs``; None: where the run found them."""
+    return tuple(samples if inputs is None else (replace(row, file=_found(row, inputs)) for row in samples))
+
+
+def require_files(samples: Iterable[SampleRow]) -> None:
+    """Refuse to count again where files are not at hand.
+
+    Raises
+    ------
+    UsageError
+        E103 with how many are missing, and the first.
+    """
+    wanted = [row.file for row in samples if not row.exclude]
+    require_packages(*wanted)
+    missing = [file for file in wanted if not file.is_file()]
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UsageError(
+            f"there is no file {missing[0]}{others}", code="E103", hint="--inputs DIR says where the FCS files lie now"
+        )
+
+
+def _found(row: SampleRow, inputs: Place) -> Place:
+    """Return where a sample's file lies: as the sheet names it, by its name, or once in a folder below."""
+    name = row.file.name
+    as_named = beside(inputs, str(split_data_set(row.file_as_given)[0]))
+    for place in (as_named, inputs / name):
+        if place.is_file():
+            return place
+    below = list(files_below(inputs, lambda place: place.name == name))
+    return below[0] if len(below) == 1 else inputs / name

@@ -1,0 +1,71 @@
+"""Do a finished run again, from nothing but its manifest and its inputs, and compare the tables byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cytocar.files.places import Place
+from cytocar.run.execute import Workers, execute
+from cytocar.run.finished.recorded_plan import located, recorded_plan, require_files
+from cytocar.run.folder import PARTS, Parts, table_files
+from cytocar.run.trail.journal import finished_manifest
+from cytocar.tables.difference import Difference, differences
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the run and of its repetition: where the two differ."""
+
+    name: str
+    lines: int
+    differences: tuple[Difference, ...]
+
+
+def reproduce(
+    run: Path,
+    scratch: Path,
+    *,
+    inputs: Place | None = None,
+    workers: Workers | None = None,
+    step: Callable[[], None] = lambda: None,
+) -> tuple[Table, ...]:
+    """Return how the tables of a run compare with those of its repetition.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of a finished run; nothing in it is changed.
+    scratch : Path
+        An empty folder for the repetition.
+    inputs : Path, optional
+        Where the FCS files lie now.
+    workers : Workers, optional
+        As for ``run.execute``.
+    step : callable, optional
+        Called after each sample.
+
+    Raises
+    ------
+    UsageError
+        E103 FCS files are not here, E114 the folder holds no finished run.
+    """
+    plan = recorded_plan(finished_manifest(run))
+    parts = Parts(scratch)
+    samples = located(plan.samples, inputs)
+    kept = {outcome.sample.sample_id: outcome for outcome in Parts(run / PARTS).in_order(plan.sample_ids)}
+    require_files(row for row in samples if row.sample_id in kept and kept[row.sample_id].file_sha256)
+    elsewhere = [name for name in plan.sample_ids if name not in kept]  # of another shard
+    for done in execute(samples, plan.protocols, workers=workers, scratch=scratch, finished=elsewhere):
+        parts.keep(done.sample_id, done.content)
+        step()
+    again = table_files(parts.in_order(plan.sample_ids), plan.medians)
+    return tuple(_compared(run, again))
+
+
+def _compared(run: Path, again: dict[str, bytes]) -> Iterator[Table]:
+    for name, content in again.items():
+        recorded = (run / name).read_bytes() if (run / name).is_file() else b""
+        found = () if recorded == content else tuple(differences(recorded, content))
+        yield Table(name, content.count(b"\n"), found)

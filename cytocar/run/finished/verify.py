@@ -1,0 +1,328 @@
+"""Compare a run folder with what was recorded about it, and say in words what was changed and where.
+
+Nothing is written. The order is the order of trust: the trail proves itself, its last entry proves the manifest, the
+manifest proves every other file; what the run was made from (FCS files, sheet, templates, versions) comes last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cytocar.errors.tree import IntegrityError, ReadError, TemplateError
+from cytocar.files.places import Place, place_of
+from cytocar.files.source import file_sha256
+from cytocar.run.finished.recorded_plan import located, recorded_plan
+from cytocar.run.folder import REVISIONS, Parts, package_file, table_files
+from cytocar.run.trail.audit import AUDIT, Entry, Trail, read_trail
+from cytocar.run.trail.journal import (
+    MANIFEST,
+    PENDING,
+    PENDING_DRAFT,
+    Manifest,
+    body_sha256,
+    last_entry,
+    manifest_text,
+    read_manifest,
+    require_run,
+)
+from cytocar.run.trail.lock import LOCK
+from cytocar.sample.result import Counted
+from cytocar.tables.difference import differences
+from cytocar.template.canonical import template_sha256
+from cytocar.template.load import read_template
+from cytocar.template.lock import LockStatus
+from cytocar.version import __version__
+
+
+class Verdict(StrEnum):
+    """What became of one thing that was looked at."""
+
+    OK = "ok"
+    NOTE = "note"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: where, and what was found."""
+
+    verdict: Verdict
+    place: str
+    message: str
+
+
+def _ok(place: str, message: str) -> Check:
+    return Check(Verdict.OK, place, message)
+
+
+def _note(place: str, message: str) -> Check:
+    return Check(Verdict.NOTE, place, message)
+
+
+def _changed(place: str, message: str) -> Check:
+    return Check(Verdict.CHANGED, place, message)
+
+
+def verify(run: Path, *, inputs: Place | None = None, head: str | None = None) -> tuple[Check, ...]:
+    """Return everything that was looked at in a run folder.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    inputs : Path, optional
+        Where the FCS files and the sheet lie now; without it, where the run found them, and a file that is not there
+        any more is a note.
+    head : str, optional
+        The hash of an entry of the trail as somebody wrote it down, from a printed report: the trail must hold it.
+
+    Raises
+    ------
+    UsageError
+        E114 if the folder holds no run.
+    """
+    checks = list(_folder(require_run(run), head=head))
+    manifest = _as_recorded(run)
+    if manifest is not None:
+        checks += _origins(run, manifest, inputs)
+    return tuple(checks)
+
+
+def _as_recorded(run: Path) -> Manifest | None:
+    """Return the manifest if it is what its last entry says: only then can it tell what the run was made from."""
+    try:
+        manifest = read_manifest(run)
+    except IntegrityError:
+        return None
+    named = last_entry(manifest) if manifest is not None else None
+    return manifest if manifest and named and named.manifest_sha256 == body_sha256(manifest) else None
+
+
+def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
+    """Yield what is found inside a run folder: trail, manifest, files, and the runs set aside in it."""
+    trail = read_trail(run)
+    yield from _trail(trail, head)
+    if (run / PENDING).exists():
+        yield _changed(PENDING, "a change was interrupted; the next command that writes to the run settles it")
+    if (run / PENDING_DRAFT).exists():
+        yield _note(PENDING_DRAFT, "a killed command left the draft of a change; nothing of it counts")
+    try:
+        manifest = read_manifest(run)
+    except IntegrityError as error:
+        yield _changed(MANIFEST, error.message)
+        return
+    if manifest is None:
+        yield _changed(MANIFEST, "is missing")
+        return
+    yield from _manifest(run, manifest, trail)
+    yield from _files(run, manifest)
+    for revision in sorted(path for path in run.glob(f"{REVISIONS}/*") if path.is_dir()):
+        place = revision.relative_to(run).as_posix()
+        yield from (Check(check.verdict, f"{place}/{check.place}", check.message) for check in _folder(revision))
+
+
+# ---------------------------------------------------------------- trail and manifest
+
+
+def _trail(trail: Trail, head: str | None) -> Iterator[Check]:
+    for broken in trail.breaks:
+        yield _changed(f"{AUDIT} line {broken.line}", broken.message)
+    if trail.last is None:
+        yield _changed(AUDIT, "is missing or empty")
+    elif not trail.breaks:
+        yield _ok(AUDIT, f"{len(trail.entries)} entries, the chain is whole; head {trail.last.sha256}")
+    for entry in trail.entries:
+        if entry.clock_set_back:
+            yield _note(AUDIT, f"the clock was set back before entry {entry.number}; the order is the chain's")
+    if head is not None and head not in {entry.sha256 for entry in trail.entries}:
+        yield _changed(AUDIT, f"no entry has the hash {head}: the end was cut off, or this is another run")
+
+
+def _manifest(run: Path, manifest: Manifest, trail: Trail) -> Iterator[Check]:
+    try:
+        found = (run / MANIFEST).read_bytes().decode()
+    except UnicodeDecodeError:
+        found = ""
+    if found != manifest_text(manifest):
+        yield _changed(f"{MANIFEST} line {_first_difference(found, manifest_text(manifest))}", "was edited")
+    named = last_entry(manifest)
+    if named is None:
+        yield _changed(MANIFEST, "does not hold the last entry of the trail")
+    elif named.sha256 != named.content_sha256():
+        yield _changed(MANIFEST, f"its copy of entry {named.number} of the trail was changed")
+    elif trail.last != named:
+        yield from _ends_differ(trail, named)
+    recorded = named.manifest_sha256 if named else trail.last and trail.last.manifest_sha256
+    if recorded != body_sha256(manifest):
+        yield _changed(
+            MANIFEST, f"is not what entry {named.number if named else len(trail.entries)} of the trail recorded"
+        )
+    elif named is not None and trail.last == named:
+        yield _ok(MANIFEST, f"is what entry {named.number} of the trail recorded")
+    if manifest.get("state") != "finished":
+        yield _changed(MANIFEST, "the run is not finished: repeat its `cytocar gate` command")
+
+
+def _ends_differ(trail: Trail, named: Entry) -> Iterator[Check]:
+    said = f"entry {named.number} ({named.action}, {named.utc}, {named.operator})"
+    if trail.last is None or trail.last.number < named.number:
+        yield _changed(AUDIT, f"{said} is missing at the end; the manifest still names it")
+    elif named in trail.entries:
+        yield _changed(AUDIT, f"lines were added at the end, after {said}, which the manifest names as the last")
+    else:
+        yield _changed(AUDIT, f"does not hold {said}, which the manifest names as the last")
+
+
+def _first_difference(found: str, expected: str) -> int:
+    """Return the first line, from 1, in which two texts differ."""
+    pairs = zip(found.split("\n"), expected.split("\n"), strict=False)
+    return next((line for line, (a, b) in enumerate(pairs, start=1) if a != b), found.count("\n") + 1)
+
+
+# ---------------------------------------------------------------- files of the run
+
+
+def _files(run: Path, manifest: Manifest) -> Iterator[Check]:
+    recorded: Mapping[str, str] = manifest.get("files", {})
+    if not isinstance(recorded, dict):
+        yield _changed(MANIFEST, "does not hold the hashes of the run's files")
+        return
+    same = 0
+    for name, digest in recorded.items():
+        # a run that was set aside has left the runs before it where they were: beside it
+        aside = run.parent.name == REVISIONS and name.startswith(f"{REVISIONS}/")
+        try:
+            content = (run.parent.parent / name if aside else run / name).read_bytes()
+        except OSError as error:
+            yield _changed(name, "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}")
+            continue
+        if hashlib.sha256(content).hexdigest() == digest:
+            same += 1
+        else:
+            yield from _what_changed(run, manifest, name, content)
+    yield _ok("files", f"{same} of {len(recorded)} files of the run are as they were written")
+    known = {*recorded, MANIFEST, AUDIT, LOCK}
+    for path in sorted(run.rglob("*")):
+        name = path.relative_to(run).as_posix()
+        if path.is_file() and name not in known and not name.startswith((f"{REVISIONS}/", PENDING)):
+            yield _note(name, "is not part of the run")
+
+
+def _what_changed(run: Path, manifest: Manifest, name: str, content: bytes) -> Iterator[Check]:
+    """Yield where a file differs from what was written: line and column of a table, else the file."""
+    expected = _written_again(run, manifest, name)
+    if expected is None or expected == content:
+        yield _changed(name, "was changed")
+        return
+    for found in differences(expected, content):
+        yield _changed(f"{name} line {found.line}", found.message)
+
+
+def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
+    """Return a table as the kept samples give it, if they are as they were kept; None for any other file."""
+    if not name.endswith(".csv") and name != "datapackage.json":
+        return None
+    try:
+        plan = recorded_plan(manifest)
+    except IntegrityError:
+        return None
+    if name == "datapackage.json":
+        return package_file(plan.medians)
+    again = table_files(Parts(run / "parts").in_order(plan.sample_ids), plan.medians).get(name)
+    return again if again and hashlib.sha256(again).hexdigest() == manifest["files"][name] else None
+
+
+# ---------------------------------------------------------------- what the run was made from
+
+
+def _origins(run: Path, manifest: Manifest, inputs: Place | None) -> Iterator[Check]:
+    try:
+        plan = recorded_plan(manifest)
+    except IntegrityError as error:
+        yield _changed(MANIFEST, error.message)
+        return
+    rows = located(plan.samples, inputs)
+    outcomes = {outcome.sample.sample_id: outcome for outcome in Parts(run / "parts").in_order(plan.sample_ids)}
+    digests: dict[Place, str | None] = {}
+    same = 0
+    for row in rows:
+        if (outcome := outcomes.get(row.sample_id)) is None or outcome.file_sha256 is None:
+            continue
+        if row.file not in digests:
+            digests[row.file] = _digest(row.file)
+        if digests[row.file] == outcome.file_sha256:
+            same += 1
+        else:
+            yield _input(row.file_as_given, outcome, digests[row.file], named=inputs is not None)
+    yield _ok("inputs", f"{same} of {len(rows)} samples' files are as they were read")
+    yield from _sheet(manifest, inputs)
+    for name, loaded in plan.templates.items():
+        if template_sha256(loaded.template) != loaded.sha256:
+            yield _changed(MANIFEST, f"the template {name} in it does not have its hash")
+        yield from _template(name, loaded.sha256, loaded.template.version, locked=loaded.status is LockStatus.LOCKED)
+    yield from _versions(manifest)
+
+
+def _digest(place: Place) -> str | None:
+    try:
+        return file_sha256(place)
+    except ReadError:
+        return None
+
+
+def _input(name: str, outcome: Counted, found: str | None, *, named: bool) -> Check:
+    sample = outcome.sample.sample_id
+    if found is not None:
+        return _changed(name, f"the file of sample {sample} was changed: {found[:12]}, read was {outcome.file_sha256}")
+    if named:
+        return _changed(name, f"the file of sample {sample} is not in the folder given")
+    return _note(name, f"the file of sample {sample} is not here, so it was not checked; --inputs DIR says where it is")
+
+
+def _sheet(manifest: Manifest, inputs: Place | None) -> Iterator[Check]:
+    said = manifest.get("sheet")
+    if not said:
+        return
+    found = _digest(inputs / said["file"] if inputs else place_of(said["path"]))
+    if found is None:
+        yield _note(said["file"], "the sheet is not here, so it was not checked; --inputs DIR says where it is")
+    elif found != said["sha256"]:
+        yield _changed(said["file"], f"the sheet was changed: {found[:12]}, read was {said['sha256'][:12]}")
+    else:
+        yield _ok(said["file"], "the sheet is as it was read")
+
+
+def _template(name: str, sha256: str, number: str, *, locked: bool) -> Iterator[Check]:
+    place = f"template {name}"
+    try:
+        now = read_template(name)
+    except TemplateError:
+        yield _note(place, "cannot be read here; the manifest holds what was used")
+        return
+    except IntegrityError as error:
+        yield _changed(place, error.message)
+        return
+    if now.sha256 == sha256:
+        yield _ok(place, f"version {number}, {'locked' if locked else 'draft'}, is what was used")
+    elif locked and now.template.version == number:
+        yield _changed(place, f"version {number} was locked when it was used, and says something else now")
+    else:
+        yield _note(place, f"version {number} was used; here it is {now.template.version} and says something else")
+
+
+def _versions(manifest: Manifest) -> Iterator[Check]:
+    here = {"cytocar": __version__, "python": platform.python_version()}
+    then = {"cytocar": manifest.get("cytocar_version"), **manifest.get("versions", {})}
+    for name, number in then.items():
+        try:
+            current = here.get(name) or version(name)
+        except PackageNotFoundError:
+            current = "not installed"
+        if current != number:
+            yield _note("versions", f"{name} {number} was used; here it is {current}")

@@ -1,0 +1,345 @@
+"""A run on disk: finished samples in ``parts/``, then tables, audit trail and manifest, whole or not there at all.
+
+A run that was interrupted goes on where it stopped, when template, inputs and options are the same; anything else in
+the folder is a refusal. ``force`` sets the finished run aside as a revision and starts anew; nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Self
+
+from cytocar.errors.tree import UsageError
+from cytocar.run.lines import SampleLines, lines_of, rows_of, tables
+from cytocar.run.parts import from_json
+from cytocar.run.plan import RunPlan
+from cytocar.run.trail.audit import AUDIT, Act, Action, Author
+from cytocar.run.trail.journal import (
+    MANIFEST,
+    PENDING,
+    PENDING_DRAFT,
+    Journal,
+    Manifest,
+    journal,
+    last_entry,
+    read_manifest,
+)
+from cytocar.run.trail.lock import LOCK, not_writable
+from cytocar.sample.result import Counted
+from cytocar.tables.columns import Row, csv_text
+from cytocar.tables.datapackage import describe
+from cytocar.tables.parquet import parquet_bytes
+
+PARTS, REVISIONS = "parts", "revisions"
+_NO_RUN_YET = (REVISIONS, LOCK, PENDING_DRAFT)
+"""What may lie in a folder without a manifest: the rests of a command that was stopped before its run began."""
+
+
+def part_name(sample_id: str) -> str:
+    """Return the name of a sample's part file: readable, safe on every file system, unique.
+
+    Examples
+    --------
+    >>> part_name("D07 / day 9")
+    'D07_day_9-3671df4b.json'
+    """
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", sample_id).strip("._")[:60]
+    return f"{readable}-{hashlib.sha256(sample_id.encode()).hexdigest()[:8]}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The folder of finished samples."""
+
+    folder: Path
+
+    def keep(self, sample_id: str, content: bytes) -> None:
+        """Keep a finished sample. A power cut may leave it empty; then it counts as not finished."""
+        path = self.folder / part_name(sample_id)
+        waiting = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            waiting.write_bytes(content)
+            waiting.replace(path)
+        except OSError as error:
+            waiting.unlink(missing_ok=True)  # a full disk: give back what the half-written part took
+            raise not_writable(self.folder, error) from error
+
+    def read(self, sample_id: str) -> Counted | None:
+        """Return a finished sample; ``None`` when it is not there, or not whole."""
+        content = self.content(sample_id)
+        return None if content is None else from_json(content)
+
+    def content(self, sample_id: str) -> bytes | None:
+        """Return a finished sample as it is kept; ``None`` when it is not there."""
+        try:
+            return (self.folder / part_name(sample_id)).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def in_order(self, sample_ids: Iterable[str]) -> Iterator[Counted]:
+        """Yield finished samples in the order given, one at a time."""
+        for sample_id in sample_ids:
+            outcome = self.read(sample_id)
+            if outcome is not None:
+                yield outcome
+
+
+class WaitingLines:
+    """Lines of finished samples until the tables are written: on disk, in a folder that goes away with the command."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lines"
+        self._places: dict[str, tuple[int, SampleLines, tuple[int, ...]]] = {}
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("w+b")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # a full disk, which was said when it was met
+            self._file.close()
+
+    def add(self, sample_id: str, lines: SampleLines) -> None:
+        """Keep the lines of a finished sample."""
+        sizes = tuple(map(len, lines.by_table))
+        try:
+            self._places[sample_id] = self._file.seek(0, os.SEEK_END), replace(lines, by_table=()), sizes
+            self._file.write(b"".join(lines.by_table))
+        except OSError as error:
+            raise not_writable(self._path.parents[1], error) from error  # the run's: the lines' own goes away
+
+    def take(self, sample_id: str) -> SampleLines | None:
+        """Return the lines of a sample; ``None`` when none were added."""
+        if sample_id not in self._places:
+            return None
+        start, lines, sizes = self._places[sample_id]
+        self._file.seek(start)
+        return replace(lines, by_table=tuple(map(self._file.read, sizes)))
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run folder that this command alone may write."""
+
+    journal: Journal
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.journal.folder
+
+    @property
+    def parts(self) -> Parts:
+        """Its finished samples."""
+        return Parts(self.path / PARTS)
+
+
+# ---------------------------------------------------------------- starting
+
+
+@contextmanager
+def open_run(
+    path: Path, manifest: Manifest, *, author: Author, clock: Callable[[], datetime], force: bool = False
+) -> Iterator[RunFolder]:
+    """Hold the folder for a run: new, or one that was interrupted and has the same plan.
+
+    Raises
+    ------
+    UsageError
+        E105 the folder holds something else, E106 a finished run, E107 an unfinished run with another plan,
+        E108 the folder cannot be written, E113 another command is at work in it.
+    """
+    _refuse_foreign(path)
+    interrupted = (path / PENDING).is_dir()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_writable(path, error) from error
+    with journal(path, author, clock) as opened:
+        old = read_manifest(path)
+        if old is not None and not force:
+            _check_same(path, old, manifest, interrupted=interrupted)
+        try:
+            if force:
+                _set_aside(path)
+            for left_over in (path / PARTS).glob("*.tmp"):
+                left_over.unlink()
+            revisions = _revisions(path)
+        except OSError as error:
+            raise not_writable(path, error) from error
+        opened.commit({**manifest, "state": "running", "files": revisions}, [_start(manifest, old, force=force)])
+        (path / PARTS).mkdir(exist_ok=True)
+        yield RunFolder(opened)
+
+
+def _start(manifest: Manifest, old: Manifest | None, *, force: bool) -> Act:
+    what = f"{len(manifest['samples'])} samples"
+    if old is None:
+        return Act(Action.RUN_STARTED, what)
+    if not force:
+        return Act(Action.RUN_RESUMED, what)
+    last = last_entry(old)
+    return Act(
+        Action.RUN_STARTED, what, before=f"set aside under {REVISIONS}: trail ending with {last and last.sha256}"
+    )
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.exists() or (path / MANIFEST).is_file() or (path / PENDING).is_dir():
+        return
+    if not path.is_dir() or any(entry.name not in _NO_RUN_YET for entry in path.iterdir()):
+        raise UsageError(
+            f"{path} exists and is not a run folder", code="E105", hint="name a new or an empty folder with -o"
+        )
+
+
+def _check_same(path: Path, old: Manifest, new: Manifest, *, interrupted: bool) -> None:
+    same = all(old.get(key) == new.get(key) for key in ("plan_sha256", "shard"))
+    if old.get("state") == "finished" and not (interrupted and same):
+        raise UsageError(
+            f"{path} holds a finished run",
+            code="E106",
+            hint="name a new folder with -o, or set the old results aside as a revision with --force",
+        )
+    if not same:
+        raise UsageError(
+            f"{path} holds an unfinished run with another template, other inputs or other options",
+            code="E107",
+            hint="repeat the command of that run to finish it, name a new folder, or start anew with --force",
+        )
+
+
+def _set_aside(path: Path) -> None:
+    """Move everything into a numbered revision, the manifest last; an interrupted move goes on in the same one."""
+    revisions = path / REVISIONS
+    revisions.mkdir(exist_ok=True)
+    number = 1 + max((int(entry.name) for entry in revisions.iterdir() if entry.name.isdecimal()), default=0)
+    moving = revisions / f"{number}.moving"
+    moving.mkdir(exist_ok=True)
+    entries = [entry for entry in path.iterdir() if entry.name not in (REVISIONS, LOCK)]
+    for entry in sorted(entries, key=lambda entry: entry.name == MANIFEST):
+        entry.rename(moving / entry.name)
+    if any(moving.iterdir()):
+        moving.rename(revisions / str(number))
+
+
+def _revisions(path: Path) -> dict[str, str]:
+    """Return the hashes that pin the runs that were set aside: their manifests and trails."""
+    for moved in path.glob(f"{REVISIONS}/*.moving"):
+        moved.rename(moved.with_suffix(""))
+    files = (file for name in (MANIFEST, AUDIT) for file in path.glob(f"{REVISIONS}/*/{name}"))
+    return {file.relative_to(path).as_posix(): _sha256(file.read_bytes()) for file in files}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# ---------------------------------------------------------------- finishing
+
+
+def table_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
+    """Return the tables of a run as CSV files, by name."""
+    texts = {name: BytesIO() for name in tables(medians)}
+    _write_tables((lines_of(outcome, b"", medians).by_table for outcome in outcomes), medians, texts)
+    return {f"{name}.csv": text.getvalue() for name, text in texts.items()}
+
+
+def _write_tables(samples: Iterable[Sequence[bytes]], medians: Sequence[str], files: Mapping[str, IO[bytes]]) -> None:
+    """Write the tables of a run into open files, sample by sample."""
+    for name, columns in tables(medians).items():
+        files[name].write(csv_text(columns, ()).encode())
+    for by_table in samples:
+        for file, lines in zip(files.values(), by_table, strict=True):
+            file.write(lines)
+
+
+def parquet_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
+    """Return the tables of a run as Parquet files, by name."""
+    columns = tables(medians)
+    gathered: dict[str, list[Row]] = {name: [] for name in columns}
+    for outcome in outcomes:
+        for name, rows in rows_of(outcome).items():
+            gathered[name].extend(rows)
+    return {f"{name}.parquet": parquet_bytes(columns[name], rows) for name, rows in gathered.items()}
+
+
+def package_file(medians: Sequence[str]) -> bytes:
+    """Return ``datapackage.json``: what the tables' columns mean."""
+    return (json.dumps(describe(tables(medians)), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def finish(
+    run: RunFolder, manifest: Manifest, plan: RunPlan, *, parquet: bool = False, waiting: WaitingLines | None = None
+) -> None:
+    """Write the tables and their description, and close the run.
+
+    The lines of samples that were counted just now are ``waiting``; those of the others are made from their parts. One
+    sample follows the other: a run of any size takes the memory of one.
+    """
+    kept: dict[str, str] = {}
+    ending = _Ending()
+
+    def samples() -> Iterator[Sequence[bytes]]:
+        for sample_id in plan.sample_ids:
+            lines = waiting.take(sample_id) if waiting is not None else None
+            lines = lines or _lines_from_part(run.parts, sample_id, plan.medians)
+            if lines is not None:
+                kept[f"{PARTS}/{part_name(sample_id)}"] = lines.part_sha256
+                ending.note(sample_id, lines)
+                yield lines.by_table
+
+    files: dict[str, bytes | Path] = {**_drafts(run, samples(), plan.medians)}
+    files["datapackage.json"] = package_file(plan.medians)
+    if parquet:
+        files |= parquet_files(run.parts.in_order(plan.sample_ids), plan.medians)
+    finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **kept}}
+    run.journal.commit(finished, list(ending.acts()), files)
+
+
+def _lines_from_part(parts: Parts, sample_id: str, medians: Sequence[str]) -> SampleLines | None:
+    content = parts.content(sample_id)
+    outcome = None if content is None else from_json(content)
+    return None if content is None or outcome is None else lines_of(outcome, content, medians)
+
+
+def _drafts(run: RunFolder, samples: Iterable[Sequence[bytes]], medians: Sequence[str]) -> dict[str, Path]:
+    """Write the tables beside the parts, where an interrupted run's rests are cleared away, and return them by name."""
+    drafts = {name: run.parts.folder / f"{name}.csv.tmp" for name in tables(medians)}
+    try:
+        with ExitStack() as opened:
+            files = {name: opened.enter_context(path.open("wb")) for name, path in drafts.items()}
+            _write_tables(samples, medians, files)
+    except OSError as error:
+        for path in drafts.values():
+            path.unlink(missing_ok=True)  # a full disk: give back what the half-written tables took
+        raise not_writable(run.path, error) from error
+    return {f"{name}.csv": path for name, path in drafts.items()}
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What the trail says at the end: each sample that failed and why, then how all of them did."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    failed: list[Act] = field(default_factory=list)
+
+    def note(self, sample_id: str, lines: SampleLines) -> None:
+        self.statuses[lines.status] += 1
+        if lines.error is not None:
+            self.failed.append(Act(Action.SAMPLE_FAILED, sample_id, why=f"{lines.error.code}: {lines.error.message}"))
+
+    def acts(self) -> Iterator[Act]:
+        yield from self.failed
+        said = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+        yield Act(Action.RUN_FINISHED, f"{self.statuses.total()} samples", after=said)

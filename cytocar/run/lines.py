@@ -1,0 +1,50 @@
+"""What a finished sample adds to its run: lines of every table, the hash of its part, how it did.
+
+Made where the sample is counted, so that many processes share the work, and nobody reads a part again to write tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cytocar.sample.result import Counted, Fault, SampleFailure, Status
+from cytocar.tables.columns import COUNTS, GATES, POPULATIONS, QUALITY, Column, Row, csv_text, median_column
+
+
+def tables(medians: Sequence[str]) -> Mapping[str, tuple[Column, ...]]:
+    """Return the tables of a run and their columns; ``medians`` are the markers of populations.csv."""
+    populations = (*POPULATIONS, *(median_column(marker) for marker in medians))
+    return {"counts": COUNTS, "populations": populations, "gates": GATES, "quality": QUALITY}
+
+
+def rows_of(outcome: Counted) -> Mapping[str, Iterable[Row]]:
+    """Return a sample's rows by table."""
+    return {
+        "counts": [outcome.row()],
+        "populations": outcome.population_rows(),
+        "gates": outcome.gate_rows(),
+        "quality": outcome.quality_rows(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLines:
+    """A sample's lines of every table, in the order of ``tables``, and what the trail and the manifest say of it."""
+
+    by_table: tuple[bytes, ...]
+    part_sha256: str
+    status: Status
+    error: Fault | None = None
+
+
+def lines_of(outcome: Counted, part: bytes, medians: Sequence[str]) -> SampleLines:
+    """Return what a sample adds to its run; ``part`` is the outcome as ``to_json`` wrote it."""
+    rows = rows_of(outcome)
+    return SampleLines(
+        tuple(csv_text(columns, rows[name], header=False).encode() for name, columns in tables(medians).items()),
+        hashlib.sha256(part).hexdigest(),
+        outcome.status,
+        outcome.error if isinstance(outcome, SampleFailure) else None,
+    )

@@ -1,0 +1,198 @@
+"""All that decides the numbers of a run, settled before the first event is read, and its fingerprint.
+
+The manifest says the same in words that a person and ``cytocar reproduce`` can follow. No clock, no environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import distribution, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from cytocar.errors.tree import CompensationError, SheetError
+from cytocar.files.places import Place, beside, without_secrets
+from cytocar.sample.analysis import NUMBERS, Protocol
+from cytocar.sample.quality.flow import check_acceptance
+from cytocar.sample.result import TemplateStamp
+from cytocar.sheet.inputs import Inputs
+from cytocar.sheet.rows import SampleRow
+from cytocar.signals.compensation import SpilloverMatrix
+from cytocar.template.canonical import canonical_json, template_sha256
+from cytocar.template.load import LoadedTemplate, read_template
+from cytocar.template.model import Matrix, Template
+from cytocar.version import __version__
+
+DEFAULT_TEMPLATE = "cart-cd19fc"
+_VERSIONS_OF = ("flowio", "numpy", "scipy", "scikit-learn", "pydantic")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunPlan:
+    """Samples, and for each the protocol that it is analysed with."""
+
+    samples: tuple[SampleRow, ...]
+    protocols: Mapping[str, Protocol]
+    templates: Mapping[str, LoadedTemplate]
+    markers: Mapping[str, str]
+    sheet: Place | None = None
+    default_template: str = DEFAULT_TEMPLATE
+    matrices: Mapping[str, Matrix] = field(default_factory=dict)
+
+    @property
+    def sample_ids(self) -> tuple[str, ...]:
+        """The samples' names, in the order of the tables."""
+        return tuple(row.sample_id for row in self.samples)
+
+    def only(self, sample_ids: Collection[str]) -> RunPlan:
+        """Return the plan with these samples alone, in the same order."""
+        wanted = set(sample_ids)
+        return replace(self, samples=tuple(row for row in self.samples if row.sample_id in wanted))
+
+    @property
+    def medians(self) -> tuple[str, ...]:
+        """Markers whose median fluorescence populations.csv holds."""
+        named = [marker for loaded in self.templates.values() for marker in loaded.template.report.medians]
+        return tuple(dict.fromkeys(named))
+
+    def manifest(self, command: Sequence[str]) -> dict[str, Any]:
+        """Return the manifest: what was run, with which versions, templates and settings."""
+        about = {
+            "cytocar_version": __version__,
+            "settings": {"markers": dict(self.markers), "template": self.default_template},
+            "templates": {
+                name: {
+                    "sha256": template_sha256(loaded.template),
+                    "status": loaded.status,
+                    "file": loaded.path.name,
+                    "canonical": json.loads(canonical_json(loaded.template)),
+                }
+                for name, loaded in self.templates.items()
+            },
+            "matrices": {name: matrix.model_dump(mode="json") for name, matrix in self.matrices.items()},
+            "samples": SAMPLE_ROWS.dump_python(self.samples, mode="json", exclude_defaults=True),
+        }
+        return about | {
+            "format": "cytocar-run-1",
+            "command": [without_secrets(word) for word in command],
+            "versions": {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONS_OF},
+            "sheet": _sheet(self.sheet),
+            "plan_sha256": hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest(),
+        }
+
+
+SAMPLE_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, ...])
+"""How a manifest keeps the rows of a run's sheet."""
+
+
+def _version(name: str) -> str:
+    """Return the version of an installed library, without parsing its description and licences as ``version`` does."""
+    lines = (distribution(name).read_text("METADATA") or "").splitlines()
+    said = (line.removeprefix("Version: ") for line in lines if line.startswith("Version: "))
+    return next(said, None) or version(name)
+
+
+def _sheet(path: Place | None) -> dict[str, str] | None:
+    if path is None:
+        return None
+    return {"file": path.name, "path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[str, str] | None = None) -> RunPlan:
+    """Return the plan of a run.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The samples.
+    template : str, optional
+        Name or path of the template for samples whose row names none.
+    markers : mapping of str to str, optional
+        Markers whose channel the user has settled, such as ``{"CD3": "FITC-A"}``.
+
+    Raises
+    ------
+    TemplateError, SheetError
+        A template, or a spillover matrix that the sheet names, cannot be used; nothing is analysed then.
+    """
+    markers = dict(markers or {})
+    default = template or DEFAULT_TEMPLATE
+    templates: dict[str, LoadedTemplate] = {}
+    protocols: dict[str, Protocol] = {}
+    shared: dict[tuple[str, str | None], Protocol] = {}
+    matrices = _matrices(inputs)
+    for row in inputs.samples:
+        name = row.template or default
+        if name not in templates:
+            folder = inputs.sheet.parent if inputs.sheet and row.template else None
+            templates[name] = _read(_beside(name, folder))
+        if (name, row.compensation) not in shared:
+            used = compensated(templates[name].template, row, matrices)
+            shared[name, row.compensation] = Protocol(used, stamp_of(templates[name]), markers)
+        protocols[row.sample_id] = shared[name, row.compensation]
+    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices)
+
+
+def _matrices(inputs: Inputs) -> dict[str, Matrix]:
+    """Return the spillover matrices of the CSV files that a sheet names, by these names."""
+    folder = inputs.sheet.parent if inputs.sheet else Path()
+    names = dict.fromkeys(row.compensation for row in inputs.samples if row.compensation and not row.exclude)
+    read: dict[str, Matrix] = {}
+    for name in names:
+        if name.lower().endswith(".csv"):
+            try:
+                found = SpilloverMatrix.from_csv(beside(folder, name))
+            except CompensationError as error:
+                raise SheetError(
+                    f"column compensation: {error.message}", code="E084", hint=error.hint or "correct the matrix"
+                ) from error
+            read[name] = Matrix(
+                fluorochromes=found.fluorochromes,
+                detectors=found.detectors,
+                values=tuple(map(tuple, found.values.tolist())),
+            )
+    return read
+
+
+def compensated(template: Template, row: SampleRow, matrices: Mapping[str, Matrix]) -> Template:
+    """Return the template with the matrix that the sample's row names in place of its own.
+
+    The row may say ``file``, ``none``, a matrix of the template, or a CSV beside the sheet. The template's hash in the
+    tables stays that of the template; the column ``compensation`` says what was used.
+    """
+    if row.compensation is None:
+        return template
+    declared = template.compensation
+    known = {**declared.matrices, **matrices}
+    if row.compensation not in ("file", "none", *known):
+        raise SheetError(
+            f"{row.sample_id}: compensation {row.compensation!r} is neither file, none, a matrix of the template nor "
+            "a .csv",
+            code="E084",
+            hint="correct the sheet's column compensation",
+        )
+    used = declared.model_copy(update={"source": row.compensation, "matrices": known})
+    return template.model_copy(update={"compensation": used})
+
+
+def stamp_of(loaded: LoadedTemplate) -> TemplateStamp:
+    """Return what the rows of counts.csv say about the template behind them."""
+    return TemplateStamp(loaded.template.name, loaded.template.version, loaded.sha256, loaded.status)
+
+
+def _read(name: str | Place) -> LoadedTemplate:
+    """Return a template whose acceptance rules check numbers that there are."""
+    loaded = read_template(name)
+    known = (*NUMBERS, *(population.name for population in loaded.template.populations))
+    check_acceptance(loaded.template.acceptance, dict.fromkeys(known))
+    return loaded
+
+
+def _beside(name: str, folder: Place | None) -> str | Place:
+    return beside(folder, name) if folder is not None and name.endswith((".toml", ".xml")) else name

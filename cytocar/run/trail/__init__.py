@@ -1,0 +1,1 @@
+"""What happened to a run, on record: audit trail, journal, lock."""

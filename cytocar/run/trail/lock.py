@@ -1,0 +1,68 @@
+"""One command at a time may write a run folder: a lock that the operating system lifts when its holder dies."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cytocar.errors.tree import UsageError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+LOCK = ".lock"
+_NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What a network drive without locks answers."""
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold a run folder for this command alone.
+
+    Raises
+    ------
+    UsageError
+        E113 if another command holds it, E108 if the folder cannot be written.
+    """
+    try:
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise not_writable(folder, error) from error
+    with file:
+        try:
+            _lock(file.fileno())
+        except (BlockingIOError, PermissionError):
+            raise UsageError(
+                f"another cytocar command is at work in {folder}",
+                code="E113",
+                hint="wait until it is done; nothing was changed",
+            ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS_HERE:
+                raise not_writable(folder, error) from error
+            _log.warning("%s knows no locks: see to it that one command at a time works in it", folder)
+        yield
+
+
+def not_writable(folder: Path, error: OSError) -> UsageError:
+    """Return the error for a run folder that cannot be written: rights, a full disk."""
+    return UsageError(
+        f"the folder {folder} cannot be written: {error.strerror}",
+        code="E108",
+        hint="correct the rights or make room, then repeat the command; what was finished is kept",
+    )

@@ -1,0 +1,1 @@
+"""One sample: file, template and sheet row become a result."""

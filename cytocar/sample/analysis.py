@@ -1,0 +1,419 @@
+"""One sample: file, template and sheet row become a ``SampleResult`` or a ``SampleFailure``.
+
+The only orchestration there is, in the data's order: read, gate, count, judge. Every step is a function of the layers
+below; what goes wrong for one sample becomes its failure, never another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cytocar.counting.basis import BeadBasis, CountBasis, NoBasis, beads_acquired
+from cytocar.counting.car_t import car_count
+from cytocar.counting.tube import Tube, count_basis
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.tree import CountingError, ReadError, SampleError
+from cytocar.fcs import keywords
+from cytocar.fcs.reader import open_fcs
+from cytocar.files.source import at_hand, hashing
+from cytocar.gates.walk import GatedSample, Populations, replay, walk
+from cytocar.sample.control_signals import References, backgrounds_of, references_from
+from cytocar.sample.quality.evenness import run_findings
+from cytocar.sample.quality.flow import TimeQuality, check_acceptance, emptiness, flow_quality, gate_findings
+from cytocar.sample.result import (
+    Counted,
+    CountInputs,
+    Fault,
+    PopulationCount,
+    Roles,
+    SampleFailure,
+    SampleResult,
+    TemplateStamp,
+)
+from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
+from cytocar.signals.panel import resolve
+from cytocar.statistics.intervals import UNKNOWN, Estimate, Share, ratio_estimate
+from cytocar.tables.columns import COUNTS
+from cytocar.template.canonical import template_sha256
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import EventTable
+    from cytocar.gates.decision import Background
+    from cytocar.signals.compensation import SpilloverMatrix
+    from cytocar.template.model import FixedGate, Population, Template
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Protocol:
+    """What a sample is analysed with: all that decides its numbers besides its file and its row of the sheet."""
+
+    template: Template
+    stamp: TemplateStamp
+    markers: Mapping[str, str] = field(default_factory=dict)
+    compensation: SpilloverMatrix | None = None
+    overrides: Mapping[str, FixedGate] = field(default_factory=dict)
+
+
+WITHOUT_T_CELLS = frozenset({SampleType.UNSTAINED, SampleType.SINGLE_STAIN, SampleType.BLANK})
+"""Tubes in which no T cell need be found."""
+NUMBERS = tuple(column.name for column in COUNTS if column.type in ("integer", "number"))
+"""Columns of counts.csv that an acceptance rule may check."""
+
+
+def analyse(sample: SampleRow, protocol: Protocol, references: References | None = None) -> Counted:
+    """Return a sample's result, or why it has none.
+
+    Parameters
+    ----------
+    sample : SampleRow
+        The tube or well.
+    protocol : Protocol
+        Template and what the command line settles for every sample.
+    references : mapping of population to sequence of ReferenceEvents, optional
+        Control samples for the ``reference`` gates.
+    """
+    if sample.exclude:
+        return SampleFailure(sample=sample, template=protocol.stamp)
+    sha256 = None
+    try:
+        with at_hand(sample.file) as file:
+            hashed = hashing(file)
+            try:
+                events = open_fcs(file, data_set=sample.data_set)
+                result = count_sample(events, sample, protocol, references=references)
+            except SampleError:
+                sha256 = hashed()
+                raise
+            sha256 = hashed()
+    except SampleError as error:
+        return SampleFailure(sample=sample, template=protocol.stamp, error=Fault.of(error), file_sha256=sha256)
+    return replace(result, file_sha256=sha256)
+
+
+def quantify(  # one keyword per column of the sheet that can decide a count
+    events: EventTable,
+    template: Template,
+    *,
+    beads_added: float | None = None,
+    sample_volume_ul: float | None = None,
+    acquired_volume_ul: float | None = None,
+    lymphocytes_per_ul: float | None = None,
+    wbc_per_ul: float | None = None,
+    dilution_factor: float | None = None,
+    count_method: str | None = None,
+    sample_id: str = "sample",
+    controls: Sequence[EventTable] = (),
+    references: References | None = None,
+) -> SampleResult:
+    """Return the counts of one sample: events, shares, cells/µL, intervals, limits.
+
+    Parameters
+    ----------
+    events : EventTable
+        From ``open_fcs``, or made in memory.
+    template : Template
+        From ``load_template``.
+    beads_added : float, optional
+        Beads in the tube.
+    sample_volume_ul, acquired_volume_ul : float, optional
+        Specimen in the tube; volume that the instrument drew, µL.
+    lymphocytes_per_ul, wbc_per_ul : float, optional
+        Counts of a haematology analyser, cells/µL.
+    dilution_factor : float, optional
+        Dilution of the specimen before pipetting.
+    count_method : {"beads", "volumetric", "dual_platform", "none"}, optional
+        By default what the numbers given make possible, else what the template says.
+    sample_id : str
+        Its name in the tables.
+    controls : sequence of EventTable
+        CAR-negative controls, the subject's own baseline first: they place the ``reference`` gates and give their
+        background, as ``--controls`` does.
+    references : mapping, optional
+        The same signals, gated already, by population.
+
+    Raises
+    ------
+    SampleError
+        The sample cannot be gated (panel, compensation). A count that is not possible is a finding instead.
+
+    Examples
+    --------
+    >>> import cytocar
+    >>> tube = cytocar.simulate.blood_tube(car_per_ul=100, seed=1)
+    >>> template = cytocar.load_template("cart-cd19fc-fixed")
+    >>> result = cytocar.quantify(tube.events, template, beads_added=50_000, sample_volume_ul=50)
+    >>> result.row()["car_result"]
+    'quantified'
+
+    With a baseline, and gates that adapt:
+
+    >>> baseline = cytocar.simulate.blood_tube(car_per_ul=0, seed=2)
+    >>> template = cytocar.load_template("cart-cd19fc")
+    >>> row = cytocar.quantify(tube.events, template, beads_added=50_000, controls=[baseline.events]).row()
+    >>> row["control_ids"], row["car_percent_net_low"] > 40
+    ('control 1', True)
+    """
+    place = events.path or Path(sample_id)
+    sample = SampleRow(
+        file=place,
+        file_as_given=place.name,
+        sample_id=sample_id,
+        count_method=CountMethod(count_method) if count_method else None,
+        beads_added=beads_added,
+        sample_volume_ul=sample_volume_ul,
+        acquired_volume_ul=acquired_volume_ul,
+        lymphocytes_per_ul=lymphocytes_per_ul,
+        wbc_per_ul=wbc_per_ul,
+        dilution_factor=dilution_factor,
+    )
+    references = {**references_from(controls, template), **(references or {})}
+    return count_sample(events, sample, Protocol(template, unlocked(template)), references=references)
+
+
+def unlocked(template: Template) -> TemplateStamp:
+    """Return the stamp of a template that nobody has locked."""
+    return TemplateStamp(template.name, template.version, template_sha256(template), "draft")
+
+
+def count_sample(
+    events: EventTable,
+    sample: SampleRow,
+    protocol: Protocol,
+    *,
+    references: References | None = None,
+) -> SampleResult:
+    """Return the counts of one sample whose file is open; see ``analyse``."""
+    template = protocol.template
+    flow = _flow(events, protocol)
+    steady = flow.keep if template.quality.unsteady_flow == "cut" else None
+    populations = walk(
+        events,
+        template,
+        markers=protocol.markers,
+        compensation=protocol.compensation,
+        references=references,
+        gate_overrides=protocol.overrides,
+        medians=template.report.medians,
+        steady=steady,
+        watch=True,
+    )
+    method = _method(sample, template)
+    tube, basis, count_findings = _counting(
+        sample, events, template, populations, method, kept_share=1.0 if steady is None else float(steady.mean())
+    )
+    plate_id, well = _place(sample, events)
+    backgrounds = backgrounds_of(populations, template, protocol.overrides, references or {})
+    car, car_findings = car_count(populations, template, basis, backgrounds, asked_for=method)
+    result = SampleResult(
+        sample=sample,
+        template=protocol.stamp,
+        roles=_roles(template),
+        total_events=events.n_events,
+        populations=tuple(_population_counts(populations, template, basis)),
+        decisions=populations.decisions,
+        findings=(
+            *events.findings,
+            *flow.findings,
+            *populations.findings,
+            *count_findings,
+            *gate_findings(populations.decisions, template),
+            *car_findings,
+            *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
+            *_emptiness(populations, template, sample),
+        ),
+        counting=CountInputs(
+            method=method,
+            beads_added=sample.beads_in_tube,
+            sample_volume_ul=tube.sample_volume_ul,
+            acquired_volume_ul=tube.acquired_volume_ul,
+            dilution_factor=tube.dilution_factor,
+            ci_method=basis.ci_method or None,
+        ),
+        cd4_cd8_ratio=_ratio(populations, template.report.cd4, template.report.cd8),
+        car_cd4_cd8_ratio=_ratio(populations, template.report.car_cd4, template.report.car_cd8),
+        car=car,
+        compensation=populations.compensation,
+        control_ids=_control_ids(backgrounds),
+        plate_id=plate_id,
+        well=well,
+        gates=populations.fitted,
+    )
+    return _accepted(result, template)
+
+
+def _emptiness(populations: Populations, template: Template, sample: SampleRow) -> tuple[Finding, ...]:
+    t_cells = template.report.t_cells
+    if t_cells is None or sample.sample_type in WITHOUT_T_CELLS:
+        return ()
+    return emptiness(t_cells, populations[t_cells].events, of=populations.n_events)
+
+
+def gate_again(events: EventTable, protocol: Protocol, result: SampleResult) -> GatedSample:
+    """Return a sample to pass over with the gates that it was counted with; the flow is judged again if it was cut."""
+    unsteady = any(finding.check == "time" and finding.outcome is not Outcome.PASS for finding in result.findings)
+    cut = unsteady and protocol.template.quality.unsteady_flow == "cut"
+    return replay(
+        events,
+        protocol.template,
+        result.gates,
+        markers=protocol.markers,
+        compensation=protocol.compensation,
+        steady=_flow(events, protocol).keep if cut else None,
+    )
+
+
+def _flow(events: EventTable, protocol: Protocol) -> TimeQuality:
+    """Return what the clock and the template's channels say about the flow, if the template asks for it."""
+    if protocol.template.quality.unsteady_flow == "ignore":
+        return TimeQuality(None, ())
+    panel = resolve(protocol.template, events.channels, overrides=protocol.markers)
+    return flow_quality(events, dict.fromkeys(panel.values()))
+
+
+# ---------------------------------------------------------------- counting
+
+
+def _method(sample: SampleRow, template: Template) -> CountMethod:
+    """Return the count method: the sheet's word, else what its numbers make possible, else the template's."""
+    if sample.count_method is not None:
+        return sample.count_method
+    if sample.beads_in_tube is not None:
+        return CountMethod.BEADS
+    if sample.lymphocytes_per_ul is not None or sample.wbc_per_ul is not None:
+        return CountMethod.DUAL_PLATFORM
+    if sample.acquired_volume_ul is not None:
+        return CountMethod.VOLUMETRIC
+    return CountMethod(template.counting.method)
+
+
+def _counting(
+    sample: SampleRow,
+    events: EventTable,
+    template: Template,
+    populations: Populations,
+    method: CountMethod,
+    *,
+    kept_share: float,
+) -> tuple[Tube, CountBasis, tuple[Finding, ...]]:
+    """Return how events become cells/µL; a count that was asked for and is not possible is a finding.
+
+    Where unsteady flow was cut, the events kept were drawn in that share of the acquired volume: what flows is as
+    concentrated in a clog as before it.
+    """
+    counts = {name: population.events for name, population in populations.items()}
+    if (beads := template.counting.beads) is not None:
+        counts[beads] = beads_acquired(counts[beads], beads, populations.decisions)
+    tube = _tube(sample)
+    try:
+        if method is CountMethod.VOLUMETRIC and tube.acquired_volume_ul is None:
+            volume = keywords.acquired_volume(events)
+            tube = replace(tube, acquired_volume_ul=volume.ul if volume else None)
+        kept_ul = None if tube.acquired_volume_ul is None else tube.acquired_volume_ul * kept_share
+        basis = count_basis(template.counting, replace(tube, acquired_volume_ul=kept_ul), counts, method=method)
+    except CountingError as error:
+        finding = Finding("counting", error.code, Outcome.NO_COUNT, error.message, hint=error.hint)
+        return tube, NoBasis(), (finding,)
+    return tube, basis, basis.findings
+
+
+def _tube(sample: SampleRow) -> Tube:
+    return Tube(
+        beads_added=sample.beads_added,
+        beads_per_ul=sample.beads_per_ul,
+        bead_volume_ul=sample.bead_volume_ul,
+        sample_volume_ul=sample.sample_volume_ul,
+        acquired_volume_ul=sample.acquired_volume_ul,
+        dilution_factor=sample.dilution_factor,
+        lymphocytes_per_ul=sample.lymphocytes_per_ul,
+        wbc_per_ul=sample.wbc_per_ul,
+    )
+
+
+def _population_counts(populations: Populations, template: Template, basis: CountBasis) -> list[PopulationCount]:
+    return [
+        PopulationCount(
+            name=population.name,
+            parent=population.parent,
+            events=population.events,
+            of_events=(of_events := _of_events(populations, template.population(population.name))),
+            percent_of_parent=Share(population.events, of_events).estimate(),
+            percent_of_total=Share(population.events, populations.n_events).percent,
+            per_ul=UNKNOWN if population.name == template.counting.beads else basis.concentration(population.events),
+            medians={marker: populations.median(population.name, marker) for marker in template.report.medians},
+        )
+        for population in populations.values()
+        if population.name != "all"
+    ]
+
+
+def _of_events(populations: Populations, declared: Population) -> int:
+    """Return the events that a gate could have kept: its parent's, less the populations set aside."""
+    parent = populations[declared.parent]
+    match [populations[name] for name in declared.exclude]:
+        case []:
+            return parent.events
+        case [aside] if aside.parent == declared.parent:
+            return parent.events - aside.events
+        case several:
+            mask = parent.mask.copy()
+            for aside in several:
+                mask &= ~aside.mask
+            return int(mask.sum())
+
+
+def _ratio(populations: Populations, above: str | None, below: str | None) -> Estimate:
+    if above is None or below is None:
+        return UNKNOWN
+    return ratio_estimate(populations[above].events, populations[below].events)
+
+
+# ---------------------------------------------------------------- identity and acceptance
+
+
+def _place(sample: SampleRow, events: EventTable) -> tuple[str | None, str | None]:
+    """Return plate and well; a sheet that contradicts the file means a swapped sample."""
+    by_file = keywords.well(events)
+    by_sheet = keywords.well_name(sample.well) if sample.well else None
+    if by_file and by_sheet and by_file != by_sheet:
+        raise ReadError(
+            f"the sheet says well {by_sheet}, the file says {by_file}",
+            code="E027",
+            hint="find out which is right before anything is counted; leave the sheet's well empty to trust the file",
+        )
+    return sample.plate_id or keywords.plate(events), by_sheet or by_file
+
+
+def _accepted(result: SampleResult, template: Template) -> SampleResult:
+    """Return the result with the findings of the template's acceptance rules."""
+    findings = check_acceptance(template.acceptance, _acceptable(result))
+    return replace(result, findings=(*result.findings, *findings))
+
+
+def _acceptable(result: SampleResult) -> dict[str, float | None]:
+    events: dict[str, float | None] = {population.name: population.events for population in result.populations}
+    row = result.row()
+    numbers = {name: row[name] for name in NUMBERS}
+    return events | {name: value if isinstance(value, int | float) else None for name, value in numbers.items()}
+
+
+def _control_ids(backgrounds: Mapping[str, Background]) -> tuple[str, ...]:
+    ids = [name for background in backgrounds.values() for name in background.control_ids]
+    return tuple(dict.fromkeys(ids))
+
+
+def _roles(template: Template) -> Roles:
+    report = template.report
+    return Roles(
+        viable=report.viable,
+        lymphocytes=report.lymphocytes,
+        t_cells=report.t_cells,
+        cd4=report.cd4,
+        cd8=report.cd8,
+        car=report.car,
+        car_cd4=report.car_cd4,
+        car_cd8=report.car_cd8,
+        beads=template.counting.beads,
+    )

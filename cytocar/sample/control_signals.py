@@ -1,0 +1,125 @@
+"""The signals of control samples on their way to the ``reference`` gates of others: gathered, kept, found again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cytocar.errors.tree import SampleError
+from cytocar.fcs.reader import open_fcs
+from cytocar.files.source import at_hand
+from cytocar.gates.decision import Background, ReferenceEvents
+from cytocar.gates.walk import Populations, walk
+from cytocar.template.model import FixedGate, RangeGate, ReferenceGate, Template
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import EventTable
+    from cytocar.sample.analysis import Protocol
+    from cytocar.sheet.rows import SampleRow
+
+References = Mapping[str, Sequence[ReferenceEvents]]
+"""Signals of control samples by the population that a ``reference`` gate looks into."""
+
+
+def wants_references(template: Template) -> bool:
+    """Return whether a template has gates that are placed by control samples."""
+    return any(isinstance(population.gate, ReferenceGate) for population in template.populations)
+
+
+def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path | None:
+    """Write a control's signals for every ``reference`` gate; ``None`` when the control cannot be read.
+
+    Why it cannot be read is said by the control's own row; the samples that wanted it miss a control, and say so.
+    """
+    name = hashlib.sha256(sample.sample_id.encode()).hexdigest()[:24]
+    path = folder / f"{name}.npz"
+    try:
+        with at_hand(sample.file) as file:
+            events = open_fcs(file, data_set=sample.data_set)
+            populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
+            found = _signals(populations, protocol.template)
+    except SampleError:
+        return None
+    signals = {
+        f"{parent}\n{marker}": values for parent, of_parent in found.items() for marker, values in of_parent.items()
+    }
+    signals["about"] = np.array([sample.sample_id, sample.sample_type])
+    np.savez(path, allow_pickle=False, **signals)
+    return path
+
+
+def references_from(controls: Sequence[EventTable], template: Template) -> References:
+    """Return what CAR-negative controls that are open already say to the ``reference`` gates, as baselines.
+
+    They are named by their files, else by their number.
+
+    Raises
+    ------
+    SampleError
+        A control cannot be gated.
+    """
+    by_population: dict[str, list[ReferenceEvents]] = defaultdict(list)
+    for number, control in enumerate(controls if wants_references(template) else (), start=1):
+        name = control.path.name if control.path else f"control {number}"
+        for parent, signals in _signals(walk(control, template), template).items():
+            by_population[parent].append(ReferenceEvents(name, "baseline", parent, signals))
+    return by_population
+
+
+def _signals(populations: Populations, template: Template) -> Mapping[str, Mapping[str, np.ndarray]]:
+    """Return the signals that a control shows to each ``reference`` gate, by the gate's parent and marker, in order.
+
+    Put in order once, and not for each sample that they place a gate of.
+    """
+    found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    for population in template.populations:
+        gate = population.gate
+        if isinstance(gate, ReferenceGate):
+            found[population.parent][gate.marker] = np.sort(populations.values(population.parent, gate.marker))
+    return found
+
+
+def load_references(paths: Sequence[Path]) -> Mapping[str, tuple[ReferenceEvents, ...]]:
+    """Return control signals by the population that they belong to, in the order of the paths."""
+    by_population: dict[str, list[ReferenceEvents]] = defaultdict(list)
+    for path in paths:
+        for events in _load(path):
+            by_population[events.population].append(events)
+    return {population: tuple(events) for population, events in by_population.items()}
+
+
+def backgrounds_of(
+    populations: Populations,
+    template: Template,
+    overrides: Mapping[str, FixedGate],
+    references: Mapping[str, Sequence[ReferenceEvents]],
+) -> Mapping[str, Background]:
+    """Return the backgrounds of the gates that controls place; of one that a person moved, above its new threshold."""
+    backgrounds = dict(populations.backgrounds)
+    for name, gate in overrides.items():
+        declared = template.population(name)
+        if isinstance(declared.gate, ReferenceGate) and isinstance(gate, RangeGate) and gate.min is not None:
+            from cytocar.gates.adaptive.reference import background_above
+
+            values = populations.values(declared.parent, declared.gate.marker)
+            background = background_above(gate.min, values, declared.gate, references.get(declared.parent, ()))
+            backgrounds |= {name: background} if background else {}
+    return backgrounds
+
+
+@lru_cache(maxsize=32)
+def _load(path: Path) -> tuple[ReferenceEvents, ...]:
+    with np.load(path, allow_pickle=False) as kept:
+        sample_id, kind = (str(word) for word in kept["about"])
+        signals: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+        for key in kept.files:
+            if key != "about":
+                population, marker = key.split("\n")
+                signals[population][marker] = kept[key]
+    return tuple(ReferenceEvents(sample_id, kind, population, values) for population, values in signals.items())

@@ -1,0 +1,1 @@
+"""Whether a sample's acquisition can be believed."""

@@ -1,0 +1,417 @@
+"""Checks on a sample: was the acquisition steady, are its numbers acceptable, what did its gates find doubtful.
+
+Time first: clogs, surges and start artefacts are stretches of events that are cut from beads and cells alike, so that
+counts from beads stay right. Then, once the gates are placed: their flags, and the template's acceptance rules.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.tree import TemplateError
+from cytocar.fcs.keywords import time_step_seconds
+from cytocar.gates.decision import Decision
+from cytocar.sample.quality.steps import LARGEST_STEP, Step, find_steps, middles, together
+from cytocar.template.model import Acceptance, Template, ValleyGate
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import Channel, EventTable
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+SMALLEST_BIN, LARGEST_BIN, FEWEST_BINS = 250, 2000, 10
+BINS_AIMED_AT = 200
+FLOW_EVENTS = 50_000
+EVENTS_LOOKED_AT = 250
+"""Events of a bin that its quantiles are taken from: evenly chosen, enough for a tenth's quantile."""
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+COFACTOR = 150.0
+SIGNAL_MADS, SIGNAL_SCALES = 5.0, 0.25
+RATE_MADS, SMALLEST_RATE_CHANGE = 6.0, 0.5
+LARGEST_DRIFT, DRIFT_NOISES = 0.18, 20.0
+KEPT_PASS, KEPT_REVIEW = 95.0, 70.0
+MAD_TO_SD = 1.4826
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeQuality:
+    """Which events to keep, as a mask (n_events,), None for all of them; and what was found."""
+
+    keep: Bools | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bins:
+    """Equal stretches of an acquisition: bin b is events ``b * size`` to ``(b + 1) * size``, the last one more."""
+
+    size: int
+    count: int
+
+    def starts(self) -> npt.NDArray[np.intp]:
+        return np.arange(self.count, dtype=np.intp) * self.size
+
+    def spread(self, of_bins: Bools, n_events: int) -> Bools:
+        """Return a mask of events from a mask of bins."""
+        return np.repeat(of_bins, np.diff(np.r_[self.starts(), n_events]))
+
+    def looked_at(self, values: Floats) -> Floats:
+        """Return (signals, count, k) events of each bin, a view; k at most EVENTS_LOOKED_AT, evenly chosen."""
+        in_bins = values[:, : self.count * self.size].reshape(len(values), self.count, self.size)
+        return in_bins[:, :, :: -(-self.size // EVENTS_LOOKED_AT)]
+
+
+def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
+    """Return which stretches of an acquisition to keep, by event rate and signals over time.
+
+    Parameters
+    ----------
+    time : (n,) float64
+        The Time channel, any unit, in order of acquisition.
+    signals : mapping of marker to (n,) float64
+        Scatter and fluorescence of the same events, linear scale.
+
+    Notes
+    -----
+    The events fall into bins of equal numbers. A bin is bad where a quantile of a signal (asinh scale) leaves the
+    robust line through all bins by more than ``max(5 MAD, 0.25 of that signal's spread)`` and the bin's share of
+    events below that quantile by more than ``max(5 MAD, 5 standard errors)``, or where its log rate leaves the median
+    by more than ``max(6 MAD, 0.5)``. A run of bad bins takes one bin on either side with it. Slow drift moves the
+    line: it is flagged, never cut. At least 95 % kept passes, at least 70 % is for review; with less, the run fails
+    uncut. A step, two levels with more than 30 % of the run on either side (``quality.steps``), is flagged and not
+    cut: nothing in the file says which of the two is right.
+    """
+    values = np.stack(list(signals.values())) if signals else np.empty((0, len(time)))
+    return _judged(time, tuple(signals), values)
+
+
+def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float | None = None) -> TimeQuality:
+    """Return ``time_quality`` of signals (markers, n), whose order is lost; ``tick``: seconds of a unit of time."""
+    bins = _bins(len(time))
+    if bins is None:
+        return TimeQuality(
+            None, (_finding("W280", Outcome.NOTE, f"only {len(time)} events, too few to judge the flow"),)
+        )
+    time = _without_gaps(time)
+    if not time.size:
+        message = "no event has a time that is a finite number, so the flow over time was not judged"
+        return TimeQuality(None, (_finding("W280", Outcome.NOTE, message),))
+    if (backwards := _steps_back(time)) > 0:
+        message = f"time runs backwards {backwards} times, so the flow over time was not judged"
+        return TimeQuality(None, (_finding("W281", Outcome.REVIEW, message, float(backwards)),))
+    rates = _log_rates(time, bins)
+    rate_bad = _rate_is_bad(rates)
+    with np.errstate(invalid="ignore"):  # infinities: inf - inf
+        signal_bad, drifts, steps = _signals_are_bad(bins.looked_at(values), rate_bad)
+    bad = _with_neighbours(rate_bad | signal_bad)
+    keep = ~bins.spread(bad, len(time))
+    findings = [_kept_finding(100 * float(keep.mean()), bad, rates, rate_bad)]
+    findings += [_step_finding(group, markers, time, bins, tick) for group in together(steps)]
+    named = zip(markers, drifts, strict=True)
+    findings += [_drift_finding(marker, drift) for marker, drift in named if abs(drift) > LARGEST_DRIFT]
+    uncut = not bad.any() or findings[0].outcome is Outcome.FAIL
+    return TimeQuality(None if uncut else keep, tuple(findings))
+
+
+def flow_quality(events: EventTable, channels: Iterable[Channel]) -> TimeQuality:
+    """Return which events of a file to keep, by its clock and some of its channels; see ``time_quality``.
+
+    At most 50,000 events are looked at, evenly chosen in one pass: each decides for its neighbours.
+    """
+    clock = next((channel for channel in events.channels if channel.is_time), None)
+    if clock is None:
+        message = "the file has no Time channel, so the flow over time was not judged"
+        return TimeQuality(None, (_finding("W280", Outcome.NOTE, message),))
+    signals = tuple(channels)
+    step = max(1, -(-events.n_events // FLOW_EVENTS))
+    time = np.empty(-(-events.n_events // step))
+    values = np.empty((len(signals), len(time)))
+    seen = 0
+    for block in events.blocks():
+        rows = np.arange(-seen % step, block.n_events, step)
+        looked_at = slice(-(-seen // step), -(-seen // step) + len(rows))
+        chosen = block if step == 1 else block.take(rows)
+        time[looked_at] = chosen.column(clock.index)
+        for row, channel in zip(values, signals, strict=True):
+            row[looked_at] = chosen.column(channel.index)
+        seen += block.n_events
+    markers = [channel.marker or channel.detector for channel in signals]
+    quality = _judged(time, markers, values, tick=time_step_seconds(events))
+    if quality.keep is None:
+        return quality
+    return TimeQuality(np.repeat(quality.keep, step)[: events.n_events], quality.findings)
+
+
+def _bins(n_events: int) -> _Bins | None:
+    size = int(np.clip(n_events // BINS_AIMED_AT, SMALLEST_BIN, LARGEST_BIN))
+    count = n_events // size
+    return _Bins(size, count) if count >= FEWEST_BINS else None
+
+
+def _without_gaps(time: Floats) -> Floats:
+    """Return a clock whose events without a finite time take that of the event before; empty where none has one.
+
+    One NaN would make every comparison with the median rate false, and any flow steady.
+
+    Examples
+    --------
+    >>> _without_gaps(np.array([np.nan, 1.0, np.inf, 3.0])).tolist()
+    [1.0, 1.0, 1.0, 3.0]
+    """
+    known = np.flatnonzero(np.isfinite(time))
+    if known.size in (0, time.size):
+        return time[known]
+    latest = np.searchsorted(known, np.arange(time.size), side="right") - 1
+    return time[known[np.maximum(latest, 0)]]
+
+
+def _steps_back(time: Floats) -> int:
+    """Return how often time jumps back by more than a hundredth of the whole acquisition."""
+    return int(np.count_nonzero(np.diff(time) < -0.01 * max(float(np.ptp(time)), 1e-12)))
+
+
+def _log_rates(time: Floats, bins: _Bins) -> Floats:
+    """Return ln(events per unit of time) of each bin; a bin within one tick of the clock counts as one tick."""
+    starts = bins.starts()
+    ends = np.r_[starts[1:], bins.count * bins.size - 1]
+    # stable: one look at a clock that runs forward, where the default sorts in full
+    steps = np.diff(np.sort(time[:: max(1, len(time) // 100_000)], kind="stable"))
+    ticks = steps[steps > 0]
+    tick = float(ticks.min()) if len(ticks) else 1.0
+    return np.log(bins.size / np.maximum(time[ends] - time[starts], min(tick, 1e30)))
+
+
+def _rate_is_bad(rates: Floats) -> Bools:
+    residual = np.abs(rates - middles(rates))
+    limit = max(RATE_MADS * MAD_TO_SD * float(middles(residual)), SMALLEST_RATE_CHANGE)
+    return np.asarray(residual > limit)
+
+
+def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float], list[Step]]:
+    """Return which bins leave the line of any quantile, each signal's steepest drift over the run, and the steps.
+
+    A quantile that falls between two peaks jumps by chance. So a bin is bad only if a quantile is far away and the
+    share of the bin's events below the line differs by more than counting explains. A signal that steps has two lines.
+
+    Parameters
+    ----------
+    rows : (signals, bins, events) float64
+        Sorted in place.
+    """
+    rows.sort(axis=2)
+    lines = _quantiles_of_sorted(rows)
+    spreads = np.maximum(middles(lines[:, 3] - lines[:, 1]) / 1.349, 0.05)
+    steady = np.flatnonzero(~rate_bad)
+    steps = _steps(lines, steady)
+    raised = _raised_by(steps, lines.shape)
+    slopes, levels = _robust_lines(steady, (lines - raised)[:, :, steady])
+    fitted = levels[:, :, None] + slopes[:, :, None] * np.arange(rows.shape[1]) + raised
+    far = _leave(lines - fitted, steady, SIGNAL_SCALES * spreads[:, None, None])
+    for signal, quantile in np.argwhere(far.any(axis=2)):
+        bounds = COFACTOR * np.sinh(fitted[signal, quantile])
+        shares_below = np.count_nonzero(rows[signal] < bounds[:, None], axis=1) / rows.shape[2]
+        counting_sd = np.sqrt(QUANTILES[quantile] * (1 - QUANTILES[quantile]) / rows.shape[2])
+        far[signal, quantile] &= _leave(shares_below, steady, SIGNAL_MADS * counting_sd)
+    noises = MAD_TO_SD * middles(np.abs(lines - fitted)) / np.sqrt(rows.shape[1])
+    drifts = list(map(_steepest, slopes * rows.shape[1], DRIFT_NOISES * noises))
+    return np.asarray(far.any(axis=(0, 1))), drifts, steps
+
+
+def _steps(lines: Floats, steady: npt.NDArray[np.intp]) -> list[Step]:
+    """Return the steps of signals among steady bins, with their places among all bins."""
+    return [replace(step, place=int(steady[step.place])) for step in find_steps(lines[:, :, steady])]
+
+
+def _raised_by(steps: Sequence[Step], shape: tuple[int, ...]) -> Floats:
+    """Return by how much steps raise (signals, quantiles, bins); a short level is left, to be cut like any stretch."""
+    raised = np.zeros(shape)
+    for step in steps:
+        if min(step.place, shape[2] - step.place) > (100 - KEPT_REVIEW) / 100 * shape[2]:
+            raised[step.signal, :, step.place :] = step.moves[:, None]
+    return raised
+
+
+def _steepest(changes: Floats, smallest: Floats) -> float:
+    """Return the largest of some changes that are more than noise, 0 where none is."""
+    return max((float(change) for change in changes[np.abs(changes) > smallest]), key=abs, default=0.0)
+
+
+def _quantiles_of_sorted(rows: Floats) -> Floats:
+    """Return the quantiles of (signals, bins, events) in asinh units, shape (signals, quantiles, bins), interpolated.
+
+    Sorting first leaves ten events of each bin to be transformed, not all of them.
+    """
+    place = np.array(QUANTILES) * (rows.shape[2] - 1)
+    below = place.astype(np.intp)
+    above = np.minimum(below + 1, rows.shape[2] - 1)
+    low, high = (np.arcsinh(rows[:, :, column] / COFACTOR) for column in (below, above))
+    return np.ascontiguousarray((low + (place - below) * (high - low)).transpose(0, 2, 1))
+
+
+def _robust_lines(places: npt.NDArray[np.intp], values: Floats) -> tuple[Floats, Floats]:
+    """Return slopes and levels of the Theil-Sen lines along the last axis, over pairs half a run apart.
+
+    Levels alone for few places.
+    """
+    half = len(places) // 2
+    if half < FEWEST_BINS // 2:
+        nothing = np.zeros(values.shape[:-1])
+        return nothing, middles(values) if len(places) else nothing
+    apart = places[half : 2 * half] - places[:half]
+    slopes = middles((values[..., half : 2 * half] - values[..., :half]) / apart)
+    return slopes, middles(values - slopes[..., None] * places)
+
+
+def _leave(lines: Floats, steady: npt.NDArray[np.intp], smallest: Floats | float) -> Bools:
+    """Return which values leave the median along the last axis by more than 5 MAD (as an SD) and a minimum."""
+    residuals = np.abs(lines - middles(lines[..., steady] if len(steady) else lines)[..., None])
+    mads = middles(residuals[..., steady])[..., None] if len(steady) else 0.0
+    return np.asarray(residuals > np.maximum(SIGNAL_MADS * MAD_TO_SD * mads, smallest))
+
+
+def _with_neighbours(bad: Bools) -> Bools:
+    """Return runs of two or more bad bins with one bin more on either side: a disturbance rarely ends with a bin."""
+    padded = np.r_[False, bad, False]
+    in_run = padded[1:-1] & (padded[:-2] | padded[2:])
+    run = np.r_[False, in_run, False]
+    return np.asarray(bad | run[:-2] | run[2:])
+
+
+def _kept_finding(kept: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Finding:
+    """Return the finding on the share of events kept."""
+    if not bad.any():
+        return Finding("time", "", Outcome.PASS, "the flow was steady", 100.0, KEPT_PASS)
+    kinds = []
+    slow = rate_bad & (rates < middles(rates))
+    if bad[0]:
+        kinds.append("an unsteady start")
+    if slow.any():
+        kinds.append("a clog (slow flow)")
+    if (rate_bad & ~slow).any():
+        kinds.append("a surge (fast flow)")
+    if not rate_bad.any():
+        kinds.append("shifted signals")
+    what = " and ".join(kinds)
+    if kept >= KEPT_PASS:
+        return _finding("W282", Outcome.NOTE, f"{what}: {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS)
+    if kept >= KEPT_REVIEW:
+        return _finding(
+            "W282", Outcome.REVIEW, f"{what}: only {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS
+        )
+    message = f"{what}: {100 - kept:.1f} % of the run is disturbed, too much to cut, so nothing was cut"
+    return _finding("W283", Outcome.FAIL, message, kept, KEPT_REVIEW)
+
+
+def _drift_finding(marker: str, drift: float) -> Finding:
+    message = f"{marker} drifts by {100 * np.expm1(drift):+.0f} % over the run (not corrected)"
+    return _finding("W284", Outcome.REVIEW, message, drift, LARGEST_DRIFT)
+
+
+def _step_finding(
+    group: Sequence[Step], markers: Sequence[str], time: Floats, bins: _Bins, tick: float | None
+) -> Finding:
+    """Return the finding on signals that step together: when, which, by how much, and what lies on either side."""
+    first = int(np.median([step.place for step in group])) * bins.size
+    before = 100 * first / len(time)
+    moved = ", ".join(f"{markers[step.signal]} {100 * np.expm1(step.size):+.0f} %" for step in group)
+    when = "" if tick is None else f", {tick * (time[first] - time[0]):.0f} s after the first event"
+    message = (
+        f"signals step in mid-run{when}: {moved}; {before:.0f} % of the events lie before, {100 - before:.0f} % after"
+    )
+    return _finding("W291", Outcome.REVIEW, message, group[0].size, LARGEST_STEP)
+
+
+def _finding(
+    code: str, outcome: Outcome, message: str, value: float | None = None, limit: float | None = None
+) -> Finding:
+    return Finding("time", code, outcome, message, value, limit)
+
+
+# ---------------------------------------------------------------- acceptance
+
+
+def check_acceptance(rules: Sequence[Acceptance], values: Mapping[str, float | None]) -> tuple[Finding, ...]:
+    """Return one finding per rule of the template: passed, failed with the rule's outcome, or not checkable.
+
+    Parameters
+    ----------
+    values : mapping of check to number
+        The sample's numbers by the names of ``counts.csv``; None for one that this sample does not have.
+
+    Raises
+    ------
+    TemplateError
+        E170, if a rule names a check that is none of ``values``.
+    """
+    return tuple(_acceptance(rule, values) for rule in rules)
+
+
+def _acceptance(rule: Acceptance, values: Mapping[str, float | None]) -> Finding:
+    if rule.check not in values:
+        near = difflib.get_close_matches(rule.check, values, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "use a number's name in counts.csv"
+        raise TemplateError(f"acceptance check {rule.check!r} is not a number of a sample", code="E170", hint=hint)
+    value = values[rule.check]
+    if value is None:
+        message = f"{rule.check} is not known for this sample, so it could not be checked"
+        return Finding(rule.check, "W286", Outcome.REVIEW, message, None, rule.minimum or rule.maximum)
+    if rule.minimum is not None and value < rule.minimum:
+        message = f"{rule.check} is {value:g}, below {rule.minimum:g}"
+        return Finding(rule.check, "W285", Outcome(rule.on_fail), message, value, rule.minimum)
+    if rule.maximum is not None and value > rule.maximum:
+        message = f"{rule.check} is {value:g}, above {rule.maximum:g}"
+        return Finding(rule.check, "W285", Outcome(rule.on_fail), message, value, rule.maximum)
+    limit = rule.minimum if rule.minimum is not None else rule.maximum
+    return Finding(rule.check, "", Outcome.PASS, f"{rule.check} is {value:g}", value, limit)
+
+
+# ---------------------------------------------------------------- populations without events
+
+
+def emptiness(name: str, events: int, *, of: int) -> tuple[Finding, ...]:
+    """Return a finding if a population that a stained tube must hold has no event of a file that has some.
+
+    Every percentage and count under it is then unknown: a gate, a marker or a template that does not fit looks so.
+
+    Examples
+    --------
+    >>> [finding.code for finding in emptiness("t_cells", 0, of=5000)], emptiness("t_cells", 1, of=5000)
+    (['W287'], ())
+    """
+    if events or not of:
+        return ()
+    message = f"none of {of:,} events is in the population {name!r}"
+    return (Finding(name, "W287", Outcome.REVIEW, message, 0.0, None),)
+
+
+# ---------------------------------------------------------------- flags of gates
+
+NOTED_FLAGS = frozenset({"DIM", "NO_REFERENCE", "FMO_ONLY", "NO_RESOLVED_POSITIVES"})
+"""Flags that say how a number came about without asking a person to look; all others ask."""
+
+
+def gate_findings(decisions: Sequence[Decision], template: Template) -> tuple[Finding, ...]:
+    """Return one finding per gate and flag of its decisions; the flag is the code.
+
+    A viability gate without a dead peak is normal (``NO_VALLEY`` of a gate that keeps what lies below): a note.
+    """
+    findings: dict[tuple[str, str], Finding] = {}
+    for decision in decisions:
+        gate = template.population(decision.population).gate
+        no_peak_needed = isinstance(gate, ValleyGate) and gate.keep == "below"
+        for flag in decision.flags:
+            noted = flag in NOTED_FLAGS or (flag == "NO_VALLEY" and no_peak_needed)
+            outcome = Outcome.NOTE if noted else Outcome.REVIEW
+            used = "" if decision.value is None else f", {decision.parameter} {decision.value:.5g} used"
+            message = f"{decision.population}: {flag}{used} ({decision.source})"
+            key = (decision.population, flag)
+            findings.setdefault(key, Finding(decision.population, flag, outcome, message, decision.value))
+    return tuple(findings.values())

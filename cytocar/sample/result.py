@@ -1,0 +1,362 @@
+"""What is known about one sample at the end: plain data, no arrays, one method per output table.
+
+``SampleResult.row()`` is the sample's line of ``counts.csv``. Results travel from worker processes and are kept in a
+run's ``parts/`` as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from cytocar.counting.limits import CarResult, DetectionLimits
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.tree import SampleError
+from cytocar.gates.decision import Decision
+from cytocar.sheet.rows import SampleRow
+from cytocar.statistics.intervals import Estimate
+from cytocar.tables.columns import COUNTS, Row, Value, median_column
+from cytocar.template.gate_kinds import FixedGate
+from cytocar.version import __version__
+
+
+class Status(StrEnum):
+    """What a sample's row is worth; never empty."""
+
+    OK = "ok"
+    REVIEW = "review"
+    NO_COUNT = "no_count"
+    FAILED = "failed"
+    EXCLUDED = "excluded"
+
+
+_STATUS_OF = {Outcome.FAIL: Status.FAILED, Outcome.NO_COUNT: Status.NO_COUNT, Outcome.REVIEW: Status.REVIEW}
+
+
+def status_of(findings: Sequence[Finding]) -> Status:
+    """Return the status that a sample's findings leave it; the worst one decides."""
+    worst = max((list(Outcome).index(finding.outcome) for finding in findings), default=0)
+    return _STATUS_OF.get(list(Outcome)[worst], Status.OK)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateStamp:
+    """Which template made a row, and whether a laboratory has locked it."""
+
+    name: str
+    version: str
+    sha256: str
+    status: str  # locked, draft
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which population of the template plays which part in ``counts.csv``; ``None`` where it has none."""
+
+    viable: str | None = None
+    lymphocytes: str | None = None
+    t_cells: str | None = None
+    cd4: str | None = None
+    cd8: str | None = None
+    car: str | None = None
+    car_cd4: str | None = None
+    car_cd8: str | None = None
+    beads: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationCount:
+    """One population of one sample: events, shares, concentration.
+
+    ``of_events`` are the events of the parent without the populations set aside first; shares are in percent.
+    """
+
+    name: str
+    parent: str
+    events: int
+    of_events: int
+    percent_of_parent: Estimate
+    percent_of_total: float | None
+    per_ul: Estimate
+    medians: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CountInputs:
+    """How cells/µL were made."""
+
+    method: str
+    beads_added: float | None
+    sample_volume_ul: float | None
+    acquired_volume_ul: float | None
+    dilution_factor: float | None
+    ci_method: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CarCount:
+    """CAR-T cells: share of T cells raw and net of background (percent), concentration, and what may be claimed."""
+
+    percent: Estimate
+    net_percent: Estimate
+    background_percent: float | None
+    per_ul: Estimate
+    result: CarResult
+    report: str
+    limits: DetectionLimits
+
+
+@dataclass(frozen=True, slots=True)
+class SampleResult:
+    """One sample, counted.
+
+    ``gates`` are its gates as they were applied, all fixed: what it takes to draw, export or repeat them without
+    deciding anything again.
+    """
+
+    sample: SampleRow
+    template: TemplateStamp
+    roles: Roles
+    total_events: int
+    populations: tuple[PopulationCount, ...]
+    decisions: tuple[Decision, ...]
+    findings: tuple[Finding, ...]
+    counting: CountInputs
+    cd4_cd8_ratio: Estimate
+    car_cd4_cd8_ratio: Estimate
+    car: CarCount | None
+    compensation: str
+    control_ids: tuple[str, ...] = ()
+    plate_id: str | None = None
+    well: str | None = None
+    file_sha256: str | None = None
+    gates: Mapping[str, FixedGate] = field(default_factory=dict)
+    kind: Literal["counted"] = "counted"
+
+    @property
+    def status(self) -> Status:
+        """What the row is worth."""
+        return status_of(self.findings)
+
+    def population(self, name: str | None) -> PopulationCount | None:
+        """Return a population by its name; ``None`` where the template has none for that role."""
+        return next((population for population in self.populations if population.name == name), None)
+
+    def row(self) -> dict[str, Value]:
+        """Return the sample's line of ``counts.csv``, columns in the contract's order."""
+        values = {**_identity(self.sample, self.template, self.file_sha256), **self._numbers(), **self._car_numbers()}
+        values |= {"status": self.status.value, "status_codes": status_codes(self.findings)}
+        values |= {"well": self.well, "plate_id": self.plate_id}
+        return {column.name: values.get(column.name) for column in COUNTS}
+
+    def _numbers(self) -> dict[str, Value]:
+        values: dict[str, Value] = {"total_events": self.total_events}
+        for role, column in _EVENT_COLUMNS.items():
+            population = self.population(getattr(self.roles, role))
+            values[column] = population.events if population else None
+        for role, column in _CONCENTRATION_COLUMNS.items():
+            population = self.population(getattr(self.roles, role))
+            values[column] = population.per_ul.value if population else None
+        viable, t_cells = self.population(self.roles.viable), self.population(self.roles.t_cells)
+        values["viability_percent"] = viable.percent_of_parent.value if viable else None
+        values["t_cell_percent_of_lymphocytes"] = _percent(t_cells, self.population(self.roles.lymphocytes))
+        values |= spread("cd4_cd8_ratio", self.cd4_cd8_ratio) | spread("car_cd4_cd8_ratio", self.car_cd4_cd8_ratio)
+        values |= {
+            "count_method": self.counting.method,
+            "beads_added": self.counting.beads_added,
+            "sample_volume_ul": self.counting.sample_volume_ul,
+            "acquired_volume_ul": self.counting.acquired_volume_ul,
+            "dilution_factor": self.counting.dilution_factor,
+            "ci_method": self.counting.ci_method,
+            "compensation": self.compensation,
+            "control_ids": " ".join(self.control_ids),
+        }
+        return values
+
+    def _car_numbers(self) -> dict[str, Value]:
+        car = self.car
+        if car is None:
+            return {}
+        return {
+            **spread("car_percent_of_t_cells", car.percent),
+            **spread("car_percent_net", car.net_percent),
+            "background_percent": car.background_percent,
+            **spread("car_per_ul", car.per_ul),
+            "car_result": car.result.value,
+            "car_report": car.report,
+            "car_lod_per_ul": car.limits.lod_per_ul,
+            "car_lloq_per_ul": car.limits.lloq_per_ul,
+            "car_lod_percent": car.limits.lod_percent,
+            "car_lloq_percent": car.limits.lloq_percent,
+        }
+
+    def population_rows(self) -> Iterator[Row]:
+        """Yield the sample's lines of ``populations.csv``."""
+        for population in self.populations:
+            yield {
+                "sample_id": self.sample.sample_id,
+                "population": population.name,
+                "parent": population.parent,
+                "events": population.events,
+                **spread("percent_of_parent", population.percent_of_parent),
+                "percent_of_total": population.percent_of_total,
+                **spread("cells_per_ul", population.per_ul),
+                **{median_column(marker).name: value for marker, value in population.medians.items()},
+            }
+
+    def gate_rows(self) -> Iterator[Row]:
+        """Yield the sample's lines of ``gates.csv``."""
+        for decision in self.decisions:
+            low, high = decision.window or (None, None)
+            yield {
+                "sample_id": self.sample.sample_id,
+                "population": decision.population,
+                "kind": decision.kind,
+                "parameter": decision.parameter,
+                "value": decision.value,
+                "source": decision.source.value,
+                "window_low": low,
+                "window_high": high,
+                "clamped": decision.clamped,
+                "events": decision.events,
+                "fallback": decision.fallback,
+                "kept": decision.kept,
+                "kept_by_fallback": decision.kept_by_fallback,
+                "flags": " ".join(decision.flags),
+            }
+
+    def quality_rows(self) -> Iterator[Row]:
+        """Yield the sample's lines of ``quality.csv``."""
+        return _quality_rows(self.sample.sample_id, self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error as plain data: it survives its process, and a part file."""
+
+    code: str
+    message: str
+    hint: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, error: SampleError) -> Fault:
+        """Return what an error says."""
+        return cls(error.code, error.message, error.hint, tuple(getattr(error, "__notes__", ())))
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFailure:
+    """One sample without a result: it failed (``error`` says why), or the sheet excludes it."""
+
+    sample: SampleRow
+    template: TemplateStamp
+    error: Fault | None = None
+    file_sha256: str | None = None
+    kind: Literal["not_counted"] = "not_counted"
+
+    @property
+    def status(self) -> Status:
+        """Failed, or excluded."""
+        return Status.FAILED if self.error else Status.EXCLUDED
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The one reason."""
+        if self.error is None:
+            reason = self.sample.exclude_reason or "excluded by the sheet"
+            return (Finding(check="excluded", code="W240", outcome=Outcome.NOTE, message=reason),)
+        message = "; ".join((self.error.message, *self.error.notes))
+        return (Finding("analysis", self.error.code, Outcome.FAIL, message, hint=self.error.hint),)
+
+    def row(self) -> dict[str, Value]:
+        """Return the sample's line of ``counts.csv``: who it is and why there are no numbers."""
+        values = _identity(self.sample, self.template, self.file_sha256)
+        values |= {"status": self.status.value, "status_codes": self.error.code if self.error else ""}
+        values |= {"well": self.sample.well, "plate_id": self.sample.plate_id}
+        return {column.name: values.get(column.name) for column in COUNTS}
+
+    def population_rows(self) -> Iterator[Row]:
+        """Yield nothing: there are no populations."""
+        return iter(())
+
+    def gate_rows(self) -> Iterator[Row]:
+        """Yield nothing: no gate was placed."""
+        return iter(())
+
+    def quality_rows(self) -> Iterator[Row]:
+        """Yield the sample's line of ``quality.csv``: the reason."""
+        return _quality_rows(self.sample.sample_id, self.findings)
+
+
+Counted = SampleResult | SampleFailure
+"""What comes of one sample."""
+
+_EVENT_COLUMNS = {
+    "beads": "bead_events",
+    "viable": "viable_events",
+    "lymphocytes": "lymphocyte_events",
+    "t_cells": "t_cell_events",
+    "cd4": "cd4_events",
+    "cd8": "cd8_events",
+    "car": "car_events",
+    "car_cd4": "car_cd4_events",
+    "car_cd8": "car_cd8_events",
+}
+_CONCENTRATION_COLUMNS = {
+    "t_cells": "t_cells_per_ul",
+    "cd4": "cd4_per_ul",
+    "cd8": "cd8_per_ul",
+    "car_cd4": "car_cd4_per_ul",
+    "car_cd8": "car_cd8_per_ul",
+}
+
+
+def spread(name: str, estimate: Estimate) -> dict[str, Value]:
+    """Return the three columns of an estimate: ``name``, ``name_low``, ``name_high``."""
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def status_codes(findings: Sequence[Finding]) -> str:
+    """Return the codes behind a status, each once, in the order in which they were found."""
+    serious = (Outcome.REVIEW, Outcome.NO_COUNT, Outcome.FAIL)
+    return " ".join(dict.fromkeys(finding.code for finding in findings if finding.outcome in serious))
+
+
+def _percent(part: PopulationCount | None, whole: PopulationCount | None) -> float | None:
+    if part is None or whole is None or whole.events == 0:
+        return None
+    return 100 * part.events / whole.events
+
+
+def _identity(sample: SampleRow, template: TemplateStamp, file_sha256: str | None) -> dict[str, Value]:
+    return {
+        "sample_id": sample.sample_id,
+        "subject_id": sample.subject_id,
+        "day": sample.day,
+        "sample_type": sample.sample_type.value,
+        "specimen": sample.specimen.value if sample.specimen else None,
+        "replicate": sample.replicate,
+        "template_name": template.name,
+        "template_version": template.version,
+        "template_sha256": template.sha256,
+        "template_status": template.status,
+        "file": sample.file_as_given,
+        "file_sha256": file_sha256,
+        "cytocar_version": __version__,
+    }
+
+
+def _quality_rows(sample_id: str, findings: Sequence[Finding]) -> Iterator[Row]:
+    for finding in findings:
+        yield {
+            "sample_id": sample_id,
+            "check": finding.check,
+            "outcome": finding.outcome.value,
+            "code": finding.code,
+            "value": finding.value,
+            "limit": finding.limit,
+            "message": finding.message,
+        }

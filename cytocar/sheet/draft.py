@@ -1,0 +1,134 @@
+"""Drafting a sample sheet from FCS headers; checking one against files and templates before anything is analysed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cytocar.errors.tree import CytocarError, SampleError
+from cytocar.fcs import keywords
+from cytocar.fcs.reader import open_fcs
+from cytocar.files.places import Address, Place, lies_in
+from cytocar.run.plan import make_plan
+from cytocar.sheet.inputs import collect
+from cytocar.sheet.plate_map import read_plate_map
+from cytocar.sheet.rows import CountMethod, SampleRow
+from cytocar.tables.columns import Column, Value, csv_text
+
+_DRAFTED = (
+    "file",
+    "sample_id",
+    "sample_type",
+    "subject_id",
+    "day",
+    "plate_id",
+    "well",
+    "count_method",
+    "sample_volume_ul",
+    "beads_added",
+    "acquired_volume_ul",
+    "note",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A drafted sheet as CSV, and what a person should know about it."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+def draft_sheet(folder: Place, *, relative_to: Place, plate_map: Path | None = None) -> Draft:
+    """Return a sheet of the FCS files in a folder.
+
+    What the headers say is filled in (well, plate, acquired volume), and what a plate map says of each well (see
+    ``plate_map``); what nobody can know from a file stays empty.
+    """
+    said = read_plate_map(plate_map) if plate_map else {}
+    notes: list[str] = []
+    rows = [_drafted(sample, relative_to, notes) for sample in collect([folder]).samples]
+    if plate_map:
+        notes += _take_in(rows, said)
+    columns = [*_DRAFTED, *(name for name in said if name not in _DRAFTED)]
+    text = csv_text([Column(name, "string", "", "") for name in columns], rows)
+    return Draft(text, tuple(notes))
+
+
+def _drafted(sample: SampleRow, relative_to: Place, notes: list[str]) -> dict[str, Value]:
+    place = _named(sample.file, relative_to)
+    if sample.data_set is not None:
+        place = f"{place}#{sample.data_set}"
+    row: dict[str, Value] = {"file": place, "sample_id": sample.sample_id, "sample_type": sample.sample_type.value}
+    try:
+        events = open_fcs(sample.file, data_set=sample.data_set)
+        row["note"] = f"{events.n_events} events"
+        row["well"], row["plate_id"] = keywords.well(events), keywords.plate(events)
+        volume = keywords.acquired_volume(events)
+        row["acquired_volume_ul"] = volume.ul if volume else None
+    except SampleError as error:
+        notes.append(f"{place}: {error.message} [{error.code}]")
+        row.setdefault("note", f"cannot be read: {error.code}")
+    return row
+
+
+def _named(file: Place, folder: Place) -> str:
+    """Return a file as a sheet in this folder names it: relative where it lies there or below."""
+    if isinstance(file, Address) or isinstance(folder, Address):
+        return str(file).removeprefix(f"{folder}".rstrip("/") + "/") if lies_in(file, folder) else str(file.resolve())
+    near = os.path.relpath(file, folder).replace(os.sep, "/")
+    return str(file.resolve()) if near.startswith("..") else near
+
+
+def _take_in(rows: list[dict[str, Value]], said: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Write what the map says of each well into its row; return what does not fit together."""
+    by_well = {str(row["well"]): row for row in rows if row.get("well")}
+    for column, cells in said.items():
+        for well, text in cells.items():
+            if well in by_well:
+                by_well[well][column] = text
+    named = said["sample_id"]
+    without_file = [well for well in named if well not in by_well]
+    not_on_map = [well for well in by_well if well not in named]
+    notes = []
+    if without_file:
+        notes.append(f"no FCS file for {len(without_file)} wells of the map: {', '.join(without_file[:8])}")
+    if not_on_map:
+        notes.append(f"{len(not_on_map)} wells have files, but no name on the map: {', '.join(not_on_map[:8])}")
+    no_well = sum(1 for row in rows if not row.get("well"))
+    if no_well:
+        notes.append(f"{no_well} files say no well; their rows are named by the file")
+    return notes
+
+
+def sheet_faults(rows: Sequence[SampleRow], *, sheet: Place, template: str | None = None) -> list[str]:
+    """Return what will go wrong when the sheet is run: missing files and templates, counts without their numbers."""
+    faults = [f"{row.sample_id}: {said}" for row in rows if (said := _missing(row))]
+    known = {row.sample_id for row in rows} | {row.subject_id for row in rows}
+    for row in rows:
+        faults += [f"{row.sample_id}: control_for names {name!r}, which no row has" for name in _unknown(row, known)]
+    try:
+        plan = make_plan(collect([], sheet=sheet), template=template)
+    except CytocarError as error:
+        return [*faults, f"{error.message} [{error.code}]"]
+    for row in rows:
+        if row.exclude or row.sample_id not in plan.protocols:
+            continue
+        method = row.count_method or plan.protocols[row.sample_id].template.counting.method
+        if method == CountMethod.BEADS and (row.beads_in_tube is None or row.sample_volume_ul is None):
+            missing = "beads_added" if row.beads_in_tube is None else "sample_volume_ul"
+            faults.append(f"{row.sample_id}: counts by beads, but {missing} is empty")
+    return faults
+
+
+def _missing(row: SampleRow) -> str | None:
+    try:
+        return None if row.file.is_file() else f"there is no file {row.file_as_given}"
+    except OSError as error:
+        return f"{row.file_as_given} cannot be looked at: {error.strerror}"
+
+
+def _unknown(row: SampleRow, known: set[str | None]) -> list[str]:
+    return [name for name in row.control_for if name not in known]

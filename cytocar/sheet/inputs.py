@@ -1,0 +1,237 @@
+"""From what the command line names (files, folders, a sheet) to the rows that a run will analyse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cytocar.errors.tree import ReadError, UsageError
+from cytocar.fcs.reader import samples_in, split_data_set
+from cytocar.files.places import Address, Place, files_below, place_of, require_packages, unreadable
+from cytocar.sheet.rows import SampleRow, SampleType, check_cells, read_sheet, rows_from_files
+
+FCS_SUFFIXES = (".fcs", ".lmd")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The samples of a run, in the order of the sheet or of their names, and the sheet they came from.
+
+    ``unlisted`` are FCS files in the named folders that the sheet does not list.
+    """
+
+    samples: tuple[SampleRow, ...]
+    sheet: Place | None = None
+    unlisted: tuple[Place, ...] = ()
+
+
+def collect(named: Sequence[str | Place], *, sheet: Place | None = None, given: SampleRow | None = None) -> Inputs:
+    """Return the samples that files, folders and a sheet name.
+
+    Parameters
+    ----------
+    named : sequence of str, Path or Address
+        FCS files (``name.fcs#2`` for one data set), folders (searched with their subfolders), or one sheet (``.csv``):
+        paths or addresses.
+    sheet : Path or Address, optional
+        Sample sheet; with it, ``named`` restricts the rows to these files and folders.
+    given : SampleRow, optional
+        What the command line says about every file without a sheet.
+
+    Raises
+    ------
+    UsageError
+        E102 nothing to analyse, E103 no such file, E104 two sheets, E190 or E191 an address that cannot be read.
+    """
+    all_named = [place_of(name) for name in named]
+    sheets = [place for place in all_named if _is_sheet(place)]
+    if sheet is not None:
+        sheets.append(sheet)
+    if len(sheets) > 1:
+        raise UsageError(
+            f"{len(sheets)} sample sheets are named: {', '.join(map(str, sheets))}",
+            code="E104",
+            hint="one run has one sheet: join them, or run twice",
+        )
+    require_packages(*sheets, *all_named)
+    places = [place for place in all_named if not _is_sheet(place)]
+    with _usage():
+        found = _files(places)
+    if sheets:
+        return _from_sheet(sheets[0], found, restricted=bool(places))
+    if not found:
+        raise UsageError(
+            f"no FCS files in {', '.join(map(str, all_named))}" if named else "no input is named",
+            code="E102",
+            hint="name FCS files, a folder that holds some, or a sample sheet",
+        )
+    split = [split_data_set(file) for file in found]
+    rows = rows_from_files([file for file, _ in split], given=given)
+    numbered = [_numbered(row, number) if number else row for row, (_, number) in zip(rows, split, strict=True)]
+    return Inputs(tuple(sorted(_expanded(numbered), key=lambda row: natural(row.sample_id))))
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key that sorts names as people do, so that the order on the command line makes no difference.
+
+    Examples
+    --------
+    >>> sorted(["day28", "day9", "Day7"], key=natural)
+    ['Day7', 'day9', 'day28']
+    """
+    pieces = re.split(r"(\d+)", name.casefold())
+    return tuple((1, int(piece), "") if piece.isdecimal() else (2, 0, piece) for piece in [*pieces, name])
+
+
+def _is_sheet(place: Place) -> bool:
+    return place.name.lower().endswith((".csv", ".tsv"))
+
+
+def _is_fcs(place: Place) -> bool:
+    return place.suffix.lower() in FCS_SUFFIXES and not place.name.startswith(".")
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """Let what cannot be looked at stop the command: nothing is analysed then."""
+    try:
+        yield
+    except ReadError as error:
+        raise UsageError(error.message, code=error.code, hint=error.hint) from error
+
+
+def _files(named: Iterable[Place]) -> list[Place]:
+    files: dict[Place, None] = {}
+    for place in named:
+        try:
+            if place.is_dir():
+                files.update(dict.fromkeys(sorted(files_below(place, _is_fcs), key=_order)))
+            elif split_data_set(place)[0].exists():
+                files[place] = None
+            else:
+                raise UsageError(f"there is no file or folder {place}", code="E103", hint="check the path")
+        except OSError as error:
+            if isinstance(place, Address):
+                raise unreadable(place, error) from error
+            raise
+    _check_names(files)
+    return list(files)
+
+
+def _order(place: Place) -> tuple[bool, Place]:
+    """Return a key that sorts paths as paths sort, then addresses."""
+    return isinstance(place, Address), place
+
+
+def _check_names(files: Iterable[Place]) -> None:
+    """Refuse names that are no text: no table, manifest or report could say which file they mean."""
+    for file in files:
+        try:
+            str(file).encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"the name of {file.name!a} is not UTF-8",
+                code="E103",
+                hint="rename the file: it came from a system with another encoding of names",
+            ) from None
+
+
+def _from_sheet(sheet: Place, found: Sequence[Place], *, restricted: bool) -> Inputs:
+    rows = read_sheet(sheet)
+    require_packages(*(row.file for row in rows))
+    if restricted:
+        wanted = {file.resolve() for file in found}
+        rows = tuple(row for row in rows if row.file.resolve() in wanted)
+        if not rows:
+            raise UsageError(
+                f"{sheet} lists none of the files named", code="E102", hint="check the sheet's column file"
+            )
+    listed = {row.file.resolve() for row in rows}
+    beside = {row.file.parent for row in rows} if not restricted else set()
+    unlisted = [file for folder in sorted(beside, key=_order) for file in _inside(folder) if _is_unlisted(file, listed)]
+    return Inputs(tuple(_expanded(rows)), sheet=sheet, unlisted=tuple(unlisted))
+
+
+def _inside(folder: Place) -> list[Place]:
+    """Return what lies in a folder; nothing where an address may not be listed."""
+    try:
+        return sorted(folder.iterdir(), key=_order) if folder.is_dir() else []
+    except OSError:
+        if isinstance(folder, Address):
+            return []
+        raise
+
+
+def _is_unlisted(file: Place, listed: set[Place]) -> bool:
+    return _is_fcs(file) and file.resolve() not in listed
+
+
+def _expanded(rows: Iterable[SampleRow]) -> Iterable[SampleRow]:
+    """Yield a row per acquisition: a file with several becomes ``name#1``, ``name#2``..."""
+    rows = list(rows)
+    for row, data_sets in zip(rows, _data_sets(rows), strict=True):
+        if len(data_sets) < 2:
+            yield row
+            continue
+        yield from (_numbered(row, number) for number in data_sets)
+
+
+HEADERS_AT_A_TIME = 16
+"""Over a network nearly all of the time is waiting, and a plate has many headers."""
+
+
+def _data_sets(rows: Sequence[SampleRow]) -> Iterator[tuple[int | None, ...]]:
+    """Yield the data sets of each row's file that are samples of their own; none where there is nothing to ask."""
+    if not any(isinstance(row.file, Address) for row in rows):
+        yield from map(_data_sets_of, rows)
+        return
+    with ThreadPoolExecutor(HEADERS_AT_A_TIME) as threads:
+        yield from threads.map(_data_sets_of, rows)
+
+
+def _data_sets_of(row: SampleRow) -> tuple[int | None, ...]:
+    if row.data_set is not None or row.exclude:
+        return ()
+    try:
+        return samples_in(row.file)
+    except (ReadError, OSError):
+        return ()  # its own analysis will say why
+
+
+def _numbered(row: SampleRow, number: int | None) -> SampleRow:
+    return replace(
+        row,
+        data_set=number,
+        sample_id=f"{row.sample_id}#{number}",
+        file_as_given=f"{row.file_as_given}#{number}",
+    )
+
+
+def given_for_all(**told: object) -> SampleRow:
+    """Return what the command line says about every file without a sheet, checked like a sheet's cells.
+
+    Raises
+    ------
+    UsageError
+        E110 with every value that a sheet would refuse.
+    """
+    faults, values = check_cells({column: str(value) for column, value in told.items() if value is not None})
+    if faults:
+        raise UsageError("; ".join(faults), code="E110", hint="correct the options named above")
+    return SampleRow(file=Path(), file_as_given="", sample_id="", **values)
+
+
+def with_controls(inputs: Inputs, controls: Sequence[Place]) -> Inputs:
+    """Return the inputs with CAR-negative control files added, as controls for every sample."""
+    if not controls:
+        return inputs
+    require_packages(*controls)
+    names = tuple(row.sample_id for row in inputs.samples)
+    given = replace(inputs.samples[0], sample_type=SampleType.BASELINE, control_for=names, data_set=None)
+    rows = rows_from_files(controls, given=given)
+    taken = [replace(row, sample_id=f"control {row.sample_id}") if row.sample_id in names else row for row in rows]
+    return replace(inputs, samples=(*inputs.samples, *taken))

@@ -1,0 +1,445 @@
+"""The sample sheet: one row per tube or well, read whole, every fault listed at once.
+
+Columns, vocabulary and units are declared once, in ``COLUMNS``; ``read_sheet`` turns each row into a ``SampleRow``.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from difflib import get_close_matches
+from enum import StrEnum
+from io import StringIO
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, TypeVar
+
+from cytocar.errors.tree import SheetError
+from cytocar.fcs.reader import split_data_set
+from cytocar.files.places import Address, Place, beside, is_address, without_secrets
+
+
+class SampleType(StrEnum):
+    """What a tube is for."""
+
+    SAMPLE = "sample"
+    BASELINE = "baseline"
+    HEALTHY = "healthy"
+    FMO = "fmo"
+    UNSTAINED = "unstained"
+    SINGLE_STAIN = "single_stain"
+    PROCESS_CONTROL = "process_control"
+    BLANK = "blank"
+
+
+class Specimen(StrEnum):
+    """What was drawn."""
+
+    BLOOD = "blood"
+    MARROW = "marrow"
+    CSF = "csf"
+    APHERESIS = "apheresis"
+    PRODUCT = "product"
+
+
+class CountMethod(StrEnum):
+    """How events become cells/µL."""
+
+    BEADS = "beads"
+    VOLUMETRIC = "volumetric"
+    DUAL_PLATFORM = "dual_platform"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One tube or well, as the sheet (or the command line) describes it.
+
+    ``file`` is where the FCS file lies, ``file_as_given`` what the sheet says without secrets (this is what tables
+    show), ``data_set`` the 1-based data set of ``name.fcs#2``. Numbers are in the units of their names. Absent is
+    ``None``.
+    """
+
+    file: Place
+    file_as_given: str
+    sample_id: str
+    data_set: int | None = None
+    sample_type: SampleType = SampleType.SAMPLE
+    subject_id: str | None = None
+    day: float | None = None
+    collected_at: str | None = None
+    infused_at: str | None = None
+    replicate: str | None = None
+    specimen: Specimen | None = None
+    control_for: tuple[str, ...] = ()
+    stain_target: str | None = None
+    plate_id: str | None = None
+    well: str | None = None
+    count_method: CountMethod | None = None
+    sample_volume_ul: float | None = None
+    beads_added: float | None = None
+    beads_per_ul: float | None = None
+    bead_volume_ul: float | None = None
+    bead_lot: str | None = None
+    acquired_volume_ul: float | None = None
+    dilution_factor: float | None = None
+    lymphocytes_per_ul: float | None = None
+    wbc_per_ul: float | None = None
+    template: str | None = None
+    compensation: str | None = None
+    operator: str | None = None
+    exclude: bool = False
+    exclude_reason: str | None = None
+    note: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def beads_in_tube(self) -> float | None:
+        """Beads added to the tube: from the lot's label, or concentration times volume of liquid beads."""
+        if self.beads_added is not None:
+            return self.beads_added
+        if self.beads_per_ul is not None and self.bead_volume_ul is not None:
+            return self.beads_per_ul * self.bead_volume_ul
+        return None
+
+
+# ---------------------------------------------------------------- cells of the table
+
+_Enum = TypeVar("_Enum", bound=StrEnum)
+_Parser = Callable[[str, bool], Any]
+
+
+def _text(value: str, _comma: bool) -> str:
+    return value
+
+
+def _number(value: str, decimal_comma: bool) -> float:
+    plain = value.replace(",", ".") if decimal_comma and value.count(",") == 1 else value
+    try:
+        number = float(plain)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not a finite number")
+    return number
+
+
+def _positive(value: str, decimal_comma: bool) -> float:
+    number = _number(value, decimal_comma)
+    if number <= 0:
+        raise ValueError(f"{value!r} must be above 0")
+    return number
+
+
+def _not_negative(value: str, decimal_comma: bool) -> float:
+    number = _number(value, decimal_comma)
+    if number < 0:
+        raise ValueError(f"{value!r} must not be below 0")
+    return number
+
+
+def _choice(kind: type[_Enum]) -> _Parser:
+    def parse(value: str, _comma: bool) -> _Enum:
+        word = value.lower().replace(" ", "_").replace("-", "_")
+        try:
+            return kind(word)
+        except ValueError:
+            raise ValueError(f"{value!r} is none of {', '.join(kind)}{_nearest(word, kind)}") from None
+
+    return parse
+
+
+def _flag(value: str, _comma: bool) -> bool:
+    word = value.lower()
+    if word in {"yes", "true", "1", "x"}:
+        return True
+    if word in {"no", "false", "0"}:
+        return False
+    raise ValueError(f"{value!r} is neither yes nor no")
+
+
+def _moment(value: str, _comma: bool) -> str:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no ISO 8601 date or time (2026-03-09 or 2026-03-09T14:30)") from None
+    return value
+
+
+def _several(value: str, _comma: bool) -> tuple[str, ...]:
+    words = value.replace(",", "|").replace(";", "|").split("|")
+    return tuple(word.strip() for word in words if word.strip())
+
+
+COLUMNS: Mapping[str, _Parser] = {
+    "file": _text,
+    "sample_id": _text,
+    "sample_type": _choice(SampleType),
+    "subject_id": _text,
+    "day": _number,
+    "collected_at": _moment,
+    "infused_at": _moment,
+    "replicate": _text,
+    "specimen": _choice(Specimen),
+    "control_for": _several,
+    "stain_target": _text,
+    "plate_id": _text,
+    "well": _text,
+    "count_method": _choice(CountMethod),
+    "sample_volume_ul": _positive,
+    "beads_added": _positive,
+    "beads_per_ul": _positive,
+    "bead_volume_ul": _positive,
+    "bead_lot": _text,
+    "acquired_volume_ul": _positive,
+    "dilution_factor": _positive,
+    "lymphocytes_per_ul": _not_negative,
+    "wbc_per_ul": _not_negative,
+    "template": _text,
+    "compensation": _text,
+    "operator": _text,
+    "exclude": _flag,
+    "exclude_reason": _text,
+    "note": _text,
+}
+
+
+def nearest(word: str) -> str:
+    """Return ``; did you mean COLUMN?`` for a misspelt column, or nothing."""
+    return _nearest(word, COLUMNS)
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    found = get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_sheet(path: Place) -> tuple[SampleRow, ...]:
+    """Return the rows of a sample sheet.
+
+    Parameters
+    ----------
+    path : Path or Address
+        CSV, UTF-8 with or without BOM, separated by ``,``, ``;`` or tab; a decimal comma only with ``;``.
+
+    Raises
+    ------
+    SheetError
+        E080 not readable, E081 no rows, E082 with every fault of every row, each with its row and column.
+    """
+    header, lines, separator = _table(path)
+    faults = _header_faults(header)
+    rows: dict[int, SampleRow] = {}
+    if {"file", "sample_id"} <= set(header):
+        decimal_comma = separator == ";"
+        for number, cells in lines:
+            row, row_faults = _row(path.parent, dict(zip(header, cells, strict=False)), decimal_comma)
+            if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
+                row_faults.append(("", f"has {len(cells)} cells, the header has {len(header)}"))
+            faults += [f"row {number}{f', column {column}' if column else ''}: {fault}" for column, fault in row_faults]
+            if row is not None:
+                rows[number] = row
+        faults += _duplicates(rows)
+    if faults:
+        raise SheetError(
+            f"{path.name} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n  " + "\n  ".join(faults),
+            code="E082",
+            hint="correct the cells named above; `cytocar sheet check SHEET` looks again without analysing anything",
+        )
+    return tuple(rows.values())
+
+
+def _table(path: Place) -> tuple[list[str], list[tuple[int, list[str]]], str]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise SheetError(f"there is no sample sheet {path}", code="E080", hint="check the path") from None
+    except OSError as error:
+        raise SheetError(
+            f"the sample sheet {path} cannot be read: {error.strerror}", code="E080", hint="check its permissions"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SheetError(
+            f"{path.name} is not UTF-8 (byte {error.start})", code="E080", hint="save it as 'CSV UTF-8' and try again"
+        ) from error
+    if "\0" in text:
+        raise SheetError(f"{path.name} is not a text file", code="E080", hint="save the sheet as 'CSV UTF-8'")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(",;\t", key=first.count)
+    try:
+        reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
+        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise SheetError(
+            f"{path.name} is not a CSV table: {error}", code="E080", hint="save the sheet as 'CSV UTF-8'"
+        ) from error
+    if len(lines) < 2:
+        raise SheetError(
+            f"{path.name} has no row of a sample",
+            code="E081",
+            hint="the first line names the columns (file,sample_id,...), each further line is one tube; "
+            "`cytocar sheet new FOLDER` drafts one",
+        )
+    header = [cell.strip() for cell in lines[0][1]]
+    while header and not header[-1]:
+        header.pop()  # spreadsheets export columns that were once in use
+    return header, lines[1:], separator
+
+
+def _header_faults(header: Sequence[str]) -> list[str]:
+    faults = [
+        f"row 1, column {name or '(empty)'}: unknown column{_nearest(name, COLUMNS)}"
+        for name in header
+        if name not in COLUMNS and not name.startswith("x_")
+    ]
+    if faults:
+        faults[-1] += " (a column of your own starts with x_)"
+    faults += [f"row 1: column {name} stands twice" for name, times in Counter(header).items() if times > 1]
+    faults += [f"row 1: column {name} is missing" for name in ("file", "sample_id") if name not in header]
+    return faults
+
+
+def _row(
+    folder: Place, cells: Mapping[str, str], decimal_comma: bool
+) -> tuple[SampleRow | None, list[tuple[str, str]]]:
+    values, faults = _values(cells, decimal_comma)
+    faults += [(column, "is empty") for column in ("file", "sample_id") if not (cells.get(column) or "").strip()]
+    faults += _disagreements(values)
+    as_given = values.pop("file", "")
+    named = {"file": as_given, "template": values.get("template"), "compensation": values.get("compensation")}
+    faults += [(column, leaves) for column, place in named.items() if place and (leaves := _leaves(place))]
+    faults += [
+        (column, "holds a key or a signature, and the manifest would keep it; copy the file beside the sheet")
+        for column, place in named.items()
+        if column != "file" and place and without_secrets(place) != place
+    ]
+    if faults:
+        return None, faults
+    file, data_set = split_data_set(_place(folder, as_given))
+    values["day"] = values.get("day", days_between(values.get("infused_at"), values.get("collected_at")))
+    extra = {column: (cell or "").strip() for column, cell in cells.items() if column.startswith("x_")}
+    return SampleRow(file=file, file_as_given=without_secrets(as_given), data_set=data_set, extra=extra, **values), []
+
+
+def _values(cells: Mapping[str, str], decimal_comma: bool) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    values: dict[str, Any] = {}
+    faults: list[tuple[str, str]] = []
+    for column, cell in cells.items():
+        value = (cell or "").strip()
+        if not value or column not in COLUMNS:
+            continue
+        try:
+            values[column] = COLUMNS[column](value, decimal_comma)
+        except ValueError as fault:
+            faults.append((column, str(fault)))
+    return values, faults
+
+
+def check_cells(cells: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
+    """Return the faults in words, and the values, of cells that come from the command line, by column."""
+    values, faults = _values(cells, decimal_comma=False)
+    return [f"{column}: {fault}" for column, fault in [*faults, *_disagreements(values)]], values
+
+
+def _disagreements(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
+    day, collected, infused = (values.get(name) for name in ("day", "collected_at", "infused_at"))
+    if collected and infused:
+        by_dates = days_between(infused, collected)
+        if by_dates is None:
+            faults.append(("collected_at", "has a time zone and infused_at has none, or the other way round"))
+        elif day is not None and abs(day - by_dates) >= 1:
+            faults.append(("day", f"{day:g} disagrees with collected_at - infused_at = {by_dates:g}"))
+    elif infused and day is None:
+        faults.append(("collected_at", "is missing, so infused_at gives no day"))
+    added, per_ul, volume = (values.get(name) for name in ("beads_added", "beads_per_ul", "bead_volume_ul"))
+    if (per_ul is None) != (volume is None):
+        missing = "beads_per_ul" if per_ul is None else "bead_volume_ul"
+        faults.append((missing, "is missing: liquid beads need both beads_per_ul and bead_volume_ul"))
+    elif added is not None and per_ul is not None and abs(per_ul * volume / added - 1) > 0.01:
+        faults.append(("beads_added", f"{added:g} disagrees with beads_per_ul x bead_volume_ul = {per_ul * volume:g}"))
+    return faults
+
+
+def days_between(infused_at: str | None, collected_at: str | None) -> float | None:
+    """Return days from infusion to collection; whole days where either has no time of day.
+
+    Examples
+    --------
+    >>> days_between("2026-03-01", "2026-03-10T18:00")
+    9.0
+    >>> days_between("2026-03-01T06:00", "2026-03-10T18:00")
+    9.5
+    """
+    if not infused_at or not collected_at:
+        return None
+    start, end = datetime.fromisoformat(infused_at), datetime.fromisoformat(collected_at)
+    if len(infused_at) <= 10 or len(collected_at) <= 10:
+        return float((end.date() - start.date()).days)
+    if (start.tzinfo is None) != (end.tzinfo is None):
+        return None
+    return (end - start).total_seconds() / 86_400
+
+
+def _place(folder: Place, as_given: str) -> Place:
+    """Return where a file lies; ``plate\\A1.fcs`` of a sheet made on Windows is found on other systems too."""
+    place = beside(folder, as_given)
+    if "\\" in as_given and not split_data_set(place)[0].exists():
+        return folder / PureWindowsPath(as_given).as_posix()
+    return place
+
+
+def _leaves(place: str) -> str | None:
+    if is_address(place) or Path(place).is_absolute():
+        return None
+    if ".." in PurePosixPath(place).parts or ".." in PureWindowsPath(place).parts:
+        return f"{place!r} leaves the sheet's folder; give an absolute path if that is meant"
+    return None
+
+
+def _duplicates(rows: Mapping[int, SampleRow]) -> list[str]:
+    places: dict[str, list[str]] = defaultdict(list)
+    for number, row in rows.items():
+        places[row.sample_id].append(str(number))
+    return [
+        f"rows {', '.join(numbers)}, column sample_id: {name!r} stands in each; each tube needs its own"
+        for name, numbers in places.items()
+        if len(numbers) > 1
+    ]
+
+
+# ---------------------------------------------------------------- without a sheet
+
+
+def rows_from_files(files: Sequence[Place], *, given: SampleRow | None = None) -> tuple[SampleRow, ...]:
+    """Return a row per file, named by the file; equal names are told apart by their folders.
+
+    ``given`` carries what the command line says about every file (beads, volumes, subject, day).
+    """
+    stems = Counter(file.stem for file in dict.fromkeys(files))
+    rows = []
+    for file in files:
+        name = file.stem if stems[file.stem] == 1 else "/".join((*file.parts[-2:-1], file.name))
+        base = given or SampleRow(file=file, file_as_given="", sample_id="")
+        rows.append(replace(base, file=file, file_as_given=file.name, sample_id=name))
+    places: dict[str, set[Place]] = defaultdict(set)
+    for row in rows:
+        places[row.sample_id].add(row.file)
+    named = [replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows]
+    return tuple(_told_apart(named))
+
+
+def _told_apart(rows: Sequence[SampleRow]) -> Iterator[SampleRow]:
+    """Yield rows whose names differ also where two addresses differ in nothing that may be written down."""
+    times = Counter(row.sample_id for row in rows)
+    met: Counter[str] = Counter()
+    for row in rows:
+        met[row.sample_id] += 1
+        again = times[row.sample_id] > 1 and isinstance(row.file, Address) and row.data_set is None
+        yield replace(row, sample_id=f"{row.sample_id} ({met[row.sample_id]})") if again else row

@@ -1,0 +1,1 @@
+"""Channels become compensated marker signals on a scale: panel, matrix, spillover estimate, scales."""

@@ -1,0 +1,1 @@
+"""The columns of every output, declared once; CSV, Parquet and Data Package; tables read in; comparison."""

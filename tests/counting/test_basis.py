@@ -1,0 +1,192 @@
+"""Absolute counts against the worked numbers, and what each method asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cytocar.counting.basis import BeadBasis, CountBasis, DualPlatformBasis, NoBasis, VolumetricBasis, car_t_dose
+from cytocar.errors.findings import Outcome
+from cytocar.errors.tree import CountingError
+from cytocar.statistics.intervals import UNKNOWN, Estimate
+
+
+def beads(bead_events: int, beads_added: float = 50_000, **options: float) -> BeadBasis:
+    return BeadBasis(bead_events=bead_events, beads_added=beads_added, sample_volume_ul=50, **options)  # type: ignore[arg-type]  # minimum_beads is not among the options
+
+
+@pytest.mark.parametrize(
+    ("cells", "bead_events", "beads_added", "per_ul"),
+    [(53_200, 20_000, 20_000, 1064), (5_000, 10_000, 52_000, 520), (10, 20_000, 52_000, 0.52)],
+)
+def test_beads_give_the_worked_counts(cells: int, bead_events: int, beads_added: float, per_ul: float) -> None:
+    assert beads(bead_events, beads_added).concentration(cells).value == pytest.approx(per_ul)
+
+
+@pytest.mark.parametrize(
+    ("cells", "bead_events", "expected"),
+    [
+        (0, 8000, (0, 0, 0.461)),
+        (3, 8000, (0.375, 0.077, 1.10)),
+        (600, 8000, (75, 68.9, 81.5)),
+        (600, 200, (3000, 2552, 3539)),
+    ],
+)
+def test_beads_give_the_worked_intervals(cells: int, bead_events: int, expected: tuple[float, float, float]) -> None:
+    estimate = beads(bead_events).concentration(cells)
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx(expected, rel=7e-3)
+
+
+def test_dual_platform_gives_the_worked_count() -> None:
+    assert DualPlatformBasis(200_000, 2000).concentration(10_640).value == pytest.approx(106.4)
+
+
+def test_volumetric_gives_the_worked_count() -> None:
+    assert VolumetricBasis(acquired_volume_ul=30.5).concentration(2193).value == pytest.approx(71.90, abs=0.005)
+
+
+def test_volumetric_multiplies_the_dilution_in_the_tube_and_before_it() -> None:
+    basis = VolumetricBasis(acquired_volume_ul=100, sample_volume_ul=50, final_volume_ul=500, dilution_factor=2)
+    assert basis.concentration(100).value == pytest.approx(100 / 100 * 10 * 2)
+    assert basis.findings == ()
+
+
+def test_volumetric_without_any_dilution_says_that_it_took_the_blood_as_undiluted() -> None:
+    (finding,) = VolumetricBasis(acquired_volume_ul=100, sample_volume_ul=50).findings
+    assert (finding.code, finding.outcome) == ("W221", Outcome.REVIEW)
+
+
+def test_beads_multiply_the_dilution_before_pipetting() -> None:
+    assert beads(10_000, dilution_factor=4).concentration(100).value == pytest.approx(40)
+
+
+BASES: list[CountBasis] = [
+    beads(10_000),
+    beads(60, cv=0.05),
+    VolumetricBasis(acquired_volume_ul=25.0),
+    VolumetricBasis(acquired_volume_ul=25.0, cv=0.1),
+    DualPlatformBasis(50_000, 1500.0),
+    DualPlatformBasis(50_000, 1500.0, cv=0.03),
+]
+
+
+@pytest.mark.parametrize("basis", BASES, ids=lambda basis: f"{basis.method}-{basis.ci_method}")
+@given(events=st.integers(0, 50_000))
+def test_every_interval_holds_the_count_that_one_event_makes(basis: CountBasis, events: int) -> None:
+    estimate = basis.concentration(events)
+    per_event = basis.per_event()
+    assert per_event is not None
+    assert estimate.value is not None
+    assert estimate.low is not None
+    assert estimate.high is not None
+    assert estimate.value == pytest.approx(events * per_event)
+    assert 0 <= estimate.low <= estimate.value * (1 + 1e-12)
+    assert estimate.value * (1 - 1e-12) <= estimate.high
+
+
+@pytest.mark.parametrize(
+    ("basis", "name"),
+    [
+        (beads(10_000), "clopper_pearson"),
+        (beads(10_000, cv=0.05), "clopper_pearson+cv5%"),
+        (VolumetricBasis(acquired_volume_ul=1, cv=0.125), "garwood+cv12.5%"),
+        (DualPlatformBasis(10, 10, cv=0.03), "clopper_pearson+cv3%"),
+        (NoBasis(), ""),
+    ],
+)
+def test_the_name_of_the_interval_tells_its_systematic_term(basis: CountBasis, name: str) -> None:
+    assert basis.ci_method == name
+
+
+def test_a_systematic_term_dominates_a_large_count() -> None:
+    estimate = beads(1_000_000, cv=0.05).concentration(1_000_000)
+    assert estimate.high is not None
+    assert estimate.value is not None
+    assert math.log(estimate.high / estimate.value) == pytest.approx(1.96 * 0.05, rel=2e-3)
+
+
+def test_no_count_method_gives_no_concentration() -> None:
+    assert NoBasis().concentration(100) == UNKNOWN
+    assert NoBasis().per_event() is None
+    assert NoBasis().findings == ()
+
+
+def test_a_population_outside_the_reference_still_has_a_ratio_to_it() -> None:
+    estimate = DualPlatformBasis(1000, 2000.0).concentration(4000)
+    assert isinstance(estimate, Estimate)
+    assert estimate.value == pytest.approx(8000)
+    assert estimate.high is not None
+    assert estimate.high > 8000
+
+
+def test_the_whole_reference_is_the_analysers_count() -> None:
+    estimate = DualPlatformBasis(1000, 2000.0).concentration(1000)
+    assert estimate.value == estimate.high == 2000
+
+
+def test_few_beads_are_a_finding_for_review() -> None:
+    (finding,) = beads(999).findings
+    assert (finding.code, finding.outcome, finding.value, finding.limit) == ("W220", Outcome.REVIEW, 999, 1000)
+    (finding,) = beads(1000).findings
+    assert finding.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda: beads(0), "E031"),
+        (lambda: beads(49), "E032"),
+        (lambda: beads(5000, beads_added=0), "E035"),
+        (lambda: beads(5000, beads_added=-1), "E035"),
+        (lambda: beads(5000, beads_added=math.inf), "E035"),
+        (lambda: beads(5000, beads_added=math.nan), "E035"),
+        (lambda: BeadBasis(5000, 50_000, sample_volume_ul=0), "E035"),
+        (lambda: beads(5000, dilution_factor=0), "E035"),
+        (lambda: VolumetricBasis(acquired_volume_ul=0), "E033"),
+        (lambda: VolumetricBasis(acquired_volume_ul=-3), "E035"),
+        (lambda: VolumetricBasis(acquired_volume_ul=math.inf), "E035"),
+        (lambda: VolumetricBasis(acquired_volume_ul=30, final_volume_ul=500), "E034"),
+        (lambda: VolumetricBasis(acquired_volume_ul=30, final_volume_ul=500, sample_volume_ul=501), "E035"),
+        (lambda: DualPlatformBasis(5000, 0), "E035"),
+        (lambda: DualPlatformBasis(0, 1500), "E037"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused_with_a_code_and_a_remedy(make: Callable[[], CountBasis], code: str) -> None:
+    with pytest.raises(CountingError) as caught:
+        make()
+    assert caught.value.code == code
+    assert caught.value.hint
+
+
+def test_fifty_beads_are_enough_for_a_count() -> None:
+    assert beads(50).concentration(50).value == pytest.approx(1000)
+
+
+@pytest.mark.parametrize(("cells", "bead_events"), [(4, 100), (30, 2000), (400, 300)])
+def test_the_interval_of_a_bead_count_covers_the_truth_as_often_as_it_says(cells: float, bead_events: float) -> None:
+    import numpy as np
+
+    random = np.random.default_rng(11)
+    truth = cells / bead_events * 1000
+    covered = 0
+    for n_cells, n_beads in zip(random.poisson(cells, 600), random.poisson(bead_events, 600), strict=True):
+        estimate = beads(int(n_beads)).concentration(int(n_cells))
+        assert estimate.low is not None
+        assert estimate.high is not None
+        covered += estimate.low <= truth <= estimate.high
+    assert covered >= 0.94 * 600
+
+
+def test_the_dose_of_the_cases_product_needs_its_worked_number_of_viable_t_cells() -> None:
+    assert car_t_dose(2.81e9, viability_percent=100, t_cell_percent=100, car_percent=13.9) == pytest.approx(
+        3.9e8, rel=2e-3
+    )
+
+
+def test_a_share_above_the_whole_is_no_dose() -> None:
+    with pytest.raises(ValueError, match="viability"):
+        car_t_dose(1e9, viability_percent=101, t_cell_percent=90, car_percent=10)

@@ -1,0 +1,99 @@
+"""Calculated scores against the published point tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.scores import SCORES, car_hematotox, easix, modified_easix
+from cytocar.course.units import VARIABLES
+
+HEALTHY = {"platelets": 250.0, "ferritin": 100.0, "anc": 3000.0, "haemoglobin": 140.0, "crp": 1.0}
+
+
+def record(values: dict[str, float], day: float = -6, *, drugs: tuple[Intervention, ...] = ()) -> ClinicalRecord:
+    return ClinicalRecord(
+        tuple(ClinicalValue("P1", day, name, value, VARIABLES[name].unit) for name, value in values.items()), drugs
+    )
+
+
+def hematotox(**changed: float) -> float | None:
+    (score,) = car_hematotox(record(HEALTHY | changed))
+    return score.value
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "points"),
+    [
+        ("platelets", 176, 0),
+        ("platelets", 175, 1),
+        ("platelets", 75, 1),
+        ("platelets", 74, 2),
+        ("ferritin", 649, 0),
+        ("ferritin", 650, 1),
+        ("ferritin", 2000, 1),
+        ("ferritin", 2001, 2),
+        ("anc", 1201, 0),
+        ("anc", 1199, 1),
+        ("haemoglobin", 91, 0),
+        ("haemoglobin", 89, 1),
+        ("crp", 29, 0),
+        ("crp", 31, 1),
+    ],
+)
+def test_each_variable_of_car_hematotox_gives_its_points(variable: str, value: float, points: int) -> None:
+    assert hematotox(**{variable: value}) == points
+
+
+def test_car_hematotox_reaches_seven() -> None:
+    assert hematotox(platelets=10, ferritin=9000, anc=100, haemoglobin=70, crp=200) == 7
+
+
+def test_the_case_scores_two_for_its_ferritin() -> None:
+    (score,) = car_hematotox(record(HEALTHY | {"ferritin": 2598, "crp": 19.5}))
+    assert (score.value, score.category) == (2, "high")
+    assert "ferritin 2598 ug/L (day -6)" in score.inputs
+
+
+def test_values_after_lymphodepletion_do_not_count() -> None:
+    drugs = (Intervention("P1", "Fludarabine", -4, -2, 25, "mg/m2"),)
+    late = record(HEALTHY, day=-3, drugs=drugs)
+    (score,) = car_hematotox(late)
+    assert score.value is None
+    assert score.note == "no value by day -4: platelets, ferritin, anc, haemoglobin, crp"
+    early = record(HEALTHY, day=-5, drugs=drugs)
+    both = ClinicalRecord(early.values + late.values, drugs)
+    (score,) = car_hematotox(ClinicalRecord(tuple(sorted(both.values, key=lambda v: v.day)), drugs))
+    assert score.day == -5
+
+
+def test_a_missing_variable_is_named_and_nothing_imputed() -> None:
+    values = {name: value for name, value in HEALTHY.items() if name != "ferritin"}
+    (score,) = car_hematotox(record(values))
+    assert (score.value, score.note) == (None, "no value by day 0: ferritin")
+
+
+def test_easix_divides_by_the_platelets_of_the_same_day() -> None:
+    (score,) = easix(record({"ldh": 400, "creatinine": 1.2, "platelets": 60}, day=3))
+    assert score.value == pytest.approx(8)
+    assert score.day == 3
+
+
+def test_modified_easix_takes_crp_in_mg_per_dl() -> None:
+    (score,) = modified_easix(record({"ldh": 400, "crp": 30, "platelets": 60}, day=3))
+    assert score.value == pytest.approx(20)  # 30 mg/L is 3 mg/dL
+
+
+def test_a_day_that_lacks_a_variable_has_no_easix() -> None:
+    (score,) = easix(record({"ldh": 400, "platelets": 60}))
+    assert (score.value, score.note) == (None, "no day with ldh, creatinine, platelets")
+
+
+def test_no_platelets_give_no_quotient() -> None:
+    (score,) = easix(record({"ldh": 400, "creatinine": 1.0, "platelets": 0}))
+    assert (score.value, score.note) == (None, "platelets are 0")
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_score_of_nobody_is_nothing(name: str) -> None:
+    assert list(SCORES[name](ClinicalRecord())) == []

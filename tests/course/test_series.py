@@ -1,0 +1,227 @@
+"""Runs become courses: subjects, days, replicates, and what is on no course."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cytocar.counting.limits import CarResult
+from cytocar.course.replicates import CountedSample
+from cytocar.course.series import Replicates, join
+from cytocar.errors.tree import UsageError
+from cytocar.sample.result import Status
+from cytocar.sheet.rows import SampleType, Specimen
+
+Cells = dict[str, str | float | None]
+
+
+def counted(sample_id: str, day: float | None, car_events: int, **cells: str | float | None) -> Cells:
+    """A tube in which 2 µL of blood were examined: 1000 beads of 25,000 in 50 µL."""
+    quantified = "quantified" if car_events >= 22 else "not_detected"
+    return {
+        "sample_id": sample_id,
+        "subject_id": "P1",
+        "day": day,
+        "sample_type": "sample",
+        "status": "ok",
+        "bead_events": 1000,
+        "t_cell_events": 2000,
+        "car_events": car_events,
+        "car_cd4_events": car_events // 2,
+        "car_cd8_events": car_events - car_events // 2,
+        "cd4_events": 1200,
+        "cd8_events": 800,
+        "t_cells_per_ul": 1000.0,
+        "car_per_ul": car_events / 2,
+        "car_per_ul_low": car_events / 2 * 0.8,
+        "car_per_ul_high": car_events / 2 * 1.2 + 1,
+        "car_percent_of_t_cells": car_events / 20,
+        "car_result": quantified,
+        "car_lod_per_ul": 6.5,
+        "car_lloq_per_ul": 11.0,
+        "car_lod_percent": 0.65,
+        "car_lloq_percent": 1.1,
+        "count_method": "beads",
+        "ci_method": "clopper_pearson",
+        "file_sha256": f"sha-{sample_id}",
+        **cells,
+    }
+
+
+def run_folder(tmp_path: Path, rows: Sequence[Cells], name: str = "run") -> Path:
+    folder = tmp_path / name
+    folder.mkdir()
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with (folder / "counts.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def test_samples_become_points_in_order_of_subject_and_day(tmp_path: Path) -> None:
+    run = run_folder(
+        tmp_path,
+        [counted("b", 9, 400), counted("a", 3, 40), counted("c", 3, 0, subject_id="P0"), counted("d", -2.5, 0)],
+    )
+    series = join([run])
+    assert [course.subject_id for course in series.courses] == ["P0", "P1"]
+    assert [(point.day, point.sample_id) for point in series.courses[1].points] == [(-2.5, "d"), (3, "a"), (9, "b")]
+    assert series.courses[1].points[2].car_per_ul.value == 200
+
+
+def test_several_runs_make_one_course(tmp_path: Path) -> None:
+    runs = [run_folder(tmp_path, [counted(name, day, 100)], name) for name, day in (("late", 9), ("early", 3))]
+    assert [point.sample_id for point in join(runs).points] == ["early", "late"]
+    assert join(runs) == join(runs[::-1])
+
+
+def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("a", 3, 100)])
+    assert len(join([run, run / "counts.csv"]).points) == 1
+
+
+def test_two_results_for_one_file_are_a_fault(tmp_path: Path) -> None:
+    old, new = (run_folder(tmp_path, [counted("a", 3, events)], f"run{events}") for events in (100, 110))
+    with pytest.raises(UsageError, match="two different results for the file of sample 'a'") as caught:
+        join([old, new])
+    assert caught.value.code == "E133"
+
+
+def test_wells_of_two_plates_may_share_a_name(tmp_path: Path) -> None:
+    first = run_folder(tmp_path, [counted("D07", 3, 100)], "one")
+    second = run_folder(tmp_path, [counted("D07", 9, 100, file_sha256="other")], "two")
+    assert len(join([first, second]).points) == 2
+
+
+def test_controls_other_specimens_and_samples_without_a_day_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    rows = [
+        counted("a", 3, 100),
+        counted("b", 3, 0, sample_type="fmo"),
+        counted("c", 3, 100, specimen="marrow"),
+        counted("d", None, 100),
+        counted("e", 3, 100, subject_id=None),
+    ]
+    series = join([run_folder(tmp_path, rows)])
+    assert [point.sample_id for point in series.points] == ["a"]
+    assert dict(series.left_out) == {
+        "b": "fmo control",
+        "c": "specimen is marrow",
+        "d": "no day",
+        "e": "no subject_id",
+    }
+
+
+def test_a_course_of_another_specimen_can_be_asked_for(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("a", 3, 100), counted("c", 3, 100, specimen="csf")])
+    assert [point.sample_id for point in join([run], specimen=Specimen.CSF).points] == ["c"]
+
+
+def test_failed_and_excluded_samples_stay_on_the_course_without_numbers(tmp_path: Path) -> None:
+    lost: Cells = {"sample_id": "x", "subject_id": "P1", "day": 5, "sample_type": "sample", "status": "failed"}
+    run = run_folder(tmp_path, [counted("a", 3, 100), lost, lost | {"sample_id": "y", "day": 6, "status": "excluded"}])
+    points = join([run]).points
+    assert [(point.sample_id, point.status, point.car_per_ul.value) for point in points[1:]] == [
+        ("x", "failed", None),
+        ("y", "excluded", None),
+    ]
+    assert points[1].car_result is CarResult.NOT_EVALUABLE
+
+
+def test_replicates_are_pooled_by_their_events(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("a1", 9, 300), counted("a2", 9, 100, t_cells_per_ul=500.0, car_per_ul=25.0)])
+    (point,) = join([run]).points
+    assert point.sample_id == "a1+a2"
+    assert point.car_per_ul.value == pytest.approx(400 / (2 + 4))  # µL of blood examined in each
+    assert point.car_percent_of_t_cells == pytest.approx(10)
+    assert point.car_lod_per_ul == pytest.approx(0.65 / 100 * 4000 / 6)
+
+
+def test_replicates_below_the_limit_may_be_quantified_together(tmp_path: Path) -> None:
+    rows = [counted(f"a{n}", 9, 15, car_result="below_lloq", car_lloq_percent=0.4) for n in range(3)]
+    (point,) = join([run_folder(tmp_path, rows)]).points
+    assert point.car_result is CarResult.QUANTIFIED
+    assert point.car_per_ul.value == pytest.approx(45 / 6)
+
+
+def test_replicates_may_be_kept_apart(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("a1", 9, 300), counted("a2", 9, 100)])
+    series = join([run], replicates=Replicates.EACH)
+    assert [point.car_per_ul.value for point in series.points] == [150, 50]
+    assert series.courses[0].kinetics().cmax_per_ul == 100
+
+
+def test_a_failed_replicate_leaves_the_others_alone(tmp_path: Path) -> None:
+    lost: Cells = {"sample_id": "a0", "subject_id": "P1", "day": 9, "sample_type": "sample", "status": "failed"}
+    run = run_folder(tmp_path, [lost, counted("a1", 9, 300)])
+    points = join([run]).points
+    assert [(point.sample_id, point.car_per_ul.value) for point in points] == [("a1", 150), ("a0", None)]
+    assert join([run]).courses[0].kinetics().cmax_per_ul == 150
+
+
+def test_kinetics_take_the_results_and_intervals_of_the_samples(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("a", 0, 0), counted("b", 7, 100), counted("c", 14, 0), counted("d", 28, 0)])
+    kinetics = join([run]).courses[0].kinetics()
+    assert (kinetics.cmax_per_ul, kinetics.cmax_per_ul_low, kinetics.n_timepoints) == (50, 40, 4)
+    assert kinetics.auc_0_28 == pytest.approx(50 * 7 / 2)
+
+
+def test_a_percentage_alone_is_no_concentration(tmp_path: Path) -> None:
+    row = counted("a", 7, 100, car_per_ul=None, car_per_ul_low=None, car_per_ul_high=None, t_cells_per_ul=None)
+    kinetics = join([run_folder(tmp_path, [row])]).courses[0].kinetics()
+    assert kinetics.cmax_per_ul is None
+    assert kinetics.n_timepoints == 0
+
+
+def test_b_cells_come_from_the_populations_of_the_run(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("a", 7, 100)])
+    (run / "populations.csv").write_text("sample_id,population,cells_per_ul\na,t_cells,900\na,b_cells,0.4\n", "utf-8")
+    assert join([run]).points[0].b_cells_per_ul == 0.4
+
+
+def test_one_subject_can_be_asked_for(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("a", 7, 100), counted("b", 7, 100, subject_id="P2")])
+    series = join([run]).only(["P2"])
+    assert [point.sample_id for point in series.points] == ["b"]
+    assert series.left_out == ()
+
+
+@pytest.mark.parametrize("subject", ["P9", ""])
+def test_a_subject_without_samples_is_a_fault(tmp_path: Path, subject: str) -> None:
+    run = run_folder(tmp_path, [counted("a", 7, 100)])
+    with pytest.raises(UsageError, match="has no sample in these runs") as caught:
+        join([run]).only([subject])
+    assert caught.value.code == "E134"
+    assert "P1" in caught.value.hint
+
+
+def test_runs_without_subjects_and_days_make_no_course(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no course"):
+        join([run_folder(tmp_path, [counted("a", None, 100)])])
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read") as caught:
+        join([tmp_path])
+    assert caught.value.code == "E132"
+    (tmp_path / "counts.csv").write_text("a,b\n1,2\n", "utf-8")
+    with pytest.raises(UsageError, match="no column sample_id"):
+        join([tmp_path])
+
+
+def test_the_interval_of_pooled_replicates_keeps_the_systematic_term() -> None:
+    sample = CountedSample("a", "P1", 1, SampleType.SAMPLE, Specimen.BLOOD, Status.OK, "", ci_method="garwood")
+    assert sample.cv == 0
+    assert replace(sample, ci_method="clopper_pearson+cv12.5%").cv == pytest.approx(0.125)
+
+
+@pytest.mark.parametrize(("column", "word"), [("car_result", "huge"), ("status", "fine"), ("specimen", "hair")])
+def test_a_table_with_a_word_that_means_nothing_is_refused_with_its_row(tmp_path: Path, column: str, word: str) -> None:
+    run = run_folder(tmp_path, [counted("a", 7, 100), counted("b", 8, 100, **{column: word})])
+    with pytest.raises(UsageError, match=rf"row 3: '{word}'") as caught:
+        join([run])
+    assert caught.value.code == "E132"

@@ -1,0 +1,175 @@
+"""The folder of a course: tables by contract, figures, one page that needs nothing else."""
+
+from __future__ import annotations
+
+import csv
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from cytocar.counting.limits import CarResult
+from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.series import Course, CoursePoint, Series
+from cytocar.errors.tree import UsageError
+from cytocar.report.course.folder import CourseOptions, write_course
+from cytocar.sample.result import Status
+from cytocar.statistics.intervals import Estimate, ratio_estimate
+
+RUDE = '<img src=x onerror="alert(1)">'
+
+
+def course(subject: str) -> Course:
+    points = [
+        CoursePoint(
+            subject,
+            day,
+            f"{subject}-{day}",
+            car_result=CarResult.QUANTIFIED if per_ul else CarResult.NOT_DETECTED,
+            car_per_ul=Estimate(per_ul, per_ul * 0.9, per_ul * 1.1),
+            car_lod_per_ul=0.3,
+            car_lloq_per_ul=0.5,
+            car_cd4_cd8_ratio=ratio_estimate(320, 680),
+            b_cells_per_ul=b_cells,
+        )
+        for day, per_ul, b_cells in ((0, 0, 50), (7, 510, 0.1), (9, 1064, 0), (14, 150, 0), (28, 8.5, 0), (91, 2, 20))
+    ]
+    return Course(subject, (*points[:3], CoursePoint(subject, 11, "lost", status=Status.FAILED), *points[3:]))
+
+
+RECORD = ClinicalRecord(
+    (
+        ClinicalValue("P1", 9, "crp", 10, "mg/L"),
+        ClinicalValue("P1", 9, "crp", 20, "mg/L"),
+        ClinicalValue("P1", 5, "il6", 15777, "ng/L"),
+    ),
+    (Intervention("P1", "tocilizumab", 0, 4, 8, "mg/kg"), Intervention("P1", RUDE, 7, None)),
+)
+SERIES = Series((course("P1"),), (("fmo", "fmo control"),))
+ALL = CourseOptions(scores=("car-hematotox", "easix"), b_cell_threshold_per_ul=10, decline=True, shade="tocilizumab")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("course") / "out"
+    write_course(SERIES, RECORD, out, options=ALL)
+    return out
+
+
+def test_series_has_the_contracts_columns_and_then_covariates(written: Path) -> None:
+    header = (written / "series.csv").read_text("utf-8").splitlines()[0]
+    contract = (
+        "subject_id day sample_id car_per_ul car_per_ul_low car_per_ul_high car_result car_percent_of_t_cells"
+        " car_cd4_cd8_ratio t_cells_per_ul cd4_cd8_ratio"
+    )
+    assert header.startswith(contract.replace(" ", ","))
+    assert header.endswith("il6,crp")
+    day_9 = next(row for row in rows(written / "series.csv") if row["day"] == "9")
+    assert (day_9["crp"], day_9["il6"]) == ("15", "")
+
+
+def test_failed_samples_stand_in_the_series_as_such(written: Path) -> None:
+    lost = next(row for row in rows(written / "series.csv") if row["sample_id"] == "lost")
+    assert (lost["status"], lost["car_per_ul"], lost["car_result"]) == ("failed", "", "not_evaluable")
+
+
+def test_kinetics_has_the_contracts_columns(written: Path) -> None:
+    (row,) = rows(written / "kinetics.csv")
+    contract = (
+        "subject_id cmax_per_ul tmax_day auc_0_28 auc_0_84 clast_per_ul tlast_day persistence_days doubling_time_days"
+        " half_life_days half_life_points half_life_adjusted_r2 n_timepoints n_quantified blq_rule"
+    )
+    assert list(row)[:15] == contract.split()
+    assert (row["cmax_per_ul"], row["tmax_day"], row["half_life_points"]) == ("1064", "9", "3")
+    assert row["auc_0_84"]
+
+
+def test_what_was_asked_for_is_written_and_described(written: Path) -> None:
+    described = json.loads((written / "datapackage.json").read_text("utf-8"))
+    names = {resource["path"] for resource in described["resources"]}
+    assert names == {path.name for path in written.glob("*.csv")}
+    assert {"scores.csv", "aplasia.csv", "decline.csv", "covariates.csv"} <= names
+    (found,) = rows(written / "aplasia.csv")
+    assert (found["shortest_days"], found["longest_days"]) == ("21", "91")
+    (fit,) = rows(written / "decline.csv")
+    assert fit["caution"] == "4 quantified samples from the peak on, 6 are needed"
+
+
+def test_every_figure_comes_in_three_formats(written: Path) -> None:
+    assert {path.name for path in (written / "figures").iterdir()} == {
+        f"P1_{figure}.{kind}" for figure in ("course", "acute", "months") for kind in ("svg", "pdf", "png")
+    }
+
+
+class _Addresses(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_page_fetches_nothing_and_escapes_everything(written: Path) -> None:
+    page = (written / "course.html").read_text("utf-8")
+    parser = _Addresses()
+    parser.feed(page)
+    assert all(address.startswith(("data:image/svg+xml;base64,", "#")) for address in parser.addresses)
+    assert "script" not in parser.tags
+    assert RUDE not in page
+    assert "&lt;img src=x" in page
+
+
+def test_the_page_tells_results_reasons_and_method(written: Path) -> None:
+    page = (written / "course.html").read_text("utf-8")
+    for text in ("1064", "not detected", "no result", "Not diagnostic", "fmo control", "linear where the curve rises"):
+        assert text in page
+    assert "IL-6 in blood rises after it" in page
+
+
+def test_the_same_course_is_written_with_the_same_bytes(written: Path, tmp_path: Path) -> None:
+    write_course(SERIES, RECORD, tmp_path / "again", options=ALL)
+    for path in sorted(written.rglob("*")):
+        if path.is_file():
+            assert path.read_bytes() == (tmp_path / "again" / path.relative_to(written)).read_bytes(), path.name
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", "utf-8")
+    with pytest.raises(UsageError) as caught:
+        write_course(SERIES, ClinicalRecord(), tmp_path, force=True)
+    assert caught.value.code == "E135"
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_an_earlier_course_is_written_anew_only_by_force(tmp_path: Path) -> None:
+    write_course(SERIES, ClinicalRecord(), tmp_path)
+    with pytest.raises(UsageError, match="not empty"):
+        write_course(SERIES, ClinicalRecord(), tmp_path)
+    write_course(SERIES, ClinicalRecord(), tmp_path, force=True)
+
+
+@pytest.mark.parametrize("options", [CourseOptions(shade="aspirin"), CourseOptions(also=("glucose",))])
+def test_a_name_that_no_table_holds_is_refused_before_anything_is_written(
+    tmp_path: Path, options: CourseOptions
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        write_course(SERIES, RECORD, tmp_path / "out", options=options)
+    assert caught.value.code == "E136"
+    assert not (tmp_path / "out").exists()
+
+
+def test_three_subjects_make_a_cohort(tmp_path: Path) -> None:
+    page = write_course(Series(tuple(map(course, ("P1", "P/2", "P 2")))), ClinicalRecord(), tmp_path).read_text("utf-8")
+    assert "All subjects" in page
+    assert (tmp_path / "figures" / "cohort.svg").is_file()
+    assert [row["median"] for row in rows(tmp_path / "cohort.csv")] == ["", "510", "1064", "150", "8.5", "2"]
+    assert len(list((tmp_path / "figures").glob("*_course.svg"))) == 3

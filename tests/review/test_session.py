@@ -1,0 +1,235 @@
+"""What is tried is what is saved; what is saved is an override, a mark or a signature, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cytocar.review.handles import fields
+from cytocar.review.worklist import needs_a_look
+from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.folder import PARTS, Parts
+from cytocar.run.lines import rows_of
+from cytocar.run.trail.audit import Action, read_trail
+from cytocar.sample.result import SampleResult
+from tests.review.visitor import Visitor, words
+from tests.runs import cytocar_command
+
+
+def rows(result: SampleResult) -> dict[str, list[dict[str, object]]]:
+    return {name: [dict(row) for row in table] for name, table in rows_of(result).items()}
+
+
+def saved(run: Path, sample_id: str) -> SampleResult:
+    outcome = Parts(run / PARTS).read(sample_id)
+    assert isinstance(outcome, SampleResult)
+    return outcome
+
+
+def unchanged(run: Path) -> bool:
+    return all(check.verdict is not Verdict.CHANGED for check in verify(run))
+
+
+def tables(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in run.glob("*.csv")}
+
+
+@pytest.mark.parametrize(
+    ("population", "typed"),
+    [
+        ("car_t", {"threshold": "700"}),
+        ("t_cells", {"threshold": "1500"}),
+        ("viable", {"threshold": "1400.5"}),
+        ("beads", {"center_CD4": "55000"}),
+        ("leukocytes", {"CD45 min": "2000"}),
+    ],
+)
+def test_what_is_tried_is_what_is_saved(course: Visitor, population: str, typed: dict[str, str]) -> None:
+    opened, number = course.desk.opened(), course.sample("day09")
+    gate = course.desk.moved(opened, number, population, typed)
+    at_once = course.desk.kept_by(opened, number, population, gate)
+    tried = course.desk.counted_with(opened, number, population, gate)
+    where = course.gate("day09", population)
+    form = {f"number:{name}": text for name, text in typed.items()}
+    answer = course.post(f"{where}/save", {"seen": course.seen(where), "by": "A. Muster", "reason": "dim", **form})
+    assert answer.status_code == 303, words(answer)
+    after = saved(course.run, "day09")
+    assert rows(tried) == rows(after)
+    assert tried.gates == after.gates
+    counted = after.population(population)
+    assert counted is not None
+    assert (at_once.events, at_once.of_events) == (counted.events, counted.of_events)
+    assert at_once.percent == counted.percent_of_parent.value
+    assert unchanged(course.run)
+
+
+def test_a_second_gate_is_tried_on_top_of_the_first_that_was_saved(course: Visitor) -> None:
+    course.save(course.gate("day09", "t_cells"), threshold="1500")
+    opened, number = course.desk.opened(), course.sample("day09")
+    gate = course.desk.moved(opened, number, "car_t", {"threshold": "900"})
+    tried = course.desk.counted_with(opened, number, "car_t", gate)
+    course.save(course.gate("day09", "car_t"), threshold="900")
+    assert rows(tried) == rows(saved(course.run, "day09"))
+
+
+def test_a_gate_moved_on_the_page_is_one_moved_by_the_command(
+    course: Visitor, course_run: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(course_run, tmp_path / "other" / "run"))
+    words_of = ("override", other, "day09", "car_t", "--value", "700", "--reason", "dim", "--by", "A. Muster")
+    assert cytocar_command(*words_of).code == 0
+    course.save(course.gate("day09", "car_t"), threshold="700")
+    course.desk.draw_report()
+    assert tables(course.run) == tables(other)
+    assert (course.run / "report.html").read_bytes() == (other / "report.html").read_bytes()
+    trails = [
+        [(entry.action, entry.operator, entry.what, entry.before, entry.after, entry.why) for entry in trail.entries]
+        for trail in (read_trail(course.run), read_trail(other))
+    ]
+    assert trails[0] == trails[1]
+
+
+def test_a_move_is_taken_back_to_the_same_bytes_and_that_can_be_tried_too(visitor: Visitor) -> None:
+    before = tables(visitor.run)
+    result = saved(visitor.run, "d9")
+    where = visitor.gate("d9", "car_t")
+    visitor.save(where, CAR_min="20000")
+    assert tables(visitor.run) != before
+    tried = visitor.desk.counted_with(visitor.desk.opened(), visitor.sample("d9"), "car_t", None)
+    assert rows(tried) == rows(result)
+    answer = visitor.post(f"{where}/undo", {"seen": visitor.seen(where), "by": "B", "reason": "agreed"})
+    assert answer.status_code == 303
+    assert tables(visitor.run) == before
+    assert unchanged(visitor.run)
+
+
+def test_the_report_is_drawn_again_once_for_all_that_was_saved(course: Visitor) -> None:
+    course.save(course.gate("day09", "car_t"), threshold="700")
+    course.save(course.gate("day09", "t_cells"), threshold="1500")
+    assert course.redrawn == ["redraw", "redraw"]
+    assert course.desk.opened().report_behind
+    course.desk.draw_report()
+    course.desk.draw_report()
+    drawn = [entry for entry in read_trail(course.run).entries if entry.action == Action.REPORT_BUILT]
+    assert len(drawn) == 2  # the run's own, and one
+    assert not course.desk.opened().report_behind
+    assert "CD3 min" in (course.run / "report.html").read_text("utf-8")
+
+
+def test_a_report_that_shows_what_is_no_more_is_not_kept(course: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cytocar.review import session as desk
+
+    course.save(course.gate("day09", "car_t"), threshold="700")
+    made = []
+
+    def drawn_while_somebody_saves(*about: object, **options: object) -> dict[str, bytes]:
+        made.append(about)
+        if len(made) == 1:
+            course.save(course.gate("day09", "car_t"), CAR_min="800")
+        return {"report.html": f"drawing {len(made)}".encode()}
+
+    monkeypatch.setattr(desk, "report_files", drawn_while_somebody_saves)
+    course.desk.draw_report()
+    assert (course.run / "report.html").read_text("utf-8") == "drawing 2"
+
+
+def test_the_report_is_drawn_by_the_next_who_asks_when_a_disk_failed_once(
+    course: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cytocar.review import session as desk
+
+    def full(*_: object, **__: object) -> dict[str, bytes]:
+        raise OSError(28, "No space left on device", "scratch")
+
+    course.save(course.gate("day09", "car_t"), threshold="700")
+    with monkeypatch.context() as failing:
+        failing.setattr(desk, "report_files", full)
+        course.desk.draw_report()
+    problem = course.desk.report_problem
+    assert problem is not None
+    assert problem.code == "E109"
+    assert "No space left on device" in words(course.get())
+    course.desk.draw_report()
+    assert course.desk.report_problem is None
+    assert not course.desk.opened().report_behind
+
+
+def test_a_run_is_not_signed_while_its_report_shows_what_is_no_more(
+    course: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cytocar.review import session as desk
+
+    def broken(*_: object, **__: object) -> dict[str, bytes]:
+        raise KeyError("lost")
+
+    course.save(course.gate("day09", "car_t"), threshold="700")
+    monkeypatch.setattr(desk, "report_files", broken)
+    answer = course.post("sign", {"seen": course.seen(""), "by": "Dr. B", "meaning": "approved", "note": ""})
+    assert (answer.status_code, "E199" in answer.text) == (400, True)
+    assert "report.html is not up to date" in words(course.get())
+
+
+def test_samples_that_need_a_look_come_first(visitor: Visitor) -> None:
+    places = visitor.desk.opened().places
+    assert [place.needs_a_look for place in places] == sorted((place.needs_a_look for place in places), reverse=True)
+    assert "broken" in [place.sample_id for place in places if place.needs_a_look]
+    assert all(place.needs_a_look == needs_a_look(place.outcome) for place in places)
+
+
+def test_a_look_counts_until_a_gate_is_moved(visitor: Visitor) -> None:
+    number, where = visitor.sample("d9"), visitor.gate("d9", "car_t")
+    answer = visitor.post(f"sample/{number}/look", {"seen": visitor.seen(where), "by": "A. Muster", "note": "fine"})
+    assert answer.status_code == 303
+    last = read_trail(visitor.run).last
+    assert last is not None
+    assert (last.action, last.what, last.after, last.why) == ("signed", "sample d9", "reviewed", "fine")
+    place = visitor.desk.opened().place(number)
+    assert place is not None
+    assert place.marks.looked_at == last
+    visitor.save(where, CAR_min="20000")
+    place = visitor.desk.opened().place(number)
+    assert place is not None
+    assert place.marks.looked_at is None
+    assert set(place.marks.moved) == {"car_t"}
+    assert unchanged(visitor.run)
+
+
+def test_a_failed_sample_can_be_marked_and_leads_on(visitor: Visitor) -> None:
+    number = visitor.sample("broken")
+    page = visitor.get(f"sample/{number}/")
+    assert "E0" in page.text
+    answer = visitor.post(
+        f"sample/{number}/look", {"seen": visitor.seen(f"sample/{number}/"), "by": "A", "note": "", "next": "1"}
+    )
+    assert answer.status_code == 303
+    assert visitor.desk.opened().after(-1) is None or "sample/" in answer.headers["Location"]
+
+
+def test_the_run_is_signed_as_by_the_command(visitor: Visitor) -> None:
+    form = {"seen": visitor.seen(""), "by": "Dr. B", "meaning": "approved", "note": "week 1"}
+    assert visitor.post("sign", form).status_code == 303
+    last = read_trail(visitor.run).last
+    assert last is not None
+    assert (last.action, last.what, last.after, last.operator) == ("signed", "run", "approved", "Dr. B")
+    assert "approved by Dr. B" in words(visitor.get())
+    assert unchanged(visitor.run)
+
+
+def test_a_run_that_is_not_what_was_recorded_is_not_signed(visitor: Visitor) -> None:
+    seen = visitor.seen("")
+    with (visitor.run / "counts.csv").open("a", encoding="utf-8") as file:
+        file.write("x\n")
+    answer = visitor.post("sign", {"seen": seen, "by": "Dr. B", "meaning": "approved", "note": ""})
+    assert (answer.status_code, "E123" in answer.text) == (400, True)
+
+
+def test_every_number_of_a_gate_can_be_typed(course: Visitor) -> None:
+    opened, number = course.desk.opened(), course.sample("day09")
+    result = opened.result(number)
+    assert result is not None
+    template = opened.gallery_of[result.template.sha256].template
+    assert [one.name for one in fields(result, "car_t", template)] == ["threshold"]
+    beads = [one.name for one in fields(result, "beads", template)]
+    assert beads[:4] == ["center_CD4", "center_CD8", "CD4 corner 1", "CD8 corner 1"]

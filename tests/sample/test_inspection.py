@@ -1,0 +1,65 @@
+"""What inspect says about a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cytocar.sample.inspection import as_json, inspect_file
+from tests.fcs.files import floats, integers
+
+
+def test_a_report_holds_what_a_person_wants_to_know(tmp_path: Path) -> None:
+    keywords = {
+        "$P1S": "CD3", "$P2V": "512", "$CYT": "Aurora", "$VOL": " 30", "$DATE": "01-JAN-2024", "$BTIM": "10:00:00",
+        "$ETIM": "10:02:00", "WELL ID": "B3", "$SRC": "Jane Doe", "$SPILLOVER": "2,FITC-A,PE-A,1,0.1,0.02,1",
+    }  # fmt: skip
+    path = floats([[1, 2], [3, 4]], names=["FITC-A", "PE-A"], keywords=keywords).write(tmp_path / "a.fcs")
+    (report,) = inspect_file(path, sums=True)
+    assert (report.events, report.well, report.date) == (2, "B03", "2024-01-01T10:00:00")
+    assert report.volume is not None
+    assert (report.volume.ul, report.volume.rule) == (30, "$VOL in µL (Cytek)")
+    assert report.spillover is not None
+    assert report.spillover.detectors == ("FITC-A", "PE-A")
+    assert [(channel.marker, channel.sum, channel.voltage) for channel in report.channels] == [
+        ("CD3", 4, None),
+        (None, 6, 512),
+    ]
+    assert report.identifying_keywords == ("$SRC",)
+    assert "Jane" not in json.dumps(as_json(report))
+
+
+def test_sums_are_of_linear_values_and_of_stored_ones(tmp_path: Path) -> None:
+    path = integers([[256, 256]], "<u2", keywords={"$P1R": "1024", "$P1E": "4,1", "$P2G": "2"}).write(
+        tmp_path / "a.fcs"
+    )
+    (report,) = inspect_file(path, sums=True)
+    assert [channel.sum for channel in report.channels] == [pytest.approx(10), 128]
+    assert [channel.stored_sum for channel in report.channels] == [256, 256]
+    assert [channel.amplification for channel in report.channels] == [(4, 1), None]
+    assert [repair.code for repair in report.repairs] == []
+
+
+def test_a_data_set_that_cannot_be_read_is_a_warning_of_the_one_that_can(tmp_path: Path) -> None:
+    first = floats([[1, 2]], keywords={"$NEXTDATA": "2064"}).build()
+    path = tmp_path / "a.fcs"
+    path.write_bytes(first + floats([[1, 2]], keywords={"$MODE": "U"}).build())
+    (report,) = inspect_file(path)
+    assert [warning.code for warning in report.warnings] == ["W216"]
+
+
+def test_what_json_cannot_write_is_null(tmp_path: Path) -> None:
+    path = floats([[np.nan, 1], [np.inf, 2]]).write(tmp_path / "a.fcs")
+    (report,) = inspect_file(path, sums=True)
+    first = as_json(report)["channels"][0]
+    assert [first["sum"], first["non_finite"]] == [None, 2]
+
+
+def test_what_the_keywords_do_not_tell_for_certain_is_a_problem_and_no_error(tmp_path: Path) -> None:
+    keywords = {"WELL ID": "B3", "$VOL": "30", "$BTIM": "10:00:00", "$ETIM": "10:02:00", "$SPILLOVER": "2,A,B,1"}
+    (report,) = inspect_file(floats([[1, 2]], keywords=keywords).write(tmp_path / "x_A1_A01.fcs"))
+    assert sorted(problem.code for problem in report.problems)[:2] == ["E024", "E025"]
+    assert len(report.problems) == 3

@@ -1,0 +1,67 @@
+"""How tables are written: the contract's columns, numbers as they are, no formula, whole files only."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cytocar.tables.columns import COUNTS, GATES, cell, csv_text, json_row, neutral, write_atomically
+
+CONTRACT = """
+sample_id subject_id day sample_type specimen replicate plate_id well status status_codes
+total_events bead_events viable_events lymphocyte_events t_cell_events cd4_events cd8_events car_events car_cd4_events
+car_cd8_events
+viability_percent t_cell_percent_of_lymphocytes
+car_percent_of_t_cells car_percent_of_t_cells_low car_percent_of_t_cells_high car_percent_net car_percent_net_low
+car_percent_net_high background_percent
+t_cells_per_ul cd4_per_ul cd8_per_ul car_per_ul car_per_ul_low car_per_ul_high car_cd4_per_ul car_cd8_per_ul
+car_result car_report car_lod_per_ul car_lloq_per_ul car_lod_percent car_lloq_percent
+cd4_cd8_ratio cd4_cd8_ratio_low cd4_cd8_ratio_high car_cd4_cd8_ratio car_cd4_cd8_ratio_low car_cd4_cd8_ratio_high
+count_method beads_added sample_volume_ul acquired_volume_ul dilution_factor ci_method
+template_name template_version template_sha256 template_status compensation control_ids
+file file_sha256 cytocar_version
+"""
+
+
+def test_counts_has_the_contracts_columns_in_their_order() -> None:
+    assert [column.name for column in COUNTS] == CONTRACT.split()
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx", "\n=1", "＝1+1", "＋1", "－x", "＠x"]
+)
+def test_text_that_a_spreadsheet_would_run_is_neutralised(text: str) -> None:
+    assert neutral(text) == "'" + text
+
+
+@pytest.mark.parametrize("text", ["-5", "+3.2", "-1e5", "D07", ""])
+def test_numbers_and_plain_text_are_left_alone(text: str) -> None:
+    assert neutral(text) == text
+
+
+def test_counts_of_events_are_never_shortened() -> None:
+    assert cell(12_345_678) == "12345678"
+    assert cell(1064.123456) == "1064.12"
+
+
+def test_missing_is_empty_in_csv_and_null_in_json() -> None:
+    text = csv_text(GATES[:3], [{"sample_id": "A"}])
+    assert text == "sample_id,population,kind\nA,,\n"
+    assert json.loads(json_row(GATES[:2], {"sample_id": "A"})) == {"sample_id": "A", "population": None}
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "counts.csv"
+    write_atomically(path, "old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,47 @@
+"""Tables as spreadsheets save them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cytocar.tables.delimited import parse_delimited, read_delimited
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_every_separator_and_line_end_gives_the_same_table(separator: str, end: str) -> None:
+    table = parse_delimited(end.join(separator.join(line) for line in (["a", "b"], ["1", "x y"], ["", ""], ["2", ""])))
+    assert table.columns == ("a", "b")
+    assert [(row.line, dict(row.cells)) for row in table.rows] == [
+        (2, {"a": "1", "b": "x y"}),
+        (4, {"a": "2", "b": ""}),
+    ]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes("﻿day;value\n9;1,5\n".encode())
+    table = read_delimited(path)
+    assert table.columns == ("day", "value")
+    assert table.number(table.rows[0].cells["value"]) == 1.5
+
+
+def test_a_decimal_comma_needs_semicolons() -> None:
+    assert parse_delimited("a\tb\n").number("1,5") is None
+
+
+def test_cells_beyond_the_header_are_kept_without_a_name() -> None:
+    (row,) = parse_delimited("a,b\n1,2,3\n").rows
+    assert row.cells[""] == "3"
+
+
+def test_an_empty_text_is_an_empty_table() -> None:
+    table = parse_delimited("")
+    assert (table.columns, table.rows) == ((), ())
+
+
+def test_quoted_cells_may_hold_separators_and_line_ends() -> None:
+    (row,) = parse_delimited('a,b\n"1,2","x\ny"\n').rows
+    assert dict(row.cells) == {"a": "1,2", "b": "x\ny"}
