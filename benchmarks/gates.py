@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cytocar.signals import scales
+from cytocar.signals.scale_kinds import LinearScale
+from cytocar.template.gate_kinds import PolygonGate, QuadrantGate, RangeGate, RectangleGate
 from cytocar.template.load import load_template
-from cytocar.template.model import LinearScale, PolygonGate, QuadrantGate, RangeGate, RectangleGate, Template
+from cytocar.template.model import Template
 
 TEMPLATE = Path(__file__).with_name("nine-gates.toml")
 

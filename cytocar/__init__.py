@@ -40,7 +40,6 @@ _HOMES = {
 _MODULES: tuple[str, ...] = ("kinetics", "simulate")
 
 __all__ = [
-    "__version__",
     "CytocarError",
     "EventTable",
     "IntegrityError",
@@ -50,6 +49,7 @@ __all__ = [
     "SampleResult",
     "Template",
     "UsageError",
+    "__version__",
     "gate",
     "kinetics",
     "load_template",

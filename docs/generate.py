@@ -21,11 +21,11 @@ REFERENCE = Path(__file__).resolve().parent / "reference"
 sys.path.insert(0, str(REFERENCE.parents[1]))
 
 from cytocar.cli.app import VERBS  # noqa: E402
-from cytocar.course import tables as course_tables # noqa: E402
+from cytocar.course import tables as course_tables  # noqa: E402
 from cytocar.errors.codes import explanations  # noqa: E402
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS  # noqa: E402
 from cytocar.signals.declaration import Part  # noqa: E402
-from cytocar.tables import columns as tables # noqa: E402
+from cytocar.tables import columns as tables  # noqa: E402
 from cytocar.tables.columns import Column  # noqa: E402
 from cytocar.template.model import Template  # noqa: E402
 

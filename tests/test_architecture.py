@@ -1,8 +1,9 @@
-"""The house: imports point down the list of rooms, each outside library has its home, importing cytocar stays light."""
+"""Imports follow the order of ARCHITECTURE.md, each outside library has its home, importing cytocar stays light."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,42 +14,55 @@ import pytest
 import cytocar
 
 PACKAGE = Path(cytocar.__file__).parent
+ARCHITECTURE = PACKAGE.parent / "ARCHITECTURE.md"
 HOMES = {
-    "flowio": {"fcs"},
-    "fcsparser": {"fcs"},
-    "sklearn": {"gates"},
-    "pydantic": {"template", "plan", "parts", "recorded", "gates"},
-    "typer": {"cli"},
-    "rich": {"cli"},
-    "matplotlib": {"figures"},
-    "jinja2": {"report", "series_page"},
-    "werkzeug": {"review"},
-    "dask": {"cluster"},
-    "distributed": {"cluster"},
-    "fsspec": {"remote"},
+    "flowio": ("fcs",),
+    "fcsparser": ("fcs",),
+    "sklearn": ("gates",),
+    "pydantic": ("signals", "template", "gates", "run"),
+    "typer": ("cli",),
+    "rich": ("cli",),
+    "matplotlib": ("figures",),
+    "jinja2": ("report",),
+    "werkzeug": ("review",),
+    "dask": ("run/cluster.py",),
+    "distributed": ("run/cluster.py",),
+    "fsspec": ("files/remote.py",),
 }
-LOW = ("errors", "findings", "codes", "locations", "address_text", "remote", "places")
+TOP_MODULES = {"__init__", "__main__", "version"}
+
+
+def folders_in_order(text: str) -> list[str]:
+    """Return the folders of the table in ARCHITECTURE.md, lowest first."""
+    return re.findall(r"^\| `(\w+)/?` \|", text, re.MULTILINE)
+
+
+def against_the_order(order: list[str], imports: list[tuple[str, str]]) -> list[str]:
+    """Return what imports from a folder that stands below it in the order, or from one that is not in it."""
+    place = {folder: number for number, folder in enumerate(order)}
+    wrong = []
+    for path, name in imports:
+        folder, wanted = path.split("/")[0].removesuffix(".py"), name.split(".")[1]
+        if folder in TOP_MODULES - {"version"}:
+            continue  # the package's face and the process look at everything
+        if folder not in place or wanted not in place or place[wanted] > place[folder]:
+            wrong.append(f"{path} imports {name}")
+    return wrong
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path
+        yield path.relative_to(PACKAGE).as_posix(), path
 
 
-def _imported(path: Path, *, runtime_only: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text("utf-8"))
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
+def _imported(path: Path) -> set[str]:
+    """Return every module that a file imports, those for types and those inside functions too."""
     names: set[str] = set()
-    for node in ast.walk(tree):
-        if runtime_only and id(node) in for_types:
-            continue
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "cytocar":
+            names.update(f"cytocar.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
     return names
@@ -57,49 +71,46 @@ def _imported(path: Path, *, runtime_only: bool = False) -> set[str]:
 @pytest.mark.parametrize("library", HOMES)
 def test_each_outside_library_has_its_home(library: str) -> None:
     strangers = [
-        str(path.relative_to(PACKAGE))
-        for room, path in _modules()
-        if room not in HOMES[library] and any(name.split(".")[0] == library for name in _imported(path))
+        path
+        for path, file in _modules()
+        if not path.startswith(HOMES[library]) and any(name.split(".")[0] == library for name in _imported(file))
     ]
     assert strangers == []
 
 
-def test_nothing_below_imports_the_command_line() -> None:
-    upward = [
-        str(path.relative_to(PACKAGE))
-        for room, path in _modules()
-        if room not in {"cli", "__main__"} and any(f"{name}.".startswith("cytocar.cli.") for name in _imported(path))
-    ]
-    assert upward == []
+def test_the_folders_are_those_that_architecture_md_lists() -> None:
+    there = {path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+    assert sorted(folders_in_order(ARCHITECTURE.read_text("utf-8"))) == sorted(there | {"version"})
 
 
-@pytest.mark.parametrize(
-    ("rooms", "may_not_import"),
-    [
-        (LOW, ("cytocar.fcs", "cytocar.gates", "cytocar.template", "cytocar.sample.analysis", "cytocar.run.execute")),
-        (
-            ("fcs", "events", "panel", "compensation", "scales"),
-            ("cytocar.gates", "cytocar.sample.analysis", "cytocar.run.execute"),
-        ),
-        (
-            ("gates", "template", "statistics", "counting"),
-            ("cytocar.sample.analysis", "cytocar.run.execute", "cytocar.report"),
-        ),
-        (
-            ("analysis", "results", "tables"),
-            ("cytocar.run.execute", "cytocar.course.series", "cytocar.figures", "cytocar.report"),
-        ),
-    ],
-)
-def test_imports_point_down_the_list_of_rooms(rooms: tuple[str, ...], may_not_import: tuple[str, ...]) -> None:
-    upward = [
-        f"{path.relative_to(PACKAGE)} imports {name}"
-        for room, path in _modules()
-        if room in rooms
-        for name in _imported(path, runtime_only=True)
-        if name in may_not_import or name.startswith(tuple(f"{above}." for above in may_not_import))
+def test_no_module_lies_loose_on_the_top_level() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == TOP_MODULES
+
+
+def test_every_import_follows_the_order_of_architecture_md() -> None:
+    imports = [(path, name) for path, file in _modules() for name in _imported(file) if name.startswith("cytocar.")]
+    assert len(imports) > 500  # the search has found the package
+    assert against_the_order(folders_in_order(ARCHITECTURE.read_text("utf-8")), imports) == []
+
+
+def test_an_import_against_the_order_is_found() -> None:
+    order = folders_in_order("| `errors/` | x |\n| `gates/` | x |\n| `cli/` | x |\n")
+    assert against_the_order(order, [("gates/walk.py", "cytocar.errors.tree")]) == []
+    assert against_the_order(order, [("gates/walk.py", "cytocar.cli.screen")]) == [
+        "gates/walk.py imports cytocar.cli.screen"
     ]
-    assert upward == []
+    assert against_the_order(order, [("gates/walk.py", "cytocar.nowhere")]) != []
+    assert against_the_order(order, [("loose.py", "cytocar.errors.tree")]) != []
+
+
+def test_no_two_folders_import_one_another() -> None:
+    edges = {
+        (path.split("/")[0], name.split(".")[1])
+        for path, file in _modules()
+        for name in _imported(file)
+        if name.startswith("cytocar.") and "/" in path
+    }
+    assert [(a, b) for a, b in sorted(edges) if a < b and (b, a) in edges] == []
 
 
 def test_importing_cytocar_loads_no_heavy_library() -> None:

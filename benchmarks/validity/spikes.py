@@ -19,7 +19,7 @@ from benchmarks.validity.car import Measured, Row, measure
 from cytocar.fcs.reader import open_fcs
 from cytocar.gates.adaptive.valley import find_valley
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.template.model import ReferenceGate
+from cytocar.template.gate_kinds import ReferenceGate
 
 Floats = npt.NDArray[np.float64]
 DRAWN = 20_000

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.gates.decision import Background
-from cytocar.statistics.intervals import UNKNOWN, Estimate, Share
+from cytocar.statistics.estimate import UNKNOWN, Estimate
+from cytocar.statistics.intervals import Share
 
 Floats = npt.NDArray[np.float64]
 

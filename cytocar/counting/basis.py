@@ -15,7 +15,8 @@ from typing import ClassVar, Protocol
 from cytocar.errors.findings import Finding, Outcome
 from cytocar.errors.tree import CountingError
 from cytocar.gates.decision import PAIRS_PERCENT, Decision
-from cytocar.statistics.intervals import UNKNOWN, Estimate, clopper_pearson, poisson_interval, ratio_estimate
+from cytocar.statistics.estimate import UNKNOWN, Estimate
+from cytocar.statistics.intervals import clopper_pearson, poisson_interval, ratio_estimate
 
 FEWEST_BEADS = 50
 """Below this there is no absolute count: 50 beads alone leave the count uncertain by about a third."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cytocar.counting.background import NetShare, net_share
 from cytocar.counting.basis import CountBasis
-from cytocar.counting.limits import CarResult, classify, detection_limits, report_text
+from cytocar.counting.limits import CarResult, DetectionLimits, classify, detection_limits, report_text
 from cytocar.errors.findings import Finding, Outcome
-from cytocar.sample.result import CarCount
 from cytocar.sheet.rows import CountMethod
-from cytocar.statistics.intervals import UNKNOWN, Share, claim_supported, events_needed
+from cytocar.statistics.detection import claim_supported, events_needed
+from cytocar.statistics.estimate import UNKNOWN, Estimate
+from cytocar.statistics.intervals import Share
 from cytocar.template.gate_kinds import ReferenceGate
 
 if TYPE_CHECKING:
@@ -84,3 +86,16 @@ def _claim_findings(car: CarCount, t_cell_events: int, template: Template) -> tu
     settled = (CarResult.QUANTIFIED, CarResult.NOT_EVALUABLE)
     outcome = Outcome.NOTE if car.result in settled else Outcome.REVIEW
     return (Finding("t_cell_events", "W222", outcome, message, value=t_cell_events, limit=needed),)
+
+
+@dataclass(frozen=True, slots=True)
+class CarCount:
+    """CAR-T cells: share of T cells raw and net of background (percent), concentration, and what may be claimed."""
+
+    percent: Estimate
+    net_percent: Estimate
+    background_percent: float | None
+    per_ul: Estimate
+    result: CarResult
+    report: str
+    limits: DetectionLimits

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from cytocar.statistics.intervals import limit_of_detection
+from cytocar.statistics.detection import limit_of_detection
 
 if TYPE_CHECKING:
     from cytocar.counting.background import NetShare

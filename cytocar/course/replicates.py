@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from cytocar.counting.limits import CarResult, DetectionLimits, classify
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import CountMethod, SampleType, Specimen
-from cytocar.statistics.intervals import UNKNOWN, Estimate, Share, poisson_interval, ratio_estimate
+from cytocar.statistics.estimate import UNKNOWN, Estimate
+from cytocar.statistics.intervals import Share, poisson_interval, ratio_estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from cytocar.course.replicates import CountedSample
 from cytocar.errors.tree import UsageError
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import CountMethod, SampleType, Specimen
-from cytocar.statistics.intervals import Estimate
+from cytocar.statistics.estimate import Estimate
 from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
 B_CELLS = "b_cells"

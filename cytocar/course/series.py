@@ -20,7 +20,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.kinetics.parameters import Kinetics, noncompartmental
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import SampleType, Specimen
-from cytocar.statistics.intervals import UNKNOWN, Estimate
+from cytocar.statistics.estimate import UNKNOWN, Estimate
 
 IN_COURSE = frozenset({SampleType.SAMPLE, SampleType.BASELINE})
 """Types of samples that make a course; the others are controls."""

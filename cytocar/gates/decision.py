@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from cytocar.template.model import FixedGate
+    from cytocar.template.gate_kinds import FixedGate
 
 
 class Source(StrEnum):
@@ -100,3 +101,21 @@ class Fitted:
     decisions: tuple[Decision, ...]
     background: Background | None = None
     extras: Mapping[str, float] = field(default_factory=dict)
+
+
+LARGEST_RELATIVE_DIFFERENCE = 0.30
+
+
+def differs(kept: float, kept_by_fallback: float) -> bool:
+    """Return whether two gates' events differ by more than 30 %, beyond what counting noise explains.
+
+    The noise allowed for is 1.96 Poisson standard deviations of both counts.
+
+    Examples
+    --------
+    >>> differs(1000, 1200), differs(1000, 2000), differs(4, 8)
+    (False, True, False)
+    """
+    noise = 1.96 * math.sqrt(kept + kept_by_fallback)
+    allowed = LARGEST_RELATIVE_DIFFERENCE * max(kept, kept_by_fallback)
+    return abs(kept - kept_by_fallback) > allowed + noise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
@@ -13,10 +13,10 @@ from cytocar.gates.decision import Background, Decision
 from cytocar.gates.engine.compile import Plan, compile_plan
 from cytocar.gates.engine.frame import ALL, Bools, Floats
 from cytocar.gates.engine.stream import Part, stream
-from cytocar.gates.masks import PackedMasks
 from cytocar.gates.medians import median_of
 from cytocar.gates.watch import Counts
-from cytocar.template.model import FixedGate, Template
+from cytocar.template.gate_kinds import FixedGate
+from cytocar.template.model import Template
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
@@ -162,3 +162,21 @@ class MasksOnDemand:
                 packed.add(part)
             self._packed = packed
         return self._packed.mask(population)
+
+
+class PackedMasks:
+    """Masks of populations over a whole file, one bit an event, collected from the parts of a pass."""
+
+    def __init__(self, names: Iterable[str], n_events: int) -> None:
+        self._n_events = n_events
+        self._bits = {name: np.zeros(-(-n_events // 8), dtype=np.uint8) for name in names}
+
+    def add(self, part: Part) -> None:
+        """Copy the masks of a block. Blocks begin at multiples of eight events."""
+        place = slice(part.start // 8, part.start // 8 - (-part.n_events // 8))
+        for name, bits in self._bits.items():
+            bits[place] = np.packbits(part.mask(name))
+
+    def mask(self, population: str) -> Bools:
+        """Return which events of the file are in a population, shape (n_events,)."""
+        return np.unpackbits(self._bits[population], count=self._n_events).view(np.bool_)

@@ -17,7 +17,6 @@ import numpy as np
 
 from cytocar.errors.findings import Finding, Outcome
 from cytocar.gates.adaptive.parent_events import Cutout
-from cytocar.gates.beside import CarBesideTCells
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
 from cytocar.gates.engine.axes import Axes
 from cytocar.gates.engine.compile import FIXED_KINDS, Plan, compile_plan, make_step, plan_for
@@ -27,9 +26,10 @@ from cytocar.gates.engine.stream import Kept, Part, stream
 from cytocar.gates.fixed.place import decisions as fixed_decisions
 from cytocar.gates.medians import Medians, median_of
 from cytocar.gates.populations import GatedSample, Population, Populations
-from cytocar.gates.watch import OverRun
+from cytocar.gates.watch import CarBesideTCells, OverRun
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.template.model import AdaptiveGate, FixedGate, Template
+from cytocar.template.gate_kinds import AdaptiveGate, FixedGate
+from cytocar.template.model import Template
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable

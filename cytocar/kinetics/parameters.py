@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 
 from cytocar.counting.limits import CarResult
-from cytocar.statistics.intervals import UNKNOWN, Estimate
+from cytocar.statistics.estimate import UNKNOWN, Estimate
 
 BLQ_RULE = "before first quantified: 0; between: left out; after last: AUC ends at Tlast"
 """What is done with values below the limit of quantification; written beside every result."""

@@ -21,7 +21,8 @@ from cytocar.gates.fixed.move import movable
 from cytocar.gates.fixed.place import numbers
 from cytocar.sample.result import SampleResult
 from cytocar.signals import scales
-from cytocar.template.model import EllipseGate, FixedGate, PolygonGate, RangeGate, Template
+from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate, RangeGate
+from cytocar.template.model import Template
 
 FEW_CORNERS = 12
 """A polygon of more corners is moved as a whole."""

@@ -27,11 +27,12 @@ from cytocar.run.execute import control_signals
 from cytocar.run.finished.override import require_as_counted
 from cytocar.run.finished.recorded_plan import located
 from cytocar.run.folder import PARTS, Parts
-from cytocar.sample.analysis import Protocol, count_sample, gate_again
+from cytocar.sample.analysis import count_sample, gate_again
 from cytocar.sample.control_signals import References
+from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import SampleResult
 from cytocar.statistics.intervals import Share
-from cytocar.template.model import FixedGate
+from cytocar.template.gate_kinds import FixedGate
 
 
 @dataclass(frozen=True, slots=True)

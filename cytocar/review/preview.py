@@ -16,7 +16,7 @@ from cytocar.review.session import Desk
 from cytocar.review.worklist import OpenRun
 from cytocar.sample.result import SampleResult
 from cytocar.tables.columns import Row, cell
-from cytocar.template.model import FixedGate
+from cytocar.template.gate_kinds import FixedGate
 
 COMPARED = (
     "car_report",

@@ -22,15 +22,16 @@ from cytocar.report.run.pictures import PictureTask, SamplePictures, draw_sample
 from cytocar.review.handles import changed, fields
 from cytocar.review.open_sample import Kept, Tube, open_tube
 from cytocar.review.worklist import OpenRun, open_run, version_of
-from cytocar.run.execute import BUGS, Workers
+from cytocar.run.execute import BUGS
 from cytocar.run.finished.override import Target, moved_gate, override, require_as_counted, undo
 from cytocar.run.finished.recorded_plan import located
 from cytocar.run.finished.sign import sign, sign_sample
 from cytocar.run.folder import PARTS, Parts
 from cytocar.run.trail.audit import Author, Meaning
 from cytocar.run.trail.journal import MANIFEST, Journal, finished_manifest, journal, require_run
+from cytocar.run.workers import Workers
 from cytocar.sample.result import SampleResult
-from cytocar.template.model import FixedGate
+from cytocar.template.gate_kinds import FixedGate
 
 PICTURES_KEPT = 48
 

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from cytocar.errors.tree import UsageError
-from cytocar.run.execute import Workers
+from cytocar.run.workers import Workers
 
 
 @contextmanager

@@ -18,15 +18,17 @@ from pydantic import TypeAdapter
 
 from cytocar.errors.tree import CompensationError, SheetError
 from cytocar.files.places import Place, beside, without_secrets
-from cytocar.sample.analysis import NUMBERS, Protocol
-from cytocar.sample.quality.flow import check_acceptance
+from cytocar.sample.analysis import NUMBERS
+from cytocar.sample.protocol import Protocol
+from cytocar.sample.quality.acceptance import check_acceptance
 from cytocar.sample.result import TemplateStamp
 from cytocar.sheet.inputs import Inputs
 from cytocar.sheet.rows import SampleRow
 from cytocar.signals.compensation import SpilloverMatrix
+from cytocar.signals.matrix import Matrix
 from cytocar.template.canonical import canonical_json, template_sha256
 from cytocar.template.load import LoadedTemplate, read_template
-from cytocar.template.model import Matrix, Template
+from cytocar.template.model import Template
 from cytocar.version import __version__
 
 DEFAULT_TEMPLATE = "cart-cd19fc"

@@ -7,7 +7,7 @@ below; what goes wrong for one sample becomes its failure, never another's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,10 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand, hashing
 from cytocar.gates.walk import GatedSample, Populations, replay, walk
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
+from cytocar.sample.protocol import Protocol, unlocked
+from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
 from cytocar.sample.quality.evenness import run_findings
-from cytocar.sample.quality.flow import TimeQuality, check_acceptance, emptiness, flow_quality, gate_findings
+from cytocar.sample.quality.flow import TimeQuality, flow_quality
 from cytocar.sample.result import (
     Counted,
     CountInputs,
@@ -31,30 +33,17 @@ from cytocar.sample.result import (
     Roles,
     SampleFailure,
     SampleResult,
-    TemplateStamp,
 )
 from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
 from cytocar.signals.panel import resolve
-from cytocar.statistics.intervals import UNKNOWN, Estimate, Share, ratio_estimate
+from cytocar.statistics.estimate import UNKNOWN, Estimate
+from cytocar.statistics.intervals import Share, ratio_estimate
 from cytocar.tables.columns import COUNTS
-from cytocar.template.canonical import template_sha256
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
     from cytocar.gates.decision import Background
-    from cytocar.signals.compensation import SpilloverMatrix
-    from cytocar.template.model import FixedGate, Population, Template
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Protocol:
-    """What a sample is analysed with: all that decides its numbers besides its file and its row of the sheet."""
-
-    template: Template
-    stamp: TemplateStamp
-    markers: Mapping[str, str] = field(default_factory=dict)
-    compensation: SpilloverMatrix | None = None
-    overrides: Mapping[str, FixedGate] = field(default_factory=dict)
+    from cytocar.template.model import Population, Template
 
 
 WITHOUT_T_CELLS = frozenset({SampleType.UNSTAINED, SampleType.SINGLE_STAIN, SampleType.BLANK})
@@ -173,11 +162,6 @@ def quantify(  # one keyword per column of the sheet that can decide a count
     return count_sample(events, sample, Protocol(template, unlocked(template)), references=references)
 
 
-def unlocked(template: Template) -> TemplateStamp:
-    """Return the stamp of a template that nobody has locked."""
-    return TemplateStamp(template.name, template.version, template_sha256(template), "draft")
-
-
 def count_sample(
     events: EventTable,
     sample: SampleRow,
@@ -269,7 +253,7 @@ def _flow(events: EventTable, protocol: Protocol) -> TimeQuality:
     """Return what the clock and the template's channels say about the flow, if the template asks for it."""
     if protocol.template.quality.unsteady_flow == "ignore":
         return TimeQuality(None, ())
-    panel = resolve(protocol.template, events.channels, overrides=protocol.markers)
+    panel = resolve(protocol.template.panel, events.channels, overrides=protocol.markers)
     return flow_quality(events, dict.fromkeys(panel.values()))
 
 

@@ -45,7 +45,7 @@ def applied_to(
     is_plain = carried is not None and _is_what_fcs_means(carried, events)
     if compensation is None and template.compensation.source == "file" and not is_plain:
         compensation = carried
-    panel = resolve(template, events.channels, overrides=markers)
+    panel = resolve(template.panel, events.channels, overrides=markers)
     return Applied(
         sample=events.path.name if events.path is not None else "the sample",
         channels={name: channel.detector for name, channel in panel.items()},

@@ -16,11 +16,12 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand
 from cytocar.gates.decision import Background, ReferenceEvents
 from cytocar.gates.walk import Populations, walk
-from cytocar.template.model import FixedGate, RangeGate, ReferenceGate, Template
+from cytocar.template.gate_kinds import FixedGate, RangeGate, ReferenceGate
+from cytocar.template.model import Template
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
-    from cytocar.sample.analysis import Protocol
+    from cytocar.sample.protocol import Protocol
     from cytocar.sheet.rows import SampleRow
 
 References = Mapping[str, Sequence[ReferenceEvents]]

@@ -182,7 +182,7 @@ def templates_that_fit(events: EventTable) -> tuple[str, ...]:
     fitting = []
     for name in bundled_templates():
         try:
-            resolve(load_template(name), events.channels)
+            resolve(load_template(name).panel, events.channels)
         except PanelError:
             continue
         fitting.append(name)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from cytocar.counting.limits import CarResult, DetectionLimits
+from cytocar.counting.car_t import CarCount
 from cytocar.errors.findings import Finding, Outcome
 from cytocar.errors.tree import SampleError
 from cytocar.gates.decision import Decision
 from cytocar.sheet.rows import SampleRow
-from cytocar.statistics.intervals import Estimate
+from cytocar.statistics.estimate import Estimate
 from cytocar.tables.columns import COUNTS, Row, Value, median_column
 from cytocar.template.gate_kinds import FixedGate
 from cytocar.version import __version__
@@ -93,19 +93,6 @@ class CountInputs:
     acquired_volume_ul: float | None
     dilution_factor: float | None
     ci_method: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CarCount:
-    """CAR-T cells: share of T cells raw and net of background (percent), concentration, and what may be claimed."""
-
-    percent: Estimate
-    net_percent: Estimate
-    background_percent: float | None
-    per_ul: Estimate
-    result: CarResult
-    report: str
-    limits: DetectionLimits
 
 
 @dataclass(frozen=True, slots=True)

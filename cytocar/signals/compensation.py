@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from cytocar.errors.tree import CompensationError
 from cytocar.files.places import Place, place_of
-from cytocar.template.model import Matrix
+from cytocar.signals.matrix import Matrix
 
 Floats = npt.NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from cytocar.errors.tree import PanelError
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel
-    from cytocar.template.model import Marker, Template
+    from cytocar.signals.marker import Marker
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +43,14 @@ class Panel(Mapping[str, "Channel"]):
         return len(self.channels)
 
 
-def resolve(template: Template, channels: Sequence[Channel], *, overrides: Mapping[str, str] | None = None) -> Panel:
+def resolve(
+    markers: Mapping[str, Marker], channels: Sequence[Channel], *, overrides: Mapping[str, str] | None = None
+) -> Panel:
     """Return the channel of each marker of a template.
 
     Parameters
     ----------
-    template : Template
+    markers : mapping of str to Marker
         Its panel says what each marker answers to.
     channels : sequence of Channel
         The channels of a file.
@@ -62,9 +64,9 @@ def resolve(template: Template, channels: Sequence[Channel], *, overrides: Mappi
         an override names a marker that the template does not have (E043). One message lists them all.
     """
     settled = dict(overrides or {})
-    faults = [_unknown_marker(name, template) for name in settled if name not in template.panel]
+    faults = [_unknown_marker(name, markers) for name in settled if name not in markers]
     found: dict[str, _Match] = {}
-    for name, marker in template.panel.items():
+    for name, marker in markers.items():
         if marker.ratio is not None or marker.fluorochrome is not None:
             continue
         match = _settled(name, settled[name], channels) if name in settled else _search(name, marker, channels)
@@ -224,9 +226,9 @@ def _contradictions(found: Mapping[str, _Match]) -> Iterator[_Fault]:
             yield _Fault("E042", told, f"{name}={channel.detector}")
 
 
-def _unknown_marker(name: str, template: Template) -> _Fault:
-    close = get_close_matches(name, template.panel, n=1)
-    meant = f", did you mean {close[0]}?" if close else f" (there are: {', '.join(template.panel)})"
+def _unknown_marker(name: str, markers: Mapping[str, Marker]) -> _Fault:
+    close = get_close_matches(name, markers, n=1)
+    meant = f", did you mean {close[0]}?" if close else f" (there are: {', '.join(markers)})"
     return _Fault("E043", f"--marker {name}: the template has no such marker{meant}", "CD3=FITC-A")
 
 

@@ -11,70 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal
 
-LEVEL = 0.95
-"""Confidence level of every two-sided interval in the output tables."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its interval; each part is ``None`` where the data say nothing about it."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    def scaled(self, factor: float) -> Estimate:
-        """Return the same estimate in another unit: all three numbers times a positive ``factor``.
-
-        Examples
-        --------
-        >>> Estimate(2.0, 1.0, None).scaled(10)
-        Estimate(value=20.0, low=10.0, high=None)
-        """
-        return Estimate(*(None if part is None else part * factor for part in (self.value, self.low, self.high)))
-
-    def widened(self, cv: float, level: float = LEVEL) -> Estimate:
-        """Return the estimate with an interval that also carries a systematic error, added on the log scale.
-
-        Parameters
-        ----------
-        cv : float
-            Coefficient of variation of a lognormal factor of mean error (0.05 is 5 %): bead lot, pipette, analyser.
-
-        Notes
-        -----
-        The distance of each limit from the value, in logarithms, and ``z * sqrt(ln(1 + cv^2))`` add in quadrature.
-        A value of 0 has no logarithm: its upper limit takes the whole factor, its lower limit stays 0.
-
-        Examples
-        --------
-        >>> Estimate(100.0, 100.0, 100.0).widened(0.05)
-        Estimate(value=100.0, low=90.67..., high=110.2...)
-        >>> Estimate(0.0, 0.0, 3.689).widened(0.0)
-        Estimate(value=0.0, low=0.0, high=3.689)
-        """
-        if cv == 0:
-            return self
-        systematic = _z(level) * math.sqrt(math.log1p(cv * cv))
-        return Estimate(self.value, self._moved(self.low, systematic, -1), self._moved(self.high, systematic, +1))
-
-    def _moved(self, limit: float | None, systematic: float, direction: Literal[-1, 1]) -> float | None:
-        if limit is None or limit == 0:
-            return limit
-        if not self.value:
-            return limit * math.exp(direction * systematic)
-        return self.value * math.exp(direction * math.hypot(math.log(limit / self.value), systematic))
-
-
-UNKNOWN = Estimate(None, None, None)
-"""The estimate of what was not, or could not be, measured."""
-
-
-def _z(level: float) -> float:
-    return NormalDist().inv_cdf((1 + level) / 2)
+from cytocar.statistics.estimate import LEVEL, UNKNOWN, Estimate, _z
 
 
 def poisson_interval(x: int, level: float = LEVEL) -> tuple[float, float]:
@@ -248,69 +187,6 @@ def net_percent(sample: Share, background: Share, level: float = LEVEL) -> Estim
     if difference.value is None or difference.high is None:
         return UNKNOWN
     return Estimate(max(difference.value, 0.0), difference.low, max(difference.high, 0.0))
-
-
-def limit_of_blank(background_events: float) -> int:
-    """Return the largest count that background alone explains: smallest k with P(X <= k | background) >= 0.95.
-
-    Currie 1968, Anal Chem 40:586, with exact Poisson probabilities in place of the normal approximation.
-
-    Examples
-    --------
-    >>> [limit_of_blank(background) for background in (0, 1, 5, 13)]
-    [0, 3, 9, 19]
-    """
-    from cytocar.statistics.special_functions import pdtr
-
-    if not (math.isfinite(background_events) and background_events >= 0):
-        raise ValueError(f"background_events must be 0 or more, got {background_events}")
-    # The 95th percentile lies above the mean only from about 0.05 events on, and never below floor(mean) - 1.
-    blank = max(math.floor(background_events) - 1, 0)
-    while pdtr(blank, background_events) < LEVEL:
-        blank += 1
-    return blank
-
-
-def limit_of_detection(background_events: float) -> float:
-    """Return the mean count, background included, that exceeds the limit of blank in 95 % of samples.
-
-    Notes
-    -----
-    The mean m with ``P(X > LoB | m) = 0.95``: the 95th percentile of a gamma distribution of shape ``LoB + 1``.
-
-    Examples
-    --------
-    >>> [round(limit_of_detection(background), 2) for background in (0, 1, 5, 13)]
-    [3.0, 7.75, 15.71, 27.88]
-    """
-    from cytocar.statistics.special_functions import gammaincinv
-
-    return float(gammaincinv(limit_of_blank(background_events) + 1, LEVEL))
-
-
-def events_needed(percent: float, events: int) -> int:
-    """Return how many parent events must be acquired for a claim of ``percent`` that rests on ``events`` positives.
-
-    Examples
-    --------
-    >>> [events_needed(0.1, events) for events in (13, 22, 50)]
-    [13000, 22000, 50000]
-    """
-    if not (math.isfinite(percent) and 0 < percent <= 100):
-        raise ValueError(f"percent must be above 0 and at most 100, got {percent}")
-    # Rounded first: 0.07 % is no exact binary number, and one event too many would be asked for.
-    return math.ceil(round(100 * events / percent, 6))
-
-
-def claim_supported(parent_events: int, percent: float = 0.1, events: int = 13) -> bool:
-    """Return whether enough parent events were acquired to claim ``percent`` of them on ``events`` positives.
-
-    Examples
-    --------
-    >>> claim_supported(12_999), claim_supported(13_000), claim_supported(13_000, events=22)
-    (False, True, False)
-    """
-    return parent_events >= events_needed(percent, events)
 
 
 def _require_counts(x: int, n: int | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cytocar.template.model import (
+from cytocar.template.gate_kinds import (
     BooleanGate,
     ClusterGate,
     Divider,

@@ -11,7 +11,8 @@ from enum import IntEnum
 from typing import Any
 
 from cytocar.template.canonical import declared
-from cytocar.template.model import EllipseGate, FixedGate, PolygonGate, Template
+from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate
+from cytocar.template.model import Template
 
 
 class Step(IntEnum):
@@ -70,7 +71,9 @@ def compare(before: Template, after: Template) -> Difference:
 
     Examples
     --------
-    >>> from cytocar.template.model import Marker, Population, RangeGate
+    >>> from cytocar.signals.marker import Marker
+    >>> from cytocar.template.model import Population
+    >>> from cytocar.template.gate_kinds import RangeGate
     >>> def demo(version, low):
     ...     gate = RangeGate(kind="range", marker="CD3", min=low)
     ...     cells = Population(name="t_cells", gate=gate)

@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cytocar.errors.tree import TemplateError
+from cytocar.signals.marker import Marker
+from cytocar.signals.matrix import Matrix
+from cytocar.signals.scale_kinds import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.template.gate_kinds import BooleanGate, EllipseGate, FixedGate, PolygonGate, RectangleGate
 from cytocar.template.gatingml.read import Document
 from cytocar.template.gatingml.xml import (
     child,
@@ -27,24 +31,7 @@ from cytocar.template.gatingml.xml import (
     parse_safely,
     required,
 )
-from cytocar.template.model import (
-    AnyScale,
-    AsinhScale,
-    BooleanGate,
-    Compensation,
-    EllipseGate,
-    FixedGate,
-    HyperlogScale,
-    LinearScale,
-    LogicleScale,
-    LogScale,
-    Marker,
-    Matrix,
-    PolygonGate,
-    Population,
-    RectangleGate,
-    Template,
-)
+from cytocar.template.model import Compensation, Population, Template
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

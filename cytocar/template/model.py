@@ -9,140 +9,21 @@ from __future__ import annotations
 import re
 from typing import Literal, Self
 
-import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from cytocar.signals.declaration import Part
+from cytocar.signals.marker import Marker
+from cytocar.signals.matrix import Matrix
 from cytocar.signals.scale_kinds import (
     AnyScale,
-    AsinhScale,
-    HyperlogScale,
     LinearScale,
-    LogicleScale,
-    LogScale,
     Scale,
 )
 from cytocar.template.gate_kinds import (
-    AdaptiveGate,
-    BooleanGate,
-    Bounds,
-    ClusterGate,
-    Divider,
-    EllipseGate,
-    FixedGate,
     Gate,
-    GateBase,
-    PolygonGate,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-    ReferenceGate,
-    SingletsGate,
-    ValleyGate,
 )
 
-__all__ = [
-    "Acceptance",
-    "AdaptiveGate",
-    "AnyScale",
-    "AsinhScale",
-    "BooleanGate",
-    "Bounds",
-    "ClusterGate",
-    "Compensation",
-    "Counting",
-    "Cv",
-    "Divider",
-    "EllipseGate",
-    "FixedGate",
-    "Gate",
-    "GateBase",
-    "HyperlogScale",
-    "Limits",
-    "LinearScale",
-    "LogScale",
-    "LogicleScale",
-    "Marker",
-    "Matrix",
-    "Part",
-    "PolygonGate",
-    "Population",
-    "QuadrantGate",
-    "RangeGate",
-    "Ratio",
-    "RectangleGate",
-    "ReferenceGate",
-    "Report",
-    "Scale",
-    "SingletsGate",
-    "Template",
-    "ValleyGate",
-]
-
 # ---------------------------------------------------------------- panel: marker -> channel
-
-
-class Ratio(Part):
-    """A derived axis: ``A * (numerator - B) / (denominator - C)`` (Gating-ML 2.0, fratio)."""
-
-    numerator: str
-    denominator: str
-    A: float = 1.0
-    B: float = 0.0
-    C: float = 0.0
-
-    @field_validator("A")
-    @classmethod
-    def _factor_is_not_zero(cls, factor: float) -> float:
-        if factor == 0:
-            raise ValueError("must not be 0: every ratio would be 0")
-        return factor
-
-
-class Marker(Part):
-    """How one marker finds its channel.
-
-    A marker without aliases and detectors answers to its own name. ``compensation`` overrides the template's source
-    for this axis: ``"none"``, ``"file"`` or the name of a matrix under ``[compensation.matrices]``. ``fluorochrome``
-    picks a row of such a matrix by the dye's name. ``ratio`` makes the axis a function of two other markers.
-    """
-
-    aliases: tuple[str, ...] = ()
-    detectors: tuple[str, ...] = ()
-    optional: bool = False
-    compensation: str | None = None
-    fluorochrome: str | None = None
-    ratio: Ratio | None = None
-    note: str = ""
-
-    @model_validator(mode="after")
-    def _ratio_stands_alone(self) -> Self:
-        if self.ratio is not None and (self.aliases or self.detectors or self.fluorochrome):
-            raise ValueError("a ratio has no channel of its own: leave out aliases, detectors and fluorochrome")
-        return self
-
-
-class Matrix(Part):
-    """A named spectrum matrix: one row per fluorochrome, one column per detector."""
-
-    fluorochromes: tuple[str, ...]
-    detectors: tuple[str, ...]
-    values: tuple[tuple[float, ...], ...]
-    inverted: bool = False
-
-    @model_validator(mode="after")
-    def _shape_fits_names(self) -> Self:
-        rows, columns = len(self.fluorochromes), len(self.detectors)
-        said = []
-        if len(set(self.fluorochromes)) < rows or len(set(self.detectors)) < columns:
-            said.append("a fluorochrome or a detector is named twice")
-        if len(self.values) != rows or any(len(row) != columns for row in self.values):
-            said.append(f"values needs {rows} rows (fluorochromes) of {columns} numbers (detectors)")
-        elif rows == 0 or np.linalg.matrix_rank(np.array(self.values)) < rows:
-            said.append("values cannot be inverted: the rows must not follow from one another")
-        if said:
-            raise ValueError("; ".join(said))
-        return self
 
 
 class Compensation(Part):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cytocar.counting.basis import BeadBasis, CountBasis, DualPlatformBasis, NoBasis, VolumetricBasis, car_t_dose
 from cytocar.errors.findings import Outcome
 from cytocar.errors.tree import CountingError
-from cytocar.statistics.intervals import UNKNOWN, Estimate
+from cytocar.statistics.estimate import UNKNOWN, Estimate
 
 
 def beads(bead_events: int, beads_added: float = 50_000, **options: float) -> BeadBasis:

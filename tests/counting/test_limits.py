@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cytocar.counting.background import NetShare
 from cytocar.counting.basis import BeadBasis, NoBasis
 from cytocar.counting.limits import CarResult, DetectionLimits, classify, detection_limits, report_text, three_digits
-from cytocar.statistics.intervals import UNKNOWN
+from cytocar.statistics.estimate import UNKNOWN
 from cytocar.template.model import Limits
 
 ONE_PER_UL = BeadBasis(bead_events=1000, beads_added=50_000, sample_volume_ul=50)  # one event is 1 cell/µL

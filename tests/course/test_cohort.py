@@ -13,7 +13,7 @@ from cytocar.counting.limits import CarResult
 from cytocar.course.cohort import quantile, spreads, visits
 from cytocar.course.series import Course, CoursePoint
 from cytocar.kinetics.parameters import noncompartmental
-from cytocar.statistics.intervals import Estimate
+from cytocar.statistics.estimate import Estimate
 
 
 def course(subject: str, *pairs: tuple[float, float | None]) -> Course:

@@ -11,7 +11,8 @@ from cytocar.course.series import CoursePoint
 from cytocar.figures.course import course_figure, draw_course, quantified_runs
 from cytocar.figures.style import COLUMN_MM, FONT_PT, FORMATS, PAGE_MM, figure_style
 from cytocar.sample.result import Status
-from cytocar.statistics.intervals import Estimate, ratio_estimate
+from cytocar.statistics.estimate import Estimate
+from cytocar.statistics.intervals import ratio_estimate
 from tests.figures.reading import overlapping_texts, shown_texts, smallest_font
 
 

@@ -15,7 +15,7 @@ from cytocar.course.units import VARIABLES
 from cytocar.figures.clinical_panels import dose_summary, lanes
 from cytocar.figures.patient import acute_figure, has_long_term, long_term_figure
 from cytocar.figures.style import COLUMN_MM, FONT_PT, FORMATS, PAGE_MM, figure_style, save_all
-from cytocar.statistics.intervals import Estimate
+from cytocar.statistics.estimate import Estimate
 from tests.figures.reading import overlapping_texts, shown_texts, smallest_font
 
 POINTS = [

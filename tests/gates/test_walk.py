@@ -19,7 +19,9 @@ from cytocar.gates.populations import Populations
 from cytocar.gates.walk import walk
 from cytocar.signals import scales
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.template.model import LogicleScale, RangeGate, Template
+from cytocar.signals.scale_kinds import LogicleScale
+from cytocar.template.gate_kinds import RangeGate
+from cytocar.template.model import Template
 
 
 def template(*populations: dict[str, Any], **more: Any) -> Template:

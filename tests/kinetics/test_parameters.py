@@ -12,7 +12,7 @@ import cytocar
 from cytocar.counting.limits import CarResult
 from cytocar.kinetics.expansion_models import TYPICAL
 from cytocar.kinetics.parameters import BLQ_RULE, Kinetics, noncompartmental
-from cytocar.statistics.intervals import Estimate
+from cytocar.statistics.estimate import Estimate
 
 LIN_UP_LOG_DOWN = ([0, 1, 2, 3, 4, 5, 8], [0, 2.5, 3, 2, 1.5, 1.2, 1.1])
 

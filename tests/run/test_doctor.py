@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cytocar.files.bundled import sample_data_folder
-from cytocar.run.doctor import GOLDEN_SAMPLE, GOLDEN_TABLE, Health, examine, golden_row, is_sound, same_number
 from cytocar.run import doctor
+from cytocar.run.doctor import GOLDEN_SAMPLE, GOLDEN_TABLE, Health, examine, golden_row, is_sound, same_number
 from tests.runs import cytocar_command
 
 

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cytocar.run.execute import Task, Workers, execute, process_pool, run_tasks
-from cytocar.sample.analysis import Protocol
+from cytocar.run.execute import Task, execute
+from cytocar.run.workers import Workers, process_pool, run_tasks
+from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import Counted, Fault, SampleFailure, TemplateStamp
 from cytocar.sheet.rows import SampleRow
 from cytocar.template.model import Template

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cytocar.errors.tree import CompensationError
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.template.model import Matrix
+from cytocar.signals.matrix import Matrix
 
 TWO = {"$SPILLOVER": "2,FITC-A,PE-A,1,0.2,-0.01,1"}
 

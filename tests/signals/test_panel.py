@@ -9,8 +9,10 @@ import pytest
 from cytocar.errors.tree import PanelError
 from cytocar.fcs.events import Channel
 from cytocar.fcs.reader import open_fcs
+from cytocar.signals.marker import Marker, Ratio
 from cytocar.signals.panel import resolve
-from cytocar.template.model import Marker, Population, RangeGate, Ratio, Template
+from cytocar.template.gate_kinds import RangeGate
+from cytocar.template.model import Population, Template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ def _find(panel: Mapping[str, Marker], channels: Sequence[tuple[str, str | None]
     gate = RangeGate(kind="range", marker=next(iter(panel)), min=0)
     template = Template(name="t", version="1.0.0", panel=dict(panel), populations=(Population(name="p", gate=gate),))
     table = [Channel(index, detector, marker) for index, (detector, marker) in enumerate(channels)]
-    return {name: channel.detector for name, channel in resolve(template, table, overrides=settled).items()}
+    return {name: channel.detector for name, channel in resolve(template.panel, table, overrides=settled).items()}
 
 
 def _marker(*aliases: str, detectors: tuple[str, ...] = ()) -> Marker:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cytocar.signals import scales
-from cytocar.template.model import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.signals.scale_kinds import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 
 # T, W, M, A: the default, those of Gating-ML's reference cases, wide and narrow linear parts, negative decades.
 PARAMETERS = [

@@ -8,15 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cytocar.statistics.detection import claim_supported, events_needed, limit_of_blank, limit_of_detection
+from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import (
-    UNKNOWN,
-    Estimate,
     Share,
-    claim_supported,
     clopper_pearson,
-    events_needed,
-    limit_of_blank,
-    limit_of_detection,
     net_percent,
     newcombe_difference,
     poisson_interval,

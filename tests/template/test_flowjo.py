@@ -14,10 +14,10 @@ from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.gates.walk import walk
 from cytocar.signals import scales
+from cytocar.signals.scale_kinds import LogicleScale, LogScale
 from cytocar.template.flowjo import read_workspace
 from cytocar.template.gatingml.read import Document
 from cytocar.template.load import import_workspace
-from cytocar.template.model import LogicleScale, LogScale
 
 SPACES = (
     'xmlns:gating="http://www.isac-net.org/std/Gating-ML/v2.0/gating" '

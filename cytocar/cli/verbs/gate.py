@@ -21,9 +21,10 @@ from cytocar.errors.tree import UsageError
 from cytocar.run.shard import Shard
 
 if TYPE_CHECKING:
-    from cytocar.run.execute import Done, Workers
+    from cytocar.run.execute import Done
     from cytocar.run.folder import Parts, RunFolder
     from cytocar.run.plan import RunPlan
+    from cytocar.run.workers import Workers
 
 
 class Format(StrEnum):
@@ -169,7 +170,7 @@ class Work:
     @contextmanager
     def workers(self, n_samples: int) -> Iterator[Workers | None]:
         """Yield who does the work: a Dask cluster, a pool of processes, or nobody else."""
-        from cytocar.run.execute import process_pool
+        from cytocar.run.workers import process_pool
 
         if self.dask:
             from cytocar.run.cluster import dask_workers

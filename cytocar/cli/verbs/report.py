@@ -46,7 +46,7 @@ def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: s
     """Write a finished run's report into its folder, note it in the audit trail, and return the page."""
     from cytocar.cli.who import author, now
     from cytocar.report.run.folder import write_report
-    from cytocar.run.execute import process_pool
+    from cytocar.run.workers import process_pool
 
     return write_report(run, author=author(by), clock=now, inputs=inputs, workers=process_pool(jobs))
 

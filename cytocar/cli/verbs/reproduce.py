@@ -31,9 +31,9 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.cli.progress import Progress
     from cytocar.files.places import place_of
-    from cytocar.run.execute import process_pool
     from cytocar.run.finished.reproduce import reproduce
     from cytocar.run.trail.journal import finished_manifest
+    from cytocar.run.workers import process_pool
     from cytocar.version import __version__
 
     manifest = finished_manifest(run)

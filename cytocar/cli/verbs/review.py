@@ -35,7 +35,7 @@ def command(
     from cytocar.files.places import place_of
     from cytocar.review.serve import serve
     from cytocar.review.session import Desk, Office
-    from cytocar.run.execute import process_pool
+    from cytocar.run.workers import process_pool
 
     desk = Desk(Office(run, place_of(inputs) if inputs else None, author, now, process_pool(0)), operator=by.strip())
 

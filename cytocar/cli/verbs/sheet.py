@@ -55,7 +55,7 @@ def check(
 ) -> None:
     """Check a sheet without analysing anything: cells, files, templates, what a count needs. Lists every fault."""
     from cytocar.files.places import place_of, require_packages
-    from cytocar.sheet.draft import sheet_faults
+    from cytocar.run.check_sheet import sheet_faults
     from cytocar.sheet.rows import read_sheet
 
     place = place_of(sheet)

@@ -131,7 +131,7 @@ def _try_panel(template: Template, file: str) -> None:
     from cytocar.signals.panel import resolve
 
     place = place_of(file)
-    panel = resolve(template, open_fcs(place).channels)
+    panel = resolve(template.panel, open_fcs(place).channels)
     found = ", ".join(f"{marker} = {channel.detector}" for marker, channel in panel.items())
     sys.stdout.write(f"{place.name}: {found}\n")
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.signals import scales
-from cytocar.template.model import AnyScale, LinearScale, LogScale
+from cytocar.signals.scale_kinds import AnyScale, LinearScale, LogScale
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytocar.figures.gate_pictures.axis import Floats, PictureAxis
-from cytocar.template.model import (
+from cytocar.template.gate_kinds import (
     BooleanGate,
     EllipseGate,
     FixedGate,

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from cytocar.template.model import (
-    BooleanGate,
-    ClusterGate,
-    Population,
-    SingletsGate,
-    Template,
-)
+from cytocar.template.gate_kinds import BooleanGate, ClusterGate, SingletsGate
+from cytocar.template.model import Population, Template
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ import numpy as np
 from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Alignment, align
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.positives import Positives, describe
-from cytocar.gates.comparison import differs
-from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
-from cytocar.template.model import RangeGate, ReferenceGate, Scale
+from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source, differs
+from cytocar.signals.scale_kinds import Scale
+from cytocar.template.gate_kinds import RangeGate, ReferenceGate
 
 FEWEST_REFERENCE_EVENTS = 5000
 ENOUGH_REFERENCE_EVENTS = 100_000

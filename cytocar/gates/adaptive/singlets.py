@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytocar.gates.adaptive.density import Floats, density, thinned
-from cytocar.gates.comparison import differs
-from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
-from cytocar.template.model import PolygonGate, Scale, SingletsGate
+from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source, differs
+from cytocar.signals.scale_kinds import Scale
+from cytocar.template.gate_kinds import PolygonGate, SingletsGate
 
 FEWEST_EVENTS = 50
 FEWEST_FOR_LINE = 500

@@ -21,9 +21,9 @@ from cytocar.gates.adaptive.density import (
     dither,
 )
 from cytocar.gates.adaptive.parent_events import finite_of, thin
-from cytocar.gates.comparison import differs
-from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source
-from cytocar.template.model import LinearScale, RangeGate, Scale, ValleyGate
+from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source, differs
+from cytocar.signals.scale_kinds import LinearScale, Scale
+from cytocar.template.gate_kinds import RangeGate, ValleyGate
 
 FEWEST_EVENTS = 100
 SMOOTHINGS = (1.0, 1.4, 2.0, 2.8, 4.0)

@@ -20,7 +20,9 @@ from cytocar.signals.panel import resolve
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel
-    from cytocar.template.model import AnyScale, Marker, Ratio, Template
+    from cytocar.signals.marker import Marker, Ratio
+    from cytocar.signals.scale_kinds import AnyScale
+    from cytocar.template.model import Template
 
 Floats = npt.NDArray[np.float64]
 
@@ -123,7 +125,7 @@ def resolve_axes(
     CompensationError
         If a matrix is missing (E055) or unknown (E057), or names channels that the file does not have (E050).
     """
-    panel = resolve(template, channels, overrides=markers)
+    panel = resolve(template.panel, channels, overrides=markers)
     matrices = _Matrices(template, channels, keywords, compensation)
     by_marker: dict[str, Axis] = {}
     for name, marker in template.panel.items():

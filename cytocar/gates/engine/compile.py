@@ -24,18 +24,17 @@ from cytocar.gates.engine.axes import Axes, Quotient, Recorded, resolve_axes
 from cytocar.gates.engine.frame import ALL, Step
 from cytocar.gates.fixed.place import PlacedRegion, place
 from cytocar.signals.compensation import KEYWORDS, SpilloverMatrix
-from cytocar.template.model import (
+from cytocar.template.gate_kinds import (
     BooleanGate,
     EllipseGate,
     FixedGate,
     Gate,
     PolygonGate,
-    Population,
     QuadrantGate,
     RangeGate,
     RectangleGate,
-    Template,
 )
+from cytocar.template.model import Population, Template
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable

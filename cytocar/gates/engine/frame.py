@@ -15,9 +15,8 @@ import numpy.typing as npt
 
 from cytocar.fcs.events import BLOCK_EVENTS, Block
 from cytocar.gates.engine.axes import Axes, Compensated, Quotient, Recorded, Signal, mixture_rows
-from cytocar.gates.fixed.boolean import combine
-from cytocar.gates.fixed.place import PlacedRegion
-from cytocar.template.model import BooleanGate
+from cytocar.gates.fixed.place import PlacedRegion, combine
+from cytocar.template.gate_kinds import BooleanGate
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

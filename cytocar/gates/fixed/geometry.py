@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from cytocar.errors.tree import GateError
 from cytocar.signals import scales
-from cytocar.template.model import AnyScale
+from cytocar.signals.scale_kinds import AnyScale
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -14,7 +14,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.gates.decision import Decision
 from cytocar.gates.fixed.place import ScaleOf, numbers, sides
 from cytocar.signals import scales
-from cytocar.template.model import (
+from cytocar.template.gate_kinds import (
     Bounds,
     EllipseGate,
     FixedGate,
@@ -48,7 +48,7 @@ def moved(gate: FixedGate, replaced: Numbers, *, decisions: Sequence[Decision], 
 
     Examples
     --------
-    >>> from cytocar.template.model import LinearScale
+    >>> from cytocar.signals.scale_kinds import LinearScale
     >>> gate = RangeGate(kind="range", marker="CD3", min=1200)
     >>> moved(gate, {"CD3 min": 1350}, decisions=(), scale_of=lambda marker: LinearScale()).min
     1350.0

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.gates.decision import Decision, Source
-from cytocar.gates.fixed.geometry import Box, Ellipse, Interval, Polygon
+from cytocar.gates.fixed.geometry import Bools, Box, Ellipse, Interval, Polygon
 from cytocar.signals import scales
-from cytocar.template.model import (
-    AnyScale,
+from cytocar.signals.scale_kinds import AnyScale
+from cytocar.template.gate_kinds import (
     BooleanGate,
     EllipseGate,
     FixedGate,
@@ -119,3 +119,30 @@ def _in_data_units(value: float, scale: AnyScale, units: str) -> float:
 def _expression(gate: BooleanGate) -> str:
     parts = (("all of", gate.all_of), ("any of", gate.any_of), ("none of", gate.none_of))
     return "; ".join(f"{words} {', '.join(names)}" for words, names in parts if names)
+
+
+def combine(gate: BooleanGate, within: Bools, mask_of: Callable[[str], Bools]) -> Bools:
+    """Return which events of ``within`` satisfy a boolean gate.
+
+    Parameters
+    ----------
+    within : ndarray of bool, shape (n,)
+        The events that the gate may keep: its parent's.
+    mask_of : callable
+        Population to its events, shape (n,).
+
+    Examples
+    --------
+    >>> masks = {"cd4": np.array([True, True, False]), "cd8": np.array([False, True, False])}
+    >>> gate = BooleanGate(kind="boolean", all_of=("cd4",), none_of=("cd8",))
+    >>> combine(gate, np.ones(3, dtype=bool), masks.__getitem__).tolist()
+    [True, False, False]
+    """
+    inside = within.copy()
+    for name in gate.all_of:
+        inside &= mask_of(name)
+    if gate.any_of:
+        inside &= np.logical_or.reduce([mask_of(name) for name in gate.any_of])
+    for name in gate.none_of:
+        inside &= ~mask_of(name)
+    return inside

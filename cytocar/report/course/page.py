@@ -17,7 +17,7 @@ from cytocar.course.scores import Score
 from cytocar.course.series import CoursePoint
 from cytocar.kinetics.expansion_models import Decline
 from cytocar.kinetics.parameters import Kinetics
-from cytocar.statistics.intervals import Estimate
+from cytocar.statistics.estimate import Estimate
 from cytocar.version import __version__
 
 DASH = "–"

@@ -11,7 +11,7 @@ from cytocar.counting.limits import CarResult
 from cytocar.course.series import Course, CoursePoint, join
 from cytocar.errors.tree import UsageError
 from cytocar.report.run.source import FinishedRun
-from cytocar.run.execute import Workers, run_tasks
+from cytocar.run.workers import Workers, run_tasks
 from cytocar.tables.columns import cell
 
 MOST_COURSES = 12

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cytocar.files.places import Place
 from cytocar.report.run.page import REPORT, report_files
-from cytocar.run.execute import Workers
 from cytocar.run.trail.audit import Act, Action, Author
 from cytocar.run.trail.journal import amend
+from cytocar.run.workers import Workers
 
 
 def write_report(

@@ -18,7 +18,8 @@ from cytocar.gates.fixed.place import decisions
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult
 from cytocar.signals.panel import resolve
-from cytocar.template.model import LinearScale, Template
+from cytocar.signals.scale_kinds import LinearScale
+from cytocar.template.model import Template
 
 FILES_LOOKED_AT = 8
 """Of a plate, evenly spaced."""
@@ -56,7 +57,7 @@ def _extents(run: FinishedRun, result: SampleResult, markers: Sequence[str]) -> 
     protocol = run.plan.protocols[sample.sample_id]
     try:
         events = open_fcs(run.files[sample.sample_id], data_set=sample.data_set)
-        panel = resolve(protocol.template, events.channels, overrides=protocol.markers)
+        panel = resolve(protocol.template.panel, events.channels, overrides=protocol.markers)
         own = [marker for marker in markers if marker in panel]
         columns = events.columns([panel[marker] for marker in own])
     except SampleError:

@@ -9,18 +9,10 @@ from dataclasses import dataclass
 from cytocar.report.run.pictures import Acquisition
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult, Status
+from cytocar.signals.scale_kinds import AnyScale, LinearScale
 from cytocar.tables.columns import cell
-from cytocar.template.model import (
-    AnyScale,
-    BooleanGate,
-    ClusterGate,
-    Gate,
-    LinearScale,
-    ReferenceGate,
-    SingletsGate,
-    Template,
-    ValleyGate,
-)
+from cytocar.template.gate_kinds import BooleanGate, ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
+from cytocar.template.model import Template
 from cytocar.version import __version__
 
 BY_LABORATORY = "to be stated by the laboratory"

@@ -28,7 +28,7 @@ from cytocar.report.run.plates import MEASURES, Plate, plates
 from cytocar.report.run.sections import SamplePage, sample_pages
 from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.report.run.strip import axes_id
-from cytocar.run.execute import Workers
+from cytocar.run.workers import Workers
 from cytocar.sample.result import Status
 from cytocar.tables.columns import COUNTS, POPULATIONS, Column, Row, cell
 from cytocar.version import __version__

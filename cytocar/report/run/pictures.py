@@ -16,8 +16,9 @@ from cytocar.files.places import Place
 from cytocar.files.source import at_hand, file_sha256
 from cytocar.report.run.limits import axis_tops
 from cytocar.report.run.source import FinishedRun
-from cytocar.run.execute import Workers, run_tasks
-from cytocar.sample.analysis import Protocol, gate_again
+from cytocar.run.workers import Workers, run_tasks
+from cytocar.sample.analysis import gate_again
+from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import SampleResult
 from cytocar.template.model import Template
 

@@ -11,7 +11,8 @@ from cytocar.gates.decision import Decision, Source
 from cytocar.report.run.pictures import Gallery, SamplePictures
 from cytocar.sample.result import SampleResult
 from cytocar.tables.columns import cell
-from cytocar.template.model import BooleanGate, Template
+from cytocar.template.gate_kinds import BooleanGate
+from cytocar.template.model import Template
 
 SOURCES: Mapping[Source, str] = {
     Source.FIXED: "fixed by the template",

@@ -24,10 +24,10 @@ from cytocar.run.parts import from_json, to_json
 from cytocar.run.plan import RunPlan
 from cytocar.run.trail.audit import Act, Action
 from cytocar.run.trail.journal import Journal, Manifest, finished_manifest
-from cytocar.sample.analysis import Protocol
+from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import Counted, SampleResult
 from cytocar.sheet.rows import SampleRow
-from cytocar.template.model import FixedGate
+from cytocar.template.gate_kinds import FixedGate
 from cytocar.version import __version__
 
 KEPT = "overrides"

@@ -13,11 +13,13 @@ from cytocar.fcs.reader import split_data_set
 from cytocar.files.places import Place, beside, files_below, require_packages
 from cytocar.run.plan import SAMPLE_ROWS, RunPlan, compensated, stamp_of
 from cytocar.run.trail.journal import Manifest
-from cytocar.sample.analysis import Protocol
+from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow
+from cytocar.signals.matrix import Matrix
+from cytocar.template.gate_kinds import FixedGate
 from cytocar.template.load import LoadedTemplate
 from cytocar.template.lock import LockStatus
-from cytocar.template.model import FixedGate, Matrix, Template
+from cytocar.template.model import Template
 
 GATE_OVERRIDES: TypeAdapter[dict[str, dict[str, FixedGate]]] = TypeAdapter(dict[str, dict[str, FixedGate]])
 """How a manifest keeps gates that a person has moved: by sample, then by population."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytocar.files.places import Place
-from cytocar.run.execute import Workers, execute
+from cytocar.run.execute import execute
 from cytocar.run.finished.recorded_plan import located, recorded_plan, require_files
 from cytocar.run.folder import PARTS, Parts, table_files
 from cytocar.run.trail.journal import finished_manifest
+from cytocar.run.workers import Workers
 from cytocar.tables.difference import Difference, differences
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cytocar.signals.marker import Marker
+from cytocar.signals.matrix import Matrix
+from cytocar.signals.scale_kinds import AnyScale, LinearScale
 from cytocar.template.gatingml.scales import is_ratio, ratio_of, ratio_operands, scale_of
 from cytocar.template.gatingml.xml import attribute, children, faulty, required
-from cytocar.template.model import AnyScale, LinearScale, Marker, Matrix
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from cytocar.template.canonical import declared
-from cytocar.template.model import (
+from cytocar.template.gate_kinds import (
     BooleanGate,
     EllipseGate,
     FixedGate,
@@ -16,8 +16,8 @@ from cytocar.template.model import (
     QuadrantGate,
     RangeGate,
     RectangleGate,
-    Template,
 )
+from cytocar.template.model import Template
 
 
 def with_markers(gate: FixedGate, name_of: Callable[[str], str]) -> FixedGate:

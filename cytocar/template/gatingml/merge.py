@@ -7,20 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cytocar.signals.marker import Marker
+from cytocar.signals.scale_kinds import LinearScale
 from cytocar.template.canonical import declared
 from cytocar.template.faults import check_document
+from cytocar.template.gate_kinds import FixedGate, QuadrantGate, RangeGate, RectangleGate
 from cytocar.template.gatingml.fingerprint import axis_description, with_markers
-from cytocar.template.model import (
-    FixedGate,
-    LinearScale,
-    Marker,
-    Population,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-    Report,
-    Template,
-)
+from cytocar.template.model import Population, Report, Template
 
 
 @dataclass(frozen=True, slots=True)

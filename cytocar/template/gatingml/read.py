@@ -11,6 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import TemplateError
+from cytocar.signals.matrix import Matrix
+from cytocar.signals.scale_kinds import LinearScale
+from cytocar.template.gate_kinds import (
+    BooleanGate,
+    Bounds,
+    Divider,
+    EllipseGate,
+    FixedGate,
+    PolygonGate,
+    QuadrantGate,
+    RangeGate,
+    RectangleGate,
+)
 from cytocar.template.gatingml.axes import PanelBuilder
 from cytocar.template.gatingml.xml import (
     CYTOCAR,
@@ -26,22 +39,7 @@ from cytocar.template.gatingml.xml import (
     parse_document,
     required,
 )
-from cytocar.template.model import (
-    BooleanGate,
-    Bounds,
-    Compensation,
-    Divider,
-    EllipseGate,
-    FixedGate,
-    LinearScale,
-    Matrix,
-    PolygonGate,
-    Population,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-    Template,
-)
+from cytocar.template.model import Compensation, Population, Template
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

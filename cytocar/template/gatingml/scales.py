@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cytocar.signals.marker import Ratio
+from cytocar.signals.scale_kinds import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 from cytocar.template.gatingml.xml import children, declaration, faulty, local_name, number, optional_number, required
-from cytocar.template.model import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale, Ratio
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

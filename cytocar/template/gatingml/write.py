@@ -19,22 +19,20 @@ import numpy as np
 from cytocar.errors.tree import TemplateError
 from cytocar.signals import scales
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.template.gatingml.scales import FUNCTIONS, PARAMETERS
-from cytocar.template.gatingml.xml import CYTOCAR, DATA_TYPE, GATING, HIGHEST, TRANSFORMS
-from cytocar.template.model import (
-    AnyScale,
+from cytocar.signals.scale_kinds import AnyScale, LinearScale
+from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,
     EllipseGate,
     FixedGate,
-    LinearScale,
     PolygonGate,
-    Population,
     QuadrantGate,
     RangeGate,
     RectangleGate,
-    Template,
 )
+from cytocar.template.gatingml.scales import FUNCTIONS, PARAMETERS
+from cytocar.template.gatingml.xml import CYTOCAR, DATA_TYPE, GATING, HIGHEST, TRANSFORMS
+from cytocar.template.model import Population, Template
 
 for _prefix, _namespace in (
     ("gating", GATING),

@@ -5,7 +5,7 @@ import pytest
 
 from cytocar.figures.gate_pictures.axis import CLOSEST_LABELS, PictureAxis
 from cytocar.signals import scales
-from cytocar.template.model import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.signals.scale_kinds import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 
 ALL_SCALES: list[AnyScale] = [
     LinearScale(),

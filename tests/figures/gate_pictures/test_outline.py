@@ -7,15 +7,13 @@ from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.outline import BEYOND, outline
 from cytocar.gates.fixed.geometry import inside_polygon
 from cytocar.gates.fixed.place import place
-from cytocar.template.model import (
-    AnyScale,
+from cytocar.signals.scale_kinds import AnyScale, LinearScale, LogicleScale
+from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,
     Divider,
     EllipseGate,
     FixedGate,
-    LinearScale,
-    LogicleScale,
     PolygonGate,
     QuadrantGate,
     RangeGate,

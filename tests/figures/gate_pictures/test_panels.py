@@ -12,8 +12,11 @@ from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.panels import CELLS, FEW_EVENTS, Picture, draw
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.gates.walk import GatedSample, replay
+from cytocar.signals.marker import Marker
+from cytocar.signals.scale_kinds import LinearScale
 from cytocar.simulate import blood_tube
-from cytocar.template.model import Compensation, LinearScale, Marker, Population, RangeGate, Template
+from cytocar.template.gate_kinds import RangeGate
+from cytocar.template.model import Compensation, Population, Template
 
 ONE_GATE = Template(
     name="one",

@@ -14,7 +14,7 @@ from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.adaptive.valley import find_valley
 from cytocar.gates.decision import ReferenceEvents
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.template.model import RangeGate, ReferenceGate
+from cytocar.template.gate_kinds import RangeGate, ReferenceGate
 
 CD3, CD4, CD8 = "BV785 - CD3", "APCCy7 - CD4", "BV650 - CD8a"
 

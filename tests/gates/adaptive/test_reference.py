@@ -9,7 +9,7 @@ from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.alignment import align
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.decision import Fitted, ReferenceEvents, Source
-from cytocar.template.model import RangeGate, ReferenceGate
+from cytocar.template.gate_kinds import RangeGate, ReferenceGate
 
 CAR = ReferenceGate(kind="reference", marker="CAR", fallback=900, window=(200, 4000))
 

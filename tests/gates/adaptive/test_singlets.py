@@ -10,7 +10,7 @@ from matplotlib.path import Path
 from cytocar.gates.adaptive import singlets
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.decision import Fitted
-from cytocar.template.model import PolygonGate, SingletsGate
+from cytocar.template.gate_kinds import PolygonGate, SingletsGate
 
 Bools = npt.NDArray[np.bool_]
 

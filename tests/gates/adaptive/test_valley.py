@@ -8,7 +8,7 @@ import pytest
 from cytocar.gates.adaptive import valley
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.decision import Fitted, Source
-from cytocar.template.model import RangeGate, ValleyGate
+from cytocar.template.gate_kinds import RangeGate, ValleyGate
 
 CD3 = ValleyGate(kind="valley", marker="CD3", keep="above", fallback=1200, window=(400, 5000))
 

@@ -7,10 +7,10 @@ import pytest
 from flowutils import gating
 
 from cytocar.errors.tree import GateError
-from cytocar.gates.fixed.geometry import Box, Ellipse, Interval, Polygon, inside_polygon
 from cytocar.gates.fixed import geometry
+from cytocar.gates.fixed.geometry import Box, Ellipse, Interval, Polygon, inside_polygon
 from cytocar.signals import scales
-from cytocar.template.model import AnyScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.signals.scale_kinds import AnyScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 
 LINEAR = LinearScale()
 CURVED: list[AnyScale] = [LogicleScale(kind="logicle"), HyperlogScale(kind="hyperlog"), LogScale(kind="log", T=1e5)]

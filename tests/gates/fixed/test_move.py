@@ -9,15 +9,13 @@ from cytocar.errors.tree import UsageError
 from cytocar.gates.decision import Decision, Source
 from cytocar.gates.fixed.move import movable, moved
 from cytocar.gates.fixed.place import numbers
-from cytocar.template.model import (
-    AnyScale,
+from cytocar.signals.scale_kinds import AnyScale, LinearScale, LogicleScale
+from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,
     Divider,
     EllipseGate,
     FixedGate,
-    LinearScale,
-    LogicleScale,
     PolygonGate,
     QuadrantGate,
     RangeGate,

@@ -15,7 +15,8 @@ from cytocar.course.series import Course, CoursePoint, Series
 from cytocar.errors.tree import UsageError
 from cytocar.report.course.folder import CourseOptions, write_course
 from cytocar.sample.result import Status
-from cytocar.statistics.intervals import Estimate, ratio_estimate
+from cytocar.statistics.estimate import Estimate
+from cytocar.statistics.intervals import ratio_estimate
 
 RUDE = '<img src=x onerror="alert(1)">'
 

@@ -12,8 +12,10 @@ from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.gates.decision import Decision, Source
-from cytocar.sample.quality.flow import Bools, Floats, check_acceptance, flow_quality, gate_findings, time_quality
-from cytocar.template.model import Acceptance, Population, Template, ValleyGate
+from cytocar.sample.quality.acceptance import check_acceptance, gate_findings
+from cytocar.sample.quality.flow import Bools, Floats, flow_quality, time_quality
+from cytocar.template.gate_kinds import ValleyGate
+from cytocar.template.model import Acceptance, Population, Template
 
 
 def steady(n: int, seed: int = 0) -> tuple[Floats, dict[str, Floats]]:

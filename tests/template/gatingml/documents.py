@@ -6,29 +6,21 @@ import numpy as np
 from hypothesis import strategies as st
 
 from cytocar.fcs.events import EventTable
-from cytocar.template.model import (
-    AnyScale,
-    AsinhScale,
+from cytocar.signals.marker import Marker, Ratio
+from cytocar.signals.matrix import Matrix
+from cytocar.signals.scale_kinds import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,
-    Compensation,
     Divider,
     EllipseGate,
     FixedGate,
-    HyperlogScale,
-    LinearScale,
-    LogicleScale,
-    LogScale,
-    Marker,
-    Matrix,
     PolygonGate,
-    Population,
     QuadrantGate,
     RangeGate,
-    Ratio,
     RectangleGate,
-    Template,
 )
+from cytocar.template.model import Compensation, Population, Template
 
 HEAD = """<?xml version="1.0"?>
 <gating:Gating-ML

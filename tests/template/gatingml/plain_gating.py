@@ -11,7 +11,7 @@ from flowutils.gating import points_in_polygon
 
 from cytocar.fcs.events import EventTable
 from cytocar.signals import scales
-from cytocar.template.model import (
+from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,
     EllipseGate,
@@ -20,8 +20,8 @@ from cytocar.template.model import (
     QuadrantGate,
     RangeGate,
     RectangleGate,
-    Template,
 )
+from cytocar.template.model import Template
 from tests.template.gatingml.documents import PANEL, SPECTRA
 
 Floats = npt.NDArray[np.float64]

@@ -11,9 +11,11 @@ import cytocar
 from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.gates.walk import walk
+from cytocar.signals.scale_kinds import LogScale
+from cytocar.template.gate_kinds import BooleanGate
 from cytocar.template.gatingml import xml
 from cytocar.template.gatingml.read import read_gatingml
-from cytocar.template.model import BooleanGate, LogScale, Template
+from cytocar.template.model import Template
 from tests.template.gatingml.documents import document
 
 EVERY_GATE = Path(__file__).with_name("every_gate.xml")

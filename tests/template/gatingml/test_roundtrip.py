@@ -9,10 +9,11 @@ from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.gates.walk import walk
 from cytocar.sample.applied_template import applied_to
+from cytocar.template.gate_kinds import BooleanGate
 from cytocar.template.gatingml.merge import Origin
 from cytocar.template.gatingml.read import read_gatingml
 from cytocar.template.gatingml.round_trip import export_gatingml, reunite
-from cytocar.template.model import BooleanGate, Population, Template
+from cytocar.template.model import Population, Template
 from tests.template.gatingml.documents import small_table, templates
 from tests.template.gatingml.plain_gating import masks
 

@@ -1,0 +1,117 @@
+"""Who does the work of a run: this process, a pool of processes, or a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future, ProcessPoolExecutor
+
+
+_Answer = TypeVar("_Answer")
+_Task = TypeVar("_Task")
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How to start an executor (again, when one of its workers was killed), and how many tasks it may hold.
+
+    ``killers`` are the errors by which it says that the process of one task died, the executor itself being well.
+    """
+
+    start: Callable[[], Executor]
+    in_flight: int
+    killers: tuple[type[Exception], ...] = ()
+
+
+_LOADED_BY_ANY_SAMPLE = ("cytocar.statistics.special_functions", "flowio")
+"""What every worker would load with its first sample: loaded once, before any is forked and any file hashed beside."""
+
+
+def process_pool(jobs: int) -> Workers | None:
+    """Return a pool of worker processes; none for one job. 0 stands for all cores."""
+    count = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    return None if count == 1 else Workers(lambda: _pool(count), in_flight=4 * count)
+
+
+def _pool(count: int) -> ProcessPoolExecutor:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # fork starts a worker in milliseconds and is safe while this process has one thread; elsewhere each imports anew
+    fork = sys.platform == "linux" and threading.active_count() == 1
+    context = multiprocessing.get_context("fork" if fork else "spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_leave_signals_to_the_parent)
+
+
+def _leave_signals_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def run_tasks(
+    function: Callable[[_Task], _Answer],
+    tasks: Iterable[_Task],
+    workers: Workers | None,
+    *,
+    killed: Callable[[_Task], _Answer],
+) -> Iterator[_Answer]:
+    """Yield the answer to every task as it is finished; at most ``workers.in_flight`` wait at a time.
+
+    When a worker is killed, the tasks that were under way run again, each alone: the one that kills again is answered
+    by ``killed``, the others as if nothing had happened.
+    """
+    if workers is None:
+        yield from map(function, tasks)
+        return
+    waiting = deque(tasks)
+    while waiting:
+        suspects: list[_Task] = []
+        yield from _until_broken(function, waiting, workers, suspects)
+        for task in suspects:
+            yield from _alone(function, task, workers, killed=killed)
+
+
+def _until_broken(
+    function: Callable[[_Task], _Answer], waiting: deque[_Task], workers: Workers, suspects: list[_Task]
+) -> Iterator[_Answer]:
+    """Yield answers until nothing waits; when a worker dies, put the tasks under way into ``suspects`` and stop."""
+    executor = workers.start()
+    running: dict[Future[_Answer], _Task] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers.in_flight:
+                task = waiting.popleft()
+                running[executor.submit(function, task)] = task
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                try:
+                    answer = future.result()
+                except workers.killers:
+                    suspects.append(running.pop(future))
+                    continue
+                del running[future]
+                yield answer
+    except BrokenExecutor:
+        suspects.extend(running.values())
+    finally:
+        for future in running:
+            future.cancel()
+        executor.shutdown(wait=not running)
+
+
+def _alone(
+    function: Callable[[_Task], _Answer], task: _Task, workers: Workers, *, killed: Callable[[_Task], _Answer]
+) -> Iterator[_Answer]:
+    again: list[_Task] = []
+    yield from _until_broken(function, deque([task]), workers, again)
+    for _ in again:
+        yield killed(task)

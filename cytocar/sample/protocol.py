@@ -1,0 +1,33 @@
+"""How one sample is counted: its template, settings and what is on record about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cytocar.sample.result import (
+    TemplateStamp,
+)
+from cytocar.template.canonical import template_sha256
+
+if TYPE_CHECKING:
+    from cytocar.signals.compensation import SpilloverMatrix
+    from cytocar.template.gate_kinds import FixedGate
+    from cytocar.template.model import Template
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Protocol:
+    """What a sample is analysed with: all that decides its numbers besides its file and its row of the sheet."""
+
+    template: Template
+    stamp: TemplateStamp
+    markers: Mapping[str, str] = field(default_factory=dict)
+    compensation: SpilloverMatrix | None = None
+    overrides: Mapping[str, FixedGate] = field(default_factory=dict)
+
+
+def unlocked(template: Template) -> TemplateStamp:
+    """Return the stamp of a template that nobody has locked."""
+    return TemplateStamp(template.name, template.version, template_sha256(template), "draft")

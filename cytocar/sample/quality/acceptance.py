@@ -1,0 +1,90 @@
+"""Acceptance rules of a template, empty populations, and the flags of gates as findings."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.tree import TemplateError
+from cytocar.gates.decision import Decision
+from cytocar.template.gate_kinds import ValleyGate
+from cytocar.template.model import Acceptance, Template
+
+if TYPE_CHECKING:
+    pass
+
+
+def check_acceptance(rules: Sequence[Acceptance], values: Mapping[str, float | None]) -> tuple[Finding, ...]:
+    """Return one finding per rule of the template: passed, failed with the rule's outcome, or not checkable.
+
+    Parameters
+    ----------
+    values : mapping of check to number
+        The sample's numbers by the names of ``counts.csv``; None for one that this sample does not have.
+
+    Raises
+    ------
+    TemplateError
+        E170, if a rule names a check that is none of ``values``.
+    """
+    return tuple(_acceptance(rule, values) for rule in rules)
+
+
+def _acceptance(rule: Acceptance, values: Mapping[str, float | None]) -> Finding:
+    if rule.check not in values:
+        near = difflib.get_close_matches(rule.check, values, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "use a number's name in counts.csv"
+        raise TemplateError(f"acceptance check {rule.check!r} is not a number of a sample", code="E170", hint=hint)
+    value = values[rule.check]
+    if value is None:
+        message = f"{rule.check} is not known for this sample, so it could not be checked"
+        return Finding(rule.check, "W286", Outcome.REVIEW, message, None, rule.minimum or rule.maximum)
+    if rule.minimum is not None and value < rule.minimum:
+        message = f"{rule.check} is {value:g}, below {rule.minimum:g}"
+        return Finding(rule.check, "W285", Outcome(rule.on_fail), message, value, rule.minimum)
+    if rule.maximum is not None and value > rule.maximum:
+        message = f"{rule.check} is {value:g}, above {rule.maximum:g}"
+        return Finding(rule.check, "W285", Outcome(rule.on_fail), message, value, rule.maximum)
+    limit = rule.minimum if rule.minimum is not None else rule.maximum
+    return Finding(rule.check, "", Outcome.PASS, f"{rule.check} is {value:g}", value, limit)
+
+
+def emptiness(name: str, events: int, *, of: int) -> tuple[Finding, ...]:
+    """Return a finding if a population that a stained tube must hold has no event of a file that has some.
+
+    Every percentage and count under it is then unknown: a gate, a marker or a template that does not fit looks so.
+
+    Examples
+    --------
+    >>> [finding.code for finding in emptiness("t_cells", 0, of=5000)], emptiness("t_cells", 1, of=5000)
+    (['W287'], ())
+    """
+    if events or not of:
+        return ()
+    message = f"none of {of:,} events is in the population {name!r}"
+    return (Finding(name, "W287", Outcome.REVIEW, message, 0.0, None),)
+
+
+NOTED_FLAGS = frozenset({"DIM", "NO_REFERENCE", "FMO_ONLY", "NO_RESOLVED_POSITIVES"})
+"""Flags that say how a number came about without asking a person to look; all others ask."""
+
+
+def gate_findings(decisions: Sequence[Decision], template: Template) -> tuple[Finding, ...]:
+    """Return one finding per gate and flag of its decisions; the flag is the code.
+
+    A viability gate without a dead peak is normal (``NO_VALLEY`` of a gate that keeps what lies below): a note.
+    """
+    findings: dict[tuple[str, str], Finding] = {}
+    for decision in decisions:
+        gate = template.population(decision.population).gate
+        no_peak_needed = isinstance(gate, ValleyGate) and gate.keep == "below"
+        for flag in decision.flags:
+            noted = flag in NOTED_FLAGS or (flag == "NO_VALLEY" and no_peak_needed)
+            outcome = Outcome.NOTE if noted else Outcome.REVIEW
+            used = "" if decision.value is None else f", {decision.parameter} {decision.value:.5g} used"
+            message = f"{decision.population}: {flag}{used} ({decision.source})"
+            key = (decision.population, flag)
+            findings.setdefault(key, Finding(decision.population, flag, outcome, message, decision.value))
+    return tuple(findings.values())
