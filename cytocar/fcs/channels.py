@@ -127,7 +127,7 @@ def _stored(spelled: str) -> Stored:
 
 def _bits(keywords: Mapping[str, str], n: int) -> int:
     spelled = _needed(keywords, f"$P{n}B")
-    bits = whole_number(spelled)
+    bits = whole_number(spelled) if re.fullmatch(r"\s*\d+(\.0*)?\s*", spelled) else None  # "1e" may have been 16
     if bits is None or not 1 <= bits <= MAXIMUM_BITS:
         raise _unusable(f"$P{n}B", spelled)
     return bits

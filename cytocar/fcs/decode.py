@@ -18,6 +18,10 @@ from cytocar.errors.tree import ReadError
 from cytocar.fcs.events import Block, Channel, EventTable, FloatArray, RawArray
 from cytocar.files.places import Place, readable
 
+LONGEST_NUMBER = 64
+"""Characters of one number that DATA spells. A double needs 24; NumPy gives each of 131,072 numbers the room of the
+longest, so that a single one of a million digits would take 128 GB."""
+
 WORD_BITS = (8, 16, 32, 64)
 """Integer widths that processors have, and into which narrower values are often padded."""
 
@@ -269,6 +273,8 @@ def _separated(text: bytes) -> FloatArray:
     numbers = re.compile(rb"[^\s,\x00]+")
     parts, tokens = [np.empty(0)], []
     for token in numbers.finditer(text):
+        if token.end() - token.start() > LONGEST_NUMBER:
+            raise ValueError(f"one of {token.end() - token.start():,} characters")
         tokens.append(token[0])
         if len(tokens) == 1 << 17:
             parts.append(np.array(tokens).astype(np.float64))

@@ -217,7 +217,7 @@ def _date(text: str) -> datetime | None:
     year_first = len(parts[0]) == 4
     year, month, day = parts if year_first else parts[::-1]
     named = _MONTHS.get(month.rstrip(".")) or (_MONTHS.get(month[:3]) if month.isalpha() else None)
-    if named is None and not (year_first and month.isdigit()):
+    if named is None and not (year_first and month.isdecimal()):
         return None  # 03/04/2021: nobody knows
     try:
         full_year = int(year) + (0 if len(year) == 4 else 1900 if int(year) >= 70 else 2000)

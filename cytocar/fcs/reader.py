@@ -258,11 +258,28 @@ def _source(
     return source, (*place.findings, *padded)
 
 
+def _is_whole(path: Place, base: int, place: Claim, *, size: int, needed: int) -> bool:
+    """Return whether DATA that is written as text lies in the file to its last character.
+
+    An end one byte too far is everyday. With numbers of fixed width their count tells it from a byte that is missing;
+    else the last character does: behind a digit there could have been another.
+    """
+    last = base + place.last
+    if last < size or last > size:
+        return last < size
+    if needed:
+        return base + place.first + needed <= size
+    with path.open("rb") as handle:
+        handle.seek(size - 1)
+        return not handle.read(1).isdigit()
+
+
 def _text_source(
     path: Place, found: DataSet, description: Description, claims: tuple[Claim, ...], size: int
 ) -> TextSource:
     total = whole_number(found.text.keywords.get("$TOT", ""))
-    inside = [place for place in claims if found.base + place.last <= size]
+    needed = total * sum(description.widths) if total and description.widths else 0
+    inside = [place for place in claims if _is_whole(path, found.base, place, size=size, needed=needed)]
     if not inside or total is None:
         raise ReadError(
             "DATA is written as text, and HEADER and TEXT do not say where it lies and how many events it holds",

@@ -114,9 +114,15 @@ def read_header(handle: BinaryIO, base: int) -> Header:
     return Header(
         version=raw[:6].decode("ascii"),
         text=text,
-        data=claim("HEADER", fields[2], fields[3]),
+        data=claim("HEADER", fields[2], fields[3]) or _start_alone(fields[2], fields[3]),
         analysis=claim("HEADER", fields[4], fields[5]),
     )
+
+
+def _start_alone(first: str, last: str) -> Claim | None:
+    """Return a claim of no length where HEADER says where DATA begins, and an end before that."""
+    begin, end = whole_number(first), whole_number(last)
+    return Claim("HEADER", begin, begin - 1) if begin and end else None
 
 
 def read_segment(handle: BinaryIO, base: int, where: Claim, *, name: str, limit: int) -> bytes:
@@ -280,12 +286,20 @@ def _said(question: Question, chosen: Claim) -> tuple[Finding, ...]:
         Finding(
             check="read",
             code="W202",
-            outcome=Outcome.NOTE,
+            outcome=Outcome.REVIEW if _as_likely(question, other, chosen) else Outcome.NOTE,
             message=f"{other.source} places DATA at {other.first:,} to {other.last:,}; read from {chosen.source}, "
             f"{chosen.first:,} to {chosen.last:,}, because that length fits the number of events",
         )
         for other in others
     )
+
+
+def _as_likely(question: Question, other: Claim, chosen: Claim) -> bool:
+    """Return whether only the end of the other claim need be damaged: as many bytes could begin where it begins.
+
+    One damaged byte in HEADER left a CyAn file with an end before its start; TEXT placed DATA 46 bytes too far.
+    """
+    return other.length == 0 and other.first != chosen.first and question.fits(other.first, chosen.length)
 
 
 def _padding(place: Claim, needed: int) -> Finding:

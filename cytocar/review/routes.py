@@ -20,7 +20,6 @@ from cytocar.review.pages import TEMPLATES, Pages, Said, gates_in_order
 from cytocar.review.preview import Attempt, Drag, attempt
 from cytocar.review.session import Asked, Desk
 from cytocar.review.worklist import OpenRun, Place
-from cytocar.run.execute import BUGS
 from cytocar.run.trail.audit import Meaning
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Site:
         except OSError as error:
             said = f"{error.strerror}: {error.filename or 'while reading or writing'}"
             return self._problem(UsageError(said, code="E109", hint="check the path, rights and space left"), 500)
-        except BUGS as bug:
+        except Exception as bug:  # noqa: BLE001 -- what a person has moved must not be lost to a mistake of ours
             place = traceback.extract_tb(bug.__traceback__)[-1]
             said = f"this is a bug in cytocar: {type(bug).__name__}: {bug} ({Path(place.filename).name}:{place.lineno})"
             return self._problem(

@@ -22,7 +22,6 @@ from cytocar.report.run.pictures import PictureTask, SamplePictures, draw_sample
 from cytocar.review.handles import changed, fields
 from cytocar.review.open_sample import Kept, Tube, open_tube
 from cytocar.review.worklist import OpenRun, open_run, version_of
-from cytocar.run.execute import BUGS
 from cytocar.run.finished.override import Target, moved_gate, override, require_as_counted, undo
 from cytocar.run.finished.recorded_plan import located
 from cytocar.run.finished.sign import sign, sign_sample
@@ -270,7 +269,7 @@ class Desk:
             except OSError as error:
                 said = f"{error.strerror or error}: {error.filename or 'while reading or writing'}"
                 self.report_problem = UsageError(said, code="E109", hint="check the path, rights and space left")
-            except BUGS as bug:
+            except Exception as bug:  # noqa: BLE001 -- what a person has moved must not be lost to a mistake of ours
                 self.report_problem = UsageError(
                     f"this is a bug in cytocar: {type(bug).__name__}: {bug}",
                     code="E199",

@@ -137,14 +137,10 @@ def execute(
     yield from run_tasks(_analyse, tasks, workers, killed=_killed)
 
 
-BUGS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-"""What a mistake in cytocar looks like. In one odd file it must not cost the other samples of the plate."""
-
-
 def _analyse(task: Task) -> Done:
     try:
         return Done.of(analyse(task.sample, task.protocol, load_references(task.references)), task.medians)
-    except BUGS as bug:
+    except Exception as bug:  # noqa: BLE001 -- a mistake over one odd file must not cost the other samples of the plate
         place = traceback.extract_tb(bug.__traceback__)[-1]
         fault = Fault(
             "E199",
@@ -195,7 +191,10 @@ def control_signals(
 
 
 def _save(task: Task) -> tuple[str, Path | None]:
-    return task.sample.sample_id, save_references(task.sample, task.protocol, task.references[0])
+    try:
+        return task.sample.sample_id, save_references(task.sample, task.protocol, task.references[0])
+    except Exception:  # noqa: BLE001 -- the control's own analysis meets the same mistake and reports it
+        return task.sample.sample_id, None
 
 
 def _nothing_saved(task: Task) -> tuple[str, Path | None]:

@@ -23,6 +23,7 @@ from cytocar.signals.matrix import Matrix
 Floats = npt.NDArray[np.float64]
 
 # FCS 3.1 ($SPILLOVER), BD FACSDiva (SPILL), Beckman and others without the dollar, FCS 3.0 ($COMP).
+LONGEST_COUNT = 4  # digits: no cytometer has 10,000 detectors, and int() takes thousands
 KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 HIGHEST_CONDITION = 1e10  # beyond it compensated values have lost more digits than a cytometer measures
 SAME = 1e-4  # two matrices agree when no entry differs by more: some programs print four decimals
@@ -92,7 +93,7 @@ class SpilloverMatrix:
     @classmethod
     def _parse(cls, keyword: str, text: str, keywords: Mapping[str, str]) -> SpilloverMatrix | None:
         items = [item.strip() for item in text.replace("\n", "").rstrip(", ").split(",")]
-        if not items[0].isdigit():
+        if not items[0].isdecimal() or len(items[0]) > LONGEST_COUNT:
             raise _malformed(keyword, f"it starts with {items[0]!r} where the number of channels belongs")
         size = int(items[0])
         if size == 0:
@@ -226,7 +227,9 @@ def _agree(one: SpilloverMatrix, other: SpilloverMatrix) -> bool:
 def _detectors(names: Sequence[str], keywords: Mapping[str, str]) -> list[str]:
     """Return ``$PnN`` for names that are channel numbers (and are not themselves channel names)."""
     known = {value.strip() for key, value in keywords.items() if re.fullmatch(r"\$P\d+N", key)}
-    if any(name in known for name in names) or not all(name.isdigit() for name in names):
+    if any(name in known for name in names) or not all(
+        name.isdecimal() and len(name) <= LONGEST_COUNT for name in names
+    ):
         return list(names)
     return [keywords.get(f"$P{int(name)}N", name).strip() for name in names]
 

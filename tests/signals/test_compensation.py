@@ -197,3 +197,10 @@ def test_channels_that_the_file_does_not_have_are_named() -> None:
     with pytest.raises(CompensationError, match="PE-A") as caught:
         matrix.check_channels(["FITC-A", "APC-A"])
     assert caught.value.code == "E050"
+
+
+@pytest.mark.parametrize("count", ["\u00b2", "9" * 5000, "x"])
+def test_a_keyword_that_begins_with_no_count_is_a_coded_error(count: str) -> None:
+    with pytest.raises(CompensationError) as refused:
+        SpilloverMatrix.from_keywords({"$SPILLOVER": f"{count},FITC-A,PE-A,1,0.2,-0.01,1"})
+    assert refused.value.code == "E053"

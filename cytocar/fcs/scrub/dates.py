@@ -48,7 +48,7 @@ def rewrite_date(text: str, *, dates: Dates, shift_days: int = 0) -> str | None:
     if moved is None:
         return None
     new_year = f"{moved.year:04d}"[-len(year) :]
-    new_month = f"{moved.month:02d}" if month.isdigit() else _like(MONTHS[moved.month - 1], month)
+    new_month = f"{moved.month:02d}" if month.isdecimal() else _like(MONTHS[moved.month - 1], month)
     new_day = str(moved.day).zfill(len(day))
     parts = (new_day, new_month, new_year) if found.re is _DAY_FIRST else (new_year, new_month, new_day)
     written = text.replace(inner, mark.join(parts) + rest)
@@ -56,7 +56,7 @@ def rewrite_date(text: str, *, dates: Dates, shift_days: int = 0) -> str | None:
 
 
 def _moved(year: str, month: str, day: str, shift_days: int | None) -> date | None:
-    number = int(month) if month.isdigit() else _month(month)
+    number = int(month) if month.isdecimal() else _month(month)
     full_year = int(year) + (0 if len(year) == 4 else 1900 if int(year) >= 70 else 2000)
     if number is None:
         return None
