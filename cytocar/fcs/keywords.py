@@ -303,10 +303,16 @@ def well_in_file_name(name: str) -> str | None:
 
 def plate(events: EventTable) -> str | None:
     """Return the plate's id, or its name where it has no id; None for tubes and for ``NA``."""
+    key = plate_keyword(events)
+    return events.keywords[key] if key else None
+
+
+def plate_keyword(events: EventTable) -> str | None:
+    """Return the keyword that names the plate, for those who may not see the name; None for tubes and for ``NA``."""
     for key in (*PLATE_KEYS, *PLATE_NAME_KEYS):
         text = events.keywords.get(key, "")
         if text and text.upper() not in {"NA", "N/A", "NONE"}:
-            return text
+            return key
     return None
 
 

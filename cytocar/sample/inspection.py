@@ -24,7 +24,7 @@ from cytocar.fcs.keywords import (
     cytometer,
     duration_seconds,
     identifying_keywords,
-    plate,
+    plate_keyword,
     time_step_seconds,
     well,
 )
@@ -100,7 +100,7 @@ class DataSetReport:
     spillover: SpilloverReport | None
     volume: VolumeReport | None
     well: str | None
-    plate: str | None
+    plate_keyword: str | None
     date: str | None
     duration_seconds: float | None
     time_step_seconds: float | None
@@ -164,7 +164,7 @@ def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = F
         spillover=_spillover(matrix),
         volume=VolumeReport(volume.ul, volume.rule) if volume else None,
         well=_told(well, events, problems),
-        plate=plate(events),
+        plate_keyword=plate_keyword(events),
         date=date.isoformat() if date else None,
         duration_seconds=duration_seconds(events),
         time_step_seconds=time_step_seconds(events),

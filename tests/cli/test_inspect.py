@@ -16,12 +16,14 @@ def inspect(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_file_is_described_for_people(tmp_path: Path) -> None:
-    path = floats([[1, 2]], names=["FSC-A", "PE-A"], keywords={"$P2S": "CAR", "$SRC": "Jane Doe"})
+    keywords = {"$P2S": "CAR", "$SRC": "Jane Doe", "$PLATEID": "Jane's plate", "$WELLID": "A1"}
+    path = floats([[1, 2]], names=["FSC-A", "PE-A"], keywords=keywords)
     shown = inspect(path.write(tmp_path / "a.fcs"))
     assert shown.returncode == 0
     assert "1 in 2 channels, FCS3.1" in shown.stdout
     assert "PE-A" in shown.stdout
     assert "$SRC" in shown.stdout
+    assert "A1; plate: see $PLATEID" in shown.stdout or "A01; plate: see $PLATEID" in shown.stdout
     assert "Jane" not in shown.stdout + shown.stderr
 
 

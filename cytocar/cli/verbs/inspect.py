@@ -64,7 +64,7 @@ def _text(report: DataSetReport, *, of: int) -> str:
         ("instrument", report.cytometer),
         ("acquired", _acquired(report)),
         ("volume", f"{report.volume.ul:.4g} µL ({report.volume.rule})" if report.volume else "not in the file"),
-        ("well", " of plate ".join(filter(None, (report.well, report.plate)))),
+        ("well", _well(report)),
         ("spillover", _spillover(report)),
         ("templates", ", ".join(report.templates) or "none of the bundled ones fits"),
         ("may identify", ", ".join(report.identifying_keywords)),
@@ -77,6 +77,11 @@ def _text(report: DataSetReport, *, of: int) -> str:
     ]
     lines += _crosscheck(report)
     return screen.printable("\n".join(lines))
+
+
+def _well(report: DataSetReport) -> str:
+    plate = f"plate: see {report.plate_keyword}, which may name a person" if report.plate_keyword else ""
+    return "; ".join(filter(None, (report.well, plate)))
 
 
 def _acquired(report: DataSetReport) -> str:

@@ -26,14 +26,19 @@ def command(
     dates: Annotated[
         Dates, typer.Option(help="Cut dates to the year, shift them per subject, or keep them.")
     ] = Dates.YEAR,
-    strict: Annotated[bool, typer.Option("--strict", help="Keep only what reading and gating need.")] = False,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", metavar="KEY", help="Keep this keyword as it is; may be repeated.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", hidden=True, help="The only way now: accepted for older scripts.")
+    ] = False,
     sheet: Annotated[
         str | None, typer.Option("-s", "--sheet", metavar="PATH", help="Sample sheet that names each file's subject.")
     ] = None,
     linkage: Annotated[Path | None, typer.Option(help="Map from copies to files. [OUT.linkage.csv]")] = None,
     keep_names: Annotated[bool, typer.Option("--keep-names", help="Keep the files' names.")] = False,
 ) -> None:
-    """Copy FCS files without identifying keywords; events stay identical to the bit.
+    """Copy FCS files with the keywords alone that reading and gating need; events stay identical to the bit.
 
     Copies are numbered; the linkage map, which only you can read, says which file each one was.
     """
@@ -42,7 +47,7 @@ def command(
     from cytocar.sheet.inputs import collect
 
     files = list(dict.fromkeys(row.file for row in collect(inputs).samples))
-    rule = ScrubRule(dates=dates, strict=strict)
+    rule = ScrubRule(dates=dates, keep=frozenset(key.strip().upper() for key in keep or ()))
     if check:
         _check(files, rule)
         return
@@ -60,9 +65,6 @@ def command(
         sys.stdout.write(
             screen.printable(f"{done.copy}  {done.events:,} events, {len(done.removed)} keywords removed\n")
         )
-        if done.repeated:
-            names = ", ".join(done.repeated[:4]) + (", ..." if len(done.repeated) > 4 else "")
-            screen.say(f"note: {done.copy.name}: {names} had to stay and repeat a value that was removed elsewhere")
     for refused in outcome.refused:
         screen.show_error(refused.error, where=str(refused.file))
     if outcome.refused:

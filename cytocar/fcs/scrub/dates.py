@@ -17,8 +17,11 @@ class Dates(StrEnum):
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
-_DAY_FIRST = re.compile(r"(\d{1,2})([-/ .])([A-Za-z]{3})\2(\d{4}|\d{2})(.*)", re.DOTALL)
-_YEAR_FIRST = re.compile(r"(\d{4})([-/ .]?)(\d{2}|[A-Za-z]{3})\2(\d{2})(.*)", re.DOTALL)
+_TIME = r"((?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?)"
+"""What may follow a date: a time of day (ISO 8601), and nothing else."""
+
+_DAY_FIRST = re.compile(r"(\d{1,2})([-/ .])([A-Za-z]{3})\2(\d{4}|\d{2})" + _TIME)
+_YEAR_FIRST = re.compile(r"(\d{4})([-/ .]?)(\d{2}|[A-Za-z]{3})\2(\d{2})" + _TIME)
 
 
 def rewrite_date(text: str, *, dates: Dates, shift_days: int = 0) -> str | None:
@@ -35,8 +38,6 @@ def rewrite_date(text: str, *, dates: Dates, shift_days: int = 0) -> str | None:
     >>> rewrite_date("2024-05-01T09:00:00Z", dates=Dates.SHIFT, shift_days=-1)
     '2024-04-30T09:00:00Z'
     """
-    if dates is Dates.KEEP:
-        return text
     inner = text.strip()
     if found := _DAY_FIRST.fullmatch(inner):
         day, mark, month, year, rest = found.groups()
@@ -44,6 +45,8 @@ def rewrite_date(text: str, *, dates: Dates, shift_days: int = 0) -> str | None:
         year, mark, month, day, rest = found.groups()
     else:
         return None
+    if dates is Dates.KEEP:
+        return text
     moved = _moved(year, month, day, shift_days if dates is Dates.SHIFT else None)
     if moved is None:
         return None

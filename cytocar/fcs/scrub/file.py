@@ -1,9 +1,10 @@
 """A copy of an FCS file without what may identify a person, its events untouched to the bit.
 
 Nothing moves: what is removed is overwritten by as many characters, so that every offset stays true. HEADER's offsets
-and DATA are copied; of TEXT and supplemental TEXT the keywords that reading and gating need (``identity``); ANALYSIS,
-undeclared gaps (Coulter's acquisition protocol lies in one) and the CRC are blanked. The copy is read again before it
-gets its name.
+and DATA are copied; of TEXT and supplemental TEXT the keywords whose values have the form that ``identity`` lists.
+Removed words are looked for in the names that stay, over all segments and data sets of the file. ANALYSIS, undeclared
+gaps (Coulter's acquisition protocol lies in one) and the CRC are blanked. The copy is read again before it gets its
+name.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -20,41 +21,34 @@ from typing import BinaryIO
 from cytocar.errors.tree import ReadError
 from cytocar.fcs.data_sets import DataSet, read_data_sets
 from cytocar.fcs.decode import DataSource, TextSource
-from cytocar.fcs.events import EventTable
+from cytocar.fcs.events import Channel, EventTable
 from cytocar.fcs.reader import list_data_sets
 from cytocar.fcs.scrub.dates import Dates, rewrite_date
-from cytocar.fcs.scrub.identity import Role, is_suspicious, role
-from cytocar.fcs.segments import HEADER_BYTES, claim
+from cytocar.fcs.scrub.identity import Role, is_standard, role, without_strange_words, without_words, words_of
+from cytocar.fcs.segments import HEADER_BYTES, claim, whole_number
 from cytocar.fcs.text import split_pairs
 from cytocar.files.places import Place, readable
 
 CHUNK = 1 << 20
-SHORTEST = 4
-"""Characters of a removed value that is looked for elsewhere: shorter ones stand everywhere by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScrubRule:
-    """What to keep: dates as told, and, unless ``strict``, keywords that only describe the instrument."""
+    """What to keep: dates as ``dates`` says, and the keywords ``keep`` (upper case), whatever they hold."""
 
     dates: Dates = Dates.YEAR
     shift_days: int = 0
-    strict: bool = False
+    keep: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Scrubbed:
-    """What was done to one file: names of keywords, never their values.
-
-    ``repeated`` are keywords that had to stay and hold a value that was removed elsewhere, such as a tube's name that
-    is also a marker's.
-    """
+    """What was done to one file: names of keywords, never their values."""
 
     source: Path
     copy: Path
     events: int
     removed: tuple[str, ...]
-    repeated: tuple[str, ...]
     source_sha256: str
     copy_sha256: str
 
@@ -69,13 +63,22 @@ class _Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class _Segment:
-    """A TEXT segment rewritten, with what was removed from it."""
+class _Text:
+    """A TEXT segment: its first byte in the file, its bytes, its delimiter, and ``$PAR``."""
 
+    first: int
+    content: bytes
+    mark: bytes
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A TEXT segment rewritten, with the names of the keywords that were."""
+
+    first: int
     content: bytes
     removed: tuple[str, ...]
-    values: tuple[bytes, ...]
-    repeated: tuple[str, ...] = ()
 
 
 def scrub_file(path: Path, copy: Path, rule: ScrubRule) -> Scrubbed:
@@ -90,7 +93,7 @@ def scrub_file(path: Path, copy: Path, rule: ScrubRule) -> Scrubbed:
     tables = list_data_sets(path)
     with path.open("rb") as handle:
         found = list(read_data_sets(handle))
-        segments = [_scrub_texts(handle, each, rule) for each in found]
+        segments = _scrub_texts(handle, found, rule)
         pieces = _pieces(found, tables, segments)
         length = handle.seek(0, os.SEEK_END)
         temporary = _temporary(copy)
@@ -102,13 +105,11 @@ def scrub_file(path: Path, copy: Path, rule: ScrubRule) -> Scrubbed:
             temporary.replace(copy)
         finally:
             temporary.unlink(missing_ok=True)
-    texts = [text for each in segments for _, text in each]
     return Scrubbed(
         source=path,
         copy=copy,
         events=sum(table.n_events for table in tables),
-        removed=_unique(name for text in texts for name in text.removed),
-        repeated=_unique(name for text in texts for name in text.repeated),
+        removed=_unique(name for segment in segments for name in segment.removed),
         source_sha256=_sha256(path),
         copy_sha256=digest,
     )
@@ -117,86 +118,89 @@ def scrub_file(path: Path, copy: Path, rule: ScrubRule) -> Scrubbed:
 def identifying(path: Place, rule: ScrubRule) -> tuple[str, ...]:
     """Return the names of the keywords of a file that scrubbing by this rule would still change."""
     with readable(path), path.open("rb") as handle:
-        texts = [text for each in read_data_sets(handle) for _, text in _scrub_texts(handle, each, rule)]
-    return _unique(name for text in texts for name in text.removed)
+        segments = _scrub_texts(handle, list(read_data_sets(handle)), rule)
+    return _unique(name for segment in segments for name in segment.removed)
 
 
-def _scrub_texts(handle: BinaryIO, found: DataSet, rule: ScrubRule) -> list[tuple[int, _Segment]]:
-    """Return the first byte and the scrubbed content of TEXT and of supplemental TEXT."""
+def _scrub_texts(handle: BinaryIO, found: Sequence[DataSet], rule: ScrubRule) -> list[_Segment]:
+    """Return every TEXT and supplemental TEXT of a file, scrubbed.
+
+    Words that one segment loses are looked for in all of them.
+    """
+    texts = [text for each in found for text in _texts(handle, each)]
+    words = words_of(value for text in texts for value in _removed_values(text, rule))
+    return [scrub_text(text, rule, words) for text in texts]
+
+
+def _texts(handle: BinaryIO, found: DataSet) -> Iterator[_Text]:
     keywords, mark = found.text.keywords, found.text.delimiter
+    channels = whole_number(keywords.get("$PAR", "")) or 0
     places = [(found.base + found.header.text.first, found.text.length)]
     extra = claim("TEXT", keywords.get("$BEGINSTEXT", ""), keywords.get("$ENDSTEXT", ""))
     if extra is not None and extra.first != found.header.text.first and found.text.has_supplement:
         places.append((found.base + extra.first, extra.length))
-    scrubbed = []
     for first, length in places:
         handle.seek(first)
-        scrubbed.append((first, scrub_text(handle.read(length), mark, rule)))
-    return scrubbed
+        yield _Text(first, handle.read(length), mark, channels)
 
 
-def scrub_text(segment: bytes, mark: bytes, rule: ScrubRule) -> _Segment:
+def _removed_values(text: _Text, rule: ScrubRule) -> Iterator[str]:
+    """Yield the keys and values of a segment that go as a whole."""
+    for pair in split_pairs(text.content, text.mark)[0]:
+        key = text.content[pair.key].decode("latin-1").strip().upper()
+        value = text.content[pair.value].decode("latin-1")
+        if key not in rule.keep and role(key, value, channels=text.channels) is Role.REMOVED:
+            yield value
+
+
+def scrub_text(text: _Text, rule: ScrubRule, words: frozenset[str]) -> _Segment:
     """Return a TEXT segment of the same length without the values, and unknown keys, that may identify a person.
 
     Examples
     --------
-    >>> scrub_text(b"/$SRC/Jane Doe/$PAR/2/MRN/4711/", b"/", ScrubRule()).content
-    b'/$SRC/xxxxxxxx/$PAR/2/xxx/xxxx/'
+    >>> text = _Text(58, b"/$SRC/Jane Doe/$PAR/2/MRN/4711/$P1S/CD3 jane/", b"/", 2)
+    >>> scrub_text(text, ScrubRule(), words_of(["Jane Doe", "4711"])).content
+    b'/$SRC/xxxxxxxx/$PAR/2/xxx/xxxx/$P1S/CD3 xxxx/'
     """
-    filler = next(sign for sign in (b"x", b"-") if sign != mark)
-    content = bytearray(segment)
-    pairs, rest = split_pairs(segment, mark)
+    filler = "x" if text.mark != b"x" else "-"
+    content = bytearray(text.content)
+    pairs, rest = split_pairs(text.content, text.mark)
     content[rest] = b" " * len(content[rest])
-    removed, values, technical = [], [], []
+    removed = []
     for pair in pairs:
-        key = segment[pair.key].decode("latin-1").strip().upper()
-        value = segment[pair.value]
-        new = _new_value(key, value, filler, rule)
-        if new == value:
-            technical += [pair.value] if role(key) is Role.TECHNICAL else []
+        key = text.content[pair.key].decode("latin-1")
+        value = text.content[pair.value].decode("latin-1")
+        name = key.strip().upper()
+        if name in rule.keep:
             continue
-        content[pair.value] = new
-        values += [value.strip()] if role(key) is not Role.TECHNICAL else []
-        if role(key) is Role.PERSONAL and not is_suspicious(key):
-            content[pair.key] = filler * len(segment[pair.key])
-        removed.append(key)
-    known = tuple(value for value in values if len(value) >= SHORTEST)
-    for place in technical:
-        content[place] = _without(bytes(content[place]), known, filler)
-    kept = [(segment[pair.key], bytes(content[pair.value])) for pair in pairs]
-    repeated = [key.decode("latin-1").strip().upper() for key, value in kept if any(each in value for each in known)]
-    return _Segment(bytes(content), tuple(removed), known, tuple(repeated))
+        kind = role(name, value, channels=text.channels)
+        new = _new_value(name, value, kind, rule=rule, filler=filler, words=words)
+        new_key = filler * len(key) if kind is Role.REMOVED and not is_standard(name) else key
+        content[pair.key], content[pair.value] = new_key.encode("latin-1"), new.encode("latin-1")
+        if (new_key, new) != (key, value):
+            removed.append(name)
+    return _Segment(text.first, bytes(content), tuple(removed))
 
 
-def _new_value(key: str, value: bytes, filler: bytes, rule: ScrubRule) -> bytes:
+def _new_value(key: str, value: str, kind: Role, *, rule: ScrubRule, filler: str, words: frozenset[str]) -> str:
     """Return the value that stands in the copy, of the same length."""
-    kept = role(key)
     overwritten = filler * len(value)
-    if kept is Role.NEEDED or not value.strip() or value == overwritten:
+    if kind is Role.KEPT or not value.strip():
         return value
-    if kept is Role.TECHNICAL:
-        return overwritten if rule.strict else value
-    if kept is Role.DATE and rule.dates is Dates.KEEP:
-        return value
-    if key in ("$DATE", "$BEGINDATETIME", "$ENDDATETIME"):
-        rewritten = rewrite_date(value.decode("latin-1"), dates=rule.dates, shift_days=rule.shift_days)
-        return overwritten if rewritten is None else rewritten.encode("latin-1")
+    if kind is Role.NAME:
+        return without_words(value, words, filler)
+    if kind is Role.INSTRUMENT:
+        return without_words(without_strange_words(value, filler), words, filler)
+    if kind is Role.DATE:
+        rewritten = rewrite_date(value, dates=rule.dates, shift_days=rule.shift_days)
+        return overwritten if rewritten is None else rewritten
     return overwritten
 
 
-def _without(value: bytes, known: Sequence[bytes], filler: bytes) -> bytes:
-    for each in known:
-        value = value.replace(each, filler * len(each))
-    return value
-
-
-def _pieces(
-    found: Sequence[DataSet], tables: Sequence[EventTable], segments: Sequence[list[tuple[int, _Segment]]]
-) -> list[_Piece]:
-    pieces = []
-    for data_set, table, texts in zip(found, tables, segments, strict=True):
+def _pieces(found: Sequence[DataSet], tables: Sequence[EventTable], segments: Sequence[_Segment]) -> list[_Piece]:
+    pieces = [_Piece(segment.first, len(segment.content), segment.content) for segment in segments]
+    for data_set, table in zip(found, tables, strict=True):
         pieces.append(_Piece(data_set.base, HEADER_BYTES))
-        pieces += [_Piece(first, len(text.content), text.content) for first, text in texts]
         first, length = _data_of(table)
         pieces += [_Piece(first, length)] if length else []
     pieces.sort(key=lambda piece: piece.first)
@@ -244,9 +248,9 @@ def _temporary(copy: Path) -> Path:
 
 
 def _check_same(before: Sequence[EventTable], after: Sequence[EventTable]) -> None:
-    """Raise unless both read the same channels and the same bytes of events."""
+    """Raise unless both read the same channels, their names aside, and the same bytes of events."""
     same = len(before) == len(after) and all(
-        one.channels == other.channels and one.n_events == other.n_events and _data_of(one) == _data_of(other)
+        _nameless(one) == _nameless(other) and one.n_events == other.n_events and _data_of(one) == _data_of(other)
         for one, other in zip(before, after, strict=False)
     )
     if not same or any(_events_sha256(one) != _events_sha256(other) for one, other in zip(before, after, strict=True)):
@@ -255,6 +259,10 @@ def _check_same(before: Sequence[EventTable], after: Sequence[EventTable]) -> No
             code="E151",
             hint="export the file again from the acquisition software as FCS 3.1, then scrub it",
         )
+
+
+def _nameless(table: EventTable) -> list[Channel]:
+    return [replace(channel, detector="", marker=None) for channel in table.channels]
 
 
 def _events_sha256(table: EventTable) -> str:
