@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cytocar.cli import screen
+from cytocar.run.count import Observer
 
 _EVERY_SECONDS = 0.1
 _FEWEST_FOR_LINES = 20
 
 
-@dataclass(slots=True)
-class Progress:
+@dataclass
+class Progress(Observer):
     """Counts finished samples and says how fast it goes and how long it will take."""
 
-    total: int
+    total: int = 0
     done: int = 0
-    _start: float = field(default_factory=time.monotonic)
+    _start: float = 0.0
     _started_with: int = 0
     _last: float = 0.0
     _tenths: int = 0
 
-    def __post_init__(self) -> None:
-        self._started_with = self.done
-        self._tenths = self._tenth()
+    def note(self, text: str) -> None:
+        """Write a sentence for people."""
+        screen.say(text)
+
+    def start(self, total: int, done: int) -> None:
+        """Begin to count, with so many samples finished before."""
+        self.total, self.done, self._started_with = total, done, done
+        self._start, self._tenths = time.monotonic(), self._tenth()
 
     def step(self) -> None:
         """Count one more finished sample."""

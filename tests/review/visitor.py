@@ -11,10 +11,10 @@ from typing import Any
 
 from werkzeug.test import Client, TestResponse
 
-from cytocar.cli.who import author, now
 from cytocar.review.access import Gatekeeper
 from cytocar.review.routes import Site
 from cytocar.review.session import Desk, Office
+from cytocar.run.trail.who import author, now
 
 PORT = 4711
 HERE = f"http://127.0.0.1:{PORT}"

@@ -21,8 +21,8 @@ def command(
 
     A table that is not what was recorded is not handed on.
     """
-    from cytocar.cli.who import author, now
     from cytocar.run.finished.export import export_tables
+    from cytocar.run.trail.who import author, now
     from cytocar.tables.parquet import require_pyarrow
 
     if parquet:

@@ -19,10 +19,10 @@ def command(
 ) -> None:
     """Join the shards of one run, in any order: the same tables as if one machine had counted all."""
     from cytocar.cli.verbs.gate import draw_report
-    from cytocar.cli.who import author, now
     from cytocar.run.finished.recorded_plan import recorded_plan
     from cytocar.run.folder import finish, open_run
     from cytocar.run.merge import plan_merge
+    from cytocar.run.trail.who import author, now
 
     plan = plan_merge(shards)
     with open_run(out, plan.manifest, author=author(by), clock=now, force=force) as run:

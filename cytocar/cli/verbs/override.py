@@ -35,13 +35,13 @@ def command(
     Example: cytocar override RUN d9 t_cells --value 1350 --reason "CD3 dim" --by "A. Muster"
     """
     from cytocar.cli.verbs.report import build_report
-    from cytocar.cli.who import author, now
     from cytocar.files.places import place_of
     from cytocar.report.run.page import REPORT
     from cytocar.run.finished.override import Target
     from cytocar.run.finished.override import override as move
     from cytocar.run.finished.override import undo as put_back
     from cytocar.run.trail.journal import journal, require_run
+    from cytocar.run.trail.who import author, now
 
     if not by.strip() or not reason.strip():
         raise UsageError("an override needs a name and a reason", code="E115", hint="give both --by and --reason")

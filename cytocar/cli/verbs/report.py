@@ -44,8 +44,8 @@ def command(
 
 def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Path:
     """Write a finished run's report into its folder, note it in the audit trail, and return the page."""
-    from cytocar.cli.who import author, now
     from cytocar.report.run.folder import write_report
+    from cytocar.run.trail.who import author, now
     from cytocar.run.workers import process_pool
 
     return write_report(run, author=author(by), clock=now, inputs=inputs, workers=process_pool(jobs))
@@ -53,10 +53,10 @@ def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: s
 
 def print_report(run: Path, *, by: str | None = None) -> Sequence[Path]:
     """Print a run's report, and the pages that it links to, into its folder."""
-    from cytocar.cli.who import author, now
     from cytocar.report.run.folder import keep_report
     from cytocar.report.run.page import REPORT
     from cytocar.report.run.printing import print_pdf
+    from cytocar.run.trail.who import author, now
 
     screen.say("printing ...")
     pages = [run / REPORT, *sorted(run.glob("report-samples-*.html"))]

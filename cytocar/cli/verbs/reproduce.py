@@ -33,20 +33,15 @@ def command(
     from cytocar.files.places import place_of
     from cytocar.run.finished.reproduce import reproduce
     from cytocar.run.trail.journal import finished_manifest
-    from cytocar.run.workers import process_pool
     from cytocar.version import __version__
 
     manifest = finished_manifest(run)
     if (made_by := manifest.get("cytocar_version")) != __version__:
         screen.say(f"note: the run was made by cytocar {made_by}, this is {__version__}: its column will differ")
-    total = len(manifest["samples"])
-    progress = Progress(total=total)
-    workers = process_pool(min(jobs or os.cpu_count() or 1, total))
     with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
         tables = reproduce(
-            run, Path(scratch), inputs=place_of(inputs) if inputs else None, workers=workers, step=progress.step
+            run, Path(scratch), inputs=place_of(inputs) if inputs else None, jobs=jobs, observer=Progress()
         )
-    progress.close()
     for table in tables:
         verdict = "differs" if table.differences else "same"
         sys.stdout.write(f"{verdict:<8} {table.name}: {table.lines} lines\n")

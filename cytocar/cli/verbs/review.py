@@ -31,10 +31,10 @@ def command(
     Example: cytocar review RUN --by "A. Muster"
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from cytocar.cli.who import author, now
     from cytocar.files.places import place_of
     from cytocar.review.serve import serve
     from cytocar.review.session import Desk, Office
+    from cytocar.run.trail.who import author, now
     from cytocar.run.workers import process_pool
 
     desk = Desk(Office(run, place_of(inputs) if inputs else None, author, now, process_pool(0)), operator=by.strip())

@@ -24,8 +24,8 @@ def command(
     A run that is not what was recorded cannot be signed. The name is what was typed: this supports a laboratory's
     records and is no electronic signature by itself.
     """
-    from cytocar.cli.who import author, now
     from cytocar.run.finished.sign import sign
+    from cytocar.run.trail.who import author, now
 
     if not by.strip():
         raise UsageError("a signature needs a name", code="E115", hint="give --by NAME")

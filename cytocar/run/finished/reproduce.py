@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cytocar.files.places import Place
-from cytocar.run.execute import execute
+from cytocar.run.count import NOBODY, Observer, Store, Work, count
 from cytocar.run.finished.recorded_plan import located, recorded_plan, require_files
 from cytocar.run.folder import PARTS, Parts, table_files
 from cytocar.run.trail.journal import finished_manifest
-from cytocar.run.workers import Workers
 from cytocar.tables.difference import Difference, differences
 
 
@@ -29,8 +28,8 @@ def reproduce(
     scratch: Path,
     *,
     inputs: Place | None = None,
-    workers: Workers | None = None,
-    step: Callable[[], None] = lambda: None,
+    jobs: int = 1,
+    observer: Observer = NOBODY,
 ) -> tuple[Table, ...]:
     """Return how the tables of a run compare with those of its repetition.
 
@@ -42,10 +41,10 @@ def reproduce(
         An empty folder for the repetition.
     inputs : Path, optional
         Where the FCS files lie now.
-    workers : Workers, optional
-        As for ``run.execute``.
-    step : callable, optional
-        Called after each sample.
+    jobs : int
+        Processes; 0 for all cores.
+    observer : Observer
+        Hears of each sample.
 
     Raises
     ------
@@ -57,10 +56,9 @@ def reproduce(
     samples = located(plan.samples, inputs)
     kept = {outcome.sample.sample_id: outcome for outcome in Parts(run / PARTS).in_order(plan.sample_ids)}
     require_files(row for row in samples if row.sample_id in kept and kept[row.sample_id].file_sha256)
-    elsewhere = [name for name in plan.sample_ids if name not in kept]  # of another shard
-    for done in execute(samples, plan.protocols, workers=workers, scratch=scratch, finished=elsewhere):
-        parts.keep(done.sample_id, done.content)
-        step()
+    counted = [name for name in plan.sample_ids if name in kept]  # the others are of another shard
+    again_plan = replace(plan, samples=tuple(samples))
+    count(again_plan, Work(jobs=jobs), Store(parts, scratch), wanted=counted, observer=observer)
     again = table_files(parts.in_order(plan.sample_ids), plan.medians)
     return tuple(_compared(run, again))
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.cli.who import now
 from cytocar.run.finished.verify import Check, Verdict, verify
 from cytocar.run.trail.audit import AUDIT, Act, Action, Author, read_trail, trail
 from cytocar.run.trail.journal import MANIFEST, amend
+from cytocar.run.trail.who import now
 from tests.runs import cytocar_command, small_run
 
 

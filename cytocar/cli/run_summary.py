@@ -1,0 +1,98 @@
+"""What ``cytocar gate`` and ``cytocar demo`` write after a run: rows on stdout; notes, tally and faults on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from cytocar.cli import screen
+
+if TYPE_CHECKING:
+    from cytocar.run.execute import Done
+    from cytocar.run.folder import Parts
+
+
+class Format(StrEnum):
+    """How results are written to stdout."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+_COPIES_SHOWN = 3
+
+
+def show_rows(parts: Parts, sample_ids: Sequence[str], output: Format | None, *, to_folder: bool) -> None:
+    """Write the results to stdout; a run folder has them already, so a pipe gets them only on request."""
+    from cytocar.tables.columns import COUNTS, csv_text, json_row
+
+    terminal = sys.stdout.isatty()
+    chosen = output or (Format.TABLE if terminal or to_folder else Format.CSV)
+    if to_folder and output is None and not terminal:
+        return
+    outcomes = parts.in_order(sample_ids)
+    if chosen is Format.TABLE:
+        from cytocar.cli.result_table import show
+
+        show(outcomes)
+        return
+    rows = (outcome.row() for outcome in outcomes)
+    if chosen is Format.CSV:
+        sys.stdout.write(csv_text(COUNTS, rows))
+    elif chosen is Format.NDJSON:
+        sys.stdout.writelines(json_row(COUNTS, row) + "\n" for row in rows)
+    else:
+        sys.stdout.write("[\n" + ",\n".join(json_row(COUNTS, row) for row in rows) + "\n]\n")
+    sys.stdout.flush()
+
+
+def show_faults(done: Sequence[Done]) -> None:
+    """Write each fault once, with the samples that it befell."""
+    befallen: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for sample in done:
+        for fault in sample.faults:
+            befallen[fault.code, fault.message, fault.hint].append(sample.sample_id)
+    for (code, message, hint), names in befallen.items():
+        level = "error" if code.startswith("E") else "warning"
+        screen.show_problem(level, code, message, where=screen.few(names), hint=hint)
+
+
+def show_notes(done: Sequence[Done]) -> None:
+    """Write what is so by assumption or by oversight, once for all samples."""
+    _note_duplicates(done)
+    _note_missing_controls(done)
+
+
+def _note_duplicates(done: Sequence[Done]) -> None:
+    """Say once which samples came from files with the same bytes."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for sample in done:
+        if sample.source:
+            names[sample.source].append(sample.sample_id)
+    copied = [same for same in names.values() if len(same) > 1]
+    for same in copied[:_COPIES_SHOWN]:
+        screen.say(f"note: {screen.few(same)} hold the same bytes: was one file copied under another name?")
+    if len(copied) > _COPIES_SHOWN:
+        screen.say(f"note: {len(copied) - _COPIES_SHOWN} more files occur under several names: see file_sha256")
+
+
+def _note_missing_controls(done: Sequence[Done]) -> None:
+    """Say once which samples had no CAR-negative control: what is assumed for them is not silent."""
+    if alone := [sample.sample_id for sample in done if sample.lacks_control]:
+        screen.say(
+            f"note: no CAR-negative control for {screen.few(alone)}: threshold and background of the CAR gate are what "
+            "the template assumes (`cytocar explain NO_REFERENCE`)"
+        )
+
+
+def tally(done: Sequence[Done]) -> str:
+    """Return how many samples have which status."""
+    times = Counter(sample.status.value for sample in done)
+    return f"{screen.counted(len(done), 'sample')}: " + ", ".join(
+        f"{count} {status.replace('_', ' ')}" for status, count in times.items()
+    )

@@ -1,0 +1,162 @@
+"""Count every sample of a plan, with or without a run folder: what ``cytocar gate``, ``demo`` and ``cytocar.run`` do.
+
+Who looks on hears of it through an ``Observer``; nothing here writes to a screen.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cytocar.run.execute import Done, execute
+from cytocar.run.folder import PARTS, Parts, RunFolder, WaitingLines, finish, open_run
+from cytocar.run.shard import Shard
+from cytocar.run.trail.journal import read_manifest
+from cytocar.run.trail.who import author, now
+from cytocar.run.workers import Workers, process_pool
+from cytocar.sample.result import SampleResult
+
+if TYPE_CHECKING:
+    from cytocar.run.plan import RunPlan
+
+
+class Observer:
+    """Who looks on while samples are counted; this one does nothing."""
+
+    def note(self, text: str) -> None:
+        """Hear a sentence for people."""
+
+    def start(self, total: int, done: int) -> None:
+        """Hear how many samples there are, and how many of them were finished before."""
+
+    def step(self) -> None:
+        """Hear that one more sample is finished."""
+
+    def close(self) -> None:
+        """Hear that no more follow, also where an error ends the run."""
+
+
+NOBODY = Observer()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Who counts, which part of the run, and what is written: nothing here can change a number.
+
+    ``command`` is what the manifest says was called.
+    """
+
+    jobs: int = 0
+    dask: str | None = None
+    shard: Shard | None = None
+    parquet: bool = False
+    command: tuple[str, ...] = ()
+
+    def sample_ids(self, plan: RunPlan) -> tuple[str, ...]:
+        """Return the samples to count, in the order of the tables."""
+        return self.shard.of_samples(plan.sample_ids) if self.shard else plan.sample_ids
+
+    def manifest(self, plan: RunPlan) -> dict[str, Any]:
+        """Return the manifest; a shard's says which it is."""
+        return plan.manifest(self.command) | ({"shard": str(self.shard)} if self.shard else {})
+
+    @contextmanager
+    def workers(self, n_samples: int) -> Iterator[Workers | None]:
+        """Yield who does the work: a Dask cluster, a pool of processes, or nobody else."""
+        if self.dask:
+            from cytocar.run.cluster import dask_workers
+
+            with dask_workers(self.dask) as cluster:
+                yield cluster
+        else:
+            yield process_pool(min(self.jobs or os.cpu_count() or 1, n_samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where finished samples and controls' signals are kept: in the run folder, else in one that goes away.
+
+    ``manifest`` is that of the run folder.
+    """
+
+    parts: Parts
+    scratch: Path
+    run: RunFolder | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def open_store(
+    plan: RunPlan, out: Path | None, work: Work, *, force: bool = False, by: str | None = None
+) -> Iterator[Store]:
+    """Hold the run folder, or a temporary one."""
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="cytocar-") as temporary:
+            yield Store(Parts(Path(temporary)), Path(temporary))
+        return
+    manifest = work.manifest(plan)
+    with open_run(out, manifest, author=author(by), clock=now, force=force) as run:
+        for left_over in out.glob(".signals-*"):
+            shutil.rmtree(left_over)
+        # beside the parts, so that workers on other machines find it too
+        with tempfile.TemporaryDirectory(prefix=".signals-", dir=out) as temporary:
+            yield Store(run.parts, Path(temporary).resolve(), run, manifest)
+
+
+def count(
+    plan: RunPlan, work: Work, store: Store, *, wanted: Sequence[str] | None = None, observer: Observer = NOBODY
+) -> list[Done]:
+    """Count every sample that is not finished yet; finish the run folder if there is one.
+
+    ``wanted`` names the samples to count, in the plan's order, where they are not those of the shard.
+    """
+    wanted = work.sample_ids(plan) if wanted is None else wanted
+    before = (outcome for outcome in store.parts.in_order(wanted) if isinstance(outcome, SampleResult))
+    finished = {outcome.sample.sample_id: Done.of(outcome).without_content() for outcome in before}
+    if finished:
+        observer.note(f"{len(finished)} of {len(wanted)} samples were finished before; going on")
+    others = set(plan.sample_ids) - set(wanted)
+    medians = None if store.run is None else plan.medians
+    settled = {*finished, *others}
+    with WaitingLines(store.scratch) as waiting:
+        observer.start(len(wanted), len(finished))
+        try:
+            with work.workers(len(wanted)) as workers:
+                for done in execute(
+                    plan.samples,
+                    plan.protocols,
+                    workers=workers,
+                    scratch=store.scratch,
+                    finished=settled,
+                    medians=medians,
+                ):
+                    store.parts.keep(done.sample_id, done.content)
+                    if done.lines is not None:
+                        waiting.add(done.sample_id, done.lines)
+                    finished[done.sample_id] = done.without_content()
+                    observer.step()
+        finally:
+            observer.close()
+        if store.run is not None:
+            finish(store.run, store.manifest, plan.only(wanted), parquet=work.parquet, waiting=waiting)
+    return [finished[sample_id] for sample_id in wanted]
+
+
+def counted_before(plan: RunPlan, out: Path, work: Work, *, without: str) -> list[Done] | None:
+    """Return the samples of a run that this same command had finished but for the file ``without``.
+
+    ``None`` for any other run.
+    """
+    old = read_manifest(out)
+    if old is None or old.get("state") != "finished" or without in old.get("files", {}):
+        return None
+    new = work.manifest(plan)
+    if any(old.get(key) != new.get(key) for key in ("plan_sha256", "shard", "command")):
+        return None
+    return [Done.of(outcome).without_content() for outcome in Parts(out / PARTS).in_order(plan.sample_ids)]
