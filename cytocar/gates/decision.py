@@ -39,6 +39,10 @@ class Decision:
     names for want of evidence, ``events`` the number of parent events that were looked at, ``flags`` codes such as
     ``FEW_EVENTS``, ``NO_VALLEY``, ``CLAMPED`` (explained by ``cytocar explain FLAG``). ``kept`` is the number of events
     that the value keeps, ``kept_by_fallback`` the number that the template's fixed fallback would have kept.
+
+    How far the place could be another: ``floor`` is the stretch of a valley in which the density is hardly higher than
+    at ``value``, ``floor_events`` the number of parent events in it. ``border_percent`` is by how many percent of its
+    events the population changes if the signal on the border's axis is 10 % brighter.
     """
 
     population: str
@@ -53,6 +57,9 @@ class Decision:
     flags: tuple[str, ...] = ()
     kept: int | None = None
     kept_by_fallback: int | None = None
+    floor: tuple[float, float] | None = None
+    floor_events: int | None = None
+    border_percent: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -197,6 +197,7 @@ class SampleResult:
         """Yield the sample's lines of ``gates.csv``."""
         for decision in self.decisions:
             low, high = decision.window or (None, None)
+            floor_low, floor_high = decision.floor or (None, None)
             yield {
                 "sample_id": self.sample.sample_id,
                 "population": decision.population,
@@ -211,6 +212,10 @@ class SampleResult:
                 "fallback": decision.fallback,
                 "kept": decision.kept,
                 "kept_by_fallback": decision.kept_by_fallback,
+                "floor_low": floor_low,
+                "floor_high": floor_high,
+                "floor_events": decision.floor_events,
+                "border_percent": decision.border_percent,
                 "flags": " ".join(decision.flags),
             }
 

@@ -141,6 +141,10 @@ events           int  events | events of the parent that were looked at
 fallback         num  -      | value that the template names for want of evidence
 kept             int  events | events looked at that the value keeps
 kept_by_fallback int  events | events looked at that the fixed fallback would keep
+floor_low        num  -      | where the floor of the valley behind the border begins
+floor_high       num  -      | where it ends: the border could lie anywhere between as well
+floor_events     int  events | events looked at between both
+border_percent   num  %      | change of the population if the border's signal were 10 % brighter
 flags            str  -      | what a person should know, separated by blanks
 """)
 

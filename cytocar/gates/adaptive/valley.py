@@ -30,14 +30,19 @@ SMOOTHINGS = (1.0, 1.4, 2.0, 2.8, 4.0)
 CLEAR_PROMINENCE = 0.25
 FEWEST_BESIDE = 20
 SMALLEST_SHARE_BESIDE = 0.003
+FLOOR_HEIGHT = 0.05
+"""Of the lower peak: up to so much above the minimum the border could lie as well, as far as the density tells."""
+LARGEST_FLOOR_SHARE = 0.10
+"""Of the events kept: beyond it, where in a plateau the border came to lie decides a tenth of the population."""
 
 
 @dataclass(frozen=True, slots=True)
 class Valley:
-    """A minimum between two peaks: where, in data units, and ``1 - height / lower peak``."""
+    """A minimum between two peaks: where, in data units, ``1 - height / lower peak``, and the ends of its floor."""
 
     at: float
     prominence: float
+    floor: tuple[float, float]
 
 
 def fit(
@@ -85,6 +90,9 @@ def fit(
     )
     if differs(kept, kept_by_fallback):
         flags.append("DIFFERS_FROM_FIXED")
+    floor_events = None if valley is None else events_between(finite, *valley.floor)
+    if floor_events is not None and floor_events > LARGEST_FLOOR_SHARE * kept + FEWEST_BESIDE:
+        flags.append("FLAT_VALLEY")
     decision = Decision(
         population=population,
         kind=gate.kind,
@@ -98,9 +106,22 @@ def fit(
         flags=tuple(flags),
         kept=kept,
         kept_by_fallback=kept_by_fallback,
+        floor=None if valley is None else valley.floor,
+        floor_events=floor_events,
     )
     bounds = {"min": value} if above else {"max": value}
     return Fitted(RangeGate(kind="range", marker=gate.marker, **bounds), (decision,))
+
+
+def events_between(values: Floats, low: float, high: float) -> int:
+    """Return how many signals lie from ``low`` up to ``high``.
+
+    Examples
+    --------
+    >>> events_between(np.array([1.0, 2.0, 3.0]), 2.0, 3.0)
+    1
+    """
+    return int(np.count_nonzero((values >= low) & (values < high)))
 
 
 def full_scale(scale: Scale | None, range_limit: float | None) -> float | None:
@@ -141,7 +162,7 @@ def find_valley(
     signal = np.arcsinh(dither(looked_at, seed=seed) / per_unit)
     low, high = np.arcsinh(np.asarray(window) / per_unit)
     width = bandwidth(signal)
-    found: list[tuple[float, float]] = []
+    found: list[Valley] = []
     for smoothing in SMOOTHINGS:
         candidates = _valleys(density(signal, width * smoothing), low, high, prominence)
         found = candidates or found
@@ -149,12 +170,13 @@ def find_valley(
             break
     if not found:
         return None
-    at, depth = max(found, key=lambda valley: valley[1])
-    return Valley(at=float(np.clip(np.sinh(at) * per_unit, *window)), prominence=depth)
+    best = max(found, key=lambda valley: valley.prominence)
+    left, right = (float(np.sinh(end) * per_unit) for end in best.floor)
+    return Valley(float(np.clip(np.sinh(best.at) * per_unit, *window)), best.prominence, (left, right))
 
 
-def _valleys(smooth: Density, low: float, high: float, prominence: float) -> list[tuple[float, float]]:
-    """Return (place on the asinh axis, prominence) of each minimum that is deep enough and has enough on both sides.
+def _valleys(smooth: Density, low: float, high: float, prominence: float) -> list[Valley]:
+    """Return each minimum that is deep enough and has enough on both sides, places on the asinh axis.
 
     The place is the middle of the valley's floor, held inside the window: between well separated peaks the density is
     almost nil over a wide stretch, and its exact minimum is chance.
@@ -170,13 +192,14 @@ def _valleys(smooth: Density, low: float, high: float, prominence: float) -> lis
         if depth >= prominence and fewest <= below[index] <= below[-1] - fewest:
             left, right = _floor(smooth, index, lower_peak)
             if left <= high and right >= low:
-                valleys.append((float(np.clip((left + right) / 2, low, high)), depth))
+                wide = _floor(smooth, index, lower_peak, FLOOR_HEIGHT)
+                valleys.append(Valley(float(np.clip((left + right) / 2, low, high)), depth, wide))
     return valleys
 
 
-def _floor(smooth: Density, index: int, lower_peak: float) -> tuple[float, float]:
-    """Return the stretch around a minimum where the density stays within 1 % of the lower peak from it."""
-    floor = smooth.heights <= smooth.heights[index] + 0.01 * lower_peak
+def _floor(smooth: Density, index: int, lower_peak: float, rise: float = 0.01) -> tuple[float, float]:
+    """Return the stretch around a minimum where the density stays within 1 % of the lower peak from it, or ``rise``."""
+    floor = smooth.heights <= smooth.heights[index] + rise * lower_peak
     left = index - int(np.argmin(floor[index::-1])) + 1
     right = index + int(np.argmin(floor[index:])) - 1
     return float(smooth.centers[left]), float(smooth.centers[right])

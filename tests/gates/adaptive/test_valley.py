@@ -95,3 +95,15 @@ def test_keep_below_bounds_from_above() -> None:
     assert isinstance(fitted.gate, RangeGate)
     assert fitted.gate.min is None
     assert fitted.decisions[0].kept == 5000
+
+
+def test_a_border_on_a_plateau_is_flagged_with_the_events_that_it_could_lose() -> None:
+    clear = [negatives(5000), positives(5000, median=9000)]
+    between = np.exp(np.random.default_rng(2).uniform(np.log(400), np.log(4000), 3000))
+    deep, flat = (place(np.concatenate(parts)).decisions[0] for parts in (clear, [*clear, between]))
+    assert "FLAT_VALLEY" not in deep.flags
+    assert deep.floor_events is not None
+    assert deep.floor_events < 100
+    assert "FLAT_VALLEY" in flat.flags
+    assert flat.floor_events is not None
+    assert flat.floor_events > 500
