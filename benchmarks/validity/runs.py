@@ -13,7 +13,7 @@ import numpy.typing as npt
 from benchmarks.validity.tubes import STAINS, Tube, draw
 from cytocar.errors.tree import CytocarError
 from cytocar.fcs.reader import open_fcs
-from cytocar.sample.quality.evenness import bead_evenness, start_findings
+from cytocar.sample.quality.acquisition import bead_evenness, start_findings
 from cytocar.sample.quality.flow import Floats, flow_quality, time_quality
 
 STEPS_HEAD = ("gain after the step", "runs", "a step of that size", "another size", "a drift", "cut only", "nothing")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from cytocar.cli import screen
 from cytocar.counting.limits import three_digits
-from cytocar.sample.result import Counted, SampleResult
+from cytocar.sample.result import SampleOutcome, SampleResult
 
 _STATUS_COLORS = {"ok": "32", "review": "33", "no_count": "33", "failed": "31", "excluded": "2"}
 
@@ -36,7 +36,7 @@ def grid(header: Sequence[str], lines: Iterable[Sequence[str]], *, right: Sequen
     ]
 
 
-def show(outcomes: Iterable[Counted]) -> None:
+def show(outcomes: Iterable[SampleOutcome]) -> None:
     """Write the table to stdout."""
     kept = list(outcomes)
     with_car = any(isinstance(outcome, SampleResult) and outcome.car for outcome in kept)
@@ -59,12 +59,12 @@ _CAR_HEADER = ("sample", "CAR-T/µL", "95 % interval", "% of T", "CD4/CD8", "T/�
 _T_HEADER = ("sample", "T events", "% of lymph", "T/µL", "95 % interval", "CD4/CD8", "viable %", "status")
 
 
-def _status(outcome: Counted) -> str:
+def _status(outcome: SampleOutcome) -> str:
     codes = outcome.row()["status_codes"]
     return f"{outcome.status} {codes}".rstrip()
 
 
-def _car_line(outcome: Counted) -> tuple[str, ...]:
+def _car_line(outcome: SampleOutcome) -> tuple[str, ...]:
     name = screen.one_line(outcome.sample.sample_id)
     if not isinstance(outcome, SampleResult) or outcome.car is None:
         return (name, "–", "", "–", "–", "–", "", _status(outcome))
@@ -81,7 +81,7 @@ def _car_line(outcome: Counted) -> tuple[str, ...]:
     )
 
 
-def _t_line(outcome: Counted) -> tuple[str, ...]:
+def _t_line(outcome: SampleOutcome) -> tuple[str, ...]:
     name = screen.one_line(outcome.sample.sample_id)
     if not isinstance(outcome, SampleResult):
         return (name, "–", "–", "–", "", "–", "–", _status(outcome))

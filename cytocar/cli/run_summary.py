@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cytocar.cli import screen
 
 if TYPE_CHECKING:
-    from cytocar.run.execute import Done
+    from cytocar.run.execute import FinishedSample
     from cytocar.run.folder import Parts
 
 
@@ -51,7 +51,7 @@ def show_rows(parts: Parts, sample_ids: Sequence[str], output: Format | None, *,
     sys.stdout.flush()
 
 
-def show_faults(done: Sequence[Done]) -> None:
+def show_faults(done: Sequence[FinishedSample]) -> None:
     """Write each fault once, with the samples that it befell."""
     befallen: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for sample in done:
@@ -62,13 +62,13 @@ def show_faults(done: Sequence[Done]) -> None:
         screen.show_problem(level, code, message, where=screen.few(names), hint=hint)
 
 
-def show_notes(done: Sequence[Done]) -> None:
+def show_notes(done: Sequence[FinishedSample]) -> None:
     """Write what is so by assumption or by oversight, once for all samples."""
     _note_duplicates(done)
     _note_missing_controls(done)
 
 
-def _note_duplicates(done: Sequence[Done]) -> None:
+def _note_duplicates(done: Sequence[FinishedSample]) -> None:
     """Say once which samples came from files with the same bytes."""
     names: dict[str, list[str]] = defaultdict(list)
     for sample in done:
@@ -81,7 +81,7 @@ def _note_duplicates(done: Sequence[Done]) -> None:
         screen.say(f"note: {len(copied) - _COPIES_SHOWN} more files occur under several names: see file_sha256")
 
 
-def _note_missing_controls(done: Sequence[Done]) -> None:
+def _note_missing_controls(done: Sequence[FinishedSample]) -> None:
     """Say once which samples had no CAR-negative control: what is assumed for them is not silent."""
     if alone := [sample.sample_id for sample in done if sample.lacks_control]:
         screen.say(
@@ -90,7 +90,7 @@ def _note_missing_controls(done: Sequence[Done]) -> None:
         )
 
 
-def tally(done: Sequence[Done]) -> str:
+def tally(done: Sequence[FinishedSample]) -> str:
     """Return how many samples have which status."""
     times = Counter(sample.status.value for sample in done)
     return f"{screen.counted(len(done), 'sample')}: " + ", ".join(

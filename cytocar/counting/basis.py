@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError
 from cytocar.gates.decision import PAIRS_PERCENT, Decision
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -119,7 +119,7 @@ class BeadBasis:
             Finding(
                 check="beads",
                 code="" if enough else "W220",
-                outcome=Outcome.PASS if enough else Outcome.REVIEW,
+                outcome=Severity.PASS if enough else Severity.REVIEW,
                 message=f"{self.bead_events} counting beads" if enough else few,
                 value=self.bead_events,
                 limit=self.minimum_beads,
@@ -216,7 +216,7 @@ class VolumetricBasis:
         if self.final_volume_ul is not None or self.dilution_factor is not None:
             return ()
         message = "neither a final volume nor a dilution factor is given: taken as undiluted blood"
-        return (Finding(check="volume", code="W221", outcome=Outcome.REVIEW, message=message),)
+        return (Finding(check="volume", code="W221", outcome=Severity.REVIEW, message=message),)
 
     def per_event(self) -> float:
         """Return the cells/µL that one event stands for."""

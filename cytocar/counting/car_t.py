@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cytocar.counting.background import NetShare, net_share
 from cytocar.counting.basis import CountBasis
 from cytocar.counting.limits import CarResult, DetectionLimits, classify, detection_limits, report_text
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.sheet.rows import CountMethod
 from cytocar.statistics.detection import claim_supported, events_needed
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -84,7 +84,7 @@ def _claim_findings(car: CarCount, t_cell_events: int, template: Template) -> tu
     needed = events_needed(aim, template.limits.detection_events)
     message = f"{t_cell_events} T cells acquired; a limit of detection of {aim:g} % needs {needed}"
     settled = (CarResult.QUANTIFIED, CarResult.NOT_EVALUABLE)
-    outcome = Outcome.NOTE if car.result in settled else Outcome.REVIEW
+    outcome = Severity.NOTE if car.result in settled else Severity.REVIEW
     return (Finding("t_cell_events", "W222", outcome, message, value=t_cell_events, limit=needed),)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class Severity(StrEnum):
     """What a finding does to its sample, mildest first; the worst one decides the sample's status."""
 
     PASS = "pass"  # noqa: S105 -- the outcome of a check, not a password
@@ -26,7 +26,7 @@ class Finding:
         What was looked at: ``read``, ``viability_percent``, ``beads``, ``time``, or a population's name.
     code : str
         ``W`` and three digits, a key of ``codes.toml``; empty for a check that passed.
-    outcome : Outcome
+    outcome : Severity
         What it does to the sample.
     message : str
         What was found, with the value, for people.
@@ -38,7 +38,7 @@ class Finding:
 
     check: str
     code: str
-    outcome: Outcome
+    outcome: Severity
     message: str
     value: float | None = None
     limit: float | None = None

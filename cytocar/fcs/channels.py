@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import ReadError
 from cytocar.fcs.decode import WORD_BITS, Field, Stored
 from cytocar.fcs.events import Channel
@@ -239,10 +239,10 @@ def _channel_findings(channels: list[Channel], unnamed: list[str], log_zero: lis
     times = Counter(channel.detector for channel in channels)
     repeated = sorted(name for name, count in times.items() if count > 1)
     if repeated:
-        findings.append(("W208", Outcome.REVIEW, f"several channels have the same name: {', '.join(repeated)}"))
+        findings.append(("W208", Severity.REVIEW, f"several channels have the same name: {', '.join(repeated)}"))
     if unnamed:
-        findings.append(("W209", Outcome.NOTE, f"channels without $PnN are called {', '.join(unnamed)}"))
+        findings.append(("W209", Severity.NOTE, f"channels without $PnN are called {', '.join(unnamed)}"))
     if log_zero:
         said = f"logarithmic channels with offset 0 ({', '.join(log_zero)}) are read with offset 1"
-        findings.append(("W215", Outcome.NOTE, said))
+        findings.append(("W215", Severity.NOTE, said))
     return tuple(Finding("read", code, outcome, message) for code, outcome, message in findings)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import ReadError
 from cytocar.fcs.channels import Description, describe_channels
 from cytocar.fcs.data_sets import DataSet, group_acquisitions, read_data_sets, says_it_is_alone
@@ -183,14 +183,14 @@ def _chosen(tables: list[EventTable], broken: dict[int, ReadError]) -> EventTabl
     if first.others:
         listed = ", ".join(f"{table.data_set} ({table.version})" for table in first.others)
         said = f"data set {first.finest.data_set} ({first.finest.version}) was read; the same events less finely:"
-        findings.append(Finding("read", "W206", Outcome.NOTE, f"{said} data set {listed}"))
+        findings.append(Finding("read", "W206", Severity.NOTE, f"{said} data set {listed}"))
     if more:
         said = f"the file holds {len(more) + 1} acquisitions, this is the first; the others are data sets"
         others = ", ".join(str(each.finest.data_set) for each in more)
-        findings.append(Finding("read", "W207", Outcome.REVIEW, f"{said} {others}"))
+        findings.append(Finding("read", "W207", Severity.REVIEW, f"{said} {others}"))
     for number, error in broken.items():
         said = f"data set {number} of the file cannot be read ({error.code}: {error.message})"
-        findings.append(Finding("read", "W216", Outcome.REVIEW, said))
+        findings.append(Finding("read", "W216", Severity.REVIEW, said))
     return first.finest.with_findings(*findings)
 
 
@@ -209,14 +209,14 @@ def _table(path: Place, found: DataSet, size: int) -> EventTable:
         if found.number > 1:
             error.add_note(f"this is data set {found.number} of the file; each other one can be opened by its number")
         raise
-    repairs = [Finding("read", "W210", Outcome.NOTE, repair) for repair in found.text.repairs]
+    repairs = [Finding("read", "W210", Severity.NOTE, repair) for repair in found.text.repairs]
     objection = flowio_objection(path, found.base, found.text.keywords)
     if objection is not None:
         repairs.append(
-            Finding("read", "W201", Outcome.NOTE, f"TEXT was read by cytocar's own rules: FlowIO {objection}")
+            Finding("read", "W201", Severity.NOTE, f"TEXT was read by cytocar's own rules: FlowIO {objection}")
         )
     if source.n_events == 0:
-        repairs.append(Finding("read", "W213", Outcome.REVIEW, "the file holds no events"))
+        repairs.append(Finding("read", "W213", Severity.REVIEW, "the file holds no events"))
     return EventTable(
         source=source,
         channels=description.channels,
@@ -253,7 +253,7 @@ def _source(
     padded: tuple[Finding, ...] = ()
     if widened:
         said = f"values of {', '.join(map(str, widened))} bits are stored in wider words, as the length of DATA shows"
-        padded = (Finding("read", "W205", Outcome.NOTE, said),)
+        padded = (Finding("read", "W205", Severity.NOTE, said),)
     source = DataSource(path, found.base + place.first, place.n_events, layouts[place.layout])
     return source, (*place.findings, *padded)
 

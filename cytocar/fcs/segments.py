@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import ReadError
 
 HEADER_BYTES = 58
@@ -286,7 +286,7 @@ def _said(question: Question, chosen: Claim) -> tuple[Finding, ...]:
         Finding(
             check="read",
             code="W202",
-            outcome=Outcome.REVIEW if _as_likely(question, other, chosen) else Outcome.NOTE,
+            outcome=Severity.REVIEW if _as_likely(question, other, chosen) else Severity.NOTE,
             message=f"{other.source} places DATA at {other.first:,} to {other.last:,}; read from {chosen.source}, "
             f"{chosen.first:,} to {chosen.last:,}, because that length fits the number of events",
         )
@@ -306,7 +306,7 @@ def _padding(place: Claim, needed: int) -> Finding:
     return Finding(
         check="read",
         code="W203",
-        outcome=Outcome.NOTE,
+        outcome=Severity.NOTE,
         message=f"DATA is said to be {place.length:,} bytes long, $TOT events take {needed:,}; the rest is padding",
     )
 
@@ -315,7 +315,7 @@ def _wrong_end(place: Claim, needed: int) -> Finding:
     return Finding(
         check="read",
         code="W202",
-        outcome=Outcome.NOTE,
+        outcome=Severity.NOTE,
         message=f"{place.source} ends DATA at byte {place.last:,}, which cannot be; $TOT events take {needed:,} bytes",
     )
 
@@ -325,7 +325,7 @@ def _no_total(question: Question, events: int) -> Finding:
     return Finding(
         check="read",
         code="W204",
-        outcome=Outcome.NOTE if missing else Outcome.REVIEW,
+        outcome=Severity.NOTE if missing else Severity.REVIEW,
         message=f"$TOT is {'missing' if missing else '0'}; the length of DATA gives {events:,} events",
     )
 

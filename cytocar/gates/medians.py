@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.gates.adaptive.parent_events import finite_of
-from cytocar.gates.engine.stream import Part
+from cytocar.gates.engine.stream import GatedBlock
 
 Signals = npt.NDArray[np.float32]
 KEPT_ON_EITHER_SIDE = 16_384
@@ -39,7 +39,7 @@ def median_of(values: npt.NDArray[np.floating]) -> float | None:
     return float(np.mean(np.partition(near, ranks)[ranks], dtype=np.float64))
 
 
-class Middle:
+class StreamingMedian:
     """The middle of signals that stream past, in memory that hardly grows with them.
 
     Signals are kept until there are many; then only those around the middle, while those below and above are counted.
@@ -48,7 +48,7 @@ class Middle:
 
     Examples
     --------
-    >>> middle = Middle()
+    >>> middle = StreamingMedian()
     >>> for start in range(0, 1_000_000, 50_000):
     ...     middle.add(np.random.default_rng(start).permutation(50_000) % 1001)
     >>> middle.median(), middle.held < 150_000
@@ -109,7 +109,7 @@ class Middle:
 
 
 class Medians:
-    """Medians of some markers in some populations, collected part by part.
+    """Medians of some markers in some populations, collected block by block.
 
     They are written with six digits: single precision holds seven, at half the memory.
     """
@@ -117,25 +117,25 @@ class Medians:
     def __init__(self, populations: Iterable[str], markers: Sequence[str]) -> None:
         self.markers = tuple(markers)
         self._populations = tuple(populations) if markers else ()
-        self._middles = {key: Middle() for key in product(self._populations, self.markers)}
+        self._middles = {key: StreamingMedian() for key in product(self._populations, self.markers)}
 
-    def add(self, part: Part) -> None:
+    def add(self, block: GatedBlock) -> None:
         """Add the events of a block."""
         for population in self._populations:
-            if part.count(population):
-                for marker, values in part.values_of(population, self.markers):
+            if block.count(population):
+                for marker, values in block.values_of(population, self.markers):
                     self._middles[population, marker].add(values)
 
-    def found(self, again: Callable[[], Iterable[Part]]) -> dict[tuple[str, str], float | None]:
+    def found(self, again: Callable[[], Iterable[GatedBlock]]) -> dict[tuple[str, str], float | None]:
         """Return the medians by population and marker.
 
-        Where the sample changed on its way, so that one is not known, ``again`` is asked for the parts once more.
+        Where the sample changed on its way, so that one is not known, ``again`` is asked for the blocks once more.
         """
         medians = {key: middle.median() for key, middle in self._middles.items()}
         missed: dict[tuple[str, str], list[Signals]] = {key: [] for key, (_, known) in medians.items() if not known}
-        for part in again() if missed else ():
+        for block in again() if missed else ():
             for (population, marker), chunks in missed.items():
-                chunks += [values.astype(np.float32) for _, values in part.values_of(population, [marker])]
+                chunks += [values.astype(np.float32) for _, values in block.values_of(population, [marker])]
         return {key: median for key, (median, _) in medians.items()} | {
             key: median_of(np.concatenate(chunks)) for key, chunks in missed.items()
         }

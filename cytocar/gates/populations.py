@@ -12,7 +12,7 @@ from cytocar.errors.findings import Finding
 from cytocar.gates.decision import Background, Decision
 from cytocar.gates.engine.compile import Plan, compile_plan
 from cytocar.gates.engine.frame import ALL, Bools, Floats
-from cytocar.gates.engine.stream import Part, stream
+from cytocar.gates.engine.stream import GatedBlock, stream
 from cytocar.gates.medians import median_of
 from cytocar.gates.watch import Counts
 from cytocar.template.gate_kinds import FixedGate
@@ -62,7 +62,7 @@ class Populations(Mapping[str, Population]):
         Background of populations that were placed by control samples.
     findings : tuple of Finding
         What was noticed while gating.
-    over_run : mapping of str to (stretches,) int64
+    over_time : mapping of str to (stretches,) int64
         How the events of the populations with a role fall over the run.
     car_beside_t_cells : tuple of int
         Lymphocytes beside the T cells that pass the CAR gate, and all lymphocytes beside the T cells.
@@ -77,7 +77,7 @@ class Populations(Mapping[str, Population]):
         backgrounds: Mapping[str, Background],
         findings: tuple[Finding, ...],
         medians: Mapping[tuple[str, str], float | None],
-        over_run: Mapping[str, Counts],
+        over_time: Mapping[str, Counts],
         car_beside_t_cells: tuple[int, int],
     ) -> None:
         self.n_events = sample.events.n_events
@@ -86,7 +86,7 @@ class Populations(Mapping[str, Population]):
         self.fitted = sample.gates
         self.backgrounds = backgrounds
         self.findings = findings
-        self.over_run = over_run
+        self.over_time = over_time
         self.car_beside_t_cells = car_beside_t_cells
         self._sample = sample
         self._medians = medians
@@ -116,7 +116,7 @@ class Populations(Mapping[str, Population]):
         """
         if population is None or marker is None:
             return super().values()
-        chunks = [part.values(population, marker) for part in self._sample.parts(marker)]
+        chunks = [block.values(population, marker) for block in self._sample.blocks(marker)]
         return np.concatenate(chunks) if chunks else np.empty(0)
 
     def median(self, population: str, marker: str) -> float | None:
@@ -141,7 +141,7 @@ class GatedSample:
     gates: Mapping[str, FixedGate]
     steady: Bools | None = None
 
-    def parts(self, *markers: str) -> Iterator[Part]:
+    def blocks(self, *markers: str) -> Iterator[GatedBlock]:
         """Yield the file's blocks with every population evaluated, and with the signals of these markers."""
         plan = compile_plan(self.template, self.plan.axes, self.gates) if self.plan.deferred else self.plan
         return stream(self.events, plan, extra=markers, steady=self.steady)
@@ -158,24 +158,24 @@ class MasksOnDemand:
         """Return which events of the file are in a population, shape (n_events,)."""
         if self._packed is None:
             packed = PackedMasks((ALL, *self._sample.plan.parents), self._sample.events.n_events)
-            for part in self._sample.parts():
-                packed.add(part)
+            for block in self._sample.blocks():
+                packed.add(block)
             self._packed = packed
         return self._packed.mask(population)
 
 
 class PackedMasks:
-    """Masks of populations over a whole file, one bit an event, collected from the parts of a pass."""
+    """Masks of populations over a whole file, one bit an event, collected from the blocks of a pass."""
 
     def __init__(self, names: Iterable[str], n_events: int) -> None:
         self._n_events = n_events
         self._bits = {name: np.zeros(-(-n_events // 8), dtype=np.uint8) for name in names}
 
-    def add(self, part: Part) -> None:
+    def add(self, block: GatedBlock) -> None:
         """Copy the masks of a block. Blocks begin at multiples of eight events."""
-        place = slice(part.start // 8, part.start // 8 - (-part.n_events // 8))
+        place = slice(block.start // 8, block.start // 8 - (-block.n_events // 8))
         for name, bits in self._bits.items():
-            bits[place] = np.packbits(part.mask(name))
+            bits[place] = np.packbits(block.mask(name))
 
     def mask(self, population: str) -> Bools:
         """Return which events of the file are in a population, shape (n_events,)."""

@@ -15,18 +15,17 @@ from zlib import crc32
 
 import numpy as np
 
-from cytocar.errors.findings import Finding, Outcome
-from cytocar.gates.adaptive.parent_events import Cutout
+from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.adaptive.parent_events import ParentEvents
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
 from cytocar.gates.engine.axes import Axes
 from cytocar.gates.engine.compile import FIXED_KINDS, Plan, compile_plan, make_step, plan_for
-from cytocar.gates.engine.frame import ALL, Bools, Floats
-from cytocar.gates.engine.narrowing import Narrowing
-from cytocar.gates.engine.stream import Kept, Part, stream
+from cytocar.gates.engine.frame import ALL, Bools, Floats, SubframeCache
+from cytocar.gates.engine.stream import EventBuffer, GatedBlock, stream
 from cytocar.gates.fixed.place import decisions as fixed_decisions
 from cytocar.gates.medians import Medians, median_of
 from cytocar.gates.populations import GatedSample, Population, Populations
-from cytocar.gates.watch import CarBesideTCells, OverRun
+from cytocar.gates.watch import EventsOverTime, NonTCellCarCounter
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.template.gate_kinds import AdaptiveGate, FixedGate
 from cytocar.template.model import Template
@@ -73,8 +72,8 @@ def walk(
     steady : (n_events,) bool, optional
         Events of a steady flow (``cytocar.sample.quality.flow``); the others are in no population but ``all``.
     watch : bool
-        Count too where in the run events lie and which CAR signals lie beside the T cells (``Populations.over_run``,
-        ``car_beside_t_cells``), for ``cytocar.sample.quality.evenness``. It costs a tenth of the time.
+        Count too where in the run events lie and which CAR signals lie beside the T cells (``Populations.over_time``,
+        ``car_beside_t_cells``), for ``cytocar.sample.quality.acquisition``. It costs a tenth of the time.
 
     Raises
     ------
@@ -88,11 +87,11 @@ def walk(
     gates = {**_fixed_gates(template), **overrides}
     watched = _Watched.of(template, plan.axes, events.n_events) if watch else None
     tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes], watched)
-    parts = partial(stream, events, plan, extra=tally.markers, steady=steady)
-    for part in parts():
-        tally.add(part)
+    blocks = partial(stream, events, plan, extra=tally.markers, steady=steady)
+    for block in blocks():
+        tally.add(block)
         if watched is not None and not plan.deferred:
-            watched.beside.add(part.second, gates)
+            watched.beside.add(block.fluorescence, gates)
     placed = _place_deferred(plan, tally, template, gates, references or {})
     gates |= {name: fitted.gate for name, fitted in placed.fitted.items()}
     return Populations(
@@ -101,8 +100,8 @@ def walk(
         decisions=tuple(_decisions(template, placed, overrides)),
         backgrounds=placed.backgrounds,
         findings=tuple(_findings(tally, events.n_events)),
-        medians={**tally.medians.found(parts), **placed.medians},
-        over_run=watched.over_run.counts if watched else {},
+        medians={**tally.medians.found(blocks), **placed.medians},
+        over_time=watched.over_time.counts if watched else {},
         car_beside_t_cells=(watched.beside.events, watched.beside.of_events) if watched else (0, 0),
     )
 
@@ -131,8 +130,8 @@ def replay(
 class _Watched:
     """What is looked at beside the counts, to judge the run."""
 
-    over_run: OverRun
-    beside: CarBesideTCells
+    over_time: EventsOverTime
+    beside: NonTCellCarCounter
 
     @classmethod
     def of(cls, template: Template, axes: Axes, n_events: int) -> _Watched:
@@ -140,32 +139,32 @@ class _Watched:
         report = template.report
         roles = (template.counting.beads, report.viable_of, report.viable, report.t_cells, report.car)
         followed = [name for name in roles if name is not None and name != ALL]
-        return cls(OverRun(followed, n_events), CarBesideTCells(template, axes))
+        return cls(EventsOverTime(followed, n_events), NonTCellCarCounter(template, axes))
 
 
 class _Tally:
     """What one pass over a file adds up: counts, events without a number, and what later steps need to see again."""
 
     def __init__(self, plan: Plan, n_events: int, medians: Sequence[str], watched: _Watched | None) -> None:
-        self.counts = dict.fromkeys((ALL, *(step.name for step in (*plan.first, *plan.second))), 0)
+        self.counts = dict.fromkeys((ALL, *(step.name for step in (*plan.scatter, *plan.fluorescence))), 0)
         self.not_finite = 0
         self.markers = tuple(dict.fromkeys((*plan.deferred_markers, *medians)))
-        self.kept = Kept(plan, self.markers, n_events, with_rows=watched is not None) if plan.deferred else None
+        self.kept = EventBuffer(plan, self.markers, n_events, with_rows=watched is not None) if plan.deferred else None
         self.medians = Medians([name for name in self.counts if name != ALL], medians)
         self.watched = watched
 
-    def add(self, part: Part) -> None:
+    def add(self, block: GatedBlock) -> None:
         """Add a block."""
-        self.counts[ALL] += part.n_events
+        self.counts[ALL] += block.n_events
         for name in self.counts:
             if name != ALL:
-                self.counts[name] += part.count(name)
-            if self.watched is not None and name in self.watched.over_run.counts:
-                self.watched.over_run.add(name, part.rows(name))
-        self.medians.add(part)
+                self.counts[name] += block.count(name)
+            if self.watched is not None and name in self.watched.over_time.counts:
+                self.watched.over_time.add(name, block.rows(name))
+        self.medians.add(block)
         if self.kept is not None:
-            self.kept.add(part)
-        self.not_finite += part.not_finite()  # last: what data-driven gates see has been asked for by now
+            self.kept.add(block)
+        self.not_finite += block.not_finite()  # last: what data-driven gates see has been asked for by now
 
 
 # ---------------------------------------------------------------- data-driven gates
@@ -192,22 +191,22 @@ def _place_deferred(
     placed = _Placed()
     if tally.kept is None:
         return placed
-    frames = Narrowing(tally.kept.frame())
+    frames = SubframeCache(tally.kept.frame())
     declared = {population.name: population for population in template.populations}
     for population in plan.deferred:
         gate = population.gate
         frame = frames.frame_for(population.parent, (*population.exclude, *gate.references()))
         if not isinstance(gate, FIXED_KINDS):
             rows = np.flatnonzero(frame.within(population.parent, population.exclude))
-            columns = Cutout(tally.kept.markers, frame.signals.signal, rows, frame.n_events)
+            columns = ParentEvents(tally.kept.markers, frame.signals.signal, rows, frame.n_events)
             controls = references.get(population.parent, ())
             placed.fitted[population.name] = _fit(population.name, gate, columns, plan, controls)
             gate = placed.fitted[population.name].gate
         mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
         frames.evaluated(population.name, frame)
         placed.counts[population.name] = frame.counts[population.name]
-        if tally.watched is not None and population.name in tally.watched.over_run.counts:
-            tally.watched.over_run.add(population.name, tally.kept.rows(frame.rows_of(mask)))
+        if tally.watched is not None and population.name in tally.watched.over_time.counts:
+            tally.watched.over_time.add(population.name, tally.kept.rows(frame.rows_of(mask)))
         if tally.medians.markers:
             rows = np.flatnonzero(mask)
         for marker in tally.medians.markers:
@@ -269,7 +268,7 @@ def _findings(tally: _Tally, n_events: int) -> Iterable[Finding]:
         yield Finding(
             check="finite",
             code="W230",
-            outcome=Outcome.NOTE if few else Outcome.REVIEW,
+            outcome=Severity.NOTE if few else Severity.REVIEW,
             message=f"{tally.not_finite} events have a signal that is not a finite number; no gate on it holds them",
             value=float(tally.not_finite),
             limit=NOT_FINITE_SHARE * n_events,

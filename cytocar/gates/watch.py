@@ -14,10 +14,10 @@ from cytocar.template.gate_kinds import FixedGate, RangeGate
 from cytocar.template.model import Template
 
 Counts = npt.NDArray[np.int64]
-STRETCHES = 1000
+TIME_BINS = 1000
 
 
-class OverRun:
+class EventsOverTime:
     """Numbers of events by stretch of the file, added up block by block.
 
     Attributes
@@ -27,14 +27,14 @@ class OverRun:
 
     Examples
     --------
-    >>> beads = OverRun(["beads"], n_events=2000)
+    >>> beads = EventsOverTime(["beads"], n_events=2000)
     >>> beads.add("beads", np.array([0, 1, 1999]))
     >>> beads.counts["beads"][[0, 1, -1]]
     array([2, 0, 1])
     """
 
     def __init__(self, populations: Iterable[str], n_events: int) -> None:
-        self._size = max(1, -(-n_events // STRETCHES))
+        self._size = max(1, -(-n_events // TIME_BINS))
         self._stretches = max(1, -(-n_events // self._size))
         self.counts: Mapping[str, Counts] = {
             name: np.zeros(self._stretches, dtype=np.int64) for name in dict.fromkeys(populations)
@@ -46,7 +46,7 @@ class OverRun:
             self.counts[population][:] += np.bincount(rows // self._size, minlength=self._stretches)
 
 
-class CarBesideTCells:
+class NonTCellCarCounter:
     """Lymphocytes beside the T cells, and those of them that the CAR gate would keep, added up frame by frame.
 
     Both stay 0 where the template has no such roles, or where its CAR gate is no threshold on a marker.

@@ -28,7 +28,7 @@ LARGEST_REQUEST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Gatekeeper:
+class AccessControl:
     """The port that this server listens at, and the secret of its address."""
 
     port: int

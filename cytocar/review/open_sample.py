@@ -20,7 +20,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
 from cytocar.files.source import FileState, at_hand, file_state
 from cytocar.gates.engine.compile import make_step
-from cytocar.gates.engine.frame import ALL, Floats, Frame, KeptSignals
+from cytocar.gates.engine.frame import ALL, BufferedSignals, Floats, Frame
 from cytocar.gates.populations import GatedSample
 from cytocar.report.run.source import FinishedRun
 from cytocar.run.execute import control_signals
@@ -36,7 +36,7 @@ from cytocar.template.gate_kinds import FixedGate
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class GateYield:
     """What a gate keeps of its parent's events."""
 
     events: int
@@ -49,7 +49,7 @@ class Kept:
 
 
 @dataclass(slots=True, eq=False)
-class Tube:
+class OpenSample:
     """One sample's file and its controls, open, with the events that its gates choose from."""
 
     result: SampleResult
@@ -70,14 +70,14 @@ class Tube:
         """Return whether the files are still those that were opened."""
         return all(path.is_file() and file_state(path) == state for path, state in self.states.items())
 
-    def kept_by(self, population: str, gate: FixedGate) -> Kept:
+    def kept_by(self, population: str, gate: FixedGate) -> GateYield:
         """Return what a gate in place of a population's own would keep."""
         frame = self._parent(population)
         declared = {one.name: one for one in self.protocol.template.populations}
         own = declared[population].model_copy(update={"parent": ALL, "exclude": ()})
         kept = frame.evaluate(make_step(own, gate, self._sample().plan.axes, declared))
         counted = self.result.population(population)
-        return Kept(int(np.count_nonzero(kept)), counted.of_events if counted else frame.n_events)
+        return GateYield(int(np.count_nonzero(kept)), counted.of_events if counted else frame.n_events)
 
     def counted_with(self, population: str, gate: FixedGate | None) -> SampleResult:
         """Return the sample counted with a gate moved; None: with the gate where the template puts it."""
@@ -99,18 +99,18 @@ class Tube:
             chunks: dict[str, list[Floats]] = {marker: [] for marker in markers}
             count = 0
             sample = self._sample()
-            for part in sample.parts(*markers):
-                inside = part.mask(declared.parent)
+            for block in sample.blocks(*markers):
+                inside = block.mask(declared.parent)
                 if sample.steady is not None:
-                    inside = inside & sample.steady[part.start : part.start + part.n_events]
+                    inside = inside & sample.steady[block.start : block.start + block.n_events]
                 for aside in declared.exclude:
-                    inside = inside & ~part.mask(aside)
+                    inside = inside & ~block.mask(aside)
                 rows = np.flatnonzero(inside)
                 count += rows.size
                 for marker, kept in chunks.items():
-                    kept.append(np.take(part.signal(marker), rows))
+                    kept.append(np.take(block.signal(marker), rows))
             columns = {marker: np.concatenate(kept or [np.empty(0)]) for marker, kept in chunks.items()}
-            self._parents[population] = Frame(KeptSignals(columns, count))
+            self._parents[population] = Frame(BufferedSignals(columns, count))
         return self._parents[population]
 
     def _sample(self) -> GatedSample:
@@ -119,7 +119,7 @@ class Tube:
         return self._gated
 
 
-def open_tube(run: FinishedRun, result: SampleResult, *, inputs: Place | None) -> Tube:
+def open_sample(run: FinishedRun, result: SampleResult, *, inputs: Place | None) -> OpenSample:
     """Return a sample with its file and controls open.
 
     Raises
@@ -142,4 +142,4 @@ def open_tube(run: FinishedRun, result: SampleResult, *, inputs: Place | None) -
     with ExitStack() as lent:
         file = lent.enter_context(at_hand(own.file))
         events = open_fcs(file, data_set=own.data_set)
-        return Tube(result, run.plan.protocols[name], events, references, states, lent.pop_all())
+        return OpenSample(result, run.plan.protocols[name], events, references, states, lent.pop_all())

@@ -15,8 +15,8 @@ from cytocar.report.run.pictures import Gallery, SamplePictures
 from cytocar.report.run.strip import Combination, GateCaption, Panel, combinations, panels
 from cytocar.review.handles import GateField, Handle, fields, handles
 from cytocar.review.preview import Compared, compared
-from cytocar.review.session import Desk
-from cytocar.review.worklist import OpenRun, Place
+from cytocar.review.session import ReviewSession
+from cytocar.review.worklist import ReviewedRun, WorkItem
 from cytocar.run.trail.audit import Action, Entry, Meaning
 from cytocar.sample.result import SampleResult
 
@@ -97,17 +97,17 @@ class Pages:
         Where they begin on this server: the secret part of the address.
     """
 
-    def __init__(self, desk: Desk, root: str) -> None:
-        self.desk = desk
+    def __init__(self, session: ReviewSession, root: str) -> None:
+        self.session = session
         self.root = root
         self.environment = page_environment(TEMPLATES)
         self.environment.filters["title_of"] = title_of
 
-    def overview(self, opened: OpenRun, said: Said) -> str:
+    def overview(self, opened: ReviewedRun, said: Said) -> str:
         """Return the list of samples."""
         return self._filled("review-list.html", opened, said, meanings=tuple(Meaning), seen=opened.version)
 
-    def ended(self, opened: OpenRun) -> str:
+    def ended(self, opened: ReviewedRun) -> str:
         """Return what is shown when the review is closed."""
         return self._filled("review-ended.html", opened, Said())
 
@@ -116,48 +116,48 @@ class Pages:
         root = "" if stranger else self.root
         return self.environment.get_template("review-error.html").render(error=error, root=root)
 
-    def sample(self, opened: OpenRun, place: Place, gate: int | None, said: Said) -> str:
+    def sample(self, opened: ReviewedRun, item: WorkItem, gate: int | None, said: Said) -> str:
         """Return a sample with a gate on the bench; without ``gate``, the first that has a flag, or the first."""
-        order = [one.number for one in opened.places]
-        here = order.index(place.number)
+        order = [one.number for one in opened.items]
+        here = order.index(item.number)
         shown: dict[str, object] = {
-            "place": place,
-            "outcome": place.outcome,
-            "row": place.outcome.row(),
-            "seen": opened.revision(place.number),
-            "previous": opened.places[here - 1] if here else None,
-            "following": opened.places[here + 1] if here + 1 < len(order) else None,
-            "waiting": opened.after(place.number),
-            "fault": self.desk.fault(opened, place.number),
-            **self._gates(opened, place, gate),
+            "item": item,
+            "outcome": item.outcome,
+            "row": item.outcome.row(),
+            "seen": opened.revision(item.number),
+            "previous": opened.items[here - 1] if here else None,
+            "following": opened.items[here + 1] if here + 1 < len(order) else None,
+            "waiting": opened.after(item.number),
+            "fault": self.session.fault(opened, item.number),
+            **self._gates(opened, item, gate),
         }
         return self._filled("review-sample.html", opened, said, **shown)
 
-    def _gates(self, opened: OpenRun, place: Place, gate: int | None) -> dict[str, object]:
-        result = opened.result(place.number)
+    def _gates(self, opened: ReviewedRun, item: WorkItem, gate: int | None) -> dict[str, object]:
+        result = opened.result(item.number)
         if result is None:
             nothing = SamplePictures("")
             return {"bench": None, "steps": (), "drawings": (), "drawn": nothing, "combinations": (), "controls": {}}
         gallery = opened.gallery_of[result.template.sha256]
-        drawn = self.desk.pictures(opened, place.number)
-        control = self.desk.control(opened, result)
+        drawn = self.session.pictures(opened, item.number)
+        control = self.session.control(opened, result)
         names = gates_in_order(gallery)
         chosen = _chosen(names, gate, result)
         found: Mapping[str, tuple[int, Picture]] = {control[0]: (0, control[1])} if control else {}
         strip = tuple(panels(result, gallery, 0, drawn, found))
-        bench = _bench(names, chosen, result, gallery, strip, place)
+        bench = _bench(names, chosen, result, gallery, strip, item)
         return {
             "bench": bench,
-            "steps": _steps(strip, names, bench, place),
+            "steps": _steps(strip, names, bench, item),
             "drawings": _drawings(gallery),
             "drawn": drawn,
             "combinations": _combinations(result, gallery),
             "controls": {panel.picture_id: panel.picture for panel in strip if panel.picture_id},
         }
 
-    def _filled(self, template: str, opened: OpenRun, said: Said, **shown: object) -> str:
-        to_look = [place for place in opened.places if place.needs_a_look]
-        looked = sum(place.marks.looked_at is not None for place in to_look)
+    def _filled(self, template: str, opened: ReviewedRun, said: Said, **shown: object) -> str:
+        to_look = [item for item in opened.items if item.needs_a_look]
+        looked = sum(item.marks.looked_at is not None for item in to_look)
         return self.environment.get_template(template).render(
             opened=opened,
             run=opened.run,
@@ -166,20 +166,20 @@ class Pages:
             entry=next(
                 (entry for entry in opened.entries if entry.number == said.entry and entry.action in SAVED), None
             ),
-            by=self.desk.operator if said.by is None else said.by,
+            by=self.session.operator if said.by is None else said.by,
             report=self.report_state(opened),
             to_look=len(to_look),
             looked=looked,
             **shown,
         )
 
-    def report_state(self, opened: OpenRun) -> tuple[str, str]:
+    def report_state(self, opened: ReviewedRun) -> tuple[str, str]:
         """Return how the report stands, as a class of the style sheet and in words."""
         if not (opened.run.path / REPORT).is_file():
             return "none", "this run has no report.html"
         if not opened.report_behind:
             return "ready", "report.html shows what is saved"
-        if problem := self.desk.report_problem:
+        if problem := self.session.report_problem:
             return "problem", f"report.html is not up to date: {problem.code} {problem.message}. {problem.hint}"
         return "drawing", "report.html is being drawn again"
 
@@ -197,7 +197,7 @@ def _chosen(names: Sequence[str], gate: int | None, result: SampleResult) -> int
 
 
 def _bench(
-    names: Sequence[str], number: int, result: SampleResult, gallery: Gallery, strip: Sequence[Panel], place: Place
+    names: Sequence[str], number: int, result: SampleResult, gallery: Gallery, strip: Sequence[Panel], item: WorkItem
 ) -> Bench:
     name = names[number]
     known = fields(result, name, gallery.template)
@@ -210,7 +210,7 @@ def _bench(
         caption=captions[0],
         pictures=tuple(_bench_pictures(name, known, result, gallery, strip)),
         fields=known,
-        moved=place.marks.moved.get(name),
+        moved=item.marks.moved.get(name),
         compared=tuple(compared(row, row)),
         before=number - 1 if number else None,
         after=number + 1 if number + 1 < len(names) else None,
@@ -246,13 +246,13 @@ def _bench_pictures(
     return made
 
 
-def _steps(strip: Sequence[Panel], names: Sequence[str], bench: Bench, place: Place) -> tuple[Step, ...]:
+def _steps(strip: Sequence[Panel], names: Sequence[str], bench: Bench, item: WorkItem) -> tuple[Step, ...]:
     return tuple(
         Step(
             panel,
             names.index(panel.view.populations[0]),
             bench.population in panel.view.populations and not panel.control,
-            any(name in place.marks.moved for name in panel.view.populations),
+            any(name in item.marks.moved for name in panel.view.populations),
         )
         for panel in strip
     )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from cytocar.errors.findings import Outcome
+from cytocar.errors.findings import Severity
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.panels import drawn_gates
 from cytocar.report.run.page import HEADINGS
 from cytocar.report.run.pictures import Gallery
 from cytocar.report.run.strip import SOURCES
 from cytocar.review.handles import Handle, changed, dragged, fields, handles
-from cytocar.review.session import Desk
-from cytocar.review.worklist import OpenRun
+from cytocar.review.session import ReviewSession
+from cytocar.review.worklist import ReviewedRun
 from cytocar.sample.result import SampleResult
 from cytocar.tables.columns import Row, cell
 from cytocar.template.gate_kinds import FixedGate
@@ -47,7 +47,7 @@ class Drag:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class PreviewRequest:
     """A gate as somebody has typed it, a handle that is dragged from there, and whether to count the whole sample."""
 
     number: int
@@ -68,25 +68,25 @@ class Compared:
     after: str
 
 
-def attempt(desk: Desk, opened: OpenRun, asked: Attempt) -> dict[str, object]:
-    """Return what the page shows about an attempt, as JSON can say it.
+def preview(session: ReviewSession, opened: ReviewedRun, asked: PreviewRequest) -> dict[str, object]:
+    """Return what the page shows about a preview, as JSON can say it.
 
     Raises
     ------
     CytocarError
-        As ``Desk.moved`` and ``Desk.kept_by``.
+        As ``ReviewSession.moved`` and ``ReviewSession.kept_by``.
     """
     result = opened.result(asked.number)
     if result is None or asked.population not in result.gates:
         raise UsageError("the run has no such gate", code="E115", hint="open the sample again from the list")
     gallery = opened.gallery_of[result.template.sha256]
     if asked.undo:
-        after = desk.counted_with(opened, asked.number, asked.population, None)
+        after = session.counted_with(opened, asked.number, asked.population, None)
         return _counted(result, after, asked.population, gallery) | _share_of(after, asked.population)
-    numbers = _dragged(desk, opened, asked, gallery)
+    numbers = _dragged(session, opened, asked, gallery)
     typed = {**asked.typed, **numbers}
-    gate = desk.moved(opened, asked.number, asked.population, typed)
-    kept = desk.kept_by(opened, asked.number, asked.population, gate)
+    gate = session.moved(opened, asked.number, asked.population, typed)
+    kept = session.kept_by(opened, asked.number, asked.population, gate)
     known = fields(result, asked.population, gallery.template)
     said: dict[str, object] = {
         "numbers": numbers,
@@ -99,7 +99,7 @@ def attempt(desk: Desk, opened: OpenRun, asked: Attempt) -> dict[str, object]:
     }
     if not asked.whole:
         return said
-    after = desk.counted_with(opened, asked.number, asked.population, gate) if said["changed"] else result
+    after = session.counted_with(opened, asked.number, asked.population, gate) if said["changed"] else result
     return said | _counted(result, after, asked.population, gallery)
 
 
@@ -108,14 +108,14 @@ def _values(result: SampleResult, population: str, gallery: Gallery, typed: Mapp
     return {one.name: float(one.value) for one in known} | changed(known, typed)
 
 
-def _dragged(desk: Desk, opened: OpenRun, asked: Attempt, gallery: Gallery) -> dict[str, str]:
+def _dragged(session: ReviewSession, opened: ReviewedRun, asked: PreviewRequest, gallery: Gallery) -> dict[str, str]:
     """Return the numbers of the handle that is dragged, from where the gate stood when it was taken."""
     result = opened.result(asked.number)
     if asked.drag is None or result is None or not 0 <= asked.drag.view < len(gallery.views):
         return {}
     view = gallery.views[asked.drag.view]
     values = _values(result, asked.population, gallery, asked.typed)
-    gate = desk.moved(opened, asked.number, asked.population, asked.typed)
+    gate = session.moved(opened, asked.number, asked.population, asked.typed)
     taken = next((one for one in handles(gate, values, view, gallery.axes) if one.id == asked.drag.handle), None)
     return dragged(taken, (asked.drag.x, asked.drag.y), values, view, gallery.axes) if taken else {}
 
@@ -194,7 +194,7 @@ def _consequences(before: SampleResult, after: SampleResult, population: str) ->
     if len(moved) > MANY_CONSEQUENCES:
         yield f"and {len(moved) - MANY_CONSEQUENCES} more numbers of other gates"
     had, has = (
-        {(finding.code, finding.message) for finding in result.findings if finding.outcome is not Outcome.PASS}
+        {(finding.code, finding.message) for finding in result.findings if finding.outcome is not Severity.PASS}
         for result in (before, after)
     )
     codes_before, codes_after = ({code for code, _ in findings} for findings in (had, has))

@@ -15,11 +15,11 @@ from werkzeug.wrappers import Request, Response
 
 from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.report.run import page as report_page
-from cytocar.review.access import LARGEST_REQUEST, Gatekeeper, guarded
+from cytocar.review.access import LARGEST_REQUEST, AccessControl, guarded
 from cytocar.review.pages import TEMPLATES, Pages, Said, gates_in_order
-from cytocar.review.preview import Attempt, Drag, attempt
-from cytocar.review.session import Asked, Desk
-from cytocar.review.worklist import OpenRun, Place
+from cytocar.review.preview import Drag, PreviewRequest, preview
+from cytocar.review.session import GateEdit, ReviewSession
+from cytocar.review.worklist import ReviewedRun, WorkItem
 from cytocar.run.trail.audit import Meaning
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ FIELD = "number:"
 """What stands before the name of a gate's number in a form."""
 
 
-class Site:
+class ReviewApp:
     """The application.
 
     Parameters
@@ -48,14 +48,14 @@ class Site:
     """
 
     def __init__(
-        self, desk: Desk, gatekeeper: Gatekeeper, *, redraw: Callable[[], None], close: Callable[[], None]
+        self, session: ReviewSession, access: AccessControl, *, redraw: Callable[[], None], close: Callable[[], None]
     ) -> None:
-        self.desk = desk
-        self.gatekeeper = gatekeeper
+        self.session = session
+        self.access = access
         self.redraw = redraw
         self.close = close
-        self.root = f"/{gatekeeper.token}"
-        self.pages = Pages(desk, self.root)
+        self.root = f"/{access.token}"
+        self.pages = Pages(session, self.root)
         self._rules = Map(
             [
                 Rule(f"{self.root}/", endpoint=self._overview, methods=["GET"]),
@@ -81,7 +81,7 @@ class Site:
         return guarded(self._answer(request))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        if why := self.gatekeeper.refusal(request):
+        if why := self.access.refusal(request):
             refused = UsageError(f"refused: {why}", code="E182", hint="open the address that `cytocar review` printed")
             return Response(self.pages.refused(refused, stranger=True), 403, mimetype="text/html")
         try:
@@ -114,12 +114,12 @@ class Site:
 
     def _overview(self, request: Request) -> Response:
         said = Said(entry=request.args.get("entry", type=int))
-        return _page(self.pages.overview(self.desk.opened(), said))
+        return _page(self.pages.overview(self.session.opened(), said))
 
     def _sample(self, request: Request, number: int, gate: int | None = None) -> Response:
-        opened = self.desk.opened()
+        opened = self.session.opened()
         said = Said(entry=request.args.get("entry", type=int))
-        return _page(self.pages.sample(opened, _place(opened, number), gate, said))
+        return _page(self.pages.sample(opened, _item(opened, number), gate, said))
 
     def _file(self, _request: Request, name: str) -> Response:
         if name not in FILES:
@@ -128,15 +128,15 @@ class Site:
         return Response((folder / name).read_text("utf-8"), mimetype=kind)
 
     def _state(self, _request: Request) -> Response:
-        kind, words = self.pages.report_state(self.desk.opened())
+        kind, words = self.pages.report_state(self.session.opened())
         return _json({"report": kind, "words": words})
 
     def _try(self, request: Request, number: int, gate: int) -> Response:
         """Answer what a moved gate would change; an error is an answer too."""
-        opened = self.desk.opened()
+        opened = self.session.opened()
         try:
             asked = _attempt(number, _population(opened, number, gate), request.get_data(as_text=True))
-            return _json(attempt(self.desk, opened, asked))
+            return _json(preview(self.session, opened, asked))
         except CytocarError as error:
             return _json({"error": {"code": error.code, "message": error.message, "fix": error.hint}})
 
@@ -154,14 +154,14 @@ class Site:
         return self._moved(request, number, gate, Said(by=form.get("by", ""), reason=form.get("reason", "")))
 
     def _moved(self, request: Request, number: int, gate: int, said: Said) -> Response:
-        opened = self.desk.opened()
+        opened = self.session.opened()
         population = _population(opened, number, gate)
-        asked = Asked(number, population, said.by or "", said.reason, request.form.get("seen", ""))
+        asked = GateEdit(number, population, said.by or "", said.reason, request.form.get("seen", ""))
         try:
             if request.path.endswith("/undo"):
-                self.desk.take_back(asked)
+                self.session.take_back(asked)
             else:
-                self.desk.save(asked, said.typed)
+                self.session.save(asked, said.typed)
         except CytocarError as error:
             return self._again(number, gate, _with(said, error))
         self.redraw()
@@ -171,10 +171,10 @@ class Site:
         form = request.form
         said = Said(by=form.get("by", ""), note=form.get("note", ""))
         try:
-            self.desk.look(number, by=said.by or "", note=said.note, seen=form.get("seen", ""))
+            self.session.look(number, by=said.by or "", note=said.note, seen=form.get("seen", ""))
         except CytocarError as error:
             return self._again(number, form.get("gate", type=int), _with(said, error))
-        following = self.desk.opened().after(number)
+        following = self.session.opened().after(number)
         if "next" in form and following is not None:
             return self._done(f"sample/{following.number}/")
         return self._done(f"sample/{number}/{form.get('gate', '')}")
@@ -186,24 +186,24 @@ class Site:
             if form.get("meaning") not in tuple(Meaning):
                 raise UsageError("nothing was chosen", code="E115", hint="say what the signature means")
             meaning = Meaning(form["meaning"])
-            self.desk.sign_run(meaning, by=said.by or "", note=said.note, seen=form.get("seen", ""))
+            self.session.sign_run(meaning, by=said.by or "", note=said.note, seen=form.get("seen", ""))
         except CytocarError as error:
-            return _page(self.pages.overview(self.desk.opened(), _with(said, error)), status_of(error))
+            return _page(self.pages.overview(self.session.opened(), _with(said, error)), status_of(error))
         return self._done("")
 
     def _close(self, _request: Request) -> Response:
-        page = self.pages.ended(self.desk.opened())
+        page = self.pages.ended(self.session.opened())
         self.close()
         return _page(page)
 
     def _again(self, number: int, gate: int | None, said: Said) -> Response:
         """Return the sample as it is now, with what was typed and why it was not saved."""
-        opened = self.desk.opened()
+        opened = self.session.opened()
         status = status_of(said.error) if said.error else 200
-        return _page(self.pages.sample(opened, _place(opened, number), gate, said), status)
+        return _page(self.pages.sample(opened, _item(opened, number), gate, said), status)
 
     def _done(self, where: str) -> Response:
-        entry = self.desk.opened().entries[-1].number
+        entry = self.session.opened().entries[-1].number
         return Response(status=303, headers={"Location": f"{self.root}/{where}?entry={entry}"})
 
 
@@ -227,14 +227,14 @@ def _with(said: Said, error: CytocarError) -> Said:
     return Said(said.typed, said.by, said.reason, said.note, error=error)
 
 
-def _place(opened: OpenRun, number: int) -> Place:
-    place = opened.place(number)
-    if place is None:
+def _item(opened: ReviewedRun, number: int) -> WorkItem:
+    item = opened.item(number)
+    if item is None:
         raise NotFound
-    return place
+    return item
 
 
-def _population(opened: OpenRun, number: int, gate: int) -> str:
+def _population(opened: ReviewedRun, number: int, gate: int) -> str:
     result = opened.result(number)
     names = gates_in_order(opened.gallery_of[result.template.sha256]) if result is not None else ()
     if not 0 <= gate < len(names):
@@ -242,12 +242,12 @@ def _population(opened: OpenRun, number: int, gate: int) -> str:
     return names[gate]
 
 
-def _attempt(number: int, population: str, text: str) -> Attempt:
+def _attempt(number: int, population: str, text: str) -> PreviewRequest:
     """Return what a page's script asks for; what is no such question is a usage error."""
     try:
         asked = json.loads(text)
         drag = asked.get("drag")
-        return Attempt(
+        return PreviewRequest(
             number,
             population,
             {str(name): str(value) for name, value in asked.get("typed", {}).items()},

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from cytocar.errors.tree import UsageError
-from cytocar.review.access import Gatekeeper
-from cytocar.review.routes import Site
-from cytocar.review.session import Desk
+from cytocar.review.access import AccessControl
+from cytocar.review.routes import ReviewApp
+from cytocar.review.session import ReviewSession
 
 HOST = "127.0.0.1"
 CLOSING_SECONDS = 0.3
@@ -31,7 +31,7 @@ class _Quiet(WSGIRequestHandler):
         return "cytocar"
 
 
-def serve(desk: Desk, *, port: int, announce: Callable[[str], None]) -> None:
+def serve(session: ReviewSession, *, port: int, announce: Callable[[str], None]) -> None:
     """Serve a review until it is ended on its page, or interrupted.
 
     Parameters
@@ -46,15 +46,15 @@ def serve(desk: Desk, *, port: int, announce: Callable[[str], None]) -> None:
     UsageError
         E181 if the port is in use; E114 and others if the run cannot be read.
     """
-    desk.opened()
+    session.opened()
     wanted, ended = threading.Event(), threading.Event()
     with _listening(port) as place:
-        gatekeeper = Gatekeeper(place.getsockname()[1])
-        site = Site(desk, gatekeeper, redraw=wanted.set, close=ended.set)
-        server = make_server(HOST, gatekeeper.port, site, threaded=True, request_handler=_Quiet, fd=place.fileno())
-        threading.Thread(target=_redraw, args=(desk, wanted), daemon=True).start()
+        access = AccessControl(place.getsockname()[1])
+        site = ReviewApp(session, access, redraw=wanted.set, close=ended.set)
+        server = make_server(HOST, access.port, site, threaded=True, request_handler=_Quiet, fd=place.fileno())
+        threading.Thread(target=_redraw, args=(session, wanted), daemon=True).start()
         threading.Thread(target=_end, args=(server.shutdown, ended), daemon=True).start()
-        announce(gatekeeper.address)
+        announce(access.address)
         server.serve_forever()
 
 
@@ -71,10 +71,10 @@ def _listening(port: int) -> socket.socket:
     return place
 
 
-def _redraw(desk: Desk, wanted: threading.Event) -> None:
+def _redraw(session: ReviewSession, wanted: threading.Event) -> None:
     while wanted.wait():
         wanted.clear()
-        desk.draw_report()
+        session.draw_report()
 
 
 def _end(shutdown: Callable[[], None], ended: threading.Event) -> None:

@@ -20,8 +20,8 @@ from cytocar.report.run.folder import report_built
 from cytocar.report.run.page import REPORT, report_files
 from cytocar.report.run.pictures import PictureTask, SamplePictures, draw_sample
 from cytocar.review.handles import changed, fields
-from cytocar.review.open_sample import Kept, Tube, open_tube
-from cytocar.review.worklist import OpenRun, open_run, version_of
+from cytocar.review.open_sample import GateYield, OpenSample, open_sample
+from cytocar.review.worklist import ReviewedRun, reviewed_run, version_of
 from cytocar.run.finished.override import Target, moved_gate, override, require_as_counted, undo
 from cytocar.run.finished.recorded_plan import located
 from cytocar.run.finished.sign import sign, sign_sample
@@ -36,7 +36,7 @@ PICTURES_KEPT = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class SessionSettings:
     """The run folder, where its FCS files lie now, who acts under a name, the clock, and who draws the report."""
 
     folder: Path
@@ -47,7 +47,7 @@ class Office:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GateEdit:
     """What somebody asks for about one gate of one sample: who, why, and the state of the sample that they saw."""
 
     number: int
@@ -57,7 +57,7 @@ class Asked:
     seen: str
 
 
-class Desk:
+class ReviewSession:
     """One review of one run.
 
     Attributes
@@ -68,31 +68,31 @@ class Desk:
         What keeps the report from being drawn again.
     """
 
-    def __init__(self, office: Office, *, operator: str = "") -> None:
-        self.office = office
+    def __init__(self, settings: SessionSettings, *, operator: str = "") -> None:
+        self.settings = settings
         self.operator = operator
         self.report_problem: CytocarError | None = None
         self._moved_a_gate = False
         self._at_work = threading.RLock()
         self._writing = threading.Lock()
         self._drawing = threading.Lock()
-        self._open: OpenRun | None = None
+        self._open: ReviewedRun | None = None
         self._state: tuple[int, int, int] | None = None
-        self._tube: tuple[tuple[int, str], Tube] | None = None
+        self._tube: tuple[tuple[int, str], OpenSample] | None = None
         self._pictures: dict[tuple[int, str], SamplePictures] = {}
 
     # ------------------------------------------------------------ looking
 
-    def opened(self) -> OpenRun:
+    def opened(self) -> ReviewedRun:
         """Return the run as it stands now: read again when another command has changed it."""
         with self._at_work:
-            state = _state(self.office.folder / MANIFEST)
+            state = _state(self.settings.folder / MANIFEST)
             if self._open is None or state is None or state != self._state:
-                self._open = open_run(self.office.folder, inputs=self.office.inputs, before=self._open)
+                self._open = reviewed_run(self.settings.folder, inputs=self.settings.inputs, before=self._open)
                 self._state = state
             return self._open
 
-    def pictures(self, opened: OpenRun, number: int) -> SamplePictures:
+    def pictures(self, opened: ReviewedRun, number: int) -> SamplePictures:
         """Return a sample's pictures, or why there are none."""
         result = opened.result(number)
         if result is None:
@@ -111,24 +111,24 @@ class Desk:
                     del self._pictures[next(iter(self._pictures))]
             return self._pictures[key]
 
-    def control(self, opened: OpenRun, result: SampleResult) -> tuple[str, Picture] | None:
+    def control(self, opened: ReviewedRun, result: SampleResult) -> tuple[str, Picture] | None:
         """Return the control that placed a sample's CAR gate, and its picture of that gate's parent."""
-        places = {place.sample_id: place.number for place in opened.places}
+        numbers = {item.sample_id: item.number for item in opened.items}
         for name in result.control_ids[:1]:
-            pictures = self.pictures(opened, places[name]).pictures if name in places else ()
+            pictures = self.pictures(opened, numbers[name]).pictures if name in numbers else ()
             views = opened.gallery_of[result.template.sha256].views
             for view, picture in zip(views, pictures, strict=False):
                 if view.car:
                     return name, replace(picture, gates=(), car_dots="")
         return None
 
-    def fault(self, opened: OpenRun, number: int) -> CytocarError | None:
+    def fault(self, opened: ReviewedRun, number: int) -> CytocarError | None:
         """Return why a sample's gates cannot be moved now: its file, or a control's, is missing or another one."""
         result = opened.result(number)
         if result is None:
             return None
         needed = {result.sample.sample_id, *result.control_ids}
-        samples = [row for row in located(opened.run.plan.samples, self.office.inputs) if row.sample_id in needed]
+        samples = [row for row in located(opened.run.plan.samples, self.settings.inputs) if row.sample_id in needed]
         try:
             require_as_counted(samples, Parts(opened.run.path / PARTS))
         except (UsageError, IntegrityError, SampleError) as error:
@@ -137,17 +137,17 @@ class Desk:
 
     # ------------------------------------------------------------ trying
 
-    def kept_by(self, opened: OpenRun, number: int, population: str, gate: FixedGate) -> Kept:
+    def kept_by(self, opened: ReviewedRun, number: int, population: str, gate: FixedGate) -> GateYield:
         """Return what a gate in place of a sample's own would keep."""
         with self._at_work:
             return self._tube_of(opened, number).kept_by(population, gate)
 
-    def counted_with(self, opened: OpenRun, number: int, population: str, gate: FixedGate | None) -> SampleResult:
+    def counted_with(self, opened: ReviewedRun, number: int, population: str, gate: FixedGate | None) -> SampleResult:
         """Return the sample as it would be counted with a gate moved, or (None) put back."""
         with self._at_work:
             return self._tube_of(opened, number).counted_with(population, gate)
 
-    def moved(self, opened: OpenRun, number: int, population: str, typed: Mapping[str, str]) -> FixedGate:
+    def moved(self, opened: ReviewedRun, number: int, population: str, typed: Mapping[str, str]) -> FixedGate:
         """Return a gate with the numbers that somebody has typed; as it is where none is another.
 
         Raises
@@ -160,18 +160,18 @@ class Desk:
         numbers = changed(fields(result, population, protocol.template), typed)
         return moved_gate(result, protocol, population, numbers) if numbers else result.gates[population]
 
-    def _tube_of(self, opened: OpenRun, number: int) -> Tube:
+    def _tube_of(self, opened: ReviewedRun, number: int) -> OpenSample:
         key = (number, opened.revision(number))
         if self._tube is None or self._tube[0] != key or not self._tube[1].unchanged():
             if self._tube is not None:
                 self._tube[1].close()
             self._tube = None
-            self._tube = (key, open_tube(opened.run, _counted(opened, number), inputs=self.office.inputs))
+            self._tube = (key, open_sample(opened.run, _counted(opened, number), inputs=self.settings.inputs))
         return self._tube[1]
 
     # ------------------------------------------------------------ saving
 
-    def save(self, asked: Asked, typed: Mapping[str, str]) -> None:
+    def save(self, asked: GateEdit, typed: Mapping[str, str]) -> None:
         """Move a gate as ``cytocar override`` does.
 
         Raises
@@ -189,15 +189,15 @@ class Desk:
                 raise UsageError(
                     "no number of the gate was changed", code="E115", hint="drag the gate or type a number first"
                 )
-            override(writer, target, numbers, reason=asked.reason, inputs=self.office.inputs)
+            override(writer, target, numbers, reason=asked.reason, inputs=self.settings.inputs)
 
-    def take_back(self, asked: Asked) -> None:
+    def take_back(self, asked: GateEdit) -> None:
         """Put a gate back to where the template puts it, as ``cytocar override --undo`` does; raises as ``save``."""
         with self._ready(asked) as (_, writer, target):
-            undo(writer, target, reason=asked.reason, inputs=self.office.inputs)
+            undo(writer, target, reason=asked.reason, inputs=self.settings.inputs)
 
     @contextmanager
-    def _ready(self, asked: Asked) -> Iterator[tuple[OpenRun, Journal, Target]]:
+    def _ready(self, asked: GateEdit) -> Iterator[tuple[ReviewedRun, Journal, Target]]:
         """Hold the run for writing, if there are a name and a reason, and the sample is still what was looked at."""
         if not asked.by.strip() or not asked.reason.strip():
             raise UsageError("an override needs a name and a reason", code="E115", hint="fill in both, then save again")
@@ -214,10 +214,10 @@ class Desk:
             raise UsageError("a mark needs a name", code="E115", hint="fill in who has looked at the sample")
         with self._at_work, self._writer(by) as writer:
             opened = self.opened()
-            place = opened.place(number)
+            item = opened.item(number)
             self._require_seen(opened, number, seen)
-            if place is not None:
-                sign_sample(writer, place.sample_id, reason=note)
+            if item is not None:
+                sign_sample(writer, item.sample_id, reason=note)
 
     def sign_run(self, meaning: Meaning, *, by: str, note: str, seen: str) -> None:
         """Sign the run as ``cytocar sign`` does; E180 if a sample was changed since its list was looked at."""
@@ -230,22 +230,22 @@ class Desk:
             if self.report_problem is not None and self.opened().report_behind:
                 raise self.report_problem
             with self._writing:
-                author = self.office.author(by)
-                office = self.office
-                sign(office.folder, meaning, author=author, clock=office.clock, reason=note, inputs=office.inputs)
+                author = self.settings.author(by)
+                settings = self.settings
+                sign(settings.folder, meaning, author=author, clock=settings.clock, reason=note, inputs=settings.inputs)
             self.operator = by.strip()
 
     @contextmanager
     def _writer(self, by: str) -> Iterator[Journal]:
-        folder = require_run(self.office.folder)
-        with self._writing, journal(folder, self.office.author(by), self.office.clock) as writer:
+        folder = require_run(self.settings.folder)
+        with self._writing, journal(folder, self.settings.author(by), self.settings.clock) as writer:
             yield writer
         self.operator = by.strip()
 
-    def _require_seen(self, opened: OpenRun, number: int, seen: str) -> None:
-        place = opened.place(number)
-        if place is None or opened.revision(number) != seen:
-            raise _changed_since(f"sample {place.sample_id}" if place else "the run")
+    def _require_seen(self, opened: ReviewedRun, number: int, seen: str) -> None:
+        item = opened.item(number)
+        if item is None or opened.revision(number) != seen:
+            raise _changed_since(f"sample {item.sample_id}" if item else "the run")
 
     def finish(self) -> bool:
         """Wait for what is being saved, and return whether a gate was moved in this review."""
@@ -261,7 +261,7 @@ class Desk:
         """
         with self._drawing:
             try:
-                while (self.office.folder / REPORT).is_file() and (opened := self.opened()).report_behind:
+                while (self.settings.folder / REPORT).is_file() and (opened := self.opened()).report_behind:
                     self._draw_report_of(opened)
                     self.report_problem = None
             except CytocarError as error:
@@ -276,10 +276,10 @@ class Desk:
                     hint="please report it; what was saved is kept, `cytocar report` draws the report",
                 )
 
-    def _draw_report_of(self, opened: OpenRun) -> None:
-        folder = self.office.folder
-        files = report_files(folder, inputs=self.office.inputs, workers=self.office.workers)
-        with self._writing, journal(folder, self.office.author(self.operator), self.office.clock) as writer:
+    def _draw_report_of(self, opened: ReviewedRun) -> None:
+        folder = self.settings.folder
+        files = report_files(folder, inputs=self.settings.inputs, workers=self.settings.workers)
+        with self._writing, journal(folder, self.settings.author(self.operator), self.settings.clock) as writer:
             manifest = finished_manifest(folder)
             if version_of(manifest) == opened.version:  # else it shows what is no more
                 writer.commit(manifest, [report_built(files)], files)
@@ -294,7 +294,7 @@ def _state(manifest: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _counted(opened: OpenRun, number: int) -> SampleResult:
+def _counted(opened: ReviewedRun, number: int) -> SampleResult:
     result = opened.result(number)
     if result is None:
         raise UsageError("the sample was not counted", code="E115", hint="it has no gates to move")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cytocar.files.places import Place as FilePlace
+from cytocar.files.places import Place
 from cytocar.report.run.pictures import Gallery, galleries
 from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.run.finished.override import KEPT
@@ -17,13 +17,13 @@ from cytocar.run.folder import PARTS, part_name
 from cytocar.run.trail.audit import Action, Entry, Trail, read_trail
 from cytocar.run.trail.journal import Manifest, finished_manifest, last_entry
 from cytocar.sample.choose_controls import CONTROL_TYPES
-from cytocar.sample.result import Counted, SampleResult, Status
+from cytocar.sample.result import SampleOutcome, SampleResult, Status
 
 _NEED_A_LOOK = (Status.REVIEW, Status.NO_COUNT, Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class ReviewState:
     """What people have said about one sample: who looked at it as it stands now, and who moved which of its gates."""
 
     looked_at: Entry | None = None
@@ -31,13 +31,13 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkItem:
     """One sample in the order in which a reviewer goes through the run."""
 
     number: int
-    outcome: Counted
+    outcome: SampleOutcome
     needs_a_look: bool
-    marks: Marks
+    marks: ReviewState
 
     @property
     def sample_id(self) -> str:
@@ -46,13 +46,13 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OpenRun:
+class ReviewedRun:
     """A finished run as last read, with what its pictures need and what its trail says."""
 
     run: FinishedRun
     gallery_of: Mapping[str, Gallery]
     version: str
-    places: tuple[Place, ...]
+    items: tuple[WorkItem, ...]
     entries: tuple[Entry, ...]
     report_behind: bool
     head: str
@@ -62,34 +62,34 @@ class OpenRun:
         """What people have said about the run as a whole."""
         return tuple(entry for entry in self.entries if (entry.action, entry.what) == (Action.SIGNED, RUN))
 
-    def place(self, number: int) -> Place | None:
+    def item(self, number: int) -> WorkItem | None:
         """Return a sample by its number in the tables."""
-        return next((place for place in self.places if place.number == number), None)
+        return next((item for item in self.items if item.number == number), None)
 
     def result(self, number: int) -> SampleResult | None:
         """Return a counted sample by its number in the tables."""
-        place = self.place(number)
-        return place.outcome if place is not None and isinstance(place.outcome, SampleResult) else None
+        item = self.item(number)
+        return item.outcome if item is not None and isinstance(item.outcome, SampleResult) else None
 
     def revision(self, number: int) -> str:
         """Return what tells one state of a sample from another: the hash of all that was counted; empty for none."""
-        place = self.place(number)
-        name = f"{PARTS}/{part_name(place.sample_id)}" if place is not None else ""
+        item = self.item(number)
+        name = f"{PARTS}/{part_name(item.sample_id)}" if item is not None else ""
         return str(self.run.manifest["files"].get(name, ""))[:16]
 
-    def after(self, number: int) -> Place | None:
+    def after(self, number: int) -> WorkItem | None:
         """Return the next sample that needs a look and has had none, behind this one and then from the start."""
-        order = [place.number for place in self.places]
+        order = [item.number for item in self.items]
         here = order.index(number) if number in order else -1
-        waiting = [place for place in (*self.places[here + 1 :], *self.places[: max(here, 0)]) if _waits(place)]
+        waiting = [item for item in (*self.items[here + 1 :], *self.items[: max(here, 0)]) if _waits(item)]
         return waiting[0] if waiting else None
 
 
-def _waits(place: Place) -> bool:
-    return place.needs_a_look and place.marks.looked_at is None
+def _waits(item: WorkItem) -> bool:
+    return item.needs_a_look and item.marks.looked_at is None
 
 
-def open_run(folder: Path, *, inputs: FilePlace | None, before: OpenRun | None = None) -> OpenRun:
+def reviewed_run(folder: Path, *, inputs: Place | None, before: ReviewedRun | None = None) -> ReviewedRun:
     """Return a run; what was read of it ``before`` is used again if the samples are the same.
 
     Raises
@@ -106,7 +106,7 @@ def open_run(folder: Path, *, inputs: FilePlace | None, before: OpenRun | None =
         gallery_of = galleries(run)
     said = read_trail(folder)
     last = last_entry(manifest)
-    return OpenRun(
+    return ReviewedRun(
         run,
         gallery_of,
         version,
@@ -136,22 +136,22 @@ def _report_behind(said: Trail) -> bool:
 # ---------------------------------------------------------------- the order of looking
 
 
-def _in_order(run: FinishedRun, said: Trail) -> tuple[Place, ...]:
+def _in_order(run: FinishedRun, said: Trail) -> tuple[WorkItem, ...]:
     """Return the samples that need a look first, then the others, then those that the sheet excludes."""
     marks = _marks(run.outcomes, said.entries)
-    places = [
-        Place(number, outcome, needs_a_look(outcome), marks[outcome.sample.sample_id])
+    items = [
+        WorkItem(number, outcome, needs_a_look(outcome), marks[outcome.sample.sample_id])
         for number, outcome in enumerate(run.outcomes)
     ]
-    return tuple(sorted(places, key=_urgency))
+    return tuple(sorted(items, key=_urgency))
 
 
-def _urgency(place: Place) -> int:
-    status = place.outcome.status
-    return 0 if status in _NEED_A_LOOK else 1 if place.needs_a_look else 3 if status is Status.EXCLUDED else 2
+def _urgency(item: WorkItem) -> int:
+    status = item.outcome.status
+    return 0 if status in _NEED_A_LOOK else 1 if item.needs_a_look else 3 if status is Status.EXCLUDED else 2
 
 
-def needs_a_look(outcome: Counted) -> bool:
+def needs_a_look(outcome: SampleOutcome) -> bool:
     """Return whether something about a sample asks for a person's eyes: its status, or a flag of one of its gates.
 
     That a control has no control itself is as it should be.
@@ -163,7 +163,7 @@ def needs_a_look(outcome: Counted) -> bool:
     return outcome.status in _NEED_A_LOOK or bool(flags - expected)
 
 
-def _marks(outcomes: Sequence[Counted], entries: Sequence[Entry]) -> Mapping[str, Marks]:
+def _marks(outcomes: Sequence[SampleOutcome], entries: Sequence[Entry]) -> Mapping[str, ReviewState]:
     """Return what the trail says about each sample; a look at a sample whose gate was moved since counts no more."""
     looks = {sample_name(outcome.sample.sample_id): outcome.sample.sample_id for outcome in outcomes}
     gates = {
@@ -183,4 +183,4 @@ def _marks(outcomes: Sequence[Counted], entries: Sequence[Entry]) -> Mapping[str
             moved[sample_id].pop(population, None)
             if entry.action == Action.OVERRIDE:
                 moved[sample_id][population] = entry
-    return {name: Marks(looked.get(name), gates) for name, gates in moved.items()}
+    return {name: ReviewState(looked.get(name), gates) for name, gates in moved.items()}

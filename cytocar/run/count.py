@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cytocar.run.execute import Done, execute
+from cytocar.run.execute import FinishedSample, execute
 from cytocar.run.folder import PARTS, Parts, RunFolder, WaitingLines, finish, open_run
 from cytocar.run.shard import Shard
 from cytocar.run.trail.journal import read_manifest
@@ -111,14 +111,14 @@ def open_store(
 
 def count(
     plan: RunPlan, work: Work, store: Store, *, wanted: Sequence[str] | None = None, observer: Observer = NOBODY
-) -> list[Done]:
+) -> list[FinishedSample]:
     """Count every sample that is not finished yet; finish the run folder if there is one.
 
     ``wanted`` names the samples to count, in the plan's order, where they are not those of the shard.
     """
     wanted = work.sample_ids(plan) if wanted is None else wanted
     before = (outcome for outcome in store.parts.in_order(wanted) if isinstance(outcome, SampleResult))
-    finished = {outcome.sample.sample_id: Done.of(outcome).without_content() for outcome in before}
+    finished = {outcome.sample.sample_id: FinishedSample.of(outcome).without_content() for outcome in before}
     if finished:
         observer.note(f"{len(finished)} of {len(wanted)} samples were finished before; going on")
     others = set(plan.sample_ids) - set(wanted)
@@ -148,7 +148,7 @@ def count(
     return [finished[sample_id] for sample_id in wanted]
 
 
-def counted_before(plan: RunPlan, out: Path, work: Work, *, without: str) -> list[Done] | None:
+def counted_before(plan: RunPlan, out: Path, work: Work, *, without: str) -> list[FinishedSample] | None:
     """Return the samples of a run that this same command had finished but for the file ``without``.
 
     ``None`` for any other run.
@@ -159,4 +159,4 @@ def counted_before(plan: RunPlan, out: Path, work: Work, *, without: str) -> lis
     new = work.manifest(plan)
     if any(old.get(key) != new.get(key) for key in ("plan_sha256", "shard", "command")):
         return None
-    return [Done.of(outcome).without_content() for outcome in Parts(out / PARTS).in_order(plan.sample_ids)]
+    return [FinishedSample.of(outcome).without_content() for outcome in Parts(out / PARTS).in_order(plan.sample_ids)]

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.run.lines import SampleLines, lines_of
 from cytocar.run.parts import to_json
 from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, run_tasks
@@ -23,7 +23,7 @@ from cytocar.sample.analysis import analyse
 from cytocar.sample.choose_controls import choose_references
 from cytocar.sample.control_signals import References, load_references, save_references, wants_references
 from cytocar.sample.protocol import Protocol
-from cytocar.sample.result import Counted, Fault, SampleFailure, Status
+from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, Status
 from cytocar.sheet.rows import SampleRow, SampleType
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _unpacked(content: bytes) -> Protocol:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class FinishedSample:
     """A finished sample on its way from a worker: what the command says about it, all of it as JSON, and its lines.
 
     ``source`` names the bytes it came from, so that a file that was copied under another name is noticed;
@@ -86,9 +86,9 @@ class Done:
     lacks_control: bool = False
 
     @classmethod
-    def of(cls, outcome: Counted, medians: Sequence[str] | None = None) -> Done:
+    def of(cls, outcome: SampleOutcome, medians: Sequence[str] | None = None) -> FinishedSample:
         """Return an outcome ready to travel; with ``medians``, its lines of the tables too."""
-        serious = (Outcome.NO_COUNT, Outcome.FAIL)
+        serious = (Severity.NO_COUNT, Severity.FAIL)
         faults = tuple(finding for finding in outcome.findings if finding.outcome in serious)
         source = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
         content = to_json(outcome)
@@ -98,7 +98,7 @@ class Done:
         )
         return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines, alone)
 
-    def without_content(self) -> Done:
+    def without_content(self) -> FinishedSample:
         """Return the same without JSON and lines: what stays in memory when they are kept."""
         return replace(self, content=b"", lines=None)
 
@@ -111,7 +111,7 @@ def execute(
     scratch: Path,
     finished: Collection[str] = (),
     medians: tuple[str, ...] | None = None,
-) -> Iterator[Done]:
+) -> Iterator[FinishedSample]:
     """Yield every sample's outcome as it is finished, in any order.
 
     Parameters
@@ -137,26 +137,28 @@ def execute(
     yield from run_tasks(_analyse, tasks, workers, killed=_killed)
 
 
-def _analyse(task: Task) -> Done:
+def _analyse(task: Task) -> FinishedSample:
     try:
-        return Done.of(analyse(task.sample, task.protocol, load_references(task.references)), task.medians)
+        return FinishedSample.of(analyse(task.sample, task.protocol, load_references(task.references)), task.medians)
     except Exception as bug:  # noqa: BLE001 -- a mistake over one odd file must not cost the other samples of the plate
         place = traceback.extract_tb(bug.__traceback__)[-1]
-        fault = Fault(
+        fault = ErrorRecord(
             "E199",
             f"this is a bug in cytocar: {type(bug).__name__}: {bug} ({Path(place.filename).name}:{place.lineno})",
             "please report it with the command that you ran; the other samples are not affected",
         )
-        return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians)
+        return FinishedSample.of(
+            SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians
+        )
 
 
-def _killed(task: Task) -> Done:
-    fault = Fault(
+def _killed(task: Task) -> FinishedSample:
+    fault = ErrorRecord(
         "E112",
         "the process that analysed it was killed, twice",
         "most often memory ran out: use fewer --jobs; if the file alone does it, please report it",
     )
-    return Done.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians)
+    return FinishedSample.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians)
 
 
 # ---------------------------------------------------------------- controls

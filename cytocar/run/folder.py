@@ -35,7 +35,7 @@ from cytocar.run.trail.journal import (
     read_manifest,
 )
 from cytocar.run.trail.lock import LOCK, not_writable
-from cytocar.sample.result import Counted
+from cytocar.sample.result import SampleOutcome
 from cytocar.tables.columns import Row, csv_text
 from cytocar.tables.datapackage import describe
 from cytocar.tables.parquet import parquet_bytes
@@ -74,7 +74,7 @@ class Parts:
             waiting.unlink(missing_ok=True)  # a full disk: give back what the half-written part took
             raise not_writable(self.folder, error) from error
 
-    def read(self, sample_id: str) -> Counted | None:
+    def read(self, sample_id: str) -> SampleOutcome | None:
         """Return a finished sample; ``None`` when it is not there, or not whole."""
         content = self.content(sample_id)
         return None if content is None else from_json(content)
@@ -86,7 +86,7 @@ class Parts:
         except FileNotFoundError:
             return None
 
-    def in_order(self, sample_ids: Iterable[str]) -> Iterator[Counted]:
+    def in_order(self, sample_ids: Iterable[str]) -> Iterator[SampleOutcome]:
         """Yield finished samples in the order given, one at a time."""
         for sample_id in sample_ids:
             outcome = self.read(sample_id)
@@ -248,7 +248,7 @@ def _sha256(content: bytes) -> str:
 # ---------------------------------------------------------------- finishing
 
 
-def table_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
+def table_files(outcomes: Iterable[SampleOutcome], medians: Sequence[str]) -> dict[str, bytes]:
     """Return the tables of a run as CSV files, by name."""
     texts = {name: BytesIO() for name in tables(medians)}
     _write_tables((lines_of(outcome, b"", medians).by_table for outcome in outcomes), medians, texts)
@@ -264,7 +264,7 @@ def _write_tables(samples: Iterable[Sequence[bytes]], medians: Sequence[str], fi
             file.write(lines)
 
 
-def parquet_files(outcomes: Iterable[Counted], medians: Sequence[str]) -> dict[str, bytes]:
+def parquet_files(outcomes: Iterable[SampleOutcome], medians: Sequence[str]) -> dict[str, bytes]:
     """Return the tables of a run as Parquet files, by name."""
     columns = tables(medians)
     gathered: dict[str, list[Row]] = {name: [] for name in columns}

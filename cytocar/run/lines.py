@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cytocar.sample.result import Counted, Fault, SampleFailure, Status
+from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, Status
 from cytocar.tables.columns import COUNTS, GATES, POPULATIONS, QUALITY, Column, Row, csv_text, median_column
 
 
@@ -19,7 +19,7 @@ def tables(medians: Sequence[str]) -> Mapping[str, tuple[Column, ...]]:
     return {"counts": COUNTS, "populations": populations, "gates": GATES, "quality": QUALITY}
 
 
-def rows_of(outcome: Counted) -> Mapping[str, Iterable[Row]]:
+def rows_of(outcome: SampleOutcome) -> Mapping[str, Iterable[Row]]:
     """Return a sample's rows by table."""
     return {
         "counts": [outcome.row()],
@@ -36,10 +36,10 @@ class SampleLines:
     by_table: tuple[bytes, ...]
     part_sha256: str
     status: Status
-    error: Fault | None = None
+    error: ErrorRecord | None = None
 
 
-def lines_of(outcome: Counted, part: bytes, medians: Sequence[str]) -> SampleLines:
+def lines_of(outcome: SampleOutcome, part: bytes, medians: Sequence[str]) -> SampleLines:
     """Return what a sample adds to its run; ``part`` is the outcome as ``to_json`` wrote it."""
     rows = rows_of(outcome)
     return SampleLines(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cytocar.counting.basis import BeadBasis, CountBasis, NoBasis, beads_acquired
 from cytocar.counting.car_t import car_count
 from cytocar.counting.tube import Tube, count_basis
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError, ReadError, SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
@@ -23,15 +23,15 @@ from cytocar.gates.walk import GatedSample, Populations, replay, walk
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
-from cytocar.sample.quality.evenness import run_findings
+from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
 from cytocar.sample.result import (
-    Counted,
     CountInputs,
-    Fault,
+    ErrorRecord,
     PopulationCount,
     Roles,
     SampleFailure,
+    SampleOutcome,
     SampleResult,
 )
 from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
@@ -52,7 +52,7 @@ NUMBERS = tuple(column.name for column in COUNTS if column.type in ("integer", "
 """Columns of counts.csv that an acceptance rule may check."""
 
 
-def analyse(sample: SampleRow, protocol: Protocol, references: References | None = None) -> Counted:
+def analyse(sample: SampleRow, protocol: Protocol, references: References | None = None) -> SampleOutcome:
     """Return a sample's result, or why it has none.
 
     Parameters
@@ -78,7 +78,7 @@ def analyse(sample: SampleRow, protocol: Protocol, references: References | None
                 raise
             sha256 = hashed()
     except SampleError as error:
-        return SampleFailure(sample=sample, template=protocol.stamp, error=Fault.of(error), file_sha256=sha256)
+        return SampleFailure(sample=sample, template=protocol.stamp, error=ErrorRecord.of(error), file_sha256=sha256)
     return replace(result, file_sha256=sha256)
 
 
@@ -237,7 +237,7 @@ def _emptiness(populations: Populations, template: Template, sample: SampleRow) 
 
 def gate_again(events: EventTable, protocol: Protocol, result: SampleResult) -> GatedSample:
     """Return a sample to pass over with the gates that it was counted with; the flow is judged again if it was cut."""
-    unsteady = any(finding.check == "time" and finding.outcome is not Outcome.PASS for finding in result.findings)
+    unsteady = any(finding.check == "time" and finding.outcome is not Severity.PASS for finding in result.findings)
     cut = unsteady and protocol.template.quality.unsteady_flow == "cut"
     return replay(
         events,
@@ -298,7 +298,7 @@ def _counting(
         kept_ul = None if tube.acquired_volume_ul is None else tube.acquired_volume_ul * kept_share
         basis = count_basis(template.counting, replace(tube, acquired_volume_ul=kept_ul), counts, method=method)
     except CountingError as error:
-        finding = Finding("counting", error.code, Outcome.NO_COUNT, error.message, hint=error.hint)
+        finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=error.hint)
         return tube, NoBasis(), (finding,)
     return tube, basis, basis.findings
 

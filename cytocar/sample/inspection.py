@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cytocar.errors.findings import Outcome
+from cytocar.errors.findings import Severity
 from cytocar.errors.tree import CytocarError, PanelError
 from cytocar.fcs.crosscheck import Crosscheck, crosscheck
 from cytocar.fcs.decode import as_stored
@@ -168,8 +168,8 @@ def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = F
         date=date.isoformat() if date else None,
         duration_seconds=duration_seconds(events),
         time_step_seconds=time_step_seconds(events),
-        repairs=_found(events, Outcome.NOTE),
-        warnings=_found(events, Outcome.REVIEW),
+        repairs=_found(events, Severity.NOTE),
+        warnings=_found(events, Severity.REVIEW),
         problems=tuple(problems),
         templates=templates_that_fit(events),
         identifying_keywords=identifying_keywords(events),
@@ -206,7 +206,7 @@ def _told(ask: Callable[[EventTable], T | None], events: EventTable, problems: l
         return None
 
 
-def _found(events: EventTable, outcome: Outcome) -> tuple[Problem, ...]:
+def _found(events: EventTable, outcome: Severity) -> tuple[Problem, ...]:
     return tuple(Problem(finding.code, finding.message) for finding in events.findings if finding.outcome is outcome)
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from cytocar.counting.car_t import CarCount
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import SampleError
 from cytocar.gates.decision import Decision
 from cytocar.sheet.rows import SampleRow
@@ -32,13 +32,13 @@ class Status(StrEnum):
     EXCLUDED = "excluded"
 
 
-_STATUS_OF = {Outcome.FAIL: Status.FAILED, Outcome.NO_COUNT: Status.NO_COUNT, Outcome.REVIEW: Status.REVIEW}
+_STATUS_OF = {Severity.FAIL: Status.FAILED, Severity.NO_COUNT: Status.NO_COUNT, Severity.REVIEW: Status.REVIEW}
 
 
 def status_of(findings: Sequence[Finding]) -> Status:
     """Return the status that a sample's findings leave it; the worst one decides."""
-    worst = max((list(Outcome).index(finding.outcome) for finding in findings), default=0)
-    return _STATUS_OF.get(list(Outcome)[worst], Status.OK)
+    worst = max((list(Severity).index(finding.outcome) for finding in findings), default=0)
+    return _STATUS_OF.get(list(Severity)[worst], Status.OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ class SampleResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ErrorRecord:
     """An error as plain data: it survives its process, and a part file."""
 
     code: str
@@ -234,7 +234,7 @@ class Fault:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, error: SampleError) -> Fault:
+    def of(cls, error: SampleError) -> ErrorRecord:
         """Return what an error says."""
         return cls(error.code, error.message, error.hint, tuple(getattr(error, "__notes__", ())))
 
@@ -245,7 +245,7 @@ class SampleFailure:
 
     sample: SampleRow
     template: TemplateStamp
-    error: Fault | None = None
+    error: ErrorRecord | None = None
     file_sha256: str | None = None
     kind: Literal["not_counted"] = "not_counted"
 
@@ -259,9 +259,9 @@ class SampleFailure:
         """The one reason."""
         if self.error is None:
             reason = self.sample.exclude_reason or "excluded by the sheet"
-            return (Finding(check="excluded", code="W240", outcome=Outcome.NOTE, message=reason),)
+            return (Finding(check="excluded", code="W240", outcome=Severity.NOTE, message=reason),)
         message = "; ".join((self.error.message, *self.error.notes))
-        return (Finding("analysis", self.error.code, Outcome.FAIL, message, hint=self.error.hint),)
+        return (Finding("analysis", self.error.code, Severity.FAIL, message, hint=self.error.hint),)
 
     def row(self) -> dict[str, Value]:
         """Return the sample's line of ``counts.csv``: who it is and why there are no numbers."""
@@ -283,7 +283,7 @@ class SampleFailure:
         return _quality_rows(self.sample.sample_id, self.findings)
 
 
-Counted = SampleResult | SampleFailure
+SampleOutcome = SampleResult | SampleFailure
 """What comes of one sample."""
 
 _EVENT_COLUMNS = {
@@ -313,7 +313,7 @@ def spread(name: str, estimate: Estimate) -> dict[str, Value]:
 
 def status_codes(findings: Sequence[Finding]) -> str:
     """Return the codes behind a status, each once, in the order in which they were found."""
-    serious = (Outcome.REVIEW, Outcome.NO_COUNT, Outcome.FAIL)
+    serious = (Severity.REVIEW, Severity.NO_COUNT, Severity.FAIL)
     return " ".join(dict.fromkeys(finding.code for finding in findings if finding.outcome in serious))
 
 

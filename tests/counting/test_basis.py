@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cytocar.counting.basis import BeadBasis, CountBasis, DualPlatformBasis, NoBasis, VolumetricBasis, car_t_dose
-from cytocar.errors.findings import Outcome
+from cytocar.errors.findings import Severity
 from cytocar.errors.tree import CountingError
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 
@@ -57,7 +57,7 @@ def test_volumetric_multiplies_the_dilution_in_the_tube_and_before_it() -> None:
 
 def test_volumetric_without_any_dilution_says_that_it_took_the_blood_as_undiluted() -> None:
     (finding,) = VolumetricBasis(acquired_volume_ul=100, sample_volume_ul=50).findings
-    assert (finding.code, finding.outcome) == ("W221", Outcome.REVIEW)
+    assert (finding.code, finding.outcome) == ("W221", Severity.REVIEW)
 
 
 def test_beads_multiply_the_dilution_before_pipetting() -> None:
@@ -130,9 +130,9 @@ def test_the_whole_reference_is_the_analysers_count() -> None:
 
 def test_few_beads_are_a_finding_for_review() -> None:
     (finding,) = beads(999).findings
-    assert (finding.code, finding.outcome, finding.value, finding.limit) == ("W220", Outcome.REVIEW, 999, 1000)
+    assert (finding.code, finding.outcome, finding.value, finding.limit) == ("W220", Severity.REVIEW, 999, 1000)
     (finding,) = beads(1000).findings
-    assert finding.outcome is Outcome.PASS
+    assert finding.outcome is Severity.PASS
 
 
 @pytest.mark.parametrize(

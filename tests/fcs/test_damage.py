@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cytocar import EventTable, open_fcs
-from cytocar.errors.findings import Outcome
+from cytocar.errors.findings import Severity
 from cytocar.errors.tree import ReadError
 from cytocar.fcs import data_sets
 from cytocar.fcs.text import parse_text
@@ -152,12 +152,12 @@ def test_a_header_with_a_damaged_end_of_data_asks_for_a_look_where_text_begins_e
     elsewhere = integers(VALUES, ">u2", header_data=(data.data_at - 46, 128), tail=b"0" * 64)
     events = outcome(tmp_path / "a.fcs", elsewhere.build())
     assert isinstance(events, EventTable)
-    assert [finding.code for finding in events.findings if finding.outcome is Outcome.REVIEW] == ["W202"]
+    assert [finding.code for finding in events.findings if finding.outcome is Severity.REVIEW] == ["W202"]
     same = integers(VALUES, ">u2", header_data=(data.data_at, 128))
     assert not [
         finding
         for finding in open_fcs(_written(tmp_path / "b.fcs", same.build())).findings
-        if finding.outcome is Outcome.REVIEW
+        if finding.outcome is Severity.REVIEW
     ]
 
 

@@ -13,12 +13,12 @@ from cytocar.files import source as source_file
 from cytocar.files.source import hashing
 from cytocar.run.plan import make_plan
 from cytocar.sample.analysis import analyse
-from cytocar.sample.result import Counted, SampleFailure
+from cytocar.sample.result import SampleFailure, SampleOutcome
 from cytocar.sheet.inputs import collect
 from tests.runs import small_inputs
 
 
-def _outcomes(sheet: Path) -> list[Counted]:
+def _outcomes(sheet: Path) -> list[SampleOutcome]:
     plan = make_plan(collect([str(sheet)]), template="cart-cd19fc-fixed")
     return [analyse(row, plan.protocols[row.sample_id]) for row in plan.samples]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from cytocar.fcs.events import BLOCK_EVENTS, EventTable
-from cytocar.gates.medians import KEPT_ON_EITHER_SIDE, Middle
+from cytocar.gates.medians import KEPT_ON_EITHER_SIDE, StreamingMedian
 from cytocar.gates.walk import walk
 from cytocar.template.model import Template
 
@@ -23,8 +23,8 @@ SHAPES: dict[str, Draw] = {
 }
 
 
-def streamed(values: npt.NDArray[np.float64]) -> Middle:
-    middle = Middle()
+def streamed(values: npt.NDArray[np.float64]) -> StreamingMedian:
+    middle = StreamingMedian()
     for start in range(0, values.size, BLOCK_EVENTS):
         middle.add(values[start : start + BLOCK_EVENTS])
     return middle
@@ -45,7 +45,7 @@ def test_signals_are_let_go_of_but_those_around_the_middle() -> None:
 
 
 def test_nothing_has_no_median() -> None:
-    assert Middle().median() == (None, True)
+    assert StreamingMedian().median() == (None, True)
     assert streamed(np.full(10, np.nan)).median() == (None, True)
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.report.run.attention import concerns, fix_of
 from cytocar.report.run.methods import methods, miflowcyt
 from cytocar.report.run.source import open_finished_run
-from cytocar.sample.result import Fault, SampleFailure, TemplateStamp
+from cytocar.sample.result import ErrorRecord, SampleFailure, TemplateStamp
 from cytocar.sheet.rows import SampleRow
 
 STAMP = TemplateStamp("demo", "1.0.0", "0" * 64, "draft")
 
 
 def failure(name: str, code: str, hint: str = "") -> SampleFailure:
-    return SampleFailure(SampleRow(Path("a.fcs"), "a.fcs", name), STAMP, Fault(code, f"{name} is bad", hint))
+    return SampleFailure(SampleRow(Path("a.fcs"), "a.fcs", name), STAMP, ErrorRecord(code, f"{name} is bad", hint))
 
 
 def test_one_fault_of_many_wells_is_one_concern_with_its_fix() -> None:
@@ -30,15 +30,15 @@ def test_one_fault_of_many_wells_is_one_concern_with_its_fix() -> None:
 
 def test_what_failed_stands_before_what_asks_for_a_look_and_notes_do_not_stand_at_all(run: Path) -> None:
     (sample, *_) = open_finished_run(run).counted
-    look = Finding("time", "W282", Outcome.REVIEW, "a clog")
-    note = Finding("time", "W280", Outcome.NOTE, "no clock")
+    look = Finding("time", "W282", Severity.REVIEW, "a clog")
+    note = Finding("time", "W280", Severity.NOTE, "no clock")
     found = concerns([replace(sample, findings=(note, look)), failure("b", "E012")])
     assert [concern.code for concern in found] == ["E012", "W282"]
 
 
 def test_the_hint_of_a_finding_goes_before_the_general_fix() -> None:
-    assert fix_of(Finding("x", "E012", Outcome.FAIL, "bad", hint="do this")) == "do this"
-    assert fix_of(Finding("x", "", Outcome.PASS, "good")) == ""
+    assert fix_of(Finding("x", "E012", Severity.FAIL, "bad", hint="do this")) == "do this"
+    assert fix_of(Finding("x", "", Severity.PASS, "good")) == ""
 
 
 def test_methods_name_template_gates_counting_and_limits(run: Path) -> None:

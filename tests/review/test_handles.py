@@ -7,7 +7,7 @@ import pytest
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.views import View
-from cytocar.gates.fixed.move import moved
+from cytocar.gates.fixed.move import move_gate
 from cytocar.review.handles import GateField, Handle, changed, dragged, handles
 from cytocar.signals.scale_kinds import AnyScale, LinearScale, LogicleScale
 from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate, RangeGate, RectangleGate
@@ -73,7 +73,7 @@ def test_a_corner_moves_alone_and_the_whole_polygon_together() -> None:
     whole = found[-1]
     all_of_it = dragged(whole, (whole.x or 0, (whole.y or 0) + 0.1), corners(), VIEW, AXES)
     assert set(all_of_it) == set(corners())
-    gate = moved(SQUARE, {name: float(text) for name, text in all_of_it.items()}, decisions=(), scale_of=SCALES.get)  # type: ignore[arg-type]
+    gate = move_gate(SQUARE, {name: float(text) for name, text in all_of_it.items()}, decisions=(), scale_of=SCALES.get)  # type: ignore[arg-type]
     assert isinstance(gate, PolygonGate)
     for (x, y), (was_x, was_y) in zip(gate.vertices, SQUARE.vertices, strict=True):
         assert x == pytest.approx(was_x, rel=1e-4)

@@ -43,10 +43,10 @@ def entries(run: Path) -> int:
 
 def test_without_the_secret_nothing_is_shown_and_the_secret_is_not_told(visitor: Visitor) -> None:
     client = Client(visitor.client.application)
-    for path in ("/", "/wrong/", "/wrong/sample/0/", f"/{visitor.gatekeeper.token[:-1]}/", "/file/review.js"):
+    for path in ("/", "/wrong/", "/wrong/sample/0/", f"/{visitor.access.token[:-1]}/", "/file/review.js"):
         answer = client.get(path, base_url=HERE)
         assert answer.status_code == 403
-        assert visitor.gatekeeper.token not in answer.text
+        assert visitor.access.token not in answer.text
         assert "E182" in answer.text
 
 
@@ -65,7 +65,7 @@ def test_a_form_of_another_page_changes_nothing(visitor: Visitor, origin: str) -
 
 
 def test_a_form_without_an_origin_is_refused(visitor: Visitor) -> None:
-    answer = visitor.client.post(f"/{visitor.gatekeeper.token}/close", base_url=HERE)
+    answer = visitor.client.post(f"/{visitor.access.token}/close", base_url=HERE)
     assert (answer.status_code, visitor.ended) == (403, [])
 
 
@@ -94,7 +94,9 @@ def test_pages_hold_no_script_and_no_style_of_their_own(visitor: Visitor) -> Non
         assert "http" not in text.replace("http-equiv", "")
 
 
-@pytest.mark.parametrize("name", ["../desk.py", "..%2Fdesk.py", "/etc/passwd", "report.html.j2", "review-list.html"])
+@pytest.mark.parametrize(
+    "name", ["../session.py", "..%2Fsession.py", "/etc/passwd", "report.html.j2", "review-list.html"]
+)
 def test_only_the_three_files_of_the_page_are_handed_out(visitor: Visitor, name: str) -> None:
     assert visitor.get(f"file/{name}").status_code == 404
 
@@ -122,7 +124,7 @@ def test_a_request_that_is_too_large_is_refused(visitor: Visitor) -> None:
 )
 def test_a_question_that_makes_no_sense_is_an_answer_with_a_code(visitor: Visitor, question: str) -> None:
     where = visitor.gate("d9", "car_t")
-    address = f"/{visitor.gatekeeper.token}/{where}/try"
+    address = f"/{visitor.access.token}/{where}/try"
     answer = visitor.client.post(address, base_url=HERE, data=question, headers={"Origin": HERE})
     assert json.loads(answer.text)["error"]["code"] == "E182"
 
@@ -242,7 +244,7 @@ def test_a_bug_costs_one_answer_and_shows_no_traceback(visitor: Visitor, monkeyp
         raise KeyError("lost")
 
     where = visitor.gate("d9", "car_t")
-    monkeypatch.setattr(visitor.desk, "pictures", broken)
+    monkeypatch.setattr(visitor.session, "pictures", broken)
     answer = visitor.get(where)
     assert (answer.status_code, "E199" in answer.text, "Traceback" in answer.text) == (500, True, False)
     assert visitor.get().status_code == 200

@@ -47,10 +47,10 @@ def tables(run: Path) -> dict[str, bytes]:
     ],
 )
 def test_what_is_tried_is_what_is_saved(course: Visitor, population: str, typed: dict[str, str]) -> None:
-    opened, number = course.desk.opened(), course.sample("day09")
-    gate = course.desk.moved(opened, number, population, typed)
-    at_once = course.desk.kept_by(opened, number, population, gate)
-    tried = course.desk.counted_with(opened, number, population, gate)
+    opened, number = course.session.opened(), course.sample("day09")
+    gate = course.session.moved(opened, number, population, typed)
+    at_once = course.session.kept_by(opened, number, population, gate)
+    tried = course.session.counted_with(opened, number, population, gate)
     where = course.gate("day09", population)
     form = {f"number:{name}": text for name, text in typed.items()}
     answer = course.post(f"{where}/save", {"seen": course.seen(where), "by": "A. Muster", "reason": "dim", **form})
@@ -67,9 +67,9 @@ def test_what_is_tried_is_what_is_saved(course: Visitor, population: str, typed:
 
 def test_a_second_gate_is_tried_on_top_of_the_first_that_was_saved(course: Visitor) -> None:
     course.save(course.gate("day09", "t_cells"), threshold="1500")
-    opened, number = course.desk.opened(), course.sample("day09")
-    gate = course.desk.moved(opened, number, "car_t", {"threshold": "900"})
-    tried = course.desk.counted_with(opened, number, "car_t", gate)
+    opened, number = course.session.opened(), course.sample("day09")
+    gate = course.session.moved(opened, number, "car_t", {"threshold": "900"})
+    tried = course.session.counted_with(opened, number, "car_t", gate)
     course.save(course.gate("day09", "car_t"), threshold="900")
     assert rows(tried) == rows(saved(course.run, "day09"))
 
@@ -81,7 +81,7 @@ def test_a_gate_moved_on_the_page_is_one_moved_by_the_command(
     words_of = ("override", other, "day09", "car_t", "--value", "700", "--reason", "dim", "--by", "A. Muster")
     assert cytocar_command(*words_of).code == 0
     course.save(course.gate("day09", "car_t"), threshold="700")
-    course.desk.draw_report()
+    course.session.draw_report()
     assert tables(course.run) == tables(other)
     assert (course.run / "report.html").read_bytes() == (other / "report.html").read_bytes()
     trails = [
@@ -97,7 +97,7 @@ def test_a_move_is_taken_back_to_the_same_bytes_and_that_can_be_tried_too(visito
     where = visitor.gate("d9", "car_t")
     visitor.save(where, CAR_min="20000")
     assert tables(visitor.run) != before
-    tried = visitor.desk.counted_with(visitor.desk.opened(), visitor.sample("d9"), "car_t", None)
+    tried = visitor.session.counted_with(visitor.session.opened(), visitor.sample("d9"), "car_t", None)
     assert rows(tried) == rows(result)
     answer = visitor.post(f"{where}/undo", {"seen": visitor.seen(where), "by": "B", "reason": "agreed"})
     assert answer.status_code == 303
@@ -109,17 +109,17 @@ def test_the_report_is_drawn_again_once_for_all_that_was_saved(course: Visitor) 
     course.save(course.gate("day09", "car_t"), threshold="700")
     course.save(course.gate("day09", "t_cells"), threshold="1500")
     assert course.redrawn == ["redraw", "redraw"]
-    assert course.desk.opened().report_behind
-    course.desk.draw_report()
-    course.desk.draw_report()
+    assert course.session.opened().report_behind
+    course.session.draw_report()
+    course.session.draw_report()
     drawn = [entry for entry in read_trail(course.run).entries if entry.action == Action.REPORT_BUILT]
     assert len(drawn) == 2  # the run's own, and one
-    assert not course.desk.opened().report_behind
+    assert not course.session.opened().report_behind
     assert "CD3 min" in (course.run / "report.html").read_text("utf-8")
 
 
 def test_a_report_that_shows_what_is_no_more_is_not_kept(course: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cytocar.review import session as desk
+    from cytocar.review import session
 
     course.save(course.gate("day09", "car_t"), threshold="700")
     made = []
@@ -130,49 +130,49 @@ def test_a_report_that_shows_what_is_no_more_is_not_kept(course: Visitor, monkey
             course.save(course.gate("day09", "car_t"), CAR_min="800")
         return {"report.html": f"drawing {len(made)}".encode()}
 
-    monkeypatch.setattr(desk, "report_files", drawn_while_somebody_saves)
-    course.desk.draw_report()
+    monkeypatch.setattr(session, "report_files", drawn_while_somebody_saves)
+    course.session.draw_report()
     assert (course.run / "report.html").read_text("utf-8") == "drawing 2"
 
 
 def test_the_report_is_drawn_by_the_next_who_asks_when_a_disk_failed_once(
     course: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cytocar.review import session as desk
+    from cytocar.review import session
 
     def full(*_: object, **__: object) -> dict[str, bytes]:
         raise OSError(28, "No space left on device", "scratch")
 
     course.save(course.gate("day09", "car_t"), threshold="700")
     with monkeypatch.context() as failing:
-        failing.setattr(desk, "report_files", full)
-        course.desk.draw_report()
-    problem = course.desk.report_problem
+        failing.setattr(session, "report_files", full)
+        course.session.draw_report()
+    problem = course.session.report_problem
     assert problem is not None
     assert problem.code == "E109"
     assert "No space left on device" in words(course.get())
-    course.desk.draw_report()
-    assert course.desk.report_problem is None
-    assert not course.desk.opened().report_behind
+    course.session.draw_report()
+    assert course.session.report_problem is None
+    assert not course.session.opened().report_behind
 
 
 def test_a_run_is_not_signed_while_its_report_shows_what_is_no_more(
     course: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cytocar.review import session as desk
+    from cytocar.review import session
 
     def broken(*_: object, **__: object) -> dict[str, bytes]:
         raise KeyError("lost")
 
     course.save(course.gate("day09", "car_t"), threshold="700")
-    monkeypatch.setattr(desk, "report_files", broken)
+    monkeypatch.setattr(session, "report_files", broken)
     answer = course.post("sign", {"seen": course.seen(""), "by": "Dr. B", "meaning": "approved", "note": ""})
     assert (answer.status_code, "E199" in answer.text) == (400, True)
     assert "report.html is not up to date" in words(course.get())
 
 
 def test_samples_that_need_a_look_come_first(visitor: Visitor) -> None:
-    places = visitor.desk.opened().places
+    places = visitor.session.opened().items
     assert [place.needs_a_look for place in places] == sorted((place.needs_a_look for place in places), reverse=True)
     assert "broken" in [place.sample_id for place in places if place.needs_a_look]
     assert all(place.needs_a_look == needs_a_look(place.outcome) for place in places)
@@ -185,11 +185,11 @@ def test_a_look_counts_until_a_gate_is_moved(visitor: Visitor) -> None:
     last = read_trail(visitor.run).last
     assert last is not None
     assert (last.action, last.what, last.after, last.why) == ("signed", "sample d9", "reviewed", "fine")
-    place = visitor.desk.opened().place(number)
+    place = visitor.session.opened().item(number)
     assert place is not None
     assert place.marks.looked_at == last
     visitor.save(where, CAR_min="20000")
-    place = visitor.desk.opened().place(number)
+    place = visitor.session.opened().item(number)
     assert place is not None
     assert place.marks.looked_at is None
     assert set(place.marks.moved) == {"car_t"}
@@ -204,7 +204,7 @@ def test_a_failed_sample_can_be_marked_and_leads_on(visitor: Visitor) -> None:
         f"sample/{number}/look", {"seen": visitor.seen(f"sample/{number}/"), "by": "A", "note": "", "next": "1"}
     )
     assert answer.status_code == 303
-    assert visitor.desk.opened().after(-1) is None or "sample/" in answer.headers["Location"]
+    assert visitor.session.opened().after(-1) is None or "sample/" in answer.headers["Location"]
 
 
 def test_the_run_is_signed_as_by_the_command(visitor: Visitor) -> None:
@@ -226,7 +226,7 @@ def test_a_run_that_is_not_what_was_recorded_is_not_signed(visitor: Visitor) -> 
 
 
 def test_every_number_of_a_gate_can_be_typed(course: Visitor) -> None:
-    opened, number = course.desk.opened(), course.sample("day09")
+    opened, number = course.session.opened(), course.sample("day09")
     result = opened.result(number)
     assert result is not None
     template = opened.gallery_of[result.template.sha256].template

@@ -11,9 +11,9 @@ from typing import Any
 
 from werkzeug.test import Client, TestResponse
 
-from cytocar.review.access import Gatekeeper
-from cytocar.review.routes import Site
-from cytocar.review.session import Desk, Office
+from cytocar.review.access import AccessControl
+from cytocar.review.routes import ReviewApp
+from cytocar.review.session import ReviewSession, SessionSettings
 from cytocar.run.trail.who import author, now
 
 PORT = 4711
@@ -30,11 +30,11 @@ class Visitor:
     ended: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.desk = Desk(Office(self.run, self.inputs, author, now))
-        self.gatekeeper = Gatekeeper(PORT)
-        site = Site(
-            self.desk,
-            self.gatekeeper,
+        self.session = ReviewSession(SessionSettings(self.run, self.inputs, author, now))
+        self.access = AccessControl(PORT)
+        site = ReviewApp(
+            self.session,
+            self.access,
             redraw=lambda: self.redrawn.append("redraw"),
             close=lambda: self.ended.append("close"),
         )
@@ -42,18 +42,18 @@ class Visitor:
 
     def get(self, where: str = "", **headers: str) -> TestResponse:
         """Open a page by its address behind the secret."""
-        return self.client.get(f"/{self.gatekeeper.token}/{where}", base_url=HERE, headers=headers)
+        return self.client.get(f"/{self.access.token}/{where}", base_url=HERE, headers=headers)
 
     def post(self, where: str, form: dict[str, str] | None = None, **headers: str) -> TestResponse:
         """Send a form as the page does."""
         return self.client.post(
-            f"/{self.gatekeeper.token}/{where}", base_url=HERE, data=form or {}, headers={"Origin": HERE, **headers}
+            f"/{self.access.token}/{where}", base_url=HERE, data=form or {}, headers={"Origin": HERE, **headers}
         )
 
     def attempt(self, where: str, **question: Any) -> dict[str, Any]:
         """Ask what a moved gate would change, as the script of the page does."""
         answer = self.client.post(
-            f"/{self.gatekeeper.token}/{where}/try", base_url=HERE, data=json.dumps(question), headers={"Origin": HERE}
+            f"/{self.access.token}/{where}/try", base_url=HERE, data=json.dumps(question), headers={"Origin": HERE}
         )
         assert answer.status_code == 200, answer.text
         said: dict[str, Any] = json.loads(answer.text)
@@ -72,11 +72,11 @@ class Visitor:
 
     def sample(self, sample_id: str) -> int:
         """Return a sample's number."""
-        return next(place.number for place in self.desk.opened().places if place.sample_id == sample_id)
+        return next(place.number for place in self.session.opened().items if place.sample_id == sample_id)
 
     def gate(self, sample_id: str, population: str) -> str:
         """Return the address of a gate."""
-        opened = self.desk.opened()
+        opened = self.session.opened()
         number = self.sample(sample_id)
         result = opened.result(number)
         assert result is not None

@@ -16,7 +16,7 @@ import pytest
 from cytocar.run.execute import Task, execute
 from cytocar.run.workers import Workers, process_pool, run_tasks
 from cytocar.sample.protocol import Protocol
-from cytocar.sample.result import Counted, Fault, SampleFailure, TemplateStamp
+from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, TemplateStamp
 from cytocar.sheet.rows import SampleRow
 from cytocar.template.model import Template
 
@@ -112,10 +112,10 @@ def test_samples_share_their_protocol_in_a_worker_too() -> None:
 
 
 def test_a_bug_in_one_sample_costs_that_sample_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stumble(sample: SampleRow, protocol: Protocol, references: object) -> Counted:
+    def stumble(sample: SampleRow, protocol: Protocol, references: object) -> SampleOutcome:
         if sample.sample_id == "A02":
             raise ZeroDivisionError("half of nothing")
-        return SampleFailure(sample, protocol.stamp, Fault("E010", "the file does not exist"))
+        return SampleFailure(sample, protocol.stamp, ErrorRecord("E010", "the file does not exist"))
 
     monkeypatch.setattr("cytocar.run.execute.analyse", stumble)
     tasks = _tasks(NAMES[:3])

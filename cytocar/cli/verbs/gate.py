@@ -17,7 +17,7 @@ from cytocar.run.shard import Shard
 
 if TYPE_CHECKING:
     from cytocar.run.count import Work
-    from cytocar.run.execute import Done
+    from cytocar.run.execute import FinishedSample
     from cytocar.run.plan import RunPlan
 
 
@@ -139,7 +139,7 @@ def settled_markers(settled: list[str]) -> dict[str, str]:
     return {name.strip(): channel.strip() for name, _, channel in pairs}
 
 
-def _all_but_the_report(plan: RunPlan, out: Path, work: Work) -> list[Done] | None:
+def _all_but_the_report(plan: RunPlan, out: Path, work: Work) -> list[FinishedSample] | None:
     """Return the samples of a run that this same command had finished but for its report; None for any other."""
     from cytocar.report.run.page import REPORT
     from cytocar.run.count import counted_before
@@ -150,7 +150,7 @@ def _all_but_the_report(plan: RunPlan, out: Path, work: Work) -> list[Done] | No
     return done
 
 
-def count_to_folder(plan: RunPlan, out: Path, *, jobs: int, force: bool = False) -> list[Done]:
+def count_to_folder(plan: RunPlan, out: Path, *, jobs: int, force: bool = False) -> list[FinishedSample]:
     """Count every sample into a run folder, draw its gates, and say which had faults."""
     from cytocar.cli.progress import Progress
     from cytocar.run.count import Work, count, open_store
@@ -171,7 +171,7 @@ def draw_report(run: Path, *, jobs: int = 0, by: str | None = None) -> Path:
     return build_report(run, jobs=jobs, by=by)
 
 
-def _exit(done: list[Done], fail_on: FailOn) -> None:
+def _exit(done: list[FinishedSample], fail_on: FailOn) -> None:
     from cytocar.cli.app import EXIT_BUG, EXIT_FAIL_ON, EXIT_SOME_FAILED
     from cytocar.sample.result import Status
 

@@ -33,11 +33,13 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.files.places import place_of
     from cytocar.review.serve import serve
-    from cytocar.review.session import Desk, Office
+    from cytocar.review.session import ReviewSession, SessionSettings
     from cytocar.run.trail.who import author, now
     from cytocar.run.workers import process_pool
 
-    desk = Desk(Office(run, place_of(inputs) if inputs else None, author, now, process_pool(0)), operator=by.strip())
+    session = ReviewSession(
+        SessionSettings(run, place_of(inputs) if inputs else None, author, now, process_pool(0)), operator=by.strip()
+    )
 
     def announce(address: str) -> None:
         sys.stdout.write(address + "\n")
@@ -47,13 +49,13 @@ def command(
             _browse(address)
 
     try:
-        serve(desk, port=port, announce=announce)
+        serve(session, port=port, announce=announce)
     finally:
-        if desk.finish():
+        if session.finish():
             screen.say("drawing the report again ...")
-            desk.draw_report()
-            if desk.report_problem is not None:
-                screen.show_error(desk.report_problem)
+            session.draw_report()
+            if session.report_problem is not None:
+                screen.show_error(session.report_problem)
 
 
 def _browse(address: str) -> None:

@@ -84,7 +84,7 @@ class Drawing:
 # ---------------------------------------------------------------- from events to pictures
 
 
-def draw(
+def draw_gate_pictures(
     sample: GatedSample,
     views: Sequence[View],
     axes: Mapping[str, PictureAxis],
@@ -110,21 +110,21 @@ def draw(
     counts = dict.fromkeys(sample.gates, 0)
     car_places: dict[str, list[Floats]] = {marker: [] for marker in markers}
     of_beads: list[Bools] = []
-    for part in sample.parts(*markers):
-        places = {marker: axes[marker].place(part.signal(marker)) for marker in markers}
+    for block in sample.blocks(*markers):
+        places = {marker: axes[marker].place(block.signal(marker)) for marker in markers}
         for cloud in clouds:
-            inside = part.mask(cloud.view.parent)
+            inside = block.mask(cloud.view.parent)
             for aside in cloud.view.exclude:
-                inside = inside & ~part.mask(aside)
+                inside = inside & ~block.mask(aside)
             cloud.add(places, inside)
         for name in counts:
-            counts[name] += part.count(name)
+            counts[name] += block.count(name)
         if car is not None:
-            rows = np.flatnonzero(part.mask(car))
+            rows = np.flatnonzero(block.mask(car))
             for marker, kept in car_places.items():
                 kept.append(places[marker][rows])
         if beads is not None:
-            of_beads.append(part.mask(beads).copy())
+            of_beads.append(block.mask(beads).copy())
     shown = {marker: _evenly_spaced(np.concatenate(kept or [np.empty(0)])) for marker, kept in car_places.items()}
     crowded = car is not None and counts[car] > CAR_DOTS
     return Drawing(

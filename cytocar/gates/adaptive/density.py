@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.gates.adaptive.parent_events import Cutout, finite_of, thin
+from cytocar.gates.adaptive.parent_events import ParentEvents, finite_of, thin
 
 Floats = npt.NDArray[np.float64]
 
@@ -100,7 +100,7 @@ class Ordered:
 
 def thinned(columns: Mapping[str, Floats], marker: str, limit: int = DENSITY_EVENTS) -> Floats:
     """Return a marker's signal of every k-th event, so that at most ``limit`` remain."""
-    return columns.thinned(marker, limit) if isinstance(columns, Cutout) else thin(columns[marker], limit)
+    return columns.thinned(marker, limit) if isinstance(columns, ParentEvents) else thin(columns[marker], limit)
 
 
 def dither(values: Floats, *, seed: int) -> Floats:

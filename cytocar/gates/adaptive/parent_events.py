@@ -13,7 +13,7 @@ _Values = TypeVar("_Values", bound=npt.NDArray[Any])
 _Number = TypeVar("_Number", bound=np.floating[Any])
 
 
-class Cutout(Mapping[str, Floats]):
+class ParentEvents(Mapping[str, Floats]):
     """Signals of some events by marker, copied when a marker is asked for.
 
     Parameters

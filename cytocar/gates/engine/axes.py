@@ -36,9 +36,9 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Compensated:
-    """One compensated signal: row ``row`` of mixture number ``mixture``."""
+    """One compensated signal: row ``row`` of matrix number ``matrix``."""
 
-    mixture: int
+    matrix: int
     row: int
 
 
@@ -55,7 +55,7 @@ Signal = Recorded | Compensated | Quotient
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mixture:
+class ResolvedMatrix:
     """A spillover matrix on the channels of one file: ``signals = measured @ weights``, weights of shape (d, k)."""
 
     channels: tuple[int, ...]
@@ -77,7 +77,7 @@ class Axes:
     """All axes of a template on one layout of channels, and the matrix that most of them go through, for people."""
 
     by_marker: Mapping[str, Axis]
-    mixtures: tuple[Mixture, ...]
+    matrices: tuple[ResolvedMatrix, ...]
     compensation: str
 
     def __contains__(self, marker: str) -> bool:
@@ -141,7 +141,7 @@ def resolve_axes(
     for name, marker in template.panel.items():
         if marker.ratio is not None and {marker.ratio.numerator, marker.ratio.denominator} <= by_marker.keys():
             by_marker[name] = _quotient_axis(name, marker.ratio, by_marker, template.scale(name))
-    return Axes(by_marker, tuple(matrices.mixtures), matrices.named())
+    return Axes(by_marker, tuple(matrices.matrices), matrices.named())
 
 
 def _quotient_axis(name: str, ratio: Ratio, by_marker: Mapping[str, Axis], scale: AnyScale) -> Axis:
@@ -169,7 +169,7 @@ class _Matrices:
         self.channels = {channel.detector: channel.index for channel in channels}
         self.keywords = keywords
         self.given = compensation
-        self.mixtures: list[Mixture] = []
+        self.matrices: list[ResolvedMatrix] = []
         self.found: dict[str | None, tuple[SpilloverMatrix, int] | None] = {}
 
     def named(self) -> str:
@@ -231,16 +231,16 @@ class _Matrices:
                 hint="name the channels apart in the acquisition software, or export the file again",
             )
         indices = tuple(self.channels[detector] for detector in matrix.detectors)
-        self.mixtures.append(Mixture(indices, matrix.unmixing))
-        return len(self.mixtures) - 1
+        self.matrices.append(ResolvedMatrix(indices, matrix.unmixing))
+        return len(self.matrices) - 1
 
 
-def mixture_rows(signals: Iterable[Signal]) -> Mapping[int, tuple[int, ...]]:
-    """Return which rows of each mixture a set of signals needs."""
+def matrix_rows(signals: Iterable[Signal]) -> Mapping[int, tuple[int, ...]]:
+    """Return which rows of each matrix a set of signals needs."""
     needed: dict[int, set[int]] = {}
     for signal in signals:
         parts = (signal.numerator, signal.denominator) if isinstance(signal, Quotient) else (signal,)
         for part in parts:
             if isinstance(part, Compensated):
-                needed.setdefault(part.mixture, set()).add(part.row)
-    return {mixture: tuple(sorted(rows)) for mixture, rows in needed.items()}
+                needed.setdefault(part.matrix, set()).add(part.row)
+    return {matrix: tuple(sorted(rows)) for matrix, rows in needed.items()}

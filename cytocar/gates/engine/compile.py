@@ -2,9 +2,9 @@
 
 The order of the work is what makes it fast::
 
-    every block   scatter gates on recorded channels      (first stage)
+    every block   scatter gates on recorded channels      (scatter stage)
                   survivors compacted, once
-                  their needed detectors compensated,     (second stage)
+                  their needed detectors compensated,     (fluorescence stage)
                   the other fixed gates
     all blocks    events before a data-driven gate kept   (deferred)
                   gates placed and evaluated on them
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import GateError
 from cytocar.gates.engine.axes import Axes, Quotient, Recorded, resolve_axes
-from cytocar.gates.engine.frame import ALL, Step
+from cytocar.gates.engine.frame import ALL, GateStep
 from cytocar.gates.fixed.place import PlacedRegion, place
 from cytocar.signals.compensation import KEYWORDS, SpilloverMatrix
 from cytocar.template.gate_kinds import (
@@ -51,14 +51,14 @@ class Plan:
     ----------
     axes : Axes
         Where each marker's signal comes from.
-    first, second : tuple of Step
+    scatter, fluorescence : tuple of GateStep
         Fixed populations without a data-driven one above them: on recorded channels only, and the others.
     deferred : tuple of Population
         Populations that wait for a data-driven gate, parents first.
     deferred_markers : tuple of str
         Markers whose signals the deferred populations ask for.
     entrance : tuple of str
-        Populations of the first stage whose events the second stage has to see.
+        Populations of the scatter stage whose events the fluorescence stage has to see.
     kept : tuple of str
         Populations of the stages whose events the deferred ones have to see.
     parents : mapping
@@ -66,8 +66,8 @@ class Plan:
     """
 
     axes: Axes
-    first: tuple[Step, ...]
-    second: tuple[Step, ...]
+    scatter: tuple[GateStep, ...]
+    fluorescence: tuple[GateStep, ...]
     deferred: tuple[Population, ...]
     deferred_markers: tuple[str, ...]
     entrance: tuple[str, ...]
@@ -75,9 +75,9 @@ class Plan:
     parents: Mapping[str, str]
 
     @property
-    def in_second(self) -> frozenset[str]:
-        """Return the populations of the second stage."""
-        return frozenset(step.name for step in self.second)
+    def in_fluorescence(self) -> frozenset[str]:
+        """Return the populations of the fluorescence stage."""
+        return frozenset(step.name for step in self.fluorescence)
 
 
 def plan_for(
@@ -122,8 +122,8 @@ def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] 
         for population in template.populations
     ]
     declared = {population.name: population for population in populations}
-    first: dict[str, Step] = {}
-    second: dict[str, Step] = {}
+    scatter: dict[str, GateStep] = {}
+    fluorescence: dict[str, GateStep] = {}
     deferred: list[Population] = []
     waiting: set[str] = set()
     for population in _parents_first(populations):
@@ -135,23 +135,23 @@ def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] 
         step = make_step(population, gate, axes, declared)
         looked_at = step.gate.markers if isinstance(step.gate, PlacedRegion) else step.finite
         recorded = all(isinstance(axes[marker].signal, Recorded) for marker in looked_at)
-        stage = first if recorded and not second.keys() & set(_links(population)) else second
+        stage = scatter if recorded and not fluorescence.keys() & set(_links(population)) else fluorescence
         stage[population.name] = step
     return Plan(
         axes=axes,
-        first=tuple(first.values()),
-        second=tuple(second.values()),
+        scatter=tuple(scatter.values()),
+        fluorescence=tuple(fluorescence.values()),
         deferred=tuple(deferred),
         deferred_markers=_unique(
             marker for population in deferred for marker in _markers_of(population.gate, declared, axes)
         ),
-        entrance=_unique(step.parent for step in second.values() if step.parent not in second),
+        entrance=_unique(step.parent for step in fluorescence.values() if step.parent not in fluorescence),
         kept=_unique(population.parent for population in deferred if population.parent not in waiting),
         parents={population.name: population.parent for population in template.populations},
     )
 
 
-def make_step(population: Population, gate: FixedGate, axes: Axes, declared: Mapping[str, Population]) -> Step:
+def make_step(population: Population, gate: FixedGate, axes: Axes, declared: Mapping[str, Population]) -> GateStep:
     """Return a population with a fixed gate as a step.
 
     Parameters
@@ -161,8 +161,8 @@ def make_step(population: Population, gate: FixedGate, axes: Axes, declared: Map
     """
     if isinstance(gate, BooleanGate):
         finite = _markers_of(gate, declared, axes)
-        return Step(population.name, population.parent, population.exclude, gate, finite)
-    return Step(population.name, population.parent, population.exclude, place(gate, lambda name: axes[name].scale))
+        return GateStep(population.name, population.parent, population.exclude, gate, finite)
+    return GateStep(population.name, population.parent, population.exclude, place(gate, lambda name: axes[name].scale))
 
 
 def _links(population: Population) -> tuple[str, ...]:

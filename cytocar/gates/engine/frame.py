@@ -1,7 +1,9 @@
 """Some events on their way through the gates: signals when they are asked for, one mask per population.
 
 A frame stands for a block of a file, for the survivors of its scatter gates, or for the events that were kept in memory
-because a data-driven gate has to see them all. The gates do not know which.
+because a data-driven gate has to see them all. The gates do not know which. Data-driven gates are placed one after the
+other: ten of them below a population that holds a twentieth of the events need not look at all of them ten times, so a
+small population gets a frame of its own (``SubframeCache``).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.fcs.events import BLOCK_EVENTS, Block
-from cytocar.gates.engine.axes import Axes, Compensated, Quotient, Recorded, Signal, mixture_rows
+from cytocar.gates.engine.axes import Axes, Compensated, Quotient, Recorded, Signal, matrix_rows
 from cytocar.gates.fixed.place import PlacedRegion, combine
 from cytocar.template.gate_kinds import BooleanGate
 
@@ -25,10 +27,14 @@ Rows = npt.NDArray[np.intp]
 ALL = "all"
 # Larger products are shared out to BLAS threads, which wait for each other where several files are gated at once.
 EVENTS_AT_ONCE = 2048
+WORTH_A_FRAME = 0.5
+"""A population with at most this share of its frame's events gets a frame of its own, when a child asks for it."""
+FEW_EVENTS = 16_384
+"""So many events are looked at faster than they are copied."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class GateStep:
     """One population, ready to be evaluated: a placed region, or a boolean gate and what it must know to be finite.
 
     ``finite`` lists the markers behind the populations that a boolean gate negates: an event without a number there is
@@ -56,10 +62,10 @@ class Signals(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Unmixing:
+class CompensationRows:
     """The rows of one inverse spillover matrix that are needed, and nothing of the others.
 
-    ``weights`` has shape (k, d); ``position`` maps a row of the whole mixture to one of the k.
+    ``weights`` has shape (k, d); ``position`` maps a row of the whole matrix to one of the k.
     """
 
     channels: tuple[int, ...]
@@ -67,29 +73,29 @@ class Unmixing:
     position: Mapping[int, int]
 
 
-def unmixings(axes: Axes, markers: Iterable[str]) -> Mapping[int, Unmixing]:
-    """Return what it takes to compensate some markers, by mixture."""
-    needed = mixture_rows(axes[marker].signal for marker in markers)
+def compensation_rows(axes: Axes, markers: Iterable[str]) -> Mapping[int, CompensationRows]:
+    """Return what it takes to compensate some markers, by matrix."""
+    needed = matrix_rows(axes[marker].signal for marker in markers)
     return {
-        mixture: Unmixing(
-            axes.mixtures[mixture].channels,
-            np.ascontiguousarray(axes.mixtures[mixture].weights[:, rows].T),
+        matrix: CompensationRows(
+            axes.matrices[matrix].channels,
+            np.ascontiguousarray(axes.matrices[matrix].weights[:, rows].T),
             {row: position for position, row in enumerate(rows)},
         )
-        for mixture, rows in needed.items()
+        for matrix, rows in needed.items()
     }
 
 
 class BlockSignals:
     """Signals of a block of an FCS file, decoded and compensated once, when first asked for."""
 
-    def __init__(self, block: Block, axes: Axes, unmixings: Mapping[int, Unmixing]) -> None:
+    def __init__(self, block: Block, axes: Axes, compensation_rows: Mapping[int, CompensationRows]) -> None:
         self.block = block
         self.axes = axes
-        self.unmixings = unmixings
+        self.compensation_rows = compensation_rows
         self.not_finite: Bools | None = None  # events that were found without a number in some signal
         self._recorded: dict[int, Floats] = {}
-        self._mixtures: dict[int, Floats] = {}
+        self._compensated: dict[int, Floats] = {}
 
     @property
     def n_events(self) -> int:
@@ -106,23 +112,23 @@ class BlockSignals:
                 if channel not in self._recorded:
                     self._recorded[channel] = self._checked(self.block.column(channel))
                 return self._recorded[channel]
-            case Compensated(mixture=mixture, row=row):
-                if mixture not in self._mixtures:
-                    self._mixtures[mixture] = self._compensate(self.unmixings[mixture])
-                signals: Floats = self._mixtures[mixture][self.unmixings[mixture].position[row]]
+            case Compensated(matrix=matrix, row=row):
+                if matrix not in self._compensated:
+                    self._compensated[matrix] = self._compensate(self.compensation_rows[matrix])
+                signals: Floats = self._compensated[matrix][self.compensation_rows[matrix].position[row]]
                 return signals
             case Quotient(ratio=ratio, numerator=numerator, denominator=denominator):
                 with np.errstate(divide="ignore", invalid="ignore"):
                     quotient = (self._of(numerator) - ratio.B) / (self._of(denominator) - ratio.C)
                     return np.asarray(ratio.A * quotient)
 
-    def _compensate(self, unmixing: Unmixing) -> Floats:
-        measured = self.block.columns(unmixing.channels).T
-        signals = np.empty((len(unmixing.weights), self.n_events))
+    def _compensate(self, needed: CompensationRows) -> Floats:
+        measured = self.block.columns(needed.channels).T
+        signals = np.empty((len(needed.weights), self.n_events))
         with np.errstate(invalid="ignore", over="ignore"):
             for start in range(0, self.n_events, EVENTS_AT_ONCE):
                 some = slice(start, start + EVENTS_AT_ONCE)
-                np.matmul(unmixing.weights, measured[:, some], out=signals[:, some])
+                np.matmul(needed.weights, measured[:, some], out=signals[:, some])
         return self._checked(signals)
 
     def _checked(self, signals: Floats) -> Floats:
@@ -137,7 +143,7 @@ class BlockSignals:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KeptSignals:
+class BufferedSignals:
     """Signals that were kept in memory."""
 
     columns: Mapping[str, Floats]
@@ -201,7 +207,7 @@ class Frame:
             inside = inside & ~self.mask(population)
         return inside
 
-    def evaluate(self, step: Step) -> Bools:
+    def evaluate(self, step: GateStep) -> Bools:
         """Return, and remember, which events are in the population of a step."""
         within = self.within(step.parent, step.exclude)
         if isinstance(step.gate, PlacedRegion):
@@ -230,3 +236,75 @@ class Frame:
             else:
                 asked &= placed.region.contains(*(signal[some] for signal in signals))
         return mask
+
+
+# ---------------------------------------------------------------- small populations
+
+
+class SubsetSignals:
+    """Signals of some rows of others, copied when a marker is first asked for."""
+
+    def __init__(self, signals: Signals, rows: Rows) -> None:
+        self._signals = signals
+        self._rows = rows
+        self._columns: dict[str, Floats] = {}
+
+    @property
+    def n_events(self) -> int:
+        """Number of events."""
+        return self._rows.size
+
+    def signal(self, marker: str) -> Floats:
+        """Return the compensated linear signal of a marker, shape (n_events,)."""
+        if marker not in self._columns:
+            self._columns[marker] = np.take(self._signals.signal(marker), self._rows)
+        return self._columns[marker]
+
+
+class SubframeCache:
+    """The frames of one sample: the events that were kept, and those of smaller populations within.
+
+    Parameters
+    ----------
+    frame : Frame
+        All events; it knows the populations that were evaluated before.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        self._all = frame
+        self._home: dict[str, Frame] = {}
+        self._within: dict[str, Frame] = {}
+
+    def frame_for(self, parent: str, others: Iterable[str]) -> Frame:
+        """Return the smallest frame that holds a population's events and knows some others."""
+        frame = self._within.get(parent) or self._subframe(parent)
+        for other in others:
+            if other in self._home and not frame.knows(other):
+                self._lift(other)
+        return frame
+
+    def evaluated(self, population: str, frame: Frame) -> None:
+        """Note the frame in which a population was evaluated."""
+        self._home[population] = frame
+
+    def _subframe(self, population: str) -> Frame:
+        home = self._home.get(population, self._all)
+        frame = home
+        if population in home.counts and FEW_EVENTS < home.n_events * WORTH_A_FRAME >= home.counts[population]:
+            rows = np.flatnonzero(home.mask(population))
+            frame = Frame(SubsetSignals(home.signals, rows), base=home, rows=rows)
+        self._within[population] = frame
+        return frame
+
+    def _lift(self, population: str) -> None:
+        """Make a population known to every frame: it is none outside the rows of its own."""
+        frame = self._home[population]
+        mask = frame.masks[population]
+        while frame.base is not None:
+            if frame.rows is not None:
+                whole = np.zeros(frame.base.n_events, dtype=np.bool_)
+                whole[frame.rows] = mask
+                mask = whole
+            frame = frame.base
+            frame.masks[population] = mask
+        self._home[population] = frame

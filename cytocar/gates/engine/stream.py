@@ -15,7 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.gates.engine.compile import Plan
-from cytocar.gates.engine.frame import ALL, BlockSignals, Bools, Floats, Frame, KeptSignals, Step, unmixings
+from cytocar.gates.engine.frame import (
+    ALL,
+    BlockSignals,
+    Bools,
+    BufferedSignals,
+    Floats,
+    Frame,
+    GateStep,
+    compensation_rows,
+)
 from cytocar.gates.fixed.place import PlacedRegion
 
 if TYPE_CHECKING:
@@ -25,18 +34,18 @@ FEW_ENOUGH_TO_COMPACT = 0.8  # beyond this share of survivors, copying them cost
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class GatedBlock:
     """A block whose fixed populations have been evaluated; valid until the next one is asked for."""
 
     start: int
-    first: Frame
-    second: Frame
-    in_second: frozenset[str]
+    scatter: Frame
+    fluorescence: Frame
+    in_fluorescence: frozenset[str]
 
     @property
     def n_events(self) -> int:
         """Events of the block."""
-        return self.first.n_events
+        return self.scatter.n_events
 
     def count(self, population: str) -> int:
         """Return the number of events of the block in a population."""
@@ -46,9 +55,9 @@ class Part:
         """Return which events of the block are in a population, shape (n_events,)."""
         if population == ALL:
             return np.ones(self.n_events, dtype=np.bool_)
-        if population not in self.in_second:
-            return self.first.mask(population)
-        return self._spread(self.second.mask(population))
+        if population not in self.in_fluorescence:
+            return self.scatter.mask(population)
+        return self._spread(self.fluorescence.mask(population))
 
     def rows(self, population: str) -> npt.NDArray[np.intp]:
         """Return the rows in the file of the population's events."""
@@ -70,30 +79,32 @@ class Part:
 
     def signal(self, marker: str) -> Floats:
         """Return a marker's compensated signal of every event of the block; the marker was asked for as an extra."""
-        return self.first.signals.signal(marker)
+        return self.scatter.signals.signal(marker)
 
     def not_finite(self) -> int:
         """Return how many events have no finite number in some signal that was looked at."""
         lost = [
-            self._spread(frame.signals.not_finite) if frame is self.second else frame.signals.not_finite
-            for frame in (self.first, self.second)
+            self._spread(frame.signals.not_finite) if frame is self.fluorescence else frame.signals.not_finite
+            for frame in (self.scatter, self.fluorescence)
             if isinstance(frame.signals, BlockSignals) and frame.signals.not_finite is not None
         ]
         return int(np.count_nonzero(np.logical_or.reduce(lost))) if lost else 0
 
     def _frame(self, population: str) -> Frame:
-        return self.second if population in self.in_second else self.first
+        return self.fluorescence if population in self.in_fluorescence else self.scatter
 
     def _spread(self, mask: Bools) -> Bools:
         """Return a mask of the survivors as one of the whole block."""
-        if self.second.rows is None:
+        if self.fluorescence.rows is None:
             return mask
         spread = np.zeros(self.n_events, dtype=np.bool_)
-        spread[self.second.rows] = mask
+        spread[self.fluorescence.rows] = mask
         return spread
 
 
-def stream(events: EventTable, plan: Plan, *, extra: Iterable[str] = (), steady: Bools | None = None) -> Iterator[Part]:
+def stream(
+    events: EventTable, plan: Plan, *, extra: Iterable[str] = (), steady: Bools | None = None
+) -> Iterator[GatedBlock]:
     """Yield the events of a file, block by block, with every fixed population of the plan evaluated.
 
     Parameters
@@ -104,21 +115,21 @@ def stream(events: EventTable, plan: Plan, *, extra: Iterable[str] = (), steady:
         Events of a steady flow; the others are in no population but ``all``.
     """
     _reuse_memory()
-    needed = unmixings(plan.axes, (*extra, *_markers(plan.second)))
-    in_second = plan.in_second
+    needed = compensation_rows(plan.axes, (*extra, *_markers(plan.fluorescence)))
+    in_fluorescence = plan.in_fluorescence
     start = 0
     for block in events.blocks():
-        first = Frame(BlockSignals(block, plan.axes, needed))
+        scatter = Frame(BlockSignals(block, plan.axes, needed))
         if steady is not None:
-            first.masks[ALL] = steady[start : start + block.n_events]
-        for step in plan.first:
-            first.evaluate(step)
-        rows = _survivors(first, plan)
-        survivors = first.signals if rows is None else BlockSignals(block.take(rows), plan.axes, needed)
-        second = Frame(survivors, base=first, rows=rows)
-        for step in plan.second:
-            second.evaluate(step)
-        yield Part(start, first, second, in_second)
+            scatter.masks[ALL] = steady[start : start + block.n_events]
+        for step in plan.scatter:
+            scatter.evaluate(step)
+        rows = _survivors(scatter, plan)
+        survivors = scatter.signals if rows is None else BlockSignals(block.take(rows), plan.axes, needed)
+        fluorescence = Frame(survivors, base=scatter, rows=rows)
+        for step in plan.fluorescence:
+            fluorescence.evaluate(step)
+        yield GatedBlock(start, scatter, fluorescence, in_fluorescence)
         start += block.n_events
 
 
@@ -133,27 +144,27 @@ def _reuse_memory() -> None:
     np.empty(16 * 2**20, dtype=np.uint8)
 
 
-def _survivors(first: Frame, plan: Plan) -> npt.NDArray[np.intp] | None:
-    """Return the rows that the second stage has to see; None for (nearly) all of them."""
-    if ALL in plan.entrance or not plan.second:
+def _survivors(scatter: Frame, plan: Plan) -> npt.NDArray[np.intp] | None:
+    """Return the rows that the fluorescence stage has to see; None for (nearly) all of them."""
+    if ALL in plan.entrance or not plan.fluorescence:
         return None
-    rows = np.flatnonzero(np.logical_or.reduce([first.mask(population) for population in plan.entrance]))
-    return rows if rows.size < FEW_ENOUGH_TO_COMPACT * first.n_events else None
+    rows = np.flatnonzero(np.logical_or.reduce([scatter.mask(population) for population in plan.entrance]))
+    return rows if rows.size < FEW_ENOUGH_TO_COMPACT * scatter.n_events else None
 
 
-def _markers(steps: Iterable[Step]) -> tuple[str, ...]:
+def _markers(steps: Iterable[GateStep]) -> tuple[str, ...]:
     looked_at = (step.gate.markers if isinstance(step.gate, PlacedRegion) else step.finite for step in steps)
     return tuple(dict.fromkeys(marker for markers in looked_at for marker in markers))
 
 
-class Kept:
-    """The events that data-driven gates have to see, collected from the parts of a pass: needed signals, and masks."""
+class EventBuffer:
+    """The events that data-driven gates have to see, collected from the blocks of a pass: needed signals, and masks."""
 
     def __init__(self, plan: Plan, markers: Iterable[str], n_events: int, *, with_rows: bool = False) -> None:
         self.plan = plan
         self.markers = tuple(markers)
-        self.from_second = plan.in_second.issuperset(plan.kept)
-        streamed = {step.name for step in (*plan.first, *plan.second)}
+        self.from_fluorescence = plan.in_fluorescence.issuperset(plan.kept)
+        streamed = {step.name for step in (*plan.scatter, *plan.fluorescence)}
         links = {link for population in plan.deferred for link in (population.parent, *population.exclude)}
         links |= {link for population in plan.deferred for link in population.gate.references()}
         # Memory that is never written to is never taken from the machine.
@@ -162,9 +173,9 @@ class Kept:
         self._rows = np.empty(n_events, dtype=np.uint32) if with_rows else None
         self.n_events = 0
 
-    def add(self, part: Part) -> None:
-        """Copy what is needed of a part."""
-        frame = part.second if self.from_second else part.first
+    def add(self, block: GatedBlock) -> None:
+        """Copy what is needed of a block."""
+        frame = block.fluorescence if self.from_fluorescence else block.scatter
         rows: npt.NDArray[np.intp] | slice = slice(None)
         count = frame.n_events
         inside = np.logical_or.reduce([frame.mask(name) for name in self.plan.kept])
@@ -174,11 +185,11 @@ class Kept:
         place = slice(self.n_events, self.n_events + count)
         if self._rows is not None:
             of_block = np.arange(frame.n_events) if frame.rows is None else frame.rows
-            self._rows[place] = part.start + of_block[rows]
+            self._rows[place] = block.start + of_block[rows]
         for column, marker in zip(self._columns, self.markers, strict=True):
             column[place] = frame.signals.signal(marker)[rows]
         for name, mask in self._masks.items():
-            whole = part.mask(name) if not self.from_second else frame.mask(name)
+            whole = block.mask(name) if not self.from_fluorescence else frame.mask(name)
             mask[place] = whole[rows]
         self.n_events += count
 
@@ -191,6 +202,6 @@ class Kept:
     def frame(self) -> Frame:
         """Return the kept events as a frame that knows the populations of the pass."""
         columns = {marker: column[: self.n_events] for marker, column in zip(self.markers, self._columns, strict=True)}
-        frame = Frame(KeptSignals(columns, self.n_events))
+        frame = Frame(BufferedSignals(columns, self.n_events))
         frame.masks.update({name: mask[: self.n_events] for name, mask in self._masks.items()})
         return frame

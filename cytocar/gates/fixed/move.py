@@ -27,7 +27,7 @@ from cytocar.template.gate_kinds import (
 Numbers = Mapping[str, float]
 
 
-def moved(gate: FixedGate, replaced: Numbers, *, decisions: Sequence[Decision], scale_of: ScaleOf) -> FixedGate:
+def move_gate(gate: FixedGate, replaced: Numbers, *, decisions: Sequence[Decision], scale_of: ScaleOf) -> FixedGate:
     """Return the gate with new numbers.
 
     Parameters
@@ -50,7 +50,7 @@ def moved(gate: FixedGate, replaced: Numbers, *, decisions: Sequence[Decision], 
     --------
     >>> from cytocar.signals.scale_kinds import LinearScale
     >>> gate = RangeGate(kind="range", marker="CD3", min=1200)
-    >>> moved(gate, {"CD3 min": 1350}, decisions=(), scale_of=lambda marker: LinearScale()).min
+    >>> move_gate(gate, {"CD3 min": 1350}, decisions=(), scale_of=lambda marker: LinearScale()).min
     1350.0
     """
     unknown = [name for name in replaced if name not in movable(gate, decisions, scale_of)]

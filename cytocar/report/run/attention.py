@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cytocar.errors.codes import explanations
-from cytocar.errors.findings import Finding, Outcome
-from cytocar.sample.result import Counted
+from cytocar.errors.findings import Finding, Severity
+from cytocar.sample.result import SampleOutcome
 
-_WORST_FIRST = (Outcome.FAIL, Outcome.NO_COUNT, Outcome.REVIEW)
+_WORST_FIRST = (Severity.FAIL, Severity.NO_COUNT, Severity.REVIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class Concern:
     code: str
     title: str
     fix: str
-    outcome: Outcome
+    outcome: Severity
     samples: tuple[Befallen, ...]
 
 
-def concerns(outcomes: Sequence[Counted]) -> tuple[Concern, ...]:
+def concerns(outcomes: Sequence[SampleOutcome]) -> tuple[Concern, ...]:
     """Return what needs a person's eyes, worst first, else in the order of the samples."""
-    found: dict[tuple[Outcome, str, str], dict[tuple[int, str], Befallen]] = {}
+    found: dict[tuple[Severity, str, str], dict[tuple[int, str], Befallen]] = {}
     for number, outcome in enumerate(outcomes):
         for finding in outcome.findings:
             if finding.outcome in _WORST_FIRST:
@@ -69,7 +69,7 @@ class Entry:
     fix: str
 
 
-def glossary(outcomes: Iterable[Counted], flags: Iterable[str]) -> tuple[Entry, ...]:
+def glossary(outcomes: Iterable[SampleOutcome], flags: Iterable[str]) -> tuple[Entry, ...]:
     """Return every code and flag on the page with its meaning, in the order of ``codes.toml``."""
     used = {finding.code for outcome in outcomes for finding in outcome.findings} | set(flags)
     return tuple(

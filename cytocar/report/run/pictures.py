@@ -10,7 +10,7 @@ from cytocar.fcs import keywords
 from cytocar.fcs.events import EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.figures.gate_pictures.axis import PictureAxis
-from cytocar.figures.gate_pictures.panels import Picture, TimeTrace, draw
+from cytocar.figures.gate_pictures.panels import Picture, TimeTrace, draw_gate_pictures
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.files.places import Place
 from cytocar.files.source import at_hand, file_sha256
@@ -113,7 +113,9 @@ def draw_sample(task: PictureTask) -> SamplePictures:
                 )
             events = open_fcs(file, data_set=sample.data_set)
             gated = gate_again(events, task.protocol, result)
-            drawing = draw(gated, gallery.views, gallery.axes, car=result.roles.car, beads=result.roles.beads)
+            drawing = draw_gate_pictures(
+                gated, gallery.views, gallery.axes, car=result.roles.car, beads=result.roles.beads
+            )
     except SampleError as error:
         return SamplePictures(sample_id, problem=f"{sample.file_as_given}: {error.message}")
     differing = [kept.name for kept in result.populations if drawing.counts[kept.name] != kept.events]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cytocar.counting.limits import CarResult
-from cytocar.sample.result import Counted, Status
+from cytocar.sample.result import SampleOutcome, Status
 from cytocar.tables.columns import Value, cell
 
 SHADES = 8
@@ -66,9 +66,9 @@ class Plate:
     rows: tuple[tuple[str, tuple[Well | None, ...]], ...]
 
 
-def plates(outcomes: Sequence[Counted]) -> tuple[Plate, ...]:
+def plates(outcomes: Sequence[SampleOutcome]) -> tuple[Plate, ...]:
     """Return the plates of a run, in the order of their first sample; of two samples in one well the last is shown."""
-    placed: dict[str, dict[tuple[int, int], tuple[int, Counted]]] = {}
+    placed: dict[str, dict[tuple[int, int], tuple[int, SampleOutcome]]] = {}
     for number, outcome in enumerate(outcomes):
         row = outcome.row()
         found = _WELL.fullmatch(str(row["well"] or "").strip().upper())
@@ -78,7 +78,7 @@ def plates(outcomes: Sequence[Counted]) -> tuple[Plate, ...]:
     return tuple(_plate(plate_id, wells) for plate_id, wells in placed.items())
 
 
-def _plate(plate_id: str, placed: Mapping[tuple[int, int], tuple[int, Counted]]) -> Plate:
+def _plate(plate_id: str, placed: Mapping[tuple[int, int], tuple[int, SampleOutcome]]) -> Plate:
     large = any(row > 7 or column > 11 for row, column in placed)
     rows, columns = (16, 24) if large else (8, 12)
     table = {place: (number, outcome, outcome.row()) for place, (number, outcome) in placed.items()}
@@ -96,7 +96,7 @@ def _plate(plate_id: str, placed: Mapping[tuple[int, int], tuple[int, Counted]])
 Reach = tuple[float, float] | None
 
 
-def _well(number: int, outcome: Counted, row: Mapping[str, Value], reaches: Mapping[str, Reach]) -> Well:
+def _well(number: int, outcome: SampleOutcome, row: Mapping[str, Value], reaches: Mapping[str, Reach]) -> Well:
     return Well(
         number=number,
         sample_id=outcome.sample.sample_id,

@@ -10,7 +10,7 @@ from cytocar.figures.gate_pictures.panels import Picture
 from cytocar.report.run.pictures import Gallery, SamplePictures
 from cytocar.report.run.source import FinishedRun
 from cytocar.report.run.strip import Combination, Panel, combinations, panels
-from cytocar.sample.result import Counted, SampleResult
+from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.tables.columns import Row
 
 SAMPLES_A_PAGE = 96
@@ -22,7 +22,7 @@ class SampleSection:
     """One sample's part of a page."""
 
     number: int
-    outcome: Counted
+    outcome: SampleOutcome
     row: Row
     panels: tuple[Panel, ...]
     combinations: tuple[Combination, ...]

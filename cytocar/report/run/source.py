@@ -13,7 +13,7 @@ from cytocar.run.folder import PARTS, Parts
 from cytocar.run.plan import RunPlan
 from cytocar.run.trail.audit import Action, Entry, read_trail
 from cytocar.run.trail.journal import Manifest, finished_manifest
-from cytocar.sample.result import Counted, SampleResult
+from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.template.model import Template
 
 
@@ -29,7 +29,7 @@ class FinishedRun:
         ``manifest.json``.
     plan : RunPlan
         What the manifest recorded: samples, protocols, templates.
-    outcomes : tuple of Counted
+    outcomes : tuple of SampleOutcome
         In the order of the tables.
     files : mapping
         Where each sample's FCS file lies, by sample_id.
@@ -40,7 +40,7 @@ class FinishedRun:
     path: Path
     manifest: Manifest
     plan: RunPlan
-    outcomes: tuple[Counted, ...]
+    outcomes: tuple[SampleOutcome, ...]
     files: Mapping[str, Place]
     entry: Entry | None
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
-from cytocar.gates.fixed.move import movable, moved
+from cytocar.gates.fixed.move import movable, move_gate
 from cytocar.run.execute import execute
 from cytocar.run.finished.recorded_plan import GATE_OVERRIDES, located, recorded_plan, require_files
 from cytocar.run.folder import PARTS, Parts, parquet_files, part_name, table_files
@@ -25,7 +25,7 @@ from cytocar.run.plan import RunPlan
 from cytocar.run.trail.audit import Act, Action
 from cytocar.run.trail.journal import Journal, Manifest, finished_manifest
 from cytocar.sample.protocol import Protocol
-from cytocar.sample.result import Counted, SampleResult
+from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.sheet.rows import SampleRow
 from cytocar.template.gate_kinds import FixedGate
 from cytocar.version import __version__
@@ -96,7 +96,7 @@ def moved_gate(before: SampleResult, protocol: Protocol, population: str, number
     if "" in numbers:
         names = movable(fitted, rows, scale_of)
         numbers = _named(numbers, [row.parameter for row in rows if row.parameter in names])
-    return moved(fitted, numbers, decisions=rows, scale_of=scale_of)
+    return move_gate(fitted, numbers, decisions=rows, scale_of=scale_of)
 
 
 def undo(opened: Journal, target: Target, *, reason: str, inputs: Place | None = None) -> Change:
@@ -223,7 +223,7 @@ def _counted_again(plan: RunPlan, move: _Move) -> SampleResult:
     return replace(after, sample=move.before.sample)  # where the file lies today is no part of the result
 
 
-def _with(parts: Parts, sample_ids: Sequence[str], changed: SampleResult) -> Iterator[Counted]:
+def _with(parts: Parts, sample_ids: Sequence[str], changed: SampleResult) -> Iterator[SampleOutcome]:
     for outcome in parts.in_order(sample_ids):
         yield changed if outcome.sample.sample_id == changed.sample.sample_id else outcome
 

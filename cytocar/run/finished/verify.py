@@ -32,7 +32,7 @@ from cytocar.run.trail.journal import (
     require_run,
 )
 from cytocar.run.trail.lock import LOCK
-from cytocar.sample.result import Counted
+from cytocar.sample.result import SampleOutcome
 from cytocar.tables.difference import differences
 from cytocar.template.canonical import template_sha256
 from cytocar.template.load import read_template
@@ -276,7 +276,7 @@ def _digest(place: Place) -> str | None:
         return None
 
 
-def _input(name: str, outcome: Counted, found: str | None, *, named: bool) -> Check:
+def _input(name: str, outcome: SampleOutcome, found: str | None, *, named: bool) -> Check:
     sample = outcome.sample.sample_id
     if found is not None:
         return _changed(name, f"the file of sample {sample} was changed: {found[:12]}, read was {outcome.file_sha256}")

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import TemplateError
 from cytocar.gates.decision import Decision
 from cytocar.template.gate_kinds import ValleyGate
@@ -40,15 +40,15 @@ def _acceptance(rule: Acceptance, values: Mapping[str, float | None]) -> Finding
     value = values[rule.check]
     if value is None:
         message = f"{rule.check} is not known for this sample, so it could not be checked"
-        return Finding(rule.check, "W286", Outcome.REVIEW, message, None, rule.minimum or rule.maximum)
+        return Finding(rule.check, "W286", Severity.REVIEW, message, None, rule.minimum or rule.maximum)
     if rule.minimum is not None and value < rule.minimum:
         message = f"{rule.check} is {value:g}, below {rule.minimum:g}"
-        return Finding(rule.check, "W285", Outcome(rule.on_fail), message, value, rule.minimum)
+        return Finding(rule.check, "W285", Severity(rule.on_fail), message, value, rule.minimum)
     if rule.maximum is not None and value > rule.maximum:
         message = f"{rule.check} is {value:g}, above {rule.maximum:g}"
-        return Finding(rule.check, "W285", Outcome(rule.on_fail), message, value, rule.maximum)
+        return Finding(rule.check, "W285", Severity(rule.on_fail), message, value, rule.maximum)
     limit = rule.minimum if rule.minimum is not None else rule.maximum
-    return Finding(rule.check, "", Outcome.PASS, f"{rule.check} is {value:g}", value, limit)
+    return Finding(rule.check, "", Severity.PASS, f"{rule.check} is {value:g}", value, limit)
 
 
 def emptiness(name: str, events: int, *, of: int) -> tuple[Finding, ...]:
@@ -64,7 +64,7 @@ def emptiness(name: str, events: int, *, of: int) -> tuple[Finding, ...]:
     if events or not of:
         return ()
     message = f"none of {of:,} events is in the population {name!r}"
-    return (Finding(name, "W287", Outcome.REVIEW, message, 0.0, None),)
+    return (Finding(name, "W287", Severity.REVIEW, message, 0.0, None),)
 
 
 NOTED_FLAGS = frozenset({"DIM", "NO_REFERENCE", "FMO_ONLY", "NO_RESOLVED_POSITIVES"})
@@ -82,7 +82,7 @@ def gate_findings(decisions: Sequence[Decision], template: Template) -> tuple[Fi
         no_peak_needed = isinstance(gate, ValleyGate) and gate.keep == "below"
         for flag in decision.flags:
             noted = flag in NOTED_FLAGS or (flag == "NO_VALLEY" and no_peak_needed)
-            outcome = Outcome.NOTE if noted else Outcome.REVIEW
+            outcome = Severity.NOTE if noted else Severity.REVIEW
             used = "" if decision.value is None else f", {decision.parameter} {decision.value:.5g} used"
             message = f"{decision.population}: {flag}{used} ({decision.source})"
             key = (decision.population, flag)

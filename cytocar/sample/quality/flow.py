@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.keywords import time_step_seconds
-from cytocar.sample.quality.steps import LARGEST_STEP, Step, find_steps, middles, together
+from cytocar.sample.quality.level_shift import LARGEST_STEP, LevelShift, find_shifts, medians, together
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel, EventTable
@@ -82,8 +82,8 @@ def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
     events below that quantile by more than ``max(5 MAD, 5 standard errors)``, or where its log rate leaves the median
     by more than ``max(6 MAD, 0.5)``. A run of bad bins takes one bin on either side with it. Slow drift moves the
     line: it is flagged, never cut. At least 95 % kept passes, at least 70 % is for review; with less, the run fails
-    uncut. A step, two levels with more than 30 % of the run on either side (``quality.steps``), is flagged and not
-    cut: nothing in the file says which of the two is right.
+    uncut. A step, two levels with more than 30 % of the run on either side (``quality.level_shift``), is flagged and
+    not cut: nothing in the file says which of the two is right.
     """
     values = np.stack(list(signals.values())) if signals else np.empty((0, len(time)))
     return _judged(time, tuple(signals), values)
@@ -94,15 +94,15 @@ def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float
     bins = _bins(len(time))
     if bins is None:
         return TimeQuality(
-            None, (_finding("W280", Outcome.NOTE, f"only {len(time)} events, too few to judge the flow"),)
+            None, (_finding("W280", Severity.NOTE, f"only {len(time)} events, too few to judge the flow"),)
         )
     time = _without_gaps(time)
     if not time.size:
         message = "no event has a time that is a finite number, so the flow over time was not judged"
-        return TimeQuality(None, (_finding("W280", Outcome.NOTE, message),))
+        return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
     if (backwards := _steps_back(time)) > 0:
         message = f"time runs backwards {backwards} times, so the flow over time was not judged"
-        return TimeQuality(None, (_finding("W281", Outcome.REVIEW, message, float(backwards)),))
+        return TimeQuality(None, (_finding("W281", Severity.REVIEW, message, float(backwards)),))
     rates = _log_rates(time, bins)
     rate_bad = _rate_is_bad(rates)
     with np.errstate(invalid="ignore"):  # infinities: inf - inf
@@ -113,7 +113,7 @@ def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float
     findings += [_step_finding(group, markers, time, bins, tick) for group in together(steps)]
     named = zip(markers, drifts, strict=True)
     findings += [_drift_finding(marker, drift) for marker, drift in named if abs(drift) > LARGEST_DRIFT]
-    uncut = not bad.any() or findings[0].outcome is Outcome.FAIL
+    uncut = not bad.any() or findings[0].outcome is Severity.FAIL
     return TimeQuality(None if uncut else keep, tuple(findings))
 
 
@@ -125,7 +125,7 @@ def flow_quality(events: EventTable, channels: Iterable[Channel]) -> TimeQuality
     clock = next((channel for channel in events.channels if channel.is_time), None)
     if clock is None:
         message = "the file has no Time channel, so the flow over time was not judged"
-        return TimeQuality(None, (_finding("W280", Outcome.NOTE, message),))
+        return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
     signals = tuple(channels)
     step = max(1, -(-events.n_events // FLOW_EVENTS))
     time = np.empty(-(-events.n_events // step))
@@ -186,12 +186,12 @@ def _log_rates(time: Floats, bins: _Bins) -> Floats:
 
 
 def _rate_is_bad(rates: Floats) -> Bools:
-    residual = np.abs(rates - middles(rates))
-    limit = max(RATE_MADS * MAD_TO_SD * float(middles(residual)), SMALLEST_RATE_CHANGE)
+    residual = np.abs(rates - medians(rates))
+    limit = max(RATE_MADS * MAD_TO_SD * float(medians(residual)), SMALLEST_RATE_CHANGE)
     return np.asarray(residual > limit)
 
 
-def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float], list[Step]]:
+def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float], list[LevelShift]]:
     """Return which bins leave the line of any quantile, each signal's steepest drift over the run, and the steps.
 
     A quantile that falls between two peaks jumps by chance. So a bin is bad only if a quantile is far away and the
@@ -204,7 +204,7 @@ def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float],
     """
     rows.sort(axis=2)
     lines = _quantiles_of_sorted(rows)
-    spreads = np.maximum(middles(lines[:, 3] - lines[:, 1]) / 1.349, 0.05)
+    spreads = np.maximum(medians(lines[:, 3] - lines[:, 1]) / 1.349, 0.05)
     steady = np.flatnonzero(~rate_bad)
     steps = _steps(lines, steady)
     raised = _raised_by(steps, lines.shape)
@@ -216,17 +216,17 @@ def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float],
         shares_below = np.count_nonzero(rows[signal] < bounds[:, None], axis=1) / rows.shape[2]
         counting_sd = np.sqrt(QUANTILES[quantile] * (1 - QUANTILES[quantile]) / rows.shape[2])
         far[signal, quantile] &= _leave(shares_below, steady, SIGNAL_MADS * counting_sd)
-    noises = MAD_TO_SD * middles(np.abs(lines - fitted)) / np.sqrt(rows.shape[1])
+    noises = MAD_TO_SD * medians(np.abs(lines - fitted)) / np.sqrt(rows.shape[1])
     drifts = list(map(_steepest, slopes * rows.shape[1], DRIFT_NOISES * noises))
     return np.asarray(far.any(axis=(0, 1))), drifts, steps
 
 
-def _steps(lines: Floats, steady: npt.NDArray[np.intp]) -> list[Step]:
+def _steps(lines: Floats, steady: npt.NDArray[np.intp]) -> list[LevelShift]:
     """Return the steps of signals among steady bins, with their places among all bins."""
-    return [replace(step, place=int(steady[step.place])) for step in find_steps(lines[:, :, steady])]
+    return [replace(step, place=int(steady[step.place])) for step in find_shifts(lines[:, :, steady])]
 
 
-def _raised_by(steps: Sequence[Step], shape: tuple[int, ...]) -> Floats:
+def _raised_by(steps: Sequence[LevelShift], shape: tuple[int, ...]) -> Floats:
     """Return by how much steps raise (signals, quantiles, bins); a short level is left, to be cut like any stretch."""
     raised = np.zeros(shape)
     for step in steps:
@@ -260,16 +260,16 @@ def _robust_lines(places: npt.NDArray[np.intp], values: Floats) -> tuple[Floats,
     half = len(places) // 2
     if half < FEWEST_BINS // 2:
         nothing = np.zeros(values.shape[:-1])
-        return nothing, middles(values) if len(places) else nothing
+        return nothing, medians(values) if len(places) else nothing
     apart = places[half : 2 * half] - places[:half]
-    slopes = middles((values[..., half : 2 * half] - values[..., :half]) / apart)
-    return slopes, middles(values - slopes[..., None] * places)
+    slopes = medians((values[..., half : 2 * half] - values[..., :half]) / apart)
+    return slopes, medians(values - slopes[..., None] * places)
 
 
 def _leave(lines: Floats, steady: npt.NDArray[np.intp], smallest: Floats | float) -> Bools:
     """Return which values leave the median along the last axis by more than 5 MAD (as an SD) and a minimum."""
-    residuals = np.abs(lines - middles(lines[..., steady] if len(steady) else lines)[..., None])
-    mads = middles(residuals[..., steady])[..., None] if len(steady) else 0.0
+    residuals = np.abs(lines - medians(lines[..., steady] if len(steady) else lines)[..., None])
+    mads = medians(residuals[..., steady])[..., None] if len(steady) else 0.0
     return np.asarray(residuals > np.maximum(SIGNAL_MADS * MAD_TO_SD * mads, smallest))
 
 
@@ -284,9 +284,9 @@ def _with_neighbours(bad: Bools) -> Bools:
 def _kept_finding(kept: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Finding:
     """Return the finding on the share of events kept."""
     if not bad.any():
-        return Finding("time", "", Outcome.PASS, "the flow was steady", 100.0, KEPT_PASS)
+        return Finding("time", "", Severity.PASS, "the flow was steady", 100.0, KEPT_PASS)
     kinds = []
-    slow = rate_bad & (rates < middles(rates))
+    slow = rate_bad & (rates < medians(rates))
     if bad[0]:
         kinds.append("an unsteady start")
     if slow.any():
@@ -297,22 +297,22 @@ def _kept_finding(kept: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Fi
         kinds.append("shifted signals")
     what = " and ".join(kinds)
     if kept >= KEPT_PASS:
-        return _finding("W282", Outcome.NOTE, f"{what}: {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS)
+        return _finding("W282", Severity.NOTE, f"{what}: {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS)
     if kept >= KEPT_REVIEW:
         return _finding(
-            "W282", Outcome.REVIEW, f"{what}: only {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS
+            "W282", Severity.REVIEW, f"{what}: only {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS
         )
     message = f"{what}: {100 - kept:.1f} % of the run is disturbed, too much to cut, so nothing was cut"
-    return _finding("W283", Outcome.FAIL, message, kept, KEPT_REVIEW)
+    return _finding("W283", Severity.FAIL, message, kept, KEPT_REVIEW)
 
 
 def _drift_finding(marker: str, drift: float) -> Finding:
     message = f"{marker} drifts by {100 * np.expm1(drift):+.0f} % over the run (not corrected)"
-    return _finding("W284", Outcome.REVIEW, message, drift, LARGEST_DRIFT)
+    return _finding("W284", Severity.REVIEW, message, drift, LARGEST_DRIFT)
 
 
 def _step_finding(
-    group: Sequence[Step], markers: Sequence[str], time: Floats, bins: _Bins, tick: float | None
+    group: Sequence[LevelShift], markers: Sequence[str], time: Floats, bins: _Bins, tick: float | None
 ) -> Finding:
     """Return the finding on signals that step together: when, which, by how much, and what lies on either side."""
     first = int(np.median([step.place for step in group])) * bins.size
@@ -322,11 +322,11 @@ def _step_finding(
     message = (
         f"signals step in mid-run{when}: {moved}; {before:.0f} % of the events lie before, {100 - before:.0f} % after"
     )
-    return _finding("W291", Outcome.REVIEW, message, group[0].size, LARGEST_STEP)
+    return _finding("W291", Severity.REVIEW, message, group[0].size, LARGEST_STEP)
 
 
 def _finding(
-    code: str, outcome: Outcome, message: str, value: float | None = None, limit: float | None = None
+    code: str, outcome: Severity, message: str, value: float | None = None, limit: float | None = None
 ) -> Finding:
     return Finding("time", code, outcome, message, value, limit)
 

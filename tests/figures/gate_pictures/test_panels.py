@@ -9,7 +9,7 @@ import pytest
 import cytocar
 from cytocar.fcs.events import EventTable
 from cytocar.figures.gate_pictures.axis import PictureAxis
-from cytocar.figures.gate_pictures.panels import CELLS, FEW_EVENTS, Picture, draw
+from cytocar.figures.gate_pictures.panels import CELLS, FEW_EVENTS, Picture, draw_gate_pictures
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.gates.walk import GatedSample, replay
 from cytocar.signals.marker import Marker
@@ -47,14 +47,14 @@ def pixels(picture: Picture) -> np.ndarray:
 
 
 def test_few_events_are_drawn_one_by_one() -> None:
-    (picture,) = draw(gated(table([500.0, 980.0], [0.0, 490.0])), views(ONE_GATE), AXES).pictures
+    (picture,) = draw_gate_pictures(gated(table([500.0, 980.0], [0.0, 490.0])), views(ONE_GATE), AXES).pictures
     assert (picture.events, picture.png) == (2, "")
     assert picture.dots == "M131 251h0M251 128h0"  # the axis starts at -20
 
 
 def test_many_events_become_a_density_whose_darkest_cell_is_the_densest() -> None:
     crowd, few = [250.0] * (FEW_EVENTS + 100), [900.0]
-    (picture,) = draw(gated(table(crowd + few, crowd + few)), views(ONE_GATE), AXES).pictures
+    (picture,) = draw_gate_pictures(gated(table(crowd + few, crowd + few)), views(ONE_GATE), AXES).pictures
     levels = pixels(picture)
     assert picture.events == FEW_EVENTS + 101
     assert sorted(levels[levels > 0].tolist()) == [1, 15]
@@ -68,7 +68,7 @@ def test_the_picture_of_a_gate_shows_its_parents_events_without_those_set_aside(
     populations = cytocar.gate(events, template)
     chosen = views(template)
     axes = {name: PictureAxis.of(name, template.scale(name), top=262_144) for view in chosen for name in view.markers}
-    drawing = draw(gated(events, template), chosen, axes, car="car_t")
+    drawing = draw_gate_pictures(gated(events, template), chosen, axes, car="car_t")
     assert drawing.counts == {name: population.events for name, population in populations.items() if name != "all"}
     for view, picture in zip(chosen, drawing.pictures, strict=True):
         left = populations[view.parent].mask.copy()
@@ -89,7 +89,9 @@ def test_a_template_of_a_single_marker_is_shown_as_a_histogram() -> None:
     alone = ONE_GATE.model_copy(update={"panel": {"CD3": Marker()}})
     (view,) = views(alone)
     assert view.y is None
-    (picture,) = draw(gated(EventTable.from_columns({"CD3": [1.0, 600.0]}), alone), (view,), AXES).pictures
+    (picture,) = draw_gate_pictures(
+        gated(EventTable.from_columns({"CD3": [1.0, 600.0]}), alone), (view,), AXES
+    ).pictures
     assert picture.bars.startswith("M0 256V")
     assert len(picture.gates) == 1
 
@@ -98,11 +100,11 @@ def test_the_flow_of_a_file_with_a_clock_is_drawn_and_of_one_without_is_not() ->
     seconds = np.concatenate([np.linspace(0, 50, 500), np.linspace(50, 100, 2000)])
     columns = {"CD3": np.ones(2500), "SSC-A": np.ones(2500), "Time": seconds}
     events = EventTable.from_columns(columns, keywords={"$TIMESTEP": "0.5"})
-    trace = draw(gated(events), views(ONE_GATE), AXES).time
+    trace = draw_gate_pictures(gated(events), views(ONE_GATE), AXES).time
     assert trace is not None
     assert trace.seconds == pytest.approx(50)
     assert trace.unevenness > 1.5
-    assert draw(gated(table([1.0], [1.0])), views(ONE_GATE), AXES).time is None
+    assert draw_gate_pictures(gated(table([1.0], [1.0])), views(ONE_GATE), AXES).time is None
 
 
 @pytest.mark.filterwarnings("error")
@@ -110,8 +112,8 @@ def test_events_whose_time_is_no_number_are_left_out_of_the_flow() -> None:
     seconds = np.linspace(0, 100, 1000)
     seconds[[3, 500, 700]] = np.nan, np.inf, -np.inf
     columns = {"CD3": np.ones(1000), "SSC-A": np.ones(1000)}
-    trace = draw(gated(EventTable.from_columns({**columns, "Time": seconds})), views(ONE_GATE), AXES).time
+    trace = draw_gate_pictures(gated(EventTable.from_columns({**columns, "Time": seconds})), views(ONE_GATE), AXES).time
     assert trace is not None
     assert trace.unevenness < 1.2
     lost = EventTable.from_columns({**columns, "Time": np.full(1000, np.nan)})
-    assert draw(gated(lost), views(ONE_GATE), AXES).time is None
+    assert draw_gate_pictures(gated(lost), views(ONE_GATE), AXES).time is None

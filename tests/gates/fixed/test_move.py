@@ -7,7 +7,7 @@ import pytest
 
 from cytocar.errors.tree import UsageError
 from cytocar.gates.decision import Decision, Source
-from cytocar.gates.fixed.move import movable, moved
+from cytocar.gates.fixed.move import movable, move_gate
 from cytocar.gates.fixed.place import numbers
 from cytocar.signals.scale_kinds import AnyScale, LinearScale, LogicleScale
 from cytocar.template.gate_kinds import (
@@ -52,7 +52,7 @@ GATES: list[FixedGate] = [
 def test_every_number_of_every_kind_can_be_replaced_and_the_others_stay(gate: FixedGate) -> None:
     before = {name: value for name, value in numbers(gate, logicle) if value is not None}
     for name, value in before.items():
-        after = dict(numbers(moved(gate, {name: value * 1.01}, decisions=(), scale_of=logicle), logicle))
+        after = dict(numbers(move_gate(gate, {name: value * 1.01}, decisions=(), scale_of=logicle), logicle))
         assert after.keys() == before.keys()
         for other, was in before.items():
             wanted = was * 1.01 if other == name else was
@@ -60,31 +60,31 @@ def test_every_number_of_every_kind_can_be_replaced_and_the_others_stay(gate: Fi
 
 
 def test_a_threshold_is_the_one_bound_of_a_range() -> None:
-    above = moved(GATES[0], {"threshold": 1350}, decisions=rows(threshold=1200), scale_of=linear)
+    above = move_gate(GATES[0], {"threshold": 1350}, decisions=rows(threshold=1200), scale_of=linear)
     assert above == RangeGate(kind="range", marker="CD3", min=1350)
     below = RangeGate(kind="range", marker="7-AAD", max=900)
-    assert moved(below, {"threshold": 800}, decisions=rows(threshold=900), scale_of=linear) == RangeGate(
+    assert move_gate(below, {"threshold": 800}, decisions=rows(threshold=900), scale_of=linear) == RangeGate(
         kind="range", marker="7-AAD", max=800
     )
 
 
 def test_a_cluster_moves_as_a_whole_on_its_log_scale() -> None:
     gate = GATES[5]
-    shifted = moved(gate, {"center_CD4": 100}, decisions=rows(center_CD4=50, center_CD8=20), scale_of=linear)
+    shifted = move_gate(gate, {"center_CD4": 100}, decisions=rows(center_CD4=50, center_CD8=20), scale_of=linear)
     assert isinstance(shifted, PolygonGate)
     assert np.allclose(shifted.vertices, [(2, 1), (200, 1), (200, 50)])
 
 
 def test_a_number_that_a_gate_does_not_have_is_refused_with_those_that_it_has() -> None:
     with pytest.raises(UsageError, match="has no number 'CD4 min'") as error:
-        moved(GATES[0], {"CD4 min": 1}, decisions=(), scale_of=linear)
+        move_gate(GATES[0], {"CD4 min": 1}, decisions=(), scale_of=linear)
     assert "CD3 min" in error.value.hint
     boolean = BooleanGate(kind="boolean", all_of=("cd4",))
     assert movable(boolean, (), linear) == ()
     with pytest.raises(UsageError, match="has no number"):
-        moved(boolean, {"x": 1}, decisions=(), scale_of=linear)
+        move_gate(boolean, {"x": 1}, decisions=(), scale_of=linear)
 
 
 def test_a_value_that_turns_a_gate_inside_out_is_refused() -> None:
     with pytest.raises(UsageError, match="must be below max"):
-        moved(GATES[1], {"CD3 min": 5000}, decisions=(), scale_of=linear)
+        move_gate(GATES[1], {"CD3 min": 5000}, decisions=(), scale_of=linear)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytocar.report.run.plates import plates
-from cytocar.sample.result import Fault, SampleFailure, Status, TemplateStamp
+from cytocar.sample.result import ErrorRecord, SampleFailure, Status, TemplateStamp
 from cytocar.sheet.rows import SampleRow
 
 STAMP = TemplateStamp("demo", "1.0.0", "0" * 64, "draft")
@@ -13,7 +13,7 @@ STAMP = TemplateStamp("demo", "1.0.0", "0" * 64, "draft")
 
 def failure(well: str | None, plate_id: str | None = None) -> SampleFailure:
     row = SampleRow(Path("a.fcs"), "a.fcs", f"sample {well}", well=well, plate_id=plate_id)
-    return SampleFailure(row, STAMP, Fault("E010", "the file does not exist"))
+    return SampleFailure(row, STAMP, ErrorRecord("E010", "the file does not exist"))
 
 
 def test_a_sample_stands_in_its_well_and_empty_wells_stay_empty() -> None:

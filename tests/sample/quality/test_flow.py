@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cytocar.errors.findings import Outcome
+from cytocar.errors.findings import Severity
 from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.fcs.reader import open_fcs
@@ -43,7 +43,7 @@ def disturbed(n: int, *, slower: float, gain: float = 1.0, at: float = 0.4) -> t
 def test_steady_flow_loses_nothing(n: int, seed: int) -> None:
     quality = time_quality(*steady(n, seed))
     assert quality.keep is None
-    assert [finding.outcome for finding in quality.findings] == [Outcome.PASS]
+    assert [finding.outcome for finding in quality.findings] == [Severity.PASS]
 
 
 @pytest.mark.parametrize("n", [5000, 50_000, 500_000])
@@ -69,7 +69,7 @@ def test_a_run_that_is_mostly_disturbed_fails_and_is_not_cut() -> None:
     clock = np.cumsum(np.where(third, 4.0, 1.0) * np.diff(clock, prepend=0))
     quality = time_quality(clock, signals)
     assert quality.keep is None
-    assert quality.findings[0].outcome is Outcome.FAIL
+    assert quality.findings[0].outcome is Severity.FAIL
 
 
 def test_drift_is_flagged_and_never_cut() -> None:
@@ -112,7 +112,7 @@ def test_a_few_times_that_are_no_numbers_hide_no_clog_and_make_no_surge(odd: flo
 def test_a_clock_without_any_number_and_infinite_signals_are_not_judged_and_warn_of_nothing() -> None:
     clock, signals = steady(5000)
     (finding,) = time_quality(np.full(5000, np.nan), signals).findings
-    assert (finding.code, finding.outcome) == ("W280", Outcome.NOTE)
+    assert (finding.code, finding.outcome) == ("W280", Severity.NOTE)
     signals["CD3"][::2] = np.inf
     assert time_quality(clock, signals).keep is None
 
@@ -123,13 +123,13 @@ def test_acceptance_names_the_value_and_the_limit() -> None:
         Acceptance(check="beads", maximum=9),
     )
     failed, passed = check_acceptance(rules, {"viability_percent": 65.0, "beads": 5.0})
-    assert (failed.outcome, failed.value, failed.limit) == (Outcome.NO_COUNT, 65.0, 70)
-    assert passed.outcome is Outcome.PASS
+    assert (failed.outcome, failed.value, failed.limit) == (Severity.NO_COUNT, 65.0, 70)
+    assert passed.outcome is Severity.PASS
 
 
 def test_unknown_number_is_for_review_not_passed() -> None:
     (finding,) = check_acceptance((Acceptance(check="viability_percent", minimum=70),), {"viability_percent": None})
-    assert (finding.code, finding.outcome) == ("W286", Outcome.REVIEW)
+    assert (finding.code, finding.outcome) == ("W286", Severity.REVIEW)
 
 
 def test_unknown_check_is_an_error_with_the_nearest_name() -> None:
@@ -149,8 +149,8 @@ def template(keep: str) -> Template:
     )
 
 
-@pytest.mark.parametrize(("keep", "outcome"), [("above", Outcome.REVIEW), ("below", Outcome.NOTE)])
-def test_no_valley_is_normal_only_where_nothing_bright_is_needed(keep: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize(("keep", "outcome"), [("above", Severity.REVIEW), ("below", Severity.NOTE)])
+def test_no_valley_is_normal_only_where_nothing_bright_is_needed(keep: str, outcome: Severity) -> None:
     decision = Decision("p", "valley", "threshold", 1000, Source.FALLBACK, flags=("NO_VALLEY",))
     (finding,) = gate_findings((decision, decision), template(keep))
     assert (finding.code, finding.outcome) == ("NO_VALLEY", outcome)

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.events import EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.sample.analysis import quantify
-from cytocar.sample.quality.evenness import (
+from cytocar.sample.quality.acquisition import (
     _at_least,
     _kuiper,
     bead_evenness,
@@ -71,7 +71,7 @@ BEADS_GO_WRONG = {
 @pytest.mark.parametrize("flow", [EVEN, np.where(np.abs(PLACE - 0.5) < 0.1, 0.1, 1.0)], ids=["steady", "clog"])
 def test_beads_that_leave_the_cells_are_found(rate: npt.NDArray[np.float64], flow: npt.NDArray[np.float64]) -> None:
     (finding,) = bead_evenness(drawn(5000, rate * flow), drawn(50_000, flow))
-    assert (finding.code, finding.outcome) == ("W292", Outcome.REVIEW)
+    assert (finding.code, finding.outcome) == ("W292", Severity.REVIEW)
 
 
 FLOWS = {
@@ -88,12 +88,12 @@ FLOWS = {
 def test_uneven_flow_of_beads_and_cells_together_is_no_matter(flow: npt.NDArray[np.float64], beads: int) -> None:
     for seed in range(20):
         (finding,) = bead_evenness(drawn(beads, flow, seed), drawn(30_000, flow, seed + 100))
-        assert (finding.code, finding.outcome) == ("", Outcome.PASS)
+        assert (finding.code, finding.outcome) == ("", Severity.PASS)
 
 
 def test_a_small_drift_of_very_many_beads_is_no_alarm() -> None:
     (finding,) = bead_evenness(drawn(1_000_000, 1 - 0.05 * PLACE), drawn(10_000_000))
-    assert finding.outcome is Outcome.PASS
+    assert finding.outcome is Severity.PASS
 
 
 def test_the_message_says_where_and_how_many() -> None:
@@ -141,13 +141,13 @@ def test_cells_carried_over_from_the_tube_before_are_found(own: int, carried: in
     t_cells, car = drawn(20_000), drawn(own)
     extra = drawn(carried, np.exp(-PLACE / lasting))
     (finding,) = start_findings({"car": car + extra, "t": t_cells + extra}, car="car", t_cells="t", cells=None)
-    assert (finding.code, finding.outcome) == ("W293", Outcome.REVIEW)
+    assert (finding.code, finding.outcome) == ("W293", Severity.REVIEW)
 
 
 def test_a_crowd_that_adds_little_to_the_count_is_no_alarm() -> None:
     extra = drawn(100, np.exp(-PLACE / 0.01))
-    over_run = {"car": drawn(9000) + extra, "t": drawn(20_000, seed=1) + extra}
-    assert codes(start_findings(over_run, car="car", t_cells="t", cells=None)) == []
+    over_time = {"car": drawn(9000) + extra, "t": drawn(20_000, seed=1) + extra}
+    assert codes(start_findings(over_time, car="car", t_cells="t", cells=None)) == []
 
 
 def test_few_car_cells_at_the_start_are_no_crowd() -> None:
@@ -228,9 +228,9 @@ def test_where_events_lie_in_the_run_is_what_the_masks_say(template: str) -> Non
     from cytocar.gates.walk import walk
 
     found = walk(blood(200).events, load_template(template), watch=True)
-    assert {"beads", "leukocytes", "t_cells", "car_t"} <= set(found.over_run)
+    assert {"beads", "leukocytes", "t_cells", "car_t"} <= set(found.over_time)
     size = -(-found.n_events // STRETCHES)
-    for name, counts in found.over_run.items():
+    for name, counts in found.over_time.items():
         expected = np.bincount(np.flatnonzero(found[name].mask) // size, minlength=len(counts))
         assert np.array_equal(counts, expected)
 
@@ -246,7 +246,7 @@ def test_where_events_lie_in_the_run_is_what_the_masks_say(template: str) -> Non
 def test_t_cells_of_real_files_came_with_the_other_cells(name: str, template: str, shared_data: Path) -> None:
     result = quantify(open_fcs(shared_data / "tcell_human" / name), load_template(template))
     checks = [finding for finding in result.findings if finding.check == "t_cell_start"]
-    assert [finding.outcome for finding in checks] == [Outcome.PASS]
+    assert [finding.outcome for finding in checks] == [Severity.PASS]
 
 
 def test_real_t_cells_put_in_front_of_a_run_are_found(shared_data: Path) -> None:

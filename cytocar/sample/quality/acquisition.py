@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 
 if TYPE_CHECKING:
     from cytocar.gates.populations import Populations
@@ -33,7 +33,7 @@ KUIPER_TERMS = np.arange(1, 101)
 
 
 @dataclass(frozen=True, slots=True)
-class Misplaced:
+class BeadDrift:
     """How far two kinds of events came apart over a run.
 
     ``share`` of the first kind is misplaced: that many more (or fewer) of them than of the second came between the
@@ -47,7 +47,7 @@ class Misplaced:
     chance: float
 
 
-def misplaced(first: Counts, second: Counts) -> Misplaced:
+def misplaced(first: Counts, second: Counts) -> BeadDrift:
     """Return how far two kinds of events, counted by stretch of the run (stretches,), came apart.
 
     Notes
@@ -68,7 +68,7 @@ def misplaced(first: Counts, second: Counts) -> Misplaced:
     share = float(ahead[highest] - ahead[lowest])
     root = math.sqrt(first.sum() * second.sum() / max(1, first.sum() + second.sum()))
     chance = _kuiper((root + 0.155 + 0.24 / root) * share) if root else 1.0
-    return Misplaced(share, min(lowest, highest), max(lowest, highest), lowest < highest, chance)
+    return BeadDrift(share, min(lowest, highest), max(lowest, highest), lowest < highest, chance)
 
 
 def _kuiper(distance: float) -> float:
@@ -81,14 +81,14 @@ def _kuiper(distance: float) -> float:
 
 def run_findings(populations: Populations, template: Template, *, by_beads: bool) -> tuple[Finding, ...]:
     """Return what a sample's populations say about its run; beads are looked at where the sample is counted by them."""
-    report, over_run = template.report, populations.over_run
+    report, over_time = template.report, populations.over_time
     car, t_cells = report.car, report.t_cells
-    cells = next((name for name in (report.viable_of, report.viable, t_cells) if name in over_run), None)
+    cells = next((name for name in (report.viable_of, report.viable, t_cells) if name in over_time), None)
     beads = template.counting.beads if by_beads else None
     findings: tuple[Finding, ...] = ()
-    if beads is not None and beads in over_run and cells is not None:
-        findings = bead_evenness(over_run[beads], over_run[cells])
-    findings += start_findings(over_run, car=car, t_cells=t_cells, cells=cells)
+    if beads is not None and beads in over_time and cells is not None:
+        findings = bead_evenness(over_time[beads], over_time[cells])
+    findings += start_findings(over_time, car=car, t_cells=t_cells, cells=cells)
     if car is None or t_cells is None or not populations[t_cells].events:
         return findings
     percent = 100 * populations[car].events / populations[t_cells].events
@@ -103,7 +103,7 @@ def bead_evenness(beads: Counts, cells: Counts) -> tuple[Finding, ...]:
     percent = 100 * apart.share
     if percent <= LARGEST_MISPLACED_PERCENT or apart.chance > BEADS_CHANCE:
         message = "beads and cells came together"
-        return (Finding("bead_evenness", "", Outcome.PASS, message, percent, LARGEST_MISPLACED_PERCENT),)
+        return (Finding("bead_evenness", "", Severity.PASS, message, percent, LARGEST_MISPLACED_PERCENT),)
     inside = np.zeros(len(beads), dtype=bool)
     inside[apart.begin : apart.end] = True
     where = f"{100 * apart.begin / len(beads):.0f} % and {100 * apart.end / len(beads):.0f} %"
@@ -112,7 +112,7 @@ def bead_evenness(beads: Counts, cells: Counts) -> tuple[Finding, ...]:
         f"beads and cells did not come together: {within} beads per 100 cells between {where} of the run, {outside} "
         f"in the rest: {percent:.0f} % of the beads are out of place, and the count per µL is off by as much or more"
     )
-    return (Finding("bead_evenness", "W292", Outcome.REVIEW, message, percent, LARGEST_MISPLACED_PERCENT),)
+    return (Finding("bead_evenness", "W292", Severity.REVIEW, message, percent, LARGEST_MISPLACED_PERCENT),)
 
 
 def _ratio(beads: Counts, cells: Counts) -> float:
@@ -123,7 +123,7 @@ def _ratio(beads: Counts, cells: Counts) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class CarryOver:
     """Events of a population that came in the first part of a run, more of them than the rest explains.
 
     ``part`` of the run's events came first; of its ``of_events`` events of the parent ``events`` are in the population.
@@ -137,7 +137,7 @@ class Crowd:
     chance: float
 
 
-def crowded_start(inside: Counts, of: Counts) -> Crowd | None:
+def crowded_start(inside: Counts, of: Counts) -> CarryOver | None:
     """Return the first part of a run in which a population is too frequent in its parent; None if it is in none.
 
     Too frequent: at least three events and a tenth of all too many, and less than once in a thousand runs by chance. Of
@@ -170,7 +170,7 @@ def _first_stretches(stretches: int) -> list[int]:
     return sorted({max(1, round(part * stretches)) for part in FIRST_PARTS if part * stretches >= 0.5})
 
 
-def _crowd(inside: Counts, of: Counts, stretches: int) -> Crowd | None:
+def _crowd(inside: Counts, of: Counts, stretches: int) -> CarryOver | None:
     """Return the first stretches of a run, None where what is too many in them would not matter."""
     events, of_events = int(inside[:stretches].sum()), int(of[:stretches].sum())
     rest, of_rest = int(inside[stretches:].sum()), int(of[stretches:].sum())
@@ -180,7 +180,7 @@ def _crowd(inside: Counts, of: Counts, stretches: int) -> Crowd | None:
     if too_many < max(FEWEST_TOO_MANY, LARGEST_TOO_MANY_PERCENT / 100 * (events + rest)):
         return None
     chance = min(1.0, len(FIRST_PARTS) * _at_least(events, of_events, events + rest, of_events + of_rest))
-    return Crowd(stretches / len(of), events, of_events, too_many, chance)
+    return CarryOver(stretches / len(of), events, of_events, too_many, chance)
 
 
 def _at_least(events: int, drawn: int, marked: int, total: int) -> float:
@@ -200,13 +200,13 @@ def _at_least(events: int, drawn: int, marked: int, total: int) -> float:
 
 
 def start_findings(
-    over_run: Mapping[str, Counts], *, car: str | None, t_cells: str | None, cells: str | None
+    over_time: Mapping[str, Counts], *, car: str | None, t_cells: str | None, cells: str | None
 ) -> tuple[Finding, ...]:
     """Return a finding for CAR-T cells among T cells, and T cells among cells, that crowd in the first part of a run.
 
     Parameters
     ----------
-    over_run : mapping of str to (stretches,) int64
+    over_time : mapping of str to (stretches,) int64
         Events of each population by stretch of the run.
     car, t_cells, cells : str, optional
         Populations with these roles; a pair of which one is missing is not looked at.
@@ -217,15 +217,15 @@ def start_findings(
     )
     findings = []
     for check, what, inside, of_what, of in pairs:
-        if inside is not None and of is not None and inside in over_run and of in over_run:
-            findings += _start_finding(check, what, of_what, over_run[inside], over_run[of])
+        if inside is not None and of is not None and inside in over_time and of in over_time:
+            findings += _start_finding(check, what, of_what, over_time[inside], over_time[of])
     return tuple(findings)
 
 
 def _start_finding(check: str, what: str, of_what: str, inside: Counts, of: Counts) -> list[Finding]:
     crowd, total = crowded_start(inside, of), int(inside.sum())
     if crowd is None:
-        return [Finding(check, "", Outcome.PASS, f"{what} do not crowd at the start", None, LARGEST_TOO_MANY_PERCENT)]
+        return [Finding(check, "", Severity.PASS, f"{what} do not crowd at the start", None, LARGEST_TOO_MANY_PERCENT)]
     percent = 100 * crowd.too_many / total
     later = round(FIRST_PARTS[-1] * len(of))
     rest, of_rest = int(inside[later:].sum()), int(of[later:].sum())
@@ -234,7 +234,7 @@ def _start_finding(check: str, what: str, of_what: str, inside: Counts, of: Coun
         f"rest explains {crowd.events - crowd.too_many:.2g}: cells of the tube before? After the first fifth "
         f"{rest} of {of_rest} {of_what} ({_percent(rest, of_rest)})"
     )
-    return [Finding(check, "W293", Outcome.REVIEW, message, percent, LARGEST_TOO_MANY_PERCENT)]
+    return [Finding(check, "W293", Severity.REVIEW, message, percent, LARGEST_TOO_MANY_PERCENT)]
 
 
 def _percent(events: int, of_events: int) -> str:
@@ -265,4 +265,4 @@ def car_beside_t_cells(events: int, of_events: int, *, car_percent: float) -> tu
         f"{percent:.0f} % of the {of_events} lymphocytes that are no T cells pass the CAR gate, and "
         f"{car_percent:.3g} % of the T cells: is the channel the CAR's?"
     )
-    return (Finding("car_beside_t_cells", "W294", Outcome.REVIEW, message, percent, LARGEST_BESIDE_PERCENT),)
+    return (Finding("car_beside_t_cells", "W294", Severity.REVIEW, message, percent, LARGEST_BESIDE_PERCENT),)

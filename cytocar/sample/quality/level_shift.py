@@ -26,7 +26,7 @@ MAD_TO_SD = 1.4826
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class LevelShift:
     """One signal's step.
 
     ``place`` is the first bin after it, among the bins looked at; ``moves`` the change of each quantile (quantiles,),
@@ -39,12 +39,12 @@ class Step:
     size: float
 
 
-def middles(values: Floats) -> Floats:
+def medians(values: Floats) -> Floats:
     """Return the medians along the last axis, none of it NaN: those of ``numpy.median``, which takes longer to begin.
 
     Examples
     --------
-    >>> middles(np.array([[3.0, 1.0, 2.0], [5.0, 9.0, 7.0]])).tolist(), float(middles(np.array([1.0, 4.0, 2.0, 3.0])))
+    >>> medians(np.array([[3.0, 1.0, 2.0], [5.0, 9.0, 7.0]])).tolist(), float(medians(np.array([1.0, 4.0, 2.0, 3.0])))
     ([2.0, 7.0], 2.5)
     """
     half = values.shape[-1] // 2
@@ -54,7 +54,7 @@ def middles(values: Floats) -> Floats:
     return np.asarray((ordered[..., half - 1] + ordered[..., half]) / 2)
 
 
-def find_steps(lines: Floats) -> list[Step]:
+def find_shifts(lines: Floats) -> list[LevelShift]:
     """Return the signals that step, and where.
 
     Parameters
@@ -75,19 +75,19 @@ def find_steps(lines: Floats) -> list[Step]:
     if bins < 2 * edge + 1:
         return []
     smooth = _running_median(lines)
-    noise = np.maximum(MAD_TO_SD * middles(np.abs(np.diff(lines, axis=2))) / np.sqrt(2), 1e-6)
+    noise = np.maximum(MAD_TO_SD * medians(np.abs(np.diff(lines, axis=2))) / np.sqrt(2), 1e-6)
     found = [_step_of(signal, smooth[signal], noise[signal], edge) for signal in range(len(lines))]
     return [step for step in found if step is not None]
 
 
-def _step_of(signal: int, lines: Floats, noise: Floats, edge: int) -> Step | None:
+def _step_of(signal: int, lines: Floats, noise: Floats, edge: int) -> LevelShift | None:
     """Return the step of one signal, quantiles (quantiles, bins) with their noise (quantiles,); None without one."""
     bins = lines.shape[1]
     scaled = (lines - lines.mean(axis=1, keepdims=True)) / noise[:, None]
     before = np.arange(1, bins)
     explained = np.cumsum(scaled, axis=1)[:, :-1] ** 2 * bins / (before * (bins - before))
     place = int(edge + np.argmax(explained.sum(axis=0)[edge - 1 : bins - edge]))
-    first, second = middles(lines[:, :place]), middles(lines[:, place:])
+    first, second = medians(lines[:, :place]), medians(lines[:, place:])
     moves = second - first
     error = noise * np.sqrt(1 / place + 1 / (bins - place))
     sure = np.abs(moves) > np.maximum(SMALLEST_MOVE, NOISES * error)
@@ -95,7 +95,7 @@ def _step_of(signal: int, lines: Floats, noise: Floats, edge: int) -> Step | Non
     left = float((scaled**2).sum() - explained[:, place - 1].sum())
     if size is None or abs(size) < LARGEST_STEP or left > BETTER_THAN_A_LINE * _left_by_a_line(scaled):
         return None
-    return Step(signal, place, moves, size)
+    return LevelShift(signal, place, moves, size)
 
 
 def _gain(first: Floats, second: Floats) -> float | None:
@@ -107,9 +107,9 @@ def _gain(first: Floats, second: Floats) -> float | None:
     factors = np.log(np.sinh(second[same_side]) / np.sinh(first[same_side]))
     if not factors.size:
         return None
-    middle = float(middles(factors))
+    middle = float(medians(factors))
     agreeing = factors[np.abs(factors - middle) <= SAME_FACTOR + SAME_SHARE * abs(middle)]
-    return float(middles(agreeing)) if len(agreeing) >= MOVED_QUANTILES else None
+    return float(medians(agreeing)) if len(agreeing) >= MOVED_QUANTILES else None
 
 
 def _left_by_a_line(scaled: Floats) -> float:
@@ -122,12 +122,12 @@ def _left_by_a_line(scaled: Floats) -> float:
 def _running_median(lines: Floats) -> Floats:
     """Return the median of five neighbours along the last axis; the ends are repeated."""
     padded = np.pad(lines, ((0, 0), (0, 0), (2, 2)), mode="edge")
-    return middles(np.lib.stride_tricks.sliding_window_view(padded, 5, axis=2))
+    return medians(np.lib.stride_tricks.sliding_window_view(padded, 5, axis=2))
 
 
-def together(steps: Sequence[Step], *, apart: int = 2) -> list[list[Step]]:
+def together(steps: Sequence[LevelShift], *, apart: int = 2) -> list[list[LevelShift]]:
     """Return steps in groups that happen at one place, at most ``apart`` bins from the largest of each group."""
-    groups: list[list[Step]] = []
+    groups: list[list[LevelShift]] = []
     for step in sorted(steps, key=lambda step: -abs(step.size)):
         group = next((group for group in groups if abs(group[0].place - step.place) <= apart), None)
         if group is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.sample.quality.flow import Bools, Floats, time_quality
-from cytocar.sample.quality.steps import Step, together
+from cytocar.sample.quality.level_shift import LevelShift, together
 from cytocar.simulate import Artefact, Preparation, blood_tube
 
 N = 30_000
@@ -42,7 +42,7 @@ def test_a_step_is_named_with_its_size_and_what_lies_on_either_side(marker: str,
     signals[marker] = signals[marker] * np.where(late(at), gain, 1.0)
     quality = time_quality(clock, signals)
     (finding,) = [finding for finding in quality.findings if finding.code == "W291"]
-    assert finding.outcome is Outcome.REVIEW
+    assert finding.outcome is Severity.REVIEW
     assert finding.value == pytest.approx(np.log(gain), abs=0.04)
     assert f"{marker} {100 * (gain - 1):+.0f} %"[:-4] in finding.message
     before = int(finding.message.split("; ")[1].split(" %")[0])
@@ -106,8 +106,8 @@ def test_a_clog_is_no_step() -> None:
 
 
 def test_steps_within_two_bins_of_the_largest_belong_together() -> None:
-    def at(place: int, size: float) -> Step:
-        return Step(0, place, np.zeros(5), size)
+    def at(place: int, size: float) -> LevelShift:
+        return LevelShift(0, place, np.zeros(5), size)
 
     groups = together([at(50, 0.3), at(52, 0.9), at(54, 0.2), at(80, 0.4)])
     assert [[step.place for step in group] for group in groups] == [[52, 50, 54], [80]]

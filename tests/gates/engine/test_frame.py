@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cytocar.fcs.events import EventTable
-from cytocar.gates.adaptive.parent_events import Cutout, thin
-from cytocar.gates.engine import narrowing
+from cytocar.gates.adaptive.parent_events import ParentEvents, thin
+from cytocar.gates.engine import frame
 from cytocar.gates.engine.frame import Rows, Signals
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import walk
@@ -60,7 +60,7 @@ def masks(found: Populations) -> dict[str, Any]:
 
 def test_populations_of_other_branches_are_known_in_every_frame() -> None:
     found = walk(three_markers(), crossing_branches(), medians=["B"])
-    inside = masks(found)  # from a pass over the file with every gate fixed, which knows no narrowing
+    inside = masks(found)  # from a pass over the file with every gate fixed, which makes no such frames
     assert {name: int(mask.sum()) for name, mask in inside.items()} == {n: p.events for n, p in found.items()}
     assert np.array_equal(inside["any_c"], inside["a_c"] | inside["b_c"])
     assert np.array_equal(inside["only_b_c"], inside["b_c"] & ~inside["a_c"] & np.isfinite(three_markers().column("A")))
@@ -70,9 +70,9 @@ def test_populations_of_other_branches_are_known_in_every_frame() -> None:
         assert found.median(name, "B") == np.median(found.values(name, "B"))
 
 
-def test_narrowing_changes_no_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_of_small_populations_change_no_decision(monkeypatch: pytest.MonkeyPatch) -> None:
     narrowed = walk(three_markers(), crossing_branches())
-    monkeypatch.setattr(narrowing, "FEW_EVENTS", 10 * N)
+    monkeypatch.setattr(frame, "FEW_EVENTS", 10 * N)
     whole = walk(three_markers(), crossing_branches())
     assert narrowed.decisions == whole.decisions
     assert [p.events for p in narrowed.values()] == [p.events for p in whole.values()]
@@ -87,14 +87,14 @@ def test_only_a_small_population_of_many_events_gets_a_frame_of_its_own() -> Non
         populations = [valley("a", "A"), valley("below", "A", parent="a")]
         about = {"name": "test", "version": "1.0.0", "panel": {"A": {}}, "compensation": {"source": "none"}}
         copied: list[int] = []
-        original = narrowing.SomeOf.__init__
+        original = frame.SubsetSignals.__init__
 
-        def noted(self: narrowing.SomeOf, signals: Signals, rows: Rows) -> None:
+        def noted(self: frame.SubsetSignals, signals: Signals, rows: Rows) -> None:
             copied.append(rows.size)
             original(self, signals, rows)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(narrowing.SomeOf, "__init__", noted)
+            patch.setattr(frame.SubsetSignals, "__init__", noted)
             walk(events, Template.model_validate({**about, "populations": populations}))
         return bool(copied)
 
@@ -106,7 +106,7 @@ def test_only_a_small_population_of_many_events_gets_a_frame_of_its_own() -> Non
 def test_a_cutout_thins_as_the_cut_out_signal_is_thinned() -> None:
     signal = np.arange(1000.0)
     rows = np.flatnonzero(signal % 3 == 0)
-    cut = Cutout(("A",), lambda _: signal, rows, 1000)
+    cut = ParentEvents(("A",), lambda _: signal, rows, 1000)
     assert np.array_equal(cut["A"], signal[rows])
     assert np.array_equal(cut.thinned("A", 50), thin(signal[rows], 50))
     assert len(cut.thinned("A", 50)) <= 50
