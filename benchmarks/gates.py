@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cytocar.signals import scales
-from cytocar.signals.scale_kinds import LinearScale
+from cytocar.signals.scales import LinearScale
 from cytocar.template.gate_kinds import PolygonGate, QuadrantGate, RangeGate, RectangleGate
 from cytocar.template.load import load_template
 from cytocar.template.model import Template
@@ -51,4 +50,4 @@ def _detector(template: Template, marker: str) -> str:
 
 
 def _place(template: Template, marker: str, edge: float | None) -> float | None:
-    return None if edge is None else float(scales.forward(template.scale(marker), edge))
+    return None if edge is None else float(template.scale(marker).forward(edge))

@@ -24,7 +24,7 @@ from cytocar.cli.app import VERBS  # noqa: E402
 from cytocar.course import tables as course_tables  # noqa: E402
 from cytocar.errors.codes import explanations  # noqa: E402
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS  # noqa: E402
-from cytocar.signals.declaration import Part  # noqa: E402
+from cytocar.signals.declaration import Declaration  # noqa: E402
 from cytocar.tables import columns as tables  # noqa: E402
 from cytocar.tables.columns import Column  # noqa: E402
 from cytocar.template.model import Template  # noqa: E402
@@ -152,10 +152,10 @@ def _templates() -> Iterator[str]:
         yield _table(("key", "type", "default"), rows)
 
 
-def _parts(root: type[Part]) -> list[type[Part]]:
+def _parts(root: type[Declaration]) -> list[type[Declaration]]:
     """Return a declaration and all that it is made of, each once, outer ones first."""
-    found: list[type[Part]] = []
-    waiting: list[type[Part]] = [root]
+    found: list[type[Declaration]] = []
+    waiting: list[type[Declaration]] = [root]
     while waiting:
         part = waiting.pop(0)
         if part not in found:
@@ -164,8 +164,8 @@ def _parts(root: type[Part]) -> list[type[Part]]:
     return found
 
 
-def _inside(annotation: Any) -> list[type[Part]]:
-    if isinstance(annotation, type) and issubclass(annotation, Part):
+def _inside(annotation: Any) -> list[type[Declaration]]:
+    if isinstance(annotation, type) and issubclass(annotation, Declaration):
         return [annotation]
     return [part for argument in get_args(annotation) for part in _inside(argument)]
 
@@ -193,7 +193,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "needed"
     value = field.get_default(call_default_factory=True)
-    if value is None or value in ("", (), {}) or isinstance(value, Part):
+    if value is None or value in ("", (), {}) or isinstance(value, Declaration):
         return ""
     return f"`{value!r}`".replace("'", '"')
 

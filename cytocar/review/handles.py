@@ -20,7 +20,6 @@ from cytocar.gates.decision import Decision
 from cytocar.gates.fixed.move import movable
 from cytocar.gates.fixed.place import numbers
 from cytocar.sample.result import SampleResult
-from cytocar.signals import scales
 from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate, RangeGate
 from cytocar.template.model import Template
 
@@ -204,7 +203,7 @@ def dragged(
 
 def _value(axis: PictureAxis, place: float) -> float:
     """Return the data value at a place of an axis: the inverse of ``PictureAxis.place_exactly``."""
-    return float(scales.inverse(axis.scale, axis.low + place * (axis.high - axis.low)))
+    return float(axis.scale.inverse(axis.low + place * (axis.high - axis.low)))
 
 
 def _text(value: float, digits: int) -> str:

@@ -24,8 +24,7 @@ from cytocar.sample.quality.acceptance import check_acceptance
 from cytocar.sample.result import TemplateStamp
 from cytocar.sheet.inputs import Inputs
 from cytocar.sheet.rows import SampleRow
-from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.signals.matrix import Matrix
+from cytocar.signals.compensation import Matrix, SpilloverMatrix
 from cytocar.template.canonical import canonical_json, template_sha256
 from cytocar.template.load import LoadedTemplate, read_template
 from cytocar.template.model import Template

@@ -12,13 +12,15 @@ import csv
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
 from cytocar.errors.tree import CompensationError
 from cytocar.files.places import Place, place_of
-from cytocar.signals.matrix import Matrix
+from cytocar.signals.declaration import Declaration
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +29,29 @@ LONGEST_COUNT = 4  # digits: no cytometer has 10,000 detectors, and int() takes 
 KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 HIGHEST_CONDITION = 1e10  # beyond it compensated values have lost more digits than a cytometer measures
 SAME = 1e-4  # two matrices agree when no entry differs by more: some programs print four decimals
+
+
+class Matrix(Declaration):
+    """A named spectrum matrix: one row per fluorochrome, one column per detector."""
+
+    fluorochromes: tuple[str, ...]
+    detectors: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+    inverted: bool = False
+
+    @model_validator(mode="after")
+    def _shape_fits_names(self) -> Self:
+        rows, columns = len(self.fluorochromes), len(self.detectors)
+        reasons = []
+        if len(set(self.fluorochromes)) < rows or len(set(self.detectors)) < columns:
+            reasons.append("a fluorochrome or a detector is named twice")
+        if len(self.values) != rows or any(len(row) != columns for row in self.values):
+            reasons.append(f"values needs {rows} rows (fluorochromes) of {columns} numbers (detectors)")
+        elif rows == 0 or np.linalg.matrix_rank(np.array(self.values)) < rows:
+            reasons.append("values cannot be inverted: the rows must not follow from one another")
+        if reasons:
+            raise ValueError("; ".join(reasons))
+        return self
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
-from cytocar.signals.declaration import Part
+from cytocar.signals.declaration import Declaration
 
 
-class Ratio(Part):
+class Ratio(Declaration):
     """A derived axis: ``A * (numerator - B) / (denominator - C)`` (Gating-ML 2.0, fratio)."""
 
     numerator: str
@@ -26,7 +26,7 @@ class Ratio(Part):
         return factor
 
 
-class Marker(Part):
+class Marker(Declaration):
     """How one marker finds its channel.
 
     A marker without aliases and detectors answers to its own name. ``compensation`` overrides the template's source

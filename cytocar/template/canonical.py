@@ -10,11 +10,11 @@ import hashlib
 import json
 from typing import Any
 
-from cytocar.signals.declaration import Part
+from cytocar.signals.declaration import Declaration
 from cytocar.template.model import Template
 
 
-def declared(part: Part) -> dict[str, Any]:
+def declared(part: Declaration) -> dict[str, Any]:
     """Return what a declaration says beyond the defaults, in plain tables, lists, text and numbers.
 
     ``kind`` is always kept: it says which declaration the table is.
@@ -28,7 +28,7 @@ def declared(part: Part) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Part):
+    if isinstance(value, Declaration):
         return declared(value)
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from cytocar.signals.declaration import Part
+from cytocar.signals.declaration import Declaration
 from cytocar.template.cross_references import reference_faults
 from cytocar.template.model import Template
 
@@ -147,13 +147,13 @@ def _annotation_below(annotation: Any, part: int | str) -> Any:
         return get_args(annotation)[1]
     if origin is tuple:
         return get_args(annotation)[0]
-    if isinstance(annotation, type) and issubclass(annotation, Part) and part in annotation.model_fields:
+    if isinstance(annotation, type) and issubclass(annotation, Declaration) and part in annotation.model_fields:
         return annotation.model_fields[str(part)].annotation
     return None
 
 
 def _kinds_of(annotation: Any) -> tuple[str, ...]:
-    if isinstance(annotation, type) and issubclass(annotation, Part) and "kind" in annotation.model_fields:
+    if isinstance(annotation, type) and issubclass(annotation, Declaration) and "kind" in annotation.model_fields:
         return get_args(annotation.model_fields["kind"].annotation)
     return ()
 
@@ -167,7 +167,9 @@ def _kinds_at(location: Location) -> tuple[str, ...]:
 
 def _keys_at(location: Location) -> tuple[str, ...]:
     annotation = _annotation_at(location)
-    return tuple(annotation.model_fields) if isinstance(annotation, type) and issubclass(annotation, Part) else ()
+    return (
+        tuple(annotation.model_fields) if isinstance(annotation, type) and issubclass(annotation, Declaration) else ()
+    )
 
 
 # ---------------------------------------------------------------- words

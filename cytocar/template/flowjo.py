@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cytocar.errors.tree import TemplateError
+from cytocar.signals.compensation import Matrix
 from cytocar.signals.marker import Marker
-from cytocar.signals.matrix import Matrix
-from cytocar.signals.scale_kinds import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.signals.scales import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 from cytocar.template.gate_kinds import BooleanGate, EllipseGate, FixedGate, PolygonGate, RectangleGate
 from cytocar.template.gatingml.read import Document
 from cytocar.template.gatingml.xml import (

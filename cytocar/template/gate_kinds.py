@@ -13,13 +13,13 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from cytocar.signals.declaration import Part
+from cytocar.signals.declaration import Declaration
 
 Units = Literal["data", "scale"]
 Keep = Literal["above", "below"]
 
 
-class GateBase(Part):
+class GateBase(Declaration):
     """What every gate may carry."""
 
     note: str = ""
@@ -36,7 +36,7 @@ class GateBase(Part):
 # ---------------------------------------------------------------- fixed
 
 
-class Bounds(Part):
+class Bounds(Declaration):
     """``min <= x < max``; a missing bound is open."""
 
     min: float | None = None
@@ -149,7 +149,7 @@ def _is_positive_definite(rows: tuple[tuple[float, ...], ...]) -> bool:
     return True
 
 
-class Divider(Part):
+class Divider(Declaration):
     """Where a quadrant gate divides one axis: at one value or several, rising."""
 
     marker: str

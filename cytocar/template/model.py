@@ -11,10 +11,10 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cytocar.signals.declaration import Part
+from cytocar.signals.compensation import Matrix
+from cytocar.signals.declaration import Declaration
 from cytocar.signals.marker import Marker
-from cytocar.signals.matrix import Matrix
-from cytocar.signals.scale_kinds import (
+from cytocar.signals.scales import (
     AnyScale,
     LinearScale,
     Scale,
@@ -26,7 +26,7 @@ from cytocar.template.gate_kinds import (
 # ---------------------------------------------------------------- panel: marker -> channel
 
 
-class Compensation(Part):
+class Compensation(Declaration):
     """Where the spillover matrix comes from: ``file``, ``none``, a CSV beside the template, or a named matrix."""
 
     source: str = "file"
@@ -37,7 +37,7 @@ class Compensation(Part):
 # ---------------------------------------------------------------- populations
 
 
-class Population(Part):
+class Population(Declaration):
     """One named population: its parent, the populations set aside first, and its gate."""
 
     name: str
@@ -50,7 +50,7 @@ class Population(Part):
 # ---------------------------------------------------------------- counting, report, limits, acceptance
 
 
-class Cv(Part):
+class Cv(Declaration):
     """Coefficients of variation (0.05 is 5 %) that widen the interval on the log scale."""
 
     beads: float = Field(default=0.0, ge=0, lt=1)
@@ -58,7 +58,7 @@ class Cv(Part):
     analyser: float = Field(default=0.0, ge=0, lt=1)
 
 
-class Counting(Part):
+class Counting(Declaration):
     """How events become cells/µL; a sheet row may override ``method``."""
 
     method: Literal["beads", "volumetric", "dual_platform", "none"] = "none"
@@ -70,7 +70,7 @@ class Counting(Part):
     cv: Cv = Cv()
 
 
-class Report(Part):
+class Report(Declaration):
     """Which population plays which role in ``counts.csv``, and which medians are written."""
 
     viable: str | None = None
@@ -86,7 +86,7 @@ class Report(Part):
     medians: tuple[str, ...] = ()
 
 
-class Limits(Part):
+class Limits(Declaration):
     """Events (and percent of T cells) below which a result is not detected, or not quantified."""
 
     detection_events: int = Field(default=13, ge=1)
@@ -103,7 +103,7 @@ class Limits(Part):
         return self
 
 
-class Acceptance(Part):
+class Acceptance(Declaration):
     """A check on a sample's numbers, and what happens when it does not hold."""
 
     check: str
@@ -121,13 +121,13 @@ class Acceptance(Part):
         return self
 
 
-class Quality(Part):
+class Quality(Declaration):
     """What happens to stretches of unsteady flow: cut from every population, flagged, or not looked for."""
 
     unsteady_flow: Literal["cut", "flag", "ignore"] = "flag"
 
 
-class Template(Part):
+class Template(Declaration):
     """A whole gating template, validated."""
 
     format: Literal[1] = 1

@@ -17,9 +17,8 @@ from cytocar.gates.decision import Background, Decision, Fitted, Source
 from cytocar.gates.medians import median_of
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import walk
-from cytocar.signals import scales
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.signals.scale_kinds import LogicleScale
+from cytocar.signals.scales import LogicleScale
 from cytocar.template.gate_kinds import RangeGate
 from cytocar.template.model import Template
 
@@ -81,9 +80,9 @@ def test_a_polygon_that_crosses_itself_is_even_odd() -> None:
 
 def test_polygon_edges_are_straight_on_the_axes_scales() -> None:
     scale = LogicleScale(kind="logicle")
-    corners = scales.inverse(scale, [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8]])
-    middle = float(scales.inverse(scale, 0.5))
-    below, above = float(scales.inverse(scale, 0.49)), float(scales.inverse(scale, 0.51))
+    corners = scale.inverse([[0.2, 0.2], [0.8, 0.2], [0.8, 0.8]])
+    middle = float(scale.inverse(0.5))
+    below, above = float(scale.inverse(0.49)), float(scale.inverse(0.51))
     gate = population("tri", "polygon", x="A", y="B", vertices=corners.tolist())
     made = template(gate, scales={"default": {"kind": "logicle"}})
     assert rows(walk(table(A=[middle, middle], B=[below, above]), made), "tri") == [0]
@@ -146,7 +145,7 @@ def test_excluded_populations_are_set_aside_before_the_gate() -> None:
 
 def test_numbers_on_the_scale_and_in_data_units_mean_the_same_gate() -> None:
     scale = {"kind": "logicle"}
-    edge = float(scales.inverse(LogicleScale(kind="logicle"), 0.6))
+    edge = float(LogicleScale(kind="logicle").inverse(0.6))
     made = template(
         population("data", "range", marker="A", min=edge),
         population("scale", "range", marker="A", min=0.6, units="scale"),
@@ -461,7 +460,7 @@ def test_gates_in_data_units_and_on_the_scale_hold_the_same_events(
     made = {"kind": scale, **({"T": 1000.0, "A": 100.0} if scale == "linear" else {"T": 1000.0, "M": 3.5})}
     axis = template(population("x", "range", marker="A", min=0), scales={"A": made}).scale("A")
     low, high, *corners = *sorted(places[:2]), *places[2:]
-    data = [float(value) for value in scales.inverse(axis, places)]
+    data = [float(value) for value in axis.inverse(places)]
     triangle = [corners[:2], corners[2:4], corners[4:]]
     in_data = [data[2:4], data[4:6], data[6:]]
     both = template(

@@ -9,7 +9,7 @@ from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.views import View
 from cytocar.gates.fixed.move import move_gate
 from cytocar.review.handles import GateField, Handle, changed, dragged, handles
-from cytocar.signals.scale_kinds import AnyScale, LinearScale, LogicleScale
+from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
 from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate, RangeGate, RectangleGate
 
 LOGICLE = LogicleScale(kind="logicle", T=262144, W=0.5, M=4.5, A=0)

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cytocar.errors.tree import CompensationError
-from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.signals.matrix import Matrix
+from cytocar.signals.compensation import Matrix, SpilloverMatrix
 
 TWO = {"$SPILLOVER": "2,FITC-A,PE-A,1,0.2,-0.01,1"}
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from flowutils import transforms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cytocar.signals import scales
-from cytocar.signals.scale_kinds import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.signals.scales import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 
 # T, W, M, A: the default, those of Gating-ML's reference cases, wide and narrow linear parts, negative decades.
 PARAMETERS = [
@@ -38,35 +39,35 @@ def signals(top: float) -> np.ndarray:
 def test_logicle_agrees_with_flowutils(scale: LogicleScale) -> None:
     x = signals(scale.T)
     expected = transforms.logicle(x, None, t=scale.T, w=scale.W, m=scale.M, a=scale.A)
-    np.testing.assert_allclose(scales.forward(scale, x), expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(scale.forward(x), expected, rtol=0, atol=1e-9)
     back = transforms.logicle_inverse(expected, None, t=scale.T, w=scale.W, m=scale.M, a=scale.A)
-    np.testing.assert_allclose(scales.inverse(scale, expected), back, rtol=1e-9, atol=scale.T * 1e-12)
+    np.testing.assert_allclose(scale.inverse(expected), back, rtol=1e-9, atol=scale.T * 1e-12)
 
 
 @pytest.mark.parametrize("scale", HYPERLOGS, ids=str)
 def test_hyperlog_agrees_with_flowutils(scale: HyperlogScale) -> None:
     x = signals(scale.T)
     expected = transforms.hyperlog(x, None, t=scale.T, w=scale.W, m=scale.M, a=scale.A)
-    np.testing.assert_allclose(scales.forward(scale, x), expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(scale.forward(x), expected, rtol=0, atol=1e-9)
     back = transforms.hyperlog_inverse(expected, None, t=scale.T, w=scale.W, m=scale.M, a=scale.A)
-    np.testing.assert_allclose(scales.inverse(scale, expected), back, rtol=1e-9, atol=scale.T * 1e-12)
+    np.testing.assert_allclose(scale.inverse(expected), back, rtol=1e-9, atol=scale.T * 1e-12)
 
 
 @pytest.mark.parametrize("scale", ASINHS, ids=str)
 def test_asinh_agrees_with_flowutils(scale: AsinhScale) -> None:
     x = signals(scale.T)
     expected = transforms.asinh(x, None, t=scale.T, m=scale.M, a=scale.A)
-    np.testing.assert_allclose(scales.forward(scale, x), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(scale.forward(x), expected, rtol=0, atol=1e-12)
 
 
 def test_log_and_linear_are_their_definitions() -> None:
-    assert scales.forward(LogScale(kind="log", T=10000, M=5), [10000.0, 1000.0, 0.1]).tolist() == [1.0, 0.8, 0.0]
-    assert scales.forward(LinearScale(T=1000.0, A=100.0), [1000.0, -100.0]).tolist() == [1.0, 0.0]
-    assert scales.forward(LinearScale(), [7.25]).tolist() == [7.25]
+    assert LogScale(kind="log", T=10000, M=5).forward([10000.0, 1000.0, 0.1]).tolist() == [1.0, 0.8, 0.0]
+    assert LinearScale(T=1000.0, A=100.0).forward([1000.0, -100.0]).tolist() == [1.0, 0.0]
+    assert LinearScale().forward([7.25]).tolist() == [7.25]
 
 
 def test_values_at_or_below_zero_have_no_place_on_a_log_scale() -> None:
-    zero, negative = scales.forward(LogScale(kind="log"), [0.0, -5.0])
+    zero, negative = LogScale(kind="log").forward([0.0, -5.0])
     assert zero == -np.inf
     assert np.isnan(negative)
 
@@ -76,27 +77,27 @@ def test_logicle_with_no_linear_part_is_a_hyperbolic_sine(scale: LogicleScale) -
     flat = LogicleScale(kind="logicle", T=scale.T, W=0.0, M=scale.M)
     x = signals(scale.T)
     expected = np.arcsinh(x / scale.T * np.sinh(scale.M * np.log(10))) / (scale.M * np.log(10))
-    np.testing.assert_allclose(scales.forward(flat, x), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(flat.forward(x), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", EVERY, ids=str)
 def test_inverse_undoes_forward(scale: AnyScale) -> None:
     x = np.abs(signals(10000.0)) + 1e-3
-    np.testing.assert_allclose(scales.inverse(scale, scales.forward(scale, x)), x, rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(scale.inverse(scale.forward(x)), x, rtol=1e-9, atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", EVERY, ids=str)
 def test_approximate_places_are_good_to_a_ten_millionth(scale: AnyScale) -> None:
     x = np.abs(signals(10000.0)) + 1e-3
-    np.testing.assert_allclose(scales.approximate(scale, x), scales.forward(scale, x), rtol=1e-12, atol=1e-7)
+    np.testing.assert_allclose(scale.approximate(x), scale.forward(x), rtol=1e-12, atol=1e-7)
 
 
 @pytest.mark.parametrize("scale", EVERY, ids=str)
 def test_what_is_not_a_number_stays_so(scale: AnyScale) -> None:
-    for place in (scales.forward, scales.approximate):
-        assert np.isnan(place(scale, np.array([np.nan]))[0])
-        assert place(scale, np.array([np.inf]))[0] == np.inf
-        assert place(scale, np.array([3.0, np.nan, -np.inf]))[0] == pytest.approx(scales.forward(scale, 3.0), abs=1e-7)
+    for place in (scale.forward, scale.approximate):
+        assert np.isnan(place(np.array([np.nan]))[0])
+        assert place(np.array([np.inf]))[0] == np.inf
+        assert place(np.array([3.0, np.nan, -np.inf]))[0] == pytest.approx(scale.forward(3.0), abs=1e-7)
 
 
 @given(
@@ -105,22 +106,33 @@ def test_what_is_not_a_number_stays_so(scale: AnyScale) -> None:
     steps=st.integers(-50, 50),
 )
 def test_an_edge_decides_in_data_units_as_it_does_on_the_scale(place: float, scale: AnyScale, steps: int) -> None:
-    edge = scales.edge(scale, place)
+    edge = scale.edge(place)
     x = edge + steps * np.spacing(edge)
-    found = float(scales.forward(scale, x))
+    found = float(scale.forward(x))
     assert (x >= edge) == (found >= place) or abs(found - place) <= 2**-52
 
 
 def test_a_log_scale_with_a_lower_bound_holds_zero_and_negative_values_there() -> None:
     bounded = LogScale(kind="log", T=100.0, M=2.0, bound_min=0.0)
-    assert scales.forward(bounded, [-5.0, 0.0, 1.0, 10.0]).tolist() == [0.0, 0.0, 0.0, 0.5]
-    assert np.isnan(scales.forward(bounded, np.nan))
-    assert np.isnan(scales.forward(LogScale(kind="log", T=100.0, M=2.0), -5.0))
+    assert bounded.forward([-5.0, 0.0, 1.0, 10.0]).tolist() == [0.0, 0.0, 0.0, 0.5]
+    assert np.isnan(bounded.forward(np.nan))
+    assert np.isnan(LogScale(kind="log", T=100.0, M=2.0).forward(-5.0))
 
 
 def test_bounds_hold_places_at_the_bound() -> None:
     bounded = LinearScale(T=100.0, bound_min=0.2, bound_max=0.6)
-    assert scales.forward(bounded, [10.0, 50.0, 90.0]).tolist() == [0.2, 0.5, 0.6]
-    assert scales.edge(bounded, 0.1) == -np.inf
-    assert scales.edge(bounded, 0.7) == np.inf
-    assert scales.edge(bounded, 0.5) == 50.0
+    assert bounded.forward([10.0, 50.0, 90.0]).tolist() == [0.2, 0.5, 0.6]
+    assert bounded.edge(0.1) == -np.inf
+    assert bounded.edge(0.7) == np.inf
+    assert bounded.edge(0.5) == 50.0
+
+
+@pytest.mark.parametrize("scale", EVERY, ids=str)
+def test_every_scale_rises_over_all_values_that_have_a_place(scale: AnyScale) -> None:
+    x = np.unique(signals(10000.0))
+    x = x[x >= scale.lowest()]
+    assert (np.diff(scale.forward(x)) > 0).all()
+
+
+def test_every_scale_that_a_template_can_declare_is_under_these_tests() -> None:
+    assert {type(scale) for scale in EVERY} == set(get_args(AnyScale))

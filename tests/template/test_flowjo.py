@@ -13,8 +13,7 @@ import cytocar
 from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.gates.walk import walk
-from cytocar.signals import scales
-from cytocar.signals.scale_kinds import LogicleScale, LogScale
+from cytocar.signals.scales import LogicleScale, LogScale
 from cytocar.template.flowjo import read_workspace
 from cytocar.template.gatingml.read import Document
 from cytocar.template.load import import_workspace
@@ -80,7 +79,7 @@ def test_every_population_of_real_workspaces_counts_what_flowjo_stored(shared_da
 def test_the_biexponential_scale_is_a_logicle_to_one_of_its_4096_steps(shared_data: Path) -> None:
     table = np.loadtxt(next((shared_data / "transforms_ref").glob("*biex*.csv")), delimiter=",", skiprows=1)
     scale = LogicleScale(kind="logicle", T=262144, W=math.log10(7.943282) / 2, M=4.418540, A=1)
-    assert np.abs(scales.forward(scale, table[:, 1]) * 4096 - table[:, 0]).max() < 1
+    assert np.abs(scale.forward(table[:, 1]) * 4096 - table[:, 0]).max() < 1
 
 
 def test_a_gate_may_hold_the_events_outside_its_region() -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.signals import scales
-from cytocar.signals.scale_kinds import AnyScale, LinearScale, LogScale
+from cytocar.signals.scales import AnyScale, LinearScale, LogScale
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,7 +62,7 @@ class PictureAxis:
         ['0', '50k', '100k', '150k', '200k', '250k']
         """
         end = getattr(scale, "T", None) or top
-        high = float(scales.unbounded(scale, end))
+        high = float(scale.unbounded(end))
         low = _lowest_place(scale, end)
         drawn = cls(marker, scale, low, high, ())
         return cls(marker, scale, low, high, tuple(sorted(drawn._ticks(end), key=lambda tick: tick.place)))
@@ -73,7 +72,7 @@ class PictureAxis:
 
         Right to 1e-7 of the axis: for pictures, never for a gate's decision.
         """
-        on_scale = scales.approximate(self.scale, np.asarray(values, dtype=np.float64))
+        on_scale = self.scale.approximate(np.asarray(values, dtype=np.float64))
         with np.errstate(invalid="ignore"):
             places = (on_scale - self.low) / (self.high - self.low)
         return np.asarray(np.clip(np.nan_to_num(places, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0))
@@ -84,7 +83,7 @@ class PictureAxis:
 
     def place_exactly(self, values: npt.ArrayLike) -> Floats:
         """Return where data values, such as corners of a gate, stand; they may lie beyond the ends."""
-        return self.place_on_scale(scales.unbounded(self.scale, values))
+        return self.place_on_scale(self.scale.unbounded(values))
 
     def _ticks(self, end: float) -> Iterator[Tick]:
         values = _linear_ticks(end) if isinstance(self.scale, LinearScale) else _decade_ticks(self.scale, end)
@@ -103,10 +102,10 @@ class PictureAxis:
 def _lowest_place(scale: AnyScale, end: float) -> float:
     """Return where an axis starts, on the scale: a little below zero, so that the negative events are seen too."""
     if isinstance(scale, LinearScale):
-        return float(scales.unbounded(scale, -0.02 * end))
+        return float(scale.unbounded(-0.02 * end))
     if isinstance(scale, LogScale):
         return 0.0
-    return min(0.0, float(scales.unbounded(scale, 0.0)) - BELOW_ZERO)
+    return min(0.0, float(scale.unbounded(0.0)) - BELOW_ZERO)
 
 
 def _linear_ticks(end: float) -> Iterator[tuple[float, str]]:

@@ -16,7 +16,7 @@ from cytocar.gates.adaptive.density import Floats, thinned
 from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.adaptive.valley import find_valley, full_scale
 from cytocar.gates.decision import PAIRS_PERCENT, Decision, Fitted, ReferenceEvents, Source, differs
-from cytocar.signals.scale_kinds import Scale
+from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import ClusterGate, PolygonGate
 
 FEWEST_EVENTS = 50

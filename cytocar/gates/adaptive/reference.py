@@ -17,7 +17,7 @@ from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Align
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.positives import Positives, describe
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source, differs
-from cytocar.signals.scale_kinds import Scale
+from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import RangeGate, ReferenceGate
 
 FEWEST_REFERENCE_EVENTS = 5000

@@ -14,7 +14,7 @@ import numpy as np
 
 from cytocar.gates.adaptive.density import Floats, density, thinned
 from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source, differs
-from cytocar.signals.scale_kinds import Scale
+from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import PolygonGate, SingletsGate
 
 FEWEST_EVENTS = 50

@@ -22,7 +22,7 @@ from cytocar.gates.adaptive.density import (
 )
 from cytocar.gates.adaptive.parent_events import finite_of, thin
 from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source, differs
-from cytocar.signals.scale_kinds import LinearScale, Scale
+from cytocar.signals.scales import LinearScale, Scale
 from cytocar.template.gate_kinds import RangeGate, ValleyGate
 
 FEWEST_EVENTS = 100

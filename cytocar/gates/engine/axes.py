@@ -21,7 +21,7 @@ from cytocar.signals.panel import resolve
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel
     from cytocar.signals.marker import Marker, Ratio
-    from cytocar.signals.scale_kinds import AnyScale
+    from cytocar.signals.scales import AnyScale
     from cytocar.template.model import Template
 
 Floats = npt.NDArray[np.float64]

@@ -14,26 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import starmap
 
 import numpy as np
 import numpy.typing as npt
 
 from cytocar.errors.tree import GateError
-from cytocar.signals import scales
-from cytocar.signals.scale_kinds import AnyScale
+from cytocar.signals.scales import AnyScale
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 LOWEST = -np.finfo(np.float64).max  # an open lower bound: every number, but not -inf
-LEAST_ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
-CURVED = ("log", "asinh", "logicle", "hyperlog")
 CELLS = 512
 OUTSIDE, INSIDE, UNDECIDED = 0, 1, 2
 POINTS_AT_ONCE = 32_768  # of an exact test: they stay in the processor's cache
 WORTH_A_BITMAP = 100_000  # drawing the bitmap costs as much as the exact test of about so many points times edges
-PLACE_ERROR = 1e-7  # of scales.approximate
+PLACE_ERROR = 1e-7  # of a scale's `approximate`, as a share of its length
 
 
 # ---------------------------------------------------------------- box
@@ -55,10 +51,10 @@ class Interval:
         """
         if not on_scale:
             return cls(LOWEST if low is None else low, np.inf if high is None else high)
-        floor = LEAST_ABOVE_ZERO if scale.kind == "log" and scale.bound_min is None else LOWEST
+        floor = scale.lowest()
         return cls(
-            floor if low is None else max(scales.edge(scale, low), floor),
-            np.inf if high is None else scales.edge(scale, high),
+            floor if low is None else max(scale.edge(low), floor),
+            np.inf if high is None else scale.edge(high),
         )
 
     def contains(self, x: Floats) -> Bools:
@@ -106,7 +102,7 @@ class Polygon:
     _bitmap: Bitmap | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        curved = any(scale.kind in CURVED for scale in (self.x_scale, self.y_scale))
+        curved = any(scale.is_curved for scale in (self.x_scale, self.y_scale))
         self._frame = _around(self.corners, (self.x_scale, self.y_scale)) if curved else None
         self._edges = Edges.of(self.corners)
 
@@ -121,8 +117,8 @@ class Polygon:
         """
         corners = np.array(vertices, dtype=np.float64)
         if not on_scale:
-            corners[:, 0] = scales.unbounded(x_scale, corners[:, 0])
-            corners[:, 1] = scales.unbounded(y_scale, corners[:, 1])
+            corners[:, 0] = x_scale.unbounded(corners[:, 0])
+            corners[:, 1] = y_scale.unbounded(corners[:, 1])
         if not np.isfinite(corners).all():
             raise GateError(
                 "a polygon has a corner at or below 0 on a log scale, where there is no such place",
@@ -147,7 +143,7 @@ class Polygon:
             return self._exact(x, y)
         if self._bitmap is None:
             self._bitmap = Bitmap.draw(self.corners)
-        states = self._bitmap.look_up(scales.approximate(self.x_scale, x), scales.approximate(self.y_scale, y))
+        states = self._bitmap.look_up(self.x_scale.approximate(x), self.y_scale.approximate(y))
         inside: Bools = states == INSIDE
         undecided = np.flatnonzero(states == UNDECIDED)
         if undecided.size:
@@ -155,7 +151,7 @@ class Polygon:
         return inside
 
     def _exact(self, x: Floats, y: Floats) -> Bools:
-        return self._edges.contain(scales.forward(self.x_scale, x), scales.forward(self.y_scale, y))
+        return self._edges.contain(self.x_scale.forward(x), self.y_scale.forward(y))
 
 
 def _around(corners: Floats, axis_scales: Sequence[AnyScale]) -> Box:
@@ -164,7 +160,7 @@ def _around(corners: Floats, axis_scales: Sequence[AnyScale]) -> Box:
     for scale, low, high in zip(axis_scales, corners.min(axis=0), corners.max(axis=0), strict=True):
         margin = PLACE_ERROR * (1 + abs(low) + abs(high))
         with np.errstate(over="ignore"):
-            ends = scales.inverse(scale, [low - margin, high + margin])
+            ends = scale.inverse([low - margin, high + margin])
         at_bound_min = scale.bound_min is not None and low <= scale.bound_min
         at_bound_max = scale.bound_max is not None and high >= scale.bound_max
         sides.append(Interval(LOWEST if at_bound_min else float(ends[0]), np.inf if at_bound_max else float(ends[1])))
@@ -357,11 +353,13 @@ class Ellipse:
     def contains(self, *signals: Floats) -> Bools:
         """Return which events lie inside or on the boundary, from their signals in data units."""
         with np.errstate(invalid="ignore", over="ignore"):
-            distance = self._distance([*map(scales.approximate, self.axis_scales, signals)])
+            distance = self._distance(
+                [scale.approximate(x) for scale, x in zip(self.axis_scales, signals, strict=True)]
+            )
             inside = distance <= self.distance_square
-            if any(scale.kind in CURVED for scale in self.axis_scales):
+            if any(scale.is_curved for scale in self.axis_scales):
                 near = np.flatnonzero(np.abs(distance - self.distance_square) <= self._distance_error())
-                exact = [*starmap(scales.forward, zip(self.axis_scales, (x[near] for x in signals), strict=True))]
+                exact = [scale.forward(x[near]) for scale, x in zip(self.axis_scales, signals, strict=True)]
                 inside[near] = self._distance(exact) <= self.distance_square
         return inside
 

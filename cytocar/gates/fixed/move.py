@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from cytocar.errors.tree import UsageError
 from cytocar.gates.decision import Decision
 from cytocar.gates.fixed.place import ScaleOf, numbers, sides
-from cytocar.signals import scales
 from cytocar.template.gate_kinds import (
     Bounds,
     EllipseGate,
@@ -48,7 +47,7 @@ def move_gate(gate: FixedGate, replaced: Numbers, *, decisions: Sequence[Decisio
 
     Examples
     --------
-    >>> from cytocar.signals.scale_kinds import LinearScale
+    >>> from cytocar.signals.scales import LinearScale
     >>> gate = RangeGate(kind="range", marker="CD3", min=1200)
     >>> move_gate(gate, {"CD3 min": 1350}, decisions=(), scale_of=lambda marker: LinearScale()).min
     1350.0
@@ -100,7 +99,7 @@ def _moved(gate: FixedGate, replaced: Numbers, before: Mapping[str, float | None
             return PolygonGate(kind="polygon", x=x, y=y, vertices=tuple(zip(*axes, strict=True)))
         case EllipseGate(axes=markers):
             places = ((name, number(f"{name} center")) for name in markers)
-            center = tuple(float(scales.forward(scale_of(name), at)) for name, at in places if at is not None)
+            center = tuple(float(scale_of(name).forward(at)) for name, at in places if at is not None)
             distance = replaced.get("distance_square", gate.distance_square)
             return EllipseGate.model_validate({**gate.model_dump(), "center": center, "distance_square": distance})
         case _:

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from cytocar.gates.decision import Decision, Source
 from cytocar.gates.fixed.geometry import Bools, Box, Ellipse, Interval, Polygon
-from cytocar.signals import scales
-from cytocar.signals.scale_kinds import AnyScale
+from cytocar.signals.scales import AnyScale
 from cytocar.template.gate_kinds import (
     BooleanGate,
     EllipseGate,
@@ -113,7 +112,7 @@ def sides(gate: RangeGate | RectangleGate | QuadrantGate) -> dict[str, tuple[flo
 
 
 def _in_data_units(value: float, scale: AnyScale, units: str) -> float:
-    return float(scales.inverse(scale, value)) if units == "scale" else value
+    return float(scale.inverse(value)) if units == "scale" else value
 
 
 def _expression(gate: BooleanGate) -> str:

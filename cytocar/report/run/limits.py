@@ -18,7 +18,7 @@ from cytocar.gates.fixed.place import decisions
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult
 from cytocar.signals.panel import resolve
-from cytocar.signals.scale_kinds import LinearScale
+from cytocar.signals.scales import LinearScale
 from cytocar.template.model import Template
 
 FILES_LOOKED_AT = 8

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cytocar.report.run.pictures import Acquisition
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult, Status
-from cytocar.signals.scale_kinds import AnyScale, LinearScale
+from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.tables.columns import cell
 from cytocar.template.gate_kinds import BooleanGate, ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
 from cytocar.template.model import Template

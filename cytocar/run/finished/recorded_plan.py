@@ -15,7 +15,7 @@ from cytocar.run.plan import SAMPLE_ROWS, RunPlan, compensated, stamp_of
 from cytocar.run.trail.journal import Manifest
 from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow
-from cytocar.signals.matrix import Matrix
+from cytocar.signals.compensation import Matrix
 from cytocar.template.gate_kinds import FixedGate
 from cytocar.template.load import LoadedTemplate
 from cytocar.template.lock import LockStatus

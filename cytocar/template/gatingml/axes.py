@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cytocar.signals.compensation import Matrix
 from cytocar.signals.marker import Marker
-from cytocar.signals.matrix import Matrix
-from cytocar.signals.scale_kinds import AnyScale, LinearScale
+from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.template.gatingml.scales import is_ratio, ratio_of, ratio_operands, scale_of
 from cytocar.template.gatingml.xml import attribute, children, faulty, required
 
@@ -124,14 +124,13 @@ class PanelBuilder:
 
 def _bounded(scale: AnyScale, bounds: AnyScale) -> AnyScale:
     """Return a scale that takes the bounds of the ratio under it: it rises, so they are bounds of its values too."""
-    from cytocar.signals.scales import forward
 
     limits = {}
     for key, outer in (("bound_min", max), ("bound_max", min)):
         inner = getattr(bounds, key)
         own = getattr(scale, key)
         values = [
-            value for value in (own, None if inner is None else float(forward(scale, inner))) if value is not None
+            value for value in (own, None if inner is None else float(scale.forward(inner))) if value is not None
         ]
         limits[key] = outer(values, default=None)
     return scale.model_copy(update=limits)

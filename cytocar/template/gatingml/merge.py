@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cytocar.signals.marker import Marker
-from cytocar.signals.scale_kinds import LinearScale
+from cytocar.signals.scales import LinearScale
 from cytocar.template.canonical import declared
 from cytocar.template.faults import check_document
 from cytocar.template.gate_kinds import FixedGate, QuadrantGate, RangeGate, RectangleGate

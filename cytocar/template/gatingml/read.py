@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import TemplateError
-from cytocar.signals.matrix import Matrix
-from cytocar.signals.scale_kinds import LinearScale
+from cytocar.signals.compensation import Matrix
+from cytocar.signals.scales import LinearScale
 from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,

@@ -17,9 +17,8 @@ from xml.etree.ElementTree import Element, SubElement, indent, register_namespac
 import numpy as np
 
 from cytocar.errors.tree import TemplateError
-from cytocar.signals import scales
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.signals.scale_kinds import AnyScale, LinearScale
+from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,
@@ -226,7 +225,7 @@ class Writer:
         for index, marker in enumerate((gate.x, gate.y)):
             self._dimension(element, self._axis(marker), self._scale(marker))
             if gate.units == "data":
-                corners[:, index] = scales.unbounded(self.template.scale(marker), corners[:, index])
+                corners[:, index] = self.template.scale(marker).unbounded(corners[:, index])
         if not np.isfinite(corners).all():
             raise TemplateError(
                 f"polygon {element.attrib[_tag('id')]!r} has a corner at or below 0 on a log scale",

@@ -11,12 +11,12 @@ from defusedxml.ElementTree import ParseError, fromstring
 from pydantic import ValidationError
 
 from cytocar.errors.tree import TemplateError
-from cytocar.signals.declaration import Part
+from cytocar.signals.declaration import Declaration
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-AnyPart = TypeVar("AnyPart", bound=Part)
+AnyPart = TypeVar("AnyPart", bound=Declaration)
 
 GATING = "http://www.isac-net.org/std/Gating-ML/v2.0/gating"
 TRANSFORMS = "http://www.isac-net.org/std/Gating-ML/v2.0/transformations"

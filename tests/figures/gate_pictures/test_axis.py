@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from cytocar.figures.gate_pictures.axis import CLOSEST_LABELS, PictureAxis
-from cytocar.signals import scales
-from cytocar.signals.scale_kinds import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.signals.scales import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 
 ALL_SCALES: list[AnyScale] = [
     LinearScale(),
@@ -31,7 +30,7 @@ def test_every_scale_has_ticks_where_its_values_stand_and_labels_that_do_not_ove
 def test_a_tick_stands_where_the_templates_scale_puts_its_value() -> None:
     axis = PictureAxis.of("CAR", LogicleScale(kind="logicle"), top=262_144)
     by_label = {tick.label: tick.place for tick in axis.ticks if tick.label}
-    on_scale = {"10³": float(scales.forward(LogicleScale(kind="logicle"), 1000.0)), "0": 1 / 9}
+    on_scale = {"10³": float(LogicleScale(kind="logicle").forward(1000.0)), "0": 1 / 9}
     for label, value in on_scale.items():
         assert by_label[label] == pytest.approx((value - axis.low) / (axis.high - axis.low), abs=1e-4)
 

@@ -7,7 +7,7 @@ from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.outline import BEYOND, outline
 from cytocar.gates.fixed.geometry import inside_polygon
 from cytocar.gates.fixed.place import place
-from cytocar.signals.scale_kinds import AnyScale, LinearScale, LogicleScale
+from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
 from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,

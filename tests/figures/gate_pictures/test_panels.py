@@ -13,7 +13,7 @@ from cytocar.figures.gate_pictures.panels import CELLS, FEW_EVENTS, Picture, dra
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.gates.walk import GatedSample, replay
 from cytocar.signals.marker import Marker
-from cytocar.signals.scale_kinds import LinearScale
+from cytocar.signals.scales import LinearScale
 from cytocar.simulate import blood_tube
 from cytocar.template.gate_kinds import RangeGate
 from cytocar.template.model import Compensation, Population, Template

@@ -9,8 +9,7 @@ from flowutils import gating
 from cytocar.errors.tree import GateError
 from cytocar.gates.fixed import geometry
 from cytocar.gates.fixed.geometry import Box, Ellipse, Interval, Polygon, inside_polygon
-from cytocar.signals import scales
-from cytocar.signals.scale_kinds import AnyScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.signals.scales import AnyScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 
 LINEAR = LinearScale()
 CURVED: list[AnyScale] = [LogicleScale(kind="logicle"), HyperlogScale(kind="hyperlog"), LogScale(kind="log", T=1e5)]
@@ -37,7 +36,7 @@ def test_polygons_on_curved_scales_agree_with_flowkit(scale: AnyScale) -> None:
     rng = np.random.default_rng(7)
     x, y = spread(rng, 60_000), spread(rng, 60_000)[::-1].copy()
     corners = rng.uniform(-0.1, 1.1, (9, 2))
-    places = np.column_stack([scales.forward(scale, x), scales.forward(scale, y)])
+    places = np.column_stack([scale.forward(x), scale.forward(y)])
     expected = gating.points_in_polygon(corners, places)
     np.testing.assert_array_equal(Polygon.of(scale, scale, corners, on_scale=True).contains(x, y), expected)
 
@@ -45,7 +44,7 @@ def test_polygons_on_curved_scales_agree_with_flowkit(scale: AnyScale) -> None:
 def test_vertices_in_data_units_make_edges_that_are_straight_on_the_scale() -> None:
     scale = LogicleScale(kind="logicle")
     on_scale = np.array([[0.2, 0.2], [0.9, 0.3], [0.6, 0.95]])
-    in_data = scales.inverse(scale, on_scale)
+    in_data = scale.inverse(on_scale)
     x, y = spread(np.random.default_rng(3), 5000), spread(np.random.default_rng(4), 5000)
     one = Polygon.of(scale, scale, on_scale, on_scale=True).contains(x, y)
     other = Polygon.of(scale, scale, in_data, on_scale=False).contains(x, y)
@@ -80,7 +79,7 @@ def test_ellipses_agree_with_flowkit_in_any_dimension(dimensions: int, scale: An
     covariance = factor @ factor.T + 0.01 * np.eye(dimensions)
     center = np.full(dimensions, 0.4)
     signals = [rng.normal(0.4, 0.5, 30_000) if scale is LINEAR else spread(rng, 30_000) for _ in range(dimensions)]
-    places = np.column_stack([scales.forward(scale, signal) for signal in signals])
+    places = np.column_stack([scale.forward(signal) for signal in signals])
     expected = gating.points_in_ellipsoid(covariance, center, 3.0, places)
     ellipse = Ellipse.of([scale] * dimensions, center, covariance, 3.0)
     np.testing.assert_array_equal(ellipse.contains(*signals), expected)
@@ -99,7 +98,7 @@ def test_an_interval_holds_its_lower_edge_and_not_its_upper_one() -> None:
 def test_an_interval_on_the_scale_is_the_same_in_data_units(scale: AnyScale) -> None:
     x = spread(np.random.default_rng(9), 20_000)
     with np.errstate(invalid="ignore"):
-        places = scales.forward(scale, x)
+        places = scale.forward(x)
         expected = (places >= 0.31) & (places < 0.69)
     np.testing.assert_array_equal(Interval.of(scale, 0.31, 0.69, on_scale=True).contains(x), expected)
 

@@ -9,7 +9,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.gates.decision import Decision, Source
 from cytocar.gates.fixed.move import movable, move_gate
 from cytocar.gates.fixed.place import numbers
-from cytocar.signals.scale_kinds import AnyScale, LinearScale, LogicleScale
+from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
 from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from cytocar.fcs.events import EventTable
+from cytocar.signals.compensation import Matrix
 from cytocar.signals.marker import Marker, Ratio
-from cytocar.signals.matrix import Matrix
-from cytocar.signals.scale_kinds import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
+from cytocar.signals.scales import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,

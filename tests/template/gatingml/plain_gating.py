@@ -10,7 +10,6 @@ import numpy.typing as npt
 from flowutils.gating import points_in_polygon
 
 from cytocar.fcs.events import EventTable
-from cytocar.signals import scales
 from cytocar.template.gate_kinds import (
     BooleanGate,
     Bounds,
@@ -64,7 +63,7 @@ def _region(gate: object, template: Template, axes: dict[str, Floats], found: di
     assert isinstance(gate, FixedGate)
 
     def on_scale(marker: str) -> Floats:
-        return scales.forward(template.scale(marker), axes[marker])
+        return template.scale(marker).forward(axes[marker])
 
     with np.errstate(invalid="ignore"):
         match gate:
@@ -78,7 +77,7 @@ def _region(gate: object, template: Template, axes: dict[str, Floats], found: di
                 corners = np.array(gate.vertices)
                 if gate.units == "data":
                     for column, marker in enumerate((x, y)):
-                        corners[:, column] = scales.unbounded(template.scale(marker), corners[:, column])
+                        corners[:, column] = template.scale(marker).unbounded(corners[:, column])
                 points = np.column_stack([on_scale(x), on_scale(y)])
                 finite = np.isfinite(points).all(axis=1) & np.isfinite(axes[x]) & np.isfinite(axes[y])
                 inside = np.zeros(len(points), dtype=np.bool_)
