@@ -129,8 +129,6 @@ def _bounded(scale: AnyScale, bounds: AnyScale) -> AnyScale:
     for key, outer in (("bound_min", max), ("bound_max", min)):
         inner = getattr(bounds, key)
         own = getattr(scale, key)
-        values = [
-            value for value in (own, None if inner is None else float(scale.forward(inner))) if value is not None
-        ]
+        values = [value for value in (own, None if inner is None else float(scale.forward(inner))) if value is not None]
         limits[key] = outer(values, default=None)
     return scale.model_copy(update=limits)
