@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cytocar.fcs.reader import open_fcs
     from cytocar.gates.populations import Population, Populations
     from cytocar.gates.walk import walk as gate
+    from cytocar.run.from_python import run
     from cytocar.sample.analysis import quantify
     from cytocar.sample.result import SampleResult
     from cytocar.template.load import load_template
@@ -37,7 +38,8 @@ _HOMES = {
     "quantify": "cytocar.sample.analysis",
     "SampleResult": "cytocar.sample.result",
 }
-_MODULES: tuple[str, ...] = ("kinetics", "simulate")
+_MODULES: tuple[str, ...] = ("kinetics", "run", "simulate")
+"""Folders that are public names; ``run`` can be called too."""
 
 __all__ = [
     "CytocarError",
@@ -55,6 +57,7 @@ __all__ = [
     "load_template",
     "open_fcs",
     "quantify",
+    "run",
     "simulate",
 ]
 

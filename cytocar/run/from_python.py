@@ -1,0 +1,111 @@
+"""``cytocar.run(...)``: many samples counted from Python, as ``cytocar gate`` counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from cytocar.files.places import Place, place_of
+from cytocar.run.count import NOBODY, Observer, Work, count, open_store
+from cytocar.run.plan import make_plan
+from cytocar.sample.result import SampleOutcome
+from cytocar.sheet.inputs import Inputs, collect, given_for_all, with_controls
+from cytocar.sheet.rows import SampleRow
+from cytocar.tables.parquet import require_pyarrow
+
+
+class Given(TypedDict, total=False):
+    """What holds for every FCS file that no sheet describes: columns of the sheet."""
+
+    count_method: str
+    beads_added: float
+    sample_volume_ul: float
+    acquired_volume_ul: float
+    lymphocytes_per_ul: float
+    wbc_per_ul: float
+    dilution_factor: float
+    subject_id: str
+    day: float
+
+
+def run(  # the options of `cytocar gate`, one keyword each
+    rows: str | Place | Sequence[str | Place | SampleRow],
+    template: str | Path | None = None,
+    out: str | Path | None = None,
+    jobs: int = 0,
+    *,
+    controls: Sequence[str | Place] = (),
+    markers: Mapping[str, str] | None = None,
+    force: bool = False,
+    parquet: bool = False,
+    by: str | None = None,
+    observer: Observer = NOBODY,
+    **given: Unpack[Given],
+) -> tuple[SampleOutcome, ...]:
+    """Count many samples; the numbers and tables are those of ``cytocar gate``.
+
+    Parameters
+    ----------
+    rows : str, Path, or sequence of str, Path or SampleRow
+        A sample sheet, a folder, FCS files; or rows made in Python, in the order in which they shall come back.
+    template : str or Path, optional
+        A bundled name or a ``.toml``; ``cart-cd19fc`` without.
+    out : str or Path, optional
+        Write a run folder with all tables here; an interrupted one goes on. ``cytocar report`` draws its gates.
+    jobs : int
+        Processes; 0 for all cores. Where processes are spawned (macOS, Windows), a script that calls this with more
+        than one needs ``if __name__ == "__main__":``.
+    controls : sequence of str or Path
+        CAR-negative controls of these files.
+    markers : mapping of str to str, optional
+        Channels that are settled, such as ``{"CD3": "FITC-A"}``.
+    force, parquet, by
+        As the options of ``cytocar gate``: set a finished run aside, write Parquet too, who runs it.
+    observer : Observer
+        Hears of notes and progress.
+    **given
+        What holds for every file without a sheet: ``beads_added=20_000, sample_volume_ul=50``.
+
+    Returns
+    -------
+    tuple of SampleResult or SampleFailure
+        In the order of the tables; ``.row()`` is the line of counts.csv, ``.status`` what it is worth. A file that
+        cannot be read is a row with status ``failed``, as in the table.
+
+    Raises
+    ------
+    UsageError, SheetError, TemplateError
+        What stops ``cytocar gate`` before it counts.
+
+    Examples
+    --------
+    >>> import tempfile, cytocar
+    >>> tube = cytocar.simulate.blood_tube(car_per_ul=100, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = tube.write(Path(folder) / "day9.fcs")
+    ...     (result,) = cytocar.run(folder, "cart-cd19fc-fixed", jobs=1, beads_added=20_000, sample_volume_ul=50)
+    >>> result.row()["sample_id"], result.row()["count_method"]
+    ('day9', 'beads')
+    """
+    if unknown := sorted(set(given) - Given.__optional_keys__):
+        raise TypeError(f"cytocar.run() takes no {', '.join(unknown)}")
+    if parquet:
+        require_pyarrow()
+    inputs = with_controls(_inputs(rows, given_for_all(**given)), [place_of(control) for control in controls])
+    plan = make_plan(inputs, template=None if template is None else str(template), markers=markers)
+    work = Work(jobs=jobs, parquet=parquet, command=("cytocar.run",))
+    with open_store(plan, None if out is None else Path(out), work, force=force, by=by) as store:
+        count(plan, work, store, observer=observer)
+        return tuple(store.parts.in_order(plan.sample_ids))
+
+
+def _inputs(rows: str | Place | Sequence[str | Place | SampleRow], given: SampleRow) -> Inputs:
+    """Return rows as they are; files, folders and a sheet as the command line takes them."""
+    named = list(rows) if isinstance(rows, Sequence) and not isinstance(rows, str) else [rows]
+    ready = [row for row in named if isinstance(row, SampleRow)]
+    if ready and len(ready) == len(named):
+        return Inputs(tuple(ready))
+    if ready:
+        raise TypeError("rows are SampleRow objects or paths, not both")
+    return collect([place for place in named if not isinstance(place, SampleRow)], given=given)
