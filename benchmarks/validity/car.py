@@ -11,6 +11,7 @@ from benchmarks.validity.shapes import HELD_OUT, NEGATIVES, POSITIVES, SEVERE, C
 from cytocar.counting.background import net_share
 from cytocar.gates.adaptive import reference
 from cytocar.gates.decision import ReferenceEvents, Source
+from cytocar.sheet.rows import SampleType
 from cytocar.template.gate_kinds import RangeGate, ReferenceGate
 
 GATE = ReferenceGate(kind="reference", marker="CAR", fallback=500, window=(150, 2500))
@@ -33,7 +34,9 @@ def measure(
     values: Floats, true: float, references: Sequence[Floats], *, seed: int, gate: ReferenceGate = GATE
 ) -> Measured:
     """Return what the gate and the net share make of one tube."""
-    controls = [ReferenceEvents(f"R{i}", "baseline", "t_cells", {"CAR": one}) for i, one in enumerate(references)]
+    controls = [
+        ReferenceEvents(f"R{i}", SampleType.BASELINE, "t_cells", {"CAR": one}) for i, one in enumerate(references)
+    ]
     fitted = reference.fit("car_t", gate, {"CAR": values}, scales={}, ranges={}, references=controls, seed=seed)
     assert isinstance(fitted.gate, RangeGate)
     events = int(np.count_nonzero(values >= (fitted.gate.min or 0.0)))

@@ -13,6 +13,7 @@ from cytocar.counting.background import net_share
 from cytocar.gates.decision import ReferenceEvents, Source
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import walk
+from cytocar.sheet.rows import SampleType
 from cytocar.template.load import load_template
 from cytocar.template.model import Template
 
@@ -88,7 +89,7 @@ def car_rows(tubes: int) -> Iterator[Row]:
 
 
 def _car(drawn: Drawn, control: Floats, template: Template) -> Measured:
-    reference = ReferenceEvents("baseline", "baseline", "t_cells", {"CAR": control})
+    reference = ReferenceEvents("baseline", SampleType.BASELINE, "t_cells", {"CAR": control})
     found = walk(drawn.events, template, references={"t_cells": [reference]})
     true = 100 * np.count_nonzero(drawn.is_one_of(*CAR)) / np.count_nonzero(drawn.is_one_of(*T_CELLS))
     events, of_events = found["car_t"].events, found["t_cells"].events

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.gates.decision import Background
+from cytocar.gates.decision import Background, Flag
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import Share
 
@@ -63,7 +63,7 @@ class NetShare:
     lob_events: int
     lod_percent: float | None
     lloq_percent: float | None
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
 
 def net_share(
@@ -128,7 +128,7 @@ def net_share(
         lob_events=blank,
         lod_percent=lod,
         lloq_percent=lloq,
-        flags=("NO_REFERENCE",) if background is None else (),
+        flags=(Flag.NO_REFERENCE,) if background is None else (),
     )
 
 

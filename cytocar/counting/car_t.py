@@ -10,6 +10,7 @@ from cytocar.counting.background import NetShare, net_share
 from cytocar.counting.basis import CountBasis
 from cytocar.counting.limits import CarResult, DetectionLimits, classify, detection_limits, report_text
 from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.decision import Flag
 from cytocar.sheet.rows import CountMethod
 from cytocar.statistics.detection import claim_supported, events_needed
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -64,7 +65,7 @@ def car_count(
 
 def _overlaps(populations: Populations, car: str) -> bool:
     """Return whether the CAR gate was placed where positives and negatives overlap too much to be told apart."""
-    return any(row.population == car and "NOT_QUANTIFIABLE" in row.flags for row in populations.decisions)
+    return any(row.population == car and Flag.NOT_QUANTIFIABLE in row.flags for row in populations.decisions)
 
 
 def _net(background: Background | None, template: Template, car_events: int, t_cell_events: int) -> NetShare | None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from cytocar.sheet.rows import SampleType
     from cytocar.template.gate_kinds import FixedGate
 
 
@@ -25,6 +26,33 @@ class Source(StrEnum):
     CLUSTER = "cluster"
     FALLBACK = "fallback"
     OVERRIDE = "override"
+
+
+class Flag(StrEnum):
+    """What a person should know about a gate's number; ``cytocar explain FLAG`` says what each means."""
+
+    FEW_EVENTS = "FEW_EVENTS"
+    NO_VALLEY = "NO_VALLEY"
+    FLAT_VALLEY = "FLAT_VALLEY"
+    DIM = "DIM"
+    CLAMPED = "CLAMPED"
+    DIFFERS_FROM_FIXED = "DIFFERS_FROM_FIXED"
+    UNUSUAL_SHARE_KEPT = "UNUSUAL_SHARE_KEPT"
+    NO_CLUSTER = "NO_CLUSTER"
+    CLUSTER_OUT_OF_WINDOW = "CLUSTER_OUT_OF_WINDOW"
+    WIDE_CLUSTER = "WIDE_CLUSTER"
+    BEAD_DOUBLETS = "BEAD_DOUBLETS"
+    NO_REFERENCE = "NO_REFERENCE"
+    FEW_REFERENCE_EVENTS = "FEW_REFERENCE_EVENTS"
+    FMO_ONLY = "FMO_ONLY"
+    ALIGNMENT_REJECTED = "ALIGNMENT_REJECTED"
+    OFFSET_SHIFT = "OFFSET_SHIFT"
+    FALLBACK_TOO_LOW = "FALLBACK_TOO_LOW"
+    GAIN_SHIFT = "GAIN_SHIFT"
+    HIGH_BACKGROUND = "HIGH_BACKGROUND"
+    NO_RESOLVED_POSITIVES = "NO_RESOLVED_POSITIVES"
+    NOT_QUANTIFIABLE = "NOT_QUANTIFIABLE"
+    OVERRIDDEN = "OVERRIDDEN"
 
 
 PAIRS_PERCENT = "pairs_percent"
@@ -54,7 +82,7 @@ class Decision:
     clamped: bool = False
     events: int | None = None
     fallback: float | None = None
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     kept: int | None = None
     kept_by_fallback: int | None = None
     floor: tuple[float, float] | None = None
@@ -70,7 +98,7 @@ class ReferenceEvents:
     """
 
     sample_id: str
-    kind: str  # baseline, healthy, fmo
+    kind: SampleType
     population: str
     values: Mapping[str, npt.NDArray[np.float64]]
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from cytocar.errors.findings import Severity
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.panels import drawn_gates
+from cytocar.gates.decision import Flag
 from cytocar.report.run.page import HEADINGS
 from cytocar.report.run.pictures import Gallery
 from cytocar.report.run.strip import SOURCES
@@ -199,6 +200,6 @@ def _consequences(before: SampleResult, after: SampleResult, population: str) ->
     )
     codes_before, codes_after = ({code for code, _ in findings} for findings in (had, has))
     for code, message in sorted(has - had):
-        if code != "OVERRIDDEN":
+        if code != Flag.OVERRIDDEN:
             yield f"{'now' if code in codes_before else 'new'}: {code} {message}"
     yield from (f"gone: {code} {message}" for code, message in sorted(had - has) if code not in codes_after)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cytocar.files.places import Place
+from cytocar.gates.decision import Flag
 from cytocar.report.run.pictures import Gallery, galleries
 from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.run.finished.override import KEPT
@@ -158,7 +159,7 @@ def needs_a_look(outcome: SampleOutcome) -> bool:
     """
     if not isinstance(outcome, SampleResult):
         return outcome.status in _NEED_A_LOOK
-    expected = {"NO_REFERENCE"} if outcome.sample.sample_type in CONTROL_TYPES else set()
+    expected = {Flag.NO_REFERENCE} if outcome.sample.sample_type in CONTROL_TYPES else set()
     flags = {flag for row in outcome.decisions for flag in row.flags}
     return outcome.status in _NEED_A_LOOK or bool(flags - expected)
 

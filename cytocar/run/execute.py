@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.decision import Flag
 from cytocar.run.lines import SampleLines, lines_of
 from cytocar.run.parts import to_json
 from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, run_tasks
@@ -94,7 +95,7 @@ class FinishedSample:
         content = to_json(outcome)
         lines = None if medians is None else lines_of(outcome, content, medians)
         alone = outcome.sample.sample_type is SampleType.SAMPLE and any(
-            f.code == "NO_REFERENCE" for f in outcome.findings
+            f.code == Flag.NO_REFERENCE for f in outcome.findings
         )
         return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines, alone)
 

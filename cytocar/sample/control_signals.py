@@ -16,13 +16,13 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand
 from cytocar.gates.decision import Background, ReferenceEvents
 from cytocar.gates.walk import Populations, walk
+from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.template.gate_kinds import FixedGate, RangeGate, ReferenceGate
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
     from cytocar.sample.protocol import Protocol
-    from cytocar.sheet.rows import SampleRow
 
 References = Mapping[str, Sequence[ReferenceEvents]]
 """Signals of control samples by the population that a ``reference`` gate looks into."""
@@ -69,7 +69,7 @@ def references_from(controls: Sequence[EventTable], template: Template) -> Refer
     for number, control in enumerate(controls if wants_references(template) else (), start=1):
         name = control.path.name if control.path else f"control {number}"
         for parent, signals in _signals(walk(control, template), template).items():
-            by_population[parent].append(ReferenceEvents(name, "baseline", parent, signals))
+            by_population[parent].append(ReferenceEvents(name, SampleType.BASELINE, parent, signals))
     return by_population
 
 
@@ -123,4 +123,6 @@ def _load(path: Path) -> tuple[ReferenceEvents, ...]:
             if key != "about":
                 population, marker = key.split("\n")
                 signals[population][marker] = kept[key]
-    return tuple(ReferenceEvents(sample_id, kind, population, values) for population, values in signals.items())
+    return tuple(
+        ReferenceEvents(sample_id, SampleType(kind), population, values) for population, values in signals.items()
+    )

@@ -10,6 +10,7 @@ from cytocar.sample.result import (
     TemplateStamp,
 )
 from cytocar.template.canonical import template_sha256
+from cytocar.template.lock import LockStatus
 
 if TYPE_CHECKING:
     from cytocar.signals.compensation import SpilloverMatrix
@@ -30,4 +31,4 @@ class Protocol:
 
 def unlocked(template: Template) -> TemplateStamp:
     """Return the stamp of a template that nobody has locked."""
-    return TemplateStamp(template.name, template.version, template_sha256(template), "draft")
+    return TemplateStamp(template.name, template.version, template_sha256(template), LockStatus.DRAFT)

@@ -19,6 +19,7 @@ from cytocar.sheet.rows import SampleRow
 from cytocar.statistics.estimate import Estimate
 from cytocar.tables.columns import COUNTS, Row, Value, median_column
 from cytocar.template.gate_kinds import FixedGate
+from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
 
 
@@ -48,7 +49,7 @@ class TemplateStamp:
     name: str
     version: str
     sha256: str
-    status: str  # locked, draft
+    status: LockStatus
 
 
 @dataclass(frozen=True, slots=True)

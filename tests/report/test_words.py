@@ -11,8 +11,9 @@ from cytocar.report.run.methods import methods, miflowcyt
 from cytocar.report.run.source import open_finished_run
 from cytocar.sample.result import ErrorRecord, SampleFailure, TemplateStamp
 from cytocar.sheet.rows import SampleRow
+from cytocar.template.lock import LockStatus
 
-STAMP = TemplateStamp("demo", "1.0.0", "0" * 64, "draft")
+STAMP = TemplateStamp("demo", "1.0.0", "0" * 64, LockStatus.DRAFT)
 
 
 def failure(name: str, code: str, hint: str = "") -> SampleFailure:

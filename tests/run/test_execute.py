@@ -18,6 +18,7 @@ from cytocar.run.workers import Workers, process_pool, run_tasks
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, TemplateStamp
 from cytocar.sheet.rows import SampleRow
+from cytocar.template.lock import LockStatus
 from cytocar.template.model import Template
 
 _T = TypeVar("_T")
@@ -25,7 +26,7 @@ _T = TypeVar("_T")
 
 def _tasks(names: Sequence[str]) -> list[Task]:
     template = Template.model_construct(name="none", version="1.0.0", panel={}, populations=())
-    protocol = Protocol(template, TemplateStamp("none", "1.0.0", "", "draft"))
+    protocol = Protocol(template, TemplateStamp("none", "1.0.0", "", LockStatus.DRAFT))
     return [Task(SampleRow(file=Path(name), file_as_given=name, sample_id=name), protocol) for name in names]
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cytocar.gates.adaptive.density import Floats, thinned
 from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.adaptive.valley import find_valley, full_scale
-from cytocar.gates.decision import PAIRS_PERCENT, Decision, Fitted, ReferenceEvents, Source, differs
+from cytocar.gates.decision import PAIRS_PERCENT, Decision, Fitted, Flag, ReferenceEvents, Source, differs
 from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import ClusterGate, PolygonGate
 
@@ -74,7 +74,7 @@ def fit(
     """Return the gate as a polygon around the cluster of the parent's events."""
     near, within = np.log(np.asarray(gate.near)), float(np.log(gate.within))
     fallback = (Ellipse(near, np.eye(2) * within**2, 1.0),)
-    flags: list[str] = []
+    flags: list[Flag] = []
     if gate.core:
         core, others = _core(gate, columns, scales=scales, ranges=ranges, seed=seed, flags=flags)
         points, others = (cloud[_around(cloud, near, 2 * within)] for cloud in (core, others))
@@ -83,13 +83,13 @@ def fit(
         points = _box(gate, columns)
         found = _spot(points) if len(points) >= FEWEST_EVENTS else ()
     flags.extend(_doubts(found, len(points), near, within, tight=not gate.core))
-    if "CLUSTER_OUT_OF_WINDOW" in flags:
+    if Flag.CLUSTER_OUT_OF_WINDOW in flags:
         found = ()
-    beads = bool(found) and not gate.core and "WIDE_CLUSTER" not in flags
+    beads = bool(found) and not gate.core and Flag.WIDE_CLUSTER not in flags
     placed = (*found, _pairs_of(found[0])) if beads else found or fallback
     kept, kept_by_fallback = (int(np.count_nonzero(_inside(region, points))) for region in (placed, fallback))
     if differs(kept, kept_by_fallback):
-        flags.append("DIFFERS_FROM_FIXED")
+        flags.append(Flag.DIFFERS_FROM_FIXED)
     decisions = tuple(
         Decision(
             population=population,
@@ -136,21 +136,21 @@ def _pair_decision(
     points = _logs(signals[0][bright], signals[1][bright])
     singles, doubles = int(np.count_nonzero(single.inside(points))), int(np.count_nonzero(pair.inside(points)))
     percent = 100 * doubles / max(1, singles + doubles)
-    flags = ("BEAD_DOUBLETS",) if percent >= LARGEST_PAIR_PERCENT else ()
+    flags = (Flag.BEAD_DOUBLETS,) if percent >= LARGEST_PAIR_PERCENT else ()
     return Decision(
         population, gate.kind, PAIRS_PERCENT, percent, Source.CLUSTER, events=singles + doubles, flags=flags
     )
 
 
-def _doubts(found: tuple[Ellipse, ...], events: int, near: Floats, within: float, *, tight: bool) -> list[str]:
+def _doubts(found: tuple[Ellipse, ...], events: int, near: Floats, within: float, *, tight: bool) -> list[Flag]:
     """Return the flags of a cluster: not found, found too far away, or too wide for beads."""
     if not found:
-        return ["FEW_EVENTS" if events < FEWEST_EVENTS else "NO_CLUSTER"]
-    flags = []
+        return [Flag.FEW_EVENTS if events < FEWEST_EVENTS else Flag.NO_CLUSTER]
+    flags: list[Flag] = []
     if float(np.abs(found[0].center - near).max()) > within:
-        flags.append("CLUSTER_OUT_OF_WINDOW")
+        flags.append(Flag.CLUSTER_OUT_OF_WINDOW)
     if tight and float(np.sqrt(np.diag(found[0].covariance).max())) > LARGEST_BEAD_CV:
-        flags.append("WIDE_CLUSTER")
+        flags.append(Flag.WIDE_CLUSTER)
     return flags
 
 
@@ -192,7 +192,7 @@ def _core(
     scales: Mapping[str, Scale],
     ranges: Mapping[str, float],
     seed: int,
-    flags: list[str],
+    flags: list[Flag],
 ) -> tuple[Floats, Floats]:
     """Return the events bright in every core marker, and the others; no core where a marker has no valley."""
     x, y = (thinned(columns, axis, FITTED_EVENTS) for axis in (gate.x, gate.y))
@@ -208,7 +208,7 @@ def _core(
             seed=seed,
         )
         if valley is None:
-            flags.append("NO_VALLEY")
+            flags.append(Flag.NO_VALLEY)
             return np.zeros((0, 2)), _logs(x, y)
         bright &= values >= valley.at
     return _logs(x[bright], y[bright]), _logs(x[~bright], y[~bright])

@@ -16,7 +16,8 @@ import numpy as np
 from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Alignment, align
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.positives import Positives, describe
-from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source, differs
+from cytocar.gates.decision import Background, Decision, Fitted, Flag, ReferenceEvents, Source, differs
+from cytocar.sheet.rows import SampleType
 from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import RangeGate, ReferenceGate
 
@@ -125,20 +126,20 @@ def fit(
     values = Ordered.of(columns[gate.marker])
     chosen, flags = _choose(gate, references)
     if len(values) < FEWEST_EVENTS:
-        flags.append("FEW_EVENTS")
+        flags.append(Flag.FEW_EVENTS)
     if not chosen or len(values) < FEWEST_EVENTS:
         return _fallback(population, gate, values, flags)
     pool, share = _aligned(values, chosen, gate)
     flags.extend(_doubts(pool))
     if len(pool.parts) < len(chosen) or not all(alignment.trusted for alignment in pool.alignments):
-        flags.append("ALIGNMENT_REJECTED")
+        flags.append(Flag.ALIGNMENT_REJECTED)
     if not pool.is_usable:
         return _fallback(population, gate, values, flags)
     choice = _threshold(values, pool, gate, share)
     if choice.clamped:
-        flags.append("CLAMPED")
+        flags.append(Flag.CLAMPED)
     if choice.positives is None:
-        flags.append("NO_RESOLVED_POSITIVES")
+        flags.append(Flag.NO_RESOLVED_POSITIVES)
     return _described(population, gate, values, pool, choice, flags)
 
 
@@ -151,7 +152,7 @@ def background_above(
     """
     ordered = Ordered.of(values)
     chosen, flags = _choose(gate, references)
-    if not chosen or "FMO_ONLY" in flags or len(ordered) < FEWEST_EVENTS:
+    if not chosen or Flag.FMO_ONLY in flags or len(ordered) < FEWEST_EVENTS:
         return None
     pool, _ = _aligned(ordered, chosen, gate)
     if not pool.is_usable:
@@ -175,13 +176,13 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
     )
 
 
-def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple[list[ReferenceEvents], list[str]]:
+def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple[list[ReferenceEvents], list[Flag]]:
     """Return the references to use in the template's order of kinds, up to enough events, and what is wrong with them.
 
     FMOs are used only where there is nothing else.
     """
     usable = [one for kind in gate.controls for one in references if one.kind == kind]
-    stained = [one for one in usable if one.kind != "fmo"]
+    stained = [one for one in usable if one.kind is not SampleType.FMO]
     chosen: list[ReferenceEvents] = []
     events = 0
     for one in stained or usable:
@@ -190,10 +191,10 @@ def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple
         chosen.append(one)
         events += int(np.count_nonzero(np.isfinite(one.values[gate.marker])))
     if not chosen:
-        return [], ["NO_REFERENCE"]
+        return [], [Flag.NO_REFERENCE]
     if events < FEWEST_REFERENCE_EVENTS:
-        return [], ["FEW_REFERENCE_EVENTS"]
-    return chosen, [] if stained else ["FMO_ONLY"]
+        return [], [Flag.FEW_REFERENCE_EVENTS]
+    return chosen, [] if stained else [Flag.FMO_ONLY]
 
 
 def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: ReferenceGate) -> tuple[_Pool, float]:
@@ -216,15 +217,15 @@ def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: Refer
     return pool, share
 
 
-def _doubts(pool: _Pool) -> list[str]:
-    flags = []
+def _doubts(pool: _Pool) -> list[Flag]:
+    flags: list[Flag] = []
     if pool.unusual_offset:
-        flags.append("OFFSET_SHIFT")
+        flags.append(Flag.OFFSET_SHIFT)
     if any(abs(np.log(alignment.gain)) > np.log(UNUSUAL_GAIN) for alignment in pool.alignments):
-        flags.append("GAIN_SHIFT")
+        flags.append(Flag.GAIN_SHIFT)
     center, spread = pool.all.center_and_spread()
     if pool.rate(center + FAR_SPREADS * spread) > LARGEST_FAR_SHARE:
-        flags.append("HIGH_BACKGROUND")
+        flags.append(Flag.HIGH_BACKGROUND)
     return flags
 
 
@@ -256,7 +257,7 @@ def _threshold(values: Ordered, pool: _Pool, gate: ReferenceGate, share: float) 
 
 
 def _described(
-    population: str, gate: ReferenceGate, values: Ordered, pool: _Pool, choice: _Choice, flags: list[str]
+    population: str, gate: ReferenceGate, values: Ordered, pool: _Pool, choice: _Choice, flags: list[Flag]
 ) -> Fitted:
     """Return the placed gate with its background, its sensitivity, and the comparison with the fallback."""
     threshold = choice.threshold
@@ -264,11 +265,11 @@ def _described(
     center, spread = pool.all.center_and_spread()
     stain_index = (positives.median + pool.offset - center) / (2 * spread) if choice.positives else None
     if stain_index is not None and stain_index < SMALLEST_STAIN_INDEX:
-        flags.append("NOT_QUANTIFIABLE")
+        flags.append(Flag.NOT_QUANTIFIABLE)
     net = _net_events(values.above(threshold), len(values), pool.rate(threshold)) / positives.sensitivity
     if differs(net, _net_events(values.above(gate.fallback), len(values), pool.rate(gate.fallback))):
-        flags.append("DIFFERS_FROM_FIXED")
-    background = None if "FMO_ONLY" in flags else _background(pool, threshold, positives)
+        flags.append(Flag.DIFFERS_FROM_FIXED)
+    background = None if Flag.FMO_ONLY in flags else _background(pool, threshold, positives)
     gain = float(np.exp(np.mean([np.log(alignment.gain) for alignment in pool.alignments])))
     measured = {"gain": gain, "sensitivity": positives.sensitivity, "stain_index": stain_index}
     decision = _decision(population, gate, values, threshold, flags, Source.REFERENCE)
@@ -280,7 +281,7 @@ def _described(
     return Fitted(RangeGate(kind="range", marker=gate.marker, min=threshold), (decision, *others), background, extras)
 
 
-def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list[str]) -> Fitted:
+def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list[Flag]) -> Fitted:
     """Return the template's threshold; flagged where the sample's own negatives reach up to it.
 
     Seen from their dim side, where no positives are: the fallback should lie 3.5 standard deviations above their
@@ -290,13 +291,13 @@ def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list
     if len(dim) >= FEWEST_EVENTS:
         middle = dim.quantile(0.5)
         if gate.fallback < middle + FALLBACK_SPREADS * (middle - dim.quantile(0.159)):
-            flags = [*flags, "FALLBACK_TOO_LOW"]
+            flags = [*flags, Flag.FALLBACK_TOO_LOW]
     decision = _decision(population, gate, values, gate.fallback, flags, Source.FALLBACK)
     return Fitted(RangeGate(kind="range", marker=gate.marker, min=gate.fallback), (decision,))
 
 
 def _decision(
-    population: str, gate: ReferenceGate, values: Ordered, threshold: float, flags: list[str], source: Source
+    population: str, gate: ReferenceGate, values: Ordered, threshold: float, flags: list[Flag], source: Source
 ) -> Decision:
     return Decision(
         population=population,
@@ -305,7 +306,7 @@ def _decision(
         value=threshold,
         source=source,
         window=gate.window,
-        clamped="CLAMPED" in flags,
+        clamped=Flag.CLAMPED in flags,
         events=len(values),
         fallback=gate.fallback,
         flags=tuple(flags),

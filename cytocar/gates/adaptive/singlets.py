@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytocar.gates.adaptive.density import Floats, density, thinned
-from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source, differs
+from cytocar.gates.decision import Decision, Fitted, Flag, ReferenceEvents, Source, differs
 from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import PolygonGate, SingletsGate
 
@@ -66,13 +66,13 @@ def fit(
     ``window``: 1 is the mode itself.
     """
     area, ratio = _pulses(gate, columns, ranges)
-    flags: list[str] = []
+    flags: list[Flag] = []
     fallback = _Limits(float(np.log(gate.fallback[0])), float(np.log(gate.fallback[1])))
     limits = fallback
     line = _median_line(area, ratio) if len(area) < FEWEST_FOR_LINE else _mode_line(area, ratio)
     residual = ratio - line.at(area)
     if len(area) < FEWEST_FOR_LINE:
-        flags.append("FEW_EVENTS")
+        flags.append(Flag.FEW_EVENTS)
         if len(area) >= FEWEST_EVENTS:
             # the median absolute deviation of a normal spread is 0.6745 sigma
             spread = float(np.median(np.abs(residual))) / 0.6745
@@ -82,12 +82,12 @@ def fit(
         limits = _Limits(-SIGMAS_BELOW * sigma, SIGMAS_ABOVE * sigma)
     placed = _Limits(max(limits.low, float(np.log(gate.window[0]))), min(limits.high, float(np.log(gate.window[1]))))
     if placed != limits:
-        flags.append("CLAMPED")
+        flags.append(Flag.CLAMPED)
     kept, kept_by_fallback = placed.count(residual), fallback.count(residual)
     if len(area) >= FEWEST_FOR_LINE and not EXPECTED_KEPT[0] <= kept / len(area) <= EXPECTED_KEPT[1]:
-        flags.append("UNUSUAL_SHARE_KEPT")
+        flags.append(Flag.UNUSUAL_SHARE_KEPT)
     if differs(kept, kept_by_fallback):
-        flags.append("DIFFERS_FROM_FIXED")
+        flags.append(Flag.DIFFERS_FROM_FIXED)
     decisions = tuple(
         Decision(
             population=population,
@@ -96,7 +96,7 @@ def fit(
             value=float(np.exp(value)),
             source=Source.FALLBACK if len(area) < FEWEST_EVENTS else Source.SINGLETS,
             window=gate.window,
-            clamped="CLAMPED" in flags,
+            clamped=Flag.CLAMPED in flags,
             events=len(area),
             fallback=fallback_value,
             flags=tuple(flags),

@@ -21,7 +21,7 @@ from cytocar.gates.adaptive.density import (
     dither,
 )
 from cytocar.gates.adaptive.parent_events import finite_of, thin
-from cytocar.gates.decision import Decision, Fitted, ReferenceEvents, Source, differs
+from cytocar.gates.decision import Decision, Fitted, Flag, ReferenceEvents, Source, differs
 from cytocar.signals.scales import LinearScale, Scale
 from cytocar.template.gate_kinds import RangeGate, ValleyGate
 
@@ -63,10 +63,10 @@ def fit(
         Compensated signals of the parent's events, linear scale.
     """
     finite = finite_of(columns[gate.marker])
-    flags: list[str] = []
+    flags: list[Flag] = []
     valley = None
     if len(finite) < FEWEST_EVENTS:
-        flags.append("FEW_EVENTS")
+        flags.append(Flag.FEW_EVENTS)
     else:
         valley = find_valley(
             finite,
@@ -77,22 +77,22 @@ def fit(
             seed=seed,
         )
         if valley is None:
-            flags.append("NO_VALLEY")
+            flags.append(Flag.NO_VALLEY)
         elif valley.prominence < CLEAR_PROMINENCE:
-            flags.append("DIM")
+            flags.append(Flag.DIM)
     clamped = valley is not None and not gate.window[0] < valley.at < gate.window[1]
     if clamped:
-        flags.append("CLAMPED")
+        flags.append(Flag.CLAMPED)
     value = gate.fallback if valley is None else valley.at
     above = gate.keep == "above"
     kept, kept_by_fallback = (
         int(np.count_nonzero(finite >= at if above else finite < at)) for at in (value, gate.fallback)
     )
     if differs(kept, kept_by_fallback):
-        flags.append("DIFFERS_FROM_FIXED")
+        flags.append(Flag.DIFFERS_FROM_FIXED)
     floor_events = None if valley is None else events_between(finite, *valley.floor)
     if floor_events is not None and floor_events > LARGEST_FLOOR_SHARE * kept + FEWEST_BESIDE:
-        flags.append("FLAT_VALLEY")
+        flags.append(Flag.FLAT_VALLEY)
     decision = Decision(
         population=population,
         kind=gate.kind,

@@ -9,7 +9,7 @@ from typing import Protocol, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.gates.decision import Decision, Source
+from cytocar.gates.decision import Decision, Flag, Source
 from cytocar.gates.fixed.geometry import Bools, Box, Ellipse, Interval, Polygon
 from cytocar.signals.scales import AnyScale
 from cytocar.template.gate_kinds import (
@@ -74,7 +74,7 @@ def place(gate: RegionGate, scale_of: ScaleOf) -> PlacedRegion:
 
 def decisions(population: str, gate: FixedGate, scale_of: ScaleOf, *, source: Source = Source.FIXED) -> list[Decision]:
     """Return the rows of ``gates.csv`` for a gate that no data decided: one per number, in data units."""
-    flags = ("OVERRIDDEN",) if source is Source.OVERRIDE else ()
+    flags = (Flag.OVERRIDDEN,) if source is Source.OVERRIDE else ()
     return [
         Decision(population, gate.kind, parameter, value, source, flags=flags)
         for parameter, value in numbers(gate, scale_of)

@@ -12,6 +12,7 @@ from cytocar.sample.result import SampleResult, Status
 from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.tables.columns import cell
 from cytocar.template.gate_kinds import BooleanGate, ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
+from cytocar.template.lock import LockStatus
 from cytocar.template.model import Template
 from cytocar.version import __version__
 
@@ -40,7 +41,7 @@ def methods(run: FinishedRun) -> tuple[str, ...]:
 
 
 def _of_template(template: Template, results: Sequence[SampleResult], sha256: str) -> str:
-    status = {result.template.status for result in results} or {"draft"}
+    status = {result.template.status for result in results} or {LockStatus.DRAFT}
     sentences = [
         f"List-mode data (FCS files, n = {len(results)}) were analysed with cytocar {__version__} and the gating "
         f"template {template.name} version {template.version} ({', '.join(sorted(status))}; SHA-256 {sha256[:12]}…).",

@@ -31,6 +31,7 @@ from cytocar.report.run.strip import axes_id
 from cytocar.run.workers import Workers
 from cytocar.sample.result import Status
 from cytocar.tables.columns import COUNTS, POPULATIONS, Column, Row, cell
+from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
 
 REPORT = "report.html"
@@ -148,7 +149,7 @@ def _frame(run: FinishedRun, gallery_of: Mapping[str, Gallery], pages: Sequence[
         drawings=tuple(axes_drawings(gallery_of.values())),
         places={section.number: f"{page.name}#s{section.number}" for page in pages for section in page.sections},
         with_car=any(template.report.car for template in run.templates.values()),
-        draft=any(outcome.template.status != "locked" for outcome in run.outcomes),
+        draft=any(outcome.template.status is not LockStatus.LOCKED for outcome in run.outcomes),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import TemplateError
-from cytocar.gates.decision import Decision
+from cytocar.gates.decision import Decision, Flag
 from cytocar.template.gate_kinds import ValleyGate
 from cytocar.template.model import Acceptance, Template
 
@@ -67,7 +67,7 @@ def emptiness(name: str, events: int, *, of: int) -> tuple[Finding, ...]:
     return (Finding(name, "W287", Severity.REVIEW, message, 0.0, None),)
 
 
-NOTED_FLAGS = frozenset({"DIM", "NO_REFERENCE", "FMO_ONLY", "NO_RESOLVED_POSITIVES"})
+NOTED_FLAGS = frozenset({Flag.DIM, Flag.NO_REFERENCE, Flag.FMO_ONLY, Flag.NO_RESOLVED_POSITIVES})
 """Flags that say how a number came about without asking a person to look; all others ask."""
 
 
@@ -81,7 +81,7 @@ def gate_findings(decisions: Sequence[Decision], template: Template) -> tuple[Fi
         gate = template.population(decision.population).gate
         no_peak_needed = isinstance(gate, ValleyGate) and gate.keep == "below"
         for flag in decision.flags:
-            noted = flag in NOTED_FLAGS or (flag == "NO_VALLEY" and no_peak_needed)
+            noted = flag in NOTED_FLAGS or (flag == Flag.NO_VALLEY and no_peak_needed)
             outcome = Severity.NOTE if noted else Severity.REVIEW
             used = "" if decision.value is None else f", {decision.parameter} {decision.value:.5g} used"
             message = f"{decision.population}: {flag}{used} ({decision.source})"

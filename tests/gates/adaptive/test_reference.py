@@ -9,6 +9,7 @@ from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.alignment import align
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.decision import Fitted, ReferenceEvents, Source
+from cytocar.sheet.rows import SampleType
 from cytocar.template.gate_kinds import RangeGate, ReferenceGate
 
 CAR = ReferenceGate(kind="reference", marker="CAR", fallback=900, window=(200, 4000))
@@ -24,7 +25,9 @@ def positives(n: int, seed: int, gain: float = 1.0, median: float = 2500) -> Flo
     return gain * median * np.exp(np.random.default_rng(seed).normal(0, 0.8, n))
 
 
-def control(n: int = 100_000, kind: str = "baseline", seed: int = 9, name: str = "B1") -> ReferenceEvents:
+def control(
+    n: int = 100_000, kind: SampleType = SampleType.BASELINE, seed: int = 9, name: str = "B1"
+) -> ReferenceEvents:
     return ReferenceEvents(name, kind, "t_cells", {"CAR": negatives(n, seed)})
 
 
@@ -76,7 +79,7 @@ def test_a_reference_that_cannot_be_aligned_is_not_used() -> None:
 
 
 def test_of_several_references_only_those_that_can_be_aligned_are_used() -> None:
-    odd = ReferenceEvents("B2", "baseline", "t_cells", {"CAR": negatives(40_000, 4, 3.0)})
+    odd = ReferenceEvents("B2", SampleType.BASELINE, "t_cells", {"CAR": negatives(40_000, 4, 3.0)})
     values = negatives(50_000, 1)
     fitted = place(values, odd, control(40_000))
     assert "ALIGNMENT_REJECTED" in fitted.decisions[0].flags
@@ -128,21 +131,21 @@ def test_few_reference_events_are_no_reference() -> None:
 
 
 def test_reference_events_without_a_number_are_no_reference() -> None:
-    lost = ReferenceEvents("B1", "baseline", "t_cells", {"CAR": np.full(20_000, np.nan)})
+    lost = ReferenceEvents("B1", SampleType.BASELINE, "t_cells", {"CAR": np.full(20_000, np.nan)})
     fitted = place(negatives(50_000, 1), lost)
     assert fitted.decisions[0].flags == ("FEW_REFERENCE_EVENTS",)
 
 
 def test_fmo_places_a_threshold_but_never_a_background() -> None:
     gate = CAR.model_copy(update={"controls": ("baseline", "healthy", "fmo")})
-    fitted = place(negatives(50_000, 1), control(kind="fmo"), gate=gate)
+    fitted = place(negatives(50_000, 1), control(kind=SampleType.FMO), gate=gate)
     assert fitted.background is None
     assert "FMO_ONLY" in fitted.decisions[0].flags
 
 
 def test_own_baseline_comes_before_healthy_donors() -> None:
-    healthy = control(kind="healthy", name="H1", seed=4)
-    own = control(kind="baseline", name="B1", seed=5)
+    healthy = control(kind=SampleType.HEALTHY, name="H1", seed=4)
+    own = control(kind=SampleType.BASELINE, name="B1", seed=5)
     fitted = place(negatives(50_000, 1), healthy, own)
     assert fitted.background is not None
     assert fitted.background.control_ids == ("B1",)
@@ -150,7 +153,9 @@ def test_own_baseline_comes_before_healthy_donors() -> None:
 
 def test_healthy_donors_fill_up_a_small_baseline() -> None:
     fitted = place(
-        negatives(50_000, 1), control(kind="healthy", name="H1"), control(8000, kind="baseline", name="B1", seed=5)
+        negatives(50_000, 1),
+        control(kind=SampleType.HEALTHY, name="H1"),
+        control(8000, kind=SampleType.BASELINE, name="B1", seed=5),
     )
     assert fitted.background is not None
     assert fitted.background.control_ids == ("B1", "H1")
@@ -158,7 +163,7 @@ def test_healthy_donors_fill_up_a_small_baseline() -> None:
 
 def test_a_reference_that_holds_positives_is_flagged() -> None:
     values = np.concatenate([negatives(98_000, 3), positives(2000, 4)])
-    fitted = place(negatives(50_000, 1), ReferenceEvents("B1", "baseline", "t_cells", {"CAR": values}))
+    fitted = place(negatives(50_000, 1), ReferenceEvents("B1", SampleType.BASELINE, "t_cells", {"CAR": values}))
     assert "HIGH_BACKGROUND" in fitted.decisions[0].flags
     assert "HIGH_BACKGROUND" not in place(negatives(50_000, 1), control()).decisions[0].flags
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from cytocar.report.run.plates import plates
 from cytocar.sample.result import ErrorRecord, SampleFailure, Status, TemplateStamp
 from cytocar.sheet.rows import SampleRow
+from cytocar.template.lock import LockStatus
 
-STAMP = TemplateStamp("demo", "1.0.0", "0" * 64, "draft")
+STAMP = TemplateStamp("demo", "1.0.0", "0" * 64, LockStatus.DRAFT)
 
 
 def failure(well: str | None, plate_id: str | None = None) -> SampleFailure:

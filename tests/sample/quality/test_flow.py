@@ -11,7 +11,7 @@ from cytocar.errors.findings import Severity
 from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.fcs.reader import open_fcs
-from cytocar.gates.decision import Decision, Source
+from cytocar.gates.decision import Decision, Flag, Source
 from cytocar.sample.quality.acceptance import check_acceptance, gate_findings
 from cytocar.sample.quality.flow import Bools, Floats, flow_quality, time_quality
 from cytocar.template.gate_kinds import ValleyGate
@@ -151,7 +151,7 @@ def template(keep: str) -> Template:
 
 @pytest.mark.parametrize(("keep", "outcome"), [("above", Severity.REVIEW), ("below", Severity.NOTE)])
 def test_no_valley_is_normal_only_where_nothing_bright_is_needed(keep: str, outcome: Severity) -> None:
-    decision = Decision("p", "valley", "threshold", 1000, Source.FALLBACK, flags=("NO_VALLEY",))
+    decision = Decision("p", "valley", "threshold", 1000, Source.FALLBACK, flags=(Flag.NO_VALLEY,))
     (finding,) = gate_findings((decision, decision), template(keep))
     assert (finding.code, finding.outcome) == ("NO_VALLEY", outcome)
 
