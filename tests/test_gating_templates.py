@@ -102,7 +102,7 @@ def test_b_cells_are_counted_by_cd19_or_cd20_and_absent_ones_are_zero() -> None:
         return EventTable.from_columns(
             columns,
             markers={"PE-A": "CD19", "APC-A": "CD20", "V500-A": "CD45", "PerCP-A": "7-AAD"},
-            keywords={"$SPILLOVER": "2,PE-A,APC-A,1,0,0,1"},
+            keywords={"$SPILLOVER": "2,PE-A,APC-A,1,0.02,0,1"},
         )
 
     template = load_template("bcell-aplasia")

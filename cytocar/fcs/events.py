@@ -6,6 +6,7 @@ and passes over it in blocks: whoever needs few columns, or few events, decodes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -64,6 +65,14 @@ class Channel:
     def is_time(self) -> bool:
         """Whether this is the acquisition clock (``Time``, ``HDR-T``), whose ticks ``$TIMESTEP`` turns into seconds."""
         return self.detector.strip().casefold() in {"time", "hdr-t"}
+
+    @property
+    def is_fluorescence(self) -> bool:
+        """Whether this is neither the clock nor scatter nor a size: what a spillover matrix may be of."""
+        return not self.is_time and _NO_FLUORESCENCE.match(self.detector) is None
+
+
+_NO_FLUORESCENCE = re.compile(r"(?i)[<\s]*(fj)?(comp[-_ ])?([fsb]sc|[fs]s([ _-]|\d|$)|forward|side|time|width|event)")
 
 
 class Codec(Protocol):

@@ -99,7 +99,7 @@ def walk(
         GatedSample(events, template, plan, gates, steady),
         decisions=tuple(_decisions(template, placed, overrides)),
         backgrounds=placed.backgrounds,
-        findings=tuple(_findings(tally, events.n_events)),
+        findings=(*plan.axes.findings, *_findings(tally, events.n_events)),
         medians={**tally.medians.found(blocks), **placed.medians},
         over_time=watched.over_time.counts if watched else {},
         car_beside_t_cells=(watched.beside.events, watched.beside.of_events) if watched else (0, 0),

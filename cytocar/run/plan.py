@@ -24,6 +24,7 @@ from cytocar.sample.quality.acceptance import check_acceptance
 from cytocar.sample.result import TemplateStamp
 from cytocar.sheet.inputs import Inputs
 from cytocar.sheet.rows import SampleRow
+from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import Matrix, SpilloverMatrix
 from cytocar.template.canonical import canonical_json, template_sha256
 from cytocar.template.load import LoadedTemplate, read_template
@@ -164,17 +165,17 @@ def _matrices(inputs: Inputs) -> dict[str, Matrix]:
 def compensated(template: Template, row: SampleRow, matrices: Mapping[str, Matrix]) -> Template:
     """Return the template with the matrix that the sample's row names in place of its own.
 
-    The row may say ``file``, ``none``, a matrix of the template, or a CSV beside the sheet. The template's hash in the
-    tables stays that of the template; the column ``compensation`` says what was used.
+    The row may say ``file``, ``none``, ``unmixed``, a matrix of the template, or a CSV beside the sheet. The template's
+    hash in the tables stays that of the template; the column ``compensation`` says what was used.
     """
     if row.compensation is None:
         return template
     declared = template.compensation
     known = {**declared.matrices, **matrices}
-    if row.compensation not in ("file", "none", *known):
+    if row.compensation not in ("file", "none", UNMIXED, *known):
         raise SheetError(
-            f"{row.sample_id}: compensation {row.compensation!r} is neither file, none, a matrix of the template nor "
-            "a .csv",
+            f"{row.sample_id}: compensation {row.compensation!r} is neither file, none, unmixed, a matrix of the "
+            "template nor a .csv",
             code="E084",
             hint="correct the sheet's column compensation",
         )

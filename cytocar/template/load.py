@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cytocar.errors.tree import CompensationError, TemplateError
 from cytocar.files.bundled import template_folder
 from cytocar.files.places import Address, Place, is_address, lies_in, place_of
+from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.template.canonical import template_sha256
 from cytocar.template.faults import Fault, check_document, nearest
@@ -221,13 +222,13 @@ def _with_matrix(document: dict[str, Any], folder: Place | None) -> tuple[dict[s
     if not isinstance(matrices, dict):
         return document, ()
     source = compensation.get("source", "file")
-    if not isinstance(source, str) or source in ("file", "none", *matrices):
+    if not isinstance(source, str) or source in ("file", "none", UNMIXED, *matrices):
         return document, ()
     place = "compensation.source"
     if not source.lower().endswith(".csv"):
-        known = ("file", "none", *matrices)
+        known = ("file", "none", UNMIXED, *matrices)
         return document, (
-            Fault(place, f"no source {source!r}: file, none, a matrix's name or a .csv{nearest(source, known)}"),
+            Fault(place, f"no source {source!r}: file, none, unmixed, a matrix's name or a .csv{nearest(source, known)}"),
         )
     if folder is None:
         return document, (Fault(place, f"{source!r} stands beside no file"),)

@@ -153,7 +153,8 @@ def test_a_csv_may_hold_more_detectors_than_fluorochromes(tmp_path: Path) -> Non
         ("A,B\n1,0\n", "E053"),
         ("A,B\n1,0\n0,1,0\n", "E053"),
         ("A,B\n1,x\n0,1\n", "E053"),
-        ("A;B\n1;0,2\n0;1\n", "E054"),
+        ("A;B\n1;0,2,5\n0;1\n", "E053"),
+        (",A,B\nA,1,0.2\nA,0.1,1\n", "E053"),
     ],
 )
 def test_a_csv_that_is_no_matrix_is_refused(tmp_path: Path, text: str, code: str) -> None:

@@ -14,9 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cytocar.errors.findings import Finding
 from cytocar.errors.tree import CompensationError, GateError
-from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.signals.panel import resolve
+from cytocar.signals.applied_matrix import (
+    COMPENSATED,
+    UNMIXED,
+    already_compensated,
+    applied,
+    broken_beside,
+    changes_nothing,
+    not_applied,
+    not_of_all,
+    stands_back,
+)
+from cytocar.signals.compensation import SpilloverMatrix, carried, leaves_as_it_is
+from cytocar.signals.panel import Panel, resolve
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel
@@ -74,11 +86,15 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Axes:
-    """All axes of a template on one layout of channels, and the matrix that most of them go through, for people."""
+    """All axes of a template on one layout of channels, and the matrix that most of them go through, for people.
+
+    ``findings`` say what was applied, and what about it somebody should know.
+    """
 
     by_marker: Mapping[str, Axis]
     matrices: tuple[ResolvedMatrix, ...]
     compensation: str
+    findings: tuple[Finding, ...] = ()
 
     def __contains__(self, marker: str) -> bool:
         """Return whether the file has what the axis of a marker takes."""
@@ -123,10 +139,11 @@ def resolve_axes(
     PanelError
         If a marker has no channel, or several.
     CompensationError
-        If a matrix is missing (E055) or unknown (E057), or names channels that the file does not have (E050).
+        If a matrix is missing (E055), changes nothing (E066), is unknown (E057), or names channels that the file does
+        not have (E050).
     """
     panel = resolve(template.panel, channels, overrides=markers)
-    matrices = _Matrices(template, channels, keywords, compensation)
+    matrices = _Matrices(template, channels, keywords, compensation, panel=panel)
     by_marker: dict[str, Axis] = {}
     for name, marker in template.panel.items():
         channel = next((channel for channel in channels if channel is panel.get(name)), None)
@@ -141,7 +158,7 @@ def resolve_axes(
     for name, marker in template.panel.items():
         if marker.ratio is not None and {marker.ratio.numerator, marker.ratio.denominator} <= by_marker.keys():
             by_marker[name] = _quotient_axis(name, marker.ratio, by_marker, template.scale(name))
-    return Axes(by_marker, tuple(matrices.matrices), matrices.named())
+    return Axes(by_marker, tuple(matrices.matrices), matrices.named(), tuple(matrices.findings(by_marker)))
 
 
 def _quotient_axis(name: str, ratio: Ratio, by_marker: Mapping[str, Axis], scale: AnyScale) -> Axis:
@@ -162,20 +179,53 @@ class _Matrices:
         channels: Sequence[Channel],
         keywords: Mapping[str, str],
         compensation: SpilloverMatrix | None,
+        *,
+        panel: Panel,
     ) -> None:
+        self.template = template
         self.declared = template.compensation
         names = Counter(channel.detector for channel in channels)
         self.repeated = {name for name, count in names.items() if count > 1}
         self.channels = {channel.detector: channel.index for channel in channels}
         self.keywords = keywords
         self.given = compensation
+        self.panel = panel
+        self.compensated_already = already_compensated(panel)
         self.matrices: list[ResolvedMatrix] = []
         self.found: dict[str | None, tuple[SpilloverMatrix, int] | None] = {}
+        self.noticed: list[Finding] = []
 
     def named(self) -> str:
         """Return the matrix of the template's source, for people; ``none`` if no axis went through one."""
+        if self.compensated_already:
+            return COMPENSATED
         found = self.found.get(None)
-        return found[0].origin if found is not None else "none"
+        unapplied = UNMIXED if self.declared.source == UNMIXED and self.given is None else "none"
+        return found[0].origin if found is not None else unapplied
+
+    def findings(self, by_marker: Mapping[str, Axis]) -> Iterable[Finding]:
+        """Yield what was applied, first, and what was noticed about it."""
+        used = [found[0] for found in self.found.values() if found is not None]
+        yield from map(applied, used)
+        of_template = self.found.get(None)
+        if of_template is not None:
+            yield from not_of_all(of_template[0], self._beside(by_marker))
+        elif None in self.found and not used and not self.noticed:
+            yield not_applied(self.declared.source, missing=self.declared.missing)
+        yield from self.noticed
+
+    def _beside(self, by_marker: Mapping[str, Axis]) -> list[str]:
+        """Return the markers that gates look at, of light, whose detector the matrix does not know."""
+        gated = {marker for population in self.template.populations for marker in population.gate.markers()}
+        return [
+            f"{name} ({self.panel[name].detector})"
+            for name, axis in by_marker.items()
+            if name in gated
+            and name in self.panel
+            and self.panel[name].is_fluorescence
+            and self.template.panel[name].compensation is None
+            and isinstance(axis.signal, Recorded)
+        ]
 
     def signal(self, marker: Marker, channel: Channel | None) -> Recorded | Compensated:
         """Return a marker's signal: compensated if its matrix knows its channel or dye, recorded otherwise."""
@@ -194,17 +244,33 @@ class _Matrices:
 
     def _of(self, source: str | None) -> tuple[SpilloverMatrix, int] | None:
         if source not in self.found:
-            matrix = self._load(source)
+            matrix = self._of_template() if source is None else self._load(source)
             self.found[source] = None if matrix is None else (matrix, self._place(matrix))
         return self.found[source]
 
-    def _load(self, source: str | None) -> SpilloverMatrix | None:
-        if source is None and self.given is not None:
-            return self.given
-        source = source or self.declared.source
+    def _of_template(self) -> SpilloverMatrix | None:
+        """Return the matrix of the template's source, if the data are not compensated already and it changes them.
+
+        Raises
+        ------
+        CompensationError
+            E055 or E066 where the template does not accept data without a matrix.
+        """
+        if self.compensated_already:
+            by_name = self.given.origin if self.given is not None else self.declared.source
+            self.noticed.append(stands_back(self.compensated_already, by_name))
+            return None
+        matrix = self.given if self.given is not None else self._load(self.declared.source)
+        detectors = [channel.detector for channel in self.panel.values() if channel.is_fluorescence]
+        if matrix is not None and leaves_as_it_is(matrix, detectors):
+            self.noticed.append(changes_nothing(matrix, missing=self.declared.missing))
+            return None
+        return matrix
+
+    def _load(self, source: str) -> SpilloverMatrix | None:
         if source in self.declared.matrices:
             return SpilloverMatrix.from_model(self.declared.matrices[source], origin=source)
-        if source == "none":
+        if source in ("none", UNMIXED):
             return None
         if source != "file":
             raise CompensationError(
@@ -212,15 +278,16 @@ class _Matrices:
                 code="E057",
                 hint="pass it: compensation=SpilloverMatrix.from_csv(path)",
             )
-        matrix = SpilloverMatrix.from_keywords(self.keywords)
-        if matrix is None and self.declared.missing == "fail":
+        of_file = carried(self.keywords)
+        self.noticed += [broken_beside(error, of_file.matrix) for error in of_file.broken]
+        if of_file.matrix is None and self.declared.missing == "fail":
             raise CompensationError(
                 "the file holds no spillover matrix ($SPILLOVER, SPILL, $COMP)",
                 code="E055",
                 hint='name a CSV: [compensation] source = "matrix.csv", or `compensation` in the sheet; if the file is '
                 'compensated already: source = "none"',
             )
-        return matrix
+        return of_file.matrix
 
     def _place(self, matrix: SpilloverMatrix) -> int:
         matrix.check_channels(self.channels)
