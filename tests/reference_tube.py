@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.errors.findings import Outcome
+from cytocar.errors.findings import Severity
 from cytocar.fcs.reader import open_fcs
 from cytocar.fcs.write import Storage, write_fcs
 from cytocar.sample.analysis import quantify
@@ -113,6 +113,6 @@ def count(path: Path, template: str = "cart-cd19fc-fixed", **given: object) -> S
     return quantify(open_fcs(path), load_template(template), **row)  # type: ignore[arg-type]  # the caller's words
 
 
-def codes(result: SampleResult, *outcomes: Outcome) -> set[str]:
+def codes(result: SampleResult, *outcomes: Severity) -> set[str]:
     """Return the codes of a result's findings, those that passed left out."""
     return {one.code for one in result.findings if one.code and (not outcomes or one.outcome in outcomes)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cytocar.errors.findings import Finding, Outcome
+from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CompensationError
 from cytocar.signals.compensation import (
     KEYWORDS,
@@ -41,22 +41,22 @@ def applied(matrix: SpilloverMatrix) -> Finding:
     """Return the finding that says which matrix was applied, and how large it is."""
     if not is_square(matrix):
         message = f"unmixed with {matrix.origin}: {len(matrix.fluorochromes)} dyes on {len(matrix.detectors)} detectors"
-        return Finding(CHECK, "", Outcome.PASS, message)
+        return Finding(CHECK, "", Severity.PASS, message)
     largest = float(np.abs(off_diagonal(matrix)).max())
     message = (
         f"compensated with {matrix.origin}: {len(matrix.detectors)} detectors, largest entry off the diagonal "
         f"{largest:.3g}, condition {np.linalg.cond(matrix.values):.3g}"
     )
-    return Finding(CHECK, "", Outcome.PASS, message, largest, LARGEST_ENTRY)
+    return Finding(CHECK, "", Severity.PASS, message, largest, LARGEST_ENTRY)
 
 
 def not_applied(source: str, *, missing: Literal["fail", "none"]) -> Finding:
     """Return the finding on signals without a matrix that template or sheet accept."""
     if source in ("none", UNMIXED):
         message = f"{'not compensated' if source == 'none' else 'unmixed already'}, as template or sheet say"
-        return Finding(CHECK, "", Outcome.PASS, message)
+        return Finding(CHECK, "", Severity.PASS, message)
     message = f"not compensated: the file holds no spillover matrix, which the template accepts (missing = {missing!r})"
-    return Finding(CHECK, "W243", Outcome.NOTE, message)
+    return Finding(CHECK, "W243", Severity.NOTE, message)
 
 
 def changes_nothing(matrix: SpilloverMatrix, *, missing: Literal["fail", "none"]) -> Finding:
@@ -72,7 +72,7 @@ def changes_nothing(matrix: SpilloverMatrix, *, missing: Literal["fail", "none"]
         f"{LEAVES_AS_IT_IS:g}): it compensates nothing"
     )
     if missing == "none":
-        return Finding(CHECK, "W243", Outcome.NOTE, f"not compensated: {message}, which the template accepts")
+        return Finding(CHECK, "W243", Severity.NOTE, f"not compensated: {message}, which the template accepts")
     raise CompensationError(
         message,
         code="E066",
@@ -85,15 +85,15 @@ def stands_back(channels: Sequence[str], source: str) -> Finding:
     """Return the finding on data whose channels' names say that they are compensated already."""
     message = f"compensated already, as the names of {', '.join(channels)} say"
     if source in ("file", "none", UNMIXED):
-        return Finding(CHECK, "W241", Outcome.NOTE, f"{message}: not compensated again")
-    return Finding(CHECK, "W241", Outcome.REVIEW, f"{message}: {source} was not applied")
+        return Finding(CHECK, "W241", Severity.NOTE, f"{message}: not compensated again")
+    return Finding(CHECK, "W241", Severity.REVIEW, f"{message}: {source} was not applied")
 
 
 def not_of_all(matrix: SpilloverMatrix, markers: Sequence[str]) -> Iterator[Finding]:
     """Yield the finding on markers whose detectors a matrix does not know."""
     if markers:
         message = f"{matrix.origin} does not know the detectors of {', '.join(markers)}: these are not compensated"
-        yield Finding(CHECK, "W242", Outcome.REVIEW, message, float(len(markers)), 0.0)
+        yield Finding(CHECK, "W242", Severity.REVIEW, message, float(len(markers)), 0.0)
 
 
 def broken_beside(error: CompensationError, used: SpilloverMatrix | None) -> Finding:
@@ -104,5 +104,5 @@ def broken_beside(error: CompensationError, used: SpilloverMatrix | None) -> Fin
     origin = used.origin if used is not None else "no matrix"
     place = KEYWORDS.index(origin) if origin in KEYWORDS else len(KEYWORDS)
     went_first = any(keyword in error.message.split() for keyword in KEYWORDS[:place])
-    outcome = Outcome.REVIEW if went_first else Outcome.NOTE
+    outcome = Severity.REVIEW if went_first else Severity.NOTE
     return Finding(CHECK, "W244", outcome, f"{origin} was used; another keyword is broken ({error.code}: {error.message})")

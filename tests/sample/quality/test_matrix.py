@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cytocar.errors.findings import Outcome
+from cytocar.errors.findings import Severity
 from cytocar.errors.tree import CompensationError
 from cytocar.fcs.reader import open_fcs
 from cytocar.sample.analysis import quantify
@@ -44,7 +44,7 @@ def test_the_reference_tube_comes_out_as_it_stands_and_says_what_was_applied(tmp
     assert row["car_per_ul"] == pytest.approx(CAR_PER_UL, abs=0.005)
     assert row["status"] == "ok"
     (said,) = (one for one in count(tmp_path / "ref.fcs").findings if one.check == "compensation")
-    assert said.outcome is Outcome.PASS
+    assert said.outcome is Severity.PASS
     assert "compensated with $SPILLOVER: 8 detectors" in said.message
 
 
@@ -90,13 +90,13 @@ def _model(matrix: SpilloverMatrix) -> Matrix:
 @pytest.mark.parametrize(
     ("declared", "column", "outcome", "code"),
     [
-        (Compensation(missing="none"), "none", Outcome.NOTE, "W243"),
-        (Compensation(source="none"), "none", Outcome.PASS, ""),
-        (Compensation(source="unmixed"), "unmixed", Outcome.PASS, ""),
+        (Compensation(missing="none"), "none", Severity.NOTE, "W243"),
+        (Compensation(source="none"), "none", Severity.PASS, ""),
+        (Compensation(source="unmixed"), "unmixed", Severity.PASS, ""),
     ],
 )
 def test_a_template_that_accepts_signals_without_a_matrix_is_obeyed_and_the_report_says_so(
-    tmp_path: Path, declared: Compensation, column: str, outcome: Outcome, code: str
+    tmp_path: Path, declared: Compensation, column: str, outcome: Severity, code: str
 ) -> None:
     template = load_template("cart-cd19fc-fixed").model_copy(update={"compensation": declared})
     events = open_fcs(TUBE.with_keywords(S_SPILLOVER=IDENTITY).write(tmp_path / "identity.fcs"))
@@ -126,7 +126,7 @@ def test_markers_outside_the_matrix_are_named(tmp_path: Path) -> None:
     four = spillover(REAL[:4, :4], FLUORESCENCE[:4])
     result = count(TUBE.with_keywords(S_SPILLOVER=four).write(tmp_path / "four.fcs"))
     (said,) = (one for one in result.findings if one.code == "W242")
-    assert said.outcome is Outcome.REVIEW
+    assert said.outcome is Severity.REVIEW
     for marker in ("CD4 (V450-A)", "CD8 (APC-H7-A)", "CD45 (V500-A)"):
         assert marker in said.message
 
@@ -172,14 +172,14 @@ def test_a_broken_comp_beside_a_sound_spillover_is_noted_and_the_sound_one_used(
     comp = ",".join([str(channels), *(f"{entry:g}" for entry in with_zero_row.reshape(-1))])
     result = count(TUBE.with_keywords(S_COMP=comp).write(tmp_path / "gallios.fcs"))
     assert result.row()["car_per_ul"] == pytest.approx(CAR_PER_UL, abs=0.005)
-    assert codes(result, Outcome.NOTE) == {"W244"}
+    assert codes(result, Severity.NOTE) == {"W244"}
     assert result.status == "ok"
 
 
 def test_a_broken_spillover_before_a_sound_comp_is_for_review(tmp_path: Path) -> None:
     tube = TUBE.with_keywords(S_SPILLOVER="8,FITC-A,1", SPILL=TUBE.keywords["$SPILLOVER"])
     result = count(tube.write(tmp_path / "broken.fcs"))
-    assert codes(result, Outcome.REVIEW) == {"W244"}
+    assert codes(result, Severity.REVIEW) == {"W244"}
     assert result.row()["car_per_ul"] == pytest.approx(CAR_PER_UL, abs=0.005)
 
 
