@@ -61,9 +61,7 @@ class ReferenceTube:
 
     def write(self, path: Path, *, storage: Storage = "float32") -> Path:
         """Write the tube as an FCS file."""
-        write_fcs(
-            path, self.columns, markers=self.markers, ranges=self.ranges, keywords=self.keywords, storage=storage
-        )
+        write_fcs(path, self.columns, markers=self.markers, ranges=self.ranges, keywords=self.keywords, storage=storage)
         return path
 
 

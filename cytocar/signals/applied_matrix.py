@@ -105,4 +105,6 @@ def broken_beside(error: CompensationError, used: SpilloverMatrix | None) -> Fin
     place = KEYWORDS.index(origin) if origin in KEYWORDS else len(KEYWORDS)
     went_first = any(keyword in error.message.split() for keyword in KEYWORDS[:place])
     outcome = Severity.REVIEW if went_first else Severity.NOTE
-    return Finding(CHECK, "W244", outcome, f"{origin} was used; another keyword is broken ({error.code}: {error.message})")
+    return Finding(
+        CHECK, "W244", outcome, f"{origin} was used; another keyword is broken ({error.code}: {error.message})"
+    )

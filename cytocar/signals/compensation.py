@@ -8,7 +8,7 @@ Negative entries are legal: real matrices have them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 

@@ -16,9 +16,7 @@ Floats = npt.NDArray[np.float64]
 LONGEST_COUNT = 4  # digits: no cytometer has 10,000 detectors, and int() takes thousands
 
 
-def parse_keyword(
-    keyword: str, text: str, keywords: Mapping[str, str]
-) -> tuple[tuple[str, ...], Floats] | None:
+def parse_keyword(keyword: str, text: str, keywords: Mapping[str, str]) -> tuple[tuple[str, ...], Floats] | None:
     """Return detectors and matrix that a keyword spells, None where it spells a matrix of no channel.
 
     Raises
@@ -79,7 +77,7 @@ def parse_csv(text: str, origin: str) -> tuple[tuple[str, ...], tuple[str, ...],
     CompensationError
         E053 or E054 when it is something else.
     """
-    lines = [line for line in text.splitlines() if line.strip(" ,;\t\"")]
+    lines = [line for line in text.splitlines() if line.strip(' ,;\t"')]
     if not lines:
         raise malformed(origin, "it is empty")
     separator = next((mark for mark in "\t;" if mark in lines[-1]), ",")

@@ -228,7 +228,9 @@ def _with_matrix(document: dict[str, Any], folder: Place | None) -> tuple[dict[s
     if not source.lower().endswith(".csv"):
         known = ("file", "none", UNMIXED, *matrices)
         return document, (
-            Fault(place, f"no source {source!r}: file, none, unmixed, a matrix's name or a .csv{nearest(source, known)}"),
+            Fault(
+                place, f"no source {source!r}: file, none, unmixed, a matrix's name or a .csv{nearest(source, known)}"
+            ),
         )
     if folder is None:
         return document, (Fault(place, f"{source!r} stands beside no file"),)

@@ -14,7 +14,6 @@ from cytocar.errors.tree import CompensationError
 from cytocar.fcs.reader import open_fcs
 from cytocar.sample.analysis import quantify
 from cytocar.signals.compensation import Matrix, SpilloverMatrix
-
 from cytocar.template.load import load_template
 from cytocar.template.model import Compensation
 from tests.reference_tube import (
