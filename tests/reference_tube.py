@@ -1,4 +1,4 @@
-"""One tube of the sample course as columns, to be written with one thing changed: what such a file must then come to."""
+"""One tube of the sample course as columns, to be written with one thing changed: what such a file must come to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a spillover matrix does to the signals of a panel, as findings: one that says what was applied, and its faults."""
+"""What a spillover matrix does to the signals of a panel, as findings: what was applied, and its faults."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 HIGHEST_CONDITION = 1e10  # beyond it compensated values have lost more digits than a cytometer measures
 SAME = 1e-4  # two matrices agree when no entry differs by more: some programs print four decimals
 LARGEST_ENTRY = 5.0
-"""Off the diagonal. The largest of 582 public files' matrices is 3.6: a dye seen better beside its detector than in it."""
+"""Off the diagonal. The largest in 582 public files is 3.6: a dye seen better beside its detector than in it."""
 
 LARGEST_CONDITION = 100.0
 """By how much the inverse may blow up noise. The largest of those matrices is 16; six times that is a mistake."""
@@ -288,7 +288,7 @@ def check_plausible(matrix: SpilloverMatrix) -> None:
     raise CompensationError(
         f"the spillover matrix of {matrix.origin} is none that a cytometer has: {wrong}",
         code="E065",
-        hint="calculate it again from single stains (`cytocar compensate`), and name the CSV in the sheet's compensation",
+        hint="calculate it again from single stains (`cytocar compensate`), and name the CSV in the sheet",
     )
 
 

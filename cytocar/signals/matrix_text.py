@@ -43,7 +43,7 @@ def parse_keyword(keyword: str, text: str, keywords: Mapping[str, str]) -> tuple
 
 
 def _check_covers_all(keyword: str, size: int, channels: str) -> None:
-    """Refuse a matrix without names that is not of all channels (FCS 3.0, section 3.2.19): of which, nobody can tell."""
+    """Refuse a matrix without names that is not of all channels, as FCS 3.0 (3.2.19) wants it."""
     if channels.isdecimal() and size < int(channels):
         raise CompensationError(
             f"{keyword} holds a matrix of {size} channels and names none of the file's {channels}",

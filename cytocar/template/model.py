@@ -29,7 +29,7 @@ from cytocar.template.gate_kinds import (
 class Compensation(Declaration):
     """Where the spillover matrix comes from: ``file``, a CSV beside the template, or a named matrix.
 
-    ``none``: the signals are taken as they are; ``unmixed``: so are they, because the channels of spectral data are dyes
+    ``none``: the signals are taken as they are; ``unmixed``: so are they, because channels of spectral data are dyes
     already. ``missing`` says what becomes of data whose matrix is not there or is the identity.
     """
 
