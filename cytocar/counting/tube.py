@@ -1,4 +1,4 @@
-"""What the sample sheet says about one tube, and the count basis that follows from it.
+"""The count basis that follows from what the sample sheet says about a tube.
 
 ``METHODS`` is the registry of count methods: a new one is a ``CountBasis`` in ``counting`` and a line there.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cytocar.counting.basis import (
@@ -21,27 +20,10 @@ from cytocar.counting.basis import (
     require_positive,
 )
 from cytocar.errors.tree import CountingError
+from cytocar.sheet.tube import Tube
 
 if TYPE_CHECKING:
     from cytocar.template.model import Counting
-
-
-@dataclass(frozen=True, slots=True)
-class Tube:
-    """What the sample sheet (or the file, for the acquired volume) says about one tube; ``None`` where it says nothing.
-
-    Volumes are in µL, counts of the analyser in cells/µL (1e9/L is 1000/µL). ``sample_volume_ul`` is what was pipetted
-    into the tube, of blood that had been diluted ``dilution_factor`` times before.
-    """
-
-    beads_added: float | None = None
-    beads_per_ul: float | None = None
-    bead_volume_ul: float | None = None
-    sample_volume_ul: float | None = None
-    acquired_volume_ul: float | None = None
-    dilution_factor: float | None = None
-    lymphocytes_per_ul: float | None = None
-    wbc_per_ul: float | None = None
 
 
 def beads_in_tube(tube: Tube) -> float:
@@ -57,14 +39,13 @@ def beads_in_tube(tube: Tube) -> float:
     >>> beads_in_tube(Tube(beads_per_ul=1040, bead_volume_ul=50))
     52000.0
     """
-    liquid = None
+    liquid = tube.liquid_beads
     if tube.beads_per_ul is not None and tube.bead_volume_ul is not None:
         require_positive("beads_per_ul", tube.beads_per_ul)
         require_positive("bead_volume_ul", tube.bead_volume_ul)
-        liquid = float(tube.beads_per_ul * tube.bead_volume_ul)
     if tube.beads_added is None:
         if liquid is not None:
-            return liquid
+            return float(liquid)
         raise CountingError(
             "the number of beads in the tube is missing",
             code="E030",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.counting.basis import BeadBasis, CountBasis, NoBasis, beads_acquired
 from cytocar.counting.car_t import car_count
-from cytocar.counting.tube import Tube, count_basis
+from cytocar.counting.tube import count_basis
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError, ReadError, SampleError
 from cytocar.fcs import keywords
@@ -35,6 +35,7 @@ from cytocar.sample.result import (
     SampleResult,
 )
 from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
+from cytocar.sheet.tube import Tube
 from cytocar.signals.panel import resolve
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import Share, ratio_estimate
@@ -290,7 +291,7 @@ def _counting(
     counts = {name: population.events for name, population in populations.items()}
     if (beads := template.counting.beads) is not None:
         counts[beads] = beads_acquired(counts[beads], beads, populations.decisions)
-    tube = _tube(sample)
+    tube: Tube = sample
     try:
         if method is CountMethod.VOLUMETRIC and tube.acquired_volume_ul is None:
             volume = keywords.acquired_volume(events)
@@ -301,19 +302,6 @@ def _counting(
         finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=error.hint)
         return tube, NoBasis(), (finding,)
     return tube, basis, basis.findings
-
-
-def _tube(sample: SampleRow) -> Tube:
-    return Tube(
-        beads_added=sample.beads_added,
-        beads_per_ul=sample.beads_per_ul,
-        bead_volume_ul=sample.bead_volume_ul,
-        sample_volume_ul=sample.sample_volume_ul,
-        acquired_volume_ul=sample.acquired_volume_ul,
-        dilution_factor=sample.dilution_factor,
-        lymphocytes_per_ul=sample.lymphocytes_per_ul,
-        wbc_per_ul=sample.wbc_per_ul,
-    )
 
 
 def _population_counts(populations: Populations, template: Template, basis: CountBasis) -> list[PopulationCount]:

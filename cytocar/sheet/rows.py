@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from cytocar.errors.tree import SheetError
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.places import Address, Place, beside, is_address, without_secrets
+from cytocar.sheet.tube import Tube
 
 
 class SampleType(StrEnum):
@@ -55,12 +56,12 @@ class CountMethod(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SampleRow:
+class SampleRow(Tube):
     """One tube or well, as the sheet (or the command line) describes it.
 
     ``file`` is where the FCS file lies, ``file_as_given`` what the sheet says without secrets (this is what tables
     show), ``data_set`` the 1-based data set of ``name.fcs#2``. Numbers are in the units of their names. Absent is
-    ``None``.
+    ``None``. What a count needs to know about the tube is declared in ``Tube``.
     """
 
     file: Place
@@ -79,15 +80,7 @@ class SampleRow:
     plate_id: str | None = None
     well: str | None = None
     count_method: CountMethod | None = None
-    sample_volume_ul: float | None = None
-    beads_added: float | None = None
-    beads_per_ul: float | None = None
-    bead_volume_ul: float | None = None
     bead_lot: str | None = None
-    acquired_volume_ul: float | None = None
-    dilution_factor: float | None = None
-    lymphocytes_per_ul: float | None = None
-    wbc_per_ul: float | None = None
     template: str | None = None
     compensation: str | None = None
     operator: str | None = None
@@ -95,15 +88,6 @@ class SampleRow:
     exclude_reason: str | None = None
     note: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def beads_in_tube(self) -> float | None:
-        """Beads added to the tube: from the lot's label, or concentration times volume of liquid beads."""
-        if self.beads_added is not None:
-            return self.beads_added
-        if self.beads_per_ul is not None and self.bead_volume_ul is not None:
-            return self.beads_per_ul * self.bead_volume_ul
-        return None
 
 
 # ---------------------------------------------------------------- cells of the table

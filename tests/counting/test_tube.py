@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from cytocar.counting.basis import BeadBasis, DualPlatformBasis, NoBasis, VolumetricBasis
-from cytocar.counting.tube import METHODS, Tube, beads_in_tube, count_basis
+from cytocar.counting.tube import METHODS, beads_in_tube, count_basis
 from cytocar.errors.tree import CountingError
+from cytocar.sheet.tube import Tube
 from cytocar.template.model import Counting, Cv
 
 COUNTING = Counting(
