@@ -80,7 +80,7 @@ class _Verbs(TyperGroup):
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     cls=_Verbs,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings=CONTEXT,

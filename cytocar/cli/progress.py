@@ -1,67 +1,99 @@
-"""Progress for people: one live line on a terminal, a plain line every 10 % otherwise, nothing with ``--quiet``."""
+"""Progress for people: a live bar on a terminal, a plain line every 10 % otherwise, nothing with ``--quiet``."""
 
 from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cytocar.cli import screen
-from cytocar.run.count import Observer
+from cytocar.run.observer import Observer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as LiveBar
 
 _EVERY_SECONDS = 0.1
 _FEWEST_FOR_LINES = 20
 
 
-@dataclass
 class Progress(Observer):
-    """Counts finished samples and says how fast it goes and how long it will take."""
+    """Counts what is finished and says how fast it goes and how long it will take.
 
-    total: int = 0
-    done: int = 0
-    _start: float = 0.0
-    _started_with: int = 0
-    _last: float = 0.0
-    _tenths: int = 0
+    Parameters
+    ----------
+    noun : str
+        What is counted.
+    """
+
+    def __init__(self, noun: str = "samples") -> None:
+        self._noun = noun
+        self._total = self._done = self._before = self._tenths = 0
+        self._start = self._shown = 0.0
+        self._bar: LiveBar | None = None
 
     def note(self, text: str) -> None:
         """Write a sentence for people."""
         screen.say(text)
 
-    def start(self, total: int, done: int) -> None:
-        """Begin to count, with so many samples finished before."""
-        self.total, self.done, self._started_with = total, done, done
+    def start(self, total: int, done: int = 0) -> None:
+        """Begin to count, with so much finished before."""
+        self._total, self._done, self._before = total, done, done
         self._start, self._tenths = time.monotonic(), self._tenth()
+        if not screen.quiet() and not screen.dumb() and total - done >= 2:
+            self._bar = _live_bar(total, self._line(), done=done)
 
     def step(self) -> None:
-        """Count one more finished sample."""
-        self.done += 1
-        if screen.quiet() or self.total < 2:
-            return
-        if sys.stderr.isatty():
+        """Count one more."""
+        self._done += 1
+        if self._bar is not None:
             now = time.monotonic()
-            if now - self._last >= _EVERY_SECONDS or self.done == self.total:
-                self._last = now
-                sys.stderr.write(f"\r\x1b[K{self._line()}")
-                sys.stderr.flush()
-        elif self.total >= _FEWEST_FOR_LINES and self._tenth() > self._tenths:
+            if now - self._shown >= _EVERY_SECONDS or self._done == self._total:
+                self._shown = now
+                self._bar.update(self._bar.task_ids[0], completed=self._done, description=self._line(), refresh=True)
+        elif not screen.quiet() and self._total >= _FEWEST_FOR_LINES and self._tenth() > self._tenths:
             self._tenths = self._tenth()
             sys.stderr.write(self._line() + "\n")
 
     def close(self) -> None:
-        """Clear the live line."""
-        if sys.stderr.isatty() and not screen.quiet() and self.total >= 2:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        """Clear the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
     def _tenth(self) -> int:
-        return 10 * self.done // max(self.total, 1)
+        return 10 * self._done // max(self._total, 1)
 
     def _line(self) -> str:
         seconds = time.monotonic() - self._start
-        rate = (self.done - self._started_with) / seconds if seconds > 0 else 0.0
-        left = f", {_duration((self.total - self.done) / rate)} left" if rate > 0 and self.done < self.total else ""
-        return f"{self.done} of {self.total} samples, {rate:.3g}/s{left}"
+        rate = (self._done - self._before) / seconds if seconds > 0 else 0.0
+        speed = f", {rate:.3g}/s" if self._done > self._before else ""
+        left = self._total - self._done
+        eta = f", {_duration(left / rate)} left" if rate > 0 and left else ""
+        return f"{self._done} of {self._total} {self._noun}{speed}{eta}"
+
+
+def _live_bar(total: int, line: str, *, done: int) -> LiveBar | None:
+    """Return a bar at work on the terminal behind stderr; ``None`` where there is none.
+
+    It has no thread of its own: workers are forked only from a process that has one thread.
+    """
+    terminal = screen.console(sys.stderr)
+    if terminal is None:
+        return None
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = BarColumn(bar_width=20), TextColumn("{task.description}", markup=False)
+    bar = Progress(
+        *columns,
+        console=terminal,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    bar.add_task(line, total=total, completed=done)
+    bar.start()
+    return bar
 
 
 def _duration(seconds: float) -> str:

@@ -1,16 +1,28 @@
-"""The table that ``cytocar gate`` shows on a terminal: what a technician looks for, at 80 columns."""
+"""Tables on stdout: by rich on a terminal, plain lines in a pipe. What a technician looks for, at 80 columns.
+
+Where a table of samples is too wide, its least important columns go; sample and status never do.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from unicodedata import east_asian_width
 
 from cytocar.cli import screen
 from cytocar.counting.limits import three_digits
 from cytocar.sample.result import SampleOutcome, SampleResult
 
-_STATUS_COLORS = {"ok": "32", "review": "33", "no_count": "33", "failed": "31", "excluded": "2"}
+_STATUS_STYLES = {"ok": "green", "review": "yellow", "no_count": "yellow", "failed": "red", "excluded": "dim"}
+_CODES = "codes"
+_LEAST_IMPORTANT_FIRST = (
+    "T/µL", "LLOQ", "viable %", "CD4/CD8", _CODES, "% of T", "% of lymph", "95 % interval", "result", "T events",
+    "day", "CAR-T/µL",
+)  # fmt: skip
+"""What goes where a table is too wide. ``codes``: the status keeps its word and first code, and counts the others."""
+_NARROWEST_NAME = 7
 
 
 def number(value: float | None) -> str:
@@ -36,23 +48,81 @@ def grid(header: Sequence[str], lines: Iterable[Sequence[str]], *, right: Sequen
     ]
 
 
+def write_table(
+    header: Sequence[str], lines: Iterable[Sequence[str]], *, right: Sequence[int] = (), styles: Sequence[str] = ()
+) -> None:
+    """Write a table to stdout; on a terminal with the style of each line, such as ``red``, beside its words."""
+    rows = [[screen.printable(cell) for cell in line] for line in lines]
+    terminal = screen.console(sys.stdout)
+    if terminal is None:
+        sys.stdout.writelines(line + "\n" for line in grid(header, rows, right=right))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(Text(name), justify="right" if index in right else "left", overflow="fold")
+    for row, style in zip_longest(rows, styles, fillvalue=""):
+        table.add_row(*map(Text, row), style=str(style))
+    terminal.print(table)
+
+
 def show(outcomes: Iterable[SampleOutcome]) -> None:
-    """Write the table to stdout."""
-    kept = list(outcomes)
-    with_car = any(isinstance(outcome, SampleResult) and outcome.car for outcome in kept)
-    header, lines = (_CAR_HEADER, map(_car_line, kept)) if with_car else (_T_HEADER, map(_t_line, kept))
-    width = shutil.get_terminal_size((80, 24)).columns
-    rendered = grid(header, lines, right=range(1, len(header) - 1))
-    if max(map(len, rendered)) > width:
-        rendered = grid(header[:-1], (line[:-1] for line in map(_car_line if with_car else _t_line, kept)))
-    colored = screen.colored(sys.stdout)
-    for index, line in enumerate(rendered):
-        text = screen.printable(line)
-        if colored and index == 0:
-            text = f"\x1b[1m{text}\x1b[0m"
-        elif colored:
-            text = f"\x1b[{_STATUS_COLORS[kept[index - 1].status]}m{text}\x1b[0m"
-        sys.stdout.write(text + "\n")
+    """Write the table of samples to stdout."""
+    counted = list(outcomes)
+    with_car = any(isinstance(outcome, SampleResult) and outcome.car for outcome in counted)
+    header, line_of = (_CAR_HEADER, _car_line) if with_car else (_T_HEADER, _t_line)
+    write_samples(header, list(map(line_of, counted)), statuses=[outcome.status for outcome in counted])
+
+
+def write_samples(header: Sequence[str], lines: Sequence[Sequence[str]], *, statuses: Sequence[str]) -> None:
+    """Write a table whose first column names the sample and whose last holds its status, as wide as the terminal."""
+    header, lines = fitted(header, lines, shutil.get_terminal_size((80, 24)).columns)
+    styles = [_STATUS_STYLES.get(status, "") for status in statuses]
+    write_table(header, lines, right=range(1, len(header) - 1), styles=styles)
+
+
+def fitted(
+    header: Sequence[str], lines: Sequence[Sequence[str]], width: int
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Return a table without the columns for which there is no room; the first and the last always stay.
+
+    Examples
+    --------
+    >>> fitted(("sample", "T/µL", "status"), [("D9", "1050", "review W281 W287")], 27)
+    (['sample', 'status'], [['D9', 'review W281 W287']])
+    >>> fitted(("sample", "T/µL", "status"), [("D9", "1050", "review W281 W287")], 22)
+    (['sample', 'status'], [['D9', 'review W281 +1']])
+    """
+    table = [list(header), *map(list, lines)]
+    for name in _LEAST_IMPORTANT_FIRST:
+        if _width(table) <= width:
+            break
+        if name == _CODES:
+            table = [table[0], *([*line[:-1], _first_code(line[-1])] for line in table[1:])]
+        elif name in table[0]:
+            column = table[0].index(name)
+            table = [line[:column] + line[column + 1 :] for line in table]
+    if (over := _width(table) - width) > 0:
+        longest = max(max(_cells(line[0]) for line in table) - over, _NARROWEST_NAME)
+        table = [[screen.one_line(line[0], longest=longest), *line[1:]] for line in table]
+    return table[0], table[1:]
+
+
+def _width(table: Sequence[Sequence[str]]) -> int:
+    columns = list(zip(*table, strict=True))
+    return sum(max(map(_cells, column)) for column in columns) + 2 * (len(columns) - 1)
+
+
+def _cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes: two for a letter of Chinese or Japanese."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _first_code(status: str) -> str:
+    word, *codes = status.split()
+    return " ".join([word, *codes[:1], *([f"+{len(codes) - 1}"] if len(codes) > 1 else [])])
 
 
 _CAR_HEADER = ("sample", "CAR-T/µL", "95 % interval", "% of T", "CD4/CD8", "T/µL", "result", "status")

@@ -25,6 +25,8 @@ class Format(StrEnum):
 
 
 _COPIES_SHOWN = 3
+_SAMPLES_TO_LOOK_AT = 10
+"""As many as fit on a screen; the others stand in counts.csv."""
 
 
 def show_rows(parts: Parts, sample_ids: Sequence[str], output: Format | None, *, to_folder: bool) -> None:
@@ -60,6 +62,24 @@ def show_faults(done: Sequence[FinishedSample]) -> None:
     for (code, message, hint), names in befallen.items():
         level = "error" if code.startswith("E") else "warning"
         screen.show_problem(level, code, message, where=screen.few(names), hint=hint)
+
+
+def show_what_to_look_at(done: Sequence[FinishedSample]) -> None:
+    """Write which samples need a person's eyes, why, and what to do; nothing with ``--quiet``."""
+    from cytocar.errors.codes import explanations
+
+    waiting = [sample for sample in done if sample.status == "review"]
+    if not waiting or screen.quiet():
+        return
+    known = explanations()
+    for sample in waiting[:_SAMPLES_TO_LOOK_AT]:
+        for concern in sample.concerns:
+            fix = concern.hint or (known[concern.code].fix if concern.code in known else "")
+            screen.show_problem(
+                "review", concern.code, concern.message, where=screen.one_line(sample.sample_id), hint=fix
+            )
+    if len(waiting) > _SAMPLES_TO_LOOK_AT:
+        screen.say(f"and {len(waiting) - _SAMPLES_TO_LOOK_AT} more to look at: see status_codes in counts.csv")
 
 
 def show_notes(done: Sequence[FinishedSample]) -> None:

@@ -9,9 +9,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from cytocar.errors.tree import CytocarError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(slots=True)
@@ -48,9 +51,23 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def colored(stream: TextIO) -> bool:
-    """Return whether colour may be written to a stream."""
-    return _settings.color is not False and stream.isatty() and os.environ.get("TERM") != "dumb"
+def dumb() -> bool:
+    """Return whether the terminal cannot move its cursor."""
+    return os.environ.get("TERM") in ("dumb", "unknown")
+
+
+def console(stream: TextIO) -> Console | None:
+    """Return rich's way to write to a terminal; ``None`` for a pipe or a file, which get plain text and load no rich.
+
+    Text goes to it as ``Text``, never as markup: a gate may be called ``CD3[+]``. Without colour it writes no escape
+    codes around words at all.
+    """
+    if not stream.isatty():
+        return None
+    from rich.console import Console
+
+    colored = _settings.color is not False and not dumb()
+    return Console(file=stream, color_system="auto" if colored else None, markup=False, emoji=False, highlight=False)
 
 
 def verbose() -> bool:
@@ -92,8 +109,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _paint(text: str, code: str) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if colored(sys.stderr) else text
+def _write(*pieces: tuple[str, str]) -> None:
+    """Write pieces of text, each with its style, as one message on stderr; a long line is left to the terminal."""
+    safe = [(printable(text), style) for text, style in pieces]
+    terminal = console(sys.stderr)
+    if terminal is None:
+        sys.stderr.write("".join(text for text, _ in safe) + "\n")
+        return
+    from rich.text import Text
+
+    terminal.print(Text.assemble(*safe), soft_wrap=True)
 
 
 def say(text: str) -> None:
@@ -121,12 +146,10 @@ def show_problem(  # each part of a problem is a line of its own
     level: str, code: str, message: str, *, where: str = "", hint: str = "", notes: Sequence[str] = ()
 ) -> None:
     """Write ``error[E031] D07: message``, what was looked at, and ``fix: ...``."""
-    head = _paint(f"{level}[{code}]", "1;31" if level == "error" else "1;33")
     place = f" {where}" if where else ""
-    lines = [f"{head}{printable(place)}: {printable(message)}", *(f"  {printable(note)}" for note in notes)]
-    if hint:
-        lines.append(f"  {_paint('fix:', '1')} {printable(hint)}")
-    sys.stderr.write("\n".join(lines) + "\n")
+    body = "\n".join([f"{place}: {message}", *(f"  {note}" for note in notes)])
+    fix = [("\n  ", ""), ("fix:", "bold"), (f" {hint}", "")] if hint else []
+    _write((f"{level}[{code}]", "bold red" if level == "error" else "bold yellow"), (body, ""), *fix)
 
 
 def show_bug(bug: BaseException) -> None:

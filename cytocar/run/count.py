@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cytocar.run.execute import FinishedSample, execute
 from cytocar.run.folder import PARTS, Parts, RunFolder, WaitingLines, finish, open_run
+from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.shard import Shard
 from cytocar.run.trail.journal import read_manifest
 from cytocar.run.trail.who import author, now
@@ -24,25 +25,6 @@ from cytocar.sample.result import SampleResult
 
 if TYPE_CHECKING:
     from cytocar.run.plan import RunPlan
-
-
-class Observer:
-    """Who looks on while samples are counted; this one does nothing."""
-
-    def note(self, text: str) -> None:
-        """Hear a sentence for people."""
-
-    def start(self, total: int, done: int) -> None:
-        """Hear how many samples there are, and how many of them were finished before."""
-
-    def step(self) -> None:
-        """Hear that one more sample is finished."""
-
-    def close(self) -> None:
-        """Hear that no more follow, also where an error ends the run."""
-
-
-NOBODY = Observer()
 
 
 @dataclass(frozen=True, slots=True)

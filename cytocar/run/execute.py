@@ -74,6 +74,7 @@ def _unpacked(content: bytes) -> Protocol:
 class FinishedSample:
     """A finished sample on its way from a worker: what the command says about it, all of it as JSON, and its lines.
 
+    ``faults`` are why it has no count, or nothing at all, ``concerns`` why a person has to look at what it has;
     ``source`` names the bytes it came from, so that a file that was copied under another name is noticed;
     ``lacks_control`` says that the template's assumptions stand in for a CAR-negative control of a patient's sample.
     """
@@ -85,6 +86,7 @@ class FinishedSample:
     source: str | None = None
     lines: SampleLines | None = None
     lacks_control: bool = False
+    concerns: tuple[Finding, ...] = ()
 
     @classmethod
     def of(cls, outcome: SampleOutcome, medians: Sequence[str] | None = None) -> FinishedSample:
@@ -97,7 +99,8 @@ class FinishedSample:
         alone = outcome.sample.sample_type is SampleType.SAMPLE and any(
             f.code == Flag.NO_REFERENCE for f in outcome.findings
         )
-        return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines, alone)
+        concerns = tuple(finding for finding in outcome.findings if finding.outcome is Severity.REVIEW)
+        return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines, alone, concerns)
 
     def without_content(self) -> FinishedSample:
         """Return the same without JSON and lines: what stays in memory when they are kept."""

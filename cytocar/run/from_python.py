@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from cytocar.files.places import Place, place_of
-from cytocar.run.count import NOBODY, Observer, Work, count, open_store
+from cytocar.run.count import Work, count, open_store
+from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.plan import make_plan
 from cytocar.sample.result import SampleOutcome
 from cytocar.sheet.inputs import Inputs, collect, given_for_all, with_controls

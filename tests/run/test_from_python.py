@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import cytocar
-from cytocar.run.count import Observer
+from cytocar.run.observer import Observer
 from cytocar.sheet.rows import read_sheet
 from cytocar.tables.columns import COUNTS, csv_text
 from tests.runs import cytocar_command, small_run
@@ -67,7 +67,7 @@ def test_an_observer_hears_of_every_sample(sheet: Path) -> None:
         def __init__(self) -> None:
             self.heard: list[str] = []
 
-        def start(self, total: int, done: int) -> None:
+        def start(self, total: int, done: int = 0) -> None:
             self.heard.append(f"{done} of {total}")
 
         def step(self) -> None:

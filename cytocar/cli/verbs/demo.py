@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +52,7 @@ def command(
 
 def _show(points: Sequence[CoursePoint]) -> None:
     """Write the course to stdout: a line per day."""
-    from cytocar.cli.result_table import grid, interval, number
+    from cytocar.cli.result_table import interval, number, write_table
 
     lines = [
         (
@@ -67,4 +66,4 @@ def _show(points: Sequence[CoursePoint]) -> None:
         for point in points
     ]
     header = ("day", "CAR-T cells/µL", "95 % interval", "CAR-T CD4/CD8", "detection limit/µL", "result")
-    sys.stdout.write("\n".join(grid(header, lines, right=range(5))) + "\n")
+    write_table(header, lines, right=range(5))

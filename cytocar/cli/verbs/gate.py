@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
-from cytocar.cli.run_summary import Format, show_faults, show_notes, show_rows, tally
+from cytocar.cli.run_summary import Format, show_faults, show_notes, show_rows, show_what_to_look_at, tally
 from cytocar.errors.tree import UsageError
 from cytocar.run.shard import Shard
 
@@ -124,6 +124,7 @@ def command(
     if out is not None:
         page = draw_report(out, jobs=jobs, by=by) if drawn else None
         screen.say(f"{tally(done)}; tables in {out}" + (f", every gate in {page}" if page else ""))
+        show_what_to_look_at(done)
     show_faults(done)
     _exit(done, fail_on)
 

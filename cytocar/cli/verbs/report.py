@@ -44,11 +44,14 @@ def command(
 
 def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Path:
     """Write a finished run's report into its folder, note it in the audit trail, and return the page."""
+    from cytocar.cli.progress import Progress
     from cytocar.report.run.folder import write_report
     from cytocar.run.trail.who import author, now
     from cytocar.run.workers import process_pool
 
-    return write_report(run, author=author(by), clock=now, inputs=inputs, workers=process_pool(jobs))
+    return write_report(
+        run, author=author(by), clock=now, inputs=inputs, workers=process_pool(jobs), observer=Progress("samples drawn")
+    )
 
 
 def print_report(run: Path, *, by: str | None = None) -> Sequence[Path]:

@@ -67,6 +67,7 @@ def command(
     if out is None:
         _show(series, record)
         return
+    from cytocar.cli.progress import Progress
     from cytocar.course.units import variable_name
     from cytocar.report.course.folder import CourseOptions, write_course
 
@@ -77,7 +78,7 @@ def command(
         shade=shade,
         also=tuple(variable_name(name) for name in also or ()),
     )
-    page = write_course(series, record, out, options=options, force=force)
+    page = write_course(series, record, out, options=options, force=force, observer=Progress("subjects drawn"))
     if sys.stdout.isatty():
         _show(series, record)
     several = "s" if len(series.courses) > 1 else ""
@@ -91,13 +92,12 @@ def _show(series: Series, record: ClinicalRecord) -> None:
 
         sys.stdout.write(csv_text(series_columns(record), series_rows(series.points, record)))
         return
-    for line in course_lines(series):
-        sys.stdout.write(screen.printable(line) + "\n")
+    show_courses(series)
 
 
-def course_lines(series: Series) -> list[str]:
-    """Return the courses as a table for people."""
-    from cytocar.cli.result_table import grid, interval, number
+def show_courses(series: Series) -> None:
+    """Write the courses as a table for people."""
+    from cytocar.cli.result_table import interval, number, write_samples
     from cytocar.report.course.page import result_text
 
     header = ("subject", "day", "CAR-T/µL", "95 % interval", "LLOQ", "% of T", "CD4/CD8", "status")
@@ -114,4 +114,4 @@ def course_lines(series: Series) -> list[str]:
         )
         for point in series.points
     ]
-    return grid(header, lines, right=range(1, len(header) - 1))
+    write_samples(header, lines, statuses=[point.status for point in series.points])

@@ -30,13 +30,12 @@ _NAME = Annotated[str, typer.Argument(metavar="NAME|PATH", help="Bundled name, o
 @app.command("list")
 def list_templates() -> None:
     """List the bundled templates."""
-    from cytocar.cli.result_table import grid
+    from cytocar.cli.result_table import write_table
     from cytocar.template.load import bundled_templates, read_template
 
     loaded = [read_template(name) for name in bundled_templates()]
     lines = [(one.template.name, one.template.version, one.status, one.template.title) for one in loaded]
-    for line in grid(("name", "version", "status", "title"), lines):
-        sys.stdout.write(line + "\n")
+    write_table(("name", "version", "status", "title"), lines)
 
 
 @app.command("show")

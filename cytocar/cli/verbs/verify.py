@@ -25,10 +25,11 @@ def command(
 
     Exit code 4 if anything was changed; each place is named.
     """
+    from cytocar.cli.progress import Progress
     from cytocar.files.places import place_of
     from cytocar.run.finished.verify import Verdict, verify
 
-    checks = verify(run, inputs=place_of(inputs) if inputs else None, head=head)
+    checks = verify(run, inputs=place_of(inputs) if inputs else None, head=head, observer=Progress("samples' files"))
     for check in checks:
         sys.stdout.write(screen.printable(f"{check.verdict:<8} {check.place}: {check.message}") + "\n")
     changed = [check for check in checks if check.verdict is Verdict.CHANGED]

@@ -55,6 +55,7 @@ from cytocar.report.course.page import (
     scores_listing,
     spreads_listing,
 )
+from cytocar.run.observer import NOBODY, Observer, observed
 from cytocar.tables.columns import Column, Row, csv_text, write_atomically
 from cytocar.tables.datapackage import describe
 
@@ -85,7 +86,13 @@ class CourseOptions:
 
 
 def write_course(
-    series: Series, record: ClinicalRecord, out: Path, *, options: CourseOptions | None = None, force: bool = False
+    series: Series,
+    record: ClinicalRecord,
+    out: Path,
+    *,
+    options: CourseOptions | None = None,
+    force: bool = False,
+    observer: Observer = NOBODY,
 ) -> Path:
     """Write the folder of a course and return its page.
 
@@ -115,7 +122,8 @@ def write_course(
         },
     )
     sections = []
-    for course, anchor in zip(series.courses, anchors([c.subject_id for c in series.courses]), strict=True):
+    anchored = zip(series.courses, anchors([c.subject_id for c in series.courses]), strict=True)
+    for course, anchor in observed(anchored, len(series.courses), observer):
         subject, own = course.subject_id, record.of(course.subject_id)
         findings = _Findings(
             kinetics[subject],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cytocar.files.places import Place
 from cytocar.report.run.page import REPORT, report_files
+from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.trail.audit import Act, Action, Author
 from cytocar.run.trail.journal import amend
 from cytocar.run.workers import Workers
@@ -20,9 +21,10 @@ def write_report(
     clock: Callable[[], datetime],
     inputs: Place | None = None,
     workers: Workers | None = None,
+    observer: Observer = NOBODY,
 ) -> Path:
     """Write the report of a finished run into its folder, note it in the trail, return it; see ``report_files``."""
-    files = report_files(run, inputs=inputs, workers=workers)
+    files = report_files(run, inputs=inputs, workers=workers, observer=observer)
     keep_report(run, files, author=author, clock=clock)
     return run / REPORT
 

@@ -28,6 +28,7 @@ from cytocar.report.run.plates import MEASURES, Plate, plates
 from cytocar.report.run.sections import SamplePage, sample_pages
 from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.report.run.strip import axes_id
+from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.workers import Workers
 from cytocar.sample.result import Status
 from cytocar.tables.columns import COUNTS, POPULATIONS, Column, Row, cell
@@ -102,7 +103,9 @@ class Overview:
     glossary: Sequence[Entry]
 
 
-def report_files(folder: Path, *, inputs: Place | None = None, workers: Workers | None = None) -> dict[str, bytes]:
+def report_files(
+    folder: Path, *, inputs: Place | None = None, workers: Workers | None = None, observer: Observer = NOBODY
+) -> dict[str, bytes]:
     """Return ``report.html`` of a finished run, and for many samples the pages that it links to, by file name.
 
     Parameters
@@ -111,6 +114,8 @@ def report_files(folder: Path, *, inputs: Place | None = None, workers: Workers 
         Where the FCS files lie now, if they have moved; a sample whose file is not found has numbers and no pictures.
     workers : Workers, optional
         Draw the pictures; without them they are drawn here.
+    observer : Observer
+        Hears of each sample that is drawn.
 
     Raises
     ------
@@ -119,7 +124,7 @@ def report_files(folder: Path, *, inputs: Place | None = None, workers: Workers 
     """
     run = open_finished_run(folder, inputs=inputs)
     gallery_of = galleries(run)
-    drawn = draw_run(run, gallery_of, workers)
+    drawn = draw_run(run, gallery_of, workers, observer)
     pages = sample_pages(run, gallery_of, drawn)
     frame = _named(_frame(run, gallery_of, pages))
     overview = _named(_overview(run, drawn, pages, workers))

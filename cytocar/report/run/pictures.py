@@ -16,6 +16,7 @@ from cytocar.files.places import Place
 from cytocar.files.source import at_hand, file_sha256
 from cytocar.report.run.limits import axis_tops
 from cytocar.report.run.source import FinishedRun
+from cytocar.run.observer import NOBODY, Observer, observed
 from cytocar.run.workers import Workers, run_tasks
 from cytocar.sample.analysis import gate_again
 from cytocar.sample.protocol import Protocol
@@ -82,7 +83,7 @@ def galleries(run: FinishedRun) -> Mapping[str, Gallery]:
 
 
 def draw_run(
-    run: FinishedRun, gallery_of: Mapping[str, Gallery], workers: Workers | None
+    run: FinishedRun, gallery_of: Mapping[str, Gallery], workers: Workers | None, observer: Observer = NOBODY
 ) -> Mapping[str, SamplePictures]:
     """Return every counted sample's pictures, by sample_id."""
     tasks = [
@@ -91,7 +92,7 @@ def draw_run(
         for name in (result.sample.sample_id,)
     ]
     drawn = run_tasks(draw_sample, tasks, workers if len(tasks) > FEW_SAMPLES else None, killed=_killed)
-    return {pictures.sample_id: pictures for pictures in drawn}
+    return {pictures.sample_id: pictures for pictures in observed(drawn, len(tasks), observer)}
 
 
 def _killed(task: PictureTask) -> SamplePictures:

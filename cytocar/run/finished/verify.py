@@ -19,6 +19,7 @@ from cytocar.files.places import Place, place_of
 from cytocar.files.source import file_sha256
 from cytocar.run.finished.recorded_plan import located, recorded_plan
 from cytocar.run.folder import REVISIONS, Parts, package_file, table_files
+from cytocar.run.observer import NOBODY, Observer, observed
 from cytocar.run.trail.audit import AUDIT, Entry, Trail, read_trail
 from cytocar.run.trail.journal import (
     MANIFEST,
@@ -69,7 +70,9 @@ def _changed(place: str, message: str) -> Check:
     return Check(Verdict.CHANGED, place, message)
 
 
-def verify(run: Path, *, inputs: Place | None = None, head: str | None = None) -> tuple[Check, ...]:
+def verify(
+    run: Path, *, inputs: Place | None = None, head: str | None = None, observer: Observer = NOBODY
+) -> tuple[Check, ...]:
     """Return everything that was looked at in a run folder.
 
     Parameters
@@ -82,6 +85,9 @@ def verify(run: Path, *, inputs: Place | None = None, head: str | None = None) -
     head : str, optional
         The hash of an entry of the trail as somebody wrote it down, from a printed report: the trail must hold it.
 
+    observer : Observer
+        Hears of each sample whose file was read once more.
+
     Raises
     ------
     UsageError
@@ -90,7 +96,7 @@ def verify(run: Path, *, inputs: Place | None = None, head: str | None = None) -
     checks = list(_folder(require_run(run), head=head))
     manifest = _as_recorded(run)
     if manifest is not None:
-        checks += _origins(run, manifest, inputs)
+        checks += _origins(run, manifest, inputs, observer)
     return tuple(checks)
 
 
@@ -241,7 +247,7 @@ def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
 # ---------------------------------------------------------------- what the run was made from
 
 
-def _origins(run: Path, manifest: Manifest, inputs: Place | None) -> Iterator[Check]:
+def _origins(run: Path, manifest: Manifest, inputs: Place | None, observer: Observer) -> Iterator[Check]:
     try:
         plan = recorded_plan(manifest)
     except IntegrityError as error:
@@ -251,7 +257,7 @@ def _origins(run: Path, manifest: Manifest, inputs: Place | None) -> Iterator[Ch
     outcomes = {outcome.sample.sample_id: outcome for outcome in Parts(run / "parts").in_order(plan.sample_ids)}
     digests: dict[Place, str | None] = {}
     same = 0
-    for row in rows:
+    for row in observed(rows, len(rows), observer):
         if (outcome := outcomes.get(row.sample_id)) is None or outcome.file_sha256 is None:
             continue
         if row.file not in digests:
