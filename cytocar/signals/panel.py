@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from cytocar.signals.marker import Marker
 
 
+COMPENSATED = "Comp-"
+"""What FlowJo, and many programs after it, put before the name of a compensated channel."""
+
+
 @dataclass(frozen=True, eq=False)
 class Panel(Mapping[str, "Channel"]):
     """Marker to channel, for every marker of a template that has a channel of its own.
@@ -146,6 +150,12 @@ def _area_of(channels: Sequence[Channel]) -> tuple[Channel, ...]:
 def _unwrapped(name: str) -> str:
     """Return a name without the ``Comp-`` and ``<>`` that analysis programs put around compensated channels."""
     return re.sub(r"^(fj)?comp[-_ ]", "", name.strip(), flags=re.IGNORECASE).strip("<> ")
+
+
+def channel_behind(name: str) -> str | None:
+    """Return the channel that a compensated name (``Comp-PE-A``) stands for; None for any other name."""
+    behind = name.strip().removeprefix(COMPENSATED)
+    return behind if behind and behind != name.strip() else None
 
 
 def _words(name: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cytocar.errors.tree import CompensationError, TemplateError
+from cytocar.errors.tree import CompensationError, TemplateError, UsageError
 from cytocar.files.bundled import template_folder
 from cytocar.files.places import Address, Place, is_address, lies_in, place_of
 from cytocar.signals.applied_matrix import UNMIXED
@@ -142,12 +142,33 @@ def import_gatingml(path: Place) -> Imported:
     return reunite(read_gatingml(_read_bytes(path), source=path.name, name=_name_of(path)))
 
 
-def import_workspace(path: Path, *, sample: str | None = None) -> Imported:
-    """Return the gates of one sample of a FlowJo workspace as a template, with what could not be kept."""
-    from cytocar.template.flowjo import LARGER, read_workspace
+def import_document(path: Path, *, sample: str | None = None) -> Imported:
+    """Return the gates of a document of another program as a template; it is told by its content, not by its name.
+
+    Parameters
+    ----------
+    path : Path
+        Gating-ML 2.0, or a FlowJo workspace.
+    sample : str, optional
+        Whose gates, of a workspace: name or ``sampleID``. The first sample with gates by default.
+
+    Raises
+    ------
+    UsageError
+        E111 a sample is named, and the document is no workspace.
+    TemplateError
+        It cannot be read.
+    """
+    from cytocar.template.documents import DocumentKind, kind_of
+    from cytocar.template.flowjo.document import LARGER, read_workspace
+    from cytocar.template.gatingml.read import read_gatingml
     from cytocar.template.gatingml.round_trip import reunite
 
     data = _read_bytes(path, larger=LARGER)
+    if kind_of(data) is not DocumentKind.FLOWJO and path.suffix.lower() != ".wsp":
+        if sample is not None:
+            raise UsageError("--sample is for workspaces", code="E111", hint="leave it out")
+        return reunite(read_gatingml(data, source=path.name, name=_name_of(path)))
     return reunite(read_workspace(data, source=path.name, name=_name_of(path), sample=sample))
 
 

@@ -28,19 +28,12 @@ def import_gates(
 
     A document that cytocar exported gives the identical template back; what was edited since then is listed.
     """
-    from cytocar.template.load import import_gatingml, import_workspace
+    from cytocar.template.load import import_document
     from cytocar.template.toml_text import to_toml
 
-    kind = file.suffix.lower()
-    if kind not in (".xml", ".wsp"):
-        raise UsageError(
-            f"{file} does not end in .xml or .wsp",
-            code="E111",
-            hint="export the gates as Gating-ML 2.0, or save a workspace",
-        )
-    if sample is not None and kind != ".wsp":
-        raise UsageError("--sample is for workspaces (.wsp)", code="E111", hint="leave it out")
-    imported = import_workspace(file, sample=sample) if kind == ".wsp" else import_gatingml(file)
+    if not file.is_file():
+        raise UsageError(f"there is no file {file}", code="E103", hint="check the path")
+    imported = import_document(file, sample=sample)
     screen.show_losses(imported.losses)
     text = to_toml(imported.template, comments=[f"Imported from {file.name}"])
     _write(text.encode("utf-8"), out, ".toml", force=force)

@@ -38,6 +38,8 @@ class PanelBuilder:
         self._names: dict[_Key, str] = {}
         self._markers: dict[str, Marker] = {}
         self._scales: dict[str, AnyScale] = {}
+        self.needs_matrix = False
+        """Whether a channel is compensated by its name alone, so that it must not be taken as it is."""
 
     def markers(self) -> dict[str, Marker]:
         """Return the panel."""
@@ -58,8 +60,12 @@ class PanelBuilder:
             raise faulty(dimension, f"refers to a spectrum matrix {compensation!r} that the document does not have")
         transformation = attribute(dimension, "transformation-ref")
         for entry in children(dimension, "fcs-dimension"):
-            key = _Key(required(entry, "name"), compensation, transformation, is_ratio=False)
-            return self._entry(dimension, key)
+            name = required(entry, "name")
+            behind = channel_behind(name)
+            if behind is not None and attribute(dimension, "compensation-ref") is None:
+                # FlowJo's own Gating-ML leaves the reference out, and says "compensated" by the name alone.
+                name, compensation, self.needs_matrix = behind, FROM_FILE, True
+            return self._entry(dimension, _Key(name, compensation, transformation, is_ratio=False))
         for entry in children(dimension, "new-dimension"):
             key = _Key(required(entry, "transformation-ref"), compensation, transformation, is_ratio=True)
             return self._entry(dimension, key)

@@ -101,7 +101,9 @@ def read_gatingml(data: bytes, *, source: str, name: str) -> Document:
         version="1.0.0",
         title=f"Imported from {source}",
         panel=reader.panel.markers(),
-        compensation=Compensation(source="file", missing="none", matrices=dict(matrices)),
+        compensation=Compensation(
+            source="file", missing="fail" if reader.panel.needs_matrix else "none", matrices=dict(matrices)
+        ),
         scales=reader.panel.scales(),
         populations=tuple(_parents_first(reader.populations)),
     )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from cytocar.errors.tree import TemplateError
 from cytocar.signals.declaration import Declaration
+from cytocar.template.documents import DocumentKind, kind_of, other_kind
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -41,8 +42,12 @@ def parse_safely(data: bytes, *, source: str, larger: int = 1) -> Element:
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except ParseError as error:
+        if kind_of(data) is DocumentKind.HTML:
+            raise _web_page(data, source) from error
         raise TemplateError(f"{source} is not valid XML: {error}", code="E140", hint="export it again") from error
     except DefusedXmlException as error:
+        if kind_of(data) is DocumentKind.HTML:
+            raise _web_page(data, source) from error
         raise TemplateError(
             f"{source} has a document type or entities, which a gating file has no use for ({type(error).__name__})",
             code="E140",
@@ -63,12 +68,19 @@ def parse_document(data: bytes, *, source: str) -> Element:
     """Return the root of a Gating-ML 2.0 document."""
     root = parse_safely(data, source=source)
     if root.tag != f"{{{GATING}}}Gating-ML":
+        other = other_kind(data, source=source, wanted="a Gating-ML 2.0 document")
+        if other is not None:
+            raise other
         raise TemplateError(
             f"{source} is not a Gating-ML 2.0 document: its root is {_readable(root.tag)}",
             code="E141",
             hint="export the gates as Gating-ML 2.0; a FlowJo workspace (.wsp) goes through `cytocar template import`",
         )
     return root
+
+
+def _web_page(data: bytes, source: str) -> TemplateError:
+    return other_kind(data, source=source, wanted="gates") or TemplateError(source, code="E145", hint="")
 
 
 def _readable(tag: str) -> str:
