@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import TemplateError
-from cytocar.signals.marker import Marker
 from cytocar.signals.compensation import Matrix
+from cytocar.signals.marker import Marker
 from cytocar.signals.scales import AnyScale
 from cytocar.template.flowjo.gates import read_gate
 from cytocar.template.flowjo.matrices import Compensated, read_matrix

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.marker import Marker
+from cytocar.signals.panel import channel_behind
 from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.template.gatingml.scales import is_ratio, ratio_of, ratio_operands, scale_of
 from cytocar.template.gatingml.xml import attribute, children, faulty, required
