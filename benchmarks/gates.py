@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cytocar.regions.boxes import QuadrantGate, RangeGate, RectangleGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.scales import LinearScale
-from cytocar.template.gate_kinds import PolygonGate, QuadrantGate, RangeGate, RectangleGate
 from cytocar.template.load import load_template
 from cytocar.template.model import Template
 
@@ -37,12 +38,9 @@ def plain_gates() -> dict[str, Any]:
 
 
 def _sides(gate: object) -> dict[str, tuple[float | None, float | None]]:
-    if isinstance(gate, RangeGate):
-        return {gate.marker: (gate.min, gate.max)}
-    if not isinstance(gate, QuadrantGate | RectangleGate):
+    if not isinstance(gate, RangeGate | QuadrantGate | RectangleGate):
         raise TypeError(f"the nine gates hold no {gate!r}")
-    bounds = gate.bounds() if isinstance(gate, QuadrantGate) else gate.bounds
-    return {marker: (side.min, side.max) for marker, side in bounds.items()}
+    return gate.sides()
 
 
 def _detector(template: Template, marker: str) -> str:

@@ -19,7 +19,7 @@ HOMES = {
     "flowio": ("fcs",),
     "fcsparser": ("fcs",),
     "sklearn": ("gates",),
-    "pydantic": ("signals", "template", "gates", "run"),
+    "pydantic": ("signals", "regions", "template", "gates", "run"),
     "typer": ("cli",),
     "rich": ("cli",),
     "matplotlib": ("figures",),

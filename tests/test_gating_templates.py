@@ -8,8 +8,8 @@ import pytest
 
 from cytocar import EventTable, gate, load_template, open_fcs
 from cytocar.files.bundled import template_folder
+from cytocar.regions.boxes import RectangleGate
 from cytocar.simulate import Blood, blood_tube
-from cytocar.template.gate_kinds import RectangleGate
 from cytocar.template.model import Report
 
 TEMPLATES = sorted(path.stem for path in template_folder().glob("*.toml"))

@@ -11,8 +11,9 @@ from benchmarks.validity.shapes import HELD_OUT, NEGATIVES, POSITIVES, SEVERE, C
 from cytocar.counting.background import net_share
 from cytocar.gates.adaptive import reference
 from cytocar.gates.decision import ReferenceEvents, Source
+from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
-from cytocar.template.gate_kinds import RangeGate, ReferenceGate
+from cytocar.template.gate_kinds import ReferenceGate
 
 GATE = ReferenceGate(kind="reference", marker="CAR", fallback=500, window=(150, 2500))
 DRIFTS = (0.8, 1.0, 1.2)

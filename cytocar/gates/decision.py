@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from cytocar.regions.gate import ScaleOf
+    from cytocar.regions.kinds import FixedGate
     from cytocar.sheet.rows import SampleType
-    from cytocar.template.gate_kinds import FixedGate
 
 
 class Source(StrEnum):
@@ -154,3 +155,14 @@ def differs(kept: float, kept_by_fallback: float) -> bool:
     noise = 1.96 * math.sqrt(kept + kept_by_fallback)
     allowed = LARGEST_RELATIVE_DIFFERENCE * max(kept, kept_by_fallback)
     return abs(kept - kept_by_fallback) > allowed + noise
+
+
+def fixed_decisions(
+    population: str, gate: FixedGate, scale_of: ScaleOf, *, source: Source = Source.FIXED
+) -> list[Decision]:
+    """Return the rows of ``gates.csv`` for a gate that no data decided: one per number, in data units."""
+    flags = (Flag.OVERRIDDEN,) if source is Source.OVERRIDE else ()
+    return [
+        Decision(population, gate.kind, parameter, value, source, flags=flags)
+        for parameter, value in gate.numbers(scale_of)
+    ]

@@ -15,7 +15,7 @@ from cytocar.gates.engine.frame import ALL, Bools, Floats
 from cytocar.gates.engine.stream import GatedBlock, stream
 from cytocar.gates.medians import median_of
 from cytocar.gates.watch import Counts
-from cytocar.template.gate_kinds import FixedGate
+from cytocar.regions.kinds import FixedGate
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:

@@ -17,17 +17,17 @@ import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.parent_events import ParentEvents
-from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source
+from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source, fixed_decisions
 from cytocar.gates.engine.axes import Axes
-from cytocar.gates.engine.compile import FIXED_KINDS, Plan, compile_plan, make_step, plan_for
+from cytocar.gates.engine.compile import Plan, compile_plan, make_step, plan_for
 from cytocar.gates.engine.frame import ALL, Bools, Floats, SubframeCache
 from cytocar.gates.engine.stream import EventBuffer, GatedBlock, stream
-from cytocar.gates.fixed.place import decisions as fixed_decisions
 from cytocar.gates.medians import Medians, median_of
 from cytocar.gates.populations import GatedSample, Population, Populations
 from cytocar.gates.watch import EventsOverTime, NonTCellCarCounter
+from cytocar.regions.kinds import FixedGate
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.template.gate_kinds import AdaptiveGate, FixedGate
+from cytocar.template.gate_kinds import AdaptiveGate
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _place_deferred(
     for population in plan.deferred:
         gate = population.gate
         frame = frames.frame_for(population.parent, (*population.exclude, *gate.references()))
-        if not isinstance(gate, FIXED_KINDS):
+        if not isinstance(gate, FixedGate):
             rows = np.flatnonzero(frame.within(population.parent, population.exclude))
             columns = ParentEvents(tally.kept.markers, frame.signals.signal, rows, frame.n_events)
             controls = references.get(population.parent, ())
@@ -247,7 +247,7 @@ def _fixed_gates(template: Template) -> dict[str, FixedGate]:
     return {
         population.name: population.gate
         for population in template.populations
-        if isinstance(population.gate, FIXED_KINDS)
+        if isinstance(population.gate, FixedGate)
     }
 
 
@@ -257,7 +257,7 @@ def _decisions(template: Template, placed: _Placed, overrides: Mapping[str, Fixe
         gate = overrides.get(name) or population.gate
         if name in placed.fitted:
             yield from placed.fitted[name].decisions
-        elif isinstance(gate, FIXED_KINDS):
+        elif isinstance(gate, FixedGate):
             source = Source.OVERRIDE if name in overrides else Source.FIXED
             yield from fixed_decisions(name, gate, template.scale, source=source)
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from cytocar.gates.engine.axes import Axes
 from cytocar.gates.engine.frame import Frame
-from cytocar.gates.fixed.place import place
-from cytocar.template.gate_kinds import FixedGate, RangeGate
+from cytocar.regions.boxes import RangeGate
+from cytocar.regions.kinds import FixedGate
 from cytocar.template.model import Template
 
 Counts = npt.NDArray[np.int64]
@@ -71,7 +71,7 @@ class NonTCellCarCounter:
         if not (frame.knows(lymphocytes) and frame.knows(t_cells)):
             return
         beside = frame.within(lymphocytes, (t_cells,))
-        region = place(gate, lambda name: self._axes[name].scale).region
+        region = gate.placed(lambda name: self._axes[name].scale).region
         passing = region.contains(frame.signals.signal(gate.marker))
         self.events += int(np.count_nonzero(passing & beside))
         self.of_events += int(np.count_nonzero(beside))

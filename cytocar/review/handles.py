@@ -17,10 +17,12 @@ from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.views import View
 from cytocar.gates.decision import Decision
-from cytocar.gates.fixed.move import movable
-from cytocar.gates.fixed.place import numbers
+from cytocar.gates.move import movable
+from cytocar.regions.boxes import RangeGate
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.sample.result import SampleResult
-from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate, RangeGate
 from cytocar.template.model import Template
 
 FEW_CORNERS = 12
@@ -64,7 +66,7 @@ def fields(result: SampleResult, population: str, template: Template) -> tuple[G
     gate = result.gates[population]
     rows = [row for row in result.decisions if row.population == population]
     said = {row.parameter: row for row in rows}
-    values = dict(numbers(gate, template.scale)) | {row.parameter: row.value for row in rows if row.value is not None}
+    values = dict(gate.numbers(template.scale)) | {row.parameter: row.value for row in rows if row.value is not None}
     names = movable(gate, rows, template.scale)
     if isinstance(gate, RangeGate) and "threshold" in names:
         names = tuple(name for name in names if name == "threshold" or values[name] != values["threshold"])

@@ -22,6 +22,7 @@ from cytocar.files.source import FileState, at_hand, file_state
 from cytocar.gates.engine.compile import make_step
 from cytocar.gates.engine.frame import ALL, BufferedSignals, Floats, Frame
 from cytocar.gates.populations import GatedSample
+from cytocar.regions.kinds import FixedGate
 from cytocar.report.run.source import FinishedRun
 from cytocar.run.execute import control_signals
 from cytocar.run.finished.override import require_as_counted
@@ -32,7 +33,6 @@ from cytocar.sample.control_signals import References
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import SampleResult
 from cytocar.statistics.intervals import Share
-from cytocar.template.gate_kinds import FixedGate
 
 
 @dataclass(frozen=True, slots=True)

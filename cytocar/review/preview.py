@@ -9,6 +9,7 @@ from cytocar.errors.findings import Severity
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.panels import drawn_gates
 from cytocar.gates.decision import Flag
+from cytocar.regions.kinds import FixedGate
 from cytocar.report.run.page import HEADINGS
 from cytocar.report.run.pictures import Gallery
 from cytocar.report.run.strip import SOURCES
@@ -17,7 +18,6 @@ from cytocar.review.session import ReviewSession
 from cytocar.review.worklist import ReviewedRun
 from cytocar.sample.result import SampleResult
 from cytocar.tables.columns import Row, cell
-from cytocar.template.gate_kinds import FixedGate
 
 COMPARED = (
     "car_report",

@@ -16,6 +16,7 @@ from pathlib import Path
 from cytocar.errors.tree import CytocarError, IntegrityError, SampleError, UsageError
 from cytocar.figures.gate_pictures.panels import Picture
 from cytocar.files.places import Place
+from cytocar.regions.kinds import FixedGate
 from cytocar.report.run.folder import report_built
 from cytocar.report.run.page import REPORT, report_files
 from cytocar.report.run.pictures import PictureTask, SamplePictures, draw_sample
@@ -30,7 +31,6 @@ from cytocar.run.trail.audit import Author, Meaning
 from cytocar.run.trail.journal import MANIFEST, Journal, finished_manifest, journal, require_run
 from cytocar.run.workers import Workers
 from cytocar.sample.result import SampleResult
-from cytocar.template.gate_kinds import FixedGate
 
 PICTURES_KEPT = 48
 

@@ -16,8 +16,10 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand
 from cytocar.gates.decision import Background, ReferenceEvents
 from cytocar.gates.walk import Populations, walk
+from cytocar.regions.boxes import RangeGate
+from cytocar.regions.kinds import FixedGate
 from cytocar.sheet.rows import SampleRow, SampleType
-from cytocar.template.gate_kinds import FixedGate, RangeGate, ReferenceGate
+from cytocar.template.gate_kinds import ReferenceGate
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from cytocar.template.canonical import template_sha256
 from cytocar.template.lock import LockStatus
 
 if TYPE_CHECKING:
+    from cytocar.regions.kinds import FixedGate
     from cytocar.signals.compensation import SpilloverMatrix
-    from cytocar.template.gate_kinds import FixedGate
     from cytocar.template.model import Template
 
 

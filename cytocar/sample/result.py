@@ -15,10 +15,10 @@ from cytocar.counting.car_t import CarCount
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import SampleError
 from cytocar.gates.decision import Decision
+from cytocar.regions.kinds import FixedGate
 from cytocar.sheet.rows import SampleRow
 from cytocar.statistics.estimate import Estimate
 from cytocar.tables.columns import COUNTS, Row, Value, median_column
-from cytocar.template.gate_kinds import FixedGate
 from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
 

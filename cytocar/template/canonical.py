@@ -49,7 +49,7 @@ def template_sha256(template: Template) -> str:
     --------
     >>> from cytocar.signals.marker import Marker
     >>> from cytocar.template.model import Population
-    >>> from cytocar.template.gate_kinds import RangeGate
+    >>> from cytocar.regions.boxes import RangeGate
     >>> cd3 = Population(name="t_cells", gate=RangeGate(kind="range", marker="CD3", min=1200))
     >>> a = Template(name="demo", version="1.0.0", panel={"CD3": Marker()}, populations=(cd3,))
     >>> template_sha256(a) == template_sha256(a.model_copy(update={"title": "other"}))

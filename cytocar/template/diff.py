@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from cytocar.regions.kinds import FixedGate
 from cytocar.template.canonical import declared
-from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate
 from cytocar.template.model import Template
 
 
@@ -73,7 +73,7 @@ def compare(before: Template, after: Template) -> Difference:
     --------
     >>> from cytocar.signals.marker import Marker
     >>> from cytocar.template.model import Population
-    >>> from cytocar.template.gate_kinds import RangeGate
+    >>> from cytocar.regions.boxes import RangeGate
     >>> def demo(version, low):
     ...     gate = RangeGate(kind="range", marker="CD3", min=low)
     ...     cells = Population(name="t_cells", gate=gate)
@@ -159,9 +159,7 @@ def _scales(before: Template, after: Template) -> Iterator[Change]:
         marker
         for template in (before, after)
         for population in template.populations
-        if not isinstance(population.gate, FixedGate)
-        or isinstance(population.gate, PolygonGate | EllipseGate)
-        or getattr(population.gate, "units", "data") == "scale"
+        if not isinstance(population.gate, FixedGate) or population.gate.depends_on_scale
         for marker in population.gate.markers()
     }
     for name in (name for name in before.panel if name in after.panel):

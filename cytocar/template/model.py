@@ -19,9 +19,7 @@ from cytocar.signals.scales import (
     LinearScale,
     Scale,
 )
-from cytocar.template.gate_kinds import (
-    Gate,
-)
+from cytocar.template.gate_kinds import Gate
 
 # ---------------------------------------------------------------- panel: marker -> channel
 

@@ -17,9 +17,9 @@ from cytocar.gates.decision import Background, Decision, Fitted, Source
 from cytocar.gates.medians import median_of
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import walk
+from cytocar.regions.boxes import RangeGate
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.scales import LogicleScale
-from cytocar.template.gate_kinds import RangeGate
 from cytocar.template.model import Template
 
 

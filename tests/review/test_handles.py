@@ -7,10 +7,13 @@ import pytest
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.views import View
-from cytocar.gates.fixed.move import move_gate
+from cytocar.gates.move import move_gate
+from cytocar.regions.boxes import RangeGate, RectangleGate
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.review.handles import GateField, Handle, changed, dragged, handles
 from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
-from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate, RangeGate, RectangleGate
 
 LOGICLE = LogicleScale(kind="logicle", T=262144, W=0.5, M=4.5, A=0)
 SCALES: dict[str, AnyScale] = {"CD3": LOGICLE, "CD4": LOGICLE, "SSC-A": LinearScale()}

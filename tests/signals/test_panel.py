@@ -9,9 +9,9 @@ import pytest
 from cytocar.errors.tree import PanelError
 from cytocar.fcs.events import Channel
 from cytocar.fcs.reader import open_fcs
+from cytocar.regions.boxes import RangeGate
 from cytocar.signals.marker import Marker, Ratio
 from cytocar.signals.panel import resolve
-from cytocar.template.gate_kinds import RangeGate
 from cytocar.template.model import Population, Template
 
 if TYPE_CHECKING:

@@ -74,13 +74,12 @@ def _described(template: Template) -> list[str]:
 
 
 def _branch(template: Template, parent: str, depth: int) -> list[str]:
-    from cytocar.template.describe import gate_in_words
 
     lines = []
     for population in template.populations:
         if population.parent == parent:
             without = f", without {', '.join(population.exclude)}" if population.exclude else ""
-            lines.append(f"{'  ' * depth}{population.name}: {gate_in_words(population.gate)}{without}")
+            lines.append(f"{'  ' * depth}{population.name}: {population.gate.words()}{without}")
             lines += _branch(template, population.name, depth + 1)
     return lines
 

@@ -20,7 +20,7 @@ from cytocar.figures.gate_pictures.outline import Outline, outline
 from cytocar.figures.gate_pictures.png import RAMP, indexed_png
 from cytocar.figures.gate_pictures.views import View
 from cytocar.gates.walk import GatedSample
-from cytocar.template.gate_kinds import FixedGate
+from cytocar.regions.kinds import FixedGate
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from cytocar.template.gate_kinds import BooleanGate, ClusterGate, SingletsGate
+from cytocar.regions.boolean import BooleanGate
+from cytocar.template.gate_kinds import ClusterGate, SingletsGate
 from cytocar.template.model import Population, Template
 
 

@@ -16,8 +16,9 @@ from cytocar.gates.adaptive.density import Floats, thinned
 from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.adaptive.valley import find_valley, full_scale
 from cytocar.gates.decision import PAIRS_PERCENT, Decision, Fitted, Flag, ReferenceEvents, Source, differs
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.scales import Scale
-from cytocar.template.gate_kinds import ClusterGate, PolygonGate
+from cytocar.template.gate_kinds import ClusterGate
 
 FEWEST_EVENTS = 50
 FITTED_EVENTS = 30_000

@@ -17,9 +17,10 @@ from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Align
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.positives import Positives, describe
 from cytocar.gates.decision import Background, Decision, Fitted, Flag, ReferenceEvents, Source, differs
+from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 from cytocar.signals.scales import Scale
-from cytocar.template.gate_kinds import RangeGate, ReferenceGate
+from cytocar.template.gate_kinds import ReferenceGate
 
 FEWEST_REFERENCE_EVENTS = 5000
 ENOUGH_REFERENCE_EVENTS = 100_000

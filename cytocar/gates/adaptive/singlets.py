@@ -14,8 +14,9 @@ import numpy as np
 
 from cytocar.gates.adaptive.density import Floats, density, thinned
 from cytocar.gates.decision import Decision, Fitted, Flag, ReferenceEvents, Source, differs
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.scales import Scale
-from cytocar.template.gate_kinds import PolygonGate, SingletsGate
+from cytocar.template.gate_kinds import SingletsGate
 
 FEWEST_EVENTS = 50
 FEWEST_FOR_LINE = 500

@@ -22,8 +22,9 @@ from cytocar.gates.adaptive.density import (
 )
 from cytocar.gates.adaptive.parent_events import finite_of, thin
 from cytocar.gates.decision import Decision, Fitted, Flag, ReferenceEvents, Source, differs
+from cytocar.regions.boxes import RangeGate
 from cytocar.signals.scales import LinearScale, Scale
-from cytocar.template.gate_kinds import RangeGate, ValleyGate
+from cytocar.template.gate_kinds import ValleyGate
 
 FEWEST_EVENTS = 100
 SMOOTHINGS = (1.0, 1.4, 2.0, 2.8, 4.0)

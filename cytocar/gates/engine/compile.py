@@ -22,24 +22,16 @@ from typing import TYPE_CHECKING
 from cytocar.errors.tree import GateError
 from cytocar.gates.engine.axes import Axes, Quotient, Recorded, resolve_axes
 from cytocar.gates.engine.frame import ALL, GateStep
-from cytocar.gates.fixed.place import PlacedRegion, place
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.gate import PlacedRegion
+from cytocar.regions.kinds import FixedGate
 from cytocar.signals.compensation import KEYWORDS, SpilloverMatrix
-from cytocar.template.gate_kinds import (
-    BooleanGate,
-    EllipseGate,
-    FixedGate,
-    Gate,
-    PolygonGate,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-)
+from cytocar.template.gate_kinds import Gate
 from cytocar.template.model import Population, Template
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
 
-FIXED_KINDS = (RangeGate, RectangleGate, PolygonGate, EllipseGate, QuadrantGate, BooleanGate)
 PLANS_KEPT = 32
 
 
@@ -128,7 +120,7 @@ def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] 
     waiting: set[str] = set()
     for population in _parents_first(populations):
         gate = population.gate
-        if not isinstance(gate, FIXED_KINDS) or waiting.intersection(_links(population)):
+        if not isinstance(gate, FixedGate) or waiting.intersection(_links(population)):
             waiting.add(population.name)
             deferred.append(population)
             continue
@@ -162,7 +154,7 @@ def make_step(population: Population, gate: FixedGate, axes: Axes, declared: Map
     if isinstance(gate, BooleanGate):
         finite = _markers_of(gate, declared, axes)
         return GateStep(population.name, population.parent, population.exclude, gate, finite)
-    return GateStep(population.name, population.parent, population.exclude, place(gate, lambda name: axes[name].scale))
+    return GateStep(population.name, population.parent, population.exclude, gate.placed(lambda name: axes[name].scale))
 
 
 def _links(population: Population) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from cytocar.fcs.events import BLOCK_EVENTS, Block
 from cytocar.gates.engine.axes import Axes, Compensated, Quotient, Recorded, Signal, matrix_rows
-from cytocar.gates.fixed.place import PlacedRegion, combine
-from cytocar.template.gate_kinds import BooleanGate
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.gate import PlacedRegion
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -213,7 +213,7 @@ class Frame:
         if isinstance(step.gate, PlacedRegion):
             mask = self._inside(step.gate, within)
         else:
-            mask = combine(step.gate, within, self.mask)
+            mask = step.gate.combine(within, self.mask)
             for marker in step.finite:
                 mask &= np.isfinite(self.signals.signal(marker))
         self.masks[step.name] = mask

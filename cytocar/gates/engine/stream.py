@@ -25,7 +25,7 @@ from cytocar.gates.engine.frame import (
     GateStep,
     compensation_rows,
 )
-from cytocar.gates.fixed.place import PlacedRegion
+from cytocar.regions.gate import PlacedRegion
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable

@@ -13,8 +13,8 @@ import numpy as np
 
 from cytocar.errors.tree import SampleError
 from cytocar.fcs.reader import open_fcs
-from cytocar.gates.engine.compile import FIXED_KINDS
-from cytocar.gates.fixed.place import decisions
+from cytocar.gates.decision import fixed_decisions
+from cytocar.regions.kinds import FixedGate
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult
 from cytocar.signals.panel import resolve
@@ -75,8 +75,8 @@ def _highest_gate(template: Template, marker: str) -> float:
     numbers = (
         decision.value
         for population in template.populations
-        if isinstance(population.gate, FIXED_KINDS)
-        for decision in decisions(population.name, population.gate, template.scale)
+        if isinstance(population.gate, FixedGate)
+        for decision in fixed_decisions(population.name, population.gate, template.scale)
         if decision.parameter.startswith(f"{marker} ")
     )
     return max((number for number in numbers if number is not None), default=0.0)

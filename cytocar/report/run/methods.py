@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cytocar.regions.boolean import BooleanGate
 from cytocar.report.run.pictures import Acquisition
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult, Status
 from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.tables.columns import cell
-from cytocar.template.gate_kinds import BooleanGate, ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
+from cytocar.template.gate_kinds import ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
 from cytocar.template.lock import LockStatus
 from cytocar.template.model import Template
 from cytocar.version import __version__

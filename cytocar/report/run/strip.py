@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from cytocar.figures.gate_pictures.panels import Picture
 from cytocar.figures.gate_pictures.views import View
 from cytocar.gates.decision import Decision, Source
+from cytocar.regions.boolean import BooleanGate
 from cytocar.report.run.pictures import Gallery, SamplePictures
 from cytocar.sample.result import SampleResult
 from cytocar.tables.columns import cell
-from cytocar.template.gate_kinds import BooleanGate
 from cytocar.template.model import Template
 
 SOURCES: Mapping[Source, str] = {

@@ -16,7 +16,8 @@ from pathlib import Path
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
-from cytocar.gates.fixed.move import movable, move_gate
+from cytocar.gates.move import movable, move_gate
+from cytocar.regions.kinds import FixedGate
 from cytocar.run.execute import execute
 from cytocar.run.finished.recorded_plan import GATE_OVERRIDES, located, recorded_plan, require_files
 from cytocar.run.folder import PARTS, Parts, parquet_files, part_name, table_files
@@ -27,7 +28,6 @@ from cytocar.run.trail.journal import Journal, Manifest, finished_manifest
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.sheet.rows import SampleRow
-from cytocar.template.gate_kinds import FixedGate
 from cytocar.version import __version__
 
 KEPT = "overrides"

@@ -11,12 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.places import Place, beside, files_below, require_packages
+from cytocar.regions.kinds import FixedGate
 from cytocar.run.plan import SAMPLE_ROWS, RunPlan, compensated, stamp_of
 from cytocar.run.trail.journal import Manifest
 from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow
 from cytocar.signals.compensation import Matrix
-from cytocar.template.gate_kinds import FixedGate
 from cytocar.template.load import LoadedTemplate
 from cytocar.template.lock import LockStatus
 from cytocar.template.model import Template

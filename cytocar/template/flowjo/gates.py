@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cytocar.errors.tree import TemplateError
+from cytocar.regions.boxes import RectangleGate
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.template.flowjo.panel import Axis
 from cytocar.template.flowjo.scales import STEPS
-from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate, RectangleGate
 from cytocar.template.gatingml.xml import child, children, declaration, faulty, local_name, number, optional_number
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import TemplateError
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.kinds import FixedGate
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.marker import Marker
 from cytocar.signals.scales import AnyScale
@@ -14,7 +16,6 @@ from cytocar.template.flowjo.gates import read_gate
 from cytocar.template.flowjo.matrices import Compensated, read_matrix
 from cytocar.template.flowjo.names import EVERY_EVENT, Path, short_names
 from cytocar.template.flowjo.panel import SamplePanel
-from cytocar.template.gate_kinds import BooleanGate, FixedGate
 from cytocar.template.gatingml.xml import children, declaration, local_name, required
 from cytocar.template.model import Compensation, Population, Template
 

@@ -4,44 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any
 
+from cytocar.regions.kinds import FixedGate
 from cytocar.template.canonical import declared
-from cytocar.template.gate_kinds import (
-    BooleanGate,
-    EllipseGate,
-    FixedGate,
-    PolygonGate,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-)
 from cytocar.template.model import Template
-
-
-def with_markers(gate: FixedGate, name_of: Callable[[str], str]) -> FixedGate:
-    """Return a gate on other panel entries."""
-    match gate:
-        case RangeGate():
-            return gate.model_copy(update={"marker": name_of(gate.marker)})
-        case RectangleGate():
-            return gate.model_copy(update={"bounds": {name_of(marker): side for marker, side in gate.bounds.items()}})
-        case PolygonGate():
-            return gate.model_copy(update={"x": name_of(gate.x), "y": name_of(gate.y)})
-        case EllipseGate():
-            return gate.model_copy(update={"axes": tuple(name_of(marker) for marker in gate.axes)})
-        case QuadrantGate(x=x, y=y):
-            renamed = {
-                key: divider and divider.model_copy(update={"marker": name_of(divider.marker)})
-                for key, divider in (("x", x), ("y", y))
-            }
-            axes = tuple(divider.model_copy(update={"marker": name_of(divider.marker)}) for divider in gate.axes)
-            return gate.model_copy(update={**renamed, "axes": axes})
-        case BooleanGate():
-            return gate
-        case _:
-            assert_never(gate)
 
 
 def axis_description(template: Template, marker: str, *, with_scale: bool = True) -> str:
@@ -70,7 +37,7 @@ def fingerprints(template: Template) -> dict[str, str]:
     for population in template.populations:
         if not isinstance(population.gate, FixedGate):
             raise TypeError(f"{population.name!r} of an imported document is not fixed")
-        gate = with_markers(population.gate, lambda marker: axis_description(template, marker))
+        gate = population.gate.with_markers(lambda marker: axis_description(template, marker))
         text = _text({"parent": population.parent, "gate": declared(gate)})
         digests[population.name] = hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
     return digests

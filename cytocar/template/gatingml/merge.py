@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cytocar.regions.kinds import FixedGate
 from cytocar.signals.marker import Marker
 from cytocar.signals.scales import LinearScale
 from cytocar.template.canonical import declared
 from cytocar.template.faults import check_document
-from cytocar.template.gate_kinds import FixedGate, QuadrantGate, RangeGate, RectangleGate
-from cytocar.template.gatingml.fingerprint import axis_description, with_markers
+from cytocar.template.gatingml.fingerprint import axis_description
 from cytocar.template.model import Population, Report, Template
 
 
@@ -149,8 +149,7 @@ class _Merging:
                 key: tuple(self._name(entry) for entry in getattr(gate, key)) for key in ("all_of", "any_of", "none_of")
             }
             return gate.model_copy(update=operands)
-        in_data_units = isinstance(gate, RangeGate | RectangleGate | QuadrantGate) and gate.units == "data"
-        return with_markers(gate, lambda marker: self._marker(marker, in_data_units=in_data_units))
+        return gate.with_markers(lambda marker: self._marker(marker, in_data_units=not gate.depends_on_scale))
 
     # ------------------------------------------------------------ panel
 

@@ -11,19 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import TemplateError
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.boxes import Bounds, Divider, QuadrantGate, RangeGate, RectangleGate
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.scales import LinearScale
-from cytocar.template.gate_kinds import (
-    BooleanGate,
-    Bounds,
-    Divider,
-    EllipseGate,
-    FixedGate,
-    PolygonGate,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-)
 from cytocar.template.gatingml.axes import PanelBuilder
 from cytocar.template.gatingml.xml import (
     CYTOCAR,

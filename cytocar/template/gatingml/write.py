@@ -17,18 +17,13 @@ from xml.etree.ElementTree import Element, SubElement, indent, register_namespac
 import numpy as np
 
 from cytocar.errors.tree import TemplateError
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.boxes import QuadrantGate, RangeGate, RectangleGate
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.scales import AnyScale, LinearScale
-from cytocar.template.gate_kinds import (
-    BooleanGate,
-    Bounds,
-    EllipseGate,
-    FixedGate,
-    PolygonGate,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-)
 from cytocar.template.gatingml.scales import FUNCTIONS, PARAMETERS
 from cytocar.template.gatingml.xml import CYTOCAR, DATA_TYPE, GATING, HIGHEST, TRANSFORMS
 from cytocar.template.model import Population, Template
@@ -42,6 +37,8 @@ for _prefix, _namespace in (
     register_namespace(_prefix, _namespace)
 
 EVERY_EVENT = "all"
+
+Sides = Mapping[str, tuple[float | None, float | None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,10 +140,8 @@ class Writer:
     def _population(self, population: Population, gate: FixedGate) -> None:
         parent = self._parent(population)
         match gate:
-            case RangeGate(marker=marker, min=low, max=high):
-                self._box(population, {marker: Bounds(min=low, max=high)}, gate.units, parent)
-            case RectangleGate(bounds=bounds):
-                self._box(population, bounds, gate.units, parent)
+            case RangeGate() | RectangleGate():
+                self._box(population, gate.sides(), gate.units, parent)
             case QuadrantGate():
                 self._corner(population, gate, parent)
             case PolygonGate():
@@ -187,20 +182,20 @@ class Writer:
 
     # ------------------------------------------------------------ kinds of gates
 
-    def _box(self, population: Population, bounds: Mapping[str, Bounds], units: str, parent: str | None) -> None:
+    def _box(self, population: Population, sides: Sides, units: str, parent: str | None) -> None:
         element = self._gate(population, "RectangleGate", parent)
-        for marker, side in bounds.items():
+        for marker, (low, high) in sides.items():
             axis = self._axis(marker)
             dimension = self._dimension(element, axis, self._scale(marker) if units == "scale" else None)
             # The standard asks for one bound, FlowKit 1.3 for both where the dimension is a ratio.
-            if side.min is not None or side.max is None or axis.is_ratio:
-                dimension.set(_tag("min"), repr(-HIGHEST if side.min is None else side.min))
-            if side.max is not None or axis.is_ratio:
-                dimension.set(_tag("max"), repr(HIGHEST if side.max is None else side.max))
+            if low is not None or high is None or axis.is_ratio:
+                dimension.set(_tag("min"), repr(-HIGHEST if low is None else low))
+            if high is not None or axis.is_ratio:
+                dimension.set(_tag("max"), repr(HIGHEST if high is None else high))
 
     def _corner(self, population: Population, gate: QuadrantGate, parent: str | None) -> None:
         if any(self._axis(marker).is_ratio for marker in gate.markers()):
-            self._box(population, gate.bounds(), gate.units, parent)  # dividers of ratios are beyond some readers
+            self._box(population, gate.sides(), gate.units, parent)  # dividers of ratios are beyond some readers
             return
         key = (parent, gate.dividers, gate.units)
         if key not in self._quadrants:

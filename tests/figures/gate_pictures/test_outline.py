@@ -4,21 +4,15 @@ import numpy as np
 import pytest
 
 from cytocar.figures.gate_pictures.axis import PictureAxis
-from cytocar.figures.gate_pictures.outline import BEYOND, outline
-from cytocar.gates.fixed.geometry import inside_polygon
-from cytocar.gates.fixed.place import place
+from cytocar.figures.gate_pictures.outline import outline
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.boxes import Bounds, Divider, QuadrantGate, RangeGate, RectangleGate
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.gate import BEYOND
+from cytocar.regions.geometry import inside_polygon
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
-from cytocar.template.gate_kinds import (
-    BooleanGate,
-    Bounds,
-    Divider,
-    EllipseGate,
-    FixedGate,
-    PolygonGate,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-)
 
 SCALES: dict[str, AnyScale] = {"CD3": LogicleScale(kind="logicle"), "SSC-A": LinearScale()}
 X, Y = (PictureAxis.of(marker, scale, top=262_144) for marker, scale in SCALES.items())
@@ -51,7 +45,7 @@ def test_the_events_inside_the_line_are_the_events_of_the_gate(gate: FixedGate) 
         "CD3": np.exp(random.uniform(3, 12, 4000)) * random.choice([1, 1, -0.01], 4000),
         "SSC-A": random.uniform(0, 262_000, 4000),
     }
-    region = place(gate, SCALES.__getitem__)
+    region = gate.placed(SCALES.__getitem__)
     inside = region.region.contains(*(events[marker] for marker in region.markers))
     drawn = outline("t_cells", gate, X, Y)
     assert drawn is not None

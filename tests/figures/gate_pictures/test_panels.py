@@ -12,10 +12,10 @@ from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.panels import CELLS, FEW_EVENTS, Picture, draw_gate_pictures
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.gates.walk import GatedSample, replay
+from cytocar.regions.boxes import RangeGate
 from cytocar.signals.marker import Marker
 from cytocar.signals.scales import LinearScale
 from cytocar.simulate import blood_tube
-from cytocar.template.gate_kinds import RangeGate
 from cytocar.template.model import Compensation, Population, Template
 
 ONE_GATE = Template(

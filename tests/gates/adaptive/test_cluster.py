@@ -9,7 +9,8 @@ from matplotlib.path import Path
 from cytocar.gates.adaptive import cluster
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.decision import Fitted, Source
-from cytocar.template.gate_kinds import ClusterGate, PolygonGate
+from cytocar.regions.polygon import PolygonGate
+from cytocar.template.gate_kinds import ClusterGate
 
 BEADS = ClusterGate(kind="cluster", x="CD4", y="CD8", near=(60_000, 60_000))
 LYMPHOCYTES = ClusterGate(kind="cluster", x="FSC-A", y="SSC-A", near=(97_000, 38_000), core={"CD3": (400, 5000)})

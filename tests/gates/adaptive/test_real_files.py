@@ -13,9 +13,10 @@ from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.adaptive.valley import find_valley
 from cytocar.gates.decision import ReferenceEvents
+from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.template.gate_kinds import RangeGate, ReferenceGate
+from cytocar.template.gate_kinds import ReferenceGate
 
 CD3, CD4, CD8 = "BV785 - CD3", "APCCy7 - CD4", "BV650 - CD8a"
 

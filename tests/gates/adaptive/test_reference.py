@@ -9,8 +9,9 @@ from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.alignment import align
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.decision import Fitted, ReferenceEvents, Source
+from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
-from cytocar.template.gate_kinds import RangeGate, ReferenceGate
+from cytocar.template.gate_kinds import ReferenceGate
 
 CAR = ReferenceGate(kind="reference", marker="CAR", fallback=900, window=(200, 4000))
 

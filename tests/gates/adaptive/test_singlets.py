@@ -10,7 +10,8 @@ from matplotlib.path import Path
 from cytocar.gates.adaptive import singlets
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.decision import Fitted
-from cytocar.template.gate_kinds import PolygonGate, SingletsGate
+from cytocar.regions.polygon import PolygonGate
+from cytocar.template.gate_kinds import SingletsGate
 
 Bools = npt.NDArray[np.bool_]
 

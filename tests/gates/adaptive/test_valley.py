@@ -8,7 +8,8 @@ import pytest
 from cytocar.gates.adaptive import valley
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.decision import Fitted, Source
-from cytocar.template.gate_kinds import RangeGate, ValleyGate
+from cytocar.regions.boxes import RangeGate
+from cytocar.template.gate_kinds import ValleyGate
 
 CD3 = ValleyGate(kind="valley", marker="CD3", keep="above", fallback=1200, window=(400, 5000))
 

@@ -13,11 +13,11 @@ import cytocar
 from cytocar.errors.tree import CompensationError, TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.gates.walk import walk
+from cytocar.regions.boxes import Bounds, RectangleGate
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.marker import Marker
 from cytocar.signals.scales import LogicleScale, LogScale
 from cytocar.template.flowjo.document import read_workspace
-from cytocar.template.gate_kinds import Bounds, RectangleGate
 from cytocar.template.gatingml.read import Document
 from cytocar.template.load import import_document
 from cytocar.template.model import Template

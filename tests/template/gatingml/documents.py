@@ -6,20 +6,14 @@ import numpy as np
 from hypothesis import strategies as st
 
 from cytocar.fcs.events import EventTable
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.boxes import Bounds, Divider, QuadrantGate, RangeGate, RectangleGate
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.marker import Marker, Ratio
 from cytocar.signals.scales import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
-from cytocar.template.gate_kinds import (
-    BooleanGate,
-    Bounds,
-    Divider,
-    EllipseGate,
-    FixedGate,
-    PolygonGate,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-)
 from cytocar.template.model import Compensation, Population, Template
 
 HEAD = """<?xml version="1.0"?>

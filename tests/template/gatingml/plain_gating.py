@@ -10,16 +10,11 @@ import numpy.typing as npt
 from flowutils.gating import points_in_polygon
 
 from cytocar.fcs.events import EventTable
-from cytocar.template.gate_kinds import (
-    BooleanGate,
-    Bounds,
-    EllipseGate,
-    FixedGate,
-    PolygonGate,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-)
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.boxes import Bounds, QuadrantGate, RangeGate, RectangleGate
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.template.model import Template
 from tests.template.gatingml.documents import PANEL, SPECTRA
 
@@ -72,7 +67,8 @@ def _region(gate: object, template: Template, axes: dict[str, Floats], found: di
             case RectangleGate(bounds=bounds):
                 return _between(bounds, gate.units, axes, on_scale)
             case QuadrantGate():
-                return _between(gate.bounds(), gate.units, axes, on_scale)
+                bounds = {marker: Bounds(min=low, max=high) for marker, (low, high) in gate.sides().items()}
+                return _between(bounds, gate.units, axes, on_scale)
             case PolygonGate(x=x, y=y):
                 corners = np.array(gate.vertices)
                 if gate.units == "data":

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from cytocar.regions.boxes import RangeGate
 from cytocar.sample.applied_template import applied_to
 from cytocar.template.canonical import template_sha256
-from cytocar.template.gate_kinds import RangeGate
 from cytocar.template.gatingml.read import read_gatingml
 from cytocar.template.gatingml.round_trip import Imported, export_gatingml, reunite
 from cytocar.template.load import parse_template

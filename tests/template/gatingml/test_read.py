@@ -11,8 +11,8 @@ import cytocar
 from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.gates.walk import walk
+from cytocar.regions.boolean import BooleanGate
 from cytocar.signals.scales import LogScale
-from cytocar.template.gate_kinds import BooleanGate
 from cytocar.template.gatingml import xml
 from cytocar.template.gatingml.read import read_gatingml
 from cytocar.template.model import Template

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
 from cytocar.gates.walk import walk
+from cytocar.regions.boolean import BooleanGate
 from cytocar.sample.applied_template import applied_to
-from cytocar.template.gate_kinds import BooleanGate
 from cytocar.template.gatingml.merge import Origin
 from cytocar.template.gatingml.read import read_gatingml
 from cytocar.template.gatingml.round_trip import export_gatingml, reunite

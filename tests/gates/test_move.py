@@ -7,20 +7,13 @@ import pytest
 
 from cytocar.errors.tree import UsageError
 from cytocar.gates.decision import Decision, Source
-from cytocar.gates.fixed.move import movable, move_gate
-from cytocar.gates.fixed.place import numbers
+from cytocar.gates.move import movable, move_gate
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.boxes import Bounds, Divider, QuadrantGate, RangeGate, RectangleGate
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
-from cytocar.template.gate_kinds import (
-    BooleanGate,
-    Bounds,
-    Divider,
-    EllipseGate,
-    FixedGate,
-    PolygonGate,
-    QuadrantGate,
-    RangeGate,
-    RectangleGate,
-)
 
 
 def linear(_marker: str) -> AnyScale:
@@ -50,9 +43,9 @@ GATES: list[FixedGate] = [
 
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: str(gate.kind))
 def test_every_number_of_every_kind_can_be_replaced_and_the_others_stay(gate: FixedGate) -> None:
-    before = {name: value for name, value in numbers(gate, logicle) if value is not None}
+    before = {name: value for name, value in gate.numbers(logicle) if value is not None}
     for name, value in before.items():
-        after = dict(numbers(move_gate(gate, {name: value * 1.01}, decisions=(), scale_of=logicle), logicle))
+        after = dict(move_gate(gate, {name: value * 1.01}, decisions=(), scale_of=logicle).numbers(logicle))
         assert after.keys() == before.keys()
         for other, was in before.items():
             wanted = was * 1.01 if other == name else was

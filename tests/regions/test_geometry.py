@@ -7,8 +7,8 @@ import pytest
 from flowutils import gating
 
 from cytocar.errors.tree import GateError
-from cytocar.gates.fixed import geometry
-from cytocar.gates.fixed.geometry import Box, Ellipse, Interval, Polygon, inside_polygon
+from cytocar.regions import geometry
+from cytocar.regions.geometry import Box, Ellipse, Interval, Polygon, inside_polygon
 from cytocar.signals.scales import AnyScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 
 LINEAR = LinearScale()

@@ -1,1 +1,0 @@
-"""Fixed gates: their place in data units, geometry, copies with moved numbers."""
