@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from importlib import import_module
+from itertools import groupby, pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -39,6 +41,7 @@ def pages() -> dict[str, str]:
         "tables.md": _MADE + "".join(_tables()),
         "codes.md": _MADE + "".join(_codes()),
         "templates.md": _MADE + "".join(_templates()),
+        "constants.md": _MADE + "".join(_constants()),
     }
 
 
@@ -196,6 +199,77 @@ def _default(field: FieldInfo) -> str:
     if value is None or value in ("", (), {}) or isinstance(value, Declaration):
         return ""
     return f"`{value!r}`".replace("'", '"')
+
+
+# ---------------------------------------------------------------- constants
+
+
+DECIDING = ("statistics", "fcs", "signals", "gates", "counting", "sample", "kinetics", "course", "qc")
+"""Folders whose numbers decide what comes out."""
+
+
+def _constants() -> Iterator[str]:
+    yield "# Constants\n\n"
+    yield "Numbers in the code that decide, and why they are what they are. What a laboratory may choose is not here "
+    yield "but in the [template](templates.md). "
+    yield "How the gates do with them is measured in [validity](../validity.md).\n\n"
+    folder = ""
+    for module, rows in groupby(constants(), key=lambda row: row[0]):
+        if module.split("/")[0] != folder:
+            folder = module.split("/")[0]
+            yield f"## {folder}\n\n"
+        yield f"`{module}`\n\n"
+        yield (
+            _table(("constant", "value", "why"), [(f"`{name}`", f"`{value}`", why) for _, name, value, why in rows])
+            + "\n"
+        )
+
+
+def constants() -> Iterator[tuple[str, str, str, str]]:
+    """Yield module, name, value and reason of the numbers on the top level of modules; no reason where none is given.
+
+    The reason is a docstring below, a comment behind, or a comment in the line above.
+    """
+    package = REFERENCE.parents[1] / "cytocar"
+    for folder in DECIDING:
+        for path in sorted((package / folder).rglob("*.py")):
+            text = path.read_text("utf-8")
+            lines, body = text.splitlines(), ast.parse(text).body
+            for statement, following in pairwise([*body, ast.Pass()]):
+                if isinstance(statement, ast.Assign) and _is_number(statement.value):
+                    name, value = (
+                        ast.unparse(statement.targets[0]).strip("()"),
+                        ast.unparse(statement.value).strip("()"),
+                    )
+                    if name.replace(", ", "").replace("_", "").isupper():
+                        why = _docstring(following) or _comment(lines, statement)
+                        yield path.relative_to(package).as_posix(), name, value, why
+
+
+def _is_number(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case ast.UnaryOp(operand=operand):
+            return _is_number(operand)
+        case ast.BinOp(left=left, right=right):
+            return _is_number(left) and _is_number(right)
+        case ast.Tuple(elts=elements):
+            return bool(elements) and all(map(_is_number, elements))
+    return False
+
+
+def _docstring(node: ast.stmt) -> str:
+    match node:
+        case ast.Expr(value=ast.Constant(value=str(text))):
+            return " ".join(text.split())
+    return ""
+
+
+def _comment(lines: Sequence[str], statement: ast.stmt) -> str:
+    behind = lines[(statement.end_lineno or statement.lineno) - 1].partition("#")[2].strip()
+    above = lines[statement.lineno - 2].strip()
+    return behind or (above.removeprefix("#").strip() if above.startswith("# ") and "---" not in above else "")
 
 
 if __name__ == "__main__":

@@ -178,6 +178,12 @@ def test_the_reference_is_what_the_code_says() -> None:
         assert (DOCS / "reference" / name).read_text("utf-8") == text, f"{name}: run `python docs/generate.py`"
 
 
+def test_every_number_that_decides_has_a_reason() -> None:
+    constants = list(runpy.run_path(str(DOCS / "generate.py"))["constants"]())
+    assert len(constants) > 100
+    assert [(module, name) for module, name, _, why in constants if not why] == []
+
+
 def test_every_column_of_the_sheet_is_explained() -> None:
     text = (DOCS / "reference" / "sample-sheet.md").read_text("utf-8")
     cells = " ".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))

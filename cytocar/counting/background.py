@@ -19,18 +19,21 @@ from cytocar.statistics.intervals import Share
 Floats = npt.NDArray[np.float64]
 
 DRAWS = 20_000
+"""Behind an interval: its ends are known to 1 % of its width. More make every sample slower."""
 SYSTEMATIC_CV = 0.02
 """What no count tells: gates upstream that keep positives and negatives unequally. It holds the interval's width up
 where events are many; without it, intervals at 10-40 % covered the truth in 2-11 % of simulated tubes."""
 ASSUMED_CV = 1.0
 """Without a reference the background is the template's figure, known to a factor of about two and a half."""
 SMALLEST_CLAIM_WITHOUT_REFERENCE = 0.1
+"""Percent of T cells: without a control no smaller share is called detected or quantified."""
 SENSITIVITY_WITHOUT_REFERENCE = (0.88, 0.08)
 """Mean and standard deviation of the share of positives that a threshold which nothing placed may leave above it: what
 stain indices of 6 and more leave above the shipped fallbacks. It raises the upper limit only."""
 SMALLEST_SENSITIVITY = 0.3
 """What is thought to lie below the threshold is added up to this share above it; beyond, nothing was measured."""
 QUANTIFIABLE_CV = 0.25
+"""Largest coefficient of variation at the limit of quantification: what ICH M10 allows ligand-binding assays there."""
 GRID = np.geomspace(1e-4, 50.0, 240)
 """Percentages at which detection and quantification are tried."""
 

@@ -17,7 +17,9 @@ from cytocar.kinetics.parameters import Kinetics
 FEWEST_SUBJECTS = 3
 """Visits with fewer subjects have no median."""
 _DAYS_PER_MONTH = 30.4375
+"""365.25 / 12."""
 _IN_DAYS_UNTIL = 45.0
+"""Visits up to here are planned by days, later ones by months: it decides which draws share a visit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from cytocar.fcs.events import Channel
 from cytocar.fcs.segments import whole_number
 
 MAXIMUM_BITS = 64
+"""Of an integer: the widest that a processor reads."""
 MAXIMUM_CHANNELS = 50_000
 """Twice the genes of a single-cell experiment, the widest files there are."""
 

@@ -17,6 +17,7 @@ from cytocar.fcs.decode import as_stored
 from cytocar.fcs.events import EventTable, FloatArray
 
 RELATIVE = 1e-6
+"""Between two readers of one file: single precision holds seven digits."""
 
 
 @dataclass(frozen=True, slots=True)

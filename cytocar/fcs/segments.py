@@ -20,7 +20,9 @@ CRC_BYTES = 8
 """FCS 3.1, section 3.6: what may follow the last segment."""
 
 LARGEST_IN_HEADER = 99_999_999
+"""A field of HEADER has eight digits (FCS 3.1, 3.1)."""
 DISK_BLOCK = 512
+"""Bytes: what is left over of DATA and shorter than a block of a disk is padding."""
 LARGEST = 1 << 62
 """No file is longer, and no offset beyond it can be sought."""
 

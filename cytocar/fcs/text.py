@@ -16,9 +16,13 @@ from cytocar.errors.tree import ReadError
 from cytocar.files.places import Place
 
 MAXIMUM_BYTES = 1 << 24
+"""Of TEXT, 16 MB: fifty thousand channels need less; a longer one is no TEXT, and would only take memory."""
 MAXIMUM_PAIRS = 500_000
+"""Keywords: ten for each of fifty thousand channels."""
 SEARCHED_BYTES = 1 << 20
+"""Of TEXT: the keywords that are looked for stand in its first megabyte."""
 MAXIMUM_KEY = 1000
+"""Characters: a longer keyword is a value whose delimiter was lost."""
 
 _BLANK = " \t\r\n\x00"
 _BLANK_BYTES = _BLANK.encode()

@@ -22,9 +22,12 @@ ByteOrder = Literal["little", "big"]
 _DATATYPE: Mapping[Storage, str] = {"float32": "F", "float64": "D", "uint8": "I", "uint16": "I", "uint32": "I"}
 _DELIMITER = "|"
 _TEXT_BEGIN = 256
+"""Byte: behind HEADER's 58, with room to spare; where TEXT begins is then known before it is written."""
 _HEADER_MAXIMUM = 99_999_999  # eight digits a field; beyond, HEADER says 0 and TEXT alone counts (FCS 3.1, 3.1)
 _ROWS_AT_ONCE = 65_536
+"""It changes no byte of the file, only the memory that writing takes."""
 _DEFAULT_RANGE = 262_144.0
+"""$PnR of floating-point channels: 2^18, as BD's digital instruments write it."""
 _OURS = re.compile(
     r"\$(BEGIN|END)(ANALYSIS|DATA|STEXT)|\$(BYTEORD|DATATYPE|MODE|NEXTDATA|PAR|TOT)|\$P\d+[BN]", re.IGNORECASE
 )

@@ -140,6 +140,7 @@ class Fitted:
 
 
 LARGEST_RELATIVE_DIFFERENCE = 0.30
+"""Beyond it a gate is flagged DIFFERS_FROM_FIXED: lower flags more gates, and moves none."""
 
 
 def differs(kept: float, kept_by_fallback: float) -> bool:

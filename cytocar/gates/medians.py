@@ -13,6 +13,7 @@ from cytocar.gates.engine.stream import GatedBlock
 
 Signals = npt.NDArray[np.float32]
 KEPT_ON_EITHER_SIDE = 16_384
+"""Signals around the middle that stay in memory: fewer, and a file that drifts has to be read again."""
 
 
 def median_of(values: npt.NDArray[np.floating]) -> float | None:

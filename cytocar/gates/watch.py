@@ -15,6 +15,8 @@ from cytocar.template.model import Template
 
 Counts = npt.NDArray[np.int64]
 TIME_BINS = 1000
+"""Of equal numbers of events: a thousandth of a run is the shortest that carry-over or a clump of beads is looked
+for in."""
 
 
 class EventsOverTime:

@@ -21,6 +21,7 @@ BLQ_RULE = "before first quantified: 0; between: left out; after last: AUC ends 
 """What is done with values below the limit of quantification; written beside every result."""
 
 FEWEST_FOR_HALF_LIFE = 3
+"""Samples after the peak: two points always lie on a line."""
 _R2_TIE = 1e-4  # adjusted R2 closer than this are equal, and more points win: the rule of Phoenix WinNonlin
 _IN_CELLS = frozenset({CarResult.QUANTIFIED, CarResult.BELOW_LLOQ})
 

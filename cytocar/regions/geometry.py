@@ -26,7 +26,9 @@ Bools = npt.NDArray[np.bool_]
 
 LOWEST = -np.finfo(np.float64).max  # an open lower bound: every number, but not -inf
 CELLS = 512
+"""On either axis of a polygon's bitmap: only events in cells at the rim are tested exactly. It changes no answer."""
 OUTSIDE, INSIDE, UNDECIDED = 0, 1, 2
+"""What a cell of the bitmap says about the events in it."""
 POINTS_AT_ONCE = 32_768  # of an exact test: they stay in the processor's cache
 WORTH_A_BITMAP = 100_000  # drawing the bitmap costs as much as the exact test of about so many points times edges
 PLACE_ERROR = 1e-7  # of a scale's `approximate`, as a share of its length

@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 BRIGHT = 0.95  # quantile that tells a stained file also when half of its cells took no stain
 SCATTER_MADS = 3.0
+"""Scaled MADs around the median of each scatter channel: 99.7 % of a normal; debris and pairs lie outside."""
 SCATTER = ("FSC", "SSC")
 UNSTAINED_NAMES = ("unstained", "blank", "negative", "no_stain", "nostain")
 

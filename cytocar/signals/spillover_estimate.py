@@ -22,11 +22,15 @@ Floats = npt.NDArray[np.float64]
 
 HUBER_K = 1.345  # 95 % as efficient as least squares on normal errors (Huber 1981)
 MAD_TO_SD = 1.4826
+"""Of a normal distribution: 1 / its 75 % quantile."""
 FLAT = 1e-3  # passes end when no slope is left above this share
 PASSES = 20
+"""At most; they end before, when no slope is left (FLAT)."""
 WEIGHTINGS = 50
+"""At most, of the robust line; more change nothing once the weights have settled."""
 PASS_SLOPE, WARN_SLOPE = 0.002, 0.005  # slopes after compensation: good, and still usable
 FEWEST_EVENTS = 100
+"""Of a control and of the unstained one: of fewer a median is not known to an eighth of a standard deviation."""
 
 
 class Method(StrEnum):

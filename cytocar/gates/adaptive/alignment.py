@@ -24,13 +24,20 @@ FAR_OFFSETS = np.linspace(-4, 4, 65)
 LARGEST_UNEXPLAINED = 0.02
 """A far offset is believed only if it explains the sample: where positives are compared too, 0.1 and more is left."""
 UNUSUAL_OFFSET = 1.0
+"""Spreads of the negatives: beyond it the gate is flagged OFFSET_SHIFT, and its background is known less well."""
 COMPARED_SHARE = 0.80
+"""Of the share thought negative: the rest is left out, so that positives do not pull at the fit."""
 SMALLEST_SHARE_COMPARED = 0.5
+"""Of the reference's events: with fewer below the sample's cut, a tail would fit whatever is asked."""
 BINS = 24
+"""Of equal counts below the cut: of 50,000 events some 1,600 in each, a counting noise of 2.5 %."""
 ALIGNED_EVENTS = 50_000
+"""Of sample and reference, evenly over the run: more take longer, fewer make the bins noisier."""
 LOOK_UPS = 4096
 """Places at which the references' cumulative counts are worked out; between them they are taken as straight."""
 UNUSUAL_GAIN = 1.3
+"""Brighter or dimmer by more than 1.3, the gate is flagged GAIN_SHIFT; docs/validity.md tries 0.8 to 1.2. It moves
+nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,19 +21,29 @@ from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import ClusterGate
 
 FEWEST_EVENTS = 50
+"""Events for a place and a covariance: with 50 the centre is known to a seventh of the cluster's width."""
 FITTED_EVENTS = 30_000
+"""Looked at, evenly over the run: more make it slower and move a centre by less than a hundredth of its width."""
 DISTANCE_SQUARE = 13.8
 """Squared Mahalanobis distance: the 99.9 % quantile of chi-square with 2 degrees of freedom."""
 REWEIGHTS = 5
+"""Rounds of leaving out events far from the fit: more change nothing once the members stay the same."""
 LARGEST_BEAD_CV = 0.10
+"""Counting beads are dyed evenly; a wider spot is not theirs alone and is flagged WIDE_CLUSTER."""
 LARGEST_PAIR_PERCENT = 3.0
+"""Beads that stick together by more than this are flagged BEAD_DOUBLETS; the count takes a pair as two in any case."""
 MIXTURE_EVENTS, EM_ROUNDS, SETTLED = 5000, 25, 2e-4
+"""Events looked at, rounds at most, and the change of the shares that ends them: more take longer."""
 SMALLEST_SECOND_SHARE, FEWEST_SECOND = 0.01, 30
+"""A second normal with less, or with fewer events, is a heavy tail of the first and no population."""
 MIDDLE = 4.6
 """Squared distance that holds 90 % of a normal's events."""
 EDGE_SHARES = (0.90, 0.95, 0.975, 0.99, 0.995, 0.999)
+"""Shares of a normal's events between which an ellipse may end: never less than 90 %, never more than 99.9 %."""
 FEWEST_FOREIGN = 10
+"""More foreign events than this in a shell, so that a handful by chance does not end the ellipse."""
 CORNERS = 64
+"""Of the polygon that stands for an ellipse of the same area: 64 stay within 0.2 % of its radius."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

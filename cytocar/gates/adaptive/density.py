@@ -19,8 +19,11 @@ from cytocar.gates.adaptive.parent_events import ParentEvents, finite_of, thin
 Floats = npt.NDArray[np.float64]
 
 BINS = 1024
+"""On the asinh axis: finer than any smoothing that is used, and a millisecond to smooth."""
 DENSITY_EVENTS = 40_000
+"""A smoothed density needs no more; counts of gates are never thinned."""
 FEW_LEVELS = 4096
+"""Signals with fewer distinct values come from a coarse converter, and are spread within their steps."""
 FULL_SCALE_PER_COFACTOR = 262144 / 150
 """asinh(x / 150) on a 262,144 scale; other full scales (four-decade 10,000) in proportion."""
 

@@ -23,21 +23,34 @@ from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import ReferenceGate
 
 FEWEST_REFERENCE_EVENTS = 5000
+"""With fewer, a background of 0.1 % rests on less than five events: controls are not used (FEW_REFERENCE_EVENTS)."""
 ENOUGH_REFERENCE_EVENTS = 100_000
+"""A background of 0.1 % is then known to 10 %; further controls are not looked at."""
 FEWEST_EVENTS = 100
+"""Of the parent: with fewer the template's fallback is used, and the gate is flagged FEW_EVENTS."""
 FEWEST_POSITIVES = 10
+"""Above a threshold, for it to be placed by what lies there: ten are known to a third."""
 LARGEST_FALSE_SHARE = 0.10
+"""Of the events above the threshold that may be background: higher lets dim positives in and more to subtract."""
 LOWEST_QUANTILE = 0.97
+"""Of the references: a threshold below it would let in 3 % of the negatives."""
 LOWEST_LOOKED_AT = 0.80
+"""Quantile of the references above which a sample's positives are described: lower takes in more of the negatives."""
 DEFAULT_REACH, LARGEST_REACH = 1.4, 4.0
 """Thresholds in units of (99.9 % quantile - median) above the median of the aligned references."""
 SMALLEST_STAIN_INDEX = 3.0
+"""Positives closer to the negatives are not told apart, whatever the threshold: NOT_QUANTIFIABLE."""
 USUAL_BETWEEN_CV = 0.25
+"""Assumed from tube to tube where there are fewer than five references: larger widens every interval near the
+background."""
 REFERENCES_FOR_CV = 5
+"""Below five tubes a variance between tubes is hardly known."""
 ALIGNMENTS = 2
+"""Rounds: the second uses the share of negatives that the first has found."""
 FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
 """A reference with more than 0.5 % of its events 6 robust standard deviations above the median holds positives."""
 FALLBACK_SPREADS = 3.5
+"""A fallback nearer to the sample's negatives than this lets in more than 0.02 % of a normal: FALLBACK_TOO_LOW."""
 OFFSET_DOUBT = 0.04
 """Standard deviation that the sensitivity gets for each spread of offset: positives may have been moved otherwise."""
 OFFSET_TAIL_DOUBT = 0.6

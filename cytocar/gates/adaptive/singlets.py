@@ -19,14 +19,23 @@ from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import SingletsGate
 
 FEWEST_EVENTS = 50
+"""Events for a median line; with fewer the template's fallback is used."""
 FEWEST_FOR_LINE = 500
+"""Events for a line of modes; with fewer it is one of medians, and the gate is flagged FEW_EVENTS."""
 AREA_BINS = 12
+"""Most knots of the line: height / area changes slowly with area."""
 FEWEST_PER_BIN = 100
+"""Events for a mode; with fewer there are fewer knots."""
 RATIO_BINS = 256
+"""Of ln(height / area): finer than the smoothing."""
 SIGMAS_BELOW, SIGMAS_ABOVE = 3.0, 5.0
+"""Doublets lie below the line of height / area, so the limit there is closer; above it lies noise alone."""
 SMALLEST_SIGMA = 0.01
+"""Of ln(height / area): digitised pulses are no narrower, and simulated ones must not close the gate."""
 OFF_SCALE = 0.999
+"""Of the channel's range: pulses cut off at the top have no ratio."""
 EXPECTED_KEPT = (0.70, 0.999)
+"""Of the events: outside it the gate is flagged UNUSUAL_SHARE_KEPT. It moves nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

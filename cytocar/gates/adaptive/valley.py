@@ -27,10 +27,15 @@ from cytocar.signals.scales import LinearScale, Scale
 from cytocar.template.gate_kinds import ValleyGate
 
 FEWEST_EVENTS = 100
+"""For a density with two peaks; with fewer the template's fallback is used, and the gate is flagged FEW_EVENTS."""
 SMOOTHINGS = (1.0, 1.4, 2.0, 2.8, 4.0)
+"""Widths in units of the rule of thumb, tried until one valley is left: half an octave each."""
 CLEAR_PROMINENCE = 0.25
+"""Depth of the valley against its lower peak; a shallower one is used and flagged DIM."""
 FEWEST_BESIDE = 20
+"""Events on either side of a valley: fewer are no population."""
 SMALLEST_SHARE_BESIDE = 0.003
+"""Of the events, on either side of a valley: less is a tail of the other."""
 FLOOR_HEIGHT = 0.05
 """Of the lower peak: up to so much above the minimum the border could lie as well, as far as the density tells."""
 LARGEST_FLOOR_SHARE = 0.10

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
 
 PLANS_KEPT = 32
+"""Of templates and layouts, in memory: a plate needs one. More would only take memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,8 +27,12 @@ LARGEST_MISPLACED_PERCENT, BEADS_CHANCE = 3.0, 1e-3
 FIRST_PARTS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Of the events of a run: carry-over dies away within the first of them, how soon nobody knows."""
 FEWEST_TOO_MANY, LARGEST_TOO_MANY_PERCENT, FIRST_CHANCE = 3, 10.0, 1e-3
+"""Cells, percent of the population, and chance: W293 needs all three, so that no few cells of a large count alarm."""
 MOST_OF_THEM = 0.8
+"""Of what is too many: the shortest first part that holds so much is named."""
 FEWEST_BESIDE, LARGEST_BESIDE_PERCENT = 50, 10.0
+"""Lymphocytes that are no T cells, and percent of them in the CAR gate: W294 needs both, and more than among T
+cells."""
 KUIPER_TERMS = np.arange(1, 101)
 
 

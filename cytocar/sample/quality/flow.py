@@ -24,17 +24,31 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 SMALLEST_BIN, LARGEST_BIN, FEWEST_BINS = 250, 2000, 10
+"""Events of a bin at least and at most, and bins at least: a tenth's quantile needs 250; with ten bins a line can
+be told."""
 BINS_AIMED_AT = 200
+"""Over a run: a clog of half a percent of it fills one."""
 FLOW_EVENTS = 50_000
+"""Signals are read of so many, evenly over the run: 200 bins of 250."""
 EVENTS_LOOKED_AT = 250
 """Events of a bin that its quantiles are taken from: evenly chosen, enough for a tenth's quantile."""
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Of each signal in a bin: negatives move the low ones, positives the high ones."""
 COFACTOR = 150.0
+"""Of the asinh axis on a 262,144 scale: below it signals are noise, and linear."""
 SIGNAL_MADS, SIGNAL_SCALES = 5.0, 0.25
+"""Five scaled MADs happen once in two million by chance; a quarter of the signal's spread keeps tight signals from
+alarm."""
 RATE_MADS, SMALLEST_RATE_CHANGE = 6.0, 0.5
+"""Six scaled MADs, and ln(rate) by 0.5: a flow 1.65 times faster or slower. Less cuts what pumps do by themselves."""
 LARGEST_DRIFT, DRIFT_NOISES = 0.18, 20.0
+"""Of ln(level) over a run, 20 %, beyond 20 standard errors of the line: data-driven gates tolerate a change of 20
+%."""
 KEPT_PASS, KEPT_REVIEW = 95.0, 70.0
+"""Percent of the events that flowed steadily: below the first W282 asks for a look, below the second the run fails
+uncut."""
 MAD_TO_SD = 1.4826
+"""Of a normal distribution: 1 / its 75 % quantile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,13 +16,19 @@ Floats = npt.NDArray[np.float64]
 SMALLEST_PART = 0.10
 """Share of the bins that has to lie on either side of a step: what is shorter comes and goes."""
 FEWEST_BINS = 4
+"""On either side of a step, for its noise to be known."""
 LARGEST_STEP = 0.15
 """Of ln(level after / level before). Data-driven gates tolerate a change of 20 %."""
 SMALLEST_MOVE, MOVED_QUANTILES = 0.03, 3
+"""Asinh units, and quantiles that move at least so far: one or two move because other events came."""
 SAME_FACTOR, SAME_SHARE = 0.05, 0.15
+"""Of ln(factor), and of its size: how far quantiles may disagree about one gain."""
 NOISES = 6.0
+"""Standard errors that a quantile has to move by: twice the usual three, for hundreds of places are tried."""
 BETTER_THAN_A_LINE = 0.5
+"""Of the variance that a line leaves: with more left by two levels it is a drift."""
 MAD_TO_SD = 1.4826
+"""Of a normal distribution: 1 / its 75 % quantile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
