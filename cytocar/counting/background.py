@@ -175,7 +175,7 @@ def _lognormal(cv: float, random: np.random.Generator) -> Floats:
 
 def _limits(t_cells: int, blank: int, rates: Floats, sensitivities: Floats) -> tuple[float | None, float | None]:
     """Return LoD and LLOQ in percent, None where even 50 % would not do."""
-    from cytocar.statistics.special_functions import pdtrc
+    from scipy.special import pdtrc
 
     rates, sensitivities = rates[:: DRAWS // 500], sensitivities[:: DRAWS // 500]
     shares = GRID[:, None] / 100

@@ -54,7 +54,7 @@ class Positives:
 
     def missed(self, thresholds: Floats) -> Floats:
         """Return the expected number of positives below each threshold (above 0, data units)."""
-        from cytocar.statistics.special_functions import ndtr
+        from scipy.special import ndtr
 
         return np.asarray(self.events * ndtr((np.log(thresholds) - np.log(self.median)) / self.log_sd))
 
@@ -148,7 +148,7 @@ class _Curves:
 
     def share(self, edges: Floats) -> Floats:
         """Return the share of positives between neighbouring edges of ln(signal), shape (curves, edges - 1)."""
-        from cytocar.statistics.special_functions import ndtr
+        from scipy.special import ndtr
 
         places = (edges - self.medians[:, None]) / self.spreads[:, None]
         below = np.empty_like(places)
