@@ -72,13 +72,13 @@ def _b_cells(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     table = _read(path)
-    found = {}
+    b_cells = {}
     for row in table.rows:
         if row.cells.get("population") == B_CELLS:
             value = table.number(row.cells.get("cells_per_ul", ""))
             if value is not None:
-                found[row.cells["sample_id"]] = value
-    return found
+                b_cells[row.cells["sample_id"]] = value
+    return b_cells
 
 
 class _Cells:

@@ -244,6 +244,6 @@ def _channel_findings(channels: list[Channel], unnamed: list[str], log_zero: lis
     if unnamed:
         findings.append(("W209", Severity.NOTE, f"channels without $PnN are called {', '.join(unnamed)}"))
     if log_zero:
-        said = f"logarithmic channels with offset 0 ({', '.join(log_zero)}) are read with offset 1"
-        findings.append(("W215", Severity.NOTE, said))
+        message = f"logarithmic channels with offset 0 ({', '.join(log_zero)}) are read with offset 1"
+        findings.append(("W215", Severity.NOTE, message))
     return tuple(Finding("read", code, outcome, message) for code, outcome, message in findings)

@@ -262,18 +262,18 @@ def well(events: EventTable) -> str | None:
     >>> well(EventTable.from_columns({}, keywords={"WELL ID": "D6"}))
     'D06'
     """
-    said = {key: found for key in WELL_KEYS if (found := well_name(events.keywords.get(key, "")))}
+    wells = {key: name for key in WELL_KEYS if (name := well_name(events.keywords.get(key, "")))}
     in_name = well_in_file_name(events.path.name) if events.path else None
     if in_name is not None:
-        said["the file's name"] = in_name
-    if len(set(said.values())) > 1:
-        listed = ", ".join(f"{place} says {name}" for place, name in said.items())
+        wells["the file's name"] = in_name
+    if len(set(wells.values())) > 1:
+        listed = ", ".join(f"{place} says {name}" for place, name in wells.items())
         raise ReadError(
             f"the well is not certain: {listed}",
             code="E024",
             hint="find out which one is right, then rename the file or put the well into the sample sheet",
         )
-    return next(iter(said.values()), None)
+    return next(iter(wells.values()), None)
 
 
 def well_name(text: str) -> str | None:

@@ -182,15 +182,15 @@ def _chosen(tables: list[EventTable], broken: dict[int, ReadError]) -> EventTabl
     findings = []
     if first.others:
         listed = ", ".join(f"{table.data_set} ({table.version})" for table in first.others)
-        said = f"data set {first.finest.data_set} ({first.finest.version}) was read; the same events less finely:"
-        findings.append(Finding("read", "W206", Severity.NOTE, f"{said} data set {listed}"))
+        message = f"data set {first.finest.data_set} ({first.finest.version}) was read; the same events less finely:"
+        findings.append(Finding("read", "W206", Severity.NOTE, f"{message} data set {listed}"))
     if more:
-        said = f"the file holds {len(more) + 1} acquisitions, this is the first; the others are data sets"
+        message = f"the file holds {len(more) + 1} acquisitions, this is the first; the others are data sets"
         others = ", ".join(str(each.finest.data_set) for each in more)
-        findings.append(Finding("read", "W207", Severity.REVIEW, f"{said} {others}"))
+        findings.append(Finding("read", "W207", Severity.REVIEW, f"{message} {others}"))
     for number, error in broken.items():
-        said = f"data set {number} of the file cannot be read ({error.code}: {error.message})"
-        findings.append(Finding("read", "W216", Severity.REVIEW, said))
+        message = f"data set {number} of the file cannot be read ({error.code}: {error.message})"
+        findings.append(Finding("read", "W216", Severity.REVIEW, message))
     return first.finest.with_findings(*findings)
 
 
@@ -252,8 +252,10 @@ def _source(
     widened = sorted({field.channel.bits for field in fields if field.is_widened})
     padded: tuple[Finding, ...] = ()
     if widened:
-        said = f"values of {', '.join(map(str, widened))} bits are stored in wider words, as the length of DATA shows"
-        padded = (Finding("read", "W205", Severity.NOTE, said),)
+        message = (
+            f"values of {', '.join(map(str, widened))} bits are stored in wider words, as the length of DATA shows"
+        )
+        padded = (Finding("read", "W205", Severity.NOTE, message),)
     source = DataSource(path, found.base + place.first, place.n_events, layouts[place.layout])
     return source, (*place.findings, *padded)
 

@@ -271,10 +271,10 @@ def _by_length(question: Question) -> Place | None:
             if place.length % event_bytes <= 1 and question.fits(place.first, place.length // event_bytes * event_bytes)
         ]
         if len({(place.first, place.n_events) for place in counted}) == 1:  # two answers are none
-            found = counted[0]
-            silent = found.n_events == 0 and question.declared_events == 0
-            said = () if silent else (_no_total(question, found.n_events),)
-            return replace(found, findings=(*said, *found.findings))
+            chosen = counted[0]
+            silent = chosen.n_events == 0 and question.declared_events == 0
+            notes = () if silent else (_no_total(question, chosen.n_events),)
+            return replace(chosen, findings=(*notes, *chosen.findings))
     return None
 
 

@@ -27,10 +27,10 @@ def without_secrets(text: str) -> str:
     >>> without_secrets("--controls=s3://KEY:secret@bucket/a.fcs"), without_secrets("https://h/a.fcs?sig=x&versionId=7")
     ('--controls=s3://bucket/a.fcs', 'https://h/a.fcs?versionId=7')
     """
-    found = re.search(_SCHEME, text)
-    if found is None:
+    scheme = re.search(_SCHEME, text)
+    if scheme is None:
         return text
-    return text[: found.start()] + "::".join(map(_shown, text[found.start() :].split("::")))
+    return text[: scheme.start()] + "::".join(map(_shown, text[scheme.start() :].split("::")))
 
 
 def split_query(link: str) -> tuple[str, str]:
@@ -48,16 +48,16 @@ def split_query(link: str) -> tuple[str, str]:
 def _shown(link: str) -> str:
     scheme, mark, rest = link.partition("://") if "://" in link else ("", "", link)
     plain, query = split_query(f"{scheme}{mark}{USER.sub('', rest)}")
-    kept = "&".join(part for part in query.split("&") if _HARMLESS.fullmatch(part))
-    return f"{plain}?{kept}" if kept else plain
+    harmless = "&".join(part for part in query.split("&") if _HARMLESS.fullmatch(part))
+    return f"{plain}?{harmless}" if harmless else plain
 
 
 def secrets_in(url: str) -> list[str]:
     """Return what of an address may not be written down, the longest first."""
-    found: set[str] = set()
+    secrets: set[str] = set()
     for link in url.split("::"):
         user = USER.match(link.partition("://")[2])
-        found.update(user[0][:-1].split(":", 1) if user else ())
+        secrets.update(user[0][:-1].split(":", 1) if user else ())
         _, query = split_query(link)
-        found.update(part.partition("=")[2] or part for part in query.split("&") if not _HARMLESS.fullmatch(part))
-    return sorted(found - {""}, key=len, reverse=True)
+        secrets.update(part.partition("=")[2] or part for part in query.split("&") if not _HARMLESS.fullmatch(part))
+    return sorted(secrets - {""}, key=len, reverse=True)

@@ -268,21 +268,21 @@ class Address:
         over_http = self.scheme in {"http", "https"} and isinstance(error, FileNotFoundError)
         cause = error.__cause__ if over_http and isinstance(error.__cause__, Exception) else error
         status = getattr(cause, "status", None)
-        said = self._said(cause)
+        message = self._said(cause)
         if isinstance(cause, PermissionError) or status in {401, 403}:
-            return PermissionError(errno.EACCES, f"no permission ({said})", str(self))
+            return PermissionError(errno.EACCES, f"no permission ({message})", str(self))
         if isinstance(cause, FileNotFoundError) or status in {404, 410}:
             return FileNotFoundError(errno.ENOENT, "nothing is there", str(self))
         number = cause.errno if isinstance(cause, OSError) and cause.errno else errno.EIO
-        return OSError(number, f"{type(cause).__name__}: {said}", str(self))
+        return OSError(number, f"{type(cause).__name__}: {message}", str(self))
 
     def _said(self, error: Exception) -> str:
         """Return an error's own words in one line, without secrets, however the protocol spells them."""
-        said = str(error).replace(self.url, str(self))
+        message = str(error).replace(self.url, str(self))
         for secret in secrets_in(self.url):
             for spelled in {secret, quote(secret, safe=""), unquote(secret)}:
-                said = said.replace(spelled, "...")
-        words = " ".join(map(without_secrets, said.split()))
+                message = message.replace(spelled, "...")
+        words = " ".join(map(without_secrets, message.split()))
         return (words if len(words) <= LONGEST_REASON else f"{words[:LONGEST_REASON]}...") or "no reason given"
 
 

@@ -87,8 +87,8 @@ def file_state(place: Place) -> FileState:
     with readable(place):
         if isinstance(place, Address):
             return place.state()
-        found = place.stat()
-        return found.st_size, found.st_mtime_ns
+        status = place.stat()
+        return status.st_size, status.st_mtime_ns
 
 
 def require_unchanged(place: Place, before: FileState) -> None:

@@ -46,12 +46,12 @@ def draft_sheet(folder: Place, *, relative_to: Place, plate_map: Path | None = N
     What the headers say is filled in (well, plate, acquired volume), and what a plate map says of each well (see
     ``plate_map``); what nobody can know from a file stays empty.
     """
-    said = read_plate_map(plate_map) if plate_map else {}
+    grids = read_plate_map(plate_map) if plate_map else {}
     notes: list[str] = []
     rows = [_drafted(sample, relative_to, notes) for sample in collect([folder]).samples]
     if plate_map:
-        notes += _take_in(rows, said)
-    columns = [*_DRAFTED, *(name for name in said if name not in _DRAFTED)]
+        notes += _take_in(rows, grids)
+    columns = [*_DRAFTED, *(name for name in grids if name not in _DRAFTED)]
     text = csv_text([Column(name, "string", "", "") for name in columns], rows)
     return Draft(text, tuple(notes))
 
@@ -81,14 +81,14 @@ def _named(file: Place, folder: Place) -> str:
     return str(file.resolve()) if near.startswith("..") else near
 
 
-def _take_in(rows: list[dict[str, Value]], said: Mapping[str, Mapping[str, str]]) -> list[str]:
+def _take_in(rows: list[dict[str, Value]], grids: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Write what the map says of each well into its row; return what does not fit together."""
     by_well = {str(row["well"]): row for row in rows if row.get("well")}
-    for column, cells in said.items():
+    for column, cells in grids.items():
         for well, text in cells.items():
             if well in by_well:
                 by_well[well][column] = text
-    named = said["sample_id"]
+    named = grids["sample_id"]
     without_file = [well for well in named if well not in by_well]
     not_on_map = [well for well in by_well if well not in named]
     notes = []

@@ -140,11 +140,11 @@ def _check_names(files: Iterable[Place]) -> None:
             ) from None
 
 
-def _from_sheet(sheet: Place, found: Sequence[Place], *, restricted: bool) -> Inputs:
+def _from_sheet(sheet: Place, files: Sequence[Place], *, restricted: bool) -> Inputs:
     rows = read_sheet(sheet)
     require_packages(*(row.file for row in rows))
     if restricted:
-        wanted = {file.resolve() for file in found}
+        wanted = {file.resolve() for file in files}
         rows = tuple(row for row in rows if row.file.resolve() in wanted)
         if not rows:
             raise UsageError(
@@ -211,7 +211,7 @@ def _numbered(row: SampleRow, number: int | None) -> SampleRow:
     )
 
 
-def given_for_all(**told: object) -> SampleRow:
+def given_for_all(**numbers: object) -> SampleRow:
     """Return what the command line says about every file without a sheet, checked like a sheet's cells.
 
     Raises
@@ -219,7 +219,7 @@ def given_for_all(**told: object) -> SampleRow:
     UsageError
         E110 with every value that a sheet would refuse.
     """
-    faults, values = check_cells({column: str(value) for column, value in told.items() if value is not None})
+    faults, values = check_cells({column: str(value) for column, value in numbers.items() if value is not None})
     if faults:
         raise UsageError("; ".join(faults), code="E110", hint="correct the options named above")
     return SampleRow(file=Path(), file_as_given="", sample_id="", **values)

@@ -197,8 +197,8 @@ def nearest(word: str) -> str:
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:
-    found = get_close_matches(word, list(words), n=1, cutoff=0.6)
-    return f"; did you mean {found[0]}?" if found else ""
+    nearest = get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 # ---------------------------------------------------------------- reading

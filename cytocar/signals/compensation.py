@@ -175,8 +175,8 @@ def _check_shape(matrix: SpilloverMatrix, values: Floats) -> None:
     rows, columns = len(matrix.fluorochromes), len(matrix.detectors)
     expected = (columns, rows) if matrix.inverted else (rows, columns)
     if values.shape != expected or rows > columns or not rows:
-        found = " x ".join(map(str, values.shape))
-        raise malformed(matrix.origin, f"{rows} fluorochromes and {columns} detectors do not fit its numbers, {found}")
+        shape = " x ".join(map(str, values.shape))
+        raise malformed(matrix.origin, f"{rows} fluorochromes and {columns} detectors do not fit its numbers, {shape}")
     for names in (matrix.detectors, matrix.fluorochromes):
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise malformed(matrix.origin, f"it names {', '.join(repeated)} more than once")

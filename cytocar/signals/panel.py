@@ -69,23 +69,23 @@ def resolve(
     """
     settled = dict(overrides or {})
     faults = [_unknown_marker(name, markers) for name in settled if name not in markers]
-    found: dict[str, _Match] = {}
+    matches: dict[str, _Match] = {}
     for name, marker in markers.items():
         if marker.ratio is not None or marker.fluorochrome is not None:
             continue
         match = _settled(name, settled[name], channels) if name in settled else _search(name, marker, channels)
         if len(match.channels) == 1:
-            found[name] = match
+            matches[name] = match
         elif match.channels:
-            told = f"marker {name} has several channels: {_listed(match.channels)}"
-            faults.append(_Fault("E041", told, f"{name}={match.channels[0].detector}"))
+            message = f"marker {name} has several channels: {_listed(match.channels)}"
+            faults.append(_Fault("E041", message, f"{name}={match.channels[0].detector}"))
         elif not marker.optional or name in settled:
-            told = f"marker {name} has no channel: looked for {match.sought}{_perhaps(name, marker, channels)}"
-            faults.append(_Fault("E040", told, f"{name}=CHANNEL"))
-    faults += _contradictions(found)
+            message = f"marker {name} has no channel: looked for {match.sought}{_perhaps(name, marker, channels)}"
+            faults.append(_Fault("E040", message, f"{name}=CHANNEL"))
+    faults += _contradictions(matches)
     if faults:
         raise _error(faults, channels)
-    return Panel({name: match.channels[0] for name, match in found.items()})
+    return Panel({name: match.channels[0] for name, match in matches.items()})
 
 
 # ---------------------------------------------------------------- searching
@@ -225,15 +225,15 @@ def _is_fluorochrome(word: str) -> bool:
 # ---------------------------------------------------------------- what goes wrong
 
 
-def _contradictions(found: Mapping[str, _Match]) -> Iterator[_Fault]:
+def _contradictions(matches: Mapping[str, _Match]) -> Iterator[_Fault]:
     """Yield markers that fell back on a detector whose label names another marker of the same template."""
-    claimed = {match.channels[0].detector: name for name, match in found.items() if match.by_alias}
-    for name, match in found.items():
+    claimed = {match.channels[0].detector: name for name, match in matches.items() if match.by_alias}
+    for name, match in matches.items():
         channel = match.channels[0]
         owner = claimed.get(channel.detector)
         if owner is not None and not match.by_alias:
-            told = f"marker {name} would take {channel.detector}, which the file calls {channel.marker} ({owner})"
-            yield _Fault("E042", told, f"{name}={channel.detector}")
+            message = f"marker {name} would take {channel.detector}, which the file calls {channel.marker} ({owner})"
+            yield _Fault("E042", message, f"{name}={channel.detector}")
 
 
 def _unknown_marker(name: str, markers: Mapping[str, Marker]) -> _Fault:
@@ -256,11 +256,13 @@ def _listed(channels: Sequence[Channel]) -> str:
 
 def _error(faults: Sequence[_Fault], channels: Sequence[Channel]) -> PanelError:
     first = min(faults, key=lambda fault: fault.code)
-    told = first.message
+    message = first.message
     if len(faults) > 1:
-        told = "\n  ".join([f"the panel does not fit in {len(faults)} places:", *(fault.message for fault in faults)])
+        message = "\n  ".join(
+            [f"the panel does not fit in {len(faults)} places:", *(fault.message for fault in faults)]
+        )
     return PanelError(
-        f"{told}\n  channels of the file: {_listed(channels)}",
+        f"{message}\n  channels of the file: {_listed(channels)}",
         code=first.code,
         hint=f"name the channel with --marker {first.example}, or add the file's name for it to the marker's aliases",
     )

@@ -19,12 +19,12 @@ def declared(part: Declaration) -> dict[str, Any]:
 
     ``kind`` is always kept: it says which declaration the table is.
     """
-    said = {}
+    declaration = {}
     for key, field in type(part).model_fields.items():
         value = getattr(part, key)
         if key == "kind" or field.is_required() or value != field.get_default(call_default_factory=True):
-            said[key] = _plain(value)
-    return said
+            declaration[key] = _plain(value)
+    return declaration
 
 
 def _plain(value: Any) -> Any:

@@ -165,10 +165,10 @@ def _scales(before: Template, after: Template) -> Iterator[Change]:
     for name in (name for name in before.panel if name in after.panel):
         was, now = before.scale(name), after.scale(name)
         if was != now:
-            told = ", ".join(
+            settings = ", ".join(
                 f"{path} {_shown(a)} -> {_shown(b)}" for path, a, b in _differing(declared(was), declared(now))
             )
-            yield Change(Step.MAJOR if name in drawn else Step.PATCH, f"scale of {name}: {told}")
+            yield Change(Step.MAJOR if name in drawn else Step.PATCH, f"scale of {name}: {settings}")
 
 
 def _populations(before: Template, after: Template) -> Iterator[Change]:

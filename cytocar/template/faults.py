@@ -234,10 +234,10 @@ def _message(error: Any) -> str:
         return "is missing"
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         kinds = _kinds_at(location)
-        said = (
+        sentence = (
             f"unknown kind {context['tag']!r}{nearest(context['tag'], kinds)}" if "tag" in context else "needs a kind"
         )
-        return f"{said} (kinds: {', '.join(kinds)})"
+        return f"{sentence} (kinds: {', '.join(kinds)})"
     if kind in _TYPES:
         return f"must be {_TYPES[kind]}, not {_shown(value)}"
     if kind in _LIMITS:

@@ -21,23 +21,25 @@ def to_toml(template: Template, *, comments: Iterable[str] = ()) -> str:
     comments : iterable of str
         Lines to stand at the top.
     """
-    said = {"format": 1, **declared(template)}
+    declaration = {"format": 1, **declared(template)}
     lines = [f"# {line}" for line in comments]
-    lines += [_pair(key, said[key]) for key in ("format", "name", "version", "title", "note") if key in said]
-    lines += _table("panel", said["panel"])
-    compensation = dict(said.get("compensation", {}))
+    lines += [
+        _pair(key, declaration[key]) for key in ("format", "name", "version", "title", "note") if key in declaration
+    ]
+    lines += _table("panel", declaration["panel"])
+    compensation = dict(declaration.get("compensation", {}))
     matrices = compensation.pop("matrices", {})
     lines += _table("compensation", compensation)
     for name, matrix in matrices.items():
         lines += _table(f"compensation.matrices.{_key(name)}", matrix)
     # Every parameter of a scale is written out: nobody should have to know the defaults to read an axis.
     lines += _table("scales", {name: scale.model_dump(exclude_none=True) for name, scale in template.scales.items()})
-    for population in said["populations"]:
+    for population in declaration["populations"]:
         lines += _table("populations", population, array=True)
-    for key, section in said.items():
+    for key, section in declaration.items():
         if key not in ("panel", "compensation", "scales") and isinstance(section, dict):
             lines += _table(key, section)
-    for check in said.get("acceptance", []):
+    for check in declaration.get("acceptance", []):
         lines += _table("acceptance", check, array=True)
     return "\n".join(lines) + "\n"
 
