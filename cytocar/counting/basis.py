@@ -64,7 +64,8 @@ class BeadBasis:
     Raises
     ------
     CountingError
-        E031 without beads, E032 with fewer than 50, E034 without a sample volume, E035 for a number that cannot be.
+        E031 without beads, E032 with fewer than 50, E070 with more than were added, E034 without a sample volume, E035
+        for a number that cannot be.
 
     Notes
     -----
@@ -103,6 +104,13 @@ class BeadBasis:
                 f"only {self.bead_events} counting beads found, {FEWEST_BEADS} are the least for an absolute count",
                 code="E032",
                 hint="check the bead gate, vortex the beads and acquire longer",
+            )
+        if self.bead_events > self.beads_added:
+            raise CountingError(
+                f"{self.bead_events:,} beads were counted, more than the {self.beads_added:,.6g} that were added",
+                code="E070",
+                hint="beads_added is the number of beads in the tube (the lot's label), not in a µL; or the bead gate "
+                "holds cells",
             )
 
     @property

@@ -20,6 +20,7 @@ from cytocar.counting.basis import (
     require_positive,
 )
 from cytocar.errors.tree import CountingError
+from cytocar.sheet.plausible import CHECKED, impossible
 from cytocar.sheet.tube import Tube
 
 if TYPE_CHECKING:
@@ -77,9 +78,37 @@ def _by_beads(counting: Counting, tube: Tube, events: Mapping[str, int]) -> Coun
     )
 
 
+def volume_in_tube(counting: Counting, tube: Tube) -> float | None:
+    """Return the most that an instrument can have drawn of a tube, µL; None where nothing says it.
+
+    The template's final volume, or the specimen times its dilution.
+
+    Examples
+    --------
+    >>> from cytocar.template.model import Counting
+    >>> volume_in_tube(Counting(final_volume_ul=500), Tube(sample_volume_ul=50))
+    500.0
+    >>> volume_in_tube(Counting(), Tube(sample_volume_ul=20, dilution_factor=25))
+    500.0
+    """
+    if counting.final_volume_ul is not None:
+        return counting.final_volume_ul
+    if tube.sample_volume_ul is None:
+        return None
+    return float(tube.sample_volume_ul * (1.0 if tube.dilution_factor is None else tube.dilution_factor))
+
+
 def _by_volume(counting: Counting, tube: Tube, events: Mapping[str, int]) -> CountBasis:
     if tube.acquired_volume_ul is None:
         raise no_acquired_volume("the volume that the instrument acquired is in neither the file nor the sheet")
+    held = volume_in_tube(counting, tube)
+    if held is not None and tube.acquired_volume_ul > held:
+        raise CountingError(
+            f"the instrument cannot have acquired {tube.acquired_volume_ul:g} µL: the tube held {held:g} µL",
+            code="E071",
+            hint="give the dilution_factor (final volume over specimen) or [counting] final_volume_ul, or correct the "
+            "volumes",
+        )
     return VolumetricBasis(
         acquired_volume_ul=tube.acquired_volume_ul,
         sample_volume_ul=tube.sample_volume_ul,
@@ -136,9 +165,19 @@ def count_basis(counting: Counting, tube: Tube, events: Mapping[str, int], *, me
     Raises
     ------
     CountingError
-        E030 to E039: what the method needs is missing or cannot be.
+        E030 to E039, E070 to E072: what the method needs is missing or cannot be.
     """
-    return METHODS[method or counting.method](counting, tube, events)
+    basis = METHODS[method or counting.method](counting, tube, events)
+    check_plausible(tube)
+    return basis
+
+
+def check_plausible(tube: Tube) -> None:
+    """Raise E072 for numbers of a tube that cannot be, as the reader of a sheet does (``sheet.plausible``)."""
+    if faults := [
+        f"{column} {why}" for column, why in impossible({column: getattr(tube, column) for column in CHECKED})
+    ]:
+        raise CountingError("; ".join(faults), code="E072", hint="correct the numbers in the sheet, or the options")
 
 
 def _no_population(method: str, key: str) -> CountingError:

@@ -129,7 +129,7 @@ def _opened(path: Place) -> Iterator[tuple[BinaryIO, int]]:
                 )
             yield handle, size
     except OSError as why:
-        if isinstance(path, Address):
+        if isinstance(path, Address) or isinstance(why, FileNotFoundError):
             raise unreadable(path, why) from why
         raise ReadError(
             f"{path.name} cannot be opened: {why.strerror or why}",

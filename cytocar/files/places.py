@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from cytocar.errors.tree import ReadError, UsageError
 from cytocar.files.address import is_address, without_secrets
+from cytocar.files.nearest import is_no_text, why_not_there
 from cytocar.files.remote import Address
 
 
@@ -109,7 +110,13 @@ def unreadable(place: Path | Address, error: OSError) -> ReadError:
     if isinstance(place, Address):
         return ReadError(f"{place} cannot be read: {error.strerror}", code="E191", hint=_hint(error))
     if isinstance(error, FileNotFoundError):
-        return ReadError("the file does not exist", code="E010", hint="check the path in the sheet")
+        if is_no_text(place):
+            return ReadError(
+                f"the file's name {place.name!r} is not UTF-8",
+                code="E068",
+                hint="rename the file: it came from a system with another encoding of names",
+            )
+        return ReadError(f"the file does not exist{why_not_there(place)}", code="E010", hint="check its name and path")
     return ReadError(
         f"the file cannot be read: {error.strerror or error}",
         code="E010",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from cytocar.counting.tube import volume_in_tube
 from cytocar.errors.tree import CytocarError
+from cytocar.files.nearest import why_not_there
 from cytocar.files.places import Place
 from cytocar.run.plan import make_plan
 from cytocar.sheet.inputs import collect
@@ -14,9 +17,6 @@ from cytocar.sheet.rows import CountMethod, SampleRow
 def sheet_faults(rows: Sequence[SampleRow], *, sheet: Place, template: str | None = None) -> list[str]:
     """Return what will go wrong when the sheet is run: missing files and templates, counts without their numbers."""
     faults = [f"{row.sample_id}: {said}" for row in rows if (said := _missing(row))]
-    known = {row.sample_id for row in rows} | {row.subject_id for row in rows}
-    for row in rows:
-        faults += [f"{row.sample_id}: control_for names {name!r}, which no row has" for name in _unknown(row, known)]
     try:
         plan = make_plan(collect([], sheet=sheet), template=template)
     except CytocarError as error:
@@ -28,15 +28,19 @@ def sheet_faults(rows: Sequence[SampleRow], *, sheet: Place, template: str | Non
         if method == CountMethod.BEADS and (row.beads_in_tube is None or row.sample_volume_ul is None):
             missing = "beads_added" if row.beads_in_tube is None else "sample_volume_ul"
             faults.append(f"{row.sample_id}: counts by beads, but {missing} is empty")
+        held = volume_in_tube(plan.protocols[row.sample_id].template.counting, row)
+        if method == CountMethod.VOLUMETRIC and held and (row.acquired_volume_ul or 0) > held:
+            said = f"{row.acquired_volume_ul:g} µL acquired is more than the {held:g} µL that the tube held"
+            faults.append(f"{row.sample_id}, column acquired_volume_ul: {said}")
     return faults
 
 
 def _missing(row: SampleRow) -> str | None:
     try:
-        return None if row.file.is_file() else f"there is no file {row.file_as_given}"
+        is_there = row.file.is_file()
     except OSError as error:
         return f"{row.file_as_given} cannot be looked at: {error.strerror}"
-
-
-def _unknown(row: SampleRow, known: set[str | None]) -> list[str]:
-    return [name for name in row.control_for if name not in known]
+    if is_there:
+        return None
+    near = why_not_there(row.file) if isinstance(row.file, Path) else ""
+    return f"there is no file {row.file_as_given}{near}"

@@ -25,6 +25,7 @@ from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
+from cytocar.sample.quality.tube import believable, volumes_agree
 from cytocar.sample.result import (
     CountInputs,
     ErrorRecord,
@@ -298,10 +299,12 @@ def _counting(
             tube = replace(tube, acquired_volume_ul=volume.ul if volume else None)
         kept_ul = None if tube.acquired_volume_ul is None else tube.acquired_volume_ul * kept_share
         basis = count_basis(template.counting, replace(tube, acquired_volume_ul=kept_ul), counts, method=method)
+        t_cells = template.report.t_cells
+        physics = tuple(believable(basis, tube, method, t_cells=counts[t_cells] if t_cells is not None else None))
     except CountingError as error:
         finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=error.hint)
         return tube, NoBasis(), (finding,)
-    return tube, basis, basis.findings
+    return tube, basis, (*basis.findings, *physics, *volumes_agree(sample.acquired_volume_ul, events))
 
 
 def _population_counts(populations: Populations, template: Template, basis: CountBasis) -> list[PopulationCount]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,8 +12,10 @@ from pathlib import Path
 
 from cytocar.errors.tree import ReadError, UsageError
 from cytocar.fcs.reader import samples_in, split_data_set
+from cytocar.files.nearest import is_text, printable, why_not_there
 from cytocar.files.places import Address, Place, files_below, place_of, require_packages, unreadable
-from cytocar.sheet.rows import SampleRow, SampleType, check_cells, read_sheet, rows_from_files
+from cytocar.sheet.cells import WORKSHEETS
+from cytocar.sheet.rows import SampleRow, SampleType, check_cells, read_sheet
 
 FCS_SUFFIXES = (".fcs", ".lmd")
 
@@ -35,8 +38,8 @@ def collect(named: Sequence[str | Place], *, sheet: Place | None = None, given: 
     Parameters
     ----------
     named : sequence of str, Path or Address
-        FCS files (``name.fcs#2`` for one data set), folders (searched with their subfolders), or one sheet (``.csv``):
-        paths or addresses.
+        FCS files (``name.fcs#2`` for one data set), folders (searched with their subfolders), or one sheet (``.csv``,
+        ``.xlsx``): paths or addresses.
     sheet : Path or Address, optional
         Sample sheet; with it, ``named`` restricts the rows to these files and folders.
     given : SampleRow, optional
@@ -88,7 +91,7 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def _is_sheet(place: Place) -> bool:
-    return place.name.lower().endswith((".csv", ".tsv"))
+    return place.name.lower().endswith((".csv", ".tsv", *WORKSHEETS))
 
 
 def _is_fcs(place: Place) -> bool:
@@ -113,31 +116,18 @@ def _files(named: Iterable[Place]) -> list[Place]:
             elif split_data_set(place)[0].exists():
                 files[place] = None
             else:
-                raise UsageError(f"there is no file or folder {place}", code="E103", hint="check the path")
+                near = why_not_there(place) if isinstance(place, Path) else ""
+                raise UsageError(f"there is no file or folder {place}{near}", code="E103", hint="check the path")
         except OSError as error:
             if isinstance(place, Address):
                 raise unreadable(place, error) from error
             raise
-    _check_names(files)
-    return list(files)
+    return [printable(file) if isinstance(file, Path) and not is_text(str(file)) else file for file in files]
 
 
 def _order(place: Place) -> tuple[bool, Place]:
     """Return a key that sorts paths as paths sort, then addresses."""
     return isinstance(place, Address), place
-
-
-def _check_names(files: Iterable[Place]) -> None:
-    """Refuse names that are no text: no table, manifest or report could say which file they mean."""
-    for file in files:
-        try:
-            str(file).encode()
-        except UnicodeEncodeError:
-            raise UsageError(
-                f"the name of {file.name!a} is not UTF-8",
-                code="E103",
-                hint="rename the file: it came from a system with another encoding of names",
-            ) from None
 
 
 def _from_sheet(sheet: Place, files: Sequence[Place], *, restricted: bool) -> Inputs:
@@ -235,3 +225,34 @@ def with_controls(inputs: Inputs, controls: Sequence[Place]) -> Inputs:
     rows = rows_from_files(controls, given=given)
     taken = [replace(row, sample_id=f"control {row.sample_id}") if row.sample_id in names else row for row in rows]
     return replace(inputs, samples=(*inputs.samples, *taken))
+
+
+# ---------------------------------------------------------------- without a sheet
+
+
+def rows_from_files(files: Sequence[Place], *, given: SampleRow | None = None) -> tuple[SampleRow, ...]:
+    """Return a row per file, named by the file; equal names are told apart by their folders.
+
+    ``given`` carries what the command line says about every file (beads, volumes, subject, day).
+    """
+    stems = Counter(file.stem for file in dict.fromkeys(files))
+    rows = []
+    for file in files:
+        name = file.stem if stems[file.stem] == 1 else "/".join((*file.parts[-2:-1], file.name))
+        base = given or SampleRow(file=file, file_as_given="", sample_id="")
+        rows.append(replace(base, file=file, file_as_given=file.name, sample_id=name))
+    places: dict[str, set[Place]] = defaultdict(set)
+    for row in rows:
+        places[row.sample_id].add(row.file)
+    named = [replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows]
+    return tuple(_told_apart(named))
+
+
+def _told_apart(rows: Sequence[SampleRow]) -> Iterator[SampleRow]:
+    """Yield rows whose names differ also where two addresses differ in nothing that may be written down."""
+    times = Counter(row.sample_id for row in rows)
+    met: Counter[str] = Counter()
+    for row in rows:
+        met[row.sample_id] += 1
+        again = times[row.sample_id] > 1 and isinstance(row.file, Address) and row.data_set is None
+        yield replace(row, sample_id=f"{row.sample_id} ({met[row.sample_id]})") if again else row

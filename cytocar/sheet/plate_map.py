@@ -7,14 +7,13 @@ above. CSV (``,`` ``;`` or tab), or the first worksheet of an .xlsx file (extra 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from io import StringIO
 from pathlib import Path
 
 from cytocar.errors.tree import SheetError
 from cytocar.fcs.keywords import well_name
+from cytocar.sheet.cells import read_cells
 from cytocar.sheet.rows import COLUMNS, nearest
 
 Grid = Sequence[Sequence[str]]
@@ -28,7 +27,8 @@ def read_plate_map(path: Path) -> Mapping[str, Mapping[str, str]]:
     SheetError
         E080 when the file cannot be read; E085 when it holds no grid, a grid of an unknown column, or two of one.
     """
-    lines = _xlsx_lines(path) if path.suffix.lower() == ".xlsx" else _csv_lines(path)
+    filled = dict(read_cells(path, what="plate map").lines)
+    lines = [filled.get(number, []) for number in range(1, max(filled, default=0) + 1)]
     found: dict[str, dict[str, str]] = {}
     for column, cells in grids(lines):
         if column not in COLUMNS and not column.startswith("x_"):
@@ -77,39 +77,6 @@ def _numbers_across(line: Sequence[str]) -> list[int] | None:
         return None
     numbers = [int(text) for text in texts]
     return numbers if numbers == list(range(1, len(numbers) + 1)) and len(numbers) <= 24 else None
-
-
-def _csv_lines(path: Path) -> Grid:
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SheetError(
-            f"the plate map {path} cannot be read: {error}", code="E080", hint="save it as 'CSV UTF-8' or .xlsx"
-        ) from error
-    separator = max(",;\t", key=text.count)
-    return list(csv.reader(StringIO(text, newline=""), delimiter=separator))
-
-
-def _xlsx_lines(path: Path) -> Grid:
-    try:
-        from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
-    except ImportError as error:
-        raise SheetError(
-            "an .xlsx plate map needs the extra `xlsx`",
-            code="E080",
-            hint="pip install 'cytocar[xlsx]', or save the map as 'CSV UTF-8'",
-        ) from error
-    from zipfile import BadZipFile
-
-    try:
-        workbook = load_workbook(path, read_only=True, data_only=True)
-    except (OSError, InvalidFileException, BadZipFile, KeyError, ValueError) as error:
-        raise SheetError(
-            f"the plate map {path} cannot be read: {error}", code="E080", hint="save it as 'CSV UTF-8'"
-        ) from error
-    sheet = workbook.worksheets[0]
-    return [["" if value is None else str(value) for value in row] for row in sheet.iter_rows(values_only=True)]
 
 
 def _fault(message: str) -> SheetError:

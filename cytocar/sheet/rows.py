@@ -5,21 +5,24 @@ Columns, vocabulary and units are declared once, in ``COLUMNS``; ``read_sheet`` 
 
 from __future__ import annotations
 
-import csv
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
-from io import StringIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
 from cytocar.errors.tree import SheetError
 from cytocar.fcs.reader import split_data_set
+from cytocar.files.nearest import same_name
 from cytocar.files.places import Address, Place, beside, is_address, without_secrets
+from cytocar.sheet.among_rows import among_rows, names_of
+from cytocar.sheet.cells import read_cells
+from cytocar.sheet.plausible import impossible
 from cytocar.sheet.tube import Tube
 
 
@@ -100,7 +103,14 @@ def _text(value: str, _comma: bool) -> str:
     return value
 
 
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+
+
 def _number(value: str, decimal_comma: bool) -> float:
+    """Return the number that a cell spells; beside ``;``, 20.000 and 20,000 may each be twenty or twenty thousand."""
+    if decimal_comma and _THOUSANDS.fullmatch(value):
+        plain = re.sub("[.,]", "", value)
+        raise ValueError(f"{value!r} may be {plain} or {value[:-4]}: write it without the {value[-4]!r}, or as {plain}")
     plain = value.replace(",", ".") if decimal_comma and value.count(",") == 1 else value
     try:
         number = float(plain)
@@ -154,8 +164,7 @@ def _moment(value: str, _comma: bool) -> str:
 
 
 def _several(value: str, _comma: bool) -> tuple[str, ...]:
-    words = value.replace(",", "|").replace(";", "|").split("|")
-    return tuple(word.strip() for word in words if word.strip())
+    return names_of(value)
 
 
 COLUMNS: Mapping[str, _Parser] = {
@@ -189,6 +198,7 @@ COLUMNS: Mapping[str, _Parser] = {
     "exclude_reason": _text,
     "note": _text,
 }
+_NUMERIC = [name for name, parse in COLUMNS.items() if parse in (_number, _positive, _not_negative)]
 
 
 def nearest(word: str) -> str:
@@ -210,18 +220,18 @@ def read_sheet(path: Place) -> tuple[SampleRow, ...]:
     Parameters
     ----------
     path : Path or Address
-        CSV, UTF-8 with or without BOM, separated by ``,``, ``;`` or tab; a decimal comma only with ``;``.
+        CSV, UTF-8 with or without BOM, separated by ``,``, ``;`` or tab, a decimal comma only with ``;``; or the first
+        worksheet of an .xlsx file.
 
     Raises
     ------
     SheetError
         E080 not readable, E081 no rows, E082 with every fault of every row, each with its row and column.
     """
-    header, lines, separator = _table(path)
+    header, lines, decimal_comma = _table(path)
     faults = _header_faults(header)
     rows: dict[int, SampleRow] = {}
     if {"file", "sample_id"} <= set(header):
-        decimal_comma = separator == ";"
         for number, cells in lines:
             row, row_faults = _row(path.parent, dict(zip(header, cells, strict=False)), decimal_comma)
             if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
@@ -229,7 +239,7 @@ def read_sheet(path: Place) -> tuple[SampleRow, ...]:
             faults += [f"row {number}{f', column {column}' if column else ''}: {fault}" for column, fault in row_faults]
             if row is not None:
                 rows[number] = row
-        faults += _duplicates(rows)
+        faults += among_rows(lines, header, numeric=_NUMERIC if decimal_comma else ())
     if faults:
         raise SheetError(
             f"{path.name} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n  " + "\n  ".join(faults),
@@ -239,41 +249,19 @@ def read_sheet(path: Place) -> tuple[SampleRow, ...]:
     return tuple(rows.values())
 
 
-def _table(path: Place) -> tuple[list[str], list[tuple[int, list[str]]], str]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise SheetError(f"there is no sample sheet {path}", code="E080", hint="check the path") from None
-    except OSError as error:
-        raise SheetError(
-            f"the sample sheet {path} cannot be read: {error.strerror}", code="E080", hint="check its permissions"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise SheetError(
-            f"{path.name} is not UTF-8 (byte {error.start})", code="E080", hint="save it as 'CSV UTF-8' and try again"
-        ) from error
-    if "\0" in text:
-        raise SheetError(f"{path.name} is not a text file", code="E080", hint="save the sheet as 'CSV UTF-8'")
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(",;\t", key=first.count)
-    try:
-        reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
-        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except csv.Error as error:
-        raise SheetError(
-            f"{path.name} is not a CSV table: {error}", code="E080", hint="save the sheet as 'CSV UTF-8'"
-        ) from error
-    if len(lines) < 2:
+def _table(path: Place) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
+    cells = read_cells(path, what="sample sheet")
+    if len(cells.lines) < 2:
         raise SheetError(
             f"{path.name} has no row of a sample",
             code="E081",
             hint="the first line names the columns (file,sample_id,...), each further line is one tube; "
             "`cytocar sheet new FOLDER` drafts one",
         )
-    header = [cell.strip() for cell in lines[0][1]]
+    header = [cell.strip() for cell in cells.lines[0][1]]
     while header and not header[-1]:
         header.pop()  # spreadsheets export columns that were once in use
-    return header, lines[1:], separator
+    return header, list(cells.lines[1:]), cells.decimal_comma
 
 
 def _header_faults(header: Sequence[str]) -> list[str]:
@@ -348,7 +336,7 @@ def _disagreements(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults.append((missing, "is missing: liquid beads need both beads_per_ul and bead_volume_ul"))
     elif added is not None and per_ul is not None and abs(per_ul * volume / added - 1) > 0.01:
         faults.append(("beads_added", f"{added:g} disagrees with beads_per_ul x bead_volume_ul = {per_ul * volume:g}"))
-    return faults
+    return [*faults, *impossible(values)]
 
 
 def days_between(infused_at: str | None, collected_at: str | None) -> float | None:
@@ -374,9 +362,11 @@ def days_between(infused_at: str | None, collected_at: str | None) -> float | No
 def _place(folder: Place, as_given: str) -> Place:
     """Return where a file lies; ``plate\\A1.fcs`` of a sheet made on Windows is found on other systems too."""
     place = beside(folder, as_given)
-    if "\\" in as_given and not split_data_set(place)[0].exists():
-        return folder / PureWindowsPath(as_given).as_posix()
-    return place
+    if isinstance(place, Address) or split_data_set(place)[0].exists():
+        return place
+    if "\\" in as_given:
+        place = folder / PureWindowsPath(as_given).as_posix()
+    return same_name(place) or place
 
 
 def _leaves(place: str) -> str | None:
@@ -385,45 +375,3 @@ def _leaves(place: str) -> str | None:
     if ".." in PurePosixPath(place).parts or ".." in PureWindowsPath(place).parts:
         return f"{place!r} leaves the sheet's folder; give an absolute path if that is meant"
     return None
-
-
-def _duplicates(rows: Mapping[int, SampleRow]) -> list[str]:
-    places: dict[str, list[str]] = defaultdict(list)
-    for number, row in rows.items():
-        places[row.sample_id].append(str(number))
-    return [
-        f"rows {', '.join(numbers)}, column sample_id: {name!r} stands in each; each tube needs its own"
-        for name, numbers in places.items()
-        if len(numbers) > 1
-    ]
-
-
-# ---------------------------------------------------------------- without a sheet
-
-
-def rows_from_files(files: Sequence[Place], *, given: SampleRow | None = None) -> tuple[SampleRow, ...]:
-    """Return a row per file, named by the file; equal names are told apart by their folders.
-
-    ``given`` carries what the command line says about every file (beads, volumes, subject, day).
-    """
-    stems = Counter(file.stem for file in dict.fromkeys(files))
-    rows = []
-    for file in files:
-        name = file.stem if stems[file.stem] == 1 else "/".join((*file.parts[-2:-1], file.name))
-        base = given or SampleRow(file=file, file_as_given="", sample_id="")
-        rows.append(replace(base, file=file, file_as_given=file.name, sample_id=name))
-    places: dict[str, set[Place]] = defaultdict(set)
-    for row in rows:
-        places[row.sample_id].add(row.file)
-    named = [replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows]
-    return tuple(_told_apart(named))
-
-
-def _told_apart(rows: Sequence[SampleRow]) -> Iterator[SampleRow]:
-    """Yield rows whose names differ also where two addresses differ in nothing that may be written down."""
-    times = Counter(row.sample_id for row in rows)
-    met: Counter[str] = Counter()
-    for row in rows:
-        met[row.sample_id] += 1
-        again = times[row.sample_id] > 1 and isinstance(row.file, Address) and row.data_set is None
-        yield replace(row, sample_id=f"{row.sample_id} ({met[row.sample_id]})") if again else row

@@ -21,6 +21,7 @@ class Tube:
     dilution_factor: float | None = None
     lymphocytes_per_ul: float | None = None
     wbc_per_ul: float | None = None
+    specimen: str | None = None
 
     @property
     def beads_in_tube(self) -> float | None:

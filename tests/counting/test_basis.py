@@ -103,7 +103,7 @@ def test_the_name_of_the_interval_tells_its_systematic_term(basis: CountBasis, n
 
 
 def test_a_systematic_term_dominates_a_large_count() -> None:
-    estimate = beads(1_000_000, cv=0.05).concentration(1_000_000)
+    estimate = beads(1_000_000, beads_added=2_000_000, cv=0.05).concentration(1_000_000)
     assert estimate.high is not None
     assert estimate.value is not None
     assert math.log(estimate.high / estimate.value) == pytest.approx(1.96 * 0.05, rel=2e-3)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cytocar.errors.tree import SheetError
-from cytocar.sheet.rows import CountMethod, SampleRow, SampleType, read_sheet, rows_from_files
+from cytocar.sheet.inputs import rows_from_files
+from cytocar.sheet.rows import CountMethod, SampleRow, SampleType, read_sheet
 
 
 def _sheet(folder: Path, text: str, *, encoding: str = "utf-8") -> tuple[SampleRow, ...]:
@@ -47,15 +48,15 @@ def test_a_decimal_comma_is_read_beside_semicolons_only(tmp_path: Path) -> None:
 def test_every_fault_is_listed_at_once_with_its_row_and_column(tmp_path: Path) -> None:
     message = _faults(
         tmp_path,
-        "file,sample_id,sample_type,day,beads_added\na.fcs,A,sampel,nine,50000\n,B,sample,1,-3\nc.fcs,A,sample,1,1\n"
-        "d.fcs,A,sample,1,1\n",
+        "file,sample_id,sample_type,day,beads_added\na.fcs,A,sampel,nine,50000\n,B,sample,1,-3\nc.fcs,A,sample,1,20000\n"
+        "d.fcs,A,sample,1,20000\n",
     )
     assert "row 2, column sample_type: 'sampel' is none of" in message
     assert "did you mean sample?" in message
     assert "row 2, column day: 'nine' is not a number" in message
     assert "row 3, column file: is empty" in message
     assert "row 3, column beads_added: '-3' must be above 0" in message
-    assert "rows 4, 5, column sample_id: 'A' stands in each" in message
+    assert "rows 2, 4, 5, column sample_id: 'A' stands in each" in message
 
 
 def test_an_unknown_column_is_refused_with_the_nearest_name_and_x_columns_are_carried(tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""The file that a name nearly is: other case, no ending, another form of its accents, bytes that are no text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from unicodedata import normalize
+
+
+def is_text(name: str) -> bool:
+    """Return whether a file's name is UTF-8, so that tables and reports can hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(path: Path) -> Path:
+    """Return a path as it can be printed; bytes that are no UTF-8 as ``\\xe4``."""
+    return Path(os.fsencode(path).decode("utf-8", "backslashreplace"))
+
+
+def same_name(path: Path) -> Path | None:
+    """Return the file of this name in another form of Unicode, None where there is none.
+
+    A Mac writes ``ü`` as ``u`` and two dots (NFD), other systems as one letter (NFC): to people it is one name.
+    """
+    wanted = normalize("NFC", path.name)
+    hits = [name for name in _names_beside(path) if normalize("NFC", name) == wanted]
+    return path.with_name(hits[0]) if len(hits) == 1 else None
+
+
+def why_not_there(path: Path) -> str:
+    """Return what is there in place of a file that is not: `` (there is ref.fcs)``, or nothing.
+
+    Examples
+    --------
+    >>> why_not_there(Path("/no/such/folder/ref.fcs"))
+    ' (there is no folder /no/such/folder)'
+    """
+    if not path.parent.is_dir():
+        return f" (there is no folder {path.parent})"
+    names = [name for name in _names_beside(path) if is_text(name)]
+    wanted = path.name.casefold()
+    alike = [name for name in names if wanted in (name.casefold(), Path(name).stem.casefold())]
+    near = alike or get_close_matches(path.name, names, n=1, cutoff=0.8)
+    return f" (there is {', '.join(sorted(near)[:3])})" if near else ""
+
+
+def is_no_text(path: Path) -> bool:
+    """Return whether a path that is not there is the printable form of one whose name is not UTF-8."""
+    return any(not is_text(name) and printable(Path(name)).name == path.name for name in _names_beside(path))
+
+
+def _names_beside(path: Path) -> Iterator[str]:
+    try:
+        yield from (entry.name for entry in path.parent.iterdir())
+    except OSError:
+        return

@@ -1,0 +1,75 @@
+"""What the rows of a sheet say of one another: names that stand twice or nowhere, two ways of writing numbers."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+Line = tuple[int, Mapping[str, str]]
+
+
+def among_rows(
+    lines: Sequence[tuple[int, Sequence[str]]], header: Sequence[str], *, numeric: Collection[str]
+) -> list[str]:
+    """Return the faults of a sheet's rows together, each with row and column.
+
+    Parameters
+    ----------
+    lines : sequence of number and cells
+        The rows as they stand in the sheet.
+    numeric : collection of str
+        Columns of numbers that may be written with a decimal comma.
+    """
+    named = [
+        (number, {column: cell.strip() for column, cell in zip(header, cells, strict=False)}) for number, cells in lines
+    ]
+    return [*_duplicates(named), *_controls_of_nobody(named), *_two_decimal_marks(named, numeric)]
+
+
+def _duplicates(lines: Sequence[Line]) -> Iterator[str]:
+    places: dict[str, list[str]] = defaultdict(list)
+    for number, cells in lines:
+        if cells.get("sample_id"):
+            places[cells["sample_id"]].append(str(number))
+    for name, numbers in places.items():
+        if len(numbers) > 1:
+            yield f"rows {', '.join(numbers)}, column sample_id: {name!r} stands in each; each tube needs its own"
+
+
+def _controls_of_nobody(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield names under ``control_for`` that no row has as its sample or subject: such a control would be lost.
+
+    One acquisition of a file with several is named ``S1#2``.
+    """
+    known = {cells[column] for _, cells in lines for column in ("sample_id", "subject_id") if cells.get(column)}
+    for number, cells in lines:
+        for name in names_of(cells.get("control_for", "")):
+            if name not in known and re.sub(r"#\d+$", "", name) not in known:
+                close = get_close_matches(name, known, n=1, cutoff=0.6)
+                meant = f"; did you mean {close[0]}?" if close else " (several are separated by |)"
+                yield f"row {number}, column control_for: no row has the sample or subject {name!r}{meant}"
+
+
+def names_of(cell: str) -> tuple[str, ...]:
+    """Return the names of a cell that holds several, separated by ``|``, ``,`` or ``;``.
+
+    >>> names_of("S1| S2")
+    ('S1', 'S2')
+    """
+    return tuple(word.strip() for word in re.split(r"[|,;]", cell) if word.strip())
+
+
+def _two_decimal_marks(lines: Sequence[Line], numeric: Collection[str]) -> Iterator[str]:
+    """Yield the fault of a sheet with decimal commas and decimal points: one of them may be a thousands mark."""
+    marked = [
+        (number, column, cells[column])
+        for number, cells in lines
+        for column in numeric
+        if re.fullmatch(r"[+-]?\d*[.,]\d+", cells.get(column, ""))
+    ]
+    points, commas = ([one for one in marked if mark in one[2]] for mark in ".,")
+    if points and commas:
+        (row, column, cell), (other_row, _, other) = points[0], commas[0]
+        yield f"row {row}, column {column}: {cell!r}, but {other!r} in row {other_row}: one sheet, one decimal mark"

@@ -1,0 +1,141 @@
+"""The cells of a sheet as text: CSV as spreadsheets save it, or the first worksheet of an .xlsx file (extra ``xlsx``).
+
+A line ``sep=;`` above a CSV, which Excel writes and reads, names the separator.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from io import BytesIO, StringIO
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+from cytocar.errors.tree import SheetError
+from cytocar.files.places import Place
+
+WORKSHEETS = (".xlsx", ".xlsm")
+MOST_BYTES = 200_000_000
+"""Of a workbook when unpacked: a plate map takes kilobytes; a file of a few can unpack to gigabytes."""
+
+MOST_ROWS = 100_000
+"""A study has thousands of tubes; a worksheet can claim a million rows in five hundred bytes."""
+
+_SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*\r?\n?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Lines that hold something, each with its number in the file, and whether a comma in a number is a decimal one."""
+
+    lines: tuple[tuple[int, list[str]], ...]
+    decimal_comma: bool = False
+
+
+def read_cells(path: Place, *, what: str) -> Cells:
+    """Return the cells of a table.
+
+    Parameters
+    ----------
+    path : Path or Address
+        CSV, UTF-8 with or without BOM, separated by ``,``, ``;`` or tab; or .xlsx.
+    what : str
+        What it is, for people: ``sample sheet``.
+
+    Raises
+    ------
+    SheetError
+        E080 when it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise SheetError(f"there is no {what} {path}", code="E080", hint="check the path") from None
+    except OSError as error:
+        raise SheetError(
+            f"the {what} {path} cannot be read: {error.strerror}", code="E080", hint="check its permissions"
+        ) from error
+    if path.suffix.lower() in WORKSHEETS:
+        return _of_worksheet(content, f"the {what} {path.name}")
+    return _of_csv(content, path.name)
+
+
+def _of_csv(content: bytes, name: str) -> Cells:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SheetError(
+            f"{name} is not UTF-8 (byte {error.start})", code="E080", hint="save it as 'CSV UTF-8' and try again"
+        ) from error
+    if "\0" in text:
+        raise SheetError(f"{name} is not a text file", code="E080", hint="save the sheet as 'CSV UTF-8' or .xlsx")
+    named = _SEPARATOR_LINE.match(text)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = named[1] if named else max(",;\t", key=first.count)
+    try:
+        reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
+        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise SheetError(
+            f"{name} is not a CSV table: {error}", code="E080", hint="save the sheet as 'CSV UTF-8'"
+        ) from error
+    return Cells(tuple(lines[1:] if named else lines), decimal_comma=separator == ";")
+
+
+def _of_worksheet(content: bytes, name: str) -> Cells:
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ImportError as error:
+        raise SheetError(
+            f"{name} is an .xlsx file, which needs the extra `xlsx`",
+            code="E080",
+            hint="pip install 'cytocar[xlsx]', or save it as 'CSV UTF-8'",
+        ) from error
+    try:
+        with ZipFile(BytesIO(content)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > MOST_BYTES:
+            raise _unreadable(name, f"it would unpack to {unpacked:,} bytes")
+        workbook = load_workbook(BytesIO(content), read_only=True, data_only=True)
+        sheet = workbook.worksheets[0]
+        sheet.reset_dimensions()  # what the file says of its size may be anything
+        return Cells(tuple(_filled(sheet.iter_rows(values_only=True), name)))
+    except (OSError, InvalidFileException, BadZipFile, KeyError, ValueError, IndexError, SyntaxError) as error:
+        raise _unreadable(name, str(error)) from error
+
+
+def _filled(rows: Iterator[Sequence[Any]], name: str) -> Iterator[tuple[int, list[str]]]:
+    for number, row in enumerate(rows, start=1):
+        if number > MOST_ROWS:
+            raise _unreadable(name, f"it has more than {MOST_ROWS:,} rows")
+        cells = [_text(value) for value in row]
+        if any(cells):
+            yield number, cells
+
+
+def _text(value: object) -> str:
+    """Return the cell of a worksheet as a CSV would hold it.
+
+    >>> [_text(value) for value in (None, 50.0, 0.25, True, datetime(2026, 3, 9), " S1 ")]
+    ['', '50', '0.25', 'yes', '2026-03-09', 'S1']
+    """
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case datetime(hour=0, minute=0, second=0):
+            return value.date().isoformat()
+        case date():
+            return value.isoformat()
+    return str(value).strip()
+
+
+def _unreadable(name: str, why: str) -> SheetError:
+    return SheetError(f"{name} cannot be read: {why}", code="E080", hint="save it as 'CSV UTF-8'")

@@ -1,0 +1,81 @@
+"""Sheets as programs save them: with a line that names the separator, and as workbooks."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from cytocar.errors.tree import SheetError
+from cytocar.sheet.rows import read_sheet
+
+LINES = [
+    ["file", "sample_id", "collected_at", "infused_at", "beads_added", "sample_volume_ul", "exclude"],
+    ["a.fcs", "S1", datetime(2026, 3, 14), datetime(2026, 3, 5), 20000, 50.5, None],
+    [None] * 7,
+    ["b.fcs", "S2", None, None, 20000.0, 50, True],
+]
+
+
+def test_a_line_that_names_the_separator_is_no_row(tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("sep=;\nfile;sample_id;beads_added;sample_volume_ul\nref.fcs;S1;20000;50,5\n", "utf-8-sig")
+    (row,) = read_sheet(sheet)
+    assert (row.sample_id, row.beads_added, row.sample_volume_ul) == ("S1", 20_000, 50.5)
+
+
+def test_a_named_separator_counts_also_where_another_is_more_frequent(tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("sep=\t\nfile\tsample_id\tnote\na.fcs\tS1\tx,y,z,u\n", "utf-8")
+    assert read_sheet(sheet)[0].note == "x,y,z,u"
+
+
+def test_a_workbook_is_a_sheet(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
+    workbook = openpyxl.Workbook()
+    for line in LINES:
+        workbook.active.append(line)
+    workbook.save(tmp_path / "sheet.xlsx")
+    one, two = read_sheet(tmp_path / "sheet.xlsx")
+    assert (one.sample_id, one.beads_added, one.sample_volume_ul, one.day) == ("S1", 20_000, 50.5, 9)
+    assert (two.file_as_given, two.exclude) == ("b.fcs", True)
+
+
+def test_the_faults_of_a_workbook_are_named_by_its_own_rows(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
+    workbook = openpyxl.Workbook()
+    for line in ([], ["file", "sample_id", "day"], [], ["a.fcs", "S1", "nine"]):
+        workbook.active.append(line)
+    workbook.save(tmp_path / "sheet.xlsx")
+    with pytest.raises(SheetError, match="row 4, column day: 'nine' is not a number"):
+        read_sheet(tmp_path / "sheet.xlsx")
+
+
+@pytest.mark.parametrize("last_row", [200_000, 1_048_576])
+def test_a_workbook_that_claims_a_million_rows_is_refused_at_once(tmp_path: Path, last_row: int) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
+    openpyxl.Workbook().save(tmp_path / "small.xlsx")
+    cells = f'<row r="1"><c r="A1"><v>1</v></c></row><row r="{last_row}"><c r="A{last_row}"><v>1</v></c></row>'
+    with zipfile.ZipFile(tmp_path / "small.xlsx") as small, zipfile.ZipFile(tmp_path / "bomb.xlsx", "w") as bomb:
+        for name in small.namelist():
+            text = small.read(name).decode()
+            if name.endswith("sheet1.xml"):
+                text = re.sub(r"<sheetData ?/>|<sheetData></sheetData>", f"<sheetData>{cells}</sheetData>", text)
+                text = re.sub(r'<dimension ref="[^"]*"', '<dimension ref="A1:XFD1048576"', text)
+                assert cells in text
+            bomb.writestr(name, text)
+    with pytest.raises(SheetError, match="more than 100,000 rows") as refused:
+        read_sheet(tmp_path / "bomb.xlsx")
+    assert refused.value.code == "E080"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", b"file,sample_id\na.fcs,A\n"])
+def test_what_is_no_workbook_is_refused(tmp_path: Path, content: bytes) -> None:
+    pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
+    (tmp_path / "sheet.xlsx").write_bytes(content)
+    with pytest.raises(SheetError) as refused:
+        read_sheet(tmp_path / "sheet.xlsx")
+    assert refused.value.code == "E080"
