@@ -36,7 +36,7 @@ from cytocar.sample.result import (
     SampleResult,
 )
 from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
-from cytocar.sheet.tube import Tube
+from cytocar.sheet.tube import Specimen, Tube
 from cytocar.signals.panel import resolve
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import Share, ratio_estimate
@@ -95,6 +95,7 @@ def quantify(  # one keyword per column of the sheet that can decide a count
     wbc_per_ul: float | None = None,
     dilution_factor: float | None = None,
     count_method: str | None = None,
+    specimen: str | None = None,
     sample_id: str = "sample",
     controls: Sequence[EventTable] = (),
     references: References | None = None,
@@ -117,6 +118,8 @@ def quantify(  # one keyword per column of the sheet that can decide a count
         Dilution of the specimen before pipetting.
     count_method : {"beads", "volumetric", "dual_platform", "none"}, optional
         By default what the numbers given make possible, else what the template says.
+    specimen : {"blood", "marrow", "csf", "apheresis", "product"}, optional
+        What was drawn; by default its counts must be such as blood can have.
     sample_id : str
         Its name in the tables.
     controls : sequence of EventTable
@@ -153,6 +156,7 @@ def quantify(  # one keyword per column of the sheet that can decide a count
         file_as_given=place.name,
         sample_id=sample_id,
         count_method=CountMethod(count_method) if count_method else None,
+        specimen=Specimen(specimen) if specimen else None,
         beads_added=beads_added,
         sample_volume_ul=sample_volume_ul,
         acquired_volume_ul=acquired_volume_ul,

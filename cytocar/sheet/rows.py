@@ -23,7 +23,7 @@ from cytocar.files.places import Address, Place, beside, is_address, without_sec
 from cytocar.sheet.among_rows import among_rows, names_of
 from cytocar.sheet.cells import read_cells
 from cytocar.sheet.plausible import impossible
-from cytocar.sheet.tube import Tube
+from cytocar.sheet.tube import Specimen, Tube
 
 
 class SampleType(StrEnum):
@@ -37,16 +37,6 @@ class SampleType(StrEnum):
     SINGLE_STAIN = "single_stain"
     PROCESS_CONTROL = "process_control"
     BLANK = "blank"
-
-
-class Specimen(StrEnum):
-    """What was drawn."""
-
-    BLOOD = "blood"
-    MARROW = "marrow"
-    CSF = "csf"
-    APHERESIS = "apheresis"
-    PRODUCT = "product"
 
 
 class CountMethod(StrEnum):
@@ -77,7 +67,6 @@ class SampleRow(Tube):
     collected_at: str | None = None
     infused_at: str | None = None
     replicate: str | None = None
-    specimen: Specimen | None = None
     control_for: tuple[str, ...] = ()
     stain_target: str | None = None
     plate_id: str | None = None

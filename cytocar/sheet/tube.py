@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Specimen(StrEnum):
+    """What was drawn."""
+
+    BLOOD = "blood"
+    MARROW = "marrow"
+    CSF = "csf"
+    APHERESIS = "apheresis"
+    PRODUCT = "product"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +32,7 @@ class Tube:
     dilution_factor: float | None = None
     lymphocytes_per_ul: float | None = None
     wbc_per_ul: float | None = None
-    specimen: str | None = None
+    specimen: Specimen | None = None
 
     @property
     def beads_in_tube(self) -> float | None:
