@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from cytocar.counting.limits import CarResult, DetectionLimits, classify
 from cytocar.sample.result import Status
-from cytocar.sheet.rows import CountMethod, SampleType, Specimen
+from cytocar.sheet.rows import CountMethod, SampleType
+from cytocar.sheet.tube import Specimen
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import Share, poisson_interval, ratio_estimate
 

@@ -11,7 +11,8 @@ from cytocar.counting.limits import CarResult
 from cytocar.course.replicates import CountedSample
 from cytocar.errors.tree import UsageError
 from cytocar.sample.result import Status
-from cytocar.sheet.rows import CountMethod, SampleType, Specimen
+from cytocar.sheet.rows import CountMethod, SampleType
+from cytocar.sheet.tube import Specimen
 from cytocar.statistics.estimate import Estimate
 from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 

@@ -19,7 +19,8 @@ from cytocar.course.run_tables import read_samples
 from cytocar.errors.tree import UsageError
 from cytocar.kinetics.parameters import Kinetics, noncompartmental
 from cytocar.sample.result import Status
-from cytocar.sheet.rows import SampleType, Specimen
+from cytocar.sheet.rows import SampleType
+from cytocar.sheet.tube import Specimen
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 
 IN_COURSE = frozenset({SampleType.SAMPLE, SampleType.BASELINE})

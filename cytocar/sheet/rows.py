@@ -355,7 +355,7 @@ def _place(folder: Place, as_given: str) -> Place:
         return place
     if "\\" in as_given:
         place = folder / PureWindowsPath(as_given).as_posix()
-    return same_name(place) or place
+    return (same_name(place) if isinstance(place, Path) else None) or place
 
 
 def _leaves(place: str) -> str | None:

@@ -14,7 +14,8 @@ from cytocar.course.replicates import CountedSample
 from cytocar.course.series import Replicates, join
 from cytocar.errors.tree import UsageError
 from cytocar.sample.result import Status
-from cytocar.sheet.rows import SampleType, Specimen
+from cytocar.sheet.rows import SampleType
+from cytocar.sheet.tube import Specimen
 
 Cells = dict[str, str | float | None]
 

@@ -11,7 +11,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.course.series import Replicates, Series, join
-from cytocar.sheet.rows import Specimen
+from cytocar.sheet.tube import Specimen
 
 if TYPE_CHECKING:
     from cytocar.course.clinical import ClinicalRecord
