@@ -10,14 +10,13 @@ from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.panels import drawn_gates
 from cytocar.gates.decision import Flag
 from cytocar.regions.kinds import FixedGate
-from cytocar.report.run.page import HEADINGS
 from cytocar.report.run.pictures import Gallery
 from cytocar.report.run.strip import SOURCES
 from cytocar.review.handles import Handle, changed, dragged, fields, handles
 from cytocar.review.session import ReviewSession
 from cytocar.review.worklist import ReviewedRun
 from cytocar.sample.result import SampleResult
-from cytocar.tables.columns import Row, cell
+from cytocar.tables.columns import COUNTS, Row, cell
 
 COMPARED = (
     "car_report",
@@ -33,6 +32,7 @@ COMPARED = (
 """Columns of counts.csv that are shown before and after."""
 WITH_INTERVAL = ("car_per_ul", "car_percent_of_t_cells")
 MANY_CONSEQUENCES = 8
+_HEADINGS = {column.name: column.heading for column in COUNTS}
 NOTHING = "–"
 """What stands for a number that there is not."""
 
@@ -167,7 +167,7 @@ def compared(before: Row, after: Row) -> Iterator[Compared]:
     """Yield the numbers that a reviewer wants to see before and after, those that the sample has."""
     for name in COMPARED:
         if before[name] is not None or after[name] is not None:
-            yield Compared(name, HEADINGS[name], *(_shown(row, name) for row in (before, after)))
+            yield Compared(name, _HEADINGS[name], *(_shown(row, name) for row in (before, after)))
             if name in WITH_INTERVAL:
                 yield Compared(f"{name}_interval", "95 % interval", _interval(before, name), _interval(after, name))
 

@@ -22,19 +22,20 @@ Row = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of an output table."""
+    """One column of an output table; ``heading`` is what people read above it where its name would not do."""
 
     name: str
     type: Literal["string", "integer", "number", "boolean"]
     unit: str
     meaning: str
+    heading: str = ""
 
 
 def parse_columns(text: str) -> tuple[Column, ...]:
-    """Return the columns of ``name type unit | meaning`` lines; ``-`` stands for no unit."""
+    """Return the columns of ``name type unit | meaning | heading`` lines; ``-`` is no unit, no heading is the name."""
     parsed = []
     for line in text.strip().splitlines():
-        head, meaning = line.split("|", 1)
+        head, meaning, *heading = line.split("|")
         name, kind, unit = head.split()
         types: Mapping[str, Literal["string", "integer", "number", "boolean"]] = {
             "str": "string",
@@ -42,58 +43,58 @@ def parse_columns(text: str) -> tuple[Column, ...]:
             "num": "number",
             "bool": "boolean",
         }
-        parsed.append(Column(name, types[kind], "" if unit == "-" else unit, meaning.strip()))
+        parsed.append(Column(name, types[kind], "" if unit == "-" else unit, meaning.strip(), "".join(heading).strip()))
     return tuple(parsed)
 
 
 COUNTS = parse_columns("""
-sample_id                      str -        | unique name of the tube or well
-subject_id                     str -        | pseudonym of the person
-day                            num days     | days from infusion; day 0 is the day of infusion
+sample_id                      str -        | unique name of the tube or well | sample
+subject_id                     str -        | pseudonym of the person | subject
+day                            num days     | days from infusion; day 0 is the day of infusion | day
 sample_type                    str -        | sample, baseline, healthy, fmo, unstained, single_stain, ...
 specimen                       str -        | blood, marrow, csf, apheresis, product
 replicate                      str -        | which of several tubes of the same draw
 plate_id                       str -        | plate
-well                           str -        | well on the plate, such as D07
-status                         str -        | ok, review, no_count, failed, excluded
+well                           str -        | well on the plate, such as D07 | well
+status                         str -        | ok, review, no_count, failed, excluded | status
 status_codes                   str -        | codes of all findings behind the status, separated by blanks
 total_events                   int events   | events in the file
 bead_events                    int events   | events in the gate of counting beads; the count takes a pair as two beads
 viable_events                  int events   | viable single events, beads set aside
 lymphocyte_events              int events   | viable lymphocytes
-t_cell_events                  int events   | CD3+ of viable lymphocytes
+t_cell_events                  int events   | CD3+ of viable lymphocytes | T-cell events
 cd4_events                     int events   | CD4+ CD8- of T cells
 cd8_events                     int events   | CD8+ CD4- of T cells
-car_events                     int events   | CAR+ of T cells
+car_events                     int events   | CAR+ of T cells | CAR+ events
 car_cd4_events                 int events   | CD4+ CD8- of CAR-T cells
 car_cd8_events                 int events   | CD8+ CD4- of CAR-T cells
-viability_percent              num %        | viable events in percent of their parent population
+viability_percent              num %        | viable events in percent of their parent population | viable %
 t_cell_percent_of_lymphocytes  num %        | T cells in percent of lymphocytes
-car_percent_of_t_cells         num %        | CAR+ in percent of T cells, as gated
+car_percent_of_t_cells         num %        | CAR+ in percent of T cells, as gated | CAR+ % of T cells
 car_percent_of_t_cells_low     num %        | its 95 % interval, lower bound
 car_percent_of_t_cells_high    num %        | its 95 % interval, upper bound
-car_percent_net                num %        | CAR+ in percent of T cells, net of the background of the controls
+car_percent_net                num %        | CAR+ in percent of T cells, net of the background of the controls | net %
 car_percent_net_low            num %        | its 95 % interval, lower bound
 car_percent_net_high           num %        | its 95 % interval, upper bound
 background_percent             num %        | background of the gate in CAR-negative T cells
-t_cells_per_ul                 num cells/µL | T cells per µL of specimen
+t_cells_per_ul                 num cells/µL | T cells per µL of specimen | T cells/µL
 cd4_per_ul                     num cells/µL | CD4+ CD8- T cells per µL
 cd8_per_ul                     num cells/µL | CD8+ CD4- T cells per µL
-car_per_ul                     num cells/µL | CAR-T cells per µL; the estimate, kept even below the limits
-car_per_ul_low                 num cells/µL | its 95 % interval, lower bound
-car_per_ul_high                num cells/µL | its 95 % interval, upper bound
+car_per_ul               num cells/µL | CAR-T cells per µL; the estimate, kept even below the limits | estimate cells/µL
+car_per_ul_low                 num cells/µL | its 95 % interval, lower bound | 95 % from
+car_per_ul_high                num cells/µL | its 95 % interval, upper bound | to
 car_cd4_per_ul                 num cells/µL | CD4+ CD8- CAR-T cells per µL
 car_cd8_per_ul                 num cells/µL | CD8+ CD4- CAR-T cells per µL
 car_result                     str -        | quantified, below_lloq, not_detected, not_evaluable
-car_report                     str -        | what a report prints: 604, <0.5, not detected
+car_report                     str -        | what a report prints: 604, <0.5, not detected | CAR-T cells/µL
 car_lod_per_ul                 num cells/µL | limit of detection of this sample
 car_lloq_per_ul                num cells/µL | lower limit of quantification of this sample
 car_lod_percent                num %        | limit of detection of this sample in percent of T cells
 car_lloq_percent               num %        | lower limit of quantification of this sample in percent of T cells
-cd4_cd8_ratio                  num -        | CD4+ to CD8+ T cells
+cd4_cd8_ratio                  num -        | CD4+ to CD8+ T cells | CD4/CD8 of T cells
 cd4_cd8_ratio_low              num -        | its 95 % interval, lower bound
 cd4_cd8_ratio_high             num -        | its 95 % interval, upper bound
-car_cd4_cd8_ratio              num -        | CD4+ to CD8+ CAR-T cells
+car_cd4_cd8_ratio              num -        | CD4+ to CD8+ CAR-T cells | CD4/CD8 of CAR-T
 car_cd4_cd8_ratio_low          num -        | its 95 % interval, lower bound
 car_cd4_cd8_ratio_high         num -        | its 95 % interval, upper bound
 count_method                   str -        | beads, volumetric, dual_platform, none

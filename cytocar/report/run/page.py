@@ -37,26 +37,26 @@ from cytocar.version import __version__
 
 REPORT = "report.html"
 
-HEADINGS = {
-    "sample_id": "sample",
-    "subject_id": "subject",
-    "day": "day",
-    "well": "well",
-    "status": "status",
-    "car_report": "CAR-T cells/µL",
-    "car_per_ul": "estimate cells/µL",
-    "car_per_ul_low": "95 % from",
-    "car_per_ul_high": "to",
-    "car_percent_of_t_cells": "CAR+ % of T cells",
-    "car_percent_net": "net %",
-    "cd4_cd8_ratio": "CD4/CD8 of T cells",
-    "car_cd4_cd8_ratio": "CD4/CD8 of CAR-T",
-    "t_cells_per_ul": "T cells/µL",
-    "viability_percent": "viable %",
-    "t_cell_events": "T-cell events",
-    "car_events": "CAR+ events",
-}
-"""Columns of counts.csv that are shown at first, with their headings; the others, and empty ones, on request."""
+SHOWN_FIRST = (
+    "sample_id",
+    "subject_id",
+    "day",
+    "well",
+    "status",
+    "car_report",
+    "car_per_ul",
+    "car_per_ul_low",
+    "car_per_ul_high",
+    "car_percent_of_t_cells",
+    "car_percent_net",
+    "cd4_cd8_ratio",
+    "car_cd4_cd8_ratio",
+    "t_cells_per_ul",
+    "viability_percent",
+    "t_cell_events",
+    "car_events",
+)
+"""Columns of counts.csv that are shown at first, in this order; the others, and empty ones, on request."""
 
 MARGIN_LEFT, MARGIN_TOP = 70, 6
 """Room for an axis and its numbers, in the units of a picture."""
@@ -187,7 +187,7 @@ def _overview(
         pages=pages,
         statuses=[(status, statuses[status]) for status in Status if statuses[status]],
         concerns=concerns(run.outcomes),
-        columns=_ordered([column for name in HEADINGS for column in filled if column.name == name], COUNTS),
+        columns=_ordered([column for name in SHOWN_FIRST for column in filled if column.name == name], COUNTS),
         rows=rows,
         plates=plates(run.outcomes),
         courses=draw_courses(run, workers),
@@ -221,7 +221,6 @@ def page_environment(*folders: Path) -> Environment:
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.globals.update(
         version=__version__,
-        headings=HEADINGS,
         measures=MEASURES,
         population_columns=POPULATIONS,
         SIZE=SIZE,
