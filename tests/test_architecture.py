@@ -18,8 +18,8 @@ ARCHITECTURE = PACKAGE.parent / "ARCHITECTURE.md"
 HOMES = {
     "flowio": ("fcs",),
     "fcsparser": ("fcs",),
-    "sklearn": ("gates",),
-    "pydantic": ("signals", "regions", "template", "gates", "run"),
+    "sklearn": ("gates", "fit"),
+    "pydantic": ("signals", "regions", "template", "gates", "fit", "run"),
     "typer": ("cli",),
     "rich": ("cli",),
     "matplotlib": ("figures",),

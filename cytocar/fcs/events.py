@@ -62,6 +62,19 @@ class Channel:
     voltage: float | None = None
 
     @property
+    def top(self) -> float:
+        """The highest linear value that the channel declares: ``$PnR`` after ``$PnE`` and ``$PnG``.
+
+        Examples
+        --------
+        >>> Channel(0, "FL1-H", range=1024, decades=4.0, offset=1.0).top, Channel(1, "SSC-H", range=1024, gain=8.0).top
+        (10000.0, 128.0)
+        """
+        if self.decades is not None:
+            return float((self.offset or 1.0) * 10**self.decades)
+        return self.range / (self.gain or 1.0)
+
+    @property
     def is_time(self) -> bool:
         """Whether this is the acquisition clock (``Time``, ``HDR-T``), whose ticks ``$TIMESTEP`` turns into seconds."""
         return self.detector.strip().casefold() in {"time", "hdr-t"}

@@ -82,12 +82,16 @@ class ReferenceGate(GateBase):
 
 
 class SingletsGate(GateBase):
-    """Single events by the ratio of pulse height (or width) to area."""
+    """Single events by the ratio of pulse height (or width) to area.
+
+    ``sigmas`` is how far below and above the line of single events the limits lie, in spreads of its upper side.
+    """
 
     kind: Literal["singlets"]
     area: str
     height: str | None = None
     width: str | None = None
+    sigmas: tuple[float, float] = (3.0, 5.0)
     fallback: tuple[float, float] = (0.7, 1.3)
     window: tuple[float, float] = (0.4, 2.0)
 
@@ -106,6 +110,8 @@ class SingletsGate(GateBase):
             reasons.append(f"fallback must rise: [{self.fallback[0]:g}, {self.fallback[1]:g}]")
         if (self.height is None) == (self.width is None):
             reasons.append("needs height or width beside area, and not both")
+        if min(self.sigmas) <= 0:
+            reasons.append("sigmas must be two numbers above 0")
         if reasons:
             raise ValueError("; ".join(reasons))
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cytocar.template.canonical import declared
@@ -13,14 +13,19 @@ from cytocar.template.model import Template
 WIDTH = 110
 
 
-def to_toml(template: Template, *, comments: Iterable[str] = ()) -> str:
+def to_toml(
+    template: Template, *, comments: Iterable[str] = (), evidence: Mapping[str, Sequence[str]] | None = None
+) -> str:
     """Return the text of a template file; loading it gives the identical template.
 
     Parameters
     ----------
     comments : iterable of str
         Lines to stand at the top.
+    evidence : mapping, optional
+        Lines to stand above a population's gate, by its name: what its numbers rest on.
     """
+    reasons = evidence or {}
     declaration = {"format": 1, **declared(template)}
     lines = [f"# {line}" for line in comments]
     lines += [
@@ -35,7 +40,10 @@ def to_toml(template: Template, *, comments: Iterable[str] = ()) -> str:
     # Every parameter of a scale is written out: nobody should have to know the defaults to read an axis.
     lines += _table("scales", {name: scale.model_dump(exclude_none=True) for name, scale in template.scales.items()})
     for population in declaration["populations"]:
-        lines += _table("populations", population, array=True)
+        for line in _table("populations", population, array=True):
+            if line.startswith("gate = "):
+                lines += [f"# {reason}" for reason in reasons.get(population["name"], ())]
+            lines.append(line)
     for key, section in declaration.items():
         if key not in ("panel", "compensation", "scales") and isinstance(section, dict):
             lines += _table(key, section)

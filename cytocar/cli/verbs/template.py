@@ -10,7 +10,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.cli.app import CONTEXT
-from cytocar.cli.verbs import template_exchange, template_lock
+from cytocar.cli.verbs import template_exchange, template_fit, template_lock
 from cytocar.errors.tree import UsageError
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ def _try_panel(template: Template, file: str) -> None:
     sys.stdout.write(f"{place.name}: {found}\n")
 
 
+app.command("fit")(template_fit.fit)
 app.command("diff")(template_lock.diff)
 app.command("lock")(template_lock.lock)
 app.command("import")(template_exchange.import_gates)

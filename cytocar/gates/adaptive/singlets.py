@@ -28,8 +28,8 @@ FEWEST_PER_BIN = 100
 """Events for a mode; with fewer there are fewer knots."""
 RATIO_BINS = 256
 """Of ln(height / area): finer than the smoothing."""
-SIGMAS_BELOW, SIGMAS_ABOVE = 3.0, 5.0
-"""Doublets lie below the line of height / area, so the limit there is closer; above it lies noise alone."""
+USUAL_SIGMAS_BELOW = 3.0
+"""Doublets lie below the line of height / area; a gate with its limit farther off may keep every event."""
 SMALLEST_SIGMA = 0.01
 """Of ln(height / area): digitised pulses are no narrower, and simulated ones must not close the gate."""
 OFF_SCALE = 0.999
@@ -89,12 +89,13 @@ def fit(
             limits = _Limits(-4 * max(spread, SMALLEST_SIGMA), fallback.high)
     else:
         sigma = max(_spread_above(residual), SMALLEST_SIGMA)
-        limits = _Limits(-SIGMAS_BELOW * sigma, SIGMAS_ABOVE * sigma)
+        limits = _Limits(-gate.sigmas[0] * sigma, gate.sigmas[1] * sigma)
     placed = _Limits(max(limits.low, float(np.log(gate.window[0]))), min(limits.high, float(np.log(gate.window[1]))))
     if placed != limits:
         flags.append(Flag.CLAMPED)
     kept, kept_by_fallback = placed.count(residual), fallback.count(residual)
-    if len(area) >= FEWEST_FOR_LINE and not EXPECTED_KEPT[0] <= kept / len(area) <= EXPECTED_KEPT[1]:
+    most = EXPECTED_KEPT[1] if gate.sigmas[0] <= USUAL_SIGMAS_BELOW else 1.0
+    if len(area) >= FEWEST_FOR_LINE and not EXPECTED_KEPT[0] <= kept / len(area) <= most:
         flags.append(Flag.UNUSUAL_SHARE_KEPT)
     if differs(kept, kept_by_fallback):
         flags.append(Flag.DIFFERS_FROM_FIXED)

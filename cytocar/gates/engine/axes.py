@@ -153,12 +153,21 @@ def resolve_axes(
             name,
             matrices.signal(marker, channel),
             template.scale(name),
-            channel.range if channel is not None else max(channel.range for channel in channels),
+            _top(template.scale(name), channel if channel is not None else max(channels, key=lambda one: one.top)),
         )
     for name, marker in template.panel.items():
         if marker.ratio is not None and {marker.ratio.numerator, marker.ratio.denominator} <= by_marker.keys():
             by_marker[name] = _quotient_axis(name, marker.ratio, by_marker, template.scale(name))
     return Axes(by_marker, tuple(matrices.matrices), matrices.named(), tuple(matrices.findings(by_marker)))
+
+
+def _top(scale: AnyScale, channel: Channel) -> float:
+    """Return where a channel ends, which signals pile up at: ``$PnR`` may be lower than what the file holds.
+
+    A template that names a top above it knows better: an unmixed spectral file reaches 4 million under a range of
+    262,144, and its bright events are no pile.
+    """
+    return max(channel.top, scale.T or 0.0)
 
 
 def _quotient_axis(name: str, ratio: Ratio, by_marker: Mapping[str, Axis], scale: AnyScale) -> Axis:

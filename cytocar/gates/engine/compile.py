@@ -87,7 +87,7 @@ def plan_for(
     key = (
         id(template),
         id(compensation),
-        tuple((channel.detector, channel.marker, channel.range) for channel in events.channels),
+        tuple((channel.detector, channel.marker, channel.top) for channel in events.channels),
         tuple(sorted((markers or {}).items())),
         tuple(events.keywords.get(keyword) for keyword in KEYWORDS),
     )

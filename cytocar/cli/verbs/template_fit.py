@@ -1,0 +1,140 @@
+"""``cytocar template fit``: a template made from the laboratory's own files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cytocar.cli import screen
+from cytocar.errors.tree import UsageError
+
+if TYPE_CHECKING:
+    from cytocar.files.places import Place
+    from cytocar.fit.gated import FittedGate
+    from cytocar.fit.template import FittedTemplate
+
+FILES_SHOWN = 4
+
+
+def fit(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="FCS files of one panel, or folders of them.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.toml", help="Where to write the template.")],
+    marker: Annotated[
+        list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Say which detector carries a marker.")
+    ] = None,
+    control: Annotated[
+        list[str] | None, typer.Option("--control", metavar="FILE", help="Stained alike, free of CAR-T cells.")
+    ] = None,
+    aliases: Annotated[
+        Path | None, typer.Option("--aliases", metavar="NAMES.toml", help="Further names of markers.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write it without T cells too, and over a file.")] = False,
+) -> None:
+    """Make a template from files: panel from names, scales and gates from the data, the evidence beside each number."""
+    from cytocar.fit.draft import refuse_without_t_cells, to_text
+    from cytocar.fit.names import alias_book
+    from cytocar.fit.template import fit_template
+
+    if out.suffix != ".toml":
+        raise UsageError(f"{out} does not end in .toml", code="E111", hint=f"name it {out.stem or 'mine'}.toml")
+    if out.exists() and not force:
+        raise UsageError(f"{out} exists", code="E105", hint="choose another name, or --force to replace it")
+    fitted = fit_template(
+        _places(files),
+        alias_book(aliases),
+        name=_name_of(out),
+        settled=_settled(marker or []),
+        controls=_places(control or []),
+    )
+    for line in _lines(fitted):
+        sys.stdout.write(screen.printable(line) + "\n")
+    _show_doubts(fitted)
+    if not force:
+        refuse_without_t_cells(fitted)
+    out.write_text(to_text(fitted), "utf-8")
+    screen.say(f"wrote {out}, a draft; try it: cytocar gate {_shell(files[0])} -t {out} -o RUN")
+
+
+def _places(names: list[str]) -> list[Place]:
+    """Return the files that are named, and the FCS files of folders, in their order."""
+    from cytocar.files.places import place_of
+
+    found: list[Place] = []
+    for name in names:
+        place = place_of(name)
+        if isinstance(place, Path) and place.is_dir():
+            inside = sorted(file for file in place.iterdir() if file.suffix.lower() in (".fcs", ".lmd"))
+            if not inside:
+                raise UsageError(f"{place} holds no FCS files", code="E209", hint="name the files themselves")
+            found += inside
+        else:
+            found.append(place)
+    return found
+
+
+def _name_of(out: Path) -> str:
+    import re
+
+    return re.sub(r"^[^A-Za-z0-9]+", "", re.sub(r"[^A-Za-z0-9._-]+", "-", out.stem)) or "fitted"
+
+
+def _settled(words: list[str]) -> dict[str, str]:
+    from cytocar.cli.verbs.gate import settled_markers
+
+    return settled_markers(words)
+
+
+def _shell(word: str) -> str:
+    from shlex import quote
+
+    return quote(word)
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+def _lines(fitted: FittedTemplate) -> Iterator[str]:
+    """Yield the panel, the gates with what they rest on, and the events of the first files."""
+    from cytocar.cli.result_table import grid
+
+    study = fitted.study
+    channels = study.tubes[0].panel.channels
+    panel = ", ".join(f"{marker} = {channels[marker].detector}" for marker in fitted.template.panel)
+    scale = next((one for one in fitted.template.scales.values() if one.kind != "linear"), None)
+    yield f"{screen.counted(len(study.tubes), 'file')}; panel: {panel}"
+    if scale is not None:
+        width = f", W = {scale.W:g}" if scale.kind == "logicle" else ""
+        source = fitted.template.compensation.source
+        yield f"compensation: {source}; {scale.kind}, T = {scale.T:g}{width}, M = {scale.M:g}"
+    yield ""
+    shown = study.tubes[:FILES_SHOWN]
+    header = ("population", "of", "gate", "rests on", *(screen.one_line(tube.name, longest=20) for tube in shown))
+    rows = [_row(gate, fitted, len(shown)) for gate in study.gates]
+    yield from grid(header, rows, right=tuple(range(4, 4 + len(shown))))
+    if len(study.tubes) > FILES_SHOWN:
+        yield f"(events in the first {FILES_SHOWN} files of {len(study.tubes)})"
+    if study.left_out:
+        yield ""
+        yield from (f"left out  {what}: {why}" for what, why in study.left_out)
+
+
+def _row(gate: FittedGate, fitted: FittedTemplate, files: int) -> tuple[str, ...]:
+    population = gate.population
+    counts = [f"{int(mask.sum()):,}" for mask in fitted.study.masks[population.name][:files]]
+    computed = population.gate.kind == "boolean"
+    status = "" if computed else str(gate.status)
+    return (population.name, population.parent, population.gate.words(), status, *counts)
+
+
+def _show_doubts(fitted: FittedTemplate) -> None:
+    for name, why in fitted.skipped:
+        screen.show_problem("warning", "W345", why, where=name)
+    notes = dict.fromkeys(note for tube in fitted.study.tubes for note in tube.notes)
+    for note in notes:
+        screen.show_problem("note", "W346", note)
+    for code, told in fitted.study.doubts:
+        screen.show_problem("warning", code, told)

@@ -1,0 +1,220 @@
+"""What the channels of a file are called, in the words of the alias book: which marker each one stands for.
+
+A name is compared by whole words, never by parts of them, and the longest name wins. Words are what stands between
+anything but letters and digits; Greek letters are spelled, ``CD16+56`` is read as two markers.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from cytocar.errors.tree import UsageError
+from cytocar.signals.declaration import Declaration
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import Channel
+
+BOOK = Path(__file__).parent / "aliases.toml"
+OTHER = "other"
+"""The entry of names that mean none of the book's markers."""
+_GREEK = str.maketrans({"α": "A", "β": "B", "γ": "G", "δ": "D", "ε": "E", "ζ": "Z", "Α": "A", "Β": "B"})
+_AREA = {"A", "AREA", "LINA", "ALIN", "INT", "INTEGRAL"}
+_HEIGHT = {"H", "HEIGHT", "LINH", "HLIN", "PEAK", "PK"}
+_WIDTH = {"W", "WIDTH", "TOF"}
+_FORWARD, _SIDE = {"FSC", "FS", "FALS"}, {"SSC", "SS"}
+_SCALES = {"LIN", "LOG", "PAR", "CHANNEL", "SCATTER", "LA", "LH"}
+_NOT_FLUORESCENCE = re.compile(
+    r"time|hdr-t|hdr-ce.*|event.?(length|#|num.*)|original_?id|beaddist|index|eventid|center|offset|residual|width",
+    re.I,
+)
+
+
+class Entry(Declaration):
+    """The names of one marker; ``instead_of`` makes it the second choice for another."""
+
+    names: tuple[str, ...]
+    instead_of: str | None = None
+
+
+Book = Mapping[str, Entry]
+
+
+def alias_book(further: Path | None = None) -> Book:
+    """Return the names of each marker: those that ship, and those of a file of the laboratory.
+
+    Raises
+    ------
+    UsageError
+        E203 if the file is not a table of names.
+    """
+    book = _read(BOOK)
+    if further is None:
+        return book
+    joined = dict(book)
+    for marker, entry in _read(further).items():
+        before = joined.get(marker)
+        names = entry.names if before is None else (*before.names, *entry.names)
+        joined[marker] = Entry(names=names, instead_of=entry.instead_of or (before.instead_of if before else None))
+    return joined
+
+
+def _read(path: Path) -> Book:
+    try:
+        return TypeAdapter(dict[str, Entry]).validate_python(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise UsageError(
+            f"the alias book {path.name} cannot be used: {str(error).splitlines()[0]}",
+            code="E203",
+            hint='each marker is a table with its names: [CAR], below it names = ["our CAR reagent"]',
+        ) from error
+
+
+# ---------------------------------------------------------------- words
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a label in upper case.
+
+    Examples
+    --------
+    >>> words("CD16+56 PE-A"), words("CD8α"), words("CD4+")
+    (('CD16', 'CD56', 'PE', 'A'), ('CD8A',), ('CD4',))
+    """
+    plain = re.sub(r"^(fj)?comp[-_ ]", "", text.strip(), flags=re.IGNORECASE).translate(_GREEK).upper()
+    found: list[str] = []
+    for word in re.split(r"[^A-Z0-9+']+", plain):
+        parts = [part for part in word.split("+") if part]
+        found += [f"CD{part}" if index and part.isdecimal() else part for index, part in enumerate(parts)]
+    return tuple(found)
+
+
+def markers_of(label: str, book: Book) -> tuple[str, ...]:
+    """Return the markers that a label names, in its order.
+
+    Examples
+    --------
+    >>> book = alias_book()
+    >>> markers_of("APCCy7 - CD4", book), markers_of("CD45RA", book), markers_of("VIVID / CD14", book)
+    (('CD4',), (), ('viability', 'CD14'))
+    >>> markers_of("CD19-Fc PE", book), markers_of("CD8 B PE", book), markers_of("PE-Cy5 CD33", book)
+    (('CAR',), ('CD8',), ())
+    """
+    said = words(label)
+    meant = _meanings(tuple((marker, entry.names) for marker, entry in book.items()))
+    markers: list[str] = []
+    place = 0
+    while place < len(said):
+        for length in range(min(4, len(said) - place), 0, -1):
+            marker = meant.get((length, "".join(said[place : place + length])))
+            if marker is not None:
+                if marker != OTHER and marker not in markers:
+                    markers.append(marker)
+                place += length
+                break
+        else:
+            place += 1
+    return tuple(markers)
+
+
+@cache
+def _meanings(entries: tuple[tuple[str, tuple[str, ...]], ...]) -> Mapping[tuple[int, str], str]:
+    """Return marker by (number of words, the words joined): a name of two words may be written as one."""
+    found: dict[tuple[int, str], str] = {}
+    for marker, names in entries:
+        for name in names:
+            spelled = words(name)
+            found[len(spelled), "".join(spelled)] = marker
+            found.setdefault((1, "".join(spelled)), marker)
+    return found
+
+
+# ---------------------------------------------------------------- channels
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A scatter channel: forward or side, and which measure of its pulse; ``plain`` if its name says nothing else."""
+
+    forward: bool
+    measure: str
+    plain: bool
+
+
+def pulse_of(channel: Channel) -> Pulse | None:
+    """Return which scatter signal a channel is, None for fluorescence and anything else.
+
+    Examples
+    --------
+    >>> from cytocar.fcs.events import Channel
+    >>> [pulse_of(Channel(0, name)) for name in ("FSC-A", "SSC-B-H", "FS PEAK LIN", "PE-A")]
+    [Pulse(forward=True, measure='A', plain=True), Pulse(forward=False, measure='H', plain=False),
+     Pulse(forward=True, measure='H', plain=True), None]
+    """
+    for text in (channel.detector, channel.marker or ""):
+        said = words(re.sub(r"(?i)\b([fs]sc)(area|height|width|[ahw])\b", r"\1 \2", text))
+        which = [word for word in said if word in _FORWARD | _SIDE]
+        if not which:
+            continue
+        rest = [word for word in said if word not in _FORWARD | _SIDE]
+        measures = {
+            word: letter for letter, names in zip("AHW", (_AREA, _HEIGHT, _WIDTH), strict=True) for word in names
+        }
+        found = [measures[word] for word in rest if word in measures]
+        plain = all(word in measures or word in _SCALES for word in rest)
+        return Pulse(which[0] in _FORWARD, found[-1] if found else "", plain)
+    return None
+
+
+def is_fluorescence(channel: Channel) -> bool:
+    """Return whether a channel is a signal of dyes: not scatter, clock, or a number that a program added."""
+    return (
+        pulse_of(channel) is None and not channel.is_time and not _NOT_FLUORESCENCE.fullmatch(channel.detector.strip())
+    )
+
+
+def measure_of(channel: Channel) -> str:
+    """Return A, H or W of a detector's name, blank where it has none.
+
+    Examples
+    --------
+    >>> from cytocar.fcs.events import Channel
+    >>> measure_of(Channel(0, "PE-A")), measure_of(Channel(0, "CD3"))
+    ('A', '')
+    """
+    found = re.search(r"[-_ ]([AHW])>?$", channel.detector.strip(), flags=re.IGNORECASE)
+    return found[1].upper() if found else ""
+
+
+def candidates(channels: Sequence[Channel], book: Book) -> Mapping[str, tuple[Channel, ...]]:
+    """Return the channels that each marker of the book may stand for, by their labels, else by their detectors.
+
+    A channel that names two markers serves viability and dump only: no line on it parts one of the two.
+    """
+    found: dict[str, list[Channel]] = {}
+    for channel in channels:
+        if not is_fluorescence(channel):
+            continue
+        label = (channel.marker or "").strip()
+        named = markers_of(label or channel.detector, book)
+        if not label and "/" in channel.detector:
+            named = tuple(marker for marker in named if marker != "viability")  # PI/PE-Cy5: a detector for either
+        for marker in named:
+            if len(named) == 1 or marker in ("viability", "dump") or {*named} <= {"CD16", "CD56"}:
+                found.setdefault(marker, []).append(channel)
+    return {marker: _best(hits) for marker, hits in found.items()}
+
+
+def _best(hits: Sequence[Channel]) -> tuple[Channel, ...]:
+    """Return compensated ones of pairs that a program wrote, and areas where other measures stand beside them."""
+    wrapped = [hit for hit in hits if re.match(r"(?i)(fj)?comp[-_ ]|<", hit.detector.strip())]
+    hits = wrapped or hits
+    areas = [hit for hit in hits if measure_of(hit) == "A"]
+    return tuple(areas or hits)

@@ -1,0 +1,158 @@
+"""The panel of some files: which channel carries what a template looks for, or what has to be asked.
+
+Names settle it, never the data. What no name settles is refused with the detectors and the command to type; a person's
+``--marker CD3=B515-A`` goes before everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cytocar.errors.tree import PanelError
+from cytocar.fit.names import Book, Pulse, candidates, is_fluorescence, pulse_of
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import Channel
+
+T_MARKERS = ("CD3", "CD4", "CD8")
+ASKED = (*T_MARKERS, "CAR")
+"""Markers that are asked about if two channels may be them; others are left out, and that is said."""
+OPTIONAL = ("CD45", "viability", "CD19", "CD20", "CD16", "CD56", "CD14", "dump")
+SCATTER = ("FSC-A", "FSC-H", "FSC-W", "SSC-A", "SSC-H", "SSC-W")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPanel:
+    """The channels of one file by the marker that they carry; ``notes`` say what was left out."""
+
+    channels: Mapping[str, Channel]
+    notes: tuple[str, ...] = ()
+
+    def __contains__(self, marker: str) -> bool:
+        """Return whether a marker has a channel."""
+        return marker in self.channels
+
+    def signature(self) -> tuple[tuple[str, str], ...]:
+        """Return marker and detector of each: files with the same one can share a gate."""
+        return tuple(sorted((marker, channel.detector.strip()) for marker, channel in self.channels.items()))
+
+
+def find_panel(
+    channels: Sequence[Channel], book: Book, *, settled: Mapping[str, str] | None = None, file: str = "FILE"
+) -> FoundPanel:
+    """Return which channel of a file carries each marker.
+
+    Parameters
+    ----------
+    settled : mapping, optional
+        Marker to detector, as a person says.
+    file : str
+        The file's name, for the command in a refusal.
+
+    Raises
+    ------
+    PanelError
+        E200 if no name says which channels carry CD3, CD4 or CD8; E201 if two channels may be one of them; E202 if a
+        settled detector is not there.
+    """
+    named = dict(candidates(channels, book))
+    chosen = {marker: _settled(channels, marker, detector) for marker, detector in (settled or {}).items()}
+    for marker, entry in book.items():
+        if entry.instead_of and entry.instead_of not in (*named, *chosen) and marker in named:
+            named[entry.instead_of] = named[marker]
+    notes = [
+        f"CD8 is {_shown(named['CD8'][0])}: CD8b alone misses NK and some gamma-delta T cells"
+        for _ in range(1)
+        if "CD8b" in named and named.get("CD8") == named["CD8b"]
+    ]
+    for marker in (*ASKED, *OPTIONAL):
+        hits = named.get(marker, ())
+        if marker in chosen or not hits:
+            continue
+        if len(hits) == 1:
+            chosen[marker] = hits[0]
+        elif marker in ASKED:
+            raise _ambiguous(marker, hits, file)
+        else:
+            notes.append(f"{marker} is left out: {', '.join(map(_shown, hits))} may be it; settle it with --marker")
+    if not any(marker in chosen for marker in T_MARKERS):
+        raise _nameless(channels, file)
+    taken = [channel.index for marker, channel in chosen.items() if marker not in ("viability", "dump", "CD14", "CD16")]
+    if len(set(taken)) < len(taken):
+        raise PanelError(
+            "two markers are settled on one channel",
+            code="E202",
+            hint="give each --marker a detector of its own",
+        )
+    return FoundPanel({**_scatter(channels), **chosen}, tuple(notes))
+
+
+def _scatter(channels: Sequence[Channel]) -> dict[str, Channel]:
+    """Return the scatter channels by their usual names; where only heights are stored, they stand for the areas."""
+    found: dict[str, tuple[Pulse, Channel]] = {}
+    for channel in channels:
+        pulse = pulse_of(channel)
+        if pulse is None:
+            continue
+        name = f"{'FSC' if pulse.forward else 'SSC'}-{pulse.measure or 'A'}"
+        if name not in found or (pulse.plain and not found[name][0].plain):
+            found[name] = pulse, channel
+    named = {name: channel for name, (_, channel) in found.items()}
+    for kind in ("FSC", "SSC"):
+        if f"{kind}-A" not in named and f"{kind}-H" in named:
+            named[f"{kind}-A"] = named.pop(f"{kind}-H")
+    return {name: named[name] for name in SCATTER if name in named}
+
+
+def _settled(channels: Sequence[Channel], marker: str, detector: str) -> Channel:
+    def plain(name: str) -> str:
+        return re.sub(r"[\W_]+", "", name).casefold()
+
+    exact = [channel for channel in channels if channel.detector.strip() == detector.strip()]
+    hits = exact or [channel for channel in channels if plain(channel.detector) == plain(detector)]
+    if len(hits) == 1:
+        return hits[0]
+    told = "has no such detector" if not hits else f"has {len(hits)} detectors of that name"
+    raise PanelError(
+        f"--marker {marker}={detector}: the file {told}\n  detectors: {_listed(channels)}",
+        code="E202",
+        hint=f"for example --marker {marker}={channels[0].detector}",
+    )
+
+
+def _shown(channel: Channel) -> str:
+    label = (channel.marker or "").strip()
+    return f"{channel.detector} ({label})" if label else channel.detector
+
+
+def _listed(channels: Sequence[Channel]) -> str:
+    return ", ".join(_shown(channel) for channel in channels if is_fluorescence(channel)) or "none"
+
+
+def _nameless(channels: Sequence[Channel], file: str) -> PanelError:
+    dyes = [channel.detector for channel in channels if is_fluorescence(channel)]
+    examples = [*dyes, "DETECTOR", "DETECTOR", "DETECTOR"]
+    command = " ".join(f"--marker {marker}={_quoted(name)}" for marker, name in zip(T_MARKERS, examples, strict=False))
+    raw = sum(bool(re.fullmatch(r"(UV|V|B|YG|R)\d{1,2}-[AH]", name)) for name in dyes) >= 20
+    hint = (
+        "unmix the file in the acquisition software first and export it unmixed"
+        if raw
+        else (f"say which detector carries what: cytocar template fit {_quoted(file)} {command} -o mine.toml")
+    )
+    why = "these are raw spectral detectors, not markers" if raw else "no channel is named after CD3, CD4 or CD8"
+    return PanelError(f"{why}\n  detectors: {_listed(channels)}", code="E200", hint=hint)
+
+
+def _ambiguous(marker: str, hits: Sequence[Channel], file: str) -> PanelError:
+    return PanelError(
+        f"{marker} may be any of {', '.join(map(_shown, hits))}",
+        code="E201",
+        hint=f"cytocar template fit {_quoted(file)} --marker {marker}={_quoted(hits[0].detector)} -o mine.toml",
+    )
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[\w./-]+", name) else f"'{name}'"

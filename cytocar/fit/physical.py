@@ -1,0 +1,204 @@
+"""Gates on what an event is, whatever it carries: counting beads, single cells, lymphocytes by their scatter."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.fit.gated import ALL, Study
+from cytocar.fit.lines import Line, Status, rounded
+from cytocar.gates.adaptive.density import density
+from cytocar.regions.boolean import BooleanGate
+from cytocar.template.gate_kinds import ClusterGate, SingletsGate
+
+Floats = npt.NDArray[np.float64]
+
+BRIGHT = 1 / 100
+"""Beads lie above this share of the scale in every colour; no cell does."""
+BEAD_FACTOR = 2.0
+FEWEST_BEADS, SMALLEST_BEAD_SHARE = 50, 0.5
+TIGHT_LN = 0.25
+PULSE_SMOOTHING = 0.015
+SIGMA_LIMITS = (0.012, 0.10)
+SIGMAS = (8.0, 6.0)
+"""Limits of single cells in spreads of the upper side. 4 loses 1 to 6 % of single T cells (T cells of two kinds at once
+tell doublets), 8 loses 0.1 to 1.3 %."""
+ROOM = 1.15
+CONSTANT_RATIO = 1e-4
+CORE_SHARES = (0.30, 0.98)
+WITHIN, WITHIN_FLUORESCENCE = 1.8, 2.0
+FEWEST_CORE = 100
+
+
+def beads(study: Study, parent: str) -> str:
+    """Add counting beads where the files show some, a tight spot bright in all colours; return what is gated on."""
+    colours = [name for name in ("CD4", "CD8", "CD3", "CD45", "CAR", "CD19", "CD56", "viability") if study.has(name)]
+    if len(colours) < 3:
+        return parent
+    x, y = colours[:2]
+    spots = []
+    for tube in study.tubes:
+        bright = np.all([tube.signals[name] > BRIGHT * tube.top for name in colours], axis=0)
+        if np.count_nonzero(bright) < FEWEST_BEADS:
+            continue
+        points = np.log(np.stack([tube.signals[name][bright] for name in (x, y)], axis=1))
+        center = np.median(points, axis=0)
+        near = np.abs(points - center).max(axis=1) < TIGHT_LN
+        if np.mean(near) >= SMALLEST_BEAD_SHARE:
+            spots.append(np.median(points[near], axis=0))
+    if 2 * len(spots) < len(study.tubes) or not spots:
+        study.left_out.append(("beads", "no tight spot is bright in all colours: no counting beads"))
+        return parent
+    place = np.exp(np.median(spots, axis=0))
+    gate = ClusterGate(
+        kind="cluster", x=x, y=y, near=(rounded(float(place[0])), rounded(float(place[1]))), within=BEAD_FACTOR
+    )
+    told = f"a spot bright in {', '.join(colours)} in {len(spots)} of {len(study.tubes)} files"
+    study.add("beads", parent, gate, status=_by_files(len(spots)), evidence=(told,))
+    wide = [decided for decided in study.decisions["beads"] if any("WIDE_CLUSTER" in one.flags for one in decided)]
+    if 2 * len(wide) > len(study.tubes):
+        study.drop("beads")
+        study.left_out.append(("beads", f"what is bright in all colours is no tight spot ({told})"))
+        return parent
+    gate_of_cells = BooleanGate(kind="boolean", none_of=("beads",))
+    study.add("cells", parent, gate_of_cells, status=Status.EVIDENCE, evidence=("what is no bead",))
+    return "cells"
+
+
+def _by_files(files: int) -> Status:
+    return Status.EVIDENCE if files >= 3 else Status.PROVISIONAL
+
+
+# ---------------------------------------------------------------- single cells
+
+
+def singlets(study: Study, parent: str) -> str:
+    """Add single cells by another measure of the pulse, where the files have one; return what is gated on."""
+    pairs = (("FSC-A", "FSC-H"), ("SSC-A", "SSC-H"), ("FSC-A", "FSC-W"))
+    area, pulse = next((pair for pair in pairs if study.has(*pair)), ("", ""))
+    if not area:
+        why = "no FSC-H, SSC-H or FSC-W in the files: doublets stay in, CD4+CD8+ cells tell how many"
+        study.left_out.append(("singlets", why))
+        return parent
+    height = pulse.endswith("H")
+    sigmas = []
+    for areas, pulses in zip(study.signals(area, parent), study.signals(pulse, parent), strict=True):
+        sigma = _sigma(areas, pulses, height=height)
+        if sigma is not None:
+            sigmas.append(sigma)
+    if 2 * len(sigmas) < len(study.tubes) or not sigmas:
+        study.left_out.append(
+            ("singlets", f"{pulse} / {area} is the same for all events: one is computed from the other")
+        )
+        return parent
+    sigma = float(np.median(sigmas))
+    limits = (rounded(math.exp(-SIGMAS[0] * sigma)), rounded(math.exp(SIGMAS[1] * sigma)))
+    gate = SingletsGate(
+        kind="singlets",
+        area=area,
+        height=pulse if height else None,
+        width=None if height else pulse,
+        sigmas=SIGMAS,
+        fallback=limits,
+        window=(rounded(limits[0] / ROOM**2), rounded(limits[1] * ROOM**2)),
+    )
+    told = f"{pulse} / {area} spreads by {100 * sigma:.1f} % above its mode ({len(sigmas)} of {len(study.tubes)} files)"
+    study.add("singlets", parent, gate, status=_by_files(len(sigmas)), evidence=(told,))
+    return "singlets"
+
+
+def _sigma(areas: Floats, pulses: Floats, *, height: bool) -> float | None:
+    """Return the spread of ln(height / area) above its mode, where no doublets are; None where there is none."""
+    usable = (areas > 0) & (pulses > 0) & (areas < 0.995 * areas.max(initial=0))
+    if np.count_nonzero(usable) < FEWEST_CORE:
+        return None
+    ratio = np.log(pulses[usable] / areas[usable]) if height else -np.log(pulses[usable])
+    low, high = np.quantile(ratio, (0.25, 0.75))
+    if high - low < CONSTANT_RATIO:
+        return None
+    smooth = density(ratio[(ratio > low - 2) & (ratio < high + 2)], PULSE_SMOOTHING)
+    above = ratio - float(smooth.centers[smooth.heights.argmax()])
+    above = above[above > 0]
+    return float(np.clip(1.4826 * np.median(above), *SIGMA_LIMITS)) if len(above) else None
+
+
+# ---------------------------------------------------------------- lymphocytes
+
+
+def lymphocytes(study: Study, parent: str, cd3: Line) -> str | None:
+    """Add the gate around the T cells on CD45 or FSC and SSC; return its name, None where there is no scatter.
+
+    The mode of all scatter is often debris or granulocytes; T cells tell where lymphocytes are.
+    """
+    if not study.has("SSC-A") or not (study.has("CD45") or study.has("FSC-A")):
+        study.left_out.append(("lymphocytes", "no side scatter with CD45 or FSC: there is no gate around lymphocytes"))
+        return None
+    x = "CD45" if study.has("CD45") else "FSC-A"
+    centers = [
+        center for index in range(len(study.tubes)) if (center := _center(study, parent, index, x, cd3)) is not None
+    ]
+    if not centers:
+        study.left_out.append(("lymphocytes", "too few T cells to find lymphocytes by"))
+        return None
+    middle = np.median(centers, axis=0)
+    apart = float(np.abs(np.array(centers) - middle).max())
+    within = max(WITHIN if x == "FSC-A" else WITHIN_FLUORESCENCE, math.exp(1.5 * apart))
+    name = "lymphocyte_scatter" if study.has("CAR") else "lymphocytes"
+    gate = ClusterGate(
+        kind="cluster",
+        x=x,
+        y="SSC-A",
+        near=(rounded(math.exp(middle[0])), rounded(math.exp(middle[1]))),
+        within=round(within, 2),
+        core={"CD3": cd3.window},
+    )
+    off = f", up to {math.exp(apart):.2f}-fold off" if len(centers) > 1 else ""
+    told = f"T cells lie around this place in {len(centers)} of {len(study.tubes)} files{off}"
+    study.add(name, parent, gate, status=_by_files(len(centers)), evidence=(told,))
+    lost = [decided for decided in study.decisions[name] if any(one.source == "fallback" for one in decided)]
+    if 2 * len(lost) > len(study.tubes):
+        study.drop(name)
+        study.left_out.append(
+            ("lymphocytes", "the T cells are no spot on scatter: there is no gate around lymphocytes")
+        )
+        return None
+    return name
+
+
+def _center(study: Study, parent: str, index: int, x: str, cd3: Line) -> Floats | None:
+    """Return ln of the place where most T cells of a file are, on two axes."""
+    mask = study.masks[parent][index]
+    signals = study.tubes[index].signals
+    positive = mask & (signals["CD3"] >= cd3.of(index))
+    if np.count_nonzero(positive) < FEWEST_CORE // 2:
+        return None
+    low, high = np.quantile(signals["CD3"][positive], CORE_SHARES)
+    core = positive & (signals["CD3"] > low) & (signals["CD3"] < high)
+    if "CD45" in signals:
+        core &= signals["CD45"] > np.quantile(signals["CD45"][positive], 0.10)
+    return _mode(signals[x][core], signals["SSC-A"][core])
+
+
+def _mode(x: Floats, y: Floats) -> Floats | None:
+    """Return ln of the tallest place of two signals: 96 x 96 cells, smoothed by 2.5 of them."""
+    from scipy.ndimage import gaussian_filter
+
+    usable = (x > 0) & (y > 0) & (x < 0.995 * x.max(initial=0)) & (y < 0.995 * y.max(initial=0))
+    if np.count_nonzero(usable) < FEWEST_CORE // 4:
+        return None
+    points = np.log(np.stack([x[usable], y[usable]], axis=1))
+    low, high = np.quantile(points, (0.005, 0.995), axis=0)
+    limits = np.stack([low - 0.1, high + 0.1], axis=1)
+    counts, x_edges, y_edges = np.histogram2d(points[:, 0], points[:, 1], bins=96, range=limits)
+    tallest = np.unravel_index(gaussian_filter(counts, 2.5).argmax(), counts.shape)
+    return np.array([x_edges[tallest[0]] + x_edges[tallest[0] + 1], y_edges[tallest[1]] + y_edges[tallest[1] + 1]]) / 2
+
+
+def scatter_of_mode(study: Study, parent: str) -> str:
+    """Return what CD4 and CD8 are gated on where no CD3 tells lymphocytes: the events as they are."""
+    if study.has("FSC-A", "SSC-A"):
+        why = "without CD3 nothing tells lymphocytes from debris and granulocytes: no gate on scatter is drawn"
+        study.left_out.append(("lymphocytes", why))
+    return parent if parent else ALL

@@ -1,0 +1,148 @@
+"""The gates of a template in the order that a panel allows: beads, single cells, lymphocytes, living, T cells, subsets.
+
+A gate is taken only where the files show it. What is looked for and not shown is left out, with the reason. Without T
+cells nothing below them is drawn: a CD4 line among all events is not one among T cells.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.fit import physical, subsets
+from cytocar.fit.evidence import find_evidence, gated_before, left_spread
+from cytocar.fit.gated import ALL, Study
+from cytocar.fit.lines import Line, Status, draw_line, rounded
+from cytocar.fit.taking import stain_scale, take_line, why_no_line
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.boxes import RangeGate
+
+Floats = npt.NDArray[np.float64]
+
+FEWEST_LIVING, FEWEST_T_LIVING = 0.5, 0.9
+"""A viability line is believed if most events, and nearly all T cells, lie below it."""
+LIVING_SPREADS, LEAST_KEPT = 6.0, 0.98
+SMALLEST_T_SHARE = 0.85
+FEWEST_T_CELLS = 300
+
+
+def fit_gates(study: Study) -> None:
+    """Add to a study every gate that its files support."""
+    base = physical.beads(study, ALL)
+    base = physical.singlets(study, base)
+    if study.has("CD3"):
+        _with_cd3(study, base)
+    else:
+        study.left_out.append(("t_cells", "the panel has no CD3: CD4 and CD8 are gated among the cells as they are"))
+        study.doubts.append(("W338", "no CD3 in the panel: CD4+ cells hold monocytes, CD8+ cells NK cells"))
+        inside = physical.scatter_of_mode(study, base)
+        subsets.cd4_and_cd8(study, viability(study, inside, None))
+
+
+def _with_cd3(study: Study, base: str) -> None:
+    scale = stain_scale(study, "CD3")
+    values = study.signals("CD3", base)
+    before = [gated_before(signals, scale, find_evidence(signals, scale, separation=0)) for signals in values]
+    names = [tube.name for tube, gated in zip(study.tubes, before, strict=True) if gated]
+    if names:
+        told = f"{len(names)} of {len(before)} files hold no CD3-negative cells: gated before, or a pure product"
+        study.doubts.append(("W336", f"{told} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"))
+    if 2 * sum(before) >= len(before):
+        study.left_out.append(("t_cells", "gated before: the files hold no CD3-negative cells to draw a line against"))
+        study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
+        return
+    line = draw_line("CD3", values, scale)
+    if line is None:
+        study.left_out.append(("t_cells", why_no_line(study, "CD3", base)))
+        study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
+        return
+    car = study.has("CAR")  # activated CAR-T cells are blasts: a gate around resting lymphocytes would lose them
+    scatter = physical.lymphocytes(study, base, line)
+    inside = base if car or scatter is None else scatter
+    inside = viability(study, inside, line)
+    refitted = draw_line("CD3", study.signals("CD3", inside), scale) or line
+    take_line(study, "t_cells", inside, refitted, keep="above")
+    _look_at_t_cells(study, base, line)
+    if car and scatter is not None:
+        around = "lymphocytes"
+        gate = BooleanGate(kind="boolean", any_of=("t_cells", scatter))
+        study.add(around, inside, gate, status=Status.EVIDENCE, evidence=("T cells, and what lies around them",))
+    subsets.cd4_and_cd8(study, "t_cells")
+    subsets.car_t(study, "t_cells")
+    lymphocytes = "lymphocytes" if "lymphocytes" in study.masks else inside
+    subsets.other_lymphocytes(study, lymphocytes)
+
+
+def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
+    """Doubt a lymphocyte gate that loses T cells, and files that hold few of them."""
+    outside = study.count(base)
+    before = sum(
+        int(np.count_nonzero(signals >= line.of(index))) for index, signals in enumerate(study.signals("CD3", base))
+    )
+    kept = study.count("t_cells")
+    if outside and before and kept < SMALLEST_T_SHARE * before:
+        told = f"{100 * (1 - kept / before):.0f} % of the CD3+ events lie outside the gates before t_cells"
+        study.doubts.append(
+            ("W339", f"{told}: dead cells and doublets, or a gate that is too tight; look at the pictures")
+        )
+    few = [
+        tube.name
+        for tube, mask in zip(study.tubes, study.masks["t_cells"], strict=True)
+        if int(mask.sum()) < FEWEST_T_CELLS
+    ]
+    if few:
+        told = f"fewer than {FEWEST_T_CELLS} T cells in {len(few)} of {len(study.tubes)} files"
+        study.doubts.append(("W340", f"{told}: their own lines are weak, the fallback speaks for them"))
+
+
+# ---------------------------------------------------------------- viability
+
+
+def viability(study: Study, parent: str, cd3: Line | None) -> str:
+    """Add the gate of living cells where the files show them to end; return what is gated on."""
+    if not study.has("viability"):
+        study.left_out.append(("viable", "no viability dye in the panel"))
+        return parent
+    scale = stain_scale(study, "viability")
+    line = draw_line("viability", study.signals("viability", parent), scale)
+    if line is not None and _keeps_the_living(study, parent, line, cd3):
+        take_line(study, "viable", parent, line, keep="below")
+        return "viable"
+    living = _t_cells_of(study, parent, cd3)
+    shown = scale.approximate(np.concatenate(living)) if living else np.zeros(0)
+    if len(shown) >= FEWEST_T_CELLS:
+        mode, spread = left_spread(shown)
+        end = mode + LIVING_SPREADS * spread
+        kept = float(np.mean(shown < end))
+        if kept >= LEAST_KEPT and end < 1:
+            at = rounded(float(scale.inverse(end)))
+            told = f"no dead cells stand out; {100 * kept:.1f} % of the T cells lie below their mode + 6 sigma"
+            gate = RangeGate(kind="range", marker="viability", max=at)
+            study.add("viable", parent, gate, status=Status.PROVISIONAL, evidence=(told,))
+            return "viable"
+        study.left_out.append(
+            ("viable", f"no valley, and T cells run into it: mode + 6 sigma would keep {100 * kept:.0f} %")
+        )
+        return parent
+    study.left_out.append(("viable", why_no_line(study, "viability", parent)))
+    return parent
+
+
+def _t_cells_of(study: Study, parent: str, cd3: Line | None) -> list[Floats]:
+    dye = study.signals("viability", parent)
+    if cd3 is None:
+        return dye
+    return [
+        values[signals >= cd3.of(index)]
+        for index, (values, signals) in enumerate(zip(dye, study.signals("CD3", parent), strict=True))
+    ]
+
+
+def _keeps_the_living(study: Study, parent: str, line: Line, cd3: Line | None) -> bool:
+    def below(files: list[Floats]) -> float:
+        kept = [int(np.count_nonzero(values < line.of(index))) for index, values in enumerate(files)]
+        return sum(kept) / max(1, sum(map(len, files)))
+
+    if below(study.signals("viability", parent)) < FEWEST_LIVING:
+        return False
+    return cd3 is None or below(_t_cells_of(study, parent, cd3)) >= FEWEST_T_LIVING

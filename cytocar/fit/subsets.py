@@ -1,0 +1,235 @@
+"""Lines inside T cells and lymphocytes: CD4 and CD8, the CAR, B and NK cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.fit.evidence import Valley, left_spread
+from cytocar.fit.gated import Study
+from cytocar.fit.lines import Line, Status, draw_line, rounded
+from cytocar.fit.taking import stain_scale, take_line, why_no_line
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.boxes import RangeGate
+from cytocar.template.gate_kinds import ReferenceGate, ValleyGate
+
+Floats = npt.NDArray[np.float64]
+
+OWN_SPREADS = 4.0
+WIDEST_OWN_SPREAD = 0.15
+"""Share of the axis: a cloud this wide is mixed, and mode + 4 sigma would lie beyond the positives."""
+TRUSTED_T = 3.0
+ONE_LINE = 0.15
+"""Decades: the line among all T cells and the one beside the first marker's cells are one line if no further apart."""
+CAR_REACH = 1.4
+"""Threshold in units of (99.9 % quantile - median) of a control, above the median (``gates.adaptive.reference``)."""
+FEWEST_CONTROL_EVENTS = 1000
+FEW_ABOVE = 0.03
+DOUBLE_POSITIVE, DOUBLE_NEGATIVE = 0.05, 0.20
+
+
+def cd4_and_cd8(study: Study, parent: str) -> None:
+    """Add CD4 and CD8 T cells: the clearer marker first, the other one with a line of its own on either side.
+
+    Spread of a bright CD4 lifts the CD8 background of CD4+ cells: the line that parts CD8 cells from CD4- ones would
+    run through their cloud.
+    """
+    lines = {
+        marker: draw_line(marker, study.signals(marker, parent), stain_scale(study, marker))
+        for marker in ("CD4", "CD8")
+        if study.has(marker)
+    }
+    shown = {marker: line for marker, line in lines.items() if line is not None}
+    for marker in ("CD4", "CD8"):
+        if marker not in lines:
+            study.left_out.append((marker.lower(), f"{marker} is not in the panel"))
+    if not shown:
+        for marker in lines:
+            study.left_out.append((marker.lower(), why_no_line(study, marker, parent)))
+        return
+    first = max(shown, key=lambda marker: shown[marker].strength)
+    second = "CD8" if first == "CD4" else "CD4"
+    bright, dim = f"{first.lower()}_bright", f"{first.lower()}_dim"
+    take_line(study, bright, parent, shown[first], keep="above")
+    if second not in lines:
+        study.add(
+            first.lower(),
+            parent,
+            BooleanGate(kind="boolean", all_of=(bright,)),
+            status=shown[first].status,
+            evidence=(),
+        )
+        return
+    study.add(dim, parent, BooleanGate(kind="boolean", none_of=(bright,)), status=Status.EVIDENCE, evidence=())
+    beside = draw_line(second, study.signals(second, dim), stain_scale(study, second))
+    if beside is None or not _trusted(beside):
+        beside = shown.get(second) or beside
+    elif second in shown and abs(np.log10(shown[second].at / beside.at)) < ONE_LINE:
+        _one_line_each(study, parent, first, shown[second])
+        return
+    if beside is None:
+        study.left_out.append((second.lower(), why_no_line(study, second, dim)))
+        study.add(
+            first.lower(),
+            parent,
+            BooleanGate(kind="boolean", all_of=(bright,)),
+            status=shown[first].status,
+            evidence=(),
+        )
+        return
+    _own_line(study, first.lower(), bright, beside, dim)
+    take_line(study, second.lower(), dim, beside, keep="above")
+    _look_at_quadrants(study, parent, bright)
+
+
+def _one_line_each(study: Study, parent: str, first: str, line: Line) -> None:
+    """Add CD4 and CD8 T cells by a line each among all T cells, where both sides agree on it."""
+    bright, other = f"{first.lower()}_bright", f"{line.marker.lower()}_bright"
+    study.drop(f"{first.lower()}_dim")
+    take_line(study, other, parent, line, keep="above")
+    for name in ("cd4", "cd8"):
+        own = f"{name}_bright"
+        rest = other if own == bright else bright
+        gate = BooleanGate(kind="boolean", all_of=(own,), none_of=(rest,))
+        study.add(name, parent, gate, status=line.status, evidence=())
+    _look_at_quadrants(study, parent, bright)
+
+
+def _trusted(line: Line) -> bool:
+    return any(valley.t >= TRUSTED_T for valley in (*line.own, line.pooled) if valley is not None)
+
+
+def _own_line(study: Study, name: str, parent: str, common: Line, other: str) -> None:
+    """Add the first marker's cells that are negative for the second: below their own valley, or where they end."""
+    marker = common.marker
+    scale = stain_scale(study, marker)
+    values = study.signals(marker, parent)
+    shown = scale.approximate(np.concatenate(values))
+    if not len(shown):
+        study.left_out.append((name, f"no events in {parent}"))
+        return
+    mode, spread = left_spread(shown)
+    line = draw_line(marker, values, scale)
+    place = float(scale.approximate(np.array([line.at]))[0]) if line is not None else 0.0
+    if line is not None and place > mode and line.at >= 0.5 * common.at:
+        gate = ValleyGate(kind="valley", marker=marker, keep="below", fallback=line.at, window=line.window)
+        study.add(name, parent, gate, status=line.status, evidence=line.in_words(), line=line)
+        return
+    end = float(scale.inverse(mode + OWN_SPREADS * spread))
+    at, told = max(end, common.at), f"no valley; these cells end at {max(end, common.at):.3g} (mode + 4 sigma)"
+    positives = np.concatenate([v[v >= common.of(i)] for i, v in enumerate(study.signals(marker, other))])
+    highest = float(np.quantile(positives, 0.25)) if len(positives) else np.inf
+    if spread > WIDEST_OWN_SPREAD or at > highest:
+        at, told = common.at, f"no valley, and no end of their own below the {marker}+ cells: the common line"
+    above = float(np.mean(np.concatenate(values) >= at))
+    if at == common.at and above > FEW_ABOVE:
+        study.doubts.append(("W341", f"{name}: {told}"))
+    study.add(
+        name, parent, RangeGate(kind="range", marker=marker, max=rounded(at)), status=common.status, evidence=(told,)
+    )
+
+
+def _look_at_quadrants(study: Study, parent: str, bright: str) -> None:
+    """Doubt lines that leave many T cells positive for both, or for neither."""
+    total, of_both = study.count(parent), (study.count("cd4"), study.count("cd8"))
+    if not total:
+        return
+    both = study.count(bright) - of_both[bright != "cd4_bright"]
+    neither = total - study.count(bright) - of_both[bright == "cd4_bright"]
+    if both > DOUBLE_POSITIVE * total or both > min(of_both):
+        told = f"{100 * both / total:.0f} % of the cells are CD4+CD8+"
+        study.doubts.append(("W342", f"{told}: doublets, thymus, spread, or a line through a cloud"))
+    if neither > DOUBLE_NEGATIVE * total:
+        told = f"{100 * neither / total:.0f} % of the cells are CD4-CD8-"
+        study.doubts.append(("W343", f"{told}: gamma-delta T cells, or compensation that is off"))
+
+
+# ---------------------------------------------------------------- the CAR
+
+
+def car_t(study: Study, parent: str) -> None:
+    """Add CAR-T cells where a control or bright positives show them, CD4 and CD8 among them."""
+    if not study.has("CAR"):
+        return
+    scale = stain_scale(study, "CAR")
+    line = _from_controls(study) or draw_line("CAR", study.signals("CAR", parent), scale)
+    if line is None:
+        why = "no CAR+ cells stand out, and no control was given: --control FILE, stained alike and free of CAR"
+        study.left_out.append(("car_t", why))
+        return
+    gate = ReferenceGate(kind="reference", marker="CAR", fallback=line.at, window=line.window)
+    study.add("car_t", parent, gate, status=line.status, evidence=line.in_words(), line=line)
+    for name in ("cd4", "cd8"):
+        if name in study.masks:
+            study.add(
+                f"car_{name}", "car_t", BooleanGate(kind="boolean", all_of=(name,)), status=line.status, evidence=()
+            )
+
+
+def _from_controls(study: Study) -> Line | None:
+    """Return the line above the T cells of control files: where a reference gate would draw it."""
+    values = [
+        tube.signals["CAR"][mask]
+        for tube, mask in zip(study.tubes, study.masks["t_cells"], strict=True)
+        if tube.control
+    ]
+    values = [signals for signals in values if len(signals) >= FEWEST_CONTROL_EVENTS]
+    if not values:
+        return None
+    shown: list[Valley | None] = []
+    for signals in values:
+        middle, high = (float(value) for value in np.quantile(signals, (0.5, 0.999)))
+        at = middle + CAR_REACH * (high - middle)
+        shown.append(
+            Valley(at, 1.0, 0.0, 0.0, int(np.count_nonzero(signals < at)), int(np.count_nonzero(signals >= at)))
+        )
+    ats = np.array([valley.at for valley in shown if valley is not None])
+    at = float(np.median(ats))
+    status = Status.EVIDENCE if len(ats) >= 3 else Status.PROVISIONAL
+    low, high = rounded(min(at / 2.5, *ats.tolist())), rounded(max(at * 2.5, *ats.tolist()))
+    return _ControlLine("CAR", rounded(at), (low, high), status, tuple(shown))
+
+
+class _ControlLine(Line):
+    """A line that control files give."""
+
+    def in_words(self) -> tuple[str, ...]:
+        """Return the evidence, a line each."""
+        return (f"{self.status}: 1.4 times as far above the median as the 99.9 % quantile of {len(self.own)} controls",)
+
+
+# ---------------------------------------------------------------- B and NK cells
+
+
+def other_lymphocytes(study: Study, lymphocytes: str) -> None:
+    """Add B cells, NK cells and NKT cells where the panel has them and the files show them."""
+    b_marker = next((marker for marker in ("CD19", "CD20") if study.has(marker)), None)
+    nk_marker = next((marker for marker in ("CD56", "CD16") if study.has(marker)), None)
+    if b_marker is None and nk_marker is None:
+        return
+    study.add(
+        "not_t", lymphocytes, BooleanGate(kind="boolean", none_of=("t_cells",)), status=Status.EVIDENCE, evidence=()
+    )
+    parent = "not_t"
+    if b_marker is not None and _taken(study, "b_cells", parent, b_marker):
+        gate = BooleanGate(kind="boolean", none_of=("b_cells",))
+        study.add("not_t_not_b", parent, gate, status=Status.EVIDENCE, evidence=())
+        parent = "not_t_not_b"
+    if nk_marker is not None and _taken(study, "nk_cells", parent, nk_marker):
+        taken = study.gates[-1]
+        if taken.line is not None:
+            above = RangeGate(kind="range", marker=nk_marker, min=taken.line.at)
+            study.add("nkt_cells", "t_cells", above, status=taken.status, evidence=("the line of the NK cells",))
+
+
+def _taken(study: Study, name: str, parent: str, marker: str) -> bool:
+    line = draw_line(marker, study.signals(marker, parent), stain_scale(study, marker))
+    if line is None:
+        study.left_out.append((name, why_no_line(study, marker, parent)))
+        return False
+    if line.files == len(study.tubes):
+        take_line(study, name, parent, line, keep="above")
+    else:  # a tube may hold none of them: a gate that looks for a valley would ask for a look at each of these
+        gate = RangeGate(kind="range", marker=marker, min=line.at)
+        study.add(name, parent, gate, status=line.status, evidence=line.in_words(), line=line)
+    return True

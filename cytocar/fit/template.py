@@ -1,0 +1,174 @@
+"""Files to a template: read, grouped by panel, gated in order, written down with the evidence beside each number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cytocar.errors.tree import SampleError, UsageError
+from cytocar.fit.axes import scales_of
+from cytocar.fit.gated import Study
+from cytocar.fit.lines import Status
+from cytocar.fit.names import Book
+from cytocar.fit.recipe import fit_gates
+from cytocar.fit.tubes import ALL_EVENTS, FEWEST_EVENTS_HELD, Tube, read_tube
+from cytocar.signals.marker import Marker
+from cytocar.signals.panel import resolve
+from cytocar.template.model import Compensation, Counting, Report, Template
+
+if TYPE_CHECKING:
+    from cytocar.files.places import Place
+
+NARROWER = 0.2
+"""Decades by which the linear part of the axes is narrowed where CD3 shows no valley: too wide a one hides it."""
+ROLES = ("viable", "lymphocytes", "t_cells", "cd4", "cd8", "b_cells")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedTemplate:
+    """A template made from files, and what it rests on.
+
+    ``skipped`` are files that are not in it, each with the reason.
+    """
+
+    template: Template
+    study: Study
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def status_of_t_cells(self) -> Status:
+        """Return what the CD3 gate rests on."""
+        found = [gate.status for gate in self.study.gates if gate.population.name == "t_cells"]
+        return found[0] if found else Status.NONE
+
+
+def fit_template(
+    files: Sequence[Place],
+    book: Book,
+    *,
+    name: str,
+    settled: Mapping[str, str] | None = None,
+    controls: Sequence[Place] = (),
+) -> FittedTemplate:
+    """Return a template made from files of one panel.
+
+    Parameters
+    ----------
+    name : str
+        Of the template.
+    settled : mapping, optional
+        Marker to detector, as a person says.
+    controls : sequence of Place
+        Files stained alike that hold no CAR-T cells.
+
+    Raises
+    ------
+    SampleError
+        What is wrong with the first file, if none can be used.
+    UsageError
+        E207 if no gate has evidence.
+    """
+    held = max(FEWEST_EVENTS_HELD, ALL_EVENTS // max(1, len(files) + len(controls)))
+    tubes: list[Tube] = []
+    skipped: list[tuple[str, str]] = []
+    first: SampleError | None = None
+    for file in (*files, *controls):
+        try:
+            tubes.append(read_tube(file, book, settled=settled, held=held, control=file in controls))
+        except SampleError as error:
+            first = first or error
+            skipped.append((file.name, f"{error.code}: {error.message.splitlines()[0]}"))
+    if not tubes:
+        raise first or UsageError("no file was given", code="E207", hint="cytocar template fit FILE... -o mine.toml")
+    tubes, others = _largest_group(tubes)
+    skipped += others
+    study = Study(tuple(tubes), scales_of(tubes))
+    fit_gates(study)
+    if study.has("CD3") and not any(gate.population.name == "t_cells" for gate in study.gates):
+        narrower = Study(tuple(tubes), scales_of(tubes, narrower=NARROWER))
+        fit_gates(narrower)
+        if any(gate.population.name == "t_cells" for gate in narrower.gates):
+            study = narrower
+    if not study.gates:
+        told = "; ".join(f"{what}: {why}" for what, why in study.left_out)
+        raise UsageError(
+            f"no gate has evidence in these files ({told})",
+            code="E207",
+            hint="give files of whole stained tubes, not of gated populations, unstained cells or single stains",
+        )
+    return FittedTemplate(_template(study, name), study, tuple(skipped))
+
+
+def _largest_group(tubes: Sequence[Tube]) -> tuple[list[Tube], list[tuple[str, str]]]:
+    """Return the files of the most frequent layout, and why the others are left to a fit of their own."""
+    groups = Counter(_layout(tube) for tube in tubes)
+    layout = max(groups, key=lambda one: groups[one])
+    kept = [tube for tube in tubes if _layout(tube) == layout]
+    others = []
+    for tube in tubes:
+        if _layout(tube) == layout:
+            continue
+        here, there = dict(_layout(tube)), dict(layout)
+        differing = [marker for marker in {*here, *there} if here.get(marker) != there.get(marker)]
+        told = ", ".join(f"{marker} on {here.get(marker, 'no channel')}" for marker in sorted(differing)[:4])
+        others.append((tube.name, f"another layout than most files ({told}): fit it apart"))
+    return kept, others
+
+
+def _layout(tube: Tube) -> tuple[tuple[str, str], ...]:
+    return (*tube.panel.signature(), ("matrix", "in the file" if tube.compensated else "none"))
+
+
+# ---------------------------------------------------------------- writing it down
+
+
+def _template(study: Study, name: str) -> Template:
+    populations = tuple(gate.population for gate in study.gates)
+    used = dict.fromkeys(marker for population in populations for marker in population.gate.markers())
+    named = {population.name for population in populations}
+    roles = {role: role for role in ROLES if role in named}
+    if "viable" in named:
+        roles["viable_of"] = next(one.parent for one in populations if one.name == "viable")
+    car = {"car": "car_t", "car_cd4": "car_cd4", "car_cd8": "car_cd8"}
+    roles |= {role: population for role, population in car.items() if population in named}
+    medians = tuple(marker for marker in ("CAR", "CD3", "CD4", "CD8") if marker in used)
+    beads = "beads" if "beads" in named else None
+    files = f"{len(study.tubes)} file{'s' if len(study.tubes) > 1 else ''}"
+    return Template(
+        name=name,
+        version="0.1.0",
+        title=f"{', '.join(marker for marker in used if marker[:3] not in ('FSC', 'SSC'))}: made from {files}",
+        panel={marker: _marker(marker, study.tubes) for marker in used},
+        compensation=Compensation(source="file" if study.tubes[0].compensated else "none"),
+        scales={marker: study.scales[marker] for marker in used},
+        populations=populations,
+        counting=Counting(method="beads" if beads else "none", beads=beads),
+        report=Report(**roles, medians=medians),
+    )
+
+
+def _marker(marker: str, tubes: Sequence[Tube]) -> Marker:
+    """Return names by which a run finds the marker's channel in every file, and no other."""
+    channels = [tube.panel.channels[marker] for tube in tubes]
+    labels = tuple(dict.fromkeys(label for channel in channels if (label := (channel.marker or "").strip())))
+    detectors = tuple(dict.fromkeys(channel.detector.strip() for channel in channels))
+    scatter = marker[:3] in ("FSC", "SSC")
+    choices = (
+        Marker(aliases=tuple(dict.fromkeys((marker, *labels)))) if not scatter else Marker(),
+        Marker(aliases=labels, detectors=detectors),
+        Marker(detectors=detectors),
+    )
+    return next((choice for choice in choices if _finds(marker, choice, tubes)), choices[-1])
+
+
+def _finds(marker: str, entry: Marker, tubes: Sequence[Tube]) -> bool:
+    for tube in tubes:
+        try:
+            found = resolve({marker: entry}, tube.events.channels)
+        except SampleError:
+            return False
+        if found[marker].index != tube.panel.channels[marker].index:
+            return False
+    return True

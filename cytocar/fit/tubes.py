@@ -1,0 +1,305 @@
+"""The files that a template is made from: the signals of the channels that matter, compensated, and their scale.
+
+A file is read once, every k-th event of a large one, and what names, matrix and scale say about it is judged before a
+gate is looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.errors.tree import CompensationError, PanelError, ReadError
+from cytocar.fcs.keywords import cytometer
+from cytocar.fcs.reader import open_fcs
+from cytocar.fit.names import Book, is_fluorescence
+from cytocar.fit.panel import FoundPanel, find_panel
+from cytocar.gates.adaptive.parent_events import thin
+from cytocar.signals.compensation import SpilloverMatrix, carried, leaves_as_it_is
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import Channel, EventTable
+    from cytocar.files.places import Place
+    from cytocar.signals.scales import Scale
+
+Floats = npt.NDArray[np.float64]
+
+ALL_EVENTS = 2_000_000
+"""Events held in memory over all files, at 8 bytes a channel: 20 files of 100,000 events are held whole."""
+FEWEST_EVENTS_HELD = 20_000
+FEWEST_EVENTS = 200
+"""With fewer events than this no gate has evidence (prominence and counts of ``evidence``)."""
+TOPS = (1024.0, 4096.0, 1e4, 65536.0, 262144.0, 2.0**20, 2.0**22, 2.0**24)
+"""Full scales of cytometers: 10 bits, 12 bits, four decades, 16 and 18 bits, and up to spectral instruments."""
+BEYOND_RANGE_SHARE = 1e-4
+TRANSFORMED_BELOW = 20.0
+"""A stained channel whose 99.9 % quantile stays below 20 holds an asinh or a logicle already (arcsinh(1e5) is 12)."""
+OVER_COMPENSATED, FEWEST_PAIRS = 0.02, 2
+"""Share of detector pairs in which a bright signal pulls the other below its negatives: 0 to 0.014 in eight files that
+were compensated once, 0.033 to 0.107 in the same files compensated twice, 0.103 in one whose matrix is wrong."""
+BRIGHT_IN_ALL = 1 / 100
+"""Share of the scale above which beads lie in every colour: they are bright together, whatever the matrix is."""
+TIGHT_LN = 0.3
+"""Beads, with a CV of at most 10 %, lie within this of their median in every colour, natural log."""
+COMPARED_EVENTS = 20_000
+FEWEST_COMPARED = 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tube:
+    """One file.
+
+    Parameters
+    ----------
+    file, events, panel
+        Where it is, its events, its channels by marker.
+    signals : mapping of marker to (n,) float64
+        Compensated signals of the events that are held.
+    compensated : bool
+        Whether the file's own matrix was applied.
+    top : float
+        Top of the scale of its fluorescence.
+    negatives : float, optional
+        Size of the negative values, None where there are too few to tell.
+    notes : tuple of str
+        What was noticed.
+    control : bool
+        Whether it is stained alike and holds no CAR-T cells.
+    """
+
+    file: Place
+    events: EventTable
+    panel: FoundPanel
+    signals: Mapping[str, Floats]
+    compensated: bool
+    top: float
+    negatives: float | None
+    notes: tuple[str, ...] = ()
+    control: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the file's name."""
+        return self.file.name
+
+    @property
+    def n_events(self) -> int:
+        """Return how many events are held."""
+        return len(next(iter(self.signals.values())))
+
+    def range_of(self, marker: str, scale: Scale) -> float:
+        """Return where a marker's channel ends, as a run sees it."""
+        return max(self.panel.channels[marker].top, scale.T or 0.0)
+
+    @property
+    def mass(self) -> bool:
+        """Whether this is a mass cytometer's file: no scatter, and named so or after isotopes."""
+        named = re.search(r"cytof|helios|dvs|xt\b", cytometer(self.events) or "", flags=re.IGNORECASE)
+        isotopes = sum(
+            bool(re.search(r"\d{2,3}di$|[A-Z][a-z]\d{2,3}(di)?\b", f"{channel.detector} {channel.marker or ''}"))
+            for channel in self.events.channels
+        )
+        return "FSC-A" not in self.panel and (bool(named) or isotopes >= 5)
+
+
+def read_tube(
+    file: Place,
+    book: Book,
+    *,
+    settled: Mapping[str, str] | None = None,
+    held: int = FEWEST_EVENTS_HELD,
+    control: bool = False,
+) -> Tube:
+    """Return a file as the fit sees it.
+
+    Parameters
+    ----------
+    held : int
+        Most events that are held.
+
+    Raises
+    ------
+    ReadError, PanelError, CompensationError
+        E204 for too few events, E205 for values that are transformed already, E206 for a matrix that does not fit.
+    """
+    events = open_fcs(file)
+    panel = find_panel(events.channels, book, settled=settled, file=str(file))
+    if events.n_events < FEWEST_EVENTS:
+        raise ReadError(
+            f"{events.n_events} events are too few to place a gate (at least {FEWEST_EVENTS})",
+            code="E204",
+            hint="give files of whole tubes; 3 or more of the same panel are best",
+        )
+    matrix = _matrix(events, panel)
+    dyes = [channel for channel in events.channels if is_fluorescence(channel)]
+    raw = _read(events, [*dyes, *(channel for channel in panel.channels.values() if channel not in dyes)], held)
+    if matrix is not None:
+        _test_matrix(matrix, raw)
+    top = _top({channel: raw[channel] for channel in dyes})
+    signals = {marker: _signal(channel, matrix, raw) for marker, channel in panel.channels.items()}
+    stained = {marker: values for marker, values in signals.items() if is_fluorescence(panel.channels[marker])}
+    _refuse_transformed(stained)
+    notes = panel.notes
+    if matrix is None and not _compensated_by_name(dyes) and len(dyes) > 1:
+        notes += ("no spillover matrix in the file: the values are taken as they are, as if compensated",)
+    return Tube(file, events, panel, signals, matrix is not None, top, _negatives(stained), notes, control)
+
+
+def _read(events: EventTable, channels: Sequence[Channel], held: int) -> dict[Channel, Floats]:
+    """Return every k-th event of some channels, in one pass over the file."""
+    step = max(1, -(-events.n_events // held))
+    parts: dict[Channel, list[Floats]] = {channel: [] for channel in channels}
+    start = 0
+    for block in events.blocks():
+        rows = slice(-start % step, None, step)
+        for channel, collected in parts.items():
+            collected.append(block.column(channel.index)[rows].copy())
+        start += block.n_events
+    columns = {channel: np.concatenate(collected) for channel, collected in parts.items()}
+    finite = np.ones(len(next(iter(columns.values()))), dtype=bool)
+    for values in columns.values():
+        finite &= np.isfinite(values)
+    return columns if finite.all() else {channel: values[finite] for channel, values in columns.items()}
+
+
+# ---------------------------------------------------------------- compensation
+
+
+def _compensated_by_name(dyes: Sequence[Channel]) -> bool:
+    return any(re.match(r"(?i)(fj)?comp[-_ ]|<.*>$", channel.detector.strip()) for channel in dyes)
+
+
+def _matrix(events: EventTable, panel: FoundPanel) -> SpilloverMatrix | None:
+    """Return the file's own matrix, None where there is none, it is the identity, or the values went through it."""
+    if _compensated_by_name([channel for channel in events.channels if is_fluorescence(channel)]):
+        return None
+    matrix = carried(events.keywords).matrix
+    dyes = [channel.detector for channel in panel.channels.values() if is_fluorescence(channel)]
+    if matrix is None or leaves_as_it_is(matrix, dyes):
+        return None
+    matrix.check_channels({channel.detector for channel in events.channels})
+    return matrix
+
+
+def _signal(channel: Channel, matrix: SpilloverMatrix | None, raw: Mapping[Channel, Floats]) -> Floats:
+    row = None if matrix is None else matrix.row(channel.detector)
+    if matrix is None or row is None:
+        return raw[channel]
+    by_name = {other.detector: values for other, values in raw.items()}
+    signal = np.zeros(len(raw[channel]))
+    for detector, weight in zip(matrix.detectors, matrix.unmixing[:, row], strict=True):
+        if weight != 0:
+            signal += weight * by_name[detector]
+    return signal
+
+
+def _test_matrix(matrix: SpilloverMatrix, raw: Mapping[Channel, Floats]) -> None:
+    """Refuse a matrix that takes away more than there is: a wrong one, or one that was applied before."""
+    by_name = {channel.detector: thin(values, COMPARED_EVENTS) for channel, values in raw.items()}
+    measured = np.column_stack([by_name[name] for name in matrix.detectors])
+    cells = ~_beads(measured, BRIGHT_IN_ALL * max(channel.top for channel in raw))
+    pairs, over = over_compensated(matrix.compensate(measured[cells]))
+    if pairs and len(over) >= max(FEWEST_PAIRS, OVER_COMPENSATED * pairs):
+        worst = ", ".join(f"{matrix.fluorochromes[i]} in {matrix.fluorochromes[j]}" for i, j in over[:4])
+        raise CompensationError(
+            f"{matrix.origin} takes away more than there is in {len(over)} of {pairs} pairs of detectors ({worst})",
+            code="E206",
+            hint="the file was compensated before its export, or the matrix is of other settings: export it again, "
+            "uncompensated, with the matrix of the day",
+        )
+
+
+def _beads(measured: Floats, bright: float) -> npt.NDArray[np.bool_]:
+    """Return which events are counting beads: bright in all colours, and one tight spot; dead cells are a smear."""
+    found: npt.NDArray[np.bool_] = np.all(measured > bright, axis=1)
+    if not found.any():
+        return found
+    logs = np.log(measured[found])
+    tight = np.abs(logs - np.median(logs, axis=0)).max(axis=1) < TIGHT_LN
+    found[found] = tight if np.mean(tight) > 0.5 else False
+    return found
+
+
+def over_compensated(signals: Floats) -> tuple[int, list[tuple[int, int]]]:
+    """Return how many pairs of dyes were compared, and those in which bright events of one lie below the other's rest.
+
+    Parameters
+    ----------
+    signals : (n_events, k) float64
+        Compensated signals.
+
+    Notes
+    -----
+    The top 5 % in i against the lower half in i: over if the median in j is lower by more than 3 robust standard
+    deviations of the lower half, and lies below zero by more than its noise: CD4 cells lie below CD8 cells in CD8, and
+    not below zero.
+    """
+    count = signals.shape[1]
+    over: list[tuple[int, int]] = []
+    if signals.shape[0] * 0.05 < FEWEST_COMPARED:
+        return 0, over
+    for i in range(count):
+        middle, high = np.quantile(signals[:, i], (0.5, 0.95))
+        rest, bright = signals[signals[:, i] <= middle], signals[signals[:, i] >= high]
+        low, center, up = np.quantile(rest, (0.159, 0.5, 0.841), axis=0)
+        middle_of_bright = np.median(bright, axis=0)
+        far = center - middle_of_bright > 3 * np.maximum((up - low) / 2, 1e-9)
+        below_zero = middle_of_bright < -_noise(rest)
+        over += [(i, j) for j in np.flatnonzero(far & below_zero).tolist() if j != i]
+    return count * (count - 1), over
+
+
+def _noise(signals: Floats) -> Floats:
+    """Return one sigma of each signal's noise around zero, from the negative values; 0 where there are few."""
+    sigmas = []
+    for values in signals.T:
+        below = values[values < 0]
+        sigmas.append(-1.4826 * float(np.median(below)) if len(below) >= FEWEST_COMPARED else 0.0)
+    return np.array(sigmas)
+
+
+# ---------------------------------------------------------------- scale
+
+
+def _top(dyes: Mapping[Channel, Floats]) -> float:
+    """Return the top of the scale of a file's fluorescence: its range, unless the data say that it is not."""
+    declared = max(channel.top for channel in dyes)
+    highest = np.array([values.max() for values in dyes.values()])
+    beyond = max(float(np.mean(values > 1.01 * declared)) for values in dyes.values())
+    if beyond > BEYOND_RANGE_SHARE or highest.max() > 1.5 * declared:
+        return _next_top(float(np.quantile(highest, 0.9)))
+    if highest.max() < declared / 50:
+        return _next_top(float(highest.max()))
+    return declared
+
+
+def _next_top(value: float) -> float:
+    return next((top for top in TOPS if top >= value), TOPS[-1])
+
+
+def _refuse_transformed(stained: Mapping[str, Floats]) -> None:
+    if not stained:
+        return
+    highest = {marker: float(np.quantile(values, 0.999)) for marker, values in stained.items()}
+    if float(np.median([*highest.values()])) < TRANSFORMED_BELOW:
+        told = ", ".join(f"{marker} ends at {value:.3g}" for marker, value in list(highest.items())[:3])
+        raise PanelError(
+            f"the values are transformed already ({told}), and gates are placed on linear values",
+            code="E205",
+            hint="export the file as the instrument wrote it, linear, not as asinh, logicle or log values",
+        )
+
+
+def _negatives(stained: Mapping[str, Floats]) -> float | None:
+    """Return the size of the negative values over the channels: the median of their 5 % quantiles."""
+    sizes = []
+    for values in stained.values():
+        below = values[values < 0]
+        if len(below) >= max(20, 0.002 * len(values)):
+            sizes.append(-float(np.quantile(below, 0.05)))
+    return float(np.median(sizes)) if sizes else None

@@ -1,0 +1,106 @@
+"""Names of channels, as laboratories write them, lead to the marker that they mean and to no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cytocar.errors.tree import UsageError
+from cytocar.fcs.events import Channel
+from cytocar.fit.names import alias_book, candidates, is_fluorescence, markers_of, pulse_of
+
+BOOK = alias_book()
+
+
+@pytest.mark.parametrize(
+    ("label", "marker"),
+    [
+        ("CD3", "CD3"),
+        ("cd3 PE-A", "CD3"),
+        ("BV785 - CD3", "CD3"),
+        ("110_114-CD3", "CD3"),
+        ("CD3_Er170", "CD3"),
+        ("APCCy7 - CD4", "CD4"),
+        ("CD8α", "CD8"),
+        ("CD8b", "CD8b"),
+        ("cd45 VioBlue-A", "CD45"),
+        ("CD45.2", "CD45"),
+        ("L/D Aqua - Viability", "viability"),
+        ("l/d", "viability"),
+        ("7-AAD-A", "viability"),
+        ("viability;7-AAD;695/40@488/A", "viability"),
+        ("CD19;APC-H7;780/60@640/A", "CD19"),
+        ("CD19-Fc PE", "CAR"),
+        ("BCMA-Fc", "CAR"),
+        ("anti-FMC63 scFv AF647", "CAR"),
+        ("Protein L", "CAR"),
+        ("tEGFR", "CAR"),
+        ("CAR ID", "CAR"),
+        ("Dump", "dump"),
+        ("Lineage-", "dump"),
+    ],
+)
+def test_a_label_names_one_marker(label: str, marker: str) -> None:
+    assert markers_of(label, BOOK) == (marker,)
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["CD33", "CD34 PE", "CD38", "CD44", "CD41b", "CD45RA", "CD45 RO", "CD85j", "CD3-zeta", "PE-A", "EMPTY", "FL1 LinA"],
+)
+def test_a_label_of_another_marker_names_none(label: str) -> None:
+    assert markers_of(label, BOOK) == ()
+
+
+def test_two_markers_on_one_detector_are_both_read() -> None:
+    assert markers_of("CD16+56", BOOK) == ("CD16", "CD56")
+    assert markers_of("VIVID / CD14", BOOK) == ("viability", "CD14")
+
+
+def test_a_detector_for_either_of_two_dyes_is_no_viability_channel() -> None:
+    assert candidates([Channel(0, "PI/PE-Cy5-A")], BOOK) == {}
+    assert list(candidates([Channel(0, "7-AAD-A")], BOOK)) == ["viability"]
+
+
+def test_a_label_goes_before_the_name_of_its_detector() -> None:
+    assert candidates([Channel(0, "7-AAD-A", "CD33")], BOOK) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "forward", "measure"),
+    [
+        ("FSC-A", True, "A"),
+        ("FSC - Area", True, "A"),
+        ("FSC-Height", True, "H"),
+        ("FS PEAK LIN", True, "H"),
+        ("FSC", True, ""),
+        ("SS", False, ""),
+        ("SSC-W", False, "W"),
+        ("FSCA", True, "A"),
+    ],
+)
+def test_scatter_is_known_by_its_many_names(name: str, forward: bool, measure: str) -> None:
+    pulse = pulse_of(Channel(0, name))
+    assert pulse is not None
+    assert (pulse.forward, pulse.measure) == (forward, measure)
+
+
+def test_the_clock_and_numbers_of_programs_are_no_dyes() -> None:
+    assert not any(is_fluorescence(Channel(0, name)) for name in ("Time", "Original_ID", "Event_length", "FSC-A"))
+    assert is_fluorescence(Channel(0, "PE-A"))
+
+
+def test_a_laboratory_adds_its_own_names(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[CAR]\nnames = ["Reagent 7"]\n')
+    assert markers_of("Reagent 7 PE", alias_book(mine)) == ("CAR",)
+    assert markers_of("CD19-Fc", alias_book(mine)) == ("CAR",)
+
+
+def test_a_book_that_is_no_table_of_names_is_refused(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[CAR]\nname = "Reagent 7"\n')
+    with pytest.raises(UsageError, match=r"mine\.toml") as caught:
+        alias_book(mine)
+    assert caught.value.code == "E203"

@@ -1,0 +1,187 @@
+"""Templates made from files give the counts that simulation, and people, know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cytocar.errors.tree import CompensationError, PanelError, UsageError
+from cytocar.fcs.reader import open_fcs
+from cytocar.fcs.write import write_fcs
+from cytocar.fit.draft import refuse_without_t_cells, to_text
+from cytocar.fit.lines import Status
+from cytocar.fit.names import alias_book
+from cytocar.fit.template import FittedTemplate, fit_template
+from cytocar.gates.walk import walk
+from cytocar.simulate import Preparation, SimulatedTube, blood_tube
+from cytocar.template.load import load_template
+
+BOOK = alias_book()
+SMALL = Preparation(sample_volume_ul=50, drawn_share=0.15)
+
+
+@pytest.fixture(scope="module")
+def tube() -> SimulatedTube:
+    """A small tube with CAR-T cells and beads."""
+    return blood_tube(car_per_ul=300, preparation=SMALL, seed=5)
+
+
+@pytest.fixture(scope="module")
+def fitted(tube: SimulatedTube, tmp_path_factory: pytest.TempPathFactory) -> FittedTemplate:
+    """The template that the tube gives."""
+    return fit_template([tube.write(tmp_path_factory.mktemp("fit") / "tube.fcs")], BOOK, name="mine")
+
+
+def _events(fitted: FittedTemplate, file: Path) -> dict[str, int]:
+    return {name: population.events for name, population in walk(open_fcs(file), fitted.template).items()}
+
+
+# ---------------------------------------------------------------- simulated truth
+
+
+def test_counts_are_those_of_the_simulation(tube: SimulatedTube, fitted: FittedTemplate) -> None:
+    populations = walk(tube.events, fitted.template)
+    cells = [kind for kind in tube.kinds if "bead" in kind.lower()]
+    assert populations["beads"].events == pytest.approx(int(tube.is_kind(*cells).sum()), rel=0.02)
+    car = [kind for kind in tube.kinds if kind.lower().startswith("car")]
+    assert populations["car_t"].events == pytest.approx(int(tube.is_kind(*car).sum()), rel=0.06)
+    assert populations["car_cd4"].events + populations["car_cd8"].events > 0.97 * populations["car_t"].events
+
+
+def test_the_gates_of_the_fit_are_the_gates_of_a_run(tube: SimulatedTube, fitted: FittedTemplate) -> None:
+    populations = walk(tube.events, fitted.template)
+    assert tube.events.n_events == fitted.study.tubes[0].n_events
+    for gate in fitted.study.gates:
+        name = gate.population.name
+        if name not in ("car_t", "car_cd4", "car_cd8"):  # a reference gate sees its controls in a run only
+            assert populations[name].events == int(fitted.study.masks[name][0].sum()), name
+
+
+def test_the_file_holds_the_template_with_the_evidence_above_each_gate(fitted: FittedTemplate, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(to_text(fitted), "utf-8")
+    assert load_template(path) == fitted.template
+    text = path.read_text("utf-8")
+    before = text[: text.index('marker = "CD3"')]
+    assert "prominence" in before[before.rindex('name = "t_cells"') :]
+
+
+def test_without_a_second_pulse_there_are_no_singlets_and_that_is_said(tube: SimulatedTube, tmp_path: Path) -> None:
+    columns = {name: values for name, values in tube.columns.items() if name not in ("FSC-H", "FSC-W", "SSC-H")}
+    write_fcs(tmp_path / "a.fcs", columns, markers=tube.markers, keywords=tube.keywords)
+    fitted = fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
+    assert "singlets" not in fitted.study.masks
+    assert "no FSC-H" in dict(fitted.study.left_out)["singlets"]
+    assert fitted.status_of_t_cells is Status.PROVISIONAL
+
+
+def test_unstained_cells_give_no_template(tube: SimulatedTube, tmp_path: Path) -> None:
+    noise = np.random.default_rng(3)
+    columns = {
+        name: values if name.startswith(("FSC", "SSC", "Time")) else noise.normal(50, 60, len(values)).astype("f4")
+        for name, values in tube.columns.items()
+    }
+    write_fcs(tmp_path / "a.fcs", columns, markers=tube.markers)
+    fitted = fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
+    assert not {"t_cells", "cd4", "cd8", "car_t"} & set(fitted.study.masks)
+    with pytest.raises(UsageError) as caught:
+        refuse_without_t_cells(fitted)
+    assert caught.value.code == "E208"
+
+
+def test_t_cells_gated_before_are_not_gated_again(tube: SimulatedTube, fitted: FittedTemplate, tmp_path: Path) -> None:
+    t_cells = walk(tube.events, fitted.template)["t_cells"].mask
+    columns = {name: values[t_cells] for name, values in tube.columns.items()}
+    write_fcs(tmp_path / "a.fcs", columns, markers=tube.markers, keywords=tube.keywords)
+    again = fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
+    assert "t_cells" not in again.study.masks
+    assert "gated before" in dict(again.study.left_out)["t_cells"]
+    assert [code for code, _ in again.study.doubts] == ["W336"]
+
+
+def test_values_that_were_transformed_are_refused(tube: SimulatedTube, tmp_path: Path) -> None:
+    columns = {
+        name: values if name.startswith(("FSC", "SSC", "Time")) else np.arcsinh(values / 150)
+        for name, values in tube.columns.items()
+    }
+    write_fcs(tmp_path / "a.fcs", columns, markers=tube.markers)
+    with pytest.raises(PanelError) as caught:
+        fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
+    assert caught.value.code == "E205"
+
+
+def test_a_matrix_that_was_applied_before_is_refused(tube: SimulatedTube, tmp_path: Path) -> None:
+    from cytocar.signals.compensation import carried
+
+    matrix = carried(tube.events.keywords).matrix
+    assert matrix is not None
+    signals = matrix.compensate(np.column_stack([tube.columns[name] for name in matrix.detectors]))
+    columns = {**tube.columns, **dict(zip(matrix.detectors, signals.T.astype("f4"), strict=True))}
+    write_fcs(tmp_path / "a.fcs", columns, markers=tube.markers, keywords=tube.keywords)
+    with pytest.raises(CompensationError) as caught:
+        fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
+    assert caught.value.code == "E206"
+
+
+def test_files_of_another_layout_are_left_to_a_fit_of_their_own(tube: SimulatedTube, tmp_path: Path) -> None:
+    other = dict(tube.markers)
+    other["V450-A"], other["APC-A"] = tube.markers["APC-A"], tube.markers["V450-A"]
+    for name in ("a", "b"):
+        tube.write(tmp_path / f"{name}.fcs")
+    write_fcs(tmp_path / "moved.fcs", tube.columns, markers=other, keywords=tube.keywords)
+    fitted = fit_template(sorted(tmp_path.glob("*.fcs")), BOOK, name="mine")
+    assert [tube.name for tube in fitted.study.tubes] == ["a.fcs", "b.fcs"]
+    assert fitted.skipped[0][0] == "moved.fcs"
+    assert "CD4 on APC-A" in fitted.skipped[0][1]
+
+
+# ---------------------------------------------------------------- real files
+
+
+def _f1(mask: np.ndarray[tuple[int], np.dtype[np.bool_]], truth: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+    return 2 * float((mask & truth).sum()) / float(mask.sum() + truth.sum())
+
+
+def test_cd4_and_cd8_agree_with_the_labels_of_people(shared_data: Path) -> None:
+    folder = shared_data / "flowjo_studies" / "flowsom_68983"
+    labels = np.array([line.strip().strip('"') for line in (folder / "gatingResult.csv").read_text().splitlines()])
+    fitted = fit_template([folder / "68983.fcs"], BOOK, name="mouse")
+    populations = walk(open_fcs(folder / "68983.fcs"), fitted.template)
+    labels = labels[-populations.n_events :]
+    assert _f1(populations["cd4"].mask, labels == "CD4 T cells") >= 0.95
+    assert _f1(populations["cd8"].mask, labels == "CD8 T cells") >= 0.95
+    assert _f1(populations["b_cells"].mask, labels == "B cells") >= 0.95
+
+
+def test_files_gated_to_t_cells_before_are_all_noticed(shared_data: Path) -> None:
+    files = sorted((shared_data / "flowjo_studies" / "coereba_study").glob("*.fcs"))
+    fitted = fit_template(files, BOOK, name="coereba")
+    assert len(files) == 30
+    assert fitted.study.doubts[0][1].startswith("30 of 30 files")
+    assert not {"t_cells", "cd4", "cd8"} & set(fitted.study.masks)
+
+
+@pytest.mark.parametrize(
+    ("file", "t_cells", "cd4", "cd8"),
+    [
+        ("more/canto_tbnk.fcs", (2700, 3050), (1550, 1760), (850, 1020)),
+        ("more/itn_02.fcs", (2400, 3000), (2150, 2500), (210, 300)),
+        ("more/aurora_unmixed_INF071.fcs", (400, 520), (270, 340), (85, 125)),
+        ("wakaflocka_spectral_pbmc/PBMC_spectral_UNMIXED.fcs", (4200, 4800), (1800, 2100), (2200, 2600)),
+    ],
+)
+def test_counts_of_real_files_are_what_a_person_sees(
+    shared_data: Path, file: str, t_cells: tuple[int, int], cd4: tuple[int, int], cd8: tuple[int, int]
+) -> None:
+    path = shared_data / "tcell_human" / file
+    events = _events(fit_template([path], BOOK, name="mine"), path)
+    for name, (low, high) in (("t_cells", t_cells), ("cd4", cd4), ("cd8", cd8)):
+        assert low <= events[name] <= high, name
+
+
+def test_a_file_whose_matrix_does_not_fit_is_refused(shared_data: Path) -> None:
+    with pytest.raises(CompensationError) as caught:
+        fit_template([shared_data / "tcell_human" / "100715.fcs"], BOOK, name="mine")
+    assert caught.value.code == "E206"
