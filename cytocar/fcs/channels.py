@@ -204,7 +204,7 @@ def _channels(
             Channel(
                 index=n - 1,
                 detector=keywords.get(f"$P{n}N") or f"P{n}",
-                marker=keywords.get(f"$P{n}S") or None,
+                marker=keywords.get(f"$P{n}S") or keywords.get(f"$P{n}ANALYTE") or None,  # FCS 3.2, section 3.2.20
                 bits=bits,
                 range=top if top and top > 0 else float(2 ** min(bits, MAXIMUM_BITS)),
                 decades=decades,

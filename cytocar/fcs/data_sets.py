@@ -121,12 +121,12 @@ def _read_text(handle: BinaryIO, base: int, header: Header) -> Text:
 def _with_supplement(handle: BinaryIO, base: int, where: Claim, text: Text) -> Text:
     """Return TEXT with the keywords of supplemental TEXT, which add but never replace (FCS 3.1, section 3.2.3).
 
-    It may start without a delimiter (Bio-Rad, FlowCal's issue 247), and may be no text at all (``cyflow_cube_8.fcs``
-    keeps a ZIP archive there); then it is left out.
+    Its delimiter may be another one, it may start without any (Bio-Rad, FlowCal's issue 247), and may be no text at all
+    (``cyflow_cube_8.fcs`` keeps a ZIP archive there); then it is left out.
     """
     try:
         segment = read_segment(handle, base, where, name="supplemental TEXT", limit=MAXIMUM_BYTES)
-        more = parse_text(segment, delimiter=text.delimiter)
+        more = parse_text(segment, delimiter=_delimiter_of(segment) or text.delimiter)
     except ReadError as why:
         return text.with_repair(f"supplemental TEXT left out: {why.message}")
     return replace(
@@ -135,6 +135,17 @@ def _with_supplement(handle: BinaryIO, base: int, where: Claim, text: Text) -> T
         repairs=(*text.repairs, *more.repairs),
         has_supplement=True,
     )
+
+
+def _delimiter_of(segment: bytes) -> bytes | None:
+    """Return the delimiter of supplemental TEXT where it has one of its own: it begins and ends with it.
+
+    >>> _delimiter_of(b"!$P1S!CD3!"), _delimiter_of(b"$P1S/CD3/")
+    (b'!', None)
+    """
+    text = segment.strip(b" \x00\r\n")
+    first = text[:1]
+    return first if len(text) > 1 and first == text[-1:] and not first.isalnum() and first != b"$" else None
 
 
 def group_acquisitions(tables: Sequence[EventTable]) -> tuple[Acquisition, ...]:

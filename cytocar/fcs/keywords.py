@@ -235,8 +235,8 @@ def _iso(text: str | None) -> datetime | None:
 
 # ---- well and plate ----------------------------------------------------------------------------------------------
 
-WELL_KEYS = ("$WELLID", "WELL ID", "WELLID", "WELL_ID", "GTI$WELL", "BDPM$WELL", "WELL")
-PLATE_KEYS = ("$PLATEID", "PLATE ID", "PLATEID", "PLATE_ID")
+WELL_KEYS = ("$LOCATIONID", "$WELLID", "WELL ID", "WELLID", "WELL_ID", "GTI$WELL", "BDPM$WELL", "WELL")
+PLATE_KEYS = ("$CARRIERID", "$PLATEID", "PLATE ID", "PLATEID", "PLATE_ID")
 PLATE_NAME_KEYS = ("$PLATENAME", "PLATE NAME", "PLATENAME", "PLATE_NAME", "PLTNO")
 
 WELL_NAMES = (

@@ -25,6 +25,8 @@ from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
+from cytocar.sample.quality.labels import check_car_reagent, label_findings
+from cytocar.sample.quality.stored import stored_findings
 from cytocar.sample.quality.tube import believable, volumes_agree
 from cytocar.sample.result import (
     CountInputs,
@@ -177,6 +179,8 @@ def count_sample(
 ) -> SampleResult:
     """Return the counts of one sample whose file is open; see ``analyse``."""
     template = protocol.template
+    panel = resolve(template.panel, events.channels, overrides=protocol.markers)
+    check_car_reagent(template, panel, sample.sample_type, settled=protocol.markers)
     flow = _flow(events, protocol)
     steady = flow.keep if template.quality.unsteady_flow == "cut" else None
     populations = walk(
@@ -206,7 +210,9 @@ def count_sample(
         decisions=populations.decisions,
         findings=(
             *events.findings,
+            *stored_findings(events, tuple(panel.values())),
             *flow.findings,
+            *label_findings(template, panel, sample.sample_type, settled=protocol.markers),
             *populations.findings,
             *count_findings,
             *gate_findings(populations.decisions, template),

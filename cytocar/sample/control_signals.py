@@ -18,7 +18,9 @@ from cytocar.gates.decision import Background, ReferenceEvents
 from cytocar.gates.walk import Populations, walk
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
+from cytocar.sample.quality.labels import check_car_reagent
 from cytocar.sheet.rows import SampleRow, SampleType
+from cytocar.signals.panel import resolve
 from cytocar.template.gate_kinds import ReferenceGate
 from cytocar.template.model import Template
 
@@ -45,6 +47,8 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path
     try:
         with at_hand(sample.file) as file:
             events = open_fcs(file, data_set=sample.data_set)
+            panel = resolve(protocol.template.panel, events.channels, overrides=protocol.markers)
+            check_car_reagent(protocol.template, panel, sample.sample_type, settled=protocol.markers)
             populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
             found = _signals(populations, protocol.template)
     except SampleError:

@@ -136,8 +136,12 @@ def _by_detector(detectors: Sequence[str], channels: Sequence[Channel]) -> list[
 
 def _area_of(channels: Sequence[Channel]) -> tuple[Channel, ...]:
     """Return the area channel where area, height and width of one detector carry the same label."""
-    bases = {re.sub(r"[-_ ]?[AHW]$", "", _unwrapped(channel.detector)) for channel in channels}
-    areas = [channel for channel in channels if _unwrapped(channel.detector).endswith("A")]
+    names = {
+        channel.index: re.sub(r"[-_ ]*(A|H|W)(rea|eight|idth)?$", r"-\1", _unwrapped(channel.detector))
+        for channel in channels
+    }
+    bases = {name[:-2] if name[-2:] in ("-A", "-H", "-W") else name for name in names.values()}
+    areas = [channel for channel in channels if names[channel.index].endswith("-A")]
     if len(channels) > 1 and len(bases) == 1 and len(areas) == 1:
         return tuple(areas)
     return tuple(channels)
@@ -159,7 +163,16 @@ def channel_behind(name: str) -> str | None:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    return tuple(word for word in re.split(r"[\W_]+", _unwrapped(name).casefold()) if word)
+    """Return the words of a name in small letters; the last one for a pulse measure as its letter (``FSC - Area``)."""
+    words = [word for word in re.split(r"[\W_]+", _unwrapped(name).casefold()) if word]
+    return (*words[:-1], _PULSES.get(words[-1], words[-1])) if len(words) > 1 else tuple(words)
+
+
+_PULSES = {"area": "a", "height": "h", "width": "w"}
+
+
+_FILTER = re.compile(r"\b\d{3}/\d{1,3}\b(@\d{3}(/\w+)?)?")
+_DETECTOR_WORD = re.compile(r"fl\d+|[buvyrg]\d+|\d{1,3}|lin|log|int|peak|comp")
 
 
 @lru_cache(maxsize=4096)
@@ -181,12 +194,34 @@ def _is_label(alias: str, label: str) -> bool:
         return False
     if wanted == _plain(label):
         return True
-    words = _words(re.sub(r"\b\d{3}/\d{1,3}\b(@\d{3}(/\w+)?)?", " ", _unwrapped(label)))
+    words = _words(_FILTER.sub(" ", _unwrapped(label)))
     return any(
         "".join(words[start:end]) == wanted and _says_nothing(words[:start]) and _says_nothing(words[end:], last=True)
         for start in range(len(words))
         for end in range(start + 1, len(words) + 1)
     )
+
+
+def answers(alias: str, label: str) -> bool:
+    """Return whether a ``$PnS`` names a marker; other words may stand beside it.
+
+    >>> answers("CD3", "CD3 clone UCHT1 FITC"), answers("CD19-Fc", "CD19 PE")
+    (True, False)
+    """
+    words = _words(label)
+    parts = {"".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)}
+    return _is_label(alias, label) or _plain(alias) in parts
+
+
+def marker_words(label: str) -> tuple[str, ...]:
+    """Return the words of a ``$PnS`` unless all of them name fluorochromes, filters or a detector.
+
+    >>> marker_words("HLA-DR PE"), marker_words("PE-A"), marker_words("FL2 INT LIN")
+    (('hla', 'dr', 'pe'), (), ())
+    """
+    words = _words(_FILTER.sub(" ", _unwrapped(label)))
+    said = tuple(word for word in words if not _DETECTOR_WORD.fullmatch(word))
+    return () if _says_nothing(said, last=True) else words
 
 
 def _says_nothing(words: tuple[str, ...], *, last: bool = False) -> bool:

@@ -114,6 +114,9 @@ def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float
     if not time.size:
         message = "no event has a time that is a finite number, so the flow over time was not judged"
         return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
+    if not np.ptp(time):
+        message = "the clock stands still, so the flow over time was not judged"
+        return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
     if (backwards := _steps_back(time)) > 0:
         message = f"time runs backwards {backwards} times, so the flow over time was not judged"
         return TimeQuality(None, (_finding("W281", Severity.REVIEW, message, float(backwards)),))
@@ -140,7 +143,7 @@ def flow_quality(events: EventTable, channels: Iterable[Channel]) -> TimeQuality
     if clock is None:
         message = "the file has no Time channel, so the flow over time was not judged"
         return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
-    signals = tuple(channels)
+    signals = tuple(channel for channel in channels if not channel.is_time)  # a clock drifts by design
     step = max(1, -(-events.n_events // FLOW_EVENTS))
     time = np.empty(-(-events.n_events // step))
     values = np.empty((len(signals), len(time)))
@@ -184,8 +187,15 @@ def _without_gaps(time: Floats) -> Floats:
 
 
 def _steps_back(time: Floats) -> int:
-    """Return how often time jumps back by more than a hundredth of the whole acquisition."""
-    return int(np.count_nonzero(np.diff(time) < -0.01 * max(float(np.ptp(time)), 1e-12)))
+    """Return how often time jumps back by more than a hundredth of the acquisition; by any step where it ends earlier.
+
+    Examples
+    --------
+    >>> _steps_back(np.array([5.0, 4.0, 3.0])), _steps_back(np.array([0.0, 3.0, 2.999, 4.0]))
+    (2, 0)
+    """
+    smallest = 0.01 * float(np.ptp(time)) if time[-1] > time[0] else 0.0
+    return int(np.count_nonzero(np.diff(time) < -smallest))
 
 
 def _log_rates(time: Floats, bins: _Bins) -> Floats:

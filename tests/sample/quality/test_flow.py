@@ -211,3 +211,30 @@ def test_real_files_get_what_their_flow_shows_and_no_more(name: str, shared_data
     events = open_fcs(shared_data / name)
     quality = flow_quality(events, [channel for channel in events.channels if not channel.is_time])
     assert sorted({finding.code for finding in quality.findings if finding.code}) == REAL_FILES[name].split()
+
+
+# ---------------------------------------------------------------- clocks that say nothing
+
+
+@pytest.mark.parametrize(
+    ("clock", "code", "outcome"),
+    [
+        (np.zeros(20_000), "W280", Severity.NOTE),
+        (np.full(20_000, 7.0), "W280", Severity.NOTE),
+        (np.arange(20_000.0)[::-1], "W281", Severity.REVIEW),
+        (np.random.default_rng(1).permutation(np.arange(20_000.0)), "W281", Severity.REVIEW),
+    ],
+)
+def test_a_clock_that_does_not_run_proves_no_steady_flow(
+    clock: Floats, code: str, outcome: Severity
+) -> None:
+    signals = {"CD3": np.random.default_rng(2).lognormal(6, 1, clock.size)}
+    (said,) = time_quality(clock, signals).findings
+    assert (said.code, said.outcome) == (code, outcome)
+
+
+def test_the_clock_is_no_signal_that_drifts() -> None:
+    events = EventTable.from_columns(
+        {"Time": np.arange(20_000.0), "CD3": np.random.default_rng(2).lognormal(6, 1, 20_000)}
+    )
+    assert [one.outcome for one in flow_quality(events, events.channels).findings] == [Severity.PASS]

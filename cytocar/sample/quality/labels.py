@@ -1,0 +1,111 @@
+"""Is this the marker? What a file's labels say against the channels that a template takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.errors.tree import PanelError
+from cytocar.sheet.rows import SampleType
+from cytocar.signals.panel import answers, marker_words
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import Channel
+    from cytocar.signals.marker import Marker
+    from cytocar.signals.panel import Panel
+    from cytocar.template.model import Template
+
+CHECK = "labels"
+STAINED_OTHERWISE = frozenset({SampleType.FMO, SampleType.UNSTAINED, SampleType.SINGLE_STAIN, SampleType.BLANK})
+"""Tubes whose labels need not name the panel: something was left out of them on purpose."""
+
+_NO_REAGENT = re.compile(r"isotype|iso|ig[gma]\d?[ab]?|fmo|unstained|empty|dump|blank|none|neg(ative)?|control|ctrl")
+"""Words of labels that say that no reagent of the panel is there."""
+
+
+def check_car_reagent(
+    template: Template, panel: Panel, sample_type: SampleType, *, settled: Collection[str] = ()
+) -> None:
+    """Refuse a sample whose CAR channel carries no CAR reagent, as its label says.
+
+    Raises
+    ------
+    PanelError
+        E069 for the label of an isotype control, an FMO, an empty or a dump channel.
+    """
+    car = template.report.car
+    if car is None or sample_type in STAINED_OTHERWISE:
+        return
+    for name in template.population(car).gate.markers():
+        if name in panel and name not in settled and _says_no_reagent(name, template.panel[name], panel[name]):
+            channel = panel[name]
+            raise PanelError(
+                f"{channel.detector} should carry {name}, and the file calls it {channel.marker!r}: no CAR reagent",
+                code="E069",
+                hint=f"say in the sheet what the tube is (sample_type fmo, unstained ...), or settle the channel with "
+                f"--marker {name}={channel.detector}",
+            )
+
+
+def _says_no_reagent(name: str, marker: Marker, channel: Channel) -> bool:
+    words = marker_words(channel.marker or "")
+    own = any(_NO_REAGENT.fullmatch(word) for alias in (name, *marker.aliases) for word in marker_words(alias))
+    return not own and any(_NO_REAGENT.fullmatch(word) for word in words)
+
+
+def label_findings(
+    template: Template, panel: Panel, sample_type: SampleType, *, settled: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Yield what labels say against the panel (the name, or the usual detector, of another marker), or that they agree.
+
+    Parameters
+    ----------
+    settled : collection of str
+        Markers whose channel a person has named: nothing is asked about these.
+    """
+    if sample_type in STAINED_OTHERWISE:
+        return
+    asked = {name: panel[name] for name in panel if name not in settled and panel[name].is_fluorescence}
+    declared = template.panel
+    contradicted = [_taken(name, on) for name, on in asked.items() if _contradicts(name, declared[name], on)]
+    owners = {name: owner for name, on in asked.items() if (owner := _usual_owner(name, template, on))}
+    exchanged = [f"{name} on {asked[name].detector} (of {owner})" for name, owner in owners.items()]
+    if contradicted:
+        message = f"labels of other markers: {', '.join(contradicted)}"
+        yield Finding(CHECK, "W247", Severity.REVIEW, message, float(len(contradicted)), 0.0)
+    if exchanged:
+        message = f"markers on the usual detector of another: {', '.join(exchanged)}"
+        yield Finding(CHECK, "W248", Severity.REVIEW, message, float(len(exchanged)), 0.0)
+    if not contradicted and not exchanged:
+        unnamed = [_taken(name, on) for name, on in asked.items() if not _named(name, declared[name], on)]
+        rest = f"; by their detectors alone: {', '.join(unnamed)}" if unnamed else ""
+        yield Finding(CHECK, "", Severity.PASS, f"{len(asked) - len(unnamed)} markers have their own label{rest}")
+
+
+def _named(name: str, marker: Marker, channel: Channel) -> bool:
+    return any(answers(alias, channel.marker or channel.detector) for alias in (name, *marker.aliases))
+
+
+def _contradicts(name: str, marker: Marker, channel: Channel) -> bool:
+    """Return whether a channel that was taken by its detector is labelled as something else.
+
+    A marker without aliases goes by its detector alone, whatever the label (Gating-ML, FlowJo).
+    """
+    if not marker.aliases or not marker_words(channel.marker or ""):
+        return False
+    return not _named(name, marker, channel) or _says_no_reagent(name, marker, channel)
+
+
+def _usual_owner(name: str, template: Template, channel: Channel) -> str | None:
+    """Return the marker whose usual detector a channel is, for a marker that has others of its own."""
+    usual = template.panel[name].detectors
+    if not usual or channel.detector in usual:
+        return None
+    owners = (other for other, marker in template.panel.items() if channel.detector in marker.detectors)
+    return next(owners, None)
+
+
+def _taken(name: str, channel: Channel) -> str:
+    return f"{name} would be {channel.detector}, called {channel.marker!r}" if channel.marker else channel.detector

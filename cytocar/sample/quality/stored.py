@@ -1,0 +1,83 @@
+"""Values that reading changed: integers above the range of their channel, which are masked to the bits that it needs.
+
+Where the bits above are the same in every event (Coulter writes the channel's number there) the mask takes away what is
+no part of the value. Where they vary, the values were truly above the range, and each is now another number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.fcs.decode import ByteCodec, DataSource, WordCodec
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import Channel, EventTable
+
+FEW = 0.001
+"""Of the events: up to here masked values are single saturated events, beyond it a population may have moved."""
+
+
+def stored_findings(events: EventTable, gated: Collection[Channel]) -> Iterator[Finding]:
+    """Yield how many events hold values above the range of their channel; nothing for data that are not masked.
+
+    Parameters
+    ----------
+    gated : collection of Channel
+        Channels that the template looks at: the others are noted only.
+    """
+    source = events.source
+    if not isinstance(source, DataSource) or all(codec.field.mask is None for codec in source.layout.codecs):
+        return
+    varying = _varying(events, source)
+    if not varying:
+        message = "no value lies above the range of its channel ($PnR) but by bits that are the same in every event"
+        yield Finding("read", "", Severity.PASS, message, 0.0, FEW)
+        return
+    counts = _events_above(events, varying)
+    share = max((counts[codec] for codec in varying if codec.field.channel in gated), default=0) / events.n_events
+    listed = ", ".join(f"{codec.field.channel.detector} {count:,}" for codec, count in counts.items())
+    message = f"events above the range of their channel ($PnR), masked to its bits: {listed} of {events.n_events:,}"
+    yield Finding("read", "W246", Severity.REVIEW if share > FEW else Severity.NOTE, message, share, FEW)
+
+
+Codec = WordCodec | ByteCodec
+
+
+def _varying(events: EventTable, source: DataSource) -> list[Codec]:
+    """Return the codecs of channels whose bits above the range differ between events: one look at every byte."""
+    any_of, all_of = None, None
+    for block in events.blocks():
+        highest = np.bitwise_or.reduce(block.raw, axis=0)
+        lowest = np.bitwise_and.reduce(block.raw, axis=0)
+        any_of = highest if any_of is None else any_of | highest
+        all_of = lowest if all_of is None else all_of & lowest
+    if any_of is None or all_of is None:
+        return []
+    return [codec for codec in source.layout.codecs if _above(codec, any_of[None])[0] != _above(codec, all_of[None])[0]]
+
+
+def _events_above(events: EventTable, codecs: list[Codec]) -> dict[Codec, int]:
+    counts = dict.fromkeys(codecs, 0)
+    for block in events.blocks():
+        for codec in codecs:
+            counts[codec] += int(np.count_nonzero(_above(codec, block.raw)))
+    return counts
+
+
+def _above(codec: Codec, raw: npt.NDArray[np.generic]) -> npt.NDArray[np.uint64]:
+    """Return the bits of each event that the mask of a channel takes away."""
+    field = codec.field
+    if field.mask is None:
+        return np.zeros(len(raw), dtype=np.uint64)
+    if isinstance(codec, WordCodec):
+        words = raw[:, codec.position].astype(np.uint64)
+    else:
+        words = np.zeros(len(raw), dtype=np.uint64)
+        for place, byte in enumerate(field.order):
+            words |= raw[:, codec.start + byte].astype(np.uint64) << np.uint64(8 * place)
+    return np.asarray(words & ~np.uint64(field.mask))
