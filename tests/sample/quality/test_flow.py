@@ -225,9 +225,7 @@ def test_real_files_get_what_their_flow_shows_and_no_more(name: str, shared_data
         (np.random.default_rng(1).permutation(np.arange(20_000.0)), "W281", Severity.REVIEW),
     ],
 )
-def test_a_clock_that_does_not_run_proves_no_steady_flow(
-    clock: Floats, code: str, outcome: Severity
-) -> None:
+def test_a_clock_that_does_not_run_proves_no_steady_flow(clock: Floats, code: str, outcome: Severity) -> None:
     signals = {"CD3": np.random.default_rng(2).lognormal(6, 1, clock.size)}
     (said,) = time_quality(clock, signals).findings
     assert (said.code, said.outcome) == (code, outcome)
