@@ -177,9 +177,23 @@ def open_run(
             revisions = _revisions(path)
         except OSError as error:
             raise not_writable(path, error) from error
-        opened.commit({**manifest, "state": "running", "files": revisions}, [_start(manifest, old, force=force)])
+        opened.commit({**manifest, "state": "running", "files": revisions}, _first_acts(manifest, old, force=force))
         (path / PARTS).mkdir(exist_ok=True)
         yield RunFolder(opened)
+
+
+def _first_acts(manifest: Manifest, old: Manifest | None, *, force: bool) -> list[Act]:
+    """Return what the trail begins with: the run, and each gate that the sheet's overrides put elsewhere, and why."""
+    start = _start(manifest, old, force=force)
+    moved = manifest.get("moved_gates", {}) if start.action is Action.RUN_STARTED else {}
+    return [
+        start,
+        *(
+            Act(Action.OVERRIDE, f"{sample} / {population}", why=what.get("reason", ""))
+            for sample, what in moved.items()
+            for population in what.get("gates", {})
+        ),
+    ]
 
 
 def _start(manifest: Manifest, old: Manifest | None, *, force: bool) -> Act:

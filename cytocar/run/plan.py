@@ -29,6 +29,7 @@ from cytocar.signals.compensation import Matrix, SpilloverMatrix
 from cytocar.template.canonical import canonical_json, template_sha256
 from cytocar.template.load import LoadedTemplate, read_template
 from cytocar.template.model import Template
+from cytocar.template.moved_gates import MovedGates, check_fits, read_moved_gates
 from cytocar.version import __version__
 
 DEFAULT_TEMPLATE = "cart-cd19fc"
@@ -46,6 +47,7 @@ class RunPlan:
     sheet: Place | None = None
     default_template: str = DEFAULT_TEMPLATE
     matrices: Mapping[str, Matrix] = field(default_factory=dict)
+    moved: Mapping[str, MovedGates] = field(default_factory=dict)
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
@@ -80,6 +82,8 @@ class RunPlan:
             "matrices": {name: matrix.model_dump(mode="json") for name, matrix in self.matrices.items()},
             "samples": SAMPLE_ROWS.dump_python(self.samples, mode="json", exclude_defaults=True),
         }
+        if self.moved:
+            about["moved_gates"] = MOVED_GATES.dump_python(dict(self.moved), mode="json", exclude_defaults=True)
         return about | {
             "format": "cytocar-run-1",
             "command": [without_secrets(word) for word in command],
@@ -91,6 +95,8 @@ class RunPlan:
 
 SAMPLE_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, ...])
 """How a manifest keeps the rows of a run's sheet."""
+MOVED_GATES: TypeAdapter[dict[str, MovedGates]] = TypeAdapter(dict[str, MovedGates])
+"""How a manifest keeps gates that the sheet's overrides put elsewhere, by sample."""
 
 
 def _version(name: str) -> str:
@@ -129,6 +135,7 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
     protocols: dict[str, Protocol] = {}
     shared: dict[tuple[str, str | None], Protocol] = {}
     matrices = _matrices(inputs)
+    moved = _moved_gates(inputs)
     for row in inputs.samples:
         name = row.template or default
         if name not in templates:
@@ -137,8 +144,26 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
         if (name, row.compensation) not in shared:
             used = compensated(templates[name].template, row, matrices)
             shared[name, row.compensation] = Protocol(used, stamp_of(templates[name]), markers)
-        protocols[row.sample_id] = shared[name, row.compensation]
-    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices)
+        protocol = shared[name, row.compensation]
+        if row.sample_id in moved:
+            check_fits(moved[row.sample_id], protocol.template, where=row.sample_id)
+            protocol = replace(protocol, template=moved[row.sample_id].on(protocol.template))
+        protocols[row.sample_id] = protocol
+    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices, moved)
+
+
+def _moved_gates(inputs: Inputs) -> dict[str, MovedGates]:
+    """Return what the files of the sheet's column overrides put elsewhere, by sample."""
+    folder = inputs.sheet.parent if inputs.sheet else Path()
+    read: dict[str, Mapping[str, MovedGates]] = {}
+    moved = {}
+    for row in inputs.samples:
+        if row.overrides and not row.exclude:
+            if row.overrides not in read:
+                read[row.overrides] = read_moved_gates(beside(folder, row.overrides))
+            if row.sample_id in read[row.overrides]:
+                moved[row.sample_id] = read[row.overrides][row.sample_id]
+    return moved
 
 
 def _matrices(inputs: Inputs) -> dict[str, Matrix]:

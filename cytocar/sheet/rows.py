@@ -75,6 +75,7 @@ class SampleRow(Tube):
     bead_lot: str | None = None
     template: str | None = None
     compensation: str | None = None
+    overrides: str | None = None
     operator: str | None = None
     exclude: bool = False
     exclude_reason: str | None = None
@@ -182,6 +183,7 @@ COLUMNS: Mapping[str, _Parser] = {
     "wbc_per_ul": _not_negative,
     "template": _text,
     "compensation": _text,
+    "overrides": _text,
     "operator": _text,
     "exclude": _flag,
     "exclude_reason": _text,
@@ -274,6 +276,7 @@ def _row(
     faults += _disagreements(values)
     as_given = values.pop("file", "")
     named = {"file": as_given, "template": values.get("template"), "compensation": values.get("compensation")}
+    named["overrides"] = values.get("overrides")
     faults += [(column, leaves) for column, place in named.items() if place and (leaves := _leaves(place))]
     faults += [
         (column, "holds a key or a signature, and the manifest would keep it; copy the file beside the sheet")

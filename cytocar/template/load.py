@@ -20,6 +20,7 @@ from cytocar.template.lock import LockStatus, lock_status
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:
+    from cytocar.template.flowjo.document import Workspace
     from cytocar.template.gatingml.round_trip import Imported
 
 MAXIMUM_BYTES = 20_000_000
@@ -139,7 +140,7 @@ def import_gatingml(path: Place) -> Imported:
     from cytocar.template.gatingml.read import read_gatingml
     from cytocar.template.gatingml.round_trip import reunite
 
-    return reunite(read_gatingml(_read_bytes(path), source=path.name, name=_name_of(path)))
+    return reunite(read_gatingml(_read_bytes(path), source=path.name, name=document_name(path)))
 
 
 def import_document(path: Path, *, sample: str | None = None) -> Imported:
@@ -168,11 +169,19 @@ def import_document(path: Path, *, sample: str | None = None) -> Imported:
     if kind_of(data) is not DocumentKind.FLOWJO and path.suffix.lower() != ".wsp":
         if sample is not None:
             raise UsageError("--sample is for workspaces", code="E111", hint="leave it out")
-        return reunite(read_gatingml(data, source=path.name, name=_name_of(path)))
-    return reunite(read_workspace(data, source=path.name, name=_name_of(path), sample=sample))
+        return reunite(read_gatingml(data, source=path.name, name=document_name(path)))
+    return reunite(read_workspace(data, source=path.name, name=document_name(path), sample=sample))
 
 
-def _name_of(path: Place) -> str:
+def read_study(path: Path) -> Workspace:
+    """Return all samples of a FlowJo workspace."""
+    from cytocar.template.flowjo.document import LARGER, open_workspace
+
+    return open_workspace(_read_bytes(path, larger=LARGER), source=path.name)
+
+
+def document_name(path: Place) -> str:
+    """Return the name of the template that a document gives."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "imported"
 
 

@@ -12,7 +12,7 @@ from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.places import Place, beside, files_below, require_packages
 from cytocar.regions.kinds import FixedGate
-from cytocar.run.plan import SAMPLE_ROWS, RunPlan, compensated, stamp_of
+from cytocar.run.plan import MOVED_GATES, SAMPLE_ROWS, RunPlan, compensated, stamp_of
 from cytocar.run.trail.journal import Manifest
 from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow
@@ -20,11 +20,13 @@ from cytocar.signals.compensation import Matrix
 from cytocar.template.load import LoadedTemplate
 from cytocar.template.lock import LockStatus
 from cytocar.template.model import Template
+from cytocar.template.moved_gates import MovedGates
 
 GATE_OVERRIDES: TypeAdapter[dict[str, dict[str, FixedGate]]] = TypeAdapter(dict[str, dict[str, FixedGate]])
 """How a manifest keeps gates that a person has moved: by sample, then by population."""
 MATRICES: TypeAdapter[dict[str, Matrix]] = TypeAdapter(dict[str, Matrix])
 """How a manifest keeps the spillover matrices of CSV files that the sheet named."""
+UNMOVED = MovedGates()
 
 
 def recorded_plan(manifest: Manifest) -> RunPlan:
@@ -41,10 +43,13 @@ def recorded_plan(manifest: Manifest) -> RunPlan:
         overrides = GATE_OVERRIDES.validate_python(manifest.get("overrides", {}))
         default, markers = manifest["settings"]["template"], manifest["settings"]["markers"]
         matrices = MATRICES.validate_python(manifest.get("matrices", {}))
+        moved = MOVED_GATES.validate_python(manifest.get("moved_gates", {}))
         stamps = {name: stamp_of(loaded) for name, loaded in templates.items()}
         protocols = {
             row.sample_id: Protocol(
-                compensated(templates[row.template or default].template, row, matrices),
+                moved.get(row.sample_id, UNMOVED).on(
+                    compensated(templates[row.template or default].template, row, matrices)
+                ),
                 stamps[row.template or default],
                 markers,
                 overrides=overrides.get(row.sample_id, {}),
@@ -57,7 +62,7 @@ def recorded_plan(manifest: Manifest) -> RunPlan:
             code="E125",
             hint="`cytocar verify` says what was changed; restore the run folder from a backup",
         ) from error
-    return RunPlan(samples, protocols, templates, markers, default_template=default, matrices=matrices)
+    return RunPlan(samples, protocols, templates, markers, default_template=default, matrices=matrices, moved=moved)
 
 
 def _template(said: Mapping[str, str]) -> LoadedTemplate:

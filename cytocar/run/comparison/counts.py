@@ -1,0 +1,203 @@
+"""One side of a comparison: how many events of which population each sample has, and by which gates if that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from cytocar.errors.tree import UsageError
+from cytocar.run.finished.recorded_plan import recorded_plan
+from cytocar.run.study.folder import sample_ids
+from cytocar.run.trail.journal import finished_manifest
+from cytocar.tables.delimited import DelimitedTable, read_delimited
+from cytocar.template.documents import DocumentKind, kind_of
+from cytocar.template.flowjo.document import Workspace, open_workspace
+from cytocar.template.flowjo.samples import WorkspaceSample
+from cytocar.template.model import Template
+
+TOTAL = "all"
+"""Population that stands for every event of the file."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleCounts:
+    """The counts of one sample.
+
+    Parameters
+    ----------
+    events : mapping
+        Population to its events; None where it was not counted.
+    files : frozenset of str
+        Names of its file, by which it is found where the names of samples differ.
+    template : Template, optional
+        The gates behind the counts.
+    binned : frozenset of str
+        Populations that were decided by steps of a display.
+    paths : mapping
+        Population to its path in another program.
+    """
+
+    events: Mapping[str, int | None]
+    files: frozenset[str] = frozenset()
+    template: Template | None = None
+    binned: frozenset[str] = frozenset()
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """The counts of many samples, where they come from, and what was left out."""
+
+    title: str
+    samples: Mapping[str, SampleCounts]
+    left_out: tuple[str, ...] = ()
+
+    def of(self, name: str, files: Iterable[str] = ()) -> str | None:
+        """Return the sample of a name, else the only one of one of these files; None where there is none."""
+        if name in self.samples:
+            return name
+        wanted = {_stem(one) for one in (*files, name)}
+        found = [key for key, sample in self.samples.items() if wanted & {_stem(one) for one in (*sample.files, key)}]
+        return found[0] if len(found) == 1 else None
+
+
+def _stem(name: str) -> str:
+    last = PurePosixPath(PureWindowsPath(name).as_posix()).name.casefold()
+    return last.removesuffix(".fcs").removesuffix(".lmd")
+
+
+def read_counts(place: Path) -> Counts:
+    """Return the counts of a run folder, a FlowJo workspace, or a table.
+
+    Raises
+    ------
+    UsageError
+        E103 there is no such file, E114 no finished run, E155 no counts in it.
+    """
+    if place.is_dir():
+        return of_run(place)
+    if not place.is_file():
+        raise UsageError(f"there is no file or folder {place}", code="E103", hint="check the path")
+    if place.suffix.lower() in (".csv", ".tsv", ".txt"):
+        return of_table(place)
+    data = place.read_bytes()
+    if kind_of(data) is DocumentKind.FLOWJO:
+        return of_workspace(open_workspace(data, source=place.name))
+    raise UsageError(
+        f"{place.name} is {kind_of(data)}, and holds no counts",
+        code="E155",
+        hint="compare with a run folder, a FlowJo workspace (.wsp), or a table (.csv)",
+    )
+
+
+def of_run(folder: Path) -> Counts:
+    """Return the counts of a finished run, with the gates of each sample as they were applied."""
+    manifest = finished_manifest(folder)
+    plan = recorded_plan(manifest)
+    events: dict[str, dict[str, int | None]] = {row.sample_id: {} for row in plan.samples}
+    for row in read_delimited(folder / "counts.csv").rows:
+        events.setdefault(_plain(row.cells["sample_id"]), {})[TOTAL] = _count(row.cells.get("total_events", ""))
+    for row in read_delimited(folder / "populations.csv").rows:
+        key, population = _plain(row.cells["sample_id"]), _plain(row.cells["population"])
+        events.setdefault(key, {})[population] = _count(row.cells.get("events", ""))
+    samples = {}
+    for row in plan.samples:
+        protocol = plan.protocols[row.sample_id]
+        moved = protocol.overrides
+        populations = tuple(
+            one.model_copy(update={"gate": moved[one.name]}) if one.name in moved else one
+            for one in protocol.template.populations
+        )
+        template = protocol.template.model_copy(update={"populations": populations})
+        samples[row.sample_id] = SampleCounts(
+            events[row.sample_id], frozenset({row.file.name}), template, paths=_paths(template)
+        )
+    return Counts(str(folder), samples)
+
+
+def _paths(template: Template) -> dict[str, str]:
+    return {one.name: one.note for one in template.populations if one.note}
+
+
+def of_workspace(workspace: Workspace) -> Counts:
+    """Return the counts that FlowJo stored in a workspace, with its gates."""
+    gated = [sample for sample in workspace.gated if sample.populations]
+    names = sample_ids(gated)
+    samples = {names[sample.sample_id, index]: of_sample(sample) for index, sample in enumerate(gated)}
+    left_out = tuple(dict.fromkeys(loss for sample in workspace.gated for loss in sample.losses))
+    return Counts(workspace.source, samples, left_out)
+
+
+def of_sample(sample: WorkspaceSample) -> SampleCounts:
+    """Return what FlowJo stored about one sample."""
+    return SampleCounts(
+        events={TOTAL: sample.total, **{name: counted.events for name, counted in sample.counts.items()}},
+        files=frozenset({sample.name, sample.file_name} - {""}),
+        template=sample.template("imported", title=""),
+        binned=frozenset(name for name, counted in sample.counts.items() if counted.is_binned),
+        paths={name: "/".join(counted.path) for name, counted in sample.counts.items()},
+    )
+
+
+# ---------------------------------------------------------------- tables
+
+
+def of_table(path: Path) -> Counts:
+    """Return the counts of a table: a row per sample and population, or FlowJo's table editor's row per sample.
+
+    The long form has columns ``sample_id`` (or ``file``), ``population`` (or ``path``) and ``events`` (or ``count``);
+    the wide form has the sample's name first and a column ``PATH | Count`` for each population.
+    """
+    table = read_delimited(path)
+    named = {column.strip().casefold(): column for column in table.columns}
+    sample = next((named[key] for key in ("sample_id", "sample", "file", "name") if key in named), None)
+    population = next((named[key] for key in ("population", "path") if key in named), None)
+    events = next((named[key] for key in ("events", "count", "#cells") if key in named), None)
+    if sample and population and events:
+        return _long(path, table, (sample, population, events))
+    wide = [column for column in table.columns if column.strip().casefold().endswith("| count")]
+    if not wide:
+        raise UsageError(
+            f"{path.name} holds no counts: its columns are {', '.join(table.columns[:8])}",
+            code="E155",
+            hint="columns sample_id, population, events; or FlowJo's table with columns `PATH | Count`",
+        )
+    first = table.columns[0]
+    samples = {
+        _plain(row.cells[first]): SampleCounts(
+            {column.rpartition("|")[0].strip(): _count(row.cells.get(column, "")) for column in wide}
+        )
+        for row in table.rows
+        if row.cells.get(first) and row.cells[first].casefold() not in ("mean", "sd")
+    }
+    return Counts(path.name, samples)
+
+
+def _long(path: Path, table: DelimitedTable, columns: tuple[str, str, str]) -> Counts:
+    sample, population, events = columns
+    counts: dict[str, dict[str, int | None]] = {}
+    binned: dict[str, set[str]] = {}
+    paths: dict[str, dict[str, str]] = {}
+    for row in table.rows:
+        key, name = _plain(row.cells[sample]), _plain(row.cells[population])
+        counts.setdefault(key, {})[name] = _count(row.cells.get(events, ""))
+        if row.cells.get("binned", "").casefold() in ("true", "1", "yes"):
+            binned.setdefault(key, set()).add(name)
+        if row.cells.get("path"):
+            paths.setdefault(key, {})[name] = _plain(row.cells["path"])
+    samples = {
+        key: SampleCounts(found, binned=frozenset(binned.get(key, ())), paths=paths.get(key, {}))
+        for key, found in counts.items()
+    }
+    return Counts(path.name, samples)
+
+
+def _count(text: str) -> int | None:
+    plain = text.strip().replace(",", "").removesuffix(".0")
+    return int(plain) if plain.isdecimal() else None
+
+
+def _plain(text: str) -> str:
+    """Return text without the apostrophe that keeps a spreadsheet from running it."""
+    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@") else text

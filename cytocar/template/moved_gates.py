@@ -1,0 +1,87 @@
+"""Gates that stand elsewhere on some samples, as a file beside the sheet: what its column ``overrides`` names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from cytocar.errors.tree import SheetError
+from cytocar.files.places import Place
+from cytocar.signals.declaration import Declaration
+from cytocar.signals.scales import Scale
+from cytocar.template.gate_kinds import FixedGate
+from cytocar.template.model import Template
+
+
+class MovedGates(Declaration):
+    """What stands elsewhere on one sample: gates by their population, scales by their marker."""
+
+    gates: dict[str, FixedGate] = Field(default_factory=dict)
+    scales: dict[str, Scale] = Field(default_factory=dict)
+    reason: str = ""
+
+    def on(self, template: Template) -> Template:
+        """Return a template with its gates and scales as they are on the sample; its hash stays that of the template."""
+        populations = tuple(
+            population.model_copy(update={"gate": self.gates[population.name]})
+            if population.name in self.gates
+            else population
+            for population in template.populations
+        )
+        return template.model_copy(update={"populations": populations, "scales": {**template.scales, **self.scales}})
+
+
+class MovedGatesFile(Declaration):
+    """The file: why, and what of each sample."""
+
+    format: Literal["cytocar-overrides-1"] = "cytocar-overrides-1"
+    reason: str
+    samples: dict[str, MovedGates]
+
+    def text(self) -> str:
+        """Return the file's content."""
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps({"format": self.format, **content}, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_moved_gates(path: Place) -> Mapping[str, MovedGates]:
+    """Return what stands elsewhere, by sample.
+
+    Raises
+    ------
+    SheetError
+        E148 the file cannot be read, or is not as it should be.
+    """
+    try:
+        read = MovedGatesFile.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise _unusable(path, error.strerror or "cannot be read") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise _unusable(path, f"{place}: {first['msg']}" if place else str(first["msg"])) from error
+    return {name: moved.model_copy(update={"reason": read.reason}) for name, moved in read.samples.items()}
+
+
+def check_fits(moved: MovedGates, template: Template, *, where: str) -> None:
+    """Refuse gates on populations or markers that the template does not have (E148)."""
+    populations = {population.name for population in template.populations}
+    markers = {marker for gate in moved.gates.values() for marker in (*gate.markers(), *moved.scales)}
+    unknown = sorted({*moved.gates} - populations) + sorted(markers - set(template.panel))
+    if unknown:
+        raise SheetError(
+            f"{where}: the overrides name {', '.join(unknown)}, which template {template.name} does not have",
+            code="E148",
+            hint="import the study again, or correct the file of overrides",
+        )
+
+
+def _unusable(path: Place, why: str) -> SheetError:
+    return SheetError(
+        f"the overrides {path.name} cannot be used: {why}",
+        code="E148",
+        hint="import the study again, or correct the sheet's column overrides",
+    )
