@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "demo": "Lay out the sample course, gate it, draw it: needs no input.",
     "gate": "Count cells in FCS files, folders or a sample sheet.",
     "merge": "Join the shards of one run.",
+    "compare": "Put counts beside FlowJo's, another run's or a table's.",
     "series": "Join runs into courses: CAR-T cells over time, kinetics, figures.",
     "report": "Draw every gate of a run on one page.",
     "template": "List, show, write and check gating templates.",

@@ -163,7 +163,7 @@ def _moved_gates(inputs: Inputs) -> dict[str, MovedGates]:
                 read[row.overrides] = read_moved_gates(beside(folder, row.overrides))
             if row.sample_id in read[row.overrides]:
                 moved[row.sample_id] = read[row.overrides][row.sample_id]
-    return moved
+    return MOVED_GATES.validate_json(json.dumps(MOVED_GATES.dump_python(moved, mode="json"), sort_keys=True))
 
 
 def _matrices(inputs: Inputs) -> dict[str, Matrix]:
@@ -214,8 +214,13 @@ def stamp_of(loaded: LoadedTemplate) -> TemplateStamp:
 
 
 def _read(name: str | Place) -> LoadedTemplate:
-    """Return a template whose acceptance rules check numbers that there are."""
+    """Return a template whose acceptance rules check numbers that there are.
+
+    Its tables stand in the order in which the manifest records them, so that ``cytocar reproduce`` writes the rows of
+    gates.csv and quality.csv in the order of the run.
+    """
     loaded = read_template(name)
+    loaded = replace(loaded, template=Template.model_validate_json(canonical_json(loaded.template)))
     known = (*NUMBERS, *(population.name for population in loaded.template.populations))
     check_acceptance(loaded.template.acceptance, dict.fromkeys(known))
     return loaded

@@ -10,9 +10,9 @@ from pydantic import Field, ValidationError
 
 from cytocar.errors.tree import SheetError
 from cytocar.files.places import Place
+from cytocar.regions.kinds import FixedGate
 from cytocar.signals.declaration import Declaration
 from cytocar.signals.scales import Scale
-from cytocar.template.gate_kinds import FixedGate
 from cytocar.template.model import Template
 
 
@@ -24,7 +24,7 @@ class MovedGates(Declaration):
     reason: str = ""
 
     def on(self, template: Template) -> Template:
-        """Return a template with its gates and scales as they are on the sample; its hash stays that of the template."""
+        """Return a template with its gates and scales as they are on the sample."""
         populations = tuple(
             population.model_copy(update={"gate": self.gates[population.name]})
             if population.name in self.gates

@@ -65,7 +65,9 @@ def _roles(words: Sequence[str]) -> dict[str, str]:
     pairs = [word.partition("=") for word in words]
     for name, _, population in pairs:
         if not (name.strip() and population.strip()):
-            raise UsageError(f"--role {name!r} is not ROLE=POPULATION", code="E111", hint='for example --role cd4="CD4+"')
+            raise UsageError(
+                f"--role {name!r} is not ROLE=POPULATION", code="E111", hint='for example --role cd4="CD4+"'
+            )
     return {name.strip(): population.strip().strip('"') for name, _, population in pairs}
 
 
@@ -87,7 +89,9 @@ def _import_study(file: Path, files: Path, out: Path, roles: dict[str, str]) -> 
         screen.say(f"note: cannot be read: {problem}")
     screen.show_losses(list(dict.fromkeys(loss for sample in workspace.gated for loss in sample.losses)))
     tally = study.tally()
-    screen.say(f"{sum(tally.values())} samples: {', '.join(f'{tally[match]} {match}' for match in Match if tally[match])}")
+    screen.say(
+        f"{sum(tally.values())} samples: {', '.join(f'{tally[match]} {match}' for match in Match if tally[match])}"
+    )
     for name, matched in study.names.items():
         if matched.file is None:
             screen.say(f"  {name}: {matched.match}: {matched.why}")

@@ -9,10 +9,11 @@ from enum import StrEnum
 
 import numpy as np
 
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.run.comparison.counts import TOTAL, Counts, SampleCounts
 from cytocar.signals.compensation import SAME
 from cytocar.tables.columns import Value, csv_text, neutral, parse_columns
-from cytocar.template.gate_kinds import EllipseGate, PolygonGate
 from cytocar.template.model import Population, Template
 
 TOLERANCE_PERCENT = 1.0
@@ -104,9 +105,7 @@ class Comparison:
             parts.append(f"{counted[Verdict.WITHIN]} within {self.tolerance_percent:g} %")
         if counted[Verdict.BEYOND]:
             parts.append(f"{counted[Verdict.BEYOND]} beyond")
-        worst = max(
-            (row for row in self.rows if row.difference), key=lambda row: abs(row.percent or 1e9), default=None
-        )
+        worst = max((row for row in self.rows if row.difference), key=lambda row: abs(row.percent or 1e9), default=None)
         if worst is not None:
             parts.append(
                 f"largest {worst.difference:+,} of {worst.other_events:,} ({worst.sample_id} / {worst.population}; "
@@ -164,7 +163,9 @@ def _sample(name: str, ours: SampleCounts, other: SampleCounts, tolerance: float
     by_path = {path: population for population, path in ours.paths.items()}
     for population, expected in other.events.items():
         path = other.paths.get(population, "")
-        here = next((one for one in (population, by_path.get(path), by_path.get(population)) if one in ours.events), None)
+        here = next(
+            (one for one in (population, by_path.get(path), by_path.get(population)) if one in ours.events), None
+        )
         if here is None:
             yield Compared(name, population, path, None, expected, Verdict.MISSING, "the run has no such population")
             continue

@@ -1,4 +1,4 @@
-"""One side of a comparison: how many events of which population each sample has, and by which gates if that is known."""
+"""One side of a comparison: the events of each population of each sample, and the gates behind them where known."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ def of_run(folder: Path) -> Counts:
     manifest = finished_manifest(folder)
     plan = recorded_plan(manifest)
     events: dict[str, dict[str, int | None]] = {row.sample_id: {} for row in plan.samples}
-    for row in read_delimited(folder / "counts.csv").rows:
-        events.setdefault(_plain(row.cells["sample_id"]), {})[TOTAL] = _count(row.cells.get("total_events", ""))
-    for row in read_delimited(folder / "populations.csv").rows:
-        key, population = _plain(row.cells["sample_id"]), _plain(row.cells["population"])
-        events.setdefault(key, {})[population] = _count(row.cells.get("events", ""))
+    for line in read_delimited(folder / "counts.csv").rows:
+        events.setdefault(_plain(line.cells["sample_id"]), {})[TOTAL] = _count(line.cells.get("total_events", ""))
+    for line in read_delimited(folder / "populations.csv").rows:
+        key, population = _plain(line.cells["sample_id"]), _plain(line.cells["population"])
+        events.setdefault(key, {})[population] = _count(line.cells.get("events", ""))
     samples = {}
     for row in plan.samples:
         protocol = plan.protocols[row.sample_id]

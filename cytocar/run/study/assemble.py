@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.scales import LinearScale
 from cytocar.template.flowjo.samples import WorkspaceSample
-from cytocar.template.gate_kinds import EllipseGate, FixedGate, PolygonGate
 from cytocar.template.model import Compensation, Population, Template
 from cytocar.template.moved_gates import MovedGates
 
@@ -122,7 +124,9 @@ def _drawn(populations: Sequence[Population]) -> tuple[str, ...]:
     """Return the markers on whose scale an edge is drawn."""
     gates = [population.gate for population in populations]
     return tuple(
-        dict.fromkeys(marker for gate in gates if isinstance(gate, PolygonGate | EllipseGate) for marker in gate.markers())
+        dict.fromkeys(
+            marker for gate in gates if isinstance(gate, PolygonGate | EllipseGate) for marker in gate.markers()
+        )
     )
 
 

@@ -44,10 +44,24 @@ matrix      str -      | the workspace's matrix against the file's
 moved_gates int -      | gates that stand elsewhere than the template's
 """)
 
-_SHEET = (
-    "file sample_id sample_type subject_id day count_method sample_volume_ul beads_added acquired_volume_ul "
-    "dilution_factor template compensation overrides note x_flowjo_id x_flowjo_groups"
-).split()
+_SHEET = [
+    "file",
+    "sample_id",
+    "sample_type",
+    "subject_id",
+    "day",
+    "count_method",
+    "sample_volume_ul",
+    "beads_added",
+    "acquired_volume_ul",
+    "dilution_factor",
+    "template",
+    "compensation",
+    "overrides",
+    "note",
+    "x_flowjo_id",
+    "x_flowjo_groups",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,9 +109,10 @@ def make_study(
     workspace.sample(None)  # refuses a workspace without gates, and says where they are
     gated = [sample for sample in workspace.gated if sample.populations]
     ids = sample_ids(gated)
-    names = {ids[sample.sample_id, index]: matched for index, (sample, matched) in enumerate(
-        zip(gated, match_samples(gated, headers), strict=True)
-    )}
+    names = {
+        ids[sample.sample_id, index]: matched
+        for index, (sample, matched) in enumerate(zip(gated, match_samples(gated, headers), strict=True))
+    }
     title = f"Imported from {workspace.source}"
     families = assemble({key: matched.sample for key, matched in names.items()}, name=name, title=title)
     first = families[0].template
@@ -115,7 +130,9 @@ def _with_known(family: Family, roles: Mapping[str, str]) -> Template:
 
 def sample_ids(samples: Sequence[WorkspaceSample]) -> dict[tuple[str, int], str]:
     """Return the name in the sheet of each sample, by its ``sampleID`` and place: its name without ``.fcs``."""
-    stems = [Path(sample.name).stem if sample.name.lower().endswith((".fcs", ".lmd")) else sample.name for sample in samples]
+    stems = [
+        Path(sample.name).stem if sample.name.lower().endswith((".fcs", ".lmd")) else sample.name for sample in samples
+    ]
     times = Counter(stems)
     return {
         (sample.sample_id, index): stem if times[stem] == 1 else f"{stem} ({sample.sample_id or index + 1})"
@@ -161,6 +178,7 @@ def _sheet_rows(study: Study, folder: Path) -> Iterator[dict[str, Value]]:
                 "file": _relative(matched.file.file, folder),
                 "sample_id": neutral(key),
                 "sample_type": "sample",
+                "acquired_volume_ul": matched.file.acquired_ul,
                 "template": f"{family.template.name}.toml",
                 "compensation": family.matrices.get(key),
                 "overrides": OVERRIDES if key in family.moved else None,

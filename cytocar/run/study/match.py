@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import unquote
 
-from cytocar.errors.tree import SampleError
+from cytocar.errors.tree import CountingError, SampleError
 from cytocar.fcs.events import EventTable
+from cytocar.fcs.keywords import acquired_volume
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
 from cytocar.template.flowjo.samples import WorkspaceSample
@@ -31,12 +32,17 @@ class Header:
     events: int
     keywords: Mapping[str, str]
     channels: frozenset[str]
+    acquired_ul: float | None = None
 
     @classmethod
     def of(cls, file: Place, table: EventTable) -> Header:
         """Return the header of an open file."""
         channels = frozenset(channel.detector for channel in table.channels)
-        return cls(file, table.n_events, table.keywords, channels)
+        try:
+            volume = acquired_volume(table)
+        except CountingError:
+            volume = None  # a count will say why it cannot be used
+        return cls(file, table.n_events, table.keywords, channels, volume.ul if volume is not None else None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,9 +123,7 @@ def _weigh(sample: WorkspaceSample, header: Header) -> _Evidence:
             differ.append(f"{header.events:,} events, the study's has {events:,}")
     names = {sample.name, unquote(sample.file_name), sample.keywords.get("$FIL", "")} - {""}
     own = {header.file.name.casefold(), header.file.stem.casefold(), header.keywords.get("$FIL", "").casefold()} - {""}
-    if header.file.name.casefold() in {name.casefold() for name in names} or (
-        sample.name.casefold() in own
-    ):
+    if header.file.name.casefold() in {name.casefold() for name in names} or (sample.name.casefold() in own):
         agree.append("name")
     for keyword in ("$BTIM", "GUID"):
         remembered, read = sample.keywords.get(keyword, "").strip(), header.keywords.get(keyword, "").strip()

@@ -1,0 +1,1 @@
+"""The page of ``cytocar compare``, for the file of a validation."""

@@ -1,0 +1,170 @@
+"""Counts of two sides: differences, verdicts and their causes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cytocar.errors.tree import UsageError
+from cytocar.regions.boxes import RectangleGate
+from cytocar.report.comparison.page import comparison_page
+from cytocar.run.comparison.compare import Verdict, compare
+from cytocar.run.comparison.counts import Counts, SampleCounts, of_workspace, read_counts
+from cytocar.signals.compensation import Matrix
+from cytocar.template.flowjo.document import open_workspace
+from cytocar.template.model import Compensation, Template
+from tests.runs import cytocar_command
+from tests.workspaces import Tube, above, matrix, workspace
+
+GATES = above(40, name="T", count=60, under=above(60, name="CD4+", count=40, channel="Comp-FITC-A"))
+
+
+def _stored(gates: str = GATES) -> Counts:
+    return of_workspace(open_workspace(workspace(Tube(1, gates, head=matrix("1 0.25 0 1"))), source="x.wsp"))
+
+
+def _ours(stored: Counts, events: dict[str, int] | None = None, *, template: Template | None = None) -> Counts:
+    (sample,) = stored.samples.values()
+    counted: dict[str, int | None] = {"all": 100, "T": 60, "CD4+": 40, **(events or {})}
+    return Counts("run", {"tube1": SampleCounts(counted, frozenset(), template or sample.template)})
+
+
+def _cause(ours: Counts, other: Counts, population: str = "CD4+") -> str:
+    return next(row.cause for row in compare(ours, other).rows if row.population == population)
+
+
+def _template(stored: Counts) -> Template:
+    (sample,) = stored.samples.values()
+    assert sample.template is not None
+    return sample.template
+
+
+def test_verdicts_follow_the_tolerance_in_percent_of_the_others_count() -> None:
+    stored = _stored(above(1, name="p", count=1000))
+    for events, verdict in ((1000, "exact"), (1010, "within"), (990, "within"), (1011, "beyond"), (989, "beyond")):
+        comparison = compare(_ours(stored, {"p": events}), stored, tolerance_percent=1.0)
+        assert [row.verdict for row in comparison.rows if row.population == "p"] == [verdict]
+        assert comparison.agrees == (verdict != "beyond")
+
+
+def test_what_flowjo_has_not_counted_is_no_difference_and_what_the_run_lacks_is() -> None:
+    stored = _stored(above(1, name="p") + above(1, name="q", count=3))
+    comparison = compare(_ours(stored, {"p": 5}), stored)
+    assert {row.population: row.verdict for row in comparison.rows} == {
+        "all": Verdict.EXACT,
+        "p": Verdict.NOT_COUNTED,
+        "q": Verdict.MISSING,
+    }
+    assert not comparison.agrees
+
+
+def test_another_file_is_the_first_cause() -> None:
+    stored = _stored()
+    ours = _ours(stored, {"all": 101, "CD4+": 50})
+    assert _cause(ours, stored) == "other file: 101 events in the run, 100 on the other side"
+
+
+def test_a_gate_that_was_moved_above_a_population_is_named() -> None:
+    stored = _stored()
+    first, second = _template(stored).populations
+    gate = RectangleGate.model_validate({"kind": "rectangle", "bounds": {"CD3": {"min": 41}}})
+    moved = _template(stored).model_copy(update={"populations": (first.model_copy(update={"gate": gate}), second)})
+    assert _cause(_ours(stored, {"CD4+": 39}, template=moved), stored) == "moved gate: T"
+
+
+def test_another_matrix_is_named_for_compensated_gates_only() -> None:
+    stored = _stored()
+    other = Matrix(fluorochromes=("FITC-A", "PE-A"), detectors=("FITC-A", "PE-A"), values=((1, 0.5), (0, 1)))
+    template = _template(stored).model_copy(update={"compensation": Compensation(source="m", matrices={"m": other})})
+    ours = _ours(stored, {"CD4+": 30, "T": 59}, template=template)
+    assert _cause(ours, stored) == "other matrix"
+    assert _cause(ours, stored, "T") == "not known"
+
+
+def test_a_population_under_a_polygon_may_differ_because_flowjo_bins_it() -> None:
+    vertices = "".join(
+        f'<gating:vertex><gating:coordinate data-type:value="{x}"/><gating:coordinate data-type:value="{y}"/>'
+        "</gating:vertex>"
+        for x, y in ((0, 0), (0, 50), (50, 50))
+    )
+    sides = "".join(
+        f'<gating:dimension><data-type:fcs-dimension data-type:name="{name}"/></gating:dimension>'
+        for name in ("FITC-A", "PE-A")
+    )
+    polygon = (
+        f'<Population name="poly" count="9"><Gate><gating:PolygonGate>{sides}{vertices}</gating:PolygonGate></Gate>'
+    )
+    gates = f"{polygon}<Subpopulations>{above(1, name='p', count=5)}</Subpopulations></Population>"
+    stored = _stored(gates)
+    assert _cause(_ours(stored, {"poly": 9, "p": 6}), stored, "p") == "binned polygon or ellipse: poly"
+
+
+def test_samples_are_found_by_their_file_where_their_names_differ() -> None:
+    stored = _stored()
+    (sample,) = _ours(stored).samples.values()
+    ours = Counts("run", {"day9": SampleCounts(sample.events, frozenset({"TUBE1.fcs"}))})
+    assert {row.sample_id for row in compare(ours, stored).rows} == {"day9"}
+
+
+def test_a_sample_that_the_run_lacks_is_no_agreement() -> None:
+    stored = _stored()
+    comparison = compare(Counts("run", {}), stored)
+    assert comparison.only_there == ("tube1",)
+    assert not comparison.agrees
+
+
+# ---------------------------------------------------------------- tables
+
+
+def test_a_table_of_flowjos_editor_is_read_and_a_long_one(tmp_path: Path) -> None:
+    wide, long = tmp_path / "wide.csv", tmp_path / "long.csv"
+    wide.write_text(",T | Count,T/CD4+ | Count,T | Freq. of Parent\ntube1.fcs,60,40,60\nMean,60,40,60\n")
+    long.write_text("sample_id;population;events\ntube1;T;60\ntube1;T/CD4+;40\n")
+    for path in (wide, long):
+        stored = read_counts(path)
+        ours = _ours(_stored())
+        (sample,) = ours.samples.values()
+        with_paths = SampleCounts(sample.events, paths={"CD4+": "T/CD4+"})
+        comparison = compare(Counts("run", {"tube1": with_paths}), stored)
+        assert [row.verdict for row in comparison.rows] == [Verdict.EXACT, Verdict.EXACT]
+
+
+def test_what_holds_no_counts_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "x.wsp").write_text("<html></html>")
+    for name in ("x.csv", "x.wsp"):
+        with pytest.raises(UsageError) as caught:
+            read_counts(tmp_path / name)
+        assert caught.value.code == "E155"
+
+
+# ---------------------------------------------------------------- the page and the command
+
+
+def test_the_page_shows_what_differs_first_and_escapes_names() -> None:
+    stored = _stored(above(1, name="&lt;b&gt;", count=3) + above(2, name="p", count=5))
+    page = comparison_page(compare(_ours(stored, {"<b>": 3, "p": 9}), stored))
+    assert "<b>" not in page
+    assert page.index(">beyond</td>") < page.index(">exact</td>")
+    assert "Does not agree" in page
+
+
+def test_the_command_writes_both_and_exits_1_beyond_the_tolerance(tmp_path: Path) -> None:
+    tube = Tube(1, above(40, name="T cells", count=57))
+    tube.write(tmp_path / "files")
+    (tmp_path / "x.wsp").write_bytes(workspace(tube))
+    cytocar_command("template", "import", tmp_path / "x.wsp", "--files", tmp_path / "files", "-o", tmp_path / "in")
+    run = tmp_path / "run"
+    cytocar_command("gate", tmp_path / "in" / "sheet.csv", "-o", run, "--no-report", "-j", "1")
+    plain = cytocar_command("compare", run, tmp_path / "x.wsp")
+    assert plain.code == 1
+    assert "tube1,T cells,T cells,60,57,3,5.26316,beyond,not known" in plain.stdout
+    wide = cytocar_command(
+        "compare", run, tmp_path / "in" / "flowjo_counts.csv", "--tolerance", "6", "-o", tmp_path / "c"
+    )
+    assert wide.code == 0
+    assert (tmp_path / "c" / "comparison.html").is_file()
+    itself = cytocar_command("compare", run, run, "--tolerance", "0")
+    assert itself.code == 0
+    assert "1 of 1 populations equal" in itself.stderr
