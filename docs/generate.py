@@ -58,7 +58,7 @@ def _commands() -> Iterator[str]:
     yield "Anywhere in a command: `-q/--quiet`, `-v/--verbose`, `--no-color`; `cytocar --version`.\n\n"
     yield _table(("command", "does"), [(f"[`cytocar {verb}`](#cytocar-{verb})", does) for verb, does in VERBS.items()])
     for verb in VERBS:
-        module = import_module(f"cytocar.cli.verbs.{verb}")
+        module = import_module(f"cytocar.cli.verbs.{verb.replace('-', '_')}")
         if not hasattr(module, "app"):
             yield from _command(f"cytocar {verb}", module.command)
             continue

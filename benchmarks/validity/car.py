@@ -69,23 +69,34 @@ class Row:
     measured: Sequence[Measured]
 
     def cells(self) -> tuple[str, ...]:
-        """Return tubes, median ratio, raw ratio, RMSE of log10, coverage, lower bound above 0, 95th percentile."""
+        """Return tubes, median ratios, RMSE of log10, coverage, lower bounds above 0, 95th percentile."""
         many = [(one.true, one.raw, one.net, one.low, one.high) for one in self.measured]
         true, raw, net, low, high = np.array(many).T
         lifted = f"{100 * np.mean(low > 0):.1f} %"
         covered = f"{100 * np.mean((low <= true) & (true <= high)):.0f} %"
         fallback = f"{100 * np.mean([one.fell_back for one in self.measured]):.0f} %"
         if not true.any():
-            return (self.name, str(len(net)), "", "", "", covered, lifted, f"{np.quantile(net, 0.95):.3f}", fallback)
+            return (
+                self.name,
+                str(len(net)),
+                "",
+                "",
+                "",
+                "",
+                covered,
+                lifted,
+                f"{np.quantile(net, 0.95):.3f}",
+                fallback,
+            )
         drawn = true > 0  # at 0.1 % of 5,000 T cells, some tubes hold none
         true, raw, net, low, high = (column[drawn] for column in (true, raw, net, low, high))
-        error = np.log10(np.maximum(net, 1e-4) / true)
+        errors = (np.log10(np.maximum(found, 1e-4) / true) for found in (net, raw))
         return (
             self.name,
             str(len(net)),
             f"{np.median(net / true):.3f}",
             f"{np.median(raw / true):.3f}",
-            f"{np.sqrt(np.mean(error**2)):.2f}",
+            *(f"{np.sqrt(np.mean(error**2)):.3f}" for error in errors),
             covered,
             lifted,
             f"{np.quantile(net, 0.95):.3f}",
@@ -93,7 +104,18 @@ class Row:
         )
 
 
-HEAD = ("case", "tubes", "net/true", "gated/true", "RMSE log10", "coverage", "low > 0", "95th pct., %", "fallback")
+HEAD = (
+    "case",
+    "tubes",
+    "net/true",
+    "gated/true",
+    "RMSE net",
+    "RMSE gated",
+    "coverage",
+    "low > 0",
+    "95th pct., %",
+    "fallback",
+)
 
 
 def rows(tubes: int) -> Iterator[Row]:

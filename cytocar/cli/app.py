@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "sheet": "Draft and check sample sheets.",
     "compensate": "Estimate the spillover matrix from single-stain controls.",
     "simulate": "Write FCS files of stained blood with known truth.",
+    "plan-sample": "Plan T cells and blood for a limit of detection.",
     "qc": "Chart controls and instrument over runs, with Westgard rules.",
     "review": "Look at every gate on a local page, move them with a reason.",
     "override": "Move one gate of one sample, with a reason; reversible.",
@@ -66,7 +67,7 @@ class _Verbs(TyperGroup):
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in VERBS:
             return None
-        module = import_module(f"cytocar.cli.verbs.{cmd_name}")
+        module = import_module(f"cytocar.cli.verbs.{cmd_name.replace('-', '_')}")
         if hasattr(module, "app"):
             return get_command(module.app)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

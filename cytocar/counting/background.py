@@ -3,15 +3,18 @@
 A gate on a rare population always holds some negatives. How many is measured on reference samples (``Background``, from
 the ``reference`` gate) and subtracted, with every source of uncertainty drawn together: counting in the sample and
 in the references, the background's change from tube to tube, the positives below the threshold, and a systematic term.
+What decides whether anything was detected is worked out by quadrature over the background (``blank_rates``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from cytocar.counting.blank_rates import BlankRates, assumed_rates, lognormal_sd, measured_rates, probable_rate
 from cytocar.gates.decision import Background, Flag
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import Share
@@ -23,8 +26,6 @@ DRAWS = 20_000
 SYSTEMATIC_CV = 0.02
 """What no count tells: gates upstream that keep positives and negatives unequally. It holds the interval's width up
 where events are many; without it, intervals at 10-40 % covered the truth in 2-11 % of simulated tubes."""
-ASSUMED_CV = 1.0
-"""Without a reference the background is the template's figure, known to a factor of about two and a half."""
 SMALLEST_CLAIM_WITHOUT_REFERENCE = 0.1
 """Percent of T cells: without a control no smaller share is called detected or quantified."""
 SENSITIVITY_WITHOUT_REFERENCE = (0.88, 0.08)
@@ -34,8 +35,6 @@ SMALLEST_SENSITIVITY = 0.3
 """What is thought to lie below the threshold is added up to this share above it; beyond, nothing was measured."""
 QUANTIFIABLE_CV = 0.25
 """Largest coefficient of variation at the limit of quantification: what ICH M10 allows ligand-binding assays there."""
-GRID = np.geomspace(1e-4, 50.0, 240)
-"""Percentages at which detection and quantification are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +51,41 @@ class NetShare:
         Background rate in the gate, percent of T cells.
     lob_events : int
         Limit of blank: events in the gate that 95 % of tubes without positives do not exceed.
+    first_above : int
+        Fewest events in the gate with which the lower limit of the net share is above 0.
     lod_percent : float, optional
-        Smallest true percentage that exceeds the limit of blank in 95 % of tubes.
+        Smallest true percentage with which 95 % of tubes like this one are detected.
     lloq_percent : float, optional
         Smallest true percentage that is measured with a coefficient of variation of 25 %.
     flags : tuple of str
         ``NO_REFERENCE`` where the background is an assumption.
+    low_draws, high_draws : (n,) ndarray, optional
+        Fractions of T cells behind the lower and the upper limit of ``net``.
     """
 
     raw: Estimate
     net: Estimate
     background_percent: float | None
     lob_events: int
-    lod_percent: float | None
-    lloq_percent: float | None
+    first_above: int = 0
+    lod_percent: float | None = None
+    lloq_percent: float | None = None
     flags: tuple[Flag, ...] = ()
+    low_draws: Floats | None = field(default=None, compare=False, repr=False)
+    high_draws: Floats | None = field(default=None, compare=False, repr=False)
+
+    def times(self, total: float | None, total_draws: Floats | None) -> Estimate:
+        """Return the share of a total, such as T cells/µL, whose uncertainty is independent of the share's.
+
+        The interval holds the middle 95 % of the products of both draws; its lower limit is 0 where that of the share
+        is.
+        """
+        if self.low_draws is None or self.high_draws is None or total is None or total_draws is None:
+            return UNKNOWN
+        point = (self.net.value or 0.0) / 100 * total
+        low = float(np.quantile(self.low_draws * total_draws, 0.025)) if self.net.low else 0.0
+        high = float(np.quantile(self.high_draws * total_draws, 0.975))
+        return Estimate(point, min(max(low, 0.0), point), max(high, point))
 
 
 def net_share(
@@ -77,6 +96,7 @@ def net_share(
     assumed_percent: float,
     seed: int,
     systematic_cv: float = SYSTEMATIC_CV,
+    fewest_events: int = 1,
 ) -> NetShare:
     """Return the share of CAR+ among T cells, raw and net of background, with LoB, LoD and LLOQ.
 
@@ -91,6 +111,9 @@ def net_share(
         The template's ``background_percent`` of the gate.
     seed : int
         For the draws; the same seed gives the same interval.
+    fewest_events : int
+        Events that a claim needs whatever the background (the template's ``detection_events``); the limit of detection
+        is that of a tube in which so many are needed.
 
     Notes
     -----
@@ -107,47 +130,40 @@ def net_share(
     (1.03, True)
     """
     if t_cell_events == 0:
-        return NetShare(UNKNOWN, UNKNOWN, None, 0, None, None)
+        return NetShare(UNKNOWN, UNKNOWN, None, 0)
     random = np.random.default_rng(seed)
-    rates = _background_rates(background, assumed_percent / 100, random)
+    blank = assumed_rates(assumed_percent / 100) if background is None else measured_rates(background)
+    rates = blank.draws(random, DRAWS)
     sensitivities = _sensitivities(background, random)
     observed = random.beta(car_events + 0.5, t_cell_events - car_events + 0.5, DRAWS)
-    net_draws = _with_systematic((observed - rates) / (sensitivities - rates), systematic_cv, random)
-    rate = assumed_percent / 100 if background is None else _rate(background)
-    sensitivity = _sensitivity(background)
-    point = float(np.clip((car_events / t_cell_events - rate) / (sensitivity - rate), 0, 1))
-    low, high = (float(np.clip(limit, 0, 1)) for limit in np.quantile(net_draws, (0.025, 0.975)))
+    low_draws = _with_systematic((observed - rates) / (sensitivities - rates), systematic_cv, random)
+    high_draws = low_draws
     if background is None:  # nobody has seen a background: there may be none, and positives below the threshold
-        hidden = random.normal(*SENSITIVITY_WITHOUT_REFERENCE, DRAWS).clip(0.5, 1.0)
-        high = float(np.clip(np.quantile(observed / hidden, 0.975), 0, 1))
-    blank = int(np.quantile(random.poisson(t_cell_events * rates), 0.95, method="inverted_cdf"))
-    lod, lloq = _limits(t_cell_events, blank, rates, sensitivities)
+        high_draws = observed / random.normal(*SENSITIVITY_WITHOUT_REFERENCE, DRAWS).clip(0.5, 1.0)
+    rate = assumed_percent / 100 if background is None else probable_rate(background)
+    point = float(np.clip((car_events / t_cell_events - rate) / (_sensitivity(background) - rate), 0, 1))
+    first_above = blank.first_above(t_cell_events)
     if background is None:
-        lod, lloq = (_at_least(limit, SMALLEST_CLAIM_WITHOUT_REFERENCE) for limit in (lod, lloq))
+        first_above = max(first_above, math.ceil(SMALLEST_CLAIM_WITHOUT_REFERENCE / 100 * t_cell_events))
+    low = float(np.clip(np.quantile(low_draws, 0.025), 0, 1)) if car_events >= first_above else 0.0
+    high = float(np.clip(np.quantile(high_draws, 0.975), 0, 1))
+    lob = blank.limit_of_blank(t_cell_events)
+    needed = max(fewest_events, lob + 1, first_above)
+    lod, lloq = _limits(t_cell_events, needed, blank, sensitivities)
+    if background is None:
+        lod, lloq = (None if one is None else max(one, SMALLEST_CLAIM_WITHOUT_REFERENCE) for one in (lod, lloq))
     return NetShare(
         raw=Share(car_events, t_cell_events).estimate(),
         net=Estimate(100 * point, 100 * min(low, point), 100 * max(high, point)),
         background_percent=100 * rate,
-        lob_events=blank,
+        lob_events=lob,
+        first_above=first_above,
         lod_percent=lod,
         lloq_percent=lloq,
         flags=(Flag.NO_REFERENCE,) if background is None else (),
+        low_draws=low_draws,
+        high_draws=high_draws,
     )
-
-
-def _background_rates(background: Background | None, assumed: float, random: np.random.Generator) -> Floats:
-    """Return draws of the background rate in this tube."""
-    if background is None:
-        return assumed * _lognormal(ASSUMED_CV, random)
-    events = random.choice(background.shifted_events or (background.events,), DRAWS)
-    known = random.beta(events + 0.5, background.of_events - events + 0.5)
-    return np.minimum(known * _lognormal(background.between_cv, random), 0.5)
-
-
-def _rate(background: Background) -> float:
-    """Return the background rate that is expected, over the alignments that are possible."""
-    events = np.mean(background.shifted_events or (background.events,))
-    return float((events + 0.5) / (background.of_events + 1))
 
 
 def _sensitivity(background: Background | None) -> float:
@@ -164,29 +180,25 @@ def _sensitivities(background: Background | None, random: np.random.Generator) -
 def _with_systematic(shares: Floats, cv: float, random: np.random.Generator) -> Floats:
     """Return shares with odds times a lognormal factor; shares below 0 stay as they are."""
     bounded = shares.clip(0, 1 - 1e-9)
-    odds = bounded / (1 - bounded) * _lognormal(cv, random)
+    odds = bounded / (1 - bounded) * np.exp(random.normal(0, lognormal_sd(cv), DRAWS))
     return np.where(shares > 0, odds / (1 + odds), shares)
 
 
-def _lognormal(cv: float, random: np.random.Generator) -> Floats:
-    """Return factors with median 1 and the given coefficient of variation."""
-    return np.asarray(np.exp(random.normal(0, np.sqrt(np.log1p(cv * cv)), DRAWS)))
+def _limits(t_cells: int, needed: int, blank: BlankRates, sensitivities: Floats) -> tuple[float | None, float | None]:
+    """Return LoD and LLOQ in percent, None where even half of all T cells would not do."""
+    sensitivity = float(sensitivities.mean())
+    lod = blank.smallest_detected(t_cells, needed, sensitivity=sensitivity)
+    rate, spread = blank.mean, blank.sd
+    # CV^2 (n p s)^2 = n (p s + b) + (n sd)^2 is quadratic in the expected positives x = n p s
+    squared = QUANTIFIABLE_CV**2
+    fixed = t_cells * rate + (t_cells * spread) ** 2
+    positives = (1 + np.sqrt(1 + 4 * squared * fixed)) / (2 * squared)
+    lloq = float(positives / (t_cells * sensitivity))
+    lloq_percent = 100 * lloq if lloq <= LARGEST_LIMIT else None
+    if lod is None or lloq_percent is None:
+        return None if lod is None else 100 * lod, lloq_percent
+    return 100 * lod, max(lloq_percent, 100 * lod)
 
 
-def _limits(t_cells: int, blank: int, rates: Floats, sensitivities: Floats) -> tuple[float | None, float | None]:
-    """Return LoD and LLOQ in percent, None where even 50 % would not do."""
-    from scipy.special import pdtrc
-
-    rates, sensitivities = rates[:: DRAWS // 500], sensitivities[:: DRAWS // 500]
-    shares = GRID[:, None] / 100
-    expected = t_cells * (shares * sensitivities + (1 - shares) * rates)
-    detected = pdtrc(blank, expected).mean(axis=1) >= 0.95
-    counting = expected.mean(axis=1)
-    background_sd = t_cells * rates.std()
-    cv = np.sqrt(counting + background_sd**2) / (t_cells * shares[:, 0] * sensitivities.mean())
-    lod, lloq = (float(GRID[np.argmax(good)]) if good.any() else None for good in (detected, cv <= QUANTIFIABLE_CV))
-    return lod, lloq if lloq is None or lod is None else max(lloq, lod)
-
-
-def _at_least(limit: float | None, smallest: float) -> float | None:
-    return None if limit is None else max(limit, smallest)
+LARGEST_LIMIT = 0.5
+"""A limit beyond half of all T cells is none."""

@@ -8,15 +8,20 @@ its interval. ``tube`` chooses and makes the basis from what the sample sheet sa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError
 from cytocar.gates.decision import PAIRS_PERCENT, Decision
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import clopper_pearson, poisson_interval, ratio_estimate
+
+Floats = npt.NDArray[np.float64]
 
 FEWEST_BEADS = 50
 """Below this there is no absolute count: 50 beads alone leave the count uncertain by about a third."""
@@ -29,7 +34,7 @@ class CountBasis(Protocol):
 
     @property
     def ci_method(self) -> str:
-        """Name of the interval, with its systematic term if there is one: ``clopper_pearson+cv5%``."""
+        """Name of the interval and what it carries: ``clopper_pearson + beads 3.6 % + pipetting 2.6 %``."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -40,6 +45,9 @@ class CountBasis(Protocol):
 
     def concentration(self, events: int) -> Estimate:
         """Return the cells/µL of a population of so many events, with the 95 % interval."""
+
+    def draws(self, events: int, random: np.random.Generator, n: int) -> Floats | None:
+        """Return cells/µL that are possible for a population of so many events: what counting and the method leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,8 @@ class BeadBasis:
         Blood in the tube, µL, before lysis.
     dilution_factor : float
         How often the blood was diluted before pipetting.
-    cv : float
-        Systematic error of bead lot and pipetting, as a coefficient of variation.
+    cvs : mapping of str to float
+        Errors of the method by name, as coefficients of variation: ``{"beads": 0.036, "pipetting": 0.026}``.
     minimum_beads : int
         Fewer beads than this are a finding; fewer than 50 are an error.
 
@@ -84,7 +92,7 @@ class BeadBasis:
     beads_added: float
     sample_volume_ul: float
     dilution_factor: float = 1.0
-    cv: float = 0.0
+    cvs: Mapping[str, float] = field(default_factory=dict)
     minimum_beads: int = 1000
 
     method: ClassVar[str] = "beads"
@@ -116,7 +124,7 @@ class BeadBasis:
     @property
     def ci_method(self) -> str:
         """See ``CountBasis``."""
-        return _interval_name("clopper_pearson", self.cv)
+        return interval_name("clopper_pearson", self.cvs)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -140,7 +148,12 @@ class BeadBasis:
 
     def concentration(self, events: int) -> Estimate:
         """Return cells/µL of blood, with the interval from the numbers of cells and beads."""
-        return ratio_estimate(events, self.bead_events).scaled(self._blood_per_bead()).widened(self.cv)
+        return ratio_estimate(events, self.bead_events).scaled(self._blood_per_bead()).widened(combined(self.cvs))
+
+    def draws(self, events: int, random: np.random.Generator, n: int) -> Floats:
+        """Return cells/µL that are possible: cells and beads are Poisson, lot and pipette lognormal factors."""
+        ratio = random.gamma(events + 0.5, size=n) / random.gamma(self.bead_events + 0.5, size=n)
+        return np.asarray(self._blood_per_bead() * ratio * _factors(self.cvs, random, n))
 
     def _blood_per_bead(self) -> float:
         return self.beads_added / self.sample_volume_ul * self.dilution_factor
@@ -172,8 +185,8 @@ class VolumetricBasis:
         Blood in the tube, and everything in the tube (blood, antibodies, lysing solution); both or neither.
     dilution_factor : float, optional
         How often the blood was diluted besides; with no final volume, all of the dilution.
-    cv : float
-        Systematic error of pipetting, as a coefficient of variation.
+    cvs : mapping of str to float
+        Errors of the method by name, as coefficients of variation: ``{"pipetting": 0.026}``.
 
     Raises
     ------
@@ -196,7 +209,7 @@ class VolumetricBasis:
     sample_volume_ul: float | None = None
     final_volume_ul: float | None = None
     dilution_factor: float | None = None
-    cv: float = 0.0
+    cvs: Mapping[str, float] = field(default_factory=dict)
 
     method: ClassVar[str] = "volumetric"
 
@@ -216,7 +229,7 @@ class VolumetricBasis:
     @property
     def ci_method(self) -> str:
         """See ``CountBasis``."""
-        return _interval_name("garwood", self.cv)
+        return interval_name("garwood", self.cvs)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -233,7 +246,11 @@ class VolumetricBasis:
     def concentration(self, events: int) -> Estimate:
         """Return cells/µL of blood, with the interval of a Poisson count."""
         low, high = poisson_interval(events)
-        return Estimate(events, low, high).scaled(self.per_event()).widened(self.cv)
+        return Estimate(events, low, high).scaled(self.per_event()).widened(combined(self.cvs))
+
+    def draws(self, events: int, random: np.random.Generator, n: int) -> Floats:
+        """Return cells/µL that are possible: the count is Poisson, the pipette a lognormal factor."""
+        return np.asarray(self.per_event() * random.gamma(events + 0.5, size=n) * _factors(self.cvs, random, n))
 
     def _dilution(self) -> float:
         in_tube = 1.0
@@ -252,8 +269,8 @@ class DualPlatformBasis:
         Events of the population that the analyser counted, in this file.
     reference_per_ul : float
         The analyser's count, cells/µL (1e9/L is 1000/µL).
-    cv : float
-        Systematic error of the analyser, as a coefficient of variation.
+    cvs : mapping of str to float
+        Errors of the method by name, as coefficients of variation: ``{"analyser": 0.05}``.
 
     Raises
     ------
@@ -274,7 +291,7 @@ class DualPlatformBasis:
 
     reference_events: int
     reference_per_ul: float
-    cv: float = 0.0
+    cvs: Mapping[str, float] = field(default_factory=dict)
 
     method: ClassVar[str] = "dual_platform"
 
@@ -290,7 +307,7 @@ class DualPlatformBasis:
     @property
     def ci_method(self) -> str:
         """See ``CountBasis``."""
-        return _interval_name("clopper_pearson", self.cv)
+        return interval_name("clopper_pearson", self.cvs)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -308,7 +325,15 @@ class DualPlatformBasis:
             share = Estimate(events / self.reference_events, low, high)
         else:
             share = ratio_estimate(events, self.reference_events)
-        return share.scaled(self.reference_per_ul).widened(self.cv)
+        return share.scaled(self.reference_per_ul).widened(combined(self.cvs))
+
+    def draws(self, events: int, random: np.random.Generator, n: int) -> Floats:
+        """Return cells/µL that are possible: a share of the reference times the analyser's count and its error."""
+        if events <= self.reference_events:
+            share = random.beta(events + 0.5, self.reference_events - events + 0.5, size=n)
+        else:
+            share = random.gamma(events + 0.5, size=n) / random.gamma(self.reference_events + 0.5, size=n)
+        return np.asarray(self.reference_per_ul * share * _factors(self.cvs, random, n))
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +366,9 @@ class NoBasis:
         """Return the unknown estimate."""
         return UNKNOWN
 
+    def draws(self, events: int, random: np.random.Generator, n: int) -> None:
+        """Return nothing: no concentration is known."""
+
 
 # ---------------------------------------------------------------- faults
 
@@ -366,8 +394,25 @@ def car_t_dose(total_cells: float, *, viability_percent: float, t_cell_percent: 
     return total_cells * viability_percent / 100 * t_cell_percent / 100 * car_percent / 100
 
 
-def _interval_name(exact: str, cv: float) -> str:
-    return exact if cv == 0 else f"{exact}+cv{100 * cv:.3g}%"
+def combined(cvs: Mapping[str, float]) -> float:
+    """Return the coefficient of variation of several independent errors together."""
+    return math.hypot(*cvs.values())
+
+
+def interval_name(exact: str, cvs: Mapping[str, float]) -> str:
+    """Return the name of an interval with what it carries besides counting.
+
+    Examples
+    --------
+    >>> interval_name("clopper_pearson", {"beads": 0.036, "pipetting": 0.026, "gate": 0.0})
+    'clopper_pearson + beads 3.6 % + pipetting 2.6 %'
+    """
+    return " + ".join((exact, *(f"{name} {100 * cv:.3g} %" for name, cv in cvs.items() if cv)))
+
+
+def _factors(cvs: Mapping[str, float], random: np.random.Generator, n: int) -> Floats:
+    sd = math.sqrt(math.log1p(combined(cvs) ** 2))
+    return np.asarray(np.exp(random.normal(0, sd, n)))
 
 
 def require_positive(name: str, value: float) -> None:

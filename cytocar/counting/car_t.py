@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cytocar.counting.background import NetShare, net_share
 from cytocar.counting.basis import CountBasis
+from cytocar.counting.blank_rates import assumed_rates, measured_rates
 from cytocar.counting.limits import CarResult, DetectionLimits, classify, detection_limits, report_text
+from cytocar.counting.plan import t_cells_needed
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.decision import Flag
 from cytocar.sheet.rows import CountMethod
-from cytocar.statistics.detection import claim_supported, events_needed
+from cytocar.statistics.detection import claim_supported
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import Share
 from cytocar.template.gate_kinds import ReferenceGate
@@ -47,20 +51,22 @@ def car_count(
     net = _net(backgrounds.get(roles.car), template, car_events, t_cell_events)
     limits = detection_limits(template.limits, t_cell_events, basis, net=net)
     per_ul = basis.concentration(car_events)
+    net_per_ul = _net_concentration(net, basis, t_cell_events)
     counted = basis.method == asked_for
     result = classify(car_events, limits if counted else None)
     if result is CarResult.QUANTIFIED and _overlaps(populations, roles.car):
         result = CarResult.NOT_EVALUABLE
+    background = backgrounds.get(roles.car)
     car = CarCount(
         percent=raw,
         net_percent=net.net if net else UNKNOWN,
         background_percent=net.background_percent if net else None,
         per_ul=per_ul,
+        net_per_ul=net_per_ul,
         result=result,
-        report=report_text(result, limits, per_ul=per_ul.value, percent=raw.value),
         limits=limits,
     )
-    return car, _claim_findings(car, t_cell_events, template)
+    return car, _claim_findings(car, t_cell_events, template, background)
 
 
 def _overlaps(populations: Populations, car: str) -> bool:
@@ -74,29 +80,66 @@ def _net(background: Background | None, template: Template, car_events: int, t_c
     gate = template.population(car).gate if car else None
     if not isinstance(gate, ReferenceGate):
         return None
-    return net_share(car_events, t_cell_events, background, assumed_percent=gate.background_percent, seed=SEED)
+    return net_share(
+        car_events,
+        t_cell_events,
+        background,
+        assumed_percent=gate.background_percent,
+        seed=SEED,
+        fewest_events=template.limits.detection_events,
+    )
 
 
-def _claim_findings(car: CarCount, t_cell_events: int, template: Template) -> tuple[Finding, ...]:
-    """Return whether enough T cells were acquired for the limit of detection that the template aims at."""
-    aim = template.limits.detection_percent
-    if aim == 0 or claim_supported(t_cell_events, aim, template.limits.detection_events):
+def _net_concentration(net: NetShare | None, basis: CountBasis, t_cells: int) -> Estimate:
+    """Return net share times T cells/µL, with counting of cells and beads, gates, background, and the method's CVs."""
+    if net is None or net.low_draws is None:
+        return UNKNOWN
+    draws = basis.draws(t_cells, np.random.default_rng(SEED + 1), len(net.low_draws))
+    return net.times(basis.concentration(t_cells).value, draws)
+
+
+def _claim_findings(
+    car: CarCount, t_cell_events: int, template: Template, background: Background | None
+) -> tuple[Finding, ...]:
+    """Return how many T cells the limit of detection that the template aims at would have needed, if more than these.
+
+    Too few for the events that a claim needs ask for a look where nothing was quantified. What only the background of
+    the reagent keeps above the aim is a note: it is so in every tube.
+    """
+    aim, fewest = template.limits.detection_percent, template.limits.detection_events
+    reached = car.limits.lod_percent is not None and car.limits.lod_percent <= aim
+    if aim == 0 or reached or (background is None and claim_supported(t_cell_events, aim, fewest)):
         return ()
-    needed = events_needed(aim, template.limits.detection_events)
-    message = f"{t_cell_events} T cells acquired; a limit of detection of {aim:g} % needs {needed}"
-    settled = (CarResult.QUANTIFIED, CarResult.NOT_EVALUABLE)
-    outcome = Severity.NOTE if car.result in settled else Severity.REVIEW
+    blank = assumed_rates(0.0) if background is None else measured_rates(background)
+    sensitivity = 1.0 if background is None else background.sensitivity
+    needed = t_cells_needed(aim, blank, fewest_events=fewest, sensitivity=sensitivity)
+    message = f"{t_cell_events} T cells acquired; to reach {aim:g} % this tube needed {needed}"
+    if needed is None:
+        message = f"{t_cell_events} T cells acquired; {aim:g} % cannot be reached over this background"
+    settled = car.result in (CarResult.QUANTIFIED, CarResult.NOT_EVALUABLE)
+    enough = claim_supported(t_cell_events, aim, fewest)
+    outcome = Severity.NOTE if settled or enough else Severity.REVIEW
     return (Finding("t_cell_events", "W222", outcome, message, value=t_cell_events, limit=needed),)
 
 
 @dataclass(frozen=True, slots=True)
 class CarCount:
-    """CAR-T cells: share of T cells raw and net of background (percent), concentration, and what may be claimed."""
+    """CAR-T cells: share of T cells and concentration, as gated and net of background, and what may be claimed."""
 
     percent: Estimate
     net_percent: Estimate
     background_percent: float | None
     per_ul: Estimate
+    net_per_ul: Estimate
     result: CarResult
-    report: str
     limits: DetectionLimits
+
+    def concentration(self, *, gated: bool = False) -> Estimate:
+        """Return the headline: net cells/µL where controls or an assumption give a background, else as gated."""
+        return self.per_ul if gated or self.net_per_ul.value is None else self.net_per_ul
+
+    def report(self, *, gated: bool = False) -> str:
+        """Return the result as people read it: ``604``, ``<0.5``, ``not detected``."""
+        percent = self.percent if gated or self.net_percent.value is None else self.net_percent
+        per_ul = self.concentration(gated=gated).value
+        return report_text(self.result, self.limits, per_ul=per_ul, percent=percent.value)

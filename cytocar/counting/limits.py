@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from cytocar.statistics.detection import limit_of_detection
+from cytocar.gates.decision import Flag
+from cytocar.statistics.estimate import LEVEL
 
 if TYPE_CHECKING:
     from cytocar.counting.background import NetShare
@@ -21,12 +22,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DetectionLimits:
-    """Below these a result of this sample is not detected (LoD), or not quantified (LLOQ).
+    """What decides and what describes detection in this sample.
 
-    In events, in percent of its T cells (``None`` without T cells), and in cells/µL (``None`` without absolute count).
+    Parameters
+    ----------
+    lob_events : int, optional
+        Limit of blank: events in the gate that 95 % of tubes without positives do not exceed; ``None`` where the
+        background is unknown.
+    detected_from : int
+        Fewest events in the gate with which cells are detected.
+    lloq_events : float
+        Fewest events with which they are quantified.
+    lod_percent, lloq_percent : float, optional
+        Smallest true share of T cells that 95 % of tubes like this one detect, and that is quantified; ``None``
+        without T cells, or where half of all T cells would not do.
+    lod_per_ul, lloq_per_ul : float, optional
+        The same in cells/µL; ``None`` without absolute count.
     """
 
-    lod_events: float
+    lob_events: int | None
+    detected_from: int
     lloq_events: float
     lod_percent: float | None
     lloq_percent: float | None
@@ -37,7 +52,7 @@ class DetectionLimits:
 def detection_limits(
     limits: Limits, t_cells: int, basis: CountBasis, *, net: NetShare | None = None
 ) -> DetectionLimits:
-    """Return the limits that hold for this sample, on the scale of its raw CAR+ events.
+    """Return the limits that hold for this sample.
 
     Parameters
     ----------
@@ -52,44 +67,56 @@ def detection_limits(
 
     Notes
     -----
-    The largest rule holds: the template's ``detection_events`` (13 and 22 events after Peinelt et al. 2022, doi
-    10.3389/fimmu.2022.830773), ``detection_percent`` of the T cells, and above a background the exact Poisson limit
-    and the limits that account for how well the background is known. Quantification never begins below detection.
+    **The limit of blank decides**: detected are ``detection_events`` or more (13 and 22 events after Peinelt et al.
+    2022, doi 10.3389/fimmu.2022.830773), more than the limit of blank, and so many that the lower limit of the net
+    share is above 0. Where no control shows the background, ``detection_percent`` of the T cells besides: the
+    sensitivity that the assay was validated to. **The limit of detection describes**: the share that 95 % of tubes
+    like this one detect (CLSI EP17). Quantified are ``quantification_events`` and what is measured with a coefficient
+    of variation of 25 %, and no less than the limit of detection.
 
     Examples
     --------
     >>> from cytocar.counting.basis import VolumetricBasis
     >>> from cytocar.template.model import Limits
     >>> found = detection_limits(Limits(), 50_000, VolumetricBasis(acquired_volume_ul=100))
-    >>> found.lod_events, found.lod_percent, found.lod_per_ul
-    (50.0, 0.1, 0.5)
+    >>> found.detected_from, round(found.lod_percent, 3), round(found.lod_per_ul, 3)
+    (50, 0.124, 0.622)
     """
-    background = (net.background_percent or 0.0) * t_cells / 100 if net else 0.0
-    lod = max(
-        float(limits.detection_events),
-        limit_of_detection(background),
-        limits.detection_percent * t_cells / 100,
-        _raw_events(net.lod_percent if net else None, background, t_cells),
-    )
-    lloq = max(
-        lod,
-        float(limits.quantification_events),
-        _raw_events(net.lloq_percent if net else None, background, t_cells),
-    )
+    from scipy.special import gammaincinv
+
+    measured = net is not None and Flag.NO_REFERENCE not in net.flags
+    blank = 0 if net is None else max(net.lob_events + 1, net.first_above)
+    assay = 0 if measured else math.ceil(round(limits.detection_percent * t_cells / 100, 6))
+    needed = max(limits.detection_events, blank, assay)
+    if net is None:
+        lod = 100 * float(gammaincinv(needed, LEVEL)) / t_cells if t_cells else None
+        lod = None if lod is None or lod > 100 else lod
+        lloq = None if lod is None else max(lod, 100 * limits.quantification_events / t_cells)
+        background = 0.0
+    else:
+        lod, background = net.lod_percent, (net.background_percent or 0.0) * t_cells / 100
+        lloq = _net_lloq(net, limits, t_cells)
+    lloq_events = math.inf if lloq is None else max(lloq / 100 * t_cells + background, limits.quantification_events)
     per_event = basis.per_event()
     return DetectionLimits(
-        lod_events=lod,
-        lloq_events=lloq,
-        lod_percent=100 * lod / t_cells if t_cells else None,
-        lloq_percent=100 * lloq / t_cells if t_cells else None,
-        lod_per_ul=None if per_event is None else lod * per_event,
-        lloq_per_ul=None if per_event is None else lloq * per_event,
+        lob_events=None if net is None else net.lob_events,
+        detected_from=needed,
+        lloq_events=max(lloq_events, needed),
+        lod_percent=lod,
+        lloq_percent=lloq,
+        lod_per_ul=_of(lod, t_cells, per_event),
+        lloq_per_ul=_of(lloq, t_cells, per_event),
     )
 
 
-def _raw_events(net_percent: float | None, background_events: float, t_cells: int) -> float:
-    """Return how many events the gate holds when so many percent of the T cells are positive; 0 for no rule."""
-    return 0.0 if net_percent is None else net_percent * t_cells / 100 + background_events
+def _net_lloq(net: NetShare, limits: Limits, t_cells: int) -> float | None:
+    if net.lod_percent is None or net.lloq_percent is None:
+        return None
+    return max(net.lod_percent, net.lloq_percent, 100 * limits.quantification_events / t_cells)
+
+
+def _of(percent: float | None, t_cells: int, per_event: float | None) -> float | None:
+    return None if percent is None or per_event is None else percent / 100 * t_cells * per_event
 
 
 class CarResult(StrEnum):
@@ -109,13 +136,13 @@ def classify(car_events: int | None, limits: DetectionLimits | None) -> CarResul
 
     Examples
     --------
-    >>> limits = DetectionLimits(13, 22, 0.1, 0.17, 0.5, 0.85)
+    >>> limits = DetectionLimits(3, 13, 22, 0.15, 0.17, 0.75, 0.85)
     >>> [classify(events, limits).value for events in (0, 13, 22, None)]
     ['not_detected', 'below_lloq', 'quantified', 'not_evaluable']
     """
-    if car_events is None or limits is None or limits.lod_percent is None or limits.lod_percent > 100:
+    if car_events is None or limits is None or limits.lod_percent is None or limits.lloq_percent is None:
         return CarResult.NOT_EVALUABLE
-    if car_events < limits.lod_events:
+    if car_events < limits.detected_from:
         return CarResult.NOT_DETECTED
     if car_events < limits.lloq_events:
         return CarResult.BELOW_LLOQ
@@ -129,7 +156,7 @@ def report_text(
 
     Examples
     --------
-    >>> limits = DetectionLimits(13, 22, 0.1, 0.17, 0.3, 0.5)
+    >>> limits = DetectionLimits(3, 13, 22, 0.15, 0.17, 0.44, 0.5)
     >>> report_text(CarResult.QUANTIFIED, limits, per_ul=604.2, percent=12.0)
     '604'
     >>> report_text(CarResult.BELOW_LLOQ, limits, per_ul=0.4, percent=0.13)

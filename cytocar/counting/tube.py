@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -73,7 +72,7 @@ def _by_beads(counting: Counting, tube: Tube, events: Mapping[str, int]) -> Coun
         beads_added=beads_added,
         sample_volume_ul=tube.sample_volume_ul,
         dilution_factor=1.0 if tube.dilution_factor is None else tube.dilution_factor,
-        cv=math.hypot(counting.cv.beads, counting.cv.pipetting),
+        cvs={"beads": counting.cv.beads, "pipetting": counting.cv.pipetting},
         minimum_beads=counting.minimum_beads,
     )
 
@@ -114,7 +113,7 @@ def _by_volume(counting: Counting, tube: Tube, events: Mapping[str, int]) -> Cou
         sample_volume_ul=tube.sample_volume_ul,
         final_volume_ul=counting.final_volume_ul,
         dilution_factor=tube.dilution_factor,
-        cv=counting.cv.pipetting,
+        cvs={"pipetting": counting.cv.pipetting},
     )
 
 
@@ -131,7 +130,7 @@ def _by_analyser(counting: Counting, tube: Tube, events: Mapping[str, int]) -> C
     return DualPlatformBasis(
         reference_events=events[counting.dual_platform_reference],
         reference_per_ul=counted,
-        cv=counting.cv.analyser,
+        cvs={"analyser": counting.cv.analyser},
     )
 
 

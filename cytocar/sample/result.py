@@ -173,11 +173,13 @@ class SampleResult:
             "background_percent": car.background_percent,
             **spread("car_per_ul", car.per_ul),
             "car_result": car.result.value,
-            "car_report": car.report,
+            "car_report": car.report(gated=True),
             "car_lod_per_ul": car.limits.lod_per_ul,
             "car_lloq_per_ul": car.limits.lloq_per_ul,
             "car_lod_percent": car.limits.lod_percent,
             "car_lloq_percent": car.limits.lloq_percent,
+            **spread("car_per_ul_net", car.net_per_ul),
+            "car_lob_events": car.limits.lob_events,
         }
 
     def population_rows(self) -> Iterator[Row]:

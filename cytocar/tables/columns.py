@@ -87,9 +87,9 @@ car_cd4_per_ul                 num cells/µL | CD4+ CD8- CAR-T cells per µL
 car_cd8_per_ul                 num cells/µL | CD8+ CD4- CAR-T cells per µL
 car_result                     str -        | quantified, below_lloq, not_detected, not_evaluable
 car_report                     str -        | what a report prints: 604, <0.5, not detected | CAR-T cells/µL
-car_lod_per_ul                 num cells/µL | limit of detection of this sample
+car_lod_per_ul                 num cells/µL | what 95 % of tubes like this one detect
 car_lloq_per_ul                num cells/µL | lower limit of quantification of this sample
-car_lod_percent                num %        | limit of detection of this sample in percent of T cells
+car_lod_percent                num %        | what 95 % of tubes like this one detect, in percent of T cells
 car_lloq_percent               num %        | lower limit of quantification of this sample in percent of T cells
 cd4_cd8_ratio                  num -        | CD4+ to CD8+ T cells | CD4/CD8 of T cells
 cd4_cd8_ratio_low              num -        | its 95 % interval, lower bound
@@ -112,6 +112,10 @@ control_ids                    str -        | control samples behind threshold a
 file                           str -        | FCS file, as the sheet names it
 file_sha256                    str -        | hash of its bytes
 cytocar_version                str -        | program that made the row
+car_per_ul_net                 num cells/µL | net share times T cells/µL: background subtracted, hidden positives added
+car_per_ul_net_low             num cells/µL | its 95 % interval: counting, gates, background, lot and pipette; from
+car_per_ul_net_high            num cells/µL | its 95 % interval, upper bound
+car_lob_events                 int events   | limit of blank: CAR+ events that 95 % of blank tubes do not exceed
 """)
 
 POPULATIONS = parse_columns("""

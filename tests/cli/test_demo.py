@@ -17,8 +17,8 @@ def test_the_demo_retells_the_published_course(cytocar: Cytocar, tmp_path: Path)
         assert float(rows[day]["car_per_ul_low"]) <= published <= float(rows[day]["car_per_ul_high"])
     assert abs(float(rows[9]["car_cd4_cd8_ratio"]) - 0.47) < 0.03
     assert rows[-6]["car_result"] == "not_detected"
-    enough = float(rows[730]["car_per_ul"]) >= float(rows[730]["car_lod_per_ul"])
-    assert enough == (rows[730]["car_result"] != "not_detected")
+    assert rows[730]["car_result"] == "quantified"  # 0.2/µL: few T cells, much blood
+    assert int(rows[730]["car_events"]) > int(rows[730]["car_lob_events"])
     assert (tmp_path / "course" / "course.png").read_bytes()[:4] == b"\x89PNG"
     assert (tmp_path / "course" / "course" / "course.html").is_file()
     with (tmp_path / "course" / "course" / "scores.csv").open(encoding="utf-8", newline="") as file:

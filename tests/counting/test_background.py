@@ -109,3 +109,17 @@ def test_a_background_that_depends_on_the_alignment_widens_the_interval() -> Non
     assert wide.low is not None
     assert narrow.low is not None
     assert wide.low < narrow.low
+
+
+def test_a_share_times_t_cells_carries_both_uncertainties() -> None:
+    share = net_share(520, 50_000, reference(), assumed_percent=0.05, seed=1)
+    draws = 1000 * np.exp(np.random.default_rng(5).normal(0, 0.3, 20_000))
+    product = share.times(1000.0, draws)
+    assert share.net.value is not None and product.value == pytest.approx(10 * share.net.value)
+    assert product.low is not None and product.high is not None
+    assert np.log(product.high / product.low) == pytest.approx(2 * 1.96 * 0.3, rel=0.1)
+
+
+def test_what_is_not_above_the_background_has_a_lower_limit_of_0_in_cells_per_ul_too() -> None:
+    share = net_share(15, 50_000, reference(), assumed_percent=0.05, seed=1)
+    assert share.times(1000.0, np.full(20_000, 1000.0)).low == 0

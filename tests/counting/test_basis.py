@@ -66,11 +66,11 @@ def test_beads_multiply_the_dilution_before_pipetting() -> None:
 
 BASES: list[CountBasis] = [
     beads(10_000),
-    beads(60, cv=0.05),
+    beads(60, cvs={"beads": 0.05}),
     VolumetricBasis(acquired_volume_ul=25.0),
-    VolumetricBasis(acquired_volume_ul=25.0, cv=0.1),
+    VolumetricBasis(acquired_volume_ul=25.0, cvs={"pipetting": 0.1}),
     DualPlatformBasis(50_000, 1500.0),
-    DualPlatformBasis(50_000, 1500.0, cv=0.03),
+    DualPlatformBasis(50_000, 1500.0, cvs={"analyser": 0.03}),
 ]
 
 
@@ -92,9 +92,9 @@ def test_every_interval_holds_the_count_that_one_event_makes(basis: CountBasis, 
     ("basis", "name"),
     [
         (beads(10_000), "clopper_pearson"),
-        (beads(10_000, cv=0.05), "clopper_pearson+cv5%"),
-        (VolumetricBasis(acquired_volume_ul=1, cv=0.125), "garwood+cv12.5%"),
-        (DualPlatformBasis(10, 10, cv=0.03), "clopper_pearson+cv3%"),
+        (beads(10_000, cvs={"beads": 0.036, "pipetting": 0.026}), "clopper_pearson + beads 3.6 % + pipetting 2.6 %"),
+        (VolumetricBasis(acquired_volume_ul=1, cvs={"pipetting": 0.125}), "garwood + pipetting 12.5 %"),
+        (DualPlatformBasis(10, 10, cvs={"analyser": 0.03}), "clopper_pearson + analyser 3 %"),
         (NoBasis(), ""),
     ],
 )
@@ -103,7 +103,7 @@ def test_the_name_of_the_interval_tells_its_systematic_term(basis: CountBasis, n
 
 
 def test_a_systematic_term_dominates_a_large_count() -> None:
-    estimate = beads(1_000_000, beads_added=2_000_000, cv=0.05).concentration(1_000_000)
+    estimate = beads(1_000_000, beads_added=2_000_000, cvs={"beads": 0.05}).concentration(1_000_000)
     assert estimate.high is not None
     assert estimate.value is not None
     assert math.log(estimate.high / estimate.value) == pytest.approx(1.96 * 0.05, rel=2e-3)

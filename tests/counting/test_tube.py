@@ -26,7 +26,7 @@ def test_beads_carry_the_errors_of_lot_and_pipette() -> None:
     basis = count_basis(COUNTING, FULL, EVENTS)
     assert isinstance(basis, BeadBasis)
     assert basis.bead_events == 5000
-    assert basis.cv == pytest.approx(0.05)
+    assert dict(basis.cvs) == {"beads": 0.03, "pipetting": 0.04}
 
 
 def test_the_sheet_overrides_the_templates_method() -> None:

@@ -217,7 +217,8 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 def test_the_interval_of_pooled_replicates_keeps_the_systematic_term() -> None:
     sample = CountedSample("a", "P1", 1, SampleType.SAMPLE, Specimen.BLOOD, Status.OK, "", ci_method="garwood")
     assert sample.cv == 0
-    assert replace(sample, ci_method="clopper_pearson+cv12.5%").cv == pytest.approx(0.125)
+    assert replace(sample, ci_method="clopper_pearson+cv12.5%").cv == pytest.approx(0.125)  # as runs of 0.1.0 name it
+    assert replace(sample, ci_method="clopper_pearson + beads 3 % + pipetting 4 %").cv == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(("column", "word"), [("car_result", "huge"), ("status", "fine"), ("specimen", "hair")])
