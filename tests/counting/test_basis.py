@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from cytocar.statistics.estimate import UNKNOWN, Estimate
 
 
 def beads(bead_events: int, beads_added: float = 50_000, **options: Any) -> BeadBasis:
-    return BeadBasis(bead_events=bead_events, beads_added=beads_added, sample_volume_ul=50, **options)  # type: ignore[arg-type]  # minimum_beads is not among the options
+    return BeadBasis(bead_events=bead_events, beads_added=beads_added, sample_volume_ul=50, **options)
 
 
 @pytest.mark.parametrize(
