@@ -8,7 +8,8 @@ import pytest
 from cytocar.counting.limits import CarResult
 from cytocar.course.replicates import CountedSample, pool
 from cytocar.sample.result import Status
-from cytocar.sheet.rows import CountMethod, SampleType, Specimen
+from cytocar.sheet.rows import CountMethod, SampleType
+from cytocar.sheet.tube import Specimen
 from cytocar.statistics.estimate import Estimate
 from cytocar.statistics.intervals import ratio_estimate
 
