@@ -31,7 +31,9 @@ DETECTION_QUANTILE = 0.25
 of 2000 tubes at their limit were detected, and 88-94 % with a control of 500 T cells (a lower rate needs more
 positives to reach the same number of events)."""
 TAIL = (1 - LEVEL) / 2
+"""Probability below each limit of a two-sided interval."""
 LARGEST_SHARE = 0.5
+"""A limit of detection beyond half of all T cells is none: so few were acquired that nothing can be said."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
