@@ -29,6 +29,7 @@ ROOM = 1.15
 CONSTANT_RATIO = 1e-4
 CORE_SHARES = (0.30, 0.98)
 WITHIN, WITHIN_FLUORESCENCE = 1.8, 2.0
+"""How far the T cells' place may move: a third of gain either way, and what a gate of mixed sizes is wide."""
 FEWEST_CORE = 100
 
 

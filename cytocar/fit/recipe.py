@@ -21,7 +21,11 @@ Floats = npt.NDArray[np.float64]
 
 FEWEST_LIVING, FEWEST_T_LIVING = 0.5, 0.9
 """A viability line is believed if most events, and nearly all T cells, lie below it."""
+CLEAR = 0.5
+"""Strength of a line among the T cells themselves: then it parts dead from living ones, however many are dead."""
 LIVING_SPREADS, LEAST_KEPT = 6.0, 0.98
+LONGEST_REACH = 0.3
+"""Share of the axis: a cloud that needs more for 6 sigma is a smear, and its end says nothing."""
 SMALLEST_T_SHARE = 0.85
 FEWEST_T_CELLS = 300
 
@@ -104,25 +108,28 @@ def viability(study: Study, parent: str, cd3: Line | None) -> str:
         study.left_out.append(("viable", "no viability dye in the panel"))
         return parent
     scale = stain_scale(study, "viability")
+    living = _t_cells_of(study, parent, cd3)
+    among_t_cells = draw_line("viability", living, scale) if cd3 is not None else None
+    if among_t_cells is not None and among_t_cells.strength >= CLEAR and _below(living, among_t_cells) >= FEWEST_LIVING:
+        take_line(study, "viable", parent, among_t_cells, keep="below")
+        return "viable"
     line = draw_line("viability", study.signals("viability", parent), scale)
-    if line is not None and _keeps_the_living(study, parent, line, cd3):
+    if line is not None and _keeps_the_living(study, parent, line, living):
         take_line(study, "viable", parent, line, keep="below")
         return "viable"
-    living = _t_cells_of(study, parent, cd3)
     shown = scale.approximate(np.concatenate(living)) if living else np.zeros(0)
     if len(shown) >= FEWEST_T_CELLS:
         mode, spread = left_spread(shown)
         end = mode + LIVING_SPREADS * spread
         kept = float(np.mean(shown < end))
-        if kept >= LEAST_KEPT and end < 1:
+        if kept >= LEAST_KEPT and LIVING_SPREADS * spread < LONGEST_REACH and end < 1:
             at = rounded(float(scale.inverse(end)))
             told = f"no dead cells stand out; {100 * kept:.1f} % of the T cells lie below their mode + 6 sigma"
             gate = RangeGate(kind="range", marker="viability", max=at)
             study.add("viable", parent, gate, status=Status.PROVISIONAL, evidence=(told,))
             return "viable"
-        study.left_out.append(
-            ("viable", f"no valley, and T cells run into it: mode + 6 sigma would keep {100 * kept:.0f} %")
-        )
+        why = "the T cells are a smear on it" if kept >= LEAST_KEPT else f"only {100 * kept:.0f} % of T cells are close"
+        study.left_out.append(("viable", f"no dead cells stand out, and {why}: no line is drawn"))
         return parent
     study.left_out.append(("viable", why_no_line(study, "viability", parent)))
     return parent
@@ -138,11 +145,11 @@ def _t_cells_of(study: Study, parent: str, cd3: Line | None) -> list[Floats]:
     ]
 
 
-def _keeps_the_living(study: Study, parent: str, line: Line, cd3: Line | None) -> bool:
-    def below(files: list[Floats]) -> float:
-        kept = [int(np.count_nonzero(values < line.of(index))) for index, values in enumerate(files)]
-        return sum(kept) / max(1, sum(map(len, files)))
+def _keeps_the_living(study: Study, parent: str, line: Line, living: list[Floats]) -> bool:
+    all_of_them = study.signals("viability", parent)
+    return _below(all_of_them, line) >= FEWEST_LIVING and _below(living, line) >= FEWEST_T_LIVING
 
-    if below(study.signals("viability", parent)) < FEWEST_LIVING:
-        return False
-    return cd3 is None or below(_t_cells_of(study, parent, cd3)) >= FEWEST_T_LIVING
+
+def _below(files: list[Floats], line: Line) -> float:
+    kept = [int(np.count_nonzero(values < line.of(index))) for index, values in enumerate(files)]
+    return sum(kept) / max(1, sum(map(len, files)))

@@ -62,9 +62,7 @@ def cd4_and_cd8(study: Study, parent: str) -> None:
         return
     study.add(dim, parent, BooleanGate(kind="boolean", none_of=(bright,)), status=Status.EVIDENCE, evidence=())
     beside = draw_line(second, study.signals(second, dim), stain_scale(study, second))
-    if beside is None or not _trusted(beside):
-        beside = shown.get(second) or beside
-    elif second in shown and abs(np.log10(shown[second].at / beside.at)) < ONE_LINE:
+    if second in shown and (beside is None or not _trusted(beside) or _same(shown[second], beside)):
         _one_line_each(study, parent, first, shown[second])
         return
     if beside is None:
@@ -93,6 +91,10 @@ def _one_line_each(study: Study, parent: str, first: str, line: Line) -> None:
         gate = BooleanGate(kind="boolean", all_of=(own,), none_of=(rest,))
         study.add(name, parent, gate, status=line.status, evidence=())
     _look_at_quadrants(study, parent, bright)
+
+
+def _same(one: Line, other: Line) -> bool:
+    return min(one.at, other.at) > 0 and abs(np.log10(one.at / other.at)) < ONE_LINE
 
 
 def _trusted(line: Line) -> bool:

@@ -32,6 +32,7 @@ from cytocar.fcs.reader import list_data_sets, open_fcs, split_data_set
 from cytocar.files.places import Address, Place
 from cytocar.files.source import at_hand
 from cytocar.signals.compensation import SpilloverMatrix
+from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
 from cytocar.template.load import bundled_templates, load_template
 
@@ -108,6 +109,8 @@ class DataSetReport:
     warnings: tuple[Problem, ...]
     problems: tuple[Problem, ...]
     templates: tuple[str, ...]
+    nearest_template: str | None
+    nearest_lacks: tuple[str, ...]
     identifying_keywords: tuple[str, ...]
     crosscheck: Crosscheck | None = None
 
@@ -154,6 +157,8 @@ def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = F
     volume = _told(acquired_volume, events, problems)
     matrix = _told(lambda table: SpilloverMatrix.from_keywords(table.keywords), events, problems)
     date = acquired_at(events)
+    fitting = templates_that_fit(events)
+    nearest, lacking = (None, ()) if fitting else nearest_template(events)
     return DataSetReport(
         file=str(events.path) if events.path else "",
         data_set=events.data_set,
@@ -171,7 +176,9 @@ def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = F
         repairs=_found(events, Severity.NOTE),
         warnings=_found(events, Severity.REVIEW),
         problems=tuple(problems),
-        templates=templates_that_fit(events),
+        templates=fitting,
+        nearest_template=nearest,
+        nearest_lacks=lacking,
         identifying_keywords=identifying_keywords(events),
         crosscheck=crosscheck(events) if second_reader else None,
     )
@@ -187,6 +194,33 @@ def templates_that_fit(events: EventTable) -> tuple[str, ...]:
             continue
         fitting.append(name)
     return tuple(fitting)
+
+
+def nearest_template(events: EventTable) -> tuple[str | None, tuple[str, ...]]:
+    """Return the bundled template that lacks the fewest markers in this data set, and these; None if all lack most."""
+    lacking = {}
+    for name in bundled_templates():
+        panel = load_template(name).panel
+        needed = [marker for marker, entry in panel.items() if not entry.optional and entry.ratio is None]
+        missing = tuple(marker for marker in needed if not _has(events, marker, panel[marker]))
+        stained = [marker for marker in needed if panel[marker].aliases]
+        if 2 * len(set(missing).intersection(stained)) < len(stained):
+            lacking[name] = missing
+    if not lacking:
+        return None, ()
+    name = min(lacking, key=lambda one: len(lacking[one]))
+    return name, lacking[name]
+
+
+def _has(events: EventTable, name: str, marker: Marker) -> bool:
+    """Return whether a marker has a channel, and not one that is named after something else."""
+    try:
+        channel = resolve({name: marker}, events.channels)[name]
+        if marker.aliases and channel.marker:
+            resolve({name: marker.model_copy(update={"detectors": ()})}, events.channels)
+    except PanelError:
+        return False
+    return True
 
 
 def as_json(report: DataSetReport) -> dict[str, Any]:

@@ -296,8 +296,10 @@ def _error(faults: Sequence[_Fault], channels: Sequence[Channel]) -> PanelError:
         message = "\n  ".join(
             [f"the panel does not fit in {len(faults)} places:", *(fault.message for fault in faults)]
         )
+    of_its_own = "; or make a template for this panel: cytocar template fit FILE... -o mine.toml"
     return PanelError(
         f"{message}\n  channels of the file: {_listed(channels)}",
         code=first.code,
-        hint=f"name the channel with --marker {first.example}, or add the file's name for it to the marker's aliases",
+        hint=f"name the channel with --marker {first.example}, or add the file's name for it to the marker's aliases"
+        + (of_its_own if first.code == "E040" else ""),
     )

@@ -168,7 +168,7 @@ def test_files_gated_to_t_cells_before_are_all_noticed(shared_data: Path) -> Non
     [
         ("more/canto_tbnk.fcs", (2700, 3050), (1550, 1760), (850, 1020)),
         ("more/itn_02.fcs", (2400, 3000), (2150, 2500), (210, 300)),
-        ("more/aurora_unmixed_INF071.fcs", (400, 520), (270, 340), (85, 125)),
+        ("more/aurora_unmixed_INF071.fcs", (310, 370), (225, 270), (68, 90)),
         ("wakaflocka_spectral_pbmc/PBMC_spectral_UNMIXED.fcs", (4200, 4800), (1800, 2100), (2200, 2600)),
     ],
 )

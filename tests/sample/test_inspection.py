@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cytocar.sample.inspection import as_json, inspect_file
+from cytocar.fcs.events import EventTable
+from cytocar.sample.inspection import as_json, inspect_file, report_on
 from tests.fcs.files import floats, integers
 
 
@@ -63,3 +64,16 @@ def test_what_the_keywords_do_not_tell_for_certain_is_a_problem_and_no_error(tmp
     (report,) = inspect_file(floats([[1, 2]], keywords=keywords).write(tmp_path / "x_A1_A01.fcs"))
     assert sorted(problem.code for problem in report.problems)[:2] == ["E024", "E025"]
     assert len(report.problems) == 3
+
+
+def test_the_nearest_template_is_named_with_what_it_lacks() -> None:
+    dyes = {"FITC-A": "CD3", "APC-A": "CD4", "APC-Cy7-A": "CD8", "PE-A": "ViViD"}
+    columns = {name: [1.0, 2.0] for name in ("FSC-A", "SSC-A", *dyes)}
+    report = report_on(EventTable.from_columns(columns, markers=dyes))
+    assert report.nearest_template == "tcell-basic"
+    assert report.nearest_lacks == ("FSC-H",)
+
+
+def test_a_file_without_names_is_near_to_no_template() -> None:
+    report = report_on(EventTable.from_columns({name: [1.0] for name in ("FSC-A", "FSC-H", "SSC-A", "FITC-A")}))
+    assert report.nearest_template is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,7 +67,8 @@ def _text(report: DataSetReport, *, of: int) -> str:
         ("volume", f"{report.volume.ul:.4g} µL ({report.volume.rule})" if report.volume else "not in the file"),
         ("well", _well(report)),
         ("spillover", _spillover(report)),
-        ("templates", ", ".join(report.templates) or "none of the bundled ones fits"),
+        ("templates", _templates(report)),
+        ("of your own", _of_your_own(report)),
         ("may identify", ", ".join(report.identifying_keywords)),
     ]
     lines = [title, *(f"  {name:<12} {text}" for name, text in facts if text), ""]
@@ -77,6 +79,31 @@ def _text(report: DataSetReport, *, of: int) -> str:
     ]
     lines += _crosscheck(report)
     return screen.printable("\n".join(lines))
+
+
+def _templates(report: DataSetReport) -> str:
+    """Return which bundled templates fit; if none does, which one is nearest and what it lacks."""
+    if report.templates:
+        return ", ".join(report.templates)
+    if report.nearest_template is None:
+        return "none of the bundled ones fits"
+    return f"none fits; nearest is {report.nearest_template}, which finds no {', '.join(report.nearest_lacks)}"
+
+
+def _of_your_own(report: DataSetReport) -> str:
+    """Return the command that makes a template for this panel, or what has to be settled for it."""
+    from cytocar.errors.tree import PanelError
+    from cytocar.fcs.events import Channel
+    from cytocar.fit.names import alias_book
+    from cytocar.fit.panel import find_panel
+
+    channels = [Channel(one.number - 1, one.detector, one.marker) for one in report.channels]
+    try:
+        panel = find_panel(channels, alias_book(), file=report.file)
+    except PanelError as error:
+        return error.hint
+    found = ", ".join(marker for marker in panel.channels if marker[:3] not in ("FSC", "SSC"))
+    return f"cytocar template fit {quote(report.file)} -o mine.toml (finds {found})"
 
 
 def _well(report: DataSetReport) -> str:
