@@ -38,6 +38,7 @@ def fit(
     from cytocar.fit.draft import refuse_without_t_cells, to_text
     from cytocar.fit.names import alias_book
     from cytocar.fit.template import fit_template
+    from cytocar.report.fit.page import fit_html
 
     if out.suffix != ".toml":
         raise UsageError(f"{out} does not end in .toml", code="E111", hint=f"name it {out.stem or 'mine'}.toml")
@@ -56,7 +57,10 @@ def fit(
     if not force:
         refuse_without_t_cells(fitted)
     out.write_text(to_text(fitted), "utf-8")
-    screen.say(f"wrote {out}, a draft; try it: cytocar gate {_shell(files[0])} -t {out} -o RUN")
+    page = out.with_suffix(".report.html")
+    page.write_text(fit_html(fitted, name=out.name), "utf-8")
+    screen.say(f"wrote {out}, a draft; every gate of every file is in {page}")
+    screen.say(f"try it: cytocar gate {_shell(files[0])} -t {out} -o RUN")
 
 
 def _places(names: list[str]) -> list[Place]:
