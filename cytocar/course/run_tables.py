@@ -1,4 +1,4 @@
-"""Reads back what runs wrote: the samples of ``counts.csv``, and their B cells from ``populations.csv``."""
+"""Reads back what runs wrote: the samples of ``counts.csv``, and their populations from ``populations.csv``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cytocar.counting.limits import CarResult
+from cytocar.course.draws import CellCount, Tube
 from cytocar.course.replicates import CountedSample
 from cytocar.errors.tree import UsageError
 from cytocar.sample.result import Status
@@ -19,13 +20,16 @@ from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 B_CELLS = "b_cells"
 """Name of the population of B cells, in the templates that have one."""
 
+CARRIED = ("bead_lot", "operator", "note")
+"""Columns of the sheet that are carried through; those that begin with ``x_`` are as well."""
+
 Choice = TypeVar("Choice", bound=StrEnum)
 
 _NEEDED = ("sample_id", "subject_id", "day", "status", "car_events", "car_result", "car_per_ul")
 
 
-def read_samples(run: Path) -> Iterator[CountedSample]:
-    """Yield the samples of a run folder, in the order of its ``counts.csv``.
+def read_tubes(run: Path) -> Iterator[Tube]:
+    """Yield the tubes of a run folder, in the order of its ``counts.csv``.
 
     Parameters
     ----------
@@ -46,14 +50,17 @@ def read_samples(run: Path) -> Iterator[CountedSample]:
             code="E132",
             hint="give the folders that `cytocar gate ... -o RUN` wrote",
         )
-    b_cells = _b_cells(path.with_name("populations.csv"))
+    carried = [column for column in table.columns if column in CARRIED or column.startswith("x_")]
+    populations = _populations(path.with_name("populations.csv"))
     for row in table.rows:
+        own = populations.get(row.cells["sample_id"], {})
         try:
-            yield _sample(_Cells(table, row), b_cells)
+            counted = _sample(_Cells(table, row), own)
         except ValueError as error:
             raise UsageError(
                 f"{path} row {row.line}: {error}", code="E132", hint="count the samples again: the table was changed"
             ) from error
+        yield Tube(counted, own, {column: row.cells.get(column, "") for column in carried})
 
 
 def _read(path: Path) -> DelimitedTable:
@@ -68,18 +75,25 @@ def _read(path: Path) -> DelimitedTable:
         ) from error
 
 
-def _b_cells(path: Path) -> dict[str, float]:
-    """Return B cells/µL by sample, where the run has them."""
+def _populations(path: Path) -> dict[str, dict[str, CellCount]]:
+    """Return the populations of each sample, where the run has them.
+
+    The blood examined is that of the sample's largest population: an empty one does not tell it.
+    """
     if not path.is_file():
         return {}
     table = _read(path)
-    b_cells = {}
+    by_sample: dict[str, list[_Cells]] = {}
     for row in table.rows:
-        if row.cells.get("population") == B_CELLS:
-            value = table.number(row.cells.get("cells_per_ul", ""))
-            if value is not None:
-                b_cells[row.cells["sample_id"]] = value
-    return b_cells
+        by_sample.setdefault(row.cells.get("sample_id", ""), []).append(_Cells(table, row))
+    return {sample_id: _of_one_sample(rows) for sample_id, rows in by_sample.items()}
+
+
+def _of_one_sample(rows: list[_Cells]) -> dict[str, CellCount]:
+    counted = [(cells.text("population"), cells.events("events") or 0, cells.estimate("cells_per_ul")) for cells in rows]
+    events, per_ul = max(((n, estimate.value) for _, n, estimate in counted if estimate.value), default=(0, None))
+    examined_ul = events / per_ul if events and per_ul else None
+    return {name: CellCount(n, estimate, examined_ul) for name, n, estimate in counted}
 
 
 class _Cells:
@@ -107,7 +121,8 @@ class _Cells:
         return Estimate(self.number(column), self.number(f"{column}_low"), self.number(f"{column}_high"))
 
 
-def _sample(cells: _Cells, b_cells: dict[str, float]) -> CountedSample:
+def _sample(cells: _Cells, populations: dict[str, CellCount]) -> CountedSample:
+    b_cells = populations.get(B_CELLS)
     return CountedSample(
         sample_id=cells.text("sample_id"),
         subject_id=cells.text("subject_id"),
@@ -136,7 +151,7 @@ def _sample(cells: _Cells, b_cells: dict[str, float]) -> CountedSample:
         car_cd4_cd8_ratio=cells.estimate("car_cd4_cd8_ratio"),
         t_cells_per_ul=cells.number("t_cells_per_ul"),
         cd4_cd8_ratio=cells.number("cd4_cd8_ratio"),
-        b_cells_per_ul=b_cells.get(cells.text("sample_id")),
+        b_cells_per_ul=b_cells.per_ul.value if b_cells else None,
         count_method=cells.choice("count_method", CountMethod),
         ci_method=cells.text("ci_method"),
     )

@@ -1,21 +1,22 @@
 """Samples of one or more runs, joined into courses by subject and day.
 
-Samples and baselines of one specimen (blood, unless told otherwise) make the course; controls do not. What failed or
-was excluded stays on the course as a point without a number. Replicates of one day are pooled by their events (see
-``replicates``), or kept apart.
+Samples and baselines of one specimen (blood, unless told otherwise) make the course; controls do not. All tubes of one
+subject and day are one draw and one point, whatever their templates (see ``draws``): replicates are pooled by their
+events (see ``replicates``), or kept apart. What failed or was excluded stays as a point without a number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 
 from cytocar.counting.limits import CarResult
+from cytocar.course.draws import NOT_GATED, CellCount, Tube, joined_texts, pooled_populations
 from cytocar.course.replicates import CountedSample, pool
-from cytocar.course.run_tables import read_samples
+from cytocar.course.run_tables import B_CELLS, read_tubes
 from cytocar.errors.tree import UsageError
 from cytocar.kinetics.parameters import Kinetics, noncompartmental
 from cytocar.sample.result import Status
@@ -36,7 +37,7 @@ class Replicates(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CoursePoint:
-    """One sample of a course, or the pooled replicates of one day.
+    """One draw of a course: a sample, or all tubes of one day joined.
 
     ``car_per_ul`` keeps the estimate even below the limit, and ``car_result`` says what may be said of it. The limits
     are of this sample. ``status`` is that of ``counts.csv``; ``failed`` and ``excluded`` points have no numbers.
@@ -55,6 +56,9 @@ class CoursePoint:
     t_cells_per_ul: float | None = None
     cd4_cd8_ratio: float | None = None
     b_cells_per_ul: float | None = None
+    has_car_gate: bool = True
+    populations: Mapping[str, CellCount] = field(default_factory=dict)
+    carried: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def quantified(self) -> bool:
@@ -97,6 +101,25 @@ class Series:
         """All points, in order of subject and day."""
         return tuple(point for course in self.courses for point in course.points)
 
+    def chosen_populations(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return the populations that come onto the courses: B cells where there are any, then these.
+
+        Raises
+        ------
+        UsageError
+            E136 when no tube holds one of them.
+        """
+        present = dict.fromkeys(name for point in self.points for name in point.populations)
+        for name in names:
+            if name not in present:
+                raise UsageError(
+                    f"no tube of these courses has a population {name!r}",
+                    code="E136",
+                    hint=f"populations are: {', '.join(present)}" if present else "the runs have no populations.csv",
+                )
+        always = [B_CELLS] if B_CELLS in present else []
+        return tuple(dict.fromkeys((*always, *names)))
+
     def only(self, subjects: Collection[str]) -> Series:
         """Return the courses of these subjects.
 
@@ -136,53 +159,62 @@ def join(
         E132 when a run cannot be read, E133 when two runs hold different results for one file, E134 when no sample
         has a subject and a day.
     """
-    on_course: list[CountedSample] = []
+    on_course: list[Tube] = []
     left_out: list[tuple[str, str]] = []
-    for sample in _unique(runs):
-        reason = _why_left_out(sample, specimen)
+    for tube in _unique(runs):
+        reason = _why_left_out(tube.counted, specimen)
         if reason is None:
-            on_course.append(sample)
+            on_course.append(tube)
         else:
-            left_out.append((sample.sample_id, reason))
+            left_out.append((tube.counted.sample_id, reason))
     if not on_course:
         raise UsageError(
             f"no {specimen} sample of these runs has a subject and a day, so there is no course",
             code="E134",
             hint="give subject_id, and day or collected_at and infused_at, in the sample sheet",
         )
-    on_course.sort(key=lambda sample: (sample.subject_id, sample.day or 0.0, sample.sample_id))
+    on_course.sort(key=lambda tube: (tube.counted.subject_id, tube.counted.day or 0.0, tube.counted.sample_id))
     courses = []
-    for subject, own in groupby(on_course, key=lambda sample: sample.subject_id):
+    for subject, own in groupby(on_course, key=lambda tube: tube.counted.subject_id):
         points: list[CoursePoint] = []
-        for _, same_day in groupby(own, key=lambda sample: sample.day):
-            points += _points_of_a_day(tuple(same_day), replicates)
+        for _, same_day in groupby(own, key=lambda tube: tube.counted.day):
+            points += _points_of_a_draw(tuple(same_day), replicates)
         courses.append(Course(subject, tuple(points)))
     return Series(tuple(courses), tuple(left_out))
 
 
-def _unique(runs: Sequence[Path]) -> list[CountedSample]:
-    """Return the samples of all runs, once each.
+def _unique(runs: Sequence[Path]) -> list[Tube]:
+    """Return the tubes of all runs, once each.
 
-    A file that two runs counted alike is one sample; counted differently, or under two names, it is a fault. Samples
-    of two runs may share a name, as wells do: the files tell them apart.
+    A file that two runs counted alike is one tube; its CAR-T cells counted differently, or under two names, are a
+    fault. Counted with a second template that has no CAR gate, it adds that template's populations. Samples of two runs
+    may share a name, as wells do: the files tell them apart.
     """
-    samples: list[CountedSample] = []
-    of_file: dict[str, set[CountedSample]] = {}
+    tubes: list[Tube] = []
+    of_file: dict[str, list[CountedSample]] = {}
     for run in runs:
-        own = list(read_samples(run))
-        for sample in own:
+        own = list(read_tubes(run))
+        for tube in own:
+            sample = tube.counted
             earlier = of_file.get(sample.file_sha256) if sample.file_sha256 else None
-            if earlier is None:
-                samples.append(sample)
+            if earlier is None or (sample not in earlier and _another_template(sample, earlier)):
+                tubes.append(tube)
             elif sample not in earlier:
                 raise UsageError(
                     f"the runs hold two different results for the file of sample {sample.sample_id!r}",
                     code="E133",
                     hint="leave out the run that is out of date",
                 )
-        for sample in own:
-            of_file.setdefault(sample.file_sha256, set()).add(sample)
-    return samples
+        for tube in own:
+            of_file.setdefault(tube.counted.file_sha256, []).append(tube.counted)
+    return tubes
+
+
+def _another_template(sample: CountedSample, earlier: Sequence[CountedSample]) -> bool:
+    """Return whether of these results of one file all were gated and one at most was gated for CAR."""
+    results = (*earlier, sample)
+    gated = all(one.status not in NOT_GATED for one in results)
+    return gated and sum(one.has_numbers for one in results) <= 1
 
 
 def _why_left_out(sample: CountedSample, specimen: Specimen) -> str | None:
@@ -196,21 +228,35 @@ def _why_left_out(sample: CountedSample, specimen: Specimen) -> str | None:
     return "no day" if sample.day is None else None
 
 
-def _points_of_a_day(samples: Sequence[CountedSample], replicates: Replicates) -> Iterator[CoursePoint]:
-    counted = [sample for sample in samples if sample.has_numbers]
-    if replicates is Replicates.POOL and len(counted) > 1:
-        yield _point(pool(counted))
-        counted = []
-    yield from (_point(sample) for sample in counted)
-    yield from (_point(sample) for sample in samples if not sample.has_numbers)
+def _points_of_a_draw(tubes: Sequence[Tube], replicates: Replicates) -> Iterator[CoursePoint]:
+    """Yield one point of all tubes of a draw, or one for each replicate; then one for each tube without a result."""
+    counted = [tube for tube in tubes if tube.counted.has_numbers]
+    others = [tube for tube in tubes if not tube.has_car_gate]
+    lost = [tube for tube in tubes if tube.has_car_gate and not tube.counted.has_numbers]
+    if replicates is Replicates.EACH and counted:
+        # What the tubes without a CAR gate hold is known once for the draw: it stands at its first replicate.
+        yield from (_point([tube], others if tube is counted[0] else []) for tube in counted)
+    elif counted:
+        yield _point(counted, others)
+    elif others:
+        yield _point(lost[:1], others)
+        lost = lost[1:]
+    yield from (_point([tube], []) for tube in lost)
 
 
-def _point(sample: CountedSample) -> CoursePoint:
+def _point(counted: Sequence[Tube], others: Sequence[Tube]) -> CoursePoint:
+    """Return the point of a draw: its CAR-T cells from the ``counted`` tubes, populations from ``others`` as well."""
+    tubes = (*counted, *others)
+    samples = [tube.counted for tube in (counted or others)]
+    sample = samples[0] if len(samples) == 1 else pool(samples) if counted else samples[0]
+    populations = pooled_populations(tubes)
+    b_cells = populations.get(B_CELLS)
+    statuses = [tube.counted.status for tube in tubes]
     return CoursePoint(
         subject_id=sample.subject_id,
         day=sample.day or 0.0,
-        sample_id=sample.sample_id,
-        status=sample.status,
+        sample_id="+".join(tube.counted.sample_id for tube in tubes),
+        status=max(statuses, key=list(Status).index),
         car_result=sample.car_result,
         car_per_ul=sample.car_per_ul,
         car_lod_per_ul=sample.car_lod_per_ul,
@@ -219,7 +265,10 @@ def _point(sample: CountedSample) -> CoursePoint:
         car_cd4_cd8_ratio=sample.car_cd4_cd8_ratio,
         t_cells_per_ul=sample.t_cells_per_ul,
         cd4_cd8_ratio=sample.cd4_cd8_ratio,
-        b_cells_per_ul=sample.b_cells_per_ul,
+        b_cells_per_ul=b_cells.per_ul.value if b_cells else sample.b_cells_per_ul,
+        has_car_gate=bool(counted),
+        populations=populations,
+        carried=joined_texts(tubes),
     )
 
 

@@ -113,8 +113,10 @@ caution                str -        | why there is no fit, or why not to trust i
 """)
 
 
-def series_columns(record: ClinicalRecord) -> tuple[Column, ...]:
-    """Return the columns of ``series.csv``: its own, then one for each clinical variable."""
+def series_columns(
+    points: Sequence[CoursePoint], record: ClinicalRecord, populations: Sequence[str] = ()
+) -> tuple[Column, ...]:
+    """Return the columns of ``series.csv``: its own, ``populations``, clinical variables, what the sheet carries."""
     own = {column.name for column in SERIES}
     units = {value.variable: value.unit for value in record.values}
     covariates = (
@@ -122,10 +124,27 @@ def series_columns(record: ClinicalRecord) -> tuple[Column, ...]:
         for variable in record.variables
         if variable not in own
     )
-    return (*SERIES, *covariates)
+    counted = (column for name in populations for column in population_columns(name) if column.name not in own)
+    carried = dict.fromkeys(name for point in points for name in point.carried)
+    texts = (Column(name, "string", "", "carried from the sample sheet") for name in carried)
+    return (*SERIES, *counted, *covariates, *texts)
 
 
-def series_rows(points: Sequence[CoursePoint], record: ClinicalRecord) -> Iterator[Row]:
+def population_columns(name: str) -> tuple[Column, ...]:
+    """Return the columns of ``series.csv`` for one population."""
+    return parse_columns(f"""
+        {name}_per_ul      num cells/µL | cells of the population {name} per µL
+        {name}_per_ul_low  num cells/µL | its 95 % interval, lower bound
+        {name}_per_ul_high num cells/µL | its 95 % interval, upper bound
+        {name}_lod_per_ul  num cells/µL | its limit of detection in this draw: 3.0 events
+        {name}_lloq_per_ul num cells/µL | its lower limit of quantification in this draw: 25 events
+        {name}_result      str -        | quantified, below_lloq, not_detected, not_evaluable
+    """)
+
+
+def series_rows(
+    points: Sequence[CoursePoint], record: ClinicalRecord, populations: Sequence[str] = ()
+) -> Iterator[Row]:
     """Yield the lines of ``series.csv``, each with the clinical values of its subject and day."""
     same_day: dict[tuple[str, float, str], list[float]] = {}
     for value in record.values:
@@ -136,7 +155,24 @@ def series_rows(points: Sequence[CoursePoint], record: ClinicalRecord) -> Iterat
             for variable in record.variables
             if (found := same_day.get((point.subject_id, point.day, variable)))
         }
-        yield {**covariates, **_point_row(point)}
+        counted: dict[str, Value] = {}
+        for name in populations:
+            counted |= _population_cells(name, point)
+        yield {**point.carried, **covariates, **counted, **_point_row(point)}
+
+
+def _population_cells(name: str, point: CoursePoint) -> dict[str, Value]:
+    count = point.populations.get(name)
+    if count is None:
+        return {}
+    return {
+        f"{name}_per_ul": count.per_ul.value,
+        f"{name}_per_ul_low": count.per_ul.low,
+        f"{name}_per_ul_high": count.per_ul.high,
+        f"{name}_lod_per_ul": count.lod_per_ul,
+        f"{name}_lloq_per_ul": count.lloq_per_ul,
+        f"{name}_result": count.result,
+    }
 
 
 def _point_row(point: CoursePoint) -> dict[str, Value]:

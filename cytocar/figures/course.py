@@ -132,8 +132,9 @@ def join_parts(rows: Sequence[Sequence[Axes]]) -> None:
 def car_t_panel(axes: Axes, points: Sequence[CoursePoint], *, within: Days = EVER) -> None:
     """Draw CAR-T cells/µL: quantified samples with intervals, limits, and what lies below them.
 
-    Lines cross the edges of the days ``within``; marks stay inside.
+    Lines cross the edges of the days ``within``; marks stay inside. Draws without a CAR stain are not drawn.
     """
+    points = [point for point in points if point.has_car_gate]
     plain_log_axis(axes)
     axes.set_ylabel("CAR-T cells/µL")
     for run in quantified_runs(points):
@@ -202,6 +203,7 @@ def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = 
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    points = [point for point in points if point.has_car_gate]
     marks: list[tuple[Line2D | Patch, str]] = []
     if any(point.quantified for point in points):
         marks.append((Line2D([], [], color=BLUE, marker="o"), "quantified, 95 % interval"))

@@ -227,3 +227,72 @@ def test_a_table_with_a_word_that_means_nothing_is_refused_with_its_row(tmp_path
     with pytest.raises(UsageError, match=rf"row 3: '{word}'") as caught:
         join([run])
     assert caught.value.code == "E132"
+
+
+def b_cell_tube(sample_id: str, day: float, **cells: str | float | None) -> Cells:
+    """A tube of a template without a CAR gate: gated, no CAR events."""
+    own: Cells = {"sample_id": sample_id, "subject_id": "P1", "day": day, "sample_type": "sample", "status": "ok"}
+    own |= dict.fromkeys(("car_events", "car_result", "car_per_ul"))
+    return own | {"file_sha256": f"sha-{sample_id}"} | cells
+
+
+def with_populations(run: Path, *rows: tuple[str, str, int, float]) -> Path:
+    lines = ["sample_id,population,events,cells_per_ul,cells_per_ul_low,cells_per_ul_high"]
+    lines += [f"{name},{population},{events},{per_ul},,{per_ul * 2}" for name, population, events, per_ul in rows]
+    (run / "populations.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    return run
+
+
+def test_a_car_tube_and_a_b_cell_tube_of_one_draw_are_one_visit(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("car", 28, 400), b_cell_tube("b", 28)])
+    with_populations(run, ("car", "nk_cells", 60, 30), ("b", "b_cells", 0, 0), ("b", "lymphocytes", 1000, 500))
+    (point,) = join([run]).points
+    assert (point.sample_id, point.status, point.car_per_ul.value) == ("car+b", Status.OK, 200)
+    assert point.b_cells_per_ul == 0
+    b_cells, nk_cells = point.populations["b_cells"], point.populations["nk_cells"]
+    assert b_cells.result is CarResult.NOT_DETECTED
+    assert b_cells.lod_per_ul == pytest.approx(2.9957 / 2, rel=1e-4)  # 1000 lymphocytes at 500/µL: 2 µL examined
+    assert (nk_cells.result, nk_cells.lloq_per_ul) == (CarResult.QUANTIFIED, 12.5)
+
+
+def test_a_draw_without_a_car_stain_is_no_lost_result(tmp_path: Path) -> None:
+    run = with_populations(run_folder(tmp_path, [counted("a", 9, 400), b_cell_tube("b", 28)]), ("b", "b_cells", 40, 20))
+    last = join([run]).points[-1]
+    assert (last.has_car_gate, last.status, last.b_cells_per_ul) == (False, Status.OK, 20)
+
+
+def test_a_failed_car_tube_and_a_b_cell_tube_are_one_visit_that_failed(tmp_path: Path) -> None:
+    lost = b_cell_tube("car", 9, status="failed")
+    run = with_populations(run_folder(tmp_path, [lost, b_cell_tube("b", 9)]), ("b", "b_cells", 40, 20))
+    (point,) = join([run]).points
+    assert (point.sample_id, point.status, point.has_car_gate, point.b_cells_per_ul) == ("car+b", Status.FAILED, True, 20)
+
+
+def test_one_file_counted_with_two_templates_is_one_visit(tmp_path: Path) -> None:
+    car = with_populations(run_folder(tmp_path, [counted("a", 9, 400)], "car"), ("a", "t_cells", 2000, 1000))
+    other = run_folder(tmp_path, [b_cell_tube("a", 9)], "b")
+    with_populations(other, ("a", "t_cells", 2000, 1000), ("a", "b_cells", 40, 20))
+    (point,) = join([car, other]).points
+    assert (point.car_per_ul.value, point.b_cells_per_ul) == (200, 20)
+    assert point.populations["t_cells"].events == 2000
+
+
+def test_a_population_of_two_tubes_is_pooled_by_events(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("a", 9, 400), counted("b", 9, 400)])
+    with_populations(run, ("a", "nk_cells", 10, 5), ("b", "nk_cells", 90, 30))  # 2 µL and 3 µL examined
+    count = join([run]).points[0].populations["nk_cells"]
+    assert (count.events, count.per_ul.value, count.examined_ul) == (100, 20, 5)
+    assert count.per_ul.low == pytest.approx(81.36 / 5, rel=1e-3)  # Garwood, 100 events
+
+
+def test_a_population_that_no_tube_has_is_named(tmp_path: Path) -> None:
+    run = with_populations(run_folder(tmp_path, [counted("a", 9, 400)]), ("a", "nk_cells", 10, 5))
+    assert join([run]).chosen_populations(["nk_cells"]) == ("nk_cells",)
+    with pytest.raises(UsageError, match="no tube of these courses has a population 'nk'"):
+        join([run]).chosen_populations(["nk"])
+
+
+def test_words_of_the_sheet_come_onto_the_course(tmp_path: Path) -> None:
+    rows = [counted("a", 9, 400, x_arm="B", note="clotted"), counted("b", 9, 400, x_arm="B", note="second tube")]
+    (point,) = join([run_folder(tmp_path, rows)]).points
+    assert point.carried == {"x_arm": "B", "note": "clotted; second tube"}

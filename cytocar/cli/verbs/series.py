@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,6 +50,10 @@ def command(
         list[str] | None,
         typer.Option("--also", metavar="VARIABLE", help="Panel of one more variable; may be repeated."),
     ] = None,
+    population: Annotated[
+        list[str] | None,
+        typer.Option("--population", metavar="NAME", help="A population of any tube onto the course; may be repeated."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write an earlier course in OUT anew.")] = False,
 ) -> None:
     """Join runs into courses by subject and day: CAR-T cells over time, kinetics, figures.
@@ -65,7 +70,7 @@ def command(
         if not reason.endswith("control"):
             screen.say(f"note: sample {sample_id} is on no course: {reason}")
     if out is None:
-        _show(series, record)
+        _show(series, record, series.chosen_populations(population or ()))
         return
     from cytocar.cli.progress import Progress
     from cytocar.course.units import variable_name
@@ -77,20 +82,24 @@ def command(
         decline=decline,
         shade=shade,
         also=tuple(variable_name(name) for name in also or ()),
+        populations=tuple(population or ()),
     )
     page = write_course(series, record, out, options=options, force=force, observer=Progress("subjects drawn"))
     if sys.stdout.isatty():
-        _show(series, record)
+        show_courses(series)
     several = "s" if len(series.courses) > 1 else ""
     screen.say(f"{len(series.points)} points of {len(series.courses)} subject{several}; open {page}")
 
 
-def _show(series: Series, record: ClinicalRecord) -> None:
+def _show(series: Series, record: ClinicalRecord, populations: Sequence[str]) -> None:
     if not sys.stdout.isatty():
         from cytocar.course.tables import series_columns, series_rows
         from cytocar.tables.columns import csv_text
 
-        sys.stdout.write(csv_text(series_columns(record), series_rows(series.points, record)))
+        sys.stdout.write(csv_text(
+                series_columns(series.points, record, populations), series_rows(series.points, record, populations)
+            )
+        )
         return
     show_courses(series)
 

@@ -76,6 +76,8 @@ class CourseOptions:
         A drug whose days are shaded on the CAR-T panel.
     also : tuple of str
         Further clinical variables with a panel in the figure of the first weeks.
+    populations : tuple of str
+        Populations with columns in ``series.csv`` and a panel in the figures.
     """
 
     scores: tuple[str, ...] = ()
@@ -83,6 +85,7 @@ class CourseOptions:
     decline: bool = False
     shade: str | None = None
     also: tuple[str, ...] = ()
+    populations: tuple[str, ...] = ()
 
 
 def write_course(
@@ -104,6 +107,7 @@ def write_course(
     """
     options = options or CourseOptions()
     _require_present(record, options)
+    populations = series.chosen_populations(options.populations)
     _make_folder(out, force=force)
     kinetics = {course.subject_id: course.kinetics() for course in series.courses}
     scores = [score for name in options.scores for score in SCORE_FUNCTIONS[name](record)]
@@ -112,7 +116,10 @@ def write_course(
     _write_tables(
         out,
         {
-            "series": (series_columns(record), list(series_rows(series.points, record))),
+            "series": (
+                series_columns(series.points, record, populations),
+                list(series_rows(series.points, record, populations)),
+            ),
             "kinetics": (KINETICS, [kinetics_row(one) for one in kinetics.values()]),
             "covariates": (COVARIATES, list(covariate_rows(record))),
             "scores": (SCORES, [score_row(score) for score in scores]),

@@ -125,7 +125,9 @@ def points_listing(points: Sequence[CoursePoint]) -> Listing:
 
 
 def _point_line(point: CoursePoint) -> Line:
-    mark = {CarResult.QUANTIFIED: "", CarResult.NOT_EVALUABLE: "lost"}.get(point.car_result, "below")
+    mark = {CarResult.QUANTIFIED: "", CarResult.NOT_EVALUABLE: "lost" if point.has_car_gate else ""}.get(
+        point.car_result, "below"
+    )
     return Line(
         (
             f"{point.day:g}",
@@ -278,6 +280,8 @@ def left_out_listing(left_out: Sequence[tuple[str, str]]) -> Listing | None:
 
 def result_text(point: CoursePoint) -> str:
     """Return what may be said of a sample's concentration."""
+    if not point.has_car_gate:
+        return "not stained for CAR"
     if point.quantified and point.car_per_ul.value is not None:
         return three_digits(point.car_per_ul.value)
     if point.car_result is CarResult.BELOW_LLOQ and point.car_lloq_per_ul is not None:
