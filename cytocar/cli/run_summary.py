@@ -13,6 +13,7 @@ from cytocar.cli import screen
 if TYPE_CHECKING:
     from cytocar.run.execute import FinishedSample
     from cytocar.run.folder import Parts
+    from cytocar.run.lines import OwnColumns
 
 
 class Format(StrEnum):
@@ -29,9 +30,12 @@ _SAMPLES_TO_LOOK_AT = 10
 """As many as fit on a screen; the others stand in counts.csv."""
 
 
-def show_rows(parts: Parts, sample_ids: Sequence[str], output: Format | None, *, to_folder: bool) -> None:
+def show_rows(
+    parts: Parts, sample_ids: Sequence[str], own: OwnColumns, output: Format | None, *, to_folder: bool
+) -> None:
     """Write the results to stdout; a run folder has them already, so a pipe gets them only on request."""
-    from cytocar.tables.columns import COUNTS, csv_text, json_row
+    from cytocar.run.lines import tables
+    from cytocar.tables.columns import csv_text, json_row
 
     terminal = sys.stdout.isatty()
     chosen = output or (Format.TABLE if terminal or to_folder else Format.CSV)
@@ -43,13 +47,14 @@ def show_rows(parts: Parts, sample_ids: Sequence[str], output: Format | None, *,
 
         show(outcomes)
         return
+    columns = tables(own)["counts"]
     rows = (outcome.row() for outcome in outcomes)
     if chosen is Format.CSV:
-        sys.stdout.write(csv_text(COUNTS, rows))
+        sys.stdout.write(csv_text(columns, rows))
     elif chosen is Format.NDJSON:
-        sys.stdout.writelines(json_row(COUNTS, row) + "\n" for row in rows)
+        sys.stdout.writelines(json_row(columns, row) + "\n" for row in rows)
     else:
-        sys.stdout.write("[\n" + ",\n".join(json_row(COUNTS, row) for row in rows) + "\n]\n")
+        sys.stdout.write("[\n" + ",\n".join(json_row(columns, row) for row in rows) + "\n]\n")
     sys.stdout.flush()
 
 

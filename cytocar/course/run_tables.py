@@ -12,16 +12,13 @@ from cytocar.course.draws import CellCount, Tube
 from cytocar.course.replicates import CountedSample
 from cytocar.errors.tree import UsageError
 from cytocar.sample.result import Status
-from cytocar.sheet.rows import CountMethod, SampleType
+from cytocar.sheet.rows import CARRIED, CountMethod, SampleType
 from cytocar.sheet.tube import Specimen
 from cytocar.statistics.estimate import Estimate
 from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
 B_CELLS = "b_cells"
 """Name of the population of B cells, in the templates that have one."""
-
-CARRIED = ("bead_lot", "operator", "note")
-"""Columns of the sheet that are carried through; those that begin with ``x_`` are as well."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -90,7 +87,7 @@ def _populations(path: Path) -> dict[str, dict[str, CellCount]]:
 
 
 def _of_one_sample(rows: list[_Cells]) -> dict[str, CellCount]:
-    counted = [(cells.text("population"), cells.events("events") or 0, cells.estimate("cells_per_ul")) for cells in rows]
+    counted = [(row.text("population"), row.events("events") or 0, row.estimate("cells_per_ul")) for row in rows]
     events, per_ul = max(((n, estimate.value) for _, n, estimate in counted if estimate.value), default=(0, None))
     examined_ul = events / per_ul if events and per_ul else None
     return {name: CellCount(n, estimate, examined_ul) for name, n, estimate in counted}

@@ -15,7 +15,7 @@ from cytocar.course.scores import Score
 from cytocar.course.series import CoursePoint
 from cytocar.kinetics.expansion_models import Decline
 from cytocar.kinetics.parameters import Kinetics
-from cytocar.tables.columns import Column, Row, Value, parse_columns
+from cytocar.tables.columns import Column, Row, Value, carried_column, parse_columns
 
 SERIES = parse_columns("""
 subject_id             str -        | pseudonym of the person
@@ -126,7 +126,7 @@ def series_columns(
     )
     counted = (column for name in populations for column in population_columns(name) if column.name not in own)
     carried = dict.fromkeys(name for point in points for name in point.carried)
-    texts = (Column(name, "string", "", "carried from the sample sheet") for name in carried)
+    texts = map(carried_column, carried)
     return (*SERIES, *counted, *covariates, *texts)
 
 

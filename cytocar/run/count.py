@@ -104,7 +104,7 @@ def count(
     if finished:
         observer.note(f"{len(finished)} of {len(wanted)} samples were finished before; going on")
     others = set(plan.sample_ids) - set(wanted)
-    medians = None if store.run is None else plan.medians
+    own = None if store.run is None else plan.own_columns
     settled = {*finished, *others}
     with WaitingLines(store.scratch) as waiting:
         observer.start(len(wanted), len(finished))
@@ -116,7 +116,7 @@ def count(
                     workers=workers,
                     scratch=store.scratch,
                     finished=settled,
-                    medians=medians,
+                    own=own,
                 ):
                     store.parts.keep(done.sample_id, done.content)
                     if done.lines is not None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.decision import Flag
-from cytocar.run.lines import SampleLines, lines_of
+from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.parts import to_json
 from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, run_tasks
 from cytocar.sample.analysis import analyse
@@ -38,7 +38,7 @@ PROTOCOLS_KEPT = 64
 class Task:
     """One sample with all that decides its result, as a worker gets it.
 
-    ``references`` are the files in which its controls' signals lie; ``medians`` the markers of populations.csv, where
+    ``references`` are the files in which its controls' signals lie; ``own`` the columns of this run, where
     lines of tables are wanted. Samples that share a protocol share it in a worker too: what is worked out once per
     template stays so.
     """
@@ -46,17 +46,15 @@ class Task:
     sample: SampleRow
     protocol: Protocol
     references: tuple[Path, ...] = ()
-    medians: tuple[str, ...] | None = None
+    own: OwnColumns | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Task], tuple[object, ...]]:
         """Return how to make this task again in a worker."""
-        return _unpacked_task, (self.sample, _packed(self.protocol), self.references, self.medians)
+        return _unpacked_task, (self.sample, _packed(self.protocol), self.references, self.own)
 
 
-def _unpacked_task(
-    sample: SampleRow, protocol: bytes, references: tuple[Path, ...], medians: tuple[str, ...] | None
-) -> Task:
-    return Task(sample, _unpacked(protocol), references, medians)
+def _unpacked_task(sample: SampleRow, protocol: bytes, references: tuple[Path, ...], own: OwnColumns | None) -> Task:
+    return Task(sample, _unpacked(protocol), references, own)
 
 
 @lru_cache(maxsize=PROTOCOLS_KEPT)
@@ -89,13 +87,13 @@ class FinishedSample:
     concerns: tuple[Finding, ...] = ()
 
     @classmethod
-    def of(cls, outcome: SampleOutcome, medians: Sequence[str] | None = None) -> FinishedSample:
-        """Return an outcome ready to travel; with ``medians``, its lines of the tables too."""
+    def of(cls, outcome: SampleOutcome, own: OwnColumns | None = None) -> FinishedSample:
+        """Return an outcome ready to travel; with its ``own`` columns, its lines of the tables too."""
         serious = (Severity.NO_COUNT, Severity.FAIL)
         faults = tuple(finding for finding in outcome.findings if finding.outcome in serious)
         source = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
         content = to_json(outcome)
-        lines = None if medians is None else lines_of(outcome, content, medians)
+        lines = None if own is None else lines_of(outcome, content, own)
         alone = outcome.sample.sample_type is SampleType.SAMPLE and any(
             f.code == Flag.NO_REFERENCE for f in outcome.findings
         )
@@ -114,7 +112,7 @@ def execute(
     workers: Workers | None = None,
     scratch: Path,
     finished: Collection[str] = (),
-    medians: tuple[str, ...] | None = None,
+    own: OwnColumns | None = None,
 ) -> Iterator[FinishedSample]:
     """Yield every sample's outcome as it is finished, in any order.
 
@@ -130,20 +128,20 @@ def execute(
         Folder for the signals of control samples.
     finished : collection of str
         Samples that need no work any more (their signals may still be wanted as controls).
-    medians : tuple of str, optional
-        Markers of populations.csv; with them, samples bring their lines of the tables.
+    own : OwnColumns, optional
+        Columns of this run; with them, samples bring their lines of the tables.
     """
     left = [row for row in samples if row.sample_id not in finished]
     for name in _LOADED_BY_ANY_SAMPLE if left else ():
         import_module(name)
     references = _references(samples, left, protocols, workers=workers, scratch=scratch)
-    tasks = [Task(row, protocols[row.sample_id], references.get(row.sample_id, ()), medians) for row in left]
+    tasks = [Task(row, protocols[row.sample_id], references.get(row.sample_id, ()), own) for row in left]
     yield from run_tasks(_analyse, tasks, workers, killed=_killed)
 
 
 def _analyse(task: Task) -> FinishedSample:
     try:
-        return FinishedSample.of(analyse(task.sample, task.protocol, load_references(task.references)), task.medians)
+        return FinishedSample.of(analyse(task.sample, task.protocol, load_references(task.references)), task.own)
     except Exception as bug:  # noqa: BLE001 -- a mistake over one odd file must not cost the other samples of the plate
         place = traceback.extract_tb(bug.__traceback__)[-1]
         fault = ErrorRecord(
@@ -151,9 +149,7 @@ def _analyse(task: Task) -> FinishedSample:
             f"this is a bug in cytocar: {type(bug).__name__}: {bug} ({Path(place.filename).name}:{place.lineno})",
             "please report it with the command that you ran; the other samples are not affected",
         )
-        return FinishedSample.of(
-            SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians
-        )
+        return FinishedSample.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.own)
 
 
 def _killed(task: Task) -> FinishedSample:
@@ -162,7 +158,7 @@ def _killed(task: Task) -> FinishedSample:
         "the process that analysed it was killed, twice",
         "most often memory ran out: use fewer --jobs; if the file alone does it, please report it",
     )
-    return FinishedSample.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.medians)
+    return FinishedSample.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.own)
 
 
 # ---------------------------------------------------------------- controls

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from cytocar.errors.tree import UsageError
-from cytocar.run.lines import SampleLines, lines_of, rows_of, tables
+from cytocar.run.lines import OwnColumns, SampleLines, lines_of, rows_of, tables
 from cytocar.run.parts import from_json
 from cytocar.run.plan import RunPlan
 from cytocar.run.trail.audit import AUDIT, Act, Action, Author
@@ -262,25 +262,25 @@ def _sha256(content: bytes) -> str:
 # ---------------------------------------------------------------- finishing
 
 
-def table_files(outcomes: Iterable[SampleOutcome], medians: Sequence[str]) -> dict[str, bytes]:
+def table_files(outcomes: Iterable[SampleOutcome], own: OwnColumns) -> dict[str, bytes]:
     """Return the tables of a run as CSV files, by name."""
-    texts = {name: BytesIO() for name in tables(medians)}
-    _write_tables((lines_of(outcome, b"", medians).by_table for outcome in outcomes), medians, texts)
+    texts = {name: BytesIO() for name in tables(own)}
+    _write_tables((lines_of(outcome, b"", own).by_table for outcome in outcomes), own, texts)
     return {f"{name}.csv": text.getvalue() for name, text in texts.items()}
 
 
-def _write_tables(samples: Iterable[Sequence[bytes]], medians: Sequence[str], files: Mapping[str, IO[bytes]]) -> None:
+def _write_tables(samples: Iterable[Sequence[bytes]], own: OwnColumns, files: Mapping[str, IO[bytes]]) -> None:
     """Write the tables of a run into open files, sample by sample."""
-    for name, columns in tables(medians).items():
+    for name, columns in tables(own).items():
         files[name].write(csv_text(columns, ()).encode())
     for by_table in samples:
         for file, lines in zip(files.values(), by_table, strict=True):
             file.write(lines)
 
 
-def parquet_files(outcomes: Iterable[SampleOutcome], medians: Sequence[str]) -> dict[str, bytes]:
+def parquet_files(outcomes: Iterable[SampleOutcome], own: OwnColumns) -> dict[str, bytes]:
     """Return the tables of a run as Parquet files, by name."""
-    columns = tables(medians)
+    columns = tables(own)
     gathered: dict[str, list[Row]] = {name: [] for name in columns}
     for outcome in outcomes:
         for name, rows in rows_of(outcome).items():
@@ -288,9 +288,9 @@ def parquet_files(outcomes: Iterable[SampleOutcome], medians: Sequence[str]) -> 
     return {f"{name}.parquet": parquet_bytes(columns[name], rows) for name, rows in gathered.items()}
 
 
-def package_file(medians: Sequence[str]) -> bytes:
+def package_file(own: OwnColumns) -> bytes:
     """Return ``datapackage.json``: what the tables' columns mean."""
-    return (json.dumps(describe(tables(medians)), indent=1, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(describe(tables(own)), indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def finish(
@@ -307,33 +307,33 @@ def finish(
     def samples() -> Iterator[Sequence[bytes]]:
         for sample_id in plan.sample_ids:
             lines = waiting.take(sample_id) if waiting is not None else None
-            lines = lines or _lines_from_part(run.parts, sample_id, plan.medians)
+            lines = lines or _lines_from_part(run.parts, sample_id, plan.own_columns)
             if lines is not None:
                 kept[f"{PARTS}/{part_name(sample_id)}"] = lines.part_sha256
                 ending.note(sample_id, lines)
                 yield lines.by_table
 
-    files: dict[str, bytes | Path] = {**_drafts(run, samples(), plan.medians)}
-    files["datapackage.json"] = package_file(plan.medians)
+    files: dict[str, bytes | Path] = {**_drafts(run, samples(), plan.own_columns)}
+    files["datapackage.json"] = package_file(plan.own_columns)
     if parquet:
-        files |= parquet_files(run.parts.in_order(plan.sample_ids), plan.medians)
+        files |= parquet_files(run.parts.in_order(plan.sample_ids), plan.own_columns)
     finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **kept}}
     run.journal.commit(finished, list(ending.acts()), files)
 
 
-def _lines_from_part(parts: Parts, sample_id: str, medians: Sequence[str]) -> SampleLines | None:
+def _lines_from_part(parts: Parts, sample_id: str, own: OwnColumns) -> SampleLines | None:
     content = parts.content(sample_id)
     outcome = None if content is None else from_json(content)
-    return None if content is None or outcome is None else lines_of(outcome, content, medians)
+    return None if content is None or outcome is None else lines_of(outcome, content, own)
 
 
-def _drafts(run: RunFolder, samples: Iterable[Sequence[bytes]], medians: Sequence[str]) -> dict[str, Path]:
+def _drafts(run: RunFolder, samples: Iterable[Sequence[bytes]], own: OwnColumns) -> dict[str, Path]:
     """Write the tables beside the parts, where an interrupted run's rests are cleared away, and return them by name."""
-    drafts = {name: run.parts.folder / f"{name}.csv.tmp" for name in tables(medians)}
+    drafts = {name: run.parts.folder / f"{name}.csv.tmp" for name in tables(own)}
     try:
         with ExitStack() as opened:
             files = {name: opened.enter_context(path.open("wb")) for name, path in drafts.items()}
-            _write_tables(samples, medians, files)
+            _write_tables(samples, own, files)
     except OSError as error:
         for path in drafts.values():
             path.unlink(missing_ok=True)  # a full disk: give back what the half-written tables took

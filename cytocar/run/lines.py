@@ -6,17 +6,39 @@ Made where the sample is counted, so that many processes share the work, and nob
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, Status
-from cytocar.tables.columns import COUNTS, GATES, POPULATIONS, QUALITY, Column, Row, csv_text, median_column
+from cytocar.tables.columns import (
+    COUNTS,
+    GATES,
+    POPULATIONS,
+    QUALITY,
+    Column,
+    Row,
+    carried_column,
+    csv_text,
+    median_column,
+)
 
 
-def tables(medians: Sequence[str]) -> Mapping[str, tuple[Column, ...]]:
-    """Return the tables of a run and their columns; ``medians`` are the markers of populations.csv."""
-    populations = (*POPULATIONS, *(median_column(marker) for marker in medians))
-    return {"counts": COUNTS, "populations": populations, "gates": GATES, "quality": QUALITY}
+@dataclass(frozen=True, slots=True)
+class OwnColumns:
+    """What a run adds to the columns that every run has.
+
+    ``medians`` are the markers of populations.csv, ``carried`` the columns of the sheet at the end of counts.csv.
+    """
+
+    medians: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+
+
+def tables(own: OwnColumns) -> Mapping[str, tuple[Column, ...]]:
+    """Return the tables of a run and their columns."""
+    counts = (*COUNTS, *map(carried_column, own.carried))
+    populations = (*POPULATIONS, *map(median_column, own.medians))
+    return {"counts": counts, "populations": populations, "gates": GATES, "quality": QUALITY}
 
 
 def rows_of(outcome: SampleOutcome) -> Mapping[str, Iterable[Row]]:
@@ -39,11 +61,11 @@ class SampleLines:
     error: ErrorRecord | None = None
 
 
-def lines_of(outcome: SampleOutcome, part: bytes, medians: Sequence[str]) -> SampleLines:
+def lines_of(outcome: SampleOutcome, part: bytes, own: OwnColumns) -> SampleLines:
     """Return what a sample adds to its run; ``part`` is the outcome as ``to_json`` wrote it."""
     rows = rows_of(outcome)
     return SampleLines(
-        tuple(csv_text(columns, rows[name], header=False).encode() for name, columns in tables(medians).items()),
+        tuple(csv_text(columns, rows[name], header=False).encode() for name, columns in tables(own).items()),
         hashlib.sha256(part).hexdigest(),
         outcome.status,
         outcome.error if isinstance(outcome, SampleFailure) else None,

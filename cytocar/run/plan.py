@@ -18,12 +18,13 @@ from pydantic import TypeAdapter
 
 from cytocar.errors.tree import CompensationError, SheetError
 from cytocar.files.places import Place, beside, without_secrets
+from cytocar.run.lines import OwnColumns
 from cytocar.sample.analysis import NUMBERS
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.quality.acceptance import check_acceptance
 from cytocar.sample.result import TemplateStamp
 from cytocar.sheet.inputs import Inputs
-from cytocar.sheet.rows import SampleRow
+from cytocar.sheet.rows import SampleRow, carried_columns
 from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import Matrix, SpilloverMatrix
 from cytocar.template.canonical import canonical_json, template_sha256
@@ -60,10 +61,10 @@ class RunPlan:
         return replace(self, samples=tuple(row for row in self.samples if row.sample_id in wanted))
 
     @property
-    def medians(self) -> tuple[str, ...]:
-        """Markers whose median fluorescence populations.csv holds."""
+    def own_columns(self) -> OwnColumns:
+        """Markers whose median fluorescence populations.csv holds, and columns that the sheet carries through."""
         named = [marker for loaded in self.templates.values() for marker in loaded.template.report.medians]
-        return tuple(dict.fromkeys(named))
+        return OwnColumns(tuple(dict.fromkeys(named)), carried_columns(self.samples))
 
     def manifest(self, command: Sequence[str]) -> dict[str, Any]:
         """Return the manifest: what was run, with which versions, templates and settings."""

@@ -137,7 +137,7 @@ class SampleResult:
         values = {**_identity(self.sample, self.template, self.file_sha256), **self._numbers(), **self._car_numbers()}
         values |= {"status": self.status.value, "status_codes": status_codes(self.findings)}
         values |= {"well": self.well, "plate_id": self.plate_id}
-        return {column.name: values.get(column.name) for column in COUNTS}
+        return {column.name: values.get(column.name) for column in COUNTS} | self.sample.carried
 
     def _numbers(self) -> dict[str, Value]:
         values: dict[str, Value] = {"total_events": self.total_events}
@@ -271,7 +271,7 @@ class SampleFailure:
         values = _identity(self.sample, self.template, self.file_sha256)
         values |= {"status": self.status.value, "status_codes": self.error.code if self.error else ""}
         values |= {"well": self.sample.well, "plate_id": self.sample.plate_id}
-        return {column.name: values.get(column.name) for column in COUNTS}
+        return {column.name: values.get(column.name) for column in COUNTS} | self.sample.carried
 
     def population_rows(self) -> Iterator[Row]:
         """Yield nothing: there are no populations."""

@@ -82,6 +82,22 @@ class SampleRow(Tube):
     note: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def carried(self) -> dict[str, str]:
+        """What the sheet says of the tube and tables carry through: ``CARRIED`` and ``x_*``, as far as filled in."""
+        own = {"bead_lot": self.bead_lot, "operator": self.operator, "note": self.note, **self.extra}
+        return {column: text for column, text in own.items() if text}
+
+
+CARRIED = ("bead_lot", "operator", "note")
+"""Columns that are carried to the end of every table with a row per sample, as are those that begin with ``x_``."""
+
+
+def carried_columns(rows: Iterable[SampleRow]) -> tuple[str, ...]:
+    """Return which columns these rows carry: the known ones first, then ``x_*`` in order of appearance."""
+    present = dict.fromkeys(column for row in rows for column in row.carried)
+    return (*(column for column in CARRIED if column in present), *(c for c in present if c not in CARRIED))
+
 
 # ---------------------------------------------------------------- cells of the table
 

@@ -169,6 +169,11 @@ def median_column(marker: str) -> Column:
     return Column(f"median_{marker}", "number", "", f"median of the compensated linear signal of {marker}")
 
 
+def carried_column(name: str) -> Column:
+    """Return a column that is carried through from the sample sheet."""
+    return Column(name, "string", "", "carried from the sample sheet")
+
+
 # ---------------------------------------------------------------- cells
 
 

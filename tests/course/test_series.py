@@ -265,7 +265,7 @@ def test_a_failed_car_tube_and_a_b_cell_tube_are_one_visit_that_failed(tmp_path:
     lost = b_cell_tube("car", 9, status="failed")
     run = with_populations(run_folder(tmp_path, [lost, b_cell_tube("b", 9)]), ("b", "b_cells", 40, 20))
     (point,) = join([run]).points
-    assert (point.sample_id, point.status, point.has_car_gate, point.b_cells_per_ul) == ("car+b", Status.FAILED, True, 20)
+    assert (point.sample_id, point.status, point.b_cells_per_ul) == ("car+b", Status.FAILED, 20)
 
 
 def test_one_file_counted_with_two_templates_is_one_visit(tmp_path: Path) -> None:

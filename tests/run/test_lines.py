@@ -9,7 +9,7 @@ import pytest
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.folder import PARTS, Parts, WaitingLines, table_files
-from cytocar.run.lines import SampleLines, lines_of
+from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.result import Status
 from tests.runs import cytocar_command, small_inputs
@@ -25,7 +25,7 @@ def test_tables_written_from_lines_are_those_of_the_parts(tmp_path: Path, jobs: 
     words = ("-t", "cart-cd19fc-fixed", "-j", str(jobs), "--no-report", "-q")
     assert cytocar_command("gate", small_inputs(tmp_path), "-o", run, *words).code == 1
     plan = recorded_plan(finished_manifest(run))
-    again = table_files(Parts(run / PARTS).in_order(plan.sample_ids), plan.medians)
+    again = table_files(Parts(run / PARTS).in_order(plan.sample_ids), plan.own_columns)
     assert {name: (run / name).read_bytes() for name in again} == again
     assert again["counts.csv"].count(b"\n") == 4
 
@@ -57,7 +57,24 @@ def test_lines_of_a_sample_hold_no_header_and_say_how_it_did(tmp_path: Path) -> 
     cytocar_command("gate", sheet, "-t", "cart-cd19fc-fixed", "-o", run, "-j", "1", "--no-report", "-q")
     broken = Parts(run / PARTS).read("broken")
     assert broken is not None
-    lines = lines_of(broken, b"part", ["CD3"])
+    lines = lines_of(broken, b"part", OwnColumns(("CD3",)))
     assert lines.by_table[0].startswith(b"broken,P1,14,")
     assert lines.by_table[1:3] == (b"", b"")
     assert (lines.status, lines.error and lines.error.code) == (Status.FAILED, "E013")
+
+
+def test_words_of_the_sheet_stand_at_the_end_of_counts_and_in_the_report(tmp_path: Path) -> None:
+    sheet = small_inputs(tmp_path)
+    head, *rows = sheet.read_text("utf-8").splitlines()
+    words = [f"{head},x_arm,operator,note", f"{rows[0]},B,AB,clotted", f"{rows[1]},A,,", f"{rows[2]},,,"]
+    sheet.write_text("\n".join(words) + "\n", "utf-8")
+    run = tmp_path / "run"
+    cytocar_command("gate", sheet, "-t", "cart-cd19fc-fixed", "-o", run, "-j", "1", "-q")
+    lines = (run / "counts.csv").read_text("utf-8").splitlines()
+    assert [line.rsplit(",", 3)[1:] for line in lines] == [
+        ["operator", "note", "x_arm"],
+        ["AB", "clotted", "B"],
+        ["", "", "A"],
+        ["", "", ""],
+    ]
+    assert "clotted" in (run / "report.html").read_text("utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.run.lines import tables
+from cytocar.run.lines import OwnColumns, tables
 from cytocar.tables.datapackage import describe
 from tests.runs import cytocar_command, small_inputs
 
@@ -16,7 +16,7 @@ ODD_NAMES = ["=cmd|' /C calc'!A0", 'a "b", c', "µ ü 細胞", "-5", "line\\nend
 
 
 def test_every_column_has_a_type_and_a_meaning() -> None:
-    package = describe(tables(["CD3"]))
+    package = describe(tables(OwnColumns(("CD3",), ("note", "x_arm"))))
     assert [resource["name"] for resource in package["resources"]] == ["counts", "populations", "gates", "quality"]
     for resource in package["resources"]:
         for field in resource["schema"]["fields"]:

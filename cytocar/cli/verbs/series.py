@@ -96,7 +96,8 @@ def _show(series: Series, record: ClinicalRecord, populations: Sequence[str]) ->
         from cytocar.course.tables import series_columns, series_rows
         from cytocar.tables.columns import csv_text
 
-        sys.stdout.write(csv_text(
+        sys.stdout.write(
+            csv_text(
                 series_columns(series.points, record, populations), series_rows(series.points, record, populations)
             )
         )

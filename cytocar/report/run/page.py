@@ -31,7 +31,8 @@ from cytocar.report.run.strip import axes_id
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.workers import Workers
 from cytocar.sample.result import Status
-from cytocar.tables.columns import COUNTS, POPULATIONS, Column, Row, cell
+from cytocar.sheet.rows import carried_columns
+from cytocar.tables.columns import COUNTS, POPULATIONS, Column, Row, carried_column, cell
 from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
 
@@ -180,14 +181,17 @@ def _overview(
 ) -> Overview:
     statuses = Counter(outcome.status for outcome in run.outcomes)
     flags = {flag for result in run.counted for decision in result.decisions for flag in decision.flags}
-    rows = [(number, outcome.status, outcome.row()) for number, outcome in enumerate(run.outcomes)]
+    carried = carried_columns(outcome.sample for outcome in run.outcomes)
+    every = (*COUNTS, *map(carried_column, carried))
+    empty: Row = dict.fromkeys(carried)
+    rows = [(number, outcome.status, {**empty, **outcome.row()}) for number, outcome in enumerate(run.outcomes)]
     filled = [column for column in COUNTS if any(row[column.name] is not None for _, _, row in rows)]
     acquisitions = (found.acquisition for found in drawn.values() if found.acquisition is not None)
     return Overview(
         pages=pages,
         statuses=[(status, statuses[status]) for status in Status if statuses[status]],
         concerns=concerns(run.outcomes),
-        columns=_ordered([column for name in SHOWN_FIRST for column in filled if column.name == name], COUNTS),
+        columns=_ordered([column for name in SHOWN_FIRST for column in filled if column.name == name], every),
         rows=rows,
         plates=plates(run.outcomes),
         courses=draw_courses(run, workers),

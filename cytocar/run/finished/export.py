@@ -10,7 +10,7 @@ from pathlib import Path
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.folder import PARTS, Parts, parquet_files
-from cytocar.run.lines import tables
+from cytocar.run.lines import OwnColumns, tables
 from cytocar.run.trail.audit import Act, Action, Author
 from cytocar.run.trail.journal import amend, finished_manifest
 from cytocar.tables.columns import write_atomically
@@ -32,7 +32,8 @@ def export_tables(
         raise UsageError(f"{out} exists and is not an empty folder", code="E105", hint="name a new folder with -o")
     manifest = finished_manifest(run)
     files = {
-        name: (run / name).read_bytes() for name in (*(f"{table}.csv" for table in tables(())), "datapackage.json")
+        name: (run / name).read_bytes()
+        for name in (*(f"{table}.csv" for table in tables(OwnColumns())), "datapackage.json")
     }
     changed = [
         name for name, content in files.items() if hashlib.sha256(content).hexdigest() != manifest["files"].get(name)
@@ -45,7 +46,7 @@ def export_tables(
         )
     if parquet:
         plan = recorded_plan(manifest)
-        files |= parquet_files(Parts(run / PARTS).in_order(plan.sample_ids), plan.medians)
+        files |= parquet_files(Parts(run / PARTS).in_order(plan.sample_ids), plan.own_columns)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_atomically(out / name, content)

@@ -171,9 +171,9 @@ def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move) 
     said = [_numbers(outcome, target.population) for outcome in (before, after)]
     kept = f"{KEPT}/{_next_number(opened.folder):04}-{part_name(target.sample_id)}"
     original = parts.content(target.sample_id) or b""
-    files = table_files(_with(parts, plan.sample_ids, after), plan.medians)
+    files = table_files(_with(parts, plan.sample_ids, after), plan.own_columns)
     if "counts.parquet" in manifest["files"]:
-        files |= parquet_files(_with(parts, plan.sample_ids, after), plan.medians)
+        files |= parquet_files(_with(parts, plan.sample_ids, after), plan.own_columns)
     files |= {f"{PARTS}/{part_name(target.sample_id)}": to_json(after), kept: original}
     all_overrides = {name: protocol.overrides for name, protocol in plan.protocols.items()} | {
         target.sample_id: move.overrides

@@ -239,8 +239,8 @@ def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
     except IntegrityError:
         return None
     if name == "datapackage.json":
-        return package_file(plan.medians)
-    again = table_files(Parts(run / "parts").in_order(plan.sample_ids), plan.medians).get(name)
+        return package_file(plan.own_columns)
+    again = table_files(Parts(run / "parts").in_order(plan.sample_ids), plan.own_columns).get(name)
     return again if again and hashlib.sha256(again).hexdigest() == manifest["files"][name] else None
 
 
