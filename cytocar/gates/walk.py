@@ -25,6 +25,7 @@ from cytocar.gates.engine.stream import EventBuffer, GatedBlock, stream
 from cytocar.gates.medians import Medians, median_of
 from cytocar.gates.populations import GatedSample, Population, Populations
 from cytocar.gates.watch import EventsOverTime, NonTCellCarCounter
+from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.template.gate_kinds import AdaptiveGate
@@ -99,7 +100,7 @@ def walk(
         GatedSample(events, template, plan, gates, steady),
         decisions=tuple(_decisions(template, placed, overrides)),
         backgrounds=placed.backgrounds,
-        findings=(*plan.axes.findings, *_findings(tally, events.n_events)),
+        findings=(*plan.axes.findings, *_findings(tally, events.n_events), *_shapes(gates)),
         medians={**tally.medians.found(blocks), **placed.medians},
         over_time=watched.over_time.counts if watched else {},
         car_beside_t_cells=(watched.beside.events, watched.beside.of_events) if watched else (0, 0),
@@ -272,4 +273,16 @@ def _findings(tally: _Tally, n_events: int) -> Iterable[Finding]:
             message=f"{tally.not_finite} events have a signal that is not a finite number; no gate on it holds them",
             value=float(tally.not_finite),
             limit=NOT_FINITE_SHARE * n_events,
+        )
+
+
+def _shapes(gates: Mapping[str, FixedGate]) -> Iterator[Finding]:
+    """Yield the finding on ellipses whose covariance bounds none, so that the formula alone decides."""
+    named = [name for name, gate in gates.items() if isinstance(gate, EllipseGate) and gate.as_formula]
+    if named:
+        yield Finding(
+            check="gates",
+            code="W271",
+            outcome=Severity.REVIEW,
+            message=f"the covariance of {', '.join(named)} bounds no ellipse; the standard's formula decided",
         )

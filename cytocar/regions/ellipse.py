@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -15,13 +15,18 @@ ELLIPSE_CORNERS = 48  # of its outline: no corner is seen on a picture of 200 pi
 
 
 class EllipseGate(FixedGateBase):
-    """``(v - center)' covariance^-1 (v - center) <= distance_square`` on the axes' scales, in any dimension."""
+    """``(v - center)' covariance^-1 (v - center) <= distance_square`` on the axes' scales, in any dimension.
+
+    ``as_formula`` takes a covariance that bounds no ellipse (not symmetric, or not positive definite) at its word: the
+    formula decides, as Gating-ML 2.0 (5.1.3) says. The compliance suite of the standard has such a gate.
+    """
 
     kind: Literal["ellipse"]
     axes: tuple[str, ...] = Field(min_length=1)
     center: tuple[float, ...]
     covariance: tuple[tuple[float, ...], ...]
     distance_square: float = Field(ge=0)
+    as_formula: bool = False
 
     def markers(self) -> tuple[str, ...]:
         """Return the axes."""
@@ -58,6 +63,8 @@ class EllipseGate(FixedGateBase):
 
     def outline(self, x: DrawnAxis, y: DrawnAxis | None) -> Floats | None:
         """Return the shadow of an ellipse, or of an ellipsoid: that of its covariance on the axes shown."""
+        if not _is_positive_definite(self.covariance):
+            return None  # no ellipse to draw
         shown = [axis for axis in (x, y) if axis is not None and axis.marker in self.axes]
         if not shown:
             return None
@@ -89,11 +96,23 @@ class EllipseGate(FixedGateBase):
             reasons.append(f"center needs {size} numbers, one per axis, and has {len(self.center)}")
         if len(self.covariance) != size or any(len(row) != size for row in self.covariance):
             reasons.append(f"covariance must be square, {size} rows of {size} numbers")
+        elif self.as_formula:
+            if np.linalg.matrix_rank(np.array(self.covariance)) < size:
+                reasons.append("covariance must have an inverse")
         elif not _is_positive_definite(self.covariance):
             reasons.append("covariance must be symmetric and positive definite (otherwise it bounds no ellipse)")
         if reasons:
             raise ValueError("; ".join(reasons))
         return self
+
+
+def bounds_no_ellipse(rows: Sequence[Sequence[float]]) -> bool:
+    """Return whether a square matrix is no covariance, but has an inverse, so that a gate's formula still decides."""
+    matrix = np.array(rows, dtype=np.float64)
+    is_square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
+    if not is_square or np.linalg.matrix_rank(matrix) < matrix.shape[0]:
+        return False
+    return not _is_positive_definite(tuple(map(tuple, matrix.tolist())))
 
 
 def _is_positive_definite(rows: tuple[tuple[float, ...], ...]) -> bool:

@@ -376,7 +376,8 @@ class Ellipse:
 
     def _distance_error(self) -> float:
         """Return how far the squared distance can be off near the boundary, for places that are off by PLACE_ERROR."""
-        error = PLACE_ERROR * np.sqrt(
-            self.center.size * np.linalg.eigvalsh((self.precision + self.precision.T) / 2)[-1]
-        )
+        stretch = np.linalg.eigvalsh((self.precision + self.precision.T) / 2)
+        if stretch[0] <= 0:
+            return float("inf")  # no ellipse: the distance is known nowhere from approximate places
+        error = PLACE_ERROR * np.sqrt(self.center.size * stretch[-1])
         return float(error * (2 * np.sqrt(self.distance_square) + error))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cytocar.errors.tree import CompensationError, TemplateError, UsageError
+from cytocar.errors.tree import CompensationError, TemplateError
 from cytocar.files.bundled import template_folder
 from cytocar.files.places import Address, Place, is_address, lies_in, place_of
 from cytocar.signals.applied_matrix import UNMIXED
@@ -151,12 +151,11 @@ def import_document(path: Path, *, sample: str | None = None) -> Imported:
     path : Path
         Gating-ML 2.0, or a FlowJo workspace.
     sample : str, optional
-        Whose gates, of a workspace: name or ``sampleID``. The first sample with gates by default.
+        Whose gates, of a workspace: name or ``sampleID``; the first sample with gates by default. Of Gating-ML: the
+        file that gates were tailored to; the untailored ones by default.
 
     Raises
     ------
-    UsageError
-        E111 a sample is named, and the document is no workspace.
     TemplateError
         It cannot be read.
     """
@@ -167,9 +166,7 @@ def import_document(path: Path, *, sample: str | None = None) -> Imported:
 
     data = _read_bytes(path, larger=LARGER)
     if kind_of(data) is not DocumentKind.FLOWJO and path.suffix.lower() != ".wsp":
-        if sample is not None:
-            raise UsageError("--sample is for workspaces", code="E111", hint="leave it out")
-        return reunite(read_gatingml(data, source=path.name, name=document_name(path)))
+        return reunite(read_gatingml(data, source=path.name, name=document_name(path), sample=sample))
     return reunite(read_workspace(data, source=path.name, name=document_name(path), sample=sample))
 
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from cytocar.errors.tree import TemplateError
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import Bounds, Divider, QuadrantGate, RangeGate, RectangleGate
-from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.ellipse import EllipseGate, bounds_no_ellipse
 from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.scales import LinearScale
 from cytocar.template.gatingml.axes import PanelBuilder
+from cytocar.template.gatingml.titles import read_told, tailored_gates, with_titles
 from cytocar.template.gatingml.xml import (
     CYTOCAR,
     as_number,
@@ -63,7 +64,7 @@ class _Reader:
     losses: list[str] = field(default_factory=list)
 
 
-def read_gatingml(data: bytes, *, source: str, name: str) -> Document:
+def read_gatingml(data: bytes, *, source: str, name: str, sample: str | None = None) -> Document:
     """Return the gates of a Gating-ML 2.0 document as a template.
 
     Parameters
@@ -74,11 +75,13 @@ def read_gatingml(data: bytes, *, source: str, name: str) -> Document:
         What to call it in messages.
     name : str
         The template's name.
+    sample : str, optional
+        The file whose tailored gates are wanted; the untailored ones otherwise.
 
     Raises
     ------
     TemplateError
-        E140 not safe XML, E141 not Gating-ML 2.0, E142 not as the standard says.
+        E140 not safe XML, E141 not Gating-ML 2.0, E142 not as the standard says, E144 no gates of this file.
     """
     root = parse_document(data, source=source)
     transformations = _by_id(children(root, "transformation"))
@@ -88,8 +91,13 @@ def read_gatingml(data: bytes, *, source: str, name: str) -> Document:
     if not gates:
         raise TemplateError(f"{source} holds no gate", code="E142", hint="export the gates, not only the compensation")
     _by_id(element for gate in gates for element in (gate, *children(gate, "Quadrant")))
+    note = next((entry for info in children(root, "custom_info") for entry in info if entry.tag == OWN_NOTE), None)
+    told = {required(gate, "id"): read_told(gate) for gate in gates}
+    gates, losses = tailored_gates(gates, told, sample=sample)
+    reader.losses += losses
     for gate in gates:
         _READERS[local_name(gate)](reader, gate)
+    populations = _parents_first(reader.populations)
     template = Template(
         name=name,
         version="1.0.0",
@@ -99,9 +107,8 @@ def read_gatingml(data: bytes, *, source: str, name: str) -> Document:
             source="file", missing="fail" if reader.panel.needs_matrix else "none", matrices=dict(matrices)
         ),
         scales=reader.panel.scales(),
-        populations=tuple(_parents_first(reader.populations)),
+        populations=tuple(populations if note is not None else with_titles(populations, told)),
     )
-    note = next((entry for info in children(root, "custom_info") for entry in info if entry.tag == OWN_NOTE), None)
     return Document(template, note, tuple(reader.losses))
 
 
@@ -210,6 +217,12 @@ def _ellipsoid(reader: _Reader, element: Element) -> None:
         "covariance": rows,
         "distance_square": number(child(element, "distanceSquare"), "value"),
     }
+    if len({len(row) for row in rows} | {len(rows)}) == 1 and bounds_no_ellipse(rows):
+        declared["as_formula"] = True
+        reader.losses.append(
+            f"{required(element, 'id')}: its covariance is not symmetric or not positive definite, so it bounds no "
+            "ellipsoid; events are decided by the standard's formula"
+        )
     _add(reader, element, declaration(element, EllipseGate, declared))
 
 
