@@ -37,7 +37,8 @@ def _set(number: int, title: str, *gates: int) -> str:
     references = "".join(
         f'<gating:gateReference gating:ref="Gate_{gate}"/>' for gate in (gates * 2)[: max(2, len(gates))]
     )
-    return f'<gating:BooleanGate gating:id="GateSet_{number}">{told}<gating:and>{references}</gating:and></gating:BooleanGate>'
+    both = f"<gating:and>{references}</gating:and>"
+    return f'<gating:BooleanGate gating:id="GateSet_{number}">{told}{both}</gating:BooleanGate>'
 
 
 def _read(*gates: str, sample: str | None = None) -> Document:
