@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.decision import Flag
+from cytocar.run.beside_others import compare_files
 from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.parts import to_json
 from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, run_tasks
@@ -39,22 +40,29 @@ class Task:
     """One sample with all that decides its result, as a worker gets it.
 
     ``references`` are the files in which its controls' signals lie; ``own`` the columns of this run, where
-    lines of tables are wanted. Samples that share a protocol share it in a worker too: what is worked out once per
-    template stays so.
+    lines of tables are wanted; ``beside`` says how its file differs from the others of the run. Samples that share a
+    protocol share it in a worker too: what is worked out once per template stays so.
     """
 
     sample: SampleRow
     protocol: Protocol
     references: tuple[Path, ...] = ()
     own: OwnColumns | None = None
+    beside: tuple[Finding, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[..., Task], tuple[object, ...]]:
         """Return how to make this task again in a worker."""
-        return _unpacked_task, (self.sample, _packed(self.protocol), self.references, self.own)
+        return _unpacked_task, (self.sample, _packed(self.protocol), self.references, self.own, self.beside)
 
 
-def _unpacked_task(sample: SampleRow, protocol: bytes, references: tuple[Path, ...], own: OwnColumns | None) -> Task:
-    return Task(sample, _unpacked(protocol), references, own)
+def _unpacked_task(
+    sample: SampleRow,
+    protocol: bytes,
+    references: tuple[Path, ...],
+    own: OwnColumns | None,
+    beside: tuple[Finding, ...],
+) -> Task:
+    return Task(sample, _unpacked(protocol), references, own, beside)
 
 
 @lru_cache(maxsize=PROTOCOLS_KEPT)
@@ -113,6 +121,7 @@ def execute(
     scratch: Path,
     finished: Collection[str] = (),
     own: OwnColumns | None = None,
+    beside: Mapping[str, tuple[Finding, ...]] | None = None,
 ) -> Iterator[FinishedSample]:
     """Yield every sample's outcome as it is finished, in any order.
 
@@ -130,18 +139,27 @@ def execute(
         Samples that need no work any more (their signals may still be wanted as controls).
     own : OwnColumns, optional
         Columns of this run; with them, samples bring their lines of the tables.
+    beside : mapping, optional
+        How each file differs from the others of the run, where that is known already.
     """
     left = [row for row in samples if row.sample_id not in finished]
     for name in _LOADED_BY_ANY_SAMPLE if left else ():
         import_module(name)
     references = _references(samples, left, protocols, workers=workers, scratch=scratch)
-    tasks = [Task(row, protocols[row.sample_id], references.get(row.sample_id, ()), own) for row in left]
+    if beside is None:
+        beside = compare_files(samples, protocols) if left else {}
+    tasks = [
+        Task(row, protocols[name], references.get(name, ()), own, beside.get(name, ()))
+        for row in left
+        for name in [row.sample_id]
+    ]
     yield from run_tasks(_analyse, tasks, workers, killed=_killed)
 
 
 def _analyse(task: Task) -> FinishedSample:
     try:
-        return FinishedSample.of(analyse(task.sample, task.protocol, load_references(task.references)), task.own)
+        outcome = analyse(task.sample, task.protocol, load_references(task.references), beside=task.beside)
+        return FinishedSample.of(outcome, task.own)
     except Exception as bug:  # noqa: BLE001 -- a mistake over one odd file must not cost the other samples of the plate
         place = traceback.extract_tb(bug.__traceback__)[-1]
         fault = ErrorRecord(

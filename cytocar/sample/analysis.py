@@ -6,7 +6,7 @@ below; what goes wrong for one sample becomes its failure, never another's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
-from cytocar.sample.quality.labels import check_car_reagent, label_findings
+from cytocar.sample.quality.labels import LABEL_CODES, check_car_reagent, label_findings
 from cytocar.sample.quality.stored import stored_findings
 from cytocar.sample.quality.tube import believable, volumes_agree
 from cytocar.sample.result import (
@@ -56,7 +56,13 @@ NUMBERS = tuple(column.name for column in COUNTS if column.type in ("integer", "
 """Columns of counts.csv that an acceptance rule may check."""
 
 
-def analyse(sample: SampleRow, protocol: Protocol, references: References | None = None) -> SampleOutcome:
+def analyse(
+    sample: SampleRow,
+    protocol: Protocol,
+    references: References | None = None,
+    *,
+    beside: Sequence[Finding] = (),
+) -> SampleOutcome:
     """Return a sample's result, or why it has none.
 
     Parameters
@@ -67,6 +73,8 @@ def analyse(sample: SampleRow, protocol: Protocol, references: References | None
         Template and what the command line settles for every sample.
     references : mapping of population to sequence of ReferenceEvents, optional
         Control samples for the ``reference`` gates.
+    beside : sequence of Finding
+        How the file differs from the others of its run.
     """
     if sample.exclude:
         return SampleFailure(sample=sample, template=protocol.stamp)
@@ -83,7 +91,13 @@ def analyse(sample: SampleRow, protocol: Protocol, references: References | None
             sha256 = hashed()
     except SampleError as error:
         return SampleFailure(sample=sample, template=protocol.stamp, error=ErrorRecord.of(error), file_sha256=sha256)
-    return replace(result, file_sha256=sha256)
+    return replace(result, file_sha256=sha256, findings=(*result.findings, *_new(beside, result.findings)))
+
+
+def _new(beside: Sequence[Finding], findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield what the run says of a file, but not again that names are exchanged where the template has said so."""
+    exchanged = any(finding.code in LABEL_CODES for finding in findings)
+    yield from (finding for finding in beside if not (exchanged and finding.code == "W250"))
 
 
 def quantify(  # one keyword per column of the sheet that can decide a count

@@ -113,7 +113,7 @@ def test_samples_share_their_protocol_in_a_worker_too() -> None:
 
 
 def test_a_bug_in_one_sample_costs_that_sample_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stumble(sample: SampleRow, protocol: Protocol, references: object) -> SampleOutcome:
+    def stumble(sample: SampleRow, protocol: Protocol, references: object, **_: object) -> SampleOutcome:
         if sample.sample_id == "A02":
             raise ZeroDivisionError("half of nothing")
         return SampleFailure(sample, protocol.stamp, ErrorRecord("E010", "the file does not exist"))

@@ -18,6 +18,7 @@ from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
 from cytocar.gates.move import movable, move_gate
 from cytocar.regions.kinds import FixedGate
+from cytocar.run.beside_others import CHECK as COMPARED_WITH_OTHERS
 from cytocar.run.execute import execute
 from cytocar.run.finished.recorded_plan import GATE_OVERRIDES, located, recorded_plan, require_files
 from cytocar.run.folder import PARTS, Parts, parquet_files, part_name, table_files
@@ -215,7 +216,8 @@ def _counted_again(plan: RunPlan, move: _Move) -> SampleResult:
     }
     others = [other for other in plan.sample_ids if other != name]
     with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
-        (done,) = execute(plan.samples, protocols, scratch=Path(scratch), finished=others)
+        beside = {name: tuple(finding for finding in move.before.findings if finding.check == COMPARED_WITH_OTHERS)}
+        (done,) = execute(plan.samples, protocols, scratch=Path(scratch), finished=others, beside=beside)
     after = from_json(done.content)
     if not isinstance(after, SampleResult):
         faults = "; ".join(finding.message for finding in after.findings) if after else "no result"

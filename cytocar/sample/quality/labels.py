@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cytocar.template.model import Template
 
 CHECK = "labels"
+LABEL_CODES = frozenset({"W247", "W248"})
 STAINED_OTHERWISE = frozenset({SampleType.FMO, SampleType.UNSTAINED, SampleType.SINGLE_STAIN, SampleType.BLANK})
 """Tubes whose labels need not name the panel: something was left out of them on purpose."""
 

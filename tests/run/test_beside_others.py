@@ -1,0 +1,109 @@
+"""Each file of a run against the others: exchanged names, moved voltages, another matrix, and what is by design."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.run.beside_others import compare_files
+from cytocar.sample.protocol import Protocol, unlocked
+from cytocar.sheet.rows import SampleRow, SampleType
+from cytocar.template.load import load_template
+from tests.reference_tube import FLUORESCENCE, ReferenceTube, reference_tube, spillover
+from tests.runs import cytocar_command
+
+TUBE = reference_tube(300)
+ORDINARY = {"$CYT": "FACSCanto II", "$DATE": "14-MAR-2024", "$P8V": "500", "$P7V": "450"}
+
+
+def _compared(
+    folder: Path,
+    change: Callable[[int, ReferenceTube], ReferenceTube],
+    *,
+    files: int = 6,
+    kinds: Mapping[int, SampleType] | None = None,
+    template: str = "cart-generic",
+) -> Mapping[str, tuple[Finding, ...]]:
+    rows = []
+    for n in range(files):
+        tube = replace(TUBE, keywords={**TUBE.keywords, **ORDINARY})
+        path = change(n, tube).write(folder / f"{n}.fcs")
+        kind = (kinds or {}).get(n, SampleType.SAMPLE)
+        rows.append(SampleRow(file=path, file_as_given=path.name, sample_id=str(n), sample_type=kind))
+    loaded = load_template(template)
+    return compare_files(rows, {row.sample_id: Protocol(loaded, unlocked(loaded)) for row in rows})
+
+
+def _first_only(change: Callable[[ReferenceTube], ReferenceTube]) -> Callable[[int, ReferenceTube], ReferenceTube]:
+    return lambda n, tube: change(tube) if n == 0 else tube
+
+
+def test_files_that_are_alike_pass_and_say_what_was_compared(tmp_path: Path) -> None:
+    found = _compared(tmp_path, lambda _, tube: tube)
+    assert {one.outcome for findings in found.values() for one in findings} == {Severity.PASS}
+    assert found["0"][0].message.startswith("names, voltages, spillover as in most of the 6 files")
+
+
+def test_exchanged_names_in_one_file_are_found_by_the_others(tmp_path: Path) -> None:
+    found = _compared(tmp_path, _first_only(lambda tube: tube.labelled(V450_A="CD8", APC_H7_A="CD4")))
+    (said,) = found["0"]
+    assert (said.code, said.outcome) == ("W250", Severity.REVIEW)
+    assert "CD4 is on APC-H7-A, in 5 of 6 files on V450-A" in said.message
+    assert all(one.outcome is Severity.PASS for n in "12345" for one in found[n])
+
+
+def test_another_way_of_writing_a_name_is_the_same_name(tmp_path: Path) -> None:
+    found = _compared(tmp_path, _first_only(lambda tube: tube.labelled(V450_A="CD4 V450", APC_H7_A="CD8a")))
+    assert found["0"][0].outcome is Severity.PASS
+
+
+def test_a_moved_voltage_is_named_with_what_the_others_have(tmp_path: Path) -> None:
+    found = _compared(tmp_path, _first_only(lambda tube: tube.with_keywords(S_P8V="520")))
+    (said,) = found["0"]
+    assert (said.code, said.outcome) == ("W251", Severity.REVIEW)
+    assert "PE-A 520 V (others 500)" in said.message
+
+
+def test_a_voltage_of_another_day_is_a_note(tmp_path: Path) -> None:
+    moved = _first_only(lambda tube: tube.with_keywords(S_P8V="520", S_DATE="02-APR-2024"))
+    (said,) = _compared(tmp_path, moved)["0"]
+    assert (said.code, said.outcome) == ("W251", Severity.NOTE)
+
+
+def test_two_settings_of_a_study_are_no_finding(tmp_path: Path) -> None:
+    found = _compared(tmp_path, lambda n, tube: tube.with_keywords(S_P8V="520") if n % 2 else tube)
+    assert {one.outcome for findings in found.values() for one in findings} == {Severity.PASS}
+    assert "voltages" in found["0"][0].message  # those of the other detector
+
+
+def test_another_matrix_is_named_by_the_entry_that_differs_most(tmp_path: Path) -> None:
+    values = np.array(TUBE.keywords["$SPILLOVER"].split(",")[9:], dtype=float).reshape(8, 8)
+    values[0, 1] += 0.3
+    other = spillover(values, FLUORESCENCE)
+    (said,) = _compared(tmp_path, _first_only(lambda tube: tube.with_keywords(S_SPILLOVER=other)))["0"]
+    assert (said.code, said.outcome) == ("W252", Severity.REVIEW)
+    assert "FITC-A into PE-A 0.463, others 0.163" in said.message
+
+
+def test_controls_and_few_files_are_not_compared(tmp_path: Path) -> None:
+    exchanged = _first_only(lambda tube: tube.labelled(V450_A="CD8", APC_H7_A="CD4"))
+    assert "0" not in _compared(tmp_path, exchanged, kinds={0: SampleType.FMO})
+    assert _compared(tmp_path, exchanged, files=3) == {}
+
+
+def test_a_run_names_the_exchanged_file_once(tmp_path: Path) -> None:
+    for n in range(5):
+        tube = replace(TUBE, keywords={**TUBE.keywords, **ORDINARY})
+        labelled = tube.labelled(V450_A="CD8", APC_H7_A="CD4") if n == 2 else tube
+        labelled.write(tmp_path / f"{n}.fcs")
+    answer = cytocar_command(
+        "gate", tmp_path, "-t", "cart-cd19fc-fixed", "-o", tmp_path / "run", "-j", "1", "--no-report"
+    )
+    assert answer.code in (0, 1), answer.stderr
+    quality = (tmp_path / "run" / "quality.csv").read_text("utf-8")
+    assert [line.split(",")[0] for line in quality.splitlines() if ",W248," in line] == ["2"]
+    assert "W250" not in quality
