@@ -74,6 +74,12 @@ class _Verbs(TyperGroup):
         single.command(name=cmd_name, help=module.command.__doc__, context_settings=CONTEXT)(module.command)
         return get_command(single)
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as bug:  # which click takes for the end of a person's answers: "Aborted!"
+            raise RuntimeError(f"EOFError: {bug}") from bug
+
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
@@ -160,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         screen.drop_output()
         screen.show_error(UsageError(_system_message(error), code="E109", hint="check the path, rights and space left"))
         sys.exit(EXIT_USAGE)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as bug:
+    except Exception as bug:  # noqa: BLE001 -- the last boundary: whatever escapes is a mistake of ours, told as one
         screen.show_bug(bug)
         sys.exit(EXIT_BUG)
 

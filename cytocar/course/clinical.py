@@ -24,6 +24,7 @@ from cytocar.course.units import (
     near_units,
     variable_name,
 )
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import ClinicalError
 from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
@@ -130,15 +131,9 @@ def read_record(
 
 
 def _read(path: Path, columns: tuple[str, ...], faults: list[str]) -> DelimitedTable:
-    try:
+    hint = "give the path of a CSV file, saved as UTF-8"
+    with boundary(lambda why: ClinicalError(f"{path.name} cannot be read: {why}", code="E131", hint=hint)):
         table = read_delimited(path)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ClinicalError(
-            f"{path.name} cannot be read: {reason}",
-            code="E131",
-            hint="give the path of a CSV file, saved as UTF-8",
-        ) from error
     missing = [column for column in columns if column not in table.columns]
     if missing:
         faults.append(f"{path.name}: column{'s' if len(missing) > 1 else ''} missing: {', '.join(missing)}")

@@ -10,6 +10,7 @@ from typing import TypeVar
 from cytocar.counting.limits import CarResult
 from cytocar.course.draws import CellCount, Tube
 from cytocar.course.replicates import CountedSample
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import CARRIED, CountMethod, SampleType
@@ -61,15 +62,9 @@ def read_tubes(run: Path) -> Iterator[Tube]:
 
 
 def _read(path: Path) -> DelimitedTable:
-    try:
+    hint = "give the folders that `cytocar gate ... -o RUN` wrote"
+    with boundary(lambda why: UsageError(f"{path} cannot be read: {why}", code="E132", hint=hint)):
         return read_delimited(path)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(
-            f"{path} cannot be read: {reason}",
-            code="E132",
-            hint="give the folders that `cytocar gate ... -o RUN` wrote",
-        ) from error
 
 
 def _populations(path: Path) -> dict[str, dict[str, CellCount]]:

@@ -20,7 +20,7 @@ from cytocar.fcs.decode import DataSource, Stored, TextSource, layout_of
 from cytocar.fcs.events import EventSource, EventTable
 from cytocar.fcs.segments import Claim, Question, claim, locate_data, whole_number
 from cytocar.fcs.text import flowio_objection
-from cytocar.files.places import Address, Place, place_of, unreadable
+from cytocar.files.places import Address, Place, place_of, require_regular, unreadable
 
 
 def open_fcs(path: str | Place, *, data_set: int | None = None) -> EventTable:
@@ -119,6 +119,7 @@ def _is_there(place: Place) -> bool:
 @contextmanager
 def _opened(path: Place) -> Iterator[tuple[BinaryIO, int]]:
     try:
+        require_regular(path)
         with path.open("rb") as handle:
             size = handle.seek(0, os.SEEK_END)
             if size == 0:

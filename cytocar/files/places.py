@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +92,45 @@ def require_packages(*places: Path | Address) -> None:
             raise UsageError(error.message, code=error.code, hint=error.hint) from None
 
 
+def require_regular(place: Path | Address) -> None:
+    """Refuse what is there and is no file: a pipe would be waited for, and a device read, without end.
+
+    Raises
+    ------
+    OSError
+        With what it is as its reason; nothing where there is nothing.
+    """
+    if isinstance(place, Address):
+        return
+    try:
+        mode = os.stat(place).st_mode  # noqa: PTH116 -- Path.stat hides no more, and asks twice
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, f"it is {_KINDS.get(stat.S_IFMT(mode), 'no file')}, not a file", str(place))
+
+
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+          stat.S_IFSOCK: "a socket"}  # fmt: skip
+
+MOST_BYTES = 500_000_000
+"""Of a table or a document that is read whole: ``populations.csv`` of a hundred thousand samples is smaller."""
+
+
+def whole_bytes(place: Path | Address) -> bytes:
+    """Return the content of a table or document, which is a file and no larger than such files are.
+
+    Raises
+    ------
+    OSError
+        It is not there, is no file, is larger than ``MOST_BYTES``, or cannot be read.
+    """
+    require_regular(place)
+    if isinstance(place, Path) and place.stat().st_size > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES // 1_000_000} MB", str(place))
+    return place.read_bytes()
+
+
 @contextmanager
 def readable(place: Path | Address) -> Iterator[None]:
     """Turn what the system, or a protocol, says about a file into what a sample says."""
@@ -134,5 +175,5 @@ def _hint(error: OSError) -> str:
 
 __all__ = [
     "Address", "Place", "beside", "files_below", "is_address", "lies_in", "place_of", "readable", "require_packages",
-    "unreadable", "without_secrets",
+    "require_regular", "unreadable", "whole_bytes", "without_secrets",
 ]  # fmt: skip

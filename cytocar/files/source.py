@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 from cytocar.errors.tree import ReadError
-from cytocar.files.places import Address, Place, readable
+from cytocar.files.places import Address, Place, readable, require_regular
 from cytocar.files.remote import LARGE_RANGE_BYTES, State
 
 FileState = tuple[int, int] | State
@@ -87,6 +87,7 @@ def file_state(place: Place) -> FileState:
     with readable(place):
         if isinstance(place, Address):
             return place.state()
+        require_regular(place)
         status = place.stat()
         return status.st_size, status.st_mtime_ns
 

@@ -14,9 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
+from cytocar.files.places import whole_bytes
 from cytocar.signals.declaration import Declaration
 
 if TYPE_CHECKING:
@@ -67,14 +69,13 @@ def alias_book(further: Path | None = None) -> Book:
 
 
 def _read(path: Path) -> Book:
-    try:
-        return TypeAdapter(dict[str, Entry]).validate_python(tomllib.loads(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
-        raise UsageError(
-            f"the alias book {path.name} cannot be used: {str(error).splitlines()[0]}",
-            code="E203",
-            hint='each marker is a table with its names: [CAR], below it names = ["our CAR reagent"]',
-        ) from error
+    hint = 'each marker is a table with its names: [CAR], below it names = ["our CAR reagent"]'
+    with boundary(
+        lambda why: UsageError(
+            f"the alias book {path.name} cannot be used: {why.splitlines()[0]}", code="E203", hint=hint
+        )
+    ):
+        return TypeAdapter(dict[str, Entry]).validate_python(tomllib.loads(whole_bytes(path).decode("utf-8")))
 
 
 # ---------------------------------------------------------------- words

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from statistics import mean, stdev
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.qc.measures import SETTINGS, Measured, Quantity
 from cytocar.qc.westgard import WARNING, broken_rules
@@ -152,10 +153,10 @@ def read_targets(path: Path) -> dict[tuple[str, str], Target]:
     UsageError
         E168 with every fault of the table.
     """
-    try:
+    with boundary(
+        lambda why: UsageError(f"{path} cannot be read: {why}", code="E168", hint="give a CSV file in UTF-8")
+    ):
         table = read_delimited(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", code="E168", hint="give a CSV file in UTF-8") from error
     missing = [name for name in ("measure", "mean", "sd") if name not in table.columns]
     faults = [f"column {name} is missing" for name in missing]
     targets = {}

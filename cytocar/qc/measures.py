@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from cytocar.errors.boundary import one_of_many
 from cytocar.errors.tree import SampleError
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
@@ -144,8 +145,9 @@ def _fluorescence(samples: Sequence[SampleResult]) -> Iterator[_Value]:
 def _voltages(files: Sequence[Place]) -> Iterator[_Value]:
     for file in files:
         try:
-            channels = open_fcs(file).channels
-        except (SampleError, OSError):
+            with one_of_many():
+                channels = open_fcs(file).channels
+        except SampleError:
             continue
         for channel in channels:
             if channel.voltage is not None:

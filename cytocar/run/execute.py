@@ -7,7 +7,6 @@ elsewhere. Whatever runs the work, the same input gives the same results.
 from __future__ import annotations
 
 import pickle
-import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cytocar.errors.boundary import REPORT_IT, bug_message
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.decision import Flag
 from cytocar.run.beside_others import compare_files
@@ -161,12 +161,7 @@ def _analyse(task: Task) -> FinishedSample:
         outcome = analyse(task.sample, task.protocol, load_references(task.references), beside=task.beside)
         return FinishedSample.of(outcome, task.own)
     except Exception as bug:  # noqa: BLE001 -- a mistake over one odd file must not cost the other samples of the plate
-        place = traceback.extract_tb(bug.__traceback__)[-1]
-        fault = ErrorRecord(
-            "E199",
-            f"this is a bug in cytocar: {type(bug).__name__}: {bug} ({Path(place.filename).name}:{place.lineno})",
-            "please report it with the command that you ran; the other samples are not affected",
-        )
+        fault = ErrorRecord("E199", bug_message(bug), REPORT_IT)
         return FinishedSample.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.own)
 
 

@@ -12,17 +12,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from io import BytesIO, StringIO
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import SheetError
-from cytocar.files.places import Place
+from cytocar.files.places import Place, whole_bytes
 
 WORKSHEETS = (".xlsx", ".xlsm")
-MOST_BYTES = 200_000_000
-"""Of a workbook when unpacked: a plate map takes kilobytes; a file of a few can unpack to gigabytes."""
+MOST_BYTES = 50_000_000
+"""Of a workbook when unpacked: 10,000 rows of 20 cells take 8 MB; a file of a few kilobytes can unpack to gigabytes."""
 
 MOST_ROWS = 100_000
 """A study has thousands of tubes; a worksheet can claim a million rows in five hundred bytes."""
+
+MOST_CELLS = 5_000_000
+"""A sheet has 20 columns; one cell in column XFD makes each row 16,384 cells wide."""
 
 _SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*\r?\n?", re.IGNORECASE)
 
@@ -51,7 +55,7 @@ def read_cells(path: Place, *, what: str) -> Cells:
         E080 when it cannot be read.
     """
     try:
-        content = path.read_bytes()
+        content = whole_bytes(path)
     except FileNotFoundError:
         raise SheetError(f"there is no {what} {path}", code="E080", hint="check the path") from None
     except OSError as error:
@@ -64,38 +68,31 @@ def read_cells(path: Place, *, what: str) -> Cells:
 
 
 def _of_csv(content: bytes, name: str) -> Cells:
-    try:
+    with boundary(lambda why: SheetError(f"{name} {_CSV_FAULT}: {why}", code="E080", hint="save it as 'CSV UTF-8'")):
         text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SheetError(
-            f"{name} is not UTF-8 (byte {error.start})", code="E080", hint="save it as 'CSV UTF-8' and try again"
-        ) from error
-    if "\0" in text:
-        raise SheetError(f"{name} is not a text file", code="E080", hint="save the sheet as 'CSV UTF-8' or .xlsx")
-    named = _SEPARATOR_LINE.match(text)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = named[1] if named else max(",;\t", key=first.count)
-    try:
+        if "\0" in text:
+            raise SheetError(f"{name} is not a text file", code="E080", hint="save the sheet as 'CSV UTF-8' or .xlsx")
+        named = _SEPARATOR_LINE.match(text)
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        separator = named[1] if named else max(",;\t", key=first.count)
         reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
         lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except csv.Error as error:
-        raise SheetError(
-            f"{name} is not a CSV table: {error}", code="E080", hint="save the sheet as 'CSV UTF-8'"
-        ) from error
     return Cells(tuple(lines[1:] if named else lines), decimal_comma=separator == ";")
+
+
+_CSV_FAULT = "is not a CSV table"
 
 
 def _of_worksheet(content: bytes, name: str) -> Cells:
     try:
         from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
     except ImportError as error:
         raise SheetError(
             f"{name} is an .xlsx file, which needs the extra `xlsx`",
             code="E080",
             hint="pip install 'cytocar[xlsx]', or save it as 'CSV UTF-8'",
         ) from error
-    try:
+    with boundary(lambda why: _unreadable(name, why)):
         with ZipFile(BytesIO(content)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > MOST_BYTES:
@@ -104,14 +101,16 @@ def _of_worksheet(content: bytes, name: str) -> Cells:
         sheet = workbook.worksheets[0]
         sheet.reset_dimensions()  # what the file says of its size may be anything
         return Cells(tuple(_filled(sheet.iter_rows(values_only=True), name)))
-    except (OSError, InvalidFileException, BadZipFile, KeyError, ValueError, IndexError, SyntaxError) as error:
-        raise _unreadable(name, str(error)) from error
 
 
 def _filled(rows: Iterator[Sequence[Any]], name: str) -> Iterator[tuple[int, list[str]]]:
+    seen = 0
     for number, row in enumerate(rows, start=1):
-        if number > MOST_ROWS:
-            raise _unreadable(name, f"it has more than {MOST_ROWS:,} rows")
+        seen += len(row)
+        if number > MOST_ROWS or seen > MOST_CELLS:
+            raise _unreadable(name, f"it has more than {MOST_ROWS:,} rows, or {MOST_CELLS:,} cells")
+        if row.count(None) == len(row):
+            continue
         cells = [_text(value) for value in row]
         if any(cells):
             yield number, cells

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cytocar.errors.boundary import one_of_many
 from cytocar.errors.tree import SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
@@ -62,11 +63,12 @@ def _drafted(sample: SampleRow, relative_to: Place, notes: list[str]) -> dict[st
         place = f"{place}#{sample.data_set}"
     row: dict[str, Value] = {"file": place, "sample_id": sample.sample_id, "sample_type": sample.sample_type.value}
     try:
-        events = open_fcs(sample.file, data_set=sample.data_set)
-        row["note"] = f"{events.n_events} events"
-        row["well"], row["plate_id"] = keywords.well(events), keywords.plate(events)
-        volume = keywords.acquired_volume(events)
-        row["acquired_volume_ul"] = volume.ul if volume else None
+        with one_of_many():
+            events = open_fcs(sample.file, data_set=sample.data_set)
+            row["note"] = f"{events.n_events} events"
+            row["well"], row["plate_id"] = keywords.well(events), keywords.plate(events)
+            volume = keywords.acquired_volume(events)
+            row["acquired_volume_ul"] = volume.ul if volume else None
     except SampleError as error:
         notes.append(f"{place}: {error.message} [{error.code}]")
         row.setdefault("note", f"cannot be read: {error.code}")

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import model_validator
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import CompensationError
-from cytocar.files.places import Place, place_of
+from cytocar.files.places import Place, place_of, whole_bytes
 from cytocar.signals.declaration import Declaration
 from cytocar.signals.matrix_text import malformed, parse_csv, parse_keyword
 
@@ -119,14 +120,11 @@ class SpilloverMatrix:
             such a matrix.
         """
         path = place_of(path)
-        try:
-            text = path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CompensationError(
-                f"the spillover matrix {path} cannot be read: {error}",
-                code="E056",
-                hint="give the path of a CSV file, relative to the template or to the sample sheet",
-            ) from error
+        hint = "give the path of a CSV file, relative to the template or to the sample sheet"
+        with boundary(
+            lambda why: CompensationError(f"the spillover matrix {path} cannot be read: {why}", code="E056", hint=hint)
+        ):
+            text = whole_bytes(path).decode("utf-8-sig")
         matrix = cls(*parse_csv(text, path.name), origin=path.name)
         check_plausible(matrix)
         return matrix

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import CompensationError
 
 Floats = npt.NDArray[np.float64]
@@ -81,7 +82,8 @@ def parse_csv(text: str, origin: str) -> tuple[tuple[str, ...], tuple[str, ...],
     if not lines:
         raise malformed(origin, "it is empty")
     separator = next((mark for mark in "\t;" if mark in lines[-1]), ",")
-    rows = [_without_empty_end([item.strip() for item in row]) for row in csv.reader(lines, delimiter=separator)]
+    with boundary(lambda why: malformed(origin, why)):
+        rows = [_without_empty_end([item.strip() for item in row]) for row in csv.reader(lines, delimiter=separator)]
     widest = max(map(len, rows))
     first = next((place for place, row in enumerate(rows) if len(row) >= max(2, widest - 1)), 0)  # below a title
     header, body = rows[first], rows[first + 1 :]

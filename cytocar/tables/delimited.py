@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cytocar.files.places import whole_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -52,8 +54,10 @@ def read_delimited(path: Path) -> DelimitedTable:
         If the file cannot be read.
     ValueError
         If it is not UTF-8 text.
+    csv.Error
+        If it is no table.
     """
-    return parse_delimited(path.read_text("utf-8-sig"))
+    return parse_delimited(whole_bytes(path).decode("utf-8-sig"))
 
 
 def parse_delimited(text: str) -> DelimitedTable:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cytocar.errors.tree import CompensationError, TemplateError
 from cytocar.files.bundled import template_folder
-from cytocar.files.places import Address, Place, is_address, lies_in, place_of
+from cytocar.files.places import Address, Place, is_address, lies_in, place_of, whole_bytes
 from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.template.canonical import template_sha256
@@ -119,7 +119,7 @@ def _read_bytes(path: Place, *, larger: int = 1) -> bytes:
             raise TemplateError(
                 f"{path.name} is larger than {limit // 1_000_000} MB", code="E061", hint="does it hold gates?"
             )
-        return path.read_bytes()
+        return whole_bytes(path)
     except OSError as error:
         raise TemplateError(
             f"{path.name} cannot be read: {error.strerror}", code="E060", hint="check the file and its permissions"

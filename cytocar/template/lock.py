@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import IntegrityError, TemplateError
-from cytocar.files.places import Address, Place
+from cytocar.files.json_object import json_object
+from cytocar.files.places import Address, Place, whole_bytes
+from cytocar.tables.columns import write_atomically
 from cytocar.template.canonical import template_sha256
 from cytocar.template.model import Template
 
@@ -58,17 +61,19 @@ def read_lock(template_path: Place) -> Lock | None:
         If there is a lock that cannot be read: nobody can tell then whether the template was changed.
     """
     path = lock_path(template_path)
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        return Lock(**{key: str(content[key]) for key in Lock.__dataclass_fields__})
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(
-            f"the lock {path.name} cannot be read",
-            code="E121",
-            hint="restore it from version control, or delete it and lock the template again",
-        ) from error
+    with boundary(lambda why: _damaged(path, why)):
+        content = json_object(whole_bytes(path))
+        return Lock(**{key: str(content[key]) for key in Lock.__dataclass_fields__})
+
+
+def _damaged(path: Place, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"the lock {path.name} cannot be read: {why}",
+        code="E121",
+        hint="restore it from version control, or delete it and lock the template again",
+    )
 
 
 def lock_status(template: Template, template_path: Place) -> LockStatus:
@@ -128,7 +133,9 @@ def write_lock(template: Template, template_path: Place, *, by: str, at: str, re
         _refuse_same_version(lock, earlier, template_path)
     content = {**asdict(lock), "previous": _previous(template_path)}
     try:
-        _write_whole(template_path.with_suffix(LOCK_SUFFIX), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(
+            template_path.with_suffix(LOCK_SUFFIX), json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        )
     except OSError as error:
         raise TemplateError(
             f"the lock {lock_path(template_path)} cannot be written: {error.strerror}",
@@ -161,13 +168,7 @@ def _previous(template_path: Path) -> list[object]:
     path = lock_path(template_path)
     if not path.is_file():
         return []
-    content = json.loads(path.read_text("utf-8"))
-    before: list[object] = content.pop("previous", [])
-    return [*before, content]
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file completely or not at all."""
-    draft = path.with_name(f".{path.name}.writing")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    with boundary(lambda why: _damaged(path, why)):
+        content = json_object(whole_bytes(path))
+        before: list[object] = content.pop("previous", [])
+        return [*before, content]

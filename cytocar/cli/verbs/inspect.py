@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cytocar.cli import screen
-from cytocar.errors.tree import ReadError
+from cytocar.errors.boundary import one_of_many
+from cytocar.errors.tree import CytocarError
 
 if TYPE_CHECKING:
     from cytocar.sample.inspection import ChannelReport, DataSetReport
@@ -40,8 +41,9 @@ def command(
     failed = False
     for file in map(place_of, files):
         try:
-            reports = inspect_file(file, sums=as_json, second_reader=reader is not None)
-        except ReadError as error:
+            with one_of_many():
+                reports = inspect_file(file, sums=as_json, second_reader=reader is not None)
+        except CytocarError as error:
             failed = True
             screen.show_error(error, where=str(file))
             documents.append({"file": str(file), "error": vars(error)})

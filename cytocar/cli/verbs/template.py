@@ -11,7 +11,8 @@ import typer
 from cytocar.cli import screen
 from cytocar.cli.app import CONTEXT
 from cytocar.cli.verbs import template_exchange, template_fit, template_lock
-from cytocar.errors.tree import UsageError
+from cytocar.errors.boundary import one_of_many
+from cytocar.errors.tree import CytocarError, UsageError
 
 if TYPE_CHECKING:
     from cytocar.template.model import Template
@@ -119,8 +120,16 @@ def validate(
     populations, markers = len(template.populations), len(template.panel)
     count = f"{screen.counted(populations, 'population')}, {screen.counted(markers, 'marker')}"
     sys.stdout.write(f"{loaded.path.name}: valid; {count}; {loaded.status}; sha256 {loaded.sha256}\n")
+    failed = False
     for file in files or []:
-        _try_panel(template, file)
+        try:
+            with one_of_many():
+                _try_panel(template, file)
+        except CytocarError as error:
+            failed = True
+            screen.show_error(error, where=file)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _try_panel(template: Template, file: str) -> None:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
 
+from cytocar.errors.boundary import boundary, one_of_many
 from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.fcs.scrub.dates import Dates
 from cytocar.fcs.scrub.file import Scrubbed, ScrubRule, identifying, scrub_file
-from cytocar.files.places import Place
+from cytocar.files.places import Place, whole_bytes
 from cytocar.files.source import at_hand
 
 FCS_SUFFIXES = (".fcs", ".lmd")
@@ -94,7 +95,7 @@ def scrub_files(
         shift = shifts.get(subject, 0) if rule.dates is Dates.SHIFT else 0
         copy = out if one_copy else out / (file.name if keep_names else f"{number:04d}{file.suffix.lower()}")
         try:
-            with at_hand(file) as original:
+            with one_of_many(), at_hand(file) as original:
                 done = scrub_file(original, copy, replace(rule, shift_days=shift))
         except CytocarError as error:
             refused.append(Refused(file, error))
@@ -120,7 +121,8 @@ def still_identifying(files: Sequence[Place], rule: ScrubRule) -> dict[Place, tu
     found: dict[Place, tuple[str, ...] | CytocarError] = {}
     for file in files:
         try:
-            names = identifying(file, rule)
+            with one_of_many():
+                names = identifying(file, rule)
         except CytocarError as error:
             found[file] = error
             continue
@@ -137,11 +139,9 @@ def read_linkage(path: Path) -> tuple[Link, ...]:
     UsageError
         If it is none (E153).
     """
-    try:
-        rows = list(csv.DictReader(StringIO(path.read_text("utf-8", "surrogateescape"))))
+    with boundary(lambda why: _unusable(path, why)):
+        rows = list(csv.DictReader(StringIO(whole_bytes(path).decode("utf-8", "surrogateescape"))))
         return tuple(_link(row) for row in rows)
-    except (OSError, ValueError, TypeError, KeyError) as why:
-        raise _unusable(path, str(why)) from why
 
 
 def _link(row: Mapping[str, str]) -> Link:

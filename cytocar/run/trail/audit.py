@@ -19,6 +19,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from cytocar.files.json_object import json_object
+from cytocar.files.places import whole_bytes
+
 AUDIT = "audit.jsonl"
 NOTHING_BEFORE = "0" * 64
 """What the first entry of a trail holds in place of the hash of the entry before it."""
@@ -199,9 +202,11 @@ class Trail:
 def read_trail(folder: Path) -> Trail:
     """Return the trail of a run folder; an empty one where there is none."""
     try:
-        content = (folder / AUDIT).read_bytes()
+        content = whole_bytes(folder / AUDIT)
     except FileNotFoundError:
         return Trail((), ())
+    except OSError as error:
+        return Trail((), (Break(1, f"the trail cannot be read: {error.strerror}"),))
     return parse_trail(content)
 
 
@@ -229,8 +234,7 @@ def parse_trail(content: bytes) -> Trail:
 def parse_entry(line: bytes) -> Entry | None:
     """Return the entry in a line; None unless the line is byte for byte what such an entry is written as."""
     try:
-        said = json.loads(line)
-        entry = Entry(**said)
+        entry = Entry(**json_object(line))
     except (ValueError, TypeError):
         return None
     well_typed = all(

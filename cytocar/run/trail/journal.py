@@ -23,7 +23,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import IntegrityError, UsageError
+from cytocar.files.json_object import json_object
+from cytocar.files.places import whole_bytes
 from cytocar.run.trail.audit import (
     AUDIT,
     Act,
@@ -65,8 +68,9 @@ def body_sha256(manifest: Manifest) -> str:
 def last_entry(manifest: Manifest) -> Entry | None:
     """Return the entry of the trail that a manifest names as the last one."""
     said = manifest.get("audit")
-    line = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    return parse_entry(line) if isinstance(said, dict) else None
+    if not isinstance(said, dict):
+        return None
+    return parse_entry(json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -77,19 +81,26 @@ def read_manifest(folder: Path) -> Manifest | None:
     IntegrityError
         E125 if there is one that cannot be read.
     """
-    try:
-        read = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise IntegrityError(
-            f"{folder / MANIFEST} cannot be read: {error}", code="E125", hint="restore the run folder from a backup"
-        ) from error
-    if not isinstance(read, dict):
-        raise IntegrityError(
-            f"{folder / MANIFEST} is no manifest", code="E125", hint="restore the run folder from a backup"
+    path = folder / MANIFEST
+    with boundary(
+        lambda why: IntegrityError(
+            f"{path} cannot be read: {why}", code="E125", hint="restore the run folder from a backup"
         )
-    return read
+    ):
+        try:
+            read = json_object(whole_bytes(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        for name, kind in _KINDS.items():
+            if not isinstance(read.get(name, kind()), kind):
+                raise ValueError(f"{name} is not what cytocar writes there")  # noqa: TRY004 -- for the boundary above
+        if not all(isinstance(digest, str) for digest in read.get("files", {}).values()):
+            raise ValueError("files does not hold the hashes of the run's files")
+        return read
+
+
+_KINDS = {"files": dict, "samples": list, "templates": dict, "settings": dict, "versions": dict}
+"""Of what every command that opens a run looks into."""
 
 
 # ---------------------------------------------------------------- changing a run

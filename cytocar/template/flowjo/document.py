@@ -9,8 +9,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, iterparse
+from defusedxml.ElementTree import iterparse
 
+from cytocar.errors.boundary import reason
 from cytocar.errors.tree import TemplateError
 from cytocar.template.documents import DocumentKind, kind_of, other_kind
 from cytocar.template.flowjo.samples import WorkspaceSample, has_gates, read_sample
@@ -227,7 +228,9 @@ def _refused(data: bytes, source: str) -> Iterator[None]:
     """Turn the parser's errors into ours, with what the document is."""
     try:
         yield
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+    except TemplateError:
+        raise
+    except Exception as error:
         kind = kind_of(data)
         other = (
             other_kind(data, source=source, wanted="a FlowJo workspace") if kind is not DocumentKind.FLOWJO else None
@@ -240,4 +243,4 @@ def _refused(data: bytes, source: str) -> Iterator[None]:
                 code="E140",
                 hint="remove the <!DOCTYPE ...> part, if you trust the file",
             ) from error
-        raise TemplateError(f"{source} is not valid XML: {error}", code="E140", hint="save it again") from error
+        raise TemplateError(f"{source} is not valid XML: {reason(error)}", code="E140", hint="save it again") from error

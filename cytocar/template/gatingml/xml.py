@@ -10,6 +10,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 from pydantic import ValidationError
 
+from cytocar.errors.boundary import reason
 from cytocar.errors.tree import TemplateError
 from cytocar.signals.declaration import Declaration
 from cytocar.template.documents import DocumentKind, kind_of, other_kind
@@ -53,9 +54,9 @@ def parse_safely(data: bytes, *, source: str, larger: int = 1) -> Element:
             code="E140",
             hint="remove the <!DOCTYPE ...> part, if you trust the file",
         ) from error
-    except (ValueError, LookupError) as error:
+    except Exception as error:
         raise TemplateError(
-            f"{source} has an unknown text encoding: {error}", code="E140", hint="save it as UTF-8"
+            f"{source} cannot be read: {reason(error)}", code="E140", hint="save it as UTF-8"
         ) from error
     if sum(1 for _ in root.iter()) > MAXIMUM_ELEMENTS * larger:
         raise TemplateError(

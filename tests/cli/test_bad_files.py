@@ -1,0 +1,92 @@
+"""What commands do with files that are none, or that bring a library down: a code, and on to the next file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cytocar.cli import app
+from cytocar.cli.app import main
+from cytocar.simulate import Preparation, blood_tube
+
+
+def run(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    code = ended.value.code
+    return code if isinstance(code, int) else 1
+
+
+@pytest.fixture
+def tube(tmp_path: Path) -> Path:
+    path = tmp_path / "good.fcs"
+    blood_tube(car_per_ul=100, preparation=Preparation(drawn_share=0.02), seed=1).write(path)
+    return path
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    if os.name == "nt":
+        pytest.skip("named pipes of POSIX")
+    os.mkfifo(tmp_path / "pipe.fcs")
+    return tmp_path / "pipe.fcs"
+
+
+@pytest.mark.parametrize("verb", [["inspect"], ["template", "validate", "cart-cd19fc-fixed"]])
+def test_one_bad_file_of_many_is_named_and_the_others_are_shown(
+    verb: list[str], tube: Path, pipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.fcs").write_bytes(b"no FCS file")
+    assert run(*verb, str(pipe), str(tmp_path / "bad.fcs"), str(tube)) == 1
+    shown = capsys.readouterr()
+    assert "good.fcs" in shown.out
+    assert shown.err.count("error[E01") == 2
+    assert "a named pipe" in shown.err
+
+
+def test_a_mistake_over_one_file_costs_inspect_one_file(
+    tube: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cytocar.sample import inspection
+
+    whole = inspection.inspect_file
+
+    def clumsy(file: Path, **options: bool) -> object:
+        if file.name == "odd.fcs":
+            raise EOFError
+        return whole(file, **options)
+
+    monkeypatch.setattr(inspection, "inspect_file", clumsy)
+    assert run("inspect", str(tmp_path / "odd.fcs"), str(tube)) == 1
+    shown = capsys.readouterr()
+    assert "error[E199]" in shown.err
+    assert "good.fcs" in shown.out
+
+
+@pytest.mark.parametrize("error", [EOFError, AssertionError, MemoryError, RecursionError])
+def test_what_escapes_a_verb_is_told_as_a_bug_and_never_as_aborted(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cytocar.template import load
+
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr(load, "bundled_templates", broken)
+    assert run("template", "list") == app.EXIT_BUG
+    shown = capsys.readouterr().err
+    assert "error[E199]" in shown
+    assert "Aborted" not in shown
+
+
+def test_a_pipe_in_place_of_a_sheet_or_a_template_is_refused_at_once(
+    pipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("sheet.csv", "gates.toml", "clinical.csv"):
+        os.mkfifo(tmp_path / name)
+    assert run("sheet", "check", str(tmp_path / "sheet.csv")) == 2
+    assert run("template", "show", str(tmp_path / "gates.toml")) == 2
+    assert run("gate", str(pipe)) in (1, 2)
+    assert capsys.readouterr().err.count("error[E") == 3
