@@ -80,13 +80,13 @@ background_percent             num %        | background of the gate in CAR-nega
 t_cells_per_ul                 num cells/µL | T cells per µL of specimen | T cells/µL
 cd4_per_ul                     num cells/µL | CD4+ CD8- T cells per µL
 cd8_per_ul                     num cells/µL | CD8+ CD4- T cells per µL
-car_per_ul               num cells/µL | CAR-T cells per µL; the estimate, kept even below the limits | estimate cells/µL
+car_per_ul               num cells/µL | CAR-T cells per µL; the estimate, kept even below the limits | CAR-T cells/µL
 car_per_ul_low                 num cells/µL | its 95 % interval, lower bound | 95 % from
 car_per_ul_high                num cells/µL | its 95 % interval, upper bound | to
 car_cd4_per_ul                 num cells/µL | CD4+ CD8- CAR-T cells per µL
 car_cd8_per_ul                 num cells/µL | CD8+ CD4- CAR-T cells per µL
 car_result                     str -        | quantified, below_lloq, not_detected, not_evaluable
-car_report                     str -        | what a report prints: 604, <0.5, not detected | CAR-T cells/µL
+car_report                     str -        | what a report prints: 604, <0.5, not detected | CAR-T result
 car_lod_per_ul                 num cells/µL | what 95 % of tubes like this one detect
 car_lloq_per_ul                num cells/µL | lower limit of quantification of this sample
 car_lod_percent                num %        | what 95 % of tubes like this one detect, in percent of T cells

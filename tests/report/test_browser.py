@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.report.run.page import printable_files
 from cytocar.report.run.printing import print_pdf
 from tests.report.browser import Browser, browser
 from tests.report.conftest import ODD_NAMES
 
-SHOWN = "Array.from(document.querySelectorAll('#counts tbody tr:not([hidden])'), row => row.cells[0].textContent)"
+SHOWN = "Array.from(document.querySelectorAll('table.counts tbody tr:not([hidden])'), row => row.cells[0].textContent)"
 
 TYPE = "document.getElementById('find').value = '{}'; document.getElementById('find').dispatchEvent(new Event('input'))"
 
@@ -43,10 +44,11 @@ def test_it_opens_without_a_word_on_the_console_and_asks_only_for_itself(page: B
 
 def test_names_of_samples_are_text_and_nothing_they_say_is_run(page: Browser) -> None:
     assert page.run(SHOWN) == ["base", *ODD_NAMES[:2], "'=2+3", ODD_NAMES[3]]
-    assert page.run("document.querySelectorAll('script').length") == 1
+    assert page.run("document.querySelectorAll('script:not([type])').length") == 1
 
 
 def test_a_heading_sorts_by_numbers_up_then_down_and_leaves_the_unknown_last(page: Browser) -> None:
+    page.run("document.getElementById('all-columns').click()")
     press = "document.querySelector('#counts th[data-column=car_per_ul] button').click()"
     values = (
         "Array.from(document.querySelectorAll('#counts tbody tr'), row => "
@@ -83,6 +85,7 @@ def test_the_table_is_copied_with_all_columns_by_their_names_in_counts_csv(page:
 def test_a_well_leads_to_its_gates_and_other_numbers_can_be_shown_in_the_wells(page: Browser) -> None:
     page.run("document.querySelector('.wells a[title^=\"=2+3\"]').click()")
     assert page.run("document.querySelector(':target h3 bdi').textContent") == "=2+3"
+    assert page.run("document.querySelector(':target').open && !!document.querySelector(':target .strip')")
     seen = "getComputedStyle(document.querySelector('.wells .{}')).display !== 'none'"
     assert page.run(seen.format("car"))
     page.run("document.querySelector('.choose-beads').click()")
@@ -90,11 +93,56 @@ def test_a_well_leads_to_its_gates_and_other_numbers_can_be_shown_in_the_wells(p
     assert page.run(seen.format("beads"))
 
 
-def test_car_dots_can_be_taken_off_the_pictures_without_a_script(page: Browser) -> None:
+OPENED = "location.hash = '#s3'; new Promise(done => setTimeout(done, 600))"
+
+
+def test_pictures_are_drawn_when_their_sample_is_opened_and_not_before(page: Browser) -> None:
+    drawn = "document.querySelectorAll('.sample .panel svg[role=img]').length"
+    assert page.run(drawn) == 0
+    page.run(OPENED)
+    assert page.run(drawn) >= 2  # those in sight
+    assert page.said == []
+
+
+def test_car_dots_can_be_taken_off_the_pictures(page: Browser) -> None:
+    page.run(OPENED)
     dots = "getComputedStyle(document.querySelector('.sample .car')).display"
     assert page.run(dots) != "none"
     page.run("document.getElementById('show-car').click()")
     assert page.run(dots) == "none"
+
+
+def test_one_gate_is_laid_out_over_the_plate_and_enlarged_and_keys_go_from_well_to_well(page: Browser) -> None:
+    page.run("document.getElementById('contact').scrollIntoView(); new Promise(done => setTimeout(done, 600))")
+    slots = "Array.from(document.querySelectorAll('#contact-sheet .slot'), slot => slot.title.split(':')[0])"
+    assert page.run(slots) == ["base", *ODD_NAMES[:2], "'=2+3"] or len(page.run(slots)) == 4
+    page.run("document.querySelector('#contact-sheet .slot').click()")
+    title = "document.getElementById('large-title').textContent"
+    assert page.run("document.getElementById('large').open")
+    assert page.run(title).startswith("base ")
+    assert page.run("document.querySelector('#large-picture svg').getBoundingClientRect().width") > 500
+    key = "document.getElementById('large').dispatchEvent(new KeyboardEvent('keydown', {{ key: '{}' }}))"
+    page.run(key.format("ArrowRight"))
+    assert ODD_NAMES[0] in page.run(title)
+    gate = page.run(title).split(" \u00b7 ")[1]
+    page.run(key.format("PageUp"))
+    assert page.run(title).split(" \u00b7 ")[1] != gate
+    page.run(key.format("ArrowUp"))  # above row A there is nothing: it stays
+    assert ODD_NAMES[0] in page.run(title)
+    page.run("document.getElementById('large-close').click()")
+    assert not page.run("document.getElementById('large').open")
+
+
+def test_a_dark_screen_keeps_contrast_and_a_light_background_under_the_pictures(window: Browser, run: Path) -> None:
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    window.call("Emulation.setEmulatedMedia", features=dark)
+    try:
+        window.open(run / "report.html")
+        assert window.run("getComputedStyle(document.body).backgroundColor") == "rgb(18, 24, 31)"
+        window.run(OPENED)
+        assert window.run("getComputedStyle(document.querySelector('.slot')).backgroundColor") == "rgb(255, 255, 255)"
+    finally:
+        window.call("Emulation.setEmulatedMedia", features=[])
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1600])
@@ -116,17 +164,20 @@ def test_everything_that_can_be_pressed_can_be_reached_by_the_keyboard(page: Bro
     assert unnamed == 0
 
 
-def test_a_printed_report_has_each_sample_on_a_page_of_its_own(page: Browser) -> None:
-    pdf = base64.b64decode(page.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"])
+def test_a_printed_report_has_each_sample_on_a_page_of_its_own(window: Browser, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "print.html").write_bytes(printable_files(run)["report.html"])
+    window.open(tmp_path / "print.html")
+    pdf = base64.b64decode(window.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"])
     pages = pdf.count(b"/Type /Page\n")
     assert pages >= 5 + 2
-    page.call("Emulation.setEmulatedMedia", media="print")
+    window.call("Emulation.setEmulatedMedia", media="print")
     try:
         breaks = "Array.from(document.querySelectorAll('.sample'), part => getComputedStyle(part).breakBefore)"
-        assert page.run(breaks) == ["page"] * 5
-        assert page.run("getComputedStyle(document.querySelector('.tools')).display") == "none"
+        assert window.run(breaks) == ["auto", *["page"] * 4]  # the first follows the heading
+        assert window.run("document.querySelectorAll('.sample .panel svg[role=img]').length") > 20
+        assert window.run("getComputedStyle(document.querySelector('.tools')).display") == "none"
     finally:
-        page.call("Emulation.setEmulatedMedia", media="")
+        window.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_the_report_is_printed_to_a_pdf_from_the_command_line(window: Browser, run: Path, tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from cytocar.errors.findings import Finding, Severity
-from cytocar.report.run.attention import concerns, fix_of
+from cytocar.figures.gate_pictures.views import views as views_of
+from cytocar.report.run.explained import fix_of
 from cytocar.report.run.methods import methods, miflowcyt
 from cytocar.report.run.source import open_finished_run
+from cytocar.report.run.worklist import worklist
 from cytocar.sample.result import ErrorRecord, SampleFailure, TemplateStamp
 from cytocar.sheet.rows import SampleRow
+from cytocar.template.load import load_template
 from cytocar.template.lock import LockStatus
 
 STAMP = TemplateStamp("demo", "1.0.0", "0" * 64, LockStatus.DRAFT)
@@ -20,21 +23,58 @@ def failure(name: str, code: str, hint: str = "") -> SampleFailure:
     return SampleFailure(SampleRow(Path("a.fcs"), "a.fcs", name), STAMP, ErrorRecord(code, f"{name} is bad", hint))
 
 
-def test_one_fault_of_many_wells_is_one_concern_with_its_fix() -> None:
-    found = concerns([failure("a", "E012"), failure("b", "E010"), failure("c", "E012")])
-    assert [(concern.code, [one.sample_id for one in concern.samples]) for concern in found] == [
-        ("E012", ["a", "c"]),
-        ("E010", ["b"]),
+def test_samples_with_one_fault_stand_together_the_commonest_first() -> None:
+    found = worklist([failure("b", "E010"), failure("a", "E012"), failure("c", "E012")], {})
+    assert [(item.finding.code, item.outcome.sample.sample_id) for item in found.items] == [
+        ("E012", "a"),
+        ("E012", "c"),
+        ("E010", "b"),
     ]
-    assert found[0].fix.startswith("Export FCS files")
+    assert found.items[0].fix.startswith("Export FCS files")
+    assert found.notes == ()
 
 
 def test_what_failed_stands_before_what_asks_for_a_look_and_notes_do_not_stand_at_all(run: Path) -> None:
     (sample, *_) = open_finished_run(run).counted
     look = Finding("time", "W282", Severity.REVIEW, "a clog")
     note = Finding("time", "W280", Severity.NOTE, "no clock")
-    found = concerns([replace(sample, findings=(note, look)), failure("b", "E012")])
-    assert [concern.code for concern in found] == ["E012", "W282"]
+    found = worklist([replace(sample, findings=(note, look)), failure("b", "E012")], {})
+    assert [item.finding.code for item in found.items] == ["E012", "W282"]
+
+
+def test_one_sample_has_one_line_with_its_first_worst_finding_and_names_the_others(run: Path) -> None:
+    (sample, *_) = open_finished_run(run).counted
+    findings = (
+        Finding("time", "W282", Severity.REVIEW, "a clog"),
+        Finding("beads", "E031", Severity.NO_COUNT, "no beads"),
+        Finding("read", "W230", Severity.REVIEW, "odd"),
+    )
+    (item,) = worklist([replace(sample, findings=findings)], {}).items
+    assert item.finding.code == "E031"
+    assert item.others == ("W282", "W230")
+
+
+def test_what_holds_for_most_samples_is_one_note_of_the_run_and_no_line_of_a_sample(run: Path) -> None:
+    (sample, *_) = open_finished_run(run).counted
+    everywhere = Finding("car_t", "FEW_REFERENCE_EVENTS", Severity.REVIEW, "few")
+    alone = Finding("time", "W282", Severity.REVIEW, "a clog")
+    plate = [replace(sample, findings=(everywhere,)) for _ in range(9)] + [
+        replace(sample, findings=(everywhere, alone))
+    ]
+    found = worklist(plate, {})
+    assert [(note.code, len(note.samples)) for note in found.notes] == [("FEW_REFERENCE_EVENTS", 10)]
+    assert [(item.number, item.finding.code) for item in found.items] == [(9, "W282")]
+    assert worklist(plate[:3], {}).notes == ()  # three samples are no plate
+
+
+def test_the_picture_of_a_line_is_that_of_the_gate_concerned(run: Path) -> None:
+    (sample, *_) = open_finished_run(run).counted
+    views = views_of(load_template("cart-cd19fc"))
+    for check, population in (("cd8_bright", "cd8_bright"), ("beads", "beads"), ("car_beside_t_cells", "car_t")):
+        finding = Finding(check, "W294", Severity.REVIEW, "look")
+        (item,) = worklist([replace(sample, findings=(finding,))], {sample.template.sha256: views}).items
+        assert item.view is not None
+        assert population in views[item.view].populations
 
 
 def test_the_hint_of_a_finding_goes_before_the_general_fix() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,9 @@ def command(
         str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
     ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it to report.pdf too, by an installed Chromium.")] = False,
+    one_page: Annotated[
+        bool, typer.Option("--one-page", help="One page for each subject instead, to sign: one-page.html and .pdf.")
+    ] = False,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
     by: Annotated[
         str | None, typer.Option("--by", metavar="NAME", help="Who asks for it; for the audit trail.")
@@ -35,10 +38,15 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.files.places import place_of
 
-    page = build_report(run, inputs=place_of(inputs) if inputs else None, jobs=jobs, by=by)
+    if one_page:
+        for printed in print_one_page(run, by=by):
+            sys.stdout.write(f"{printed}\n")
+        return
+    place = place_of(inputs) if inputs else None
+    page = build_report(run, inputs=place, jobs=jobs, by=by)
     sys.stdout.write(f"{page}\n")
     if pdf:
-        for printed in print_report(run, by=by):
+        for printed in print_report(run, inputs=place, jobs=jobs, by=by):
             sys.stdout.write(f"{printed}\n")
 
 
@@ -54,18 +62,36 @@ def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: s
     )
 
 
-def print_report(run: Path, *, by: str | None = None) -> Sequence[Path]:
+def print_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Sequence[Path]:
     """Print a run's report, and the pages that it links to, into its folder."""
+    from cytocar.report.run.page import printable_files
+    from cytocar.run.workers import process_pool
+
+    return _printed(run, printable_files(run, inputs=inputs, workers=process_pool(jobs)), by=by)
+
+
+def print_one_page(run: Path, *, by: str | None = None) -> Sequence[Path]:
+    """Print one page for each subject, or sample without one, into a run's folder: as HTML, and as PDF."""
     from cytocar.report.run.folder import keep_report
-    from cytocar.report.run.page import REPORT
+    from cytocar.report.run.one_page import one_page_files
+    from cytocar.run.trail.who import author, now
+
+    files = one_page_files(run)
+    keep_report(run, files, author=author(by), clock=now)
+    return [*(run / name for name in files), *_printed(run, files, by=by)]
+
+
+def _printed(run: Path, pages: Mapping[str, bytes], *, by: str | None) -> Sequence[Path]:
+    from cytocar.report.run.folder import keep_report
     from cytocar.report.run.printing import print_pdf
     from cytocar.run.trail.who import author, now
 
     screen.say("printing ...")
-    pages = [run / REPORT, *sorted(run.glob("report-samples-*.html"))]
+    printed = {}
     with TemporaryDirectory(prefix="cytocar-") as folder:
-        printed = {
-            f"{page.stem}.pdf": print_pdf(page, Path(folder) / f"{page.stem}.pdf").read_bytes() for page in pages
-        }
+        for name, content in pages.items():
+            page = Path(folder) / name
+            page.write_bytes(content)
+            printed[f"{page.stem}.pdf"] = print_pdf(page, page.with_suffix(".pdf")).read_bytes()
     keep_report(run, printed, author=author(by), clock=now)
     return [run / name for name in printed]

@@ -2,7 +2,7 @@
 
 No gate is decided here: the fixed gates that the sample was counted with are applied again. Densities are counts in
 128 x 128 cells of the axes' scales (``bincount``), in steps of their logarithm, so that one event is seen beside
-thousands; few events are drawn one by one.
+thousands, with contours that hold half and nine tenths of the events; few events are drawn one by one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,10 +33,18 @@ SIZE = 256
 """Width and height of a picture in its own units; two to a cell."""
 FEW_EVENTS = 400
 """Up to here events are drawn as dots: a density of so few says nothing."""
-CAR_DOTS = 100
+ENCLOSED = (0.9, 0.5)
+"""Shares of the events that the contours hold."""
+SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
+"""Binomial weights over five cells, along both axes: contours of single counts would follow the noise."""
+EVERY_POINT = 3
+"""Points of a contour that are kept: a third draws the same line at the size of a screen, in a third of the bytes."""
+CAR_DOTS = 60
 """CAR+ events that are shown on the pictures: of more, evenly spaced ones, and none on the crowded CAR picture."""
-SIGN_WIDTH, LINE_HEIGHT = 10, 18
-"""About the size of a letter of a gate's name. A gate with less room has its name above it, or before it."""
+SIGN_WIDTH, LINE_HEIGHT = 8, 18
+"""About the size of a letter of a gate's name."""
+PERCENT_SIGNS = 7
+"""Letters of a percentage behind a name: `` 45.2 %``."""
 TIME_BINS, TIME_WIDTH, TIME_HEIGHT = 80, 640, 64
 
 
@@ -55,6 +64,7 @@ class Picture:
 
     events: int
     png: str = ""
+    contours: str = ""
     dots: str = ""
     bars: str = ""
     gates: tuple[DrawnGate, ...] = ()
@@ -130,7 +140,7 @@ def draw_gate_pictures(
     return Drawing(
         pictures=tuple(
             cloud.picture(
-                tuple(drawn_gates(cloud.view, sample.gates, axes)),
+                tuple(drawn_gates(cloud.view, sample.gates, axes, crowd=cloud.crowd())),
                 "" if cloud.view.car and crowded else _dots_of(shown, cloud.view),
             )
             for cloud in clouds
@@ -175,8 +185,13 @@ class _Cloud:
         if self.events <= FEW_EVENTS:
             x, y = (np.concatenate(side) for side in zip(*self._first, strict=True)) if self._first else _NO_EVENTS
             return Picture(self.events, dots=_dots(x, y), gates=gates, car_dots=car_dots)
-        png = indexed_png(_levels(self.counts.reshape(CELLS, CELLS)))
-        return Picture(self.events, b64encode(png).decode(), gates=gates, car_dots=car_dots)
+        counts = self.counts.reshape(CELLS, CELLS)
+        png = b64encode(indexed_png(_levels(counts))).decode()
+        return Picture(self.events, png, _contours(counts), gates=gates, car_dots=car_dots)
+
+    def crowd(self) -> Bools | None:
+        """Return which cells of the picture hold events, shape (CELLS, CELLS), top row first; None for a histogram."""
+        return None if self.view.y is None else self.counts.reshape(CELLS, CELLS) > 0
 
 
 _NO_EVENTS = (np.empty(0), np.empty(0))
@@ -190,10 +205,42 @@ def _levels(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     return np.where(counts > 0, 1 + np.round(share * (steps - 1)), 0).astype(np.uint8)
 
 
+def _contours(counts: npt.NDArray[np.int64]) -> str:
+    """Return lines that hold 90 and 50 % of the events, as an SVG path in whole units."""
+    from contourpy import contour_generator
+
+    smooth = counts.astype(np.float64)
+    for axis in (0, 1):
+        padded = np.pad(smooth, [(2, 2) if side == axis else (0, 0) for side in (0, 1)])
+        shifted = [weight * np.take(padded, range(at, at + CELLS), axis) for at, weight in enumerate(SMOOTHING)]
+        smooth = np.asarray(np.sum(shifted, axis=0))
+    ranked = np.sort(smooth, axis=None)[::-1]
+    enclosed = np.cumsum(ranked) / ranked.sum()
+    levels = [float(ranked[np.searchsorted(enclosed, share)]) for share in ENCLOSED]
+    cell = SIZE // CELLS
+    lines = contour_generator(z=smooth, x=np.arange(CELLS) * cell + cell / 2, y=np.arange(CELLS) * cell + cell / 2)
+    return "".join(
+        _line(np.asarray(points, dtype=np.float64)) for level in levels if level > 0 for points in lines.lines(level)
+    )
+
+
+def _line(points: Floats) -> str:
+    """Return a line as an SVG path in whole units; one that is shorter than a letter is left out as noise."""
+    rounded = np.round(points).astype(int)
+    moved = np.flatnonzero(np.any(np.diff(rounded, axis=0), axis=1)) + 1
+    if moved.size < SIGN_WIDTH:
+        return ""
+    steps = np.diff(rounded[np.concatenate([[0], moved])][::EVERY_POINT], axis=0)
+    first, closes = rounded[0], bool(np.all(rounded[0] == rounded[-1]))
+    return f"M{first[0]} {first[1]}" + "".join(f"l{x} {y}" for x, y in steps.tolist()) + ("z" if closes else "")
+
+
 def _dots(x: Floats, y: Floats) -> str:
     """Return places as an SVG path of points, in whole units."""
     columns, rows = np.round(x * SIZE).astype(int).tolist(), np.round((1 - y) * SIZE).astype(int).tolist()
-    return "".join(f"M{column} {row}h0" for column, row in sorted(set(zip(columns, rows, strict=True))))
+    places = sorted(set(zip(columns, rows, strict=True)))
+    moves = [(column - before, row - above) for (before, above), (column, row) in pairwise([(0, 0), *places])]
+    return "".join(f"m{column}{row:+d}h0" if row < 0 else f"m{column} {row}h0" for column, row in moves)
 
 
 def _bars(counts: npt.NDArray[np.int64]) -> str:
@@ -204,17 +251,28 @@ def _bars(counts: npt.NDArray[np.int64]) -> str:
 # ---------------------------------------------------------------- gates
 
 
-def drawn_gates(view: View, gates: Mapping[str, FixedGate], axes: Mapping[str, PictureAxis]) -> Iterable[DrawnGate]:
-    """Yield the gates of a view as paths with places for their names that do not cover each other."""
+def drawn_gates(
+    view: View, gates: Mapping[str, FixedGate], axes: Mapping[str, PictureAxis], *, crowd: Bools | None = None
+) -> Iterable[DrawnGate]:
+    """Yield the gates of a view as paths, with places for their names off each other and off the events.
+
+    Parameters
+    ----------
+    crowd : ndarray of bool, shape (CELLS, CELLS), optional
+        Which cells of the picture hold events, top row first.
+    """
     x, y = axes[view.x], axes[view.y] if view.y is not None else None
-    taken: list[tuple[int, int]] = []
+    occupied = np.zeros((CELLS, CELLS), dtype=bool) if crowd is None else crowd
+    names = np.zeros((CELLS, CELLS), dtype=bool)
     for name in view.populations:
         drawn = outline(name, gates[name], x, y)
         if drawn is None:
             continue
-        label_x, label_y = _free_place(_label_place(drawn), taken)
-        taken.append((label_x, label_y))
-        yield DrawnGate(name, _path(drawn), label_x, label_y)
+        places = list(_label_places(drawn))
+        covered = [(int(names[window].sum()), int(occupied[window].sum())) for window in map(_window_of, places)]
+        best = places[covered.index(min(covered))]
+        names[_window_of(best)] = True
+        yield DrawnGate(name, _path(drawn), best.x, best.y)
 
 
 def _path(drawn: Outline) -> str:
@@ -226,24 +284,35 @@ def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _label_place(drawn: Outline) -> tuple[int, int]:
-    """Return where a name starts: in the upper left corner of what is seen of a gate, or as near as there is room."""
-    seen = np.clip(drawn.corners, 0.0, 1.0)
-    (left, _), (right, top) = seen.min(axis=0).tolist(), seen.max(axis=0).tolist()
-    width = SIGN_WIDTH * len(drawn.population)
-    x, y = round(SIZE * left) + 6, round(SIZE * (1 - max(top, 0.09))) + 17
-    if SIZE * (right - left) < width and right < 1:
-        if SIZE * (1 - top) > LINE_HEIGHT:
-            return max(3, min(x - 6, SIZE - width)), round(SIZE * (1 - top)) - 6
-        return max(3, x - 10 - width), y
-    return max(3, min(x, SIZE - width)), y
+@dataclass(frozen=True, slots=True)
+class _LabelPlace:
+    """Where a gate's name, with its percent, may stand: left end, base line, width."""
+
+    x: int
+    y: int
+    width: int
 
 
-def _free_place(place: tuple[int, int], taken: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    x, y = place
-    while any(abs(y - other_y) < LINE_HEIGHT and abs(x - other_x) < 90 for other_x, other_y in taken) and y < SIZE:
-        y += LINE_HEIGHT
-    return x, y
+def _label_places(drawn: Outline) -> Iterable[_LabelPlace]:
+    """Yield places for a gate's name: inside its corners, then beside them, then the picture's corners."""
+    seen = np.clip(drawn.corners, 0.0, 1.0) * SIZE
+    (left, bottom), (right, top) = seen.min(axis=0).tolist(), seen.max(axis=0).tolist()
+    width = SIGN_WIDTH * (len(drawn.population) + PERCENT_SIGNS)
+    high, low = SIZE - top, SIZE - bottom
+    inside = [(x, y) for y in (high + LINE_HEIGHT, low - 6) for x in (left + 5, right - width - 5)]
+    outside = [(x, y) for y in (high - 6, low + LINE_HEIGHT - 3) for x in (left, right - width)]
+    aside = [(x, y) for x in (right + 6, left - width - 6) for y in (high + LINE_HEIGHT, (high + low) / 2, low - 6)]
+    corners = [(x, y) for y in (LINE_HEIGHT, SIZE - 6) for x in (4, SIZE - width - 4)]
+    for x, y in (*inside, *outside, *aside, *corners):
+        fitting_x = max(3, min(round(x), SIZE - width - 2))
+        yield _LabelPlace(fitting_x, max(LINE_HEIGHT - 2, min(round(y), SIZE - 4)), width)
+
+
+def _window_of(place: _LabelPlace) -> tuple[slice, slice]:
+    """Return the cells that a name covers."""
+    cell = SIZE // CELLS
+    columns = slice(place.x // cell, min((place.x + place.width) // cell + 1, CELLS))
+    return slice(max(0, (place.y - LINE_HEIGHT + 4) // cell), min((place.y + 3) // cell + 1, CELLS)), columns
 
 
 # ---------------------------------------------------------------- time

@@ -21,7 +21,7 @@ from cytocar.fit.gated import FittedGate
 from cytocar.fit.template import FittedTemplate
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import replay, walk
-from cytocar.report.run.page import page_environment
+from cytocar.report.run.page import AxesDrawing, page_environment
 from cytocar.signals.scales import LinearScale
 
 FOLDER = Path(__file__).parent / "templates"
@@ -40,19 +40,10 @@ class FilePicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Axes:
-    """The axes of a row of pictures, drawn once."""
-
-    id: str
-    x: PictureAxis
-    y: PictureAxis | None
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """The pictures of one step of the gating, one a file."""
 
-    axes: Axes
+    axes: AxesDrawing
     view: View
     gates: tuple[FittedGate, ...]
     files: tuple[FilePicture, ...]
@@ -95,7 +86,7 @@ def _rows(fitted: FittedTemplate) -> Iterator[Row]:
     for number, view in enumerate(chosen):
         y = axes[view.y] if view.y is not None else None
         yield Row(
-            axes=Axes(f"ax{number}", axes[view.x], y),
+            axes=AxesDrawing(f"ax{number}", axes[view.x], y, view.x, view.y or ""),
             view=view,
             gates=tuple(gates[population] for population in view.populations),
             files=tuple(pictures[number] for pictures in drawn),

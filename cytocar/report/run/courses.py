@@ -39,17 +39,22 @@ class Courses:
     more: int = 0
 
 
-def draw_courses(run: FinishedRun, workers: Workers | None = None) -> Courses:
+def draw_courses(run: FinishedRun, workers: Workers | None = None, *, most: int = MOST_COURSES) -> Courses:
     """Return the curves of subjects with samples of several days; none where the samples name no subject and day."""
     try:
-        courses = [course for course in join([run.path]).courses if len({point.day for point in course.points}) > 1]
+        courses = [course for course in join([run.path]).courses if _has_a_course(course)]
     except UsageError:
         return Courses()
-    chosen = courses[:MOST_COURSES]
+    chosen = courses[:most]
     drawn = run_tasks(_figure, chosen, workers if len(chosen) > FEW_COURSES else None, killed=_killed)
     figures = {figure.subject_id: figure for figure in drawn if figure is not None}
     in_order = tuple(figures[course.subject_id] for course in chosen if course.subject_id in figures)
     return Courses(in_order, len(courses) - len(in_order))
+
+
+def _has_a_course(course: Course) -> bool:
+    """Return whether a subject has numbers of several days: crosses alone are no curve."""
+    return len({point.day for point in course.points if point.car_per_ul.value is not None}) > 1
 
 
 def _killed(_course: Course) -> None:

@@ -51,6 +51,23 @@ def axis_tops(run: FinishedRun, sha256: str, markers: Sequence[str]) -> Mapping[
     return {marker: tops.get(marker, WIDEST_RANGE) for marker in markers}
 
 
+def detectors_of(run: FinishedRun, sha256: str) -> Mapping[str, str]:
+    """Return the detector of each marker, for the template with this hash, where the samples looked at agree on it."""
+    results = [result for result in run.counted if result.template.sha256 == sha256]
+    looked_at = results[:: -(-len(results) // FILES_LOOKED_AT)] if results else []
+    found: dict[str, set[str]] = {}
+    for result in looked_at:
+        protocol = run.plan.protocols[result.sample.sample_id]
+        try:
+            events = open_fcs(run.files[result.sample.sample_id], data_set=result.sample.data_set)
+            panel = resolve(protocol.template.panel, events.channels, overrides=protocol.markers)
+        except SampleError:
+            continue
+        for marker, channel in panel.items():
+            found.setdefault(marker, set()).add(channel.detector)
+    return {marker: detectors.pop() for marker, detectors in found.items() if len(detectors) == 1}
+
+
 def _extents(run: FinishedRun, result: SampleResult, markers: Sequence[str]) -> Mapping[str, Extent]:
     """Return the extents of some markers in a sample's file; none where the file cannot be read."""
     sample = result.sample

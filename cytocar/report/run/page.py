@@ -1,7 +1,9 @@
 """Fill the page: what the templates need, in one place, and the files that come of it.
 
 The page allows itself one style sheet and one script, named by their hashes in its content policy, and nothing from
-anywhere else. Jinja2 escapes all text. No clock: the same run gives the same bytes.
+anywhere else. Jinja2 escapes all text. No clock: the same run gives the same bytes. What is seen on demand (samples,
+pictures, the long table) stands in ``<template>`` elements, which a browser reads without drawing them; a page for the
+printer has it all in the open.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,18 +21,22 @@ from markupsafe import Markup
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.panels import SIZE, TIME_HEIGHT, TIME_WIDTH
 from cytocar.files.places import Place
-from cytocar.report.run.attention import Concern, Entry, concerns, fix_of, glossary
+from cytocar.report.run.contact import contact_sheet
 from cytocar.report.run.courses import Courses, draw_courses
+from cytocar.report.run.explained import Entry, fix_of, glossary
 from cytocar.report.run.methods import Item, methods, miflowcyt
+from cytocar.report.run.metrics import Strip, strips
+from cytocar.report.run.numbers import at_the_point, people, with_interval
 from cytocar.report.run.pictures import Gallery, SamplePictures, draw_run, galleries
 from cytocar.report.run.plates import MEASURES, Plate, plates
 from cytocar.report.run.sections import SamplePage, sample_pages
 from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.report.run.strip import axes_id
+from cytocar.report.run.worklist import Worklist, worklist
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.workers import Workers
 from cytocar.sample.result import Status
-from cytocar.sheet.rows import carried_columns
+from cytocar.sheet.rows import SampleType, carried_columns
 from cytocar.tables.columns import COUNTS, POPULATIONS, Column, Row, carried_column, cell
 from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
@@ -44,20 +49,28 @@ SHOWN_FIRST = (
     "day",
     "well",
     "status",
-    "car_report",
     "car_per_ul",
-    "car_per_ul_low",
-    "car_per_ul_high",
     "car_percent_of_t_cells",
     "car_percent_net",
-    "cd4_cd8_ratio",
     "car_cd4_cd8_ratio",
+    "cd4_cd8_ratio",
     "t_cells_per_ul",
     "viability_percent",
     "t_cell_events",
-    "car_events",
 )
-"""Columns of counts.csv that are shown at first, in this order; the others, and empty ones, on request."""
+"""Columns of counts.csv that the short table shows, in this order; all columns stand in the long one."""
+
+FACTS = (
+    ("car_percent_of_t_cells", "CAR+ of T cells", " %"),
+    ("car_percent_net", "net of background", " %"),
+    ("car_cd4_cd8_ratio", "CD4/CD8 of CAR-T cells", ""),
+    ("t_cells_per_ul", "T cells", "/µL"),
+    ("cd4_per_ul", "CD4 T cells", "/µL"),
+    ("cd8_per_ul", "CD8 T cells", "/µL"),
+    ("cd4_cd8_ratio", "CD4/CD8 of T cells", ""),
+    ("viability_percent", "viable", " %"),
+)
+"""What the one-page report shows below the CAR-T cells: column, title, unit."""
 
 MARGIN_LEFT, MARGIN_TOP = 70, 6
 """Room for an axis and its numbers, in the units of a picture."""
@@ -72,6 +85,8 @@ class AxesDrawing:
     id: str
     x: PictureAxis
     y: PictureAxis | None
+    x_label: str
+    y_label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,7 @@ class Frame:
     places: Mapping[int, str]
     with_car: bool
     draft: bool
+    printable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +109,15 @@ class Overview:
     """What only the first page has."""
 
     pages: Sequence[SamplePage]
+    opening: str
     statuses: Sequence[tuple[Status, int]]
-    concerns: Sequence[Concern]
-    columns: Sequence[tuple[Column, bool]]
+    work: Worklist
+    columns: Sequence[Column]
+    shown_columns: Sequence[Column]
     rows: Sequence[tuple[int, Status, Row]]
     plates: Sequence[Plate]
+    contact: Mapping[str, object]
+    strips: Sequence[Strip]
     courses: Courses
     methods: Sequence[str]
     miflowcyt: Sequence[Item]
@@ -123,17 +143,41 @@ def report_files(
     UsageError, IntegrityError
         As ``open_finished_run``.
     """
+    return _rendered(_drawn(folder, inputs, workers, observer), printable=False)
+
+
+def printable_files(
+    folder: Path, *, inputs: Place | None = None, workers: Workers | None = None, observer: Observer = NOBODY
+) -> dict[str, bytes]:
+    """Return the pages of ``report_files`` for a printer: every sample open, a header and a number on each page."""
+    return _rendered(_drawn(folder, inputs, workers, observer), printable=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """A run with its pictures, before it is laid out."""
+
+    run: FinishedRun
+    gallery_of: Mapping[str, Gallery]
+    pages: Sequence[SamplePage]
+    overview: Overview
+
+
+def _drawn(folder: Path, inputs: Place | None, workers: Workers | None, observer: Observer) -> _Drawn:
     run = open_finished_run(folder, inputs=inputs)
     gallery_of = galleries(run)
-    drawn = draw_run(run, gallery_of, workers, observer)
-    pages = sample_pages(run, gallery_of, drawn)
-    frame = _named(_frame(run, gallery_of, pages))
-    overview = _named(_overview(run, drawn, pages, workers))
+    pictures = draw_run(run, gallery_of, workers, observer)
+    pages = sample_pages(run, gallery_of, pictures)
+    return _Drawn(run, gallery_of, pages, _overview(run, gallery_of, pictures, pages, workers))
+
+
+def _rendered(drawn: _Drawn, *, printable: bool) -> dict[str, bytes]:
+    frame = _named(_frame(drawn.run, drawn.gallery_of, drawn.pages, printable=printable))
     environment = page_environment()
     samples = environment.get_template("samples.html")
-    first = environment.get_template("report.html").render(frame, overview="", **overview)
+    first = environment.get_template("report.html").render(frame, overview="", **_named(drawn.overview))
     return {REPORT: first.encode()} | {
-        page.name: samples.render(frame, overview=REPORT, page=page).encode() for page in pages if page.name
+        page.name: samples.render(frame, overview=REPORT, page=page).encode() for page in drawn.pages if page.name
     }
 
 
@@ -145,18 +189,46 @@ def _named(part: Frame | Overview) -> dict[str, object]:
 # ---------------------------------------------------------------- what is on the pages
 
 
-def _frame(run: FinishedRun, gallery_of: Mapping[str, Gallery], pages: Sequence[SamplePage]) -> Frame:
+def _frame(
+    run: FinishedRun, gallery_of: Mapping[str, Gallery], pages: Sequence[SamplePage], *, printable: bool
+) -> Frame:
     style, script = ((FOLDER / name).read_text("utf-8") for name in ("report.css", "report.js"))
+    draft = any(outcome.template.status is not LockStatus.LOCKED for outcome in run.outcomes)
+    style += page_margins(run, draft=draft)
     return Frame(
         run=run,
-        style=Markup(style),  # noqa: S704 -- our own file
+        style=Markup(style),  # noqa: S704 -- our own file, and text that _css_text escapes
         script=Markup(script),  # noqa: S704
         policy=_policy(style, script),
         drawings=tuple(axes_drawings(gallery_of.values())),
         places={section.number: f"{page.name}#s{section.number}" for page in pages for section in page.sections},
         with_car=any(template.report.car for template in run.templates.values()),
-        draft=any(outcome.template.status is not LockStatus.LOCKED for outcome in run.outcomes),
+        draft=draft,
+        printable=printable,
     )
+
+
+def page_margins(run: FinishedRun, *, draft: bool) -> str:
+    """Return what stands at the top and the foot of each printed page: run, template with hash, page of pages."""
+    named = ", ".join(
+        f"{loaded.template.name} {loaded.template.version} {loaded.sha256[:12]}"
+        for loaded in run.plan.templates.values()
+    )
+    left, right = _css_text(run.name), _css_text(f"{'DRAFT · ' if draft else ''}template {named}")
+    return (
+        f"@page {{ @top-left {{ content: {left}; }} @top-right {{ content: {right}; }} "
+        '@bottom-right { content: "page " counter(page) " of " counter(pages); } '
+        f'@bottom-left {{ content: "cytocar {__version__} \\B7  research use, not for diagnosis"; }} }}\n'
+    )
+
+
+def _css_text(text: str) -> str:
+    """Return text as a CSS string in which nothing ends the string or the style sheet.
+
+    >>> _css_text('a"b</style>')
+    '"a\\\\22 b\\\\3c \\\\2f style\\\\3e "'
+    """
+    return '"' + "".join(sign if sign.isalnum() or sign in " .,-_·" else f"\\{ord(sign):x} " for sign in text) + '"'
 
 
 def axes_drawings(every: Iterable[Gallery]) -> Iterator[AxesDrawing]:
@@ -164,7 +236,8 @@ def axes_drawings(every: Iterable[Gallery]) -> Iterator[AxesDrawing]:
     for number, gallery in enumerate(every):
         for place, view in enumerate(gallery.views):
             y = gallery.axes[view.y] if view.y is not None else None
-            yield AxesDrawing(axes_id(number, place), gallery.axes[view.x], y)
+            labels = gallery.label(view.x), gallery.label(view.y) if view.y is not None else ""
+            yield AxesDrawing(axes_id(number, place), gallery.axes[view.x], y, *labels)
 
 
 def _policy(style: str, script: str) -> str:
@@ -177,7 +250,11 @@ def _policy(style: str, script: str) -> str:
 
 
 def _overview(
-    run: FinishedRun, drawn: Mapping[str, SamplePictures], pages: Sequence[SamplePage], workers: Workers | None
+    run: FinishedRun,
+    gallery_of: Mapping[str, Gallery],
+    drawn: Mapping[str, SamplePictures],
+    pages: Sequence[SamplePage],
+    workers: Workers | None,
 ) -> Overview:
     statuses = Counter(outcome.status for outcome in run.outcomes)
     flags = {flag for result in run.counted for decision in result.decisions for flag in decision.flags}
@@ -185,15 +262,20 @@ def _overview(
     every = (*COUNTS, *map(carried_column, carried))
     empty: Row = dict.fromkeys(carried)
     rows = [(number, outcome.status, {**empty, **outcome.row()}) for number, outcome in enumerate(run.outcomes)]
-    filled = [column for column in COUNTS if any(row[column.name] is not None for _, _, row in rows)]
     acquisitions = (found.acquisition for found in drawn.values() if found.acquisition is not None)
+    by_name = {column.name: column for column in COUNTS}
+    placed = plates(run.outcomes)
     return Overview(
         pages=pages,
+        opening=opening(run, len(placed)),
         statuses=[(status, statuses[status]) for status in Status if statuses[status]],
-        concerns=concerns(run.outcomes),
-        columns=_ordered([column for name in SHOWN_FIRST for column in filled if column.name == name], every),
+        work=worklist(run.outcomes, {sha: gallery.views for sha, gallery in gallery_of.items()}),
+        columns=every,
+        shown_columns=[by_name[name] for name in SHOWN_FIRST if any(row[name] is not None for _, _, row in rows)],
         rows=rows,
-        plates=plates(run.outcomes),
+        plates=placed,
+        contact=contact_sheet(pages, gallery_of, placed).as_data(),
+        strips=tuple(strips([row for _, _, row in rows])),
         courses=draw_courses(run, workers),
         methods=methods(run),
         miflowcyt=miflowcyt(run, acquisitions),
@@ -201,10 +283,18 @@ def _overview(
     )
 
 
-def _ordered(main: Sequence[Column], every: Iterable[Column]) -> list[tuple[Column, bool]]:
-    """Return all columns, those that are shown at first in front, each with whether it is one of these."""
-    names = {column.name for column in main}
-    return [(column, column.name in names) for column in chain(main, (one for one in every if one.name not in names))]
+def opening(run: FinishedRun, n_plates: int) -> str:
+    """Return what a run consists of, in a line."""
+    samples = [outcome.sample for outcome in run.outcomes]
+    subjects = {sample.subject_id for sample in samples if sample.subject_id}
+    days = sorted(sample.day for sample in samples if sample.day is not None)
+    controls = sum(1 for sample in samples if sample.sample_type is not SampleType.SAMPLE)
+    parts = [f"{len(samples)} tube{'s' if len(samples) != 1 else ''}"]
+    parts += [f"{n_plates} plate{'s' if n_plates != 1 else ''}"] if n_plates else []
+    parts += [f"{len(subjects)} subject{'s' if len(subjects) != 1 else ''}"] if subjects else []
+    parts += [f"days {days[0]:g} to {days[-1]:g}" if days[0] != days[-1] else f"day {days[0]:g}"] if days else []
+    parts += [f"{controls} of them controls"] if controls else []
+    return " · ".join(parts)
 
 
 # ---------------------------------------------------------------- jinja
@@ -222,10 +312,16 @@ def page_environment(*folders: Path) -> Environment:
     )
     environment.filters["cell"] = cell
     environment.filters["fix"] = fix_of
+    environment.filters["people"] = people
+    environment.filters["short_percent"] = lambda text: people(float(text))
+    environment.filters["at_the_point"] = _at_the_point
+    environment.filters["interval_text"] = with_interval
+    environment.filters["interval_only"] = lambda row, name: _at_the_point(row, name)[2].strip("()")
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.globals.update(
         version=__version__,
         measures=MEASURES,
+        facts=FACTS,
         population_columns=POPULATIONS,
         SIZE=SIZE,
         LEFT=MARGIN_LEFT,
@@ -233,3 +329,9 @@ def page_environment(*folders: Path) -> Environment:
         TIME=(TIME_WIDTH, TIME_HEIGHT),
     )
     return environment
+
+
+def _at_the_point(row: Row, name: str) -> tuple[str, str, str]:
+    """Return a number before and from its point on, and its interval in brackets."""
+    estimate, _, interval = with_interval(row, name).partition(" ")
+    return (*at_the_point(estimate), interval)

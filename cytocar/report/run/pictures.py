@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cytocar.errors.tree import SampleError
 from cytocar.fcs import keywords
@@ -14,7 +14,7 @@ from cytocar.figures.gate_pictures.panels import Picture, TimeTrace, draw_gate_p
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.files.places import Place
 from cytocar.files.source import at_hand, file_sha256
-from cytocar.report.run.limits import axis_tops
+from cytocar.report.run.limits import axis_tops, detectors_of
 from cytocar.report.run.source import FinishedRun
 from cytocar.run.observer import NOBODY, Observer, observed
 from cytocar.run.workers import Workers, run_tasks
@@ -34,6 +34,13 @@ class Gallery:
     template: Template
     views: tuple[View, ...]
     axes: Mapping[str, PictureAxis]
+    detectors: Mapping[str, str] = field(default_factory=dict)
+    """Detector of each marker, where all samples looked at have the same."""
+
+    def label(self, marker: str) -> str:
+        """Return what stands at an axis: the marker and its detector."""
+        detector = self.detectors.get(marker, "")
+        return f"{marker} ({detector})" if detector not in {"", marker} else marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ def galleries(run: FinishedRun) -> Mapping[str, Gallery]:
         markers = tuple(dict.fromkeys(marker for view in chosen for marker in view.markers))
         tops = axis_tops(run, sha256, markers)
         axes = {marker: PictureAxis.of(marker, template.scale(marker), top=tops[marker]) for marker in markers}
-        made[sha256] = Gallery(template, chosen, axes)
+        made[sha256] = Gallery(template, chosen, axes, detectors_of(run, sha256))
     return made
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cytocar.counting.limits import CarResult
+from cytocar.report.run.numbers import people
 from cytocar.sample.result import SampleOutcome, Status
 from cytocar.tables.columns import Value, cell
 
@@ -29,6 +30,7 @@ class Measure:
 
 MEASURES = (
     Measure("car", "CAR-T cells/µL", "car_per_ul", "car_report"),
+    Measure("ratio", "CD4/CD8", "cd4_cd8_ratio", "cd4_cd8_ratio"),
     Measure("viability", "Viability %", "viability_percent", "viability_percent", logarithmic=False),
     Measure("events", "Events", "total_events", "total_events"),
     Measure("beads", "Beads", "bead_events", "bead_events"),
@@ -38,10 +40,11 @@ MEASURES = (
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One measure of one well: the text in it, and its shade from 0 to 7."""
+    """One measure of one well: the text in it, the full number, and its shade from 0 to 7."""
 
     key: str
     text: str
+    full: str
     shade: int | None
 
 
@@ -109,7 +112,8 @@ def _well(number: int, outcome: SampleOutcome, row: Mapping[str, Value], reaches
 
 def _readings(row: Mapping[str, Value], reaches: Mapping[str, Reach]) -> Iterator[Reading]:
     for measure in MEASURES:
-        yield Reading(measure.key, cell(row[measure.printed]), _shade(measure, row[measure.column], reaches))
+        shade = _shade(measure, row[measure.column], reaches)
+        yield Reading(measure.key, people(row[measure.printed]), cell(row[measure.column]), shade)
 
 
 def _reach(measure: Measure, rows: Sequence[Mapping[str, Value]]) -> Reach:

@@ -13,8 +13,8 @@ from cytocar.report.run.strip import Combination, Panel, combinations, panels
 from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.tables.columns import Row
 
-SAMPLES_A_PAGE = 96
-"""A run of more samples has its gates on pages of their own."""
+SAMPLES_A_PAGE = 400
+"""A plate of 384 wells is one page; a run of more samples has its gates on pages of their own."""
 
 
 @dataclass(frozen=True, slots=True)

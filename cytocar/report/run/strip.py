@@ -132,7 +132,7 @@ def panels(
         for control_id in result.control_ids[:1]:
             if control_id in controls:
                 place, events = controls[control_id]
-                borrowed = Picture(events.events, events.png, events.dots, gates=picture.gates)
+                borrowed = Picture(events.events, events.png, events.contours, events.dots, gates=picture.gates)
                 yield Panel(
                     number + 1,
                     view,

@@ -13,6 +13,7 @@ import pytest
 
 from cytocar.files.bundled import template_folder
 from cytocar.report.run import sections
+from cytocar.report.run.numbers import people
 from cytocar.report.run.page import report_files
 from cytocar.run.trail.audit import read_trail
 from cytocar.simulate import Preparation, blood_tube
@@ -84,7 +85,7 @@ def _rows(run: Path, table: str) -> Iterator[dict[str, str]]:
 
 
 def test_every_cell_of_counts_csv_stands_in_the_table(run: Path, text: str) -> None:
-    table = re.search(r'<table class="numbers" id="counts">.*?</table>', text, re.DOTALL)
+    table = re.search(r'<table class="numbers counts" id="counts">.*?</table>', text, re.DOTALL)
     assert table is not None
     columns = re.findall(r'data-column="(\w+)"', table[0])
     body = table[0].split("<tbody>")[1]
@@ -94,8 +95,21 @@ def test_every_cell_of_counts_csv_stands_in_the_table(run: Path, text: str) -> N
     for line, row in zip(lines, rows, strict=True):
         cells = ["".join(read(cell).texts).strip() for cell in re.findall(r"<t[hd][^>]*>.*?</t[hd]>", line)]
         shown = dict(zip(columns, cells, strict=True))
-        assert shown.pop("status").endswith(row.pop("status").replace("_", " "))
         assert shown == row
+
+
+def test_the_short_table_has_three_digits_and_the_interval_in_one_cell(run: Path, text: str) -> None:
+    table = re.search(r'<table class="numbers counts">.*?</table>', text, re.DOTALL)
+    assert table is not None
+    row = next(row for row in _rows(run, "counts.csv") if row["sample_id"] == "'=2+3")
+    line = next(line for line in table[0].split("<tr")[2:] if "=2+3" in line)
+    cell = re.search(rf'<td data-value="{re.escape(row["car_per_ul"])}".*?</td>', line)
+    assert cell is not None
+    values = {name: float(row[name]) for name in ("car_per_ul", "car_per_ul_low", "car_per_ul_high")}
+    expected = (
+        f"{people(values['car_per_ul'])} ({people(values['car_per_ul_low'])}–{people(values['car_per_ul_high'])})"
+    )
+    assert "".join(read(cell[0]).texts).strip().startswith(expected)
 
 
 def test_every_number_of_every_population_stands_on_the_page(run: Path, text: str) -> None:
@@ -123,7 +137,7 @@ def test_every_threshold_of_gates_csv_is_under_its_picture_with_its_source(run: 
 def test_a_name_from_the_sheet_is_text_whatever_it_says(text: str, name: str) -> None:
     found = read(text)
     assert any(name in said for said in found.texts)
-    assert found.scripts == 1  # the page's own
+    assert found.scripts == 2  # the page's own, and its data
 
 
 def test_the_page_is_well_formed_with_unique_ids_and_links_that_lead_somewhere(text: str) -> None:
@@ -146,8 +160,10 @@ def test_the_page_asks_nothing_of_the_network_and_allows_itself_only_what_it_hol
 
 
 def test_a_draft_says_so_in_words_and_across_the_page(text: str) -> None:
-    assert '<div class="watermark" aria-hidden="true">' in text
-    assert "not locked: DRAFT" in " ".join(read(text).texts)
+    assert '<span class="draft-badge">DRAFT</span>' in text
+    assert "watermark" not in text
+    assert '@top-right { content: "DRAFT' in text  # of every printed page
+    assert "not locked: its gates may still change" in " ".join(" ".join(read(text).texts).split())
 
 
 def test_what_failed_is_named_with_its_fix(text: str) -> None:
@@ -157,10 +173,12 @@ def test_what_failed_is_named_with_its_fix(text: str) -> None:
 
 
 def test_every_gate_is_drawn_with_its_numbers_in_words(run: Path, text: str) -> None:
-    section = text.split('id="s3"')[1].split('<section class="sample"', maxsplit=1)[0]
+    section = text.split('id="s3"')[1].split('<details class="sample"', maxsplit=1)[0]
     drawn = re.findall(r'<text class="name"[^>]*>([^<]*)</text>', section)
     gates = {row["population"] for row in _rows(run, "gates.csv") if row["kind"] != "boolean"}
-    assert gates <= set(drawn)
+    assert gates <= {name.split(" ")[0] for name in drawn}
+    assert any(re.fullmatch(r"t_cells [\d.]+ %", name) for name in drawn)
+    assert ">CD3 (APC-A)</text>" in text or ">CD3 (" in text
     alts = re.findall(r'role="img" aria-label="([^"]*)"', section)
     car = next(
         row for row in _rows(run, "populations.csv") if row["sample_id"] == "'=2+3" and row["population"] == "car_t"
@@ -224,7 +242,8 @@ def test_a_locked_template_is_named_as_locked_and_nothing_says_draft(run: Path, 
     assert cytocar_command("gate", run.parent / "t2.fcs", *told).code == 0
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert "· locked ·" in " ".join(page.split())
-    assert "DRAFT" not in page.split("</style>")[1]
+    assert "DRAFT" not in page.split("<body>")[1]
+    assert 'content: "DRAFT' not in page
 
 
 def test_a_run_in_which_everything_failed_has_a_page_all_the_same(run: Path, tmp_path: Path) -> None:

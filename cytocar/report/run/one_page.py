@@ -1,0 +1,97 @@
+"""The laboratory's report on one page: a subject's newest result with interval, limits, earlier results and curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cytocar.report.run.courses import Courses, draw_courses
+from cytocar.report.run.explained import fix_of, title_of
+from cytocar.report.run.page import FOLDER, page_environment, page_margins
+from cytocar.report.run.source import FinishedRun, open_finished_run
+from cytocar.report.run.worklist import WORST_FIRST
+from cytocar.run.workers import Workers
+from cytocar.sample.result import SampleOutcome
+from cytocar.sheet.rows import SampleType
+from cytocar.tables.columns import Row
+from cytocar.template.lock import LockStatus
+
+ONE_PAGE = "one-page.html"
+
+EARLIER_ROWS = 6
+"""Earlier results that fit the page below the curve; the course holds all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that a reader of the result must know."""
+
+    code: str
+    title: str
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """One page: a subject's newest sample, the ones before it, newest first, and the figure of its course."""
+
+    outcome: SampleOutcome
+    row: Row
+    earlier: tuple[Row, ...]
+    remarks: tuple[Remark, ...]
+    figure: str
+    alt: str
+
+
+def one_page_files(folder: Path, *, workers: Workers | None = None) -> dict[str, bytes]:
+    """Return the one-page reports of a finished run as one HTML file, a printed page for each subject.
+
+    A sample that names no subject has a page of its own; controls have none.
+
+    Raises
+    ------
+    UsageError, IntegrityError
+        As ``open_finished_run``.
+    """
+    run = open_finished_run(folder)
+    pages = tuple(result_pages(run, draw_courses(run, workers, most=len(run.outcomes))))
+    draft = any(outcome.template.status is not LockStatus.LOCKED for outcome in run.outcomes)
+    style = (FOLDER / "one-page.css").read_text("utf-8") + page_margins(run, draft=draft)
+    template = page_environment().get_template("one-page.html")
+    return {ONE_PAGE: template.render(run=run, pages=pages, style=style, draft=draft).encode()}
+
+
+def result_pages(run: FinishedRun, courses: Courses) -> Iterator[ResultPage]:
+    """Yield the pages in the order of the samples."""
+    figures = {figure.subject_id: figure for figure in courses.figures}
+    groups: dict[str, list[SampleOutcome]] = {}
+    for outcome in run.outcomes:
+        if outcome.sample.sample_type is SampleType.SAMPLE:
+            key = (
+                f"subject {outcome.sample.subject_id}"
+                if outcome.sample.subject_id
+                else f"tube {outcome.sample.sample_id}"
+            )
+            groups.setdefault(key, []).append(outcome)
+    for group in groups.values():
+        newest, *earlier = sorted(group, key=_by_day, reverse=True)
+        figure = figures.get(newest.sample.subject_id or "")
+        yield ResultPage(
+            outcome=newest,
+            row=newest.row(),
+            earlier=tuple(outcome.row() for outcome in earlier[:EARLIER_ROWS]),
+            remarks=tuple(_remarks(newest)),
+            figure=figure.svg if figure else "",
+            alt=figure.alt if figure else "",
+        )
+
+
+def _by_day(outcome: SampleOutcome) -> float:
+    return outcome.sample.day if outcome.sample.day is not None else float("-inf")
+
+
+def _remarks(outcome: SampleOutcome) -> Sequence[Remark]:
+    serious = [finding for finding in outcome.findings if finding.outcome in WORST_FIRST]
+    return [Remark(each.code, title_of(each.code), each.message, fix_of(each)) for each in serious]

@@ -1,0 +1,129 @@
+"""What needs a person's eyes: one line per sample, worst first, with one cause; what holds for the whole run, once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.figures.gate_pictures.views import View
+from cytocar.report.run.explained import fix_of, title_of
+from cytocar.sample.result import SampleOutcome, SampleResult
+
+WORST_FIRST = (Severity.FAIL, Severity.NO_COUNT, Severity.REVIEW)
+
+SHARE_OF_THE_RUN = 0.5
+"""A finding of more than half of the samples says something about the run, not about one of them."""
+
+FEWEST_FOR_THE_RUN = 6
+"""Samples with the same finding before it is the run's: of fewer, each is worth its own line."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One sample that a person should look at.
+
+    ``view`` is the number of the picture of the gate concerned; ``others`` are the codes of its further findings.
+    """
+
+    number: int
+    outcome: SampleOutcome
+    finding: Finding
+    title: str
+    fix: str
+    others: tuple[str, ...]
+    view: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunNote:
+    """A finding of most samples of a run, with the numbers of these samples on the page."""
+
+    code: str
+    title: str
+    fix: str
+    severity: Severity
+    message: str
+    samples: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Worklist:
+    """The samples to look at, worst first, and what holds for the whole run."""
+
+    items: tuple[WorkItem, ...]
+    notes: tuple[RunNote, ...]
+
+
+def worklist(outcomes: Sequence[SampleOutcome], views_of: Mapping[str, Sequence[View]]) -> Worklist:
+    """Return what needs a person's eyes.
+
+    Samples of one cause stand together, the commonest first. A sample's one cause is the first of its worst findings:
+    findings stand in the order of the analysis, so that what is wrong with the file stands before what follows from it.
+
+    Parameters
+    ----------
+    views_of : mapping
+        The pictures of each template, by the template's hash.
+    """
+    notes = tuple(_run_notes(outcomes))
+    of_the_run = {(note.code, note.severity) for note in notes}
+    items = []
+    for number, outcome in enumerate(outcomes):
+        serious = [finding for finding in outcome.findings if finding.outcome in WORST_FIRST]
+        own = [finding for finding in serious if (finding.code, finding.outcome) not in of_the_run]
+        if own:
+            items.append(_item(number, outcome, own, views_of.get(outcome.template.sha256, ())))
+    times = Counter((item.finding.outcome, item.finding.code) for item in items)
+    items.sort(
+        key=lambda item: (
+            WORST_FIRST.index(item.finding.outcome),
+            -times[item.finding.outcome, item.finding.code],
+            item.finding.code,
+        )
+    )
+    return Worklist(tuple(items), notes)
+
+
+def _item(number: int, outcome: SampleOutcome, own: Sequence[Finding], views: Sequence[View]) -> WorkItem:
+    first = min(own, key=lambda finding: WORST_FIRST.index(finding.outcome))
+    others = dict.fromkeys(finding.code for finding in own if finding.code != first.code)
+    view = _view_of(first, outcome, views) if isinstance(outcome, SampleResult) else None
+    return WorkItem(number, outcome, first, title_of(first.code), fix_of(first), tuple(others), view)
+
+
+def _run_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
+    """Yield the findings that more than half of the samples share, worst first."""
+    samples: dict[tuple[str, Severity], list[int]] = {}
+    first: dict[tuple[str, Severity], Finding] = {}
+    for number, outcome in enumerate(outcomes):
+        for finding in outcome.findings:
+            if finding.outcome in (*WORST_FIRST, Severity.NOTE) and finding.code:
+                key = finding.code, finding.outcome
+                first.setdefault(key, finding)
+                numbers = samples.setdefault(key, [])
+                if not numbers or numbers[-1] != number:
+                    numbers.append(number)
+    enough = max(FEWEST_FOR_THE_RUN, SHARE_OF_THE_RUN * len(outcomes))
+    order = (*WORST_FIRST, Severity.NOTE)
+    for code, severity in sorted(samples, key=lambda key: order.index(key[1])):
+        numbers = samples[code, severity]
+        if len(numbers) > enough and severity is not Severity.FAIL:
+            finding = first[code, severity]
+            yield RunNote(code, title_of(code), fix_of(finding), severity, finding.message, tuple(numbers))
+
+
+def _view_of(finding: Finding, result: SampleResult, views: Sequence[View]) -> int | None:
+    """Return the picture of the gate that a finding is about: by the population's name, else by its role."""
+    roles = {
+        "beads": result.roles.beads,
+        "viability_percent": result.roles.viable,
+        "t_cell_events": result.roles.t_cells,
+    }
+    about = roles.get(finding.check, finding.check)
+    if about is None:
+        return None
+    if about.startswith("car") and result.roles.car is not None and about != result.roles.car:
+        about = result.roles.car
+    return next((number for number, view in enumerate(views) if about in view.populations), None)

@@ -1,0 +1,29 @@
+"""The one-page report: one page for each subject, with what a person who signs it must see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cytocar.report.run.courses import Courses
+from cytocar.report.run.one_page import one_page_files, result_pages
+from cytocar.report.run.source import open_finished_run
+
+
+def test_a_subject_has_one_page_with_its_newest_sample_and_the_earlier_ones_below(run: Path) -> None:
+    (page,) = result_pages(open_finished_run(run), Courses())
+    days = [page.row["day"], *(row["day"] for row in page.earlier)]
+    assert days == [30, 15, 8, 1]  # the newest failed, which is a result too
+    assert page.outcome.kind == "not_counted"
+    assert [remark.code for remark in page.remarks] == ["E012"]
+
+
+def test_the_page_holds_result_limits_template_and_a_line_to_sign(run: Path) -> None:
+    text = one_page_files(run)["one-page.html"].decode()
+    assert text.count("<article>") == 1
+    for words in ("Signature", "DRAFT", "Earlier results", "research use, not for diagnosis", "data:image/svg+xml"):
+        assert words in text
+    assert "<script" not in text.replace("&lt;script", "")
+
+
+def test_the_same_run_gives_the_same_page(run: Path) -> None:
+    assert one_page_files(run) == one_page_files(run)
