@@ -1,8 +1,9 @@
 """What happened to the subjects besides their CAR-T cells: clinical values and interventions, from two tables.
 
 ``clinical.csv`` has one value a line (``subject_id,day,variable,value,unit``), ``interventions.csv`` one course of a
-drug (``subject_id,name,start_day,end_day,dose,unit``). Values are converted to one unit per variable (see ``units``).
-Every fault of both tables is found before anything is said, and all of them are said at once.
+drug (``subject_id,name,start_day,end_day,dose,unit``). Values are converted to one unit per variable (see ``units``); a
+unit that is not known is kept as written. ``<1.5`` and ``>50000`` are values with a bound, words are texts. Every fault
+of both tables is found before anything is said, and all of them are said at once.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from cytocar.course.units import (
     VARIABLES,
     Dimension,
     Unit,
+    Variable,
     convert,
-    find_unit,
     find_variable,
     near_units,
+    plain,
+    unit_as_written,
     variable_name,
 )
 from cytocar.errors.boundary import boundary
@@ -32,15 +35,52 @@ CLINICAL_COLUMNS = ("subject_id", "day", "variable", "value", "unit")
 INTERVENTION_COLUMNS = ("subject_id", "name", "start_day", "end_day", "dose", "unit")
 
 
+EVENTS = frozenset(
+    (
+        "icu", "icu_stay", "intensive_care", "intubation", "ventilation", "mechanical_ventilation", "extubation",
+        "cvvhdf", "cvvhd", "crrt", "dialysis", "haemodialysis", "hemodialysis", "ecmo", "leukapheresis", "seizure",
+        "infection", "relapse", "progression", "surgery", "biopsy", "hospital", "death",
+    )
+)  # fmt: skip
+"""Interventions without a dose that are no drugs; any other is one if its unit is ``event``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClinicalValue:
-    """One value of one variable on one day, in the variable's unit."""
+    """One value of one variable on one day, in the variable's unit.
+
+    ``bound`` is ``<`` or ``>`` where only that is known of the value, else empty.
+    """
 
     subject_id: str
     day: float
     variable: str
     value: float
     unit: str
+    bound: str = ""
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value for people: ``<1.5``.
+
+        Examples
+        --------
+        >>> ClinicalValue("P1", 0, "il6", 1.5, "ng/L", "<").text
+        '<1.5'
+        """
+        return f"{self.bound}{self.value:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalText:
+    """One answer in words on one day, such as a response."""
+
+    subject_id: str
+    day: float
+    variable: str
+    text: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +93,11 @@ class Intervention:
     end_day: float | None
     dose: float | None = None
     unit: str = ""
+
+    @property
+    def is_event(self) -> bool:
+        """Whether this is something that happened, such as intubation, and not a drug."""
+        return self.dose is None and (self.unit == "event" or plain(self.name) in EVENTS)
 
     @property
     def dose_text(self) -> str:
@@ -72,12 +117,16 @@ class ClinicalRecord:
 
     values: tuple[ClinicalValue, ...] = ()
     interventions: tuple[Intervention, ...] = ()
+    texts: tuple[ClinicalText, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def of(self, *subject_ids: str) -> ClinicalRecord:
         """Return the part about these subjects."""
         return ClinicalRecord(
             tuple(value for value in self.values if value.subject_id in subject_ids),
             tuple(course for course in self.interventions if course.subject_id in subject_ids),
+            tuple(text for text in self.texts if text.subject_id in subject_ids),
+            self.notes,
         )
 
     def series(self, variable: str) -> tuple[ClinicalValue, ...]:
@@ -109,14 +158,15 @@ def read_record(
         E130, listing every fault of both tables with file and row; E131 when a file cannot be read.
     """
     faults: list[str] = []
-    values: list[ClinicalValue] = []
+    entries: list[ClinicalValue | ClinicalText] = []
     courses: list[Intervention] = []
+    notes: dict[str, None] = {}
     if clinical is not None:
-        values = list(_values(_read(clinical, CLINICAL_COLUMNS, faults), clinical.name, faults))
+        entries = list(_entries(_read(clinical, CLINICAL_COLUMNS, faults), clinical.name, faults, notes))
     if interventions is not None:
         courses = list(_courses(_read(interventions, INTERVENTION_COLUMNS, faults), interventions.name, faults))
     if subjects is not None:
-        faults += _strangers(values, clinical, subjects)
+        faults += _strangers(entries, clinical, subjects)
         faults += _strangers(courses, interventions, subjects)
     if faults:
         raise ClinicalError(
@@ -124,9 +174,12 @@ def read_record(
             code="E130",
             hint="correct these rows; `cytocar explain E130` lists the columns and units",
         )
+    entries.sort(key=lambda entry: (entry.subject_id, entry.variable, entry.day))
     return ClinicalRecord(
-        tuple(sorted(values, key=lambda value: (value.subject_id, value.variable, value.day))),
+        tuple(entry for entry in entries if isinstance(entry, ClinicalValue)),
         tuple(sorted(courses, key=lambda course: (course.subject_id, course.start_day, course.name))),
+        tuple(entry for entry in entries if isinstance(entry, ClinicalText)),
+        tuple(notes),
     )
 
 
@@ -177,42 +230,79 @@ class _RowReader:
             self.fault(f"{column} is not a number: {cell!r}")
         return value
 
+    def bounded(self, column: str) -> tuple[str, float] | None:
+        """Return the bound (``<``, ``>`` or none) and the number of a cell; ``None`` where it is no number.
+
+        A laboratory's ``≤`` and ``<=`` mean what ``<`` means: no more is known.
+        """
+        cell = self._row.cells[column].replace("≤", "<").replace("≥", ">").replace("<=", "<").replace(">=", ">")
+        bound = cell[:1] if cell[:1] in ("<", ">") else ""
+        value = self._table.number(cell.removeprefix(bound).strip())
+        return None if value is None else (bound, value)
+
     def unit(self, what: str) -> Unit | None:
-        """Return the unit of the row, or note that it is missing or unknown."""
+        """Return the unit of the row, known or as written, or note that it is missing."""
         cell = self._row.cells["unit"]
         if not cell:
             self.fault(f"{what} has no unit")
             return None
-        unit = find_unit(cell)
-        if unit is None:
-            near = ", ".join(near_units(cell))
-            self.fault(f"{what} has an unknown unit: {cell!r}{f' (known: {near})' if near else ''}")
-        return unit
+        return unit_as_written(cell)
 
 
-def _values(table: DelimitedTable, file: str, faults: list[str]) -> Iterator[ClinicalValue]:
+def _entries(
+    table: DelimitedTable, file: str, faults: list[str], notes: dict[str, None]
+) -> Iterator[ClinicalValue | ClinicalText]:
+    """Yield values and texts; ``notes`` take what was kept otherwise than one might think, once each."""
     first_units: dict[str, Unit] = {}
     for row in table.rows:
         cells = _RowReader(table, row, file, faults)
         subject, name = cells.text("subject_id"), cells.text("variable")
-        day, value = cells.number("day"), cells.number("value")
-        listed = find_variable(name)
-        variable = variable_name(name)
-        unit = cells.unit(name or "the value")
-        if unit is None or value is None or day is None:
+        day, number = cells.number("day"), cells.bounded("value")
+        note = row.cells.get("note", "")
+        if number is None and find_variable(name) is None and row.cells["unit"].lower() in ("", "text"):
+            word = cells.text("value")
+            if cells.sound and day is not None:
+                yield ClinicalText(subject, day, variable_name(name), word, note)
             continue
+        if number is None:
+            cells.number("value")  # notes the fault
+        unit = cells.unit(name or "the value")
+        if unit is None or number is None or day is None:
+            continue
+        variable, listed = _kept_as(name, unit, first_units, notes)
         target = UNITS[listed.unit] if listed else first_units.setdefault(variable, unit)
-        converted = convert(value, unit, target, molar_mass=listed.molar_mass if listed else None)
-        if converted is None:
+        value = convert(number[1], unit, target, molar_mass=listed.molar_mass if listed else None)
+        if value is None:
             cells.fault(f"{name} in {unit.name}: {unit.dimension.value}, but it is counted in {target.name}")
             continue
-        lowest, highest = listed.possible if listed else (0.0, math.inf)
-        if not lowest <= converted <= highest:
-            cells.fault(f"{name} cannot be {value:g} {unit.name}")
-        elif target.name == "grade" and not converted.is_integer():
-            cells.fault(f"{name} is {converted:g}, a grade is a whole number")
+        lowest, highest = listed.possible if listed else (-math.inf, math.inf)
+        if not lowest <= value <= highest:
+            cells.fault(f"{name} cannot be {number[1]:g} {unit.name}")
+        elif target.name == "grade" and not value.is_integer():
+            cells.fault(f"{name} is {value:g}, a grade is a whole number")
         if cells.sound:
-            yield ClinicalValue(subject, day, variable, converted, target.name)
+            yield ClinicalValue(subject, day, variable, value, target.name, number[0], note)
+
+
+def _kept_as(
+    name: str, unit: Unit, first_units: dict[str, Unit], notes: dict[str, None]
+) -> tuple[str, Variable | None]:
+    """Return the name under which a value is kept, and the listed variable behind it.
+
+    A unit that is not known converts to nothing: beside values in another unit it makes a variable of its own.
+    """
+    listed, variable = find_variable(name), variable_name(name)
+    first = UNITS[listed.unit] if listed else first_units.get(variable, unit)
+    if first.name == unit.name or Dimension.AS_WRITTEN not in (first.dimension, unit.dimension):
+        return variable, listed
+    own = f"{variable}_{plain(unit.name)}"
+    near = ", ".join(near_units(unit.name)) if unit.dimension is Dimension.AS_WRITTEN else ""
+    known = f" (known: {near})" if near else ""
+    notes[f"{name} in {unit.name}{known} is not converted to {first.name}: it is kept as {own}"] = None
+    return own, None
+
+
+_DOSES = (Dimension.DOSE, Dimension.NUMBER, Dimension.AS_WRITTEN)
 
 
 def _courses(table: DelimitedTable, file: str, faults: list[str]) -> Iterator[Intervention]:
@@ -224,7 +314,7 @@ def _courses(table: DelimitedTable, file: str, faults: list[str]) -> Iterator[In
         unit = cells.unit(f"the dose of {name}") if dose is not None else None
         if dose is not None and dose < 0:
             cells.fault(f"the dose of {name} is negative: {dose:g}")
-        if unit is not None and unit.dimension not in (Dimension.DOSE, Dimension.NUMBER):
+        if unit is not None and unit.dimension not in _DOSES:
             cells.fault(f"{unit.name} is no unit of a dose ({name})")
         if start is not None and end is not None and end < start:
             cells.fault(f"{name} ends on day {end:g}, before it starts on day {start:g}")
@@ -233,7 +323,9 @@ def _courses(table: DelimitedTable, file: str, faults: list[str]) -> Iterator[In
 
 
 def _strangers(
-    entries: Collection[ClinicalValue] | Collection[Intervention], path: Path | None, subjects: Collection[str]
+    entries: Collection[ClinicalValue | ClinicalText] | Collection[Intervention],
+    path: Path | None,
+    subjects: Collection[str],
 ) -> Iterator[str]:
     file = path.name if path else ""
     for subject in dict.fromkeys(entry.subject_id for entry in entries):

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from cytocar.course.aplasia import Aplasia
-from cytocar.course.clinical import ClinicalRecord
+from cytocar.course.clinical import ClinicalRecord, ClinicalValue
 from cytocar.course.cohort import Visit
+from cytocar.course.responses import Phase
 from cytocar.course.scores import Score
 from cytocar.course.series import CoursePoint
 from cytocar.kinetics.expansion_models import Decline
@@ -67,7 +68,10 @@ subject_id str -    | pseudonym of the person
 day        num days | days from infusion
 variable   str -    | clinical variable
 value      num -    | its value, converted to the unit beside it
-unit       str -    | unit
+unit       str -    | unit; one that is not known stands as written
+bound      str -    | < or > where only a limit is known, which is the value
+text       str -    | an answer in words, in place of a value
+note       str -    | note beside the value
 """)
 
 SCORES = parse_columns("""
@@ -90,6 +94,26 @@ shortest_days    num  days     | from the first to the last visit below
 longest_days     num  days     | from the visit before to the visit after
 ongoing          bool -        | still below at the last visit
 note             str  -        | what bounds the answer
+""")
+
+RESPONSES = parse_columns("""
+subject_id         str -       | pseudonym of the person
+intervention       str -       | drug or event
+start_day          num days    | first day of the interval
+end_day            num days    | last day of the interval; empty while it goes on
+phase              str -       | before, during, after
+first_day          num days    | first sample of the phase
+last_day           num days    | last sample of the phase
+n_values           int -       | samples of the phase
+n_below            int -       | of these, below their limit: used as such
+rate_per_day       num 1/days  | slope of ln(CAR-T cells/µL)
+rate_per_day_low   num 1/days  | its 95 % interval, lower bound
+rate_per_day_high  num 1/days  | its 95 % interval, upper bound
+doubling_time_days num days    | ln 2 over the rate, where it is above 0
+half_life_days     num days    | ln 2 over the rate, where it is below 0
+fold               num -       | factor between first_day and last_day, by the rate
+change_p           num -       | p of a change of slope where the phase begins (F test of a bent line)
+method             str -       | how the rate was found
 """)
 
 COHORT = parse_columns("""
@@ -124,10 +148,18 @@ def series_columns(
         for variable in record.variables
         if variable not in own
     )
+    bounded = {value.variable for value in record.values if value.bound}
+    bounds = (
+        Column(f"{variable}_bound", "string", "", f"< or > where only a limit of {variable} is known")
+        for variable in record.variables
+        if variable in bounded
+    )
+    words = dict.fromkeys(text.variable for text in record.texts)
+    answers = (Column(f"{variable}_text", "string", "", "answer in words of the same day") for variable in words)
     counted = (column for name in populations for column in population_columns(name) if column.name not in own)
     carried = dict.fromkeys(name for point in points for name in point.carried)
     texts = map(carried_column, carried)
-    return (*SERIES, *counted, *covariates, *texts)
+    return (*SERIES, *counted, *covariates, *bounds, *answers, *texts)
 
 
 def population_columns(name: str) -> tuple[Column, ...]:
@@ -146,19 +178,22 @@ def series_rows(
     points: Sequence[CoursePoint], record: ClinicalRecord, populations: Sequence[str] = ()
 ) -> Iterator[Row]:
     """Yield the lines of ``series.csv``, each with the clinical values of its subject and day."""
-    same_day: dict[tuple[str, float, str], list[float]] = {}
+    same_day: dict[tuple[str, float], dict[str, list[ClinicalValue]]] = {}
     for value in record.values:
-        same_day.setdefault((value.subject_id, value.day, value.variable), []).append(value.value)
+        of_day = same_day.setdefault((value.subject_id, value.day), {})
+        of_day.setdefault(value.variable, []).append(value)
+    words = {(text.subject_id, text.day, text.variable): text.text for text in record.texts}
     for point in points:
-        covariates: dict[str, Value] = {
-            variable: fmean(found)
-            for variable in record.variables
-            if (found := same_day.get((point.subject_id, point.day, variable)))
-        }
-        counted: dict[str, Value] = {}
+        cells: dict[str, Value] = dict(point.carried)
+        for variable, found in same_day.get((point.subject_id, point.day), {}).items():
+            cells[variable] = fmean(value.value for value in found)
+            cells[f"{variable}_bound"] = "".join(dict.fromkeys(value.bound for value in found))
+        for (subject, day, variable), text in words.items():
+            if (subject, day) == (point.subject_id, point.day):
+                cells[f"{variable}_text"] = text
         for name in populations:
-            counted |= _population_cells(name, point)
-        yield {**point.carried, **covariates, **counted, **_point_row(point)}
+            cells |= _population_cells(name, point)
+        yield cells | _point_row(point)
 
 
 def _population_cells(name: str, point: CoursePoint) -> dict[str, Value]:
@@ -195,6 +230,29 @@ def _point_row(point: CoursePoint) -> dict[str, Value]:
     }
 
 
+def response_row(phase: Phase) -> Row:
+    """Return a line of ``responses.csv``."""
+    return {
+        "subject_id": phase.subject_id,
+        "intervention": phase.interval.name,
+        "start_day": phase.interval.start_day,
+        "end_day": phase.interval.end_day,
+        "phase": phase.phase,
+        "first_day": phase.first_day,
+        "last_day": phase.last_day,
+        "n_values": phase.rate.n_values,
+        "n_below": phase.rate.n_below,
+        "rate_per_day": phase.rate.per_day,
+        "rate_per_day_low": phase.rate.low,
+        "rate_per_day_high": phase.rate.high,
+        "doubling_time_days": phase.doubling_time_days,
+        "half_life_days": phase.half_life_days,
+        "fold": phase.fold,
+        "change_p": phase.change_p,
+        "method": phase.rate.method,
+    }
+
+
 def kinetics_row(kinetics: Kinetics) -> Row:
     """Return a subject's line of ``kinetics.csv``."""
     row: dict[str, Value] = {name: getattr(kinetics, name) for name in Kinetics.columns() if name != "reasons"}
@@ -204,7 +262,10 @@ def kinetics_row(kinetics: Kinetics) -> Row:
 def covariate_rows(record: ClinicalRecord) -> Iterator[Row]:
     """Yield the lines of ``covariates.csv``: every clinical value in its variable's unit."""
     for value in record.values:
-        yield {column.name: getattr(value, column.name) for column in COVARIATES}
+        names = ("subject_id", "day", "variable", "value", "unit", "bound", "note")
+        yield {name: getattr(value, name) for name in names}
+    for text in record.texts:
+        yield {name: getattr(text, name) for name in ("subject_id", "day", "variable", "text", "note")}
 
 
 def score_row(score: Score) -> Row:

@@ -2,7 +2,7 @@
 
 A unit belongs to a dimension and is so many times the dimension's base unit. A variable that is listed under
 ``VARIABLES`` has a unit in which it is drawn and scored; one that is not keeps its first unit. Case counts: ``G/L`` is
-1e9/L, ``g/L`` is grams. Nothing is guessed: an unknown unit is a fault.
+1e9/L, ``g/L`` is grams. Nothing is guessed: a unit that is not listed here is shown as written and never converted.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Dimension(Enum):
     PERCENT = "percent"
     NUMBER = "plain number"
     DOSE = "dose"
+    AS_WRITTEN = "as written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,8 @@ def find_unit(text: str) -> Unit | None:
 
     Examples
     --------
-    >>> find_unit("µg/l").name, find_unit("°C").name, find_unit("mg/dl").name, find_unit("furlong") is None
-    ('ug/L', 'C', 'mg/dL', True)
+    >>> find_unit("µg/l").name, find_unit("°C").name, find_unit("mg/dl").name
+    ('ug/L', 'C', 'mg/dL')
     """
     written = text.strip().replace("µ", "u").replace("μ", "u").replace("°", "").replace("²", "2").replace("³", "3")
     written = written.replace("×", "").replace("⁹", "^9").replace(" /", "/").replace("/ ", "/")
@@ -183,9 +184,21 @@ def find_unit(text: str) -> Unit | None:
     return None
 
 
+def unit_as_written(text: str) -> Unit:
+    """Return a listed unit, else one of that very name which converts to nothing else.
+
+    Examples
+    --------
+    >>> unit_as_written("mg/l").name, unit_as_written(" NPX ").dimension.value
+    ('mg/L', 'as written')
+    """
+    return find_unit(text) or Unit(text.strip(), Dimension.AS_WRITTEN)
+
+
 def near_units(text: str) -> list[str]:
-    """Return names of known units that look like ``text``."""
-    return get_close_matches(text, UNITS, n=2, cutoff=0.5)
+    """Return names of known units that look like ``text``; first of all those that differ in case only."""
+    same = [unit for unit in UNITS if unit.lower() == text.lower()]
+    return same or get_close_matches(text, UNITS, n=2, cutoff=0.5)
 
 
 def convert(value: float, unit: Unit, to: Unit, *, molar_mass: float | None = None) -> float | None:

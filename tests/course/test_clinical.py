@@ -69,7 +69,7 @@ def test_all_faults_of_both_tables_come_in_one_message(tmp_path: Path) -> None:
         tmp_path,
         "P1,0,ferritin,500,\n"
         "P1,one,crp,5,mg/L\n"
-        "P1,0,crp,5,furlong\n"
+        "P1,0,crp,high,mg/L\n"
         "P1,0,platelets,5,g/L\n"
         "P9,0,crp,5,mg/L\n"
         "P1,0,temperature,101,C\n"
@@ -89,7 +89,7 @@ def test_all_faults_of_both_tables_come_in_one_message(tmp_path: Path) -> None:
     assert faults(caught.value) == [
         "clinical.csv row 2: ferritin has no unit",
         "clinical.csv row 3: day is not a number: 'one'",
-        "clinical.csv row 4: crp has an unknown unit: 'furlong'",
+        "clinical.csv row 4: value is not a number: 'high'",
         "clinical.csv row 5: platelets in g/L: mass concentration, but it is counted in G/L",
         "clinical.csv row 7: temperature cannot be 101 C",
         "clinical.csv row 8: CRS is 2.5, a grade is a whole number",
@@ -132,3 +132,49 @@ def test_an_empty_file_lacks_its_columns(tmp_path: Path) -> None:
 def test_a_german_spreadsheet_reads_the_same(tmp_path: Path) -> None:
     path = clinical(tmp_path, "P1;3;CRP;4,2;mg/dL\n", CLINICAL.replace(",", ";"))
     assert read_record(path).series("crp")[0].value == pytest.approx(42)
+
+
+def test_any_unit_is_taken_and_shown_as_written(tmp_path: Path) -> None:
+    rows = "P1,0,MPO,-1.25,NPX\nP1,0,anti-CD19,12,AU\nP1,0,VCN,0.18,copies/cell\nP1,0,sIL-2R,900,U/mL\n"
+    record = read_record(clinical(tmp_path, rows))
+    assert [(value.variable, value.value, value.unit) for value in record.values] == [
+        ("anti_cd19", 12, "AU"),
+        ("mpo", -1.25, "NPX"),
+        ("sil_2r", 900, "U/mL"),
+        ("vcn", 0.18, "copies/cell"),
+    ]
+    assert record.notes == ()
+
+
+def test_a_known_variable_in_an_unknown_unit_is_a_variable_of_its_own(tmp_path: Path) -> None:
+    record = read_record(clinical(tmp_path, "P1,0,IL-6,5.5,NPX\nP1,1,IL-6,40,pg/mL\nP1,2,CRP,5,MG/L\n"))
+    assert record.variables == ("il6", "crp_mg_l", "il6_npx")
+    assert record.notes[0] == "IL-6 in NPX is not converted to ng/L: it is kept as il6_npx"
+    assert "known: mg/L" in record.notes[1]
+
+
+def test_values_below_and_above_a_limit_are_values(tmp_path: Path) -> None:
+    record = read_record(clinical(tmp_path, "P1,0,IL-6,<1.5,pg/mL\nP1,1,ferritin,> 50000,ug/L\nP1,2,crp,≤0.3,mg/dL\n"))
+    assert [(value.variable, value.value, value.bound) for value in record.values] == [
+        ("crp", pytest.approx(3), "<"),
+        ("ferritin", 50000, ">"),
+        ("il6", 1.5, "<"),
+    ]
+    assert record.series("il6")[0].text == "<1.5"
+
+
+def test_an_answer_in_words_is_kept_beside_numbers_of_the_same_name(tmp_path: Path) -> None:
+    record = read_record(clinical(tmp_path, "P1,0,response,CR,text\nP1,28,response,1,score\nP1,56,response,PD,\n"))
+    assert [(text.day, text.text) for text in record.texts] == [(0, "CR"), (56, "PD")]
+    assert [value.value for value in record.series("response")] == [1]
+
+
+def test_a_dose_in_any_unit_is_taken_and_events_are_no_drugs(tmp_path: Path) -> None:
+    rows = "P1,ruxolitinib,0,4,5,mg b.i.d.\nP1,intubation,7,8,,\nP1,levetiracetam,7,,,\nP1,fall,9,9,,event\n"
+    record = read_record(interventions=interventions(tmp_path, rows))
+    assert [(course.name, course.is_event, course.dose_text) for course in record.interventions] == [
+        ("ruxolitinib", False, "5 mg b.i.d."),
+        ("intubation", True, ""),
+        ("levetiracetam", False, ""),
+        ("fall", True, ""),
+    ]

@@ -66,6 +66,8 @@ def command(
     record = read_record(clinical, interventions, subjects={course.subject_id for course in everyone.courses})
     series = everyone.only(subject) if subject else everyone
     record = record.of(*(course.subject_id for course in series.courses))
+    for note in record.notes:
+        screen.say(f"note: {note}")
     for sample_id, reason in series.left_out:
         if not reason.endswith("control"):
             screen.say(f"note: sample {sample_id} is on no course: {reason}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from cytocar.course.aplasia import Aplasia, aplasia
 from cytocar.course.clinical import ClinicalRecord
 from cytocar.course.cohort import FEWEST_SUBJECTS, spreads, visits
+from cytocar.course.responses import Phase, phases
 from cytocar.course.scores import SCORES as SCORE_FUNCTIONS
 from cytocar.course.scores import Score
 from cytocar.course.series import Course, Series
@@ -25,11 +26,13 @@ from cytocar.course.tables import (
     COVARIATES,
     DECLINE,
     KINETICS,
+    RESPONSES,
     SCORES,
     aplasia_row,
     covariate_rows,
     decline_row,
     kinetics_row,
+    response_row,
     score_row,
     series_columns,
     series_rows,
@@ -52,6 +55,7 @@ from cytocar.report.course.page import (
     left_out_listing,
     peaks_listing,
     points_listing,
+    responses_listing,
     scores_listing,
     spreads_listing,
 )
@@ -112,6 +116,9 @@ def write_course(
     kinetics = {course.subject_id: course.kinetics() for course in series.courses}
     scores = [score for name in options.scores for score in SCORE_FUNCTIONS[name](record)]
     declines = {course.subject_id: _decline(course) for course in series.courses} if options.decline else {}
+    responses = {
+        course.subject_id: list(phases(course, record.of(course.subject_id).interventions)) for course in series.courses
+    }
     aplasias = {course.subject_id: found for course, found in _aplasias(series, record, options)}
     _write_tables(
         out,
@@ -121,6 +128,10 @@ def write_course(
                 list(series_rows(series.points, record, populations)),
             ),
             "kinetics": (KINETICS, [kinetics_row(one) for one in kinetics.values()]),
+            "responses": (
+                RESPONSES,
+                [response_row(one) for own in responses.values() for three in own for one in three],
+            ),
             "covariates": (COVARIATES, list(covariate_rows(record))),
             "scores": (SCORES, [score_row(score) for score in scores]),
             "aplasia": (APLASIA, [aplasia_row(found) for found in aplasias.values()]),
@@ -137,6 +148,7 @@ def write_course(
             tuple(score for score in scores if score.subject_id == subject),
             declines.get(subject),
             aplasias.get(subject),
+            responses[subject],
         )
         pictures = tuple(_draw_subject(course, own, out / "figures", options))
         sections.append(Section(subject, anchor, pictures, tuple(_subject_tables(course, own, findings))))
@@ -202,6 +214,7 @@ class _Findings:
     scores: tuple[Score, ...]
     decline: Decline | None
     aplasia: Aplasia | None
+    responses: Sequence[tuple[Phase, Phase, Phase]] = ()
 
 
 def _decline(course: Course) -> Decline:
@@ -230,6 +243,8 @@ def _aplasias(series: Series, record: ClinicalRecord, options: CourseOptions) ->
 def _subject_tables(course: Course, record: ClinicalRecord, findings: _Findings) -> Iterator[Listing]:
     yield points_listing(course.points)
     yield kinetics_listing(findings.kinetics)
+    if findings.responses:
+        yield responses_listing(findings.responses)
     if findings.decline is not None:
         yield decline_listing(findings.decline)
     if findings.aplasia is not None:

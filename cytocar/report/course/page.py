@@ -13,6 +13,7 @@ from cytocar.counting.limits import CarResult, three_digits
 from cytocar.course.aplasia import Aplasia
 from cytocar.course.clinical import ClinicalRecord, Intervention
 from cytocar.course.cohort import Spread
+from cytocar.course.responses import Phase, sentence
 from cytocar.course.scores import Score
 from cytocar.course.series import CoursePoint
 from cytocar.kinetics.expansion_models import Decline
@@ -172,6 +173,21 @@ def kinetics_listing(kinetics: Kinetics) -> Listing:
         lines=tuple(lines),
         text_columns=(0, 3),
         caption=f"{k.n_quantified} of {k.n_timepoints} samples quantified. Below the limit: {k.blq_rule}.",
+    )
+
+
+def responses_listing(responses: Sequence[tuple[Phase, Phase, Phase]]) -> Listing:
+    """Return the table of what the cells did around each intervention, one sentence a line."""
+    lines = tuple(
+        Line((sentence(found), *(number_text(phase.change_p) for phase in found[1:])))
+        for found in responses
+        if any(phase.rate.per_day is not None or phase.rate.high is not None for phase in found)
+    )
+    return Listing(
+        "CAR-T cells around each intervention",
+        ("Slope of the logarithm, with 95 % interval", "p, bend at its start", "p, bend at its end"),
+        lines,
+        caption="What came together need not be cause and effect. All numbers: responses.csv.",
     )
 
 

@@ -1,0 +1,106 @@
+"""Rank tests against SciPy and published values."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu, wilcoxon
+
+from cytocar.statistics.ranks import (
+    Shift,
+    benjamini_hochberg,
+    holm,
+    mann_whitney,
+    shift_between,
+    shift_of_pairs,
+    signed_rank,
+)
+
+# CD4+ cells/mm3 in remission from Hodgkin's disease, and from other malignancies (Altman 1991, Practical Statistics for
+# Medical Research, from Shapiro et al. 1987).
+HODGKIN = (
+    171, 257, 288, 295, 396, 397, 431, 435, 554, 568, 795, 902, 958, 1004, 1104, 1212, 1283, 1378, 1621, 2415,
+)  # fmt: skip
+OTHERS = (
+    116, 151, 192, 208, 315, 375, 375, 377, 410, 426, 440, 503, 675, 688, 700, 736, 752, 771, 979, 1252,
+)  # fmt: skip
+
+
+def test_altmans_cd4_counts() -> None:
+    found = mann_whitney(OTHERS, HODGKIN)
+    assert (found.statistic, round(found.p, 5)) == (135, 0.08102)
+    fold = shift_between(np.log(HODGKIN).tolist(), np.log(OTHERS).tolist())
+    assert math.exp(fold.value) == pytest.approx(1.4637, abs=5e-5)
+
+
+def test_without_ties_p_is_scipys_exact_one() -> None:
+    rng = np.random.default_rng(3)
+    for n, m in ((5, 5), (6, 9), (20, 20), (30, 25)):
+        first, second = rng.normal(0, 1, n).tolist(), rng.normal(0.5, 1, m).tolist()
+        expected = mannwhitneyu(first, second, method="exact")
+        found = mann_whitney(first, second)
+        assert (found.statistic, found.p) == pytest.approx((expected.statistic, expected.pvalue))
+
+
+def test_u_298_of_20_and_20_has_the_exact_p_of_altmans_ratios() -> None:
+    # Any two groups without ties have the distribution that their U has: these are made to have U = 298.
+    first = [float(value) for value in range(20, 40)]
+    second = [float(value) - 0.5 for value in range(20)]
+    u, index = 400.0, 0
+    while u > 298:
+        moved = min(20, int(u - 298))
+        second[19 - index] = 19.25 + moved + 0.01 * index
+        u -= moved
+        index += 1
+    found = mann_whitney(first, second)
+    assert found.statistic == 298
+    assert found.p == pytest.approx(0.007331, abs=5e-7)
+
+
+def test_few_values_with_ties_are_counted_over_all_permutations() -> None:
+    first, second = [1, 2, 2, 3, 3], [2, 3, 4, 4, 4]
+    values = first + second
+    centre = 5 * np.mean(_midranks(values))
+    ranks = _midranks(values)
+    sums = [sum(ranks[i] for i in chosen) for chosen in itertools.combinations(range(10), 5)]
+    own = sum(ranks[:5])
+    assert own < centre
+    expected = 2 * np.mean([total <= own + 1e-9 for total in sums])
+    assert mann_whitney(first, second).p == pytest.approx(expected)
+
+
+def _midranks(values: list[int]) -> list[float]:
+    return [sum(v < value for v in values) + (values.count(value) + 1) / 2 for value in values]
+
+
+def test_signed_ranks_are_scipys() -> None:
+    differences = [1.1, -0.4, 2, 3, 0.5, 7, -1]
+    assert signed_rank(differences).p == pytest.approx(wilcoxon(differences, method="exact").pvalue)
+    assert signed_rank([0, 0]).p == 1
+
+
+def test_intervals_hold_the_shifts_that_the_test_does_not_reject() -> None:
+    first, second = [1.83, 0.5, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.3], [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06]
+    found = shift_between(first, second)
+    assert found.low is not None
+    assert found.high is not None
+    for shift, rejected in ((found.low - 1e-9, True), (found.low + 1e-9, False), (found.high + 1e-9, True)):
+        assert bool(mannwhitneyu([v - shift for v in first], second, method="exact").pvalue <= 0.05) is rejected
+
+
+def test_pairs_have_the_interval_of_walsh_averages() -> None:
+    # Hollander and Wolfe's depression scores: R's wilcox.test gives 0.46, 0.01 to 0.786.
+    before = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]
+    after = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
+    found = shift_of_pairs([b - a for b, a in zip(before, after, strict=True)])
+    assert (found.value, found.low, found.high) == pytest.approx((0.46, 0.01, 0.786), abs=5e-4)
+    assert shift_of_pairs([1, 2, 3]) == Shift(2.0, None, None)
+
+
+def test_many_tests_are_adjusted() -> None:
+    p = [0.001, 0.008, 0.039, 0.041, 0.042]
+    assert holm(p) == pytest.approx([0.005, 0.032, 0.117, 0.117, 0.117])
+    assert benjamini_hochberg(p) == pytest.approx([0.005, 0.02, 0.042, 0.042, 0.042])
