@@ -13,6 +13,7 @@ from cytocar.template.gatingml.write import Applied
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
     from cytocar.gates.populations import Populations
+    from cytocar.regions.kinds import FixedGate
     from cytocar.template.model import Template
 
 KEYWORDS_OF_FCS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL")
@@ -24,6 +25,7 @@ def applied_to(
     template: Template,
     *,
     populations: Populations | None = None,
+    gates: Mapping[str, FixedGate] | None = None,
     markers: Mapping[str, str] | None = None,
     compensation: SpilloverMatrix | None = None,
 ) -> Applied:
@@ -37,10 +39,13 @@ def applied_to(
         Its gates.
     populations : Populations, optional
         The sample as gated already, for instance with control samples; gated here without any otherwise.
+    gates : mapping, optional
+        In place of ``populations``: the gates of a counted sample.
     markers, compensation
         As for gating.
     """
-    gated = populations or walk(events, template, markers=markers, compensation=compensation)
+    if gates is None:
+        gates = (populations or walk(events, template, markers=markers, compensation=compensation)).fitted
     carried = SpilloverMatrix.from_keywords(events.keywords)
     is_plain = carried is not None and _is_what_fcs_means(carried, events)
     if compensation is None and template.compensation.source == "file" and not is_plain:
@@ -49,7 +54,7 @@ def applied_to(
     return Applied(
         sample=events.path.name if events.path is not None else "the sample",
         channels={name: channel.detector for name, channel in panel.items()},
-        gates=dict(gated.fitted),
+        gates=dict(gates),
         compensated=carried.detectors if carried is not None and is_plain else (),
         matrix=compensation,
     )

@@ -8,10 +8,19 @@ from typing import Annotated
 
 import typer
 
+from cytocar.cli import screen
+from cytocar.run.finished.gate_forms import GatesAs
+
 
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the tables.")],
+    form: Annotated[
+        GatesAs | None, typer.Option("--as", help="Gates of every sample: wsp (FlowJo), gatingml. [the tables]")
+    ] = None,
+    inputs: Annotated[
+        str | None, typer.Option("--inputs", metavar="DIR", help="With --as: where the FCS files lie. [as in the run]")
+    ] = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).")] = False,
     by: Annotated[
         str | None, typer.Option("--by", metavar="NAME", help="Who hands them on, for the audit trail. [your login]")
@@ -19,12 +28,24 @@ def command(
 ) -> None:
     """Copy the tables of a run and their description to a new folder, and note in the audit trail what went where.
 
-    A table that is not what was recorded is not handed on.
+    A table that is not what was recorded is not handed on. With --as the gates of every sample for other programs, as
+    they were applied: placed by the data, or moved by hand.
     """
     from cytocar.run.finished.export import export_tables
     from cytocar.run.trail.who import author, now
     from cytocar.tables.parquet import require_pyarrow
 
+    if form is not None:
+        from cytocar.files.places import place_of
+        from cytocar.run.finished.export_gates import export_gates
+
+        files, losses = export_gates(
+            run, out, form=form, author=author(by), clock=now, inputs=place_of(inputs) if inputs else None
+        )
+        screen.show_losses(losses)
+        for file in files:
+            sys.stdout.write(f"{file}\n")
+        return
     if parquet:
         require_pyarrow()
     for file in export_tables(run, out, author=author(by), clock=now, parquet=parquet):

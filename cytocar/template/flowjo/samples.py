@@ -192,6 +192,7 @@ class _Tree:
         progress = True
         while self.waiting and progress:
             waiting, self.waiting = self.waiting, []
+            progress = False
             for entry, path in waiting:
                 read = {"/".join(one): one for one in self.gates}
                 operands = [read.get(one) for one in _dependents(entry)]
@@ -201,8 +202,8 @@ class _Tree:
                 key = BOOLEANS[local_name(entry)]
                 self.operands[path] = {key: tuple(dict.fromkeys(one for one in operands if one is not None))}
                 gate = declaration(entry, BooleanGate, {"kind": "boolean", key: (path[-1],)})
-                self._add(entry, path, gate, is_binned=False)
-            progress = len(self.waiting) < len(waiting)
+                self._add(entry, path, gate, is_binned=False)  # its own boolean children wait from now on
+                progress = True
         read = {"/".join(one): one for one in self.gates}
         for entry, path in self.waiting:
             missing = [one for one in _dependents(entry) if one not in read]

@@ -78,6 +78,8 @@ class Display:
         at_low, at_high = self.ends_at(value)
         hair = BEYOND * (self.high - self.low)
         place = float(self.scale.unbounded(value))
+        if place <= self.low - hair / 2 or place >= self.high + hair / 2:
+            return value  # outside already
         if at_low:
             place = min(place, self.low) - hair if math.isfinite(place) else self.low - hair
         elif at_high:

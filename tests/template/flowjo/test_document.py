@@ -326,6 +326,14 @@ def test_a_boolean_population_may_refer_to_a_later_one_and_a_circle_is_named() -
     )
 
 
+def test_boolean_populations_may_stand_under_boolean_populations() -> None:
+    inner = _node("NotNode", "inner", "b").replace("</NotNode>", "<Subpopulations/></NotNode>")
+    outer = _node("NotNode", "outer", "a").replace("</NotNode>", f"<Subpopulations>{inner}</Subpopulations></NotNode>")
+    document = _read(_sample(outer + _above(20, name="a") + _above(10, name="b")))
+    assert document.losses == ()
+    assert _inside(document, "inner") == [True, False, False, False]
+
+
 def test_names_with_slashes_do_not_confuse_boolean_populations() -> None:
     tree = _above(10, name="CD4/CD8", under=_above(20, name="b")) + _node("NotNode", "n", "CD4/CD8/b")
     assert _inside(_read(_sample(tree)), "n") == [True, True, False, False]
