@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import zip_longest
 from unicodedata import east_asian_width
 
@@ -68,11 +69,11 @@ def write_table(
     terminal.print(table)
 
 
-def show(outcomes: Iterable[SampleOutcome]) -> None:
-    """Write the table of samples to stdout."""
+def show(outcomes: Iterable[SampleOutcome], *, gated: bool = False) -> None:
+    """Write the table of samples to stdout: net cells/µL where a tube has them, or as gated."""
     counted = list(outcomes)
     with_car = any(isinstance(outcome, SampleResult) and outcome.car for outcome in counted)
-    header, line_of = (_CAR_HEADER, _car_line) if with_car else (_T_HEADER, _t_line)
+    header, line_of = (_CAR_HEADER, partial(_car_line, gated=gated)) if with_car else (_T_HEADER, _t_line)
     write_samples(header, list(map(line_of, counted)), statuses=[outcome.status for outcome in counted])
 
 
@@ -134,15 +135,16 @@ def _status(outcome: SampleOutcome) -> str:
     return f"{outcome.status} {codes}".rstrip()
 
 
-def _car_line(outcome: SampleOutcome) -> tuple[str, ...]:
+def _car_line(outcome: SampleOutcome, *, gated: bool) -> tuple[str, ...]:
     name = screen.one_line(outcome.sample.sample_id)
     if not isinstance(outcome, SampleResult) or outcome.car is None:
         return (name, "–", "", "–", "–", "–", "", _status(outcome))
     car, t_cells = outcome.car, outcome.population(outcome.roles.t_cells)
+    headline = car.concentration(gated=gated)
     return (
         name,
-        number(car.per_ul.value),
-        interval(car.per_ul.low, car.per_ul.high),
+        number(headline.value),
+        interval(headline.low, headline.high),
         number(car.percent.value),
         number(outcome.car_cd4_cd8_ratio.value),
         number(t_cells.per_ul.value if t_cells else None),

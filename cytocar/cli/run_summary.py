@@ -31,7 +31,13 @@ _SAMPLES_TO_LOOK_AT = 10
 
 
 def show_rows(
-    parts: Parts, sample_ids: Sequence[str], own: OwnColumns, output: Format | None, *, to_folder: bool
+    parts: Parts,
+    sample_ids: Sequence[str],
+    own: OwnColumns,
+    output: Format | None,
+    *,
+    to_folder: bool,
+    gated: bool = False,
 ) -> None:
     """Write the results to stdout; a run folder has them already, so a pipe gets them only on request."""
     from cytocar.run.lines import tables
@@ -45,7 +51,7 @@ def show_rows(
     if chosen is Format.TABLE:
         from cytocar.cli.result_table import show
 
-        show(outcomes)
+        show(outcomes, gated=gated)
         return
     columns = tables(own)["counts"]
     rows = (outcome.row() for outcome in outcomes)

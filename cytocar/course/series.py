@@ -18,6 +18,7 @@ from cytocar.course.draws import NOT_GATED, CellCount, Tube, joined_texts, poole
 from cytocar.course.replicates import CountedSample, pool
 from cytocar.course.run_tables import B_CELLS, read_tubes
 from cytocar.errors.tree import UsageError
+from cytocar.kinetics.course_fit import CourseFit, fit_course
 from cytocar.kinetics.parameters import Kinetics, noncompartmental
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import SampleType
@@ -39,8 +40,9 @@ class Replicates(StrEnum):
 class CoursePoint:
     """One draw of a course: a sample, or all tubes of one day joined.
 
-    ``car_per_ul`` keeps the estimate even below the limit, and ``car_result`` says what may be said of it. The limits
-    are of this sample. ``status`` is that of ``counts.csv``; ``failed`` and ``excluded`` points have no numbers.
+    ``car_per_ul`` is the net concentration where the tube has one, or the gated one (``car_count``); it keeps
+    the estimate even below the limit, and ``car_result`` says what may be said of it. The limits are of this
+    sample. ``status`` is that of ``counts.csv``; ``failed`` and ``excluded`` points have no numbers.
     """
 
     subject_id: str
@@ -59,6 +61,9 @@ class CoursePoint:
     has_car_gate: bool = True
     populations: Mapping[str, CellCount] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
+    car_count: str = "gated"
+    car_per_ul_gated: float | None = None
+    replicates_p: float | None = None
 
     @property
     def quantified(self) -> bool:
@@ -86,6 +91,17 @@ class Course:
             results=[_countable(point) for point in days],
             intervals=[point.car_per_ul for point in days],
             subject_id=self.subject_id,
+        )
+
+    def fit(self) -> CourseFit:
+        """Return lag, growth, peak and decline fitted to the course, values below a limit counted as such."""
+        days = [_one_of_a_day(tuple(same)) for _, same in groupby(self.points, key=lambda point: point.day)]
+        return fit_course(
+            [point.day for point in days],
+            [point.car_per_ul.value for point in days],
+            results=[_countable(point) for point in days],
+            lods=[point.car_lod_per_ul for point in days],
+            lloqs=[point.car_lloq_per_ul for point in days],
         )
 
 
@@ -140,7 +156,11 @@ class Series:
 
 
 def join(
-    runs: Sequence[Path], *, replicates: Replicates = Replicates.POOL, specimen: Specimen = Specimen.BLOOD
+    runs: Sequence[Path],
+    *,
+    replicates: Replicates = Replicates.POOL,
+    specimen: Specimen = Specimen.BLOOD,
+    gated: bool = False,
 ) -> Series:
     """Return the courses of the subjects in these run folders.
 
@@ -152,6 +172,8 @@ def join(
         Whether samples of one subject and day become one point by pooling their events, or one point each.
     specimen : Specimen
         Which specimen the course is of; a sample that names none is blood.
+    gated : bool
+        Whether the course is of the gated counts; else of the net ones, where a tube has one.
 
     Raises
     ------
@@ -178,7 +200,7 @@ def join(
     for subject, own in groupby(on_course, key=lambda tube: tube.counted.subject_id):
         points: list[CoursePoint] = []
         for _, same_day in groupby(own, key=lambda tube: tube.counted.day):
-            points += _points_of_a_draw(tuple(same_day), replicates)
+            points += _points_of_a_draw(tuple(same_day), replicates, gated=gated)
         courses.append(Course(subject, tuple(points)))
     return Series(tuple(courses), tuple(left_out))
 
@@ -228,37 +250,38 @@ def _why_left_out(sample: CountedSample, specimen: Specimen) -> str | None:
     return "no day" if sample.day is None else None
 
 
-def _points_of_a_draw(tubes: Sequence[Tube], replicates: Replicates) -> Iterator[CoursePoint]:
+def _points_of_a_draw(tubes: Sequence[Tube], replicates: Replicates, *, gated: bool) -> Iterator[CoursePoint]:
     """Yield one point of all tubes of a draw, or one for each replicate; then one for each tube without a result."""
     counted = [tube for tube in tubes if tube.counted.has_numbers]
     others = [tube for tube in tubes if not tube.has_car_gate]
     lost = [tube for tube in tubes if tube.has_car_gate and not tube.counted.has_numbers]
     if replicates is Replicates.EACH and counted:
         # What the tubes without a CAR gate hold is known once for the draw: it stands at its first replicate.
-        yield from (_point([tube], others if tube is counted[0] else []) for tube in counted)
+        yield from (_point([tube], others if tube is counted[0] else [], gated=gated) for tube in counted)
     elif counted:
-        yield _point(counted, others)
+        yield _point(counted, others, gated=gated)
     elif others:
-        yield _point(lost[:1], others)
+        yield _point(lost[:1], others, gated=gated)
         lost = lost[1:]
-    yield from (_point([tube], []) for tube in lost)
+    yield from (_point([tube], [], gated=gated) for tube in lost)
 
 
-def _point(counted: Sequence[Tube], others: Sequence[Tube]) -> CoursePoint:
+def _point(counted: Sequence[Tube], others: Sequence[Tube], *, gated: bool) -> CoursePoint:
     """Return the point of a draw: its CAR-T cells from the ``counted`` tubes, populations from ``others`` as well."""
     tubes = (*counted, *others)
     samples = [tube.counted for tube in (counted or others)]
     sample = samples[0] if len(samples) == 1 else pool(samples) if counted else samples[0]
+    net = not gated and sample.car_per_ul_net.value is not None
     populations = pooled_populations(tubes)
     b_cells = populations.get(B_CELLS)
-    statuses = [tube.counted.status for tube in tubes]
+    statuses = [sample.status, *(tube.counted.status for tube in tubes)]
     return CoursePoint(
         subject_id=sample.subject_id,
         day=sample.day or 0.0,
         sample_id="+".join(tube.counted.sample_id for tube in tubes),
         status=max(statuses, key=list(Status).index),
         car_result=sample.car_result,
-        car_per_ul=sample.car_per_ul,
+        car_per_ul=sample.car_per_ul_net if net else sample.car_per_ul,
         car_lod_per_ul=sample.car_lod_per_ul,
         car_lloq_per_ul=sample.car_lloq_per_ul,
         car_percent_of_t_cells=sample.car_percent_of_t_cells,
@@ -269,6 +292,9 @@ def _point(counted: Sequence[Tube], others: Sequence[Tube]) -> CoursePoint:
         has_car_gate=bool(counted),
         populations=populations,
         carried=joined_texts(tubes),
+        car_count="net" if net else "gated",
+        car_per_ul_gated=sample.car_per_ul.value,
+        replicates_p=sample.agreement.p if sample.agreement else None,
     )
 
 

@@ -14,8 +14,10 @@ from cytocar.course.cohort import Visit
 from cytocar.course.responses import Phase
 from cytocar.course.scores import Score
 from cytocar.course.series import CoursePoint
+from cytocar.kinetics.course_fit import CourseFit
 from cytocar.kinetics.expansion_models import Decline
 from cytocar.kinetics.parameters import Kinetics
+from cytocar.statistics.estimate import Estimate
 from cytocar.tables.columns import Column, Row, Value, carried_column, parse_columns
 
 SERIES = parse_columns("""
@@ -34,6 +36,9 @@ status                 str -        | ok, review, no_count, failed, excluded
 car_lod_per_ul         num cells/µL | limit of detection of this sample
 car_lloq_per_ul        num cells/µL | lower limit of quantification of this sample
 b_cells_per_ul         num cells/µL | B cells per µL, where the template has them
+car_count              str -        | net or gated: which count car_per_ul is
+car_per_ul_gated       num cells/µL | CAR-T cells per µL as gated
+replicates_p           num -        | probability that replicates differ so much by chance; below 0.001 they disagree
 """)
 
 KINETICS = parse_columns("""
@@ -61,6 +66,12 @@ auc_0_28_high          num cells/µL*days      | its upper bound
 auc_0_84_low           num cells/µL*days      | 95 % interval of auc_0_84, from the counts' intervals
 auc_0_84_high          num cells/µL*days      | its upper bound
 reasons                str -                  | why a number is missing, or what to keep in mind, by column
+doubling_time_days_low    num days            | 95 % interval of doubling_time_days; none where the slope may be 0
+doubling_time_days_high   num days            | its upper bound
+doubling_time_points      int -               | samples behind it
+doubling_time_adjusted_r2 num -               | how straight they lie
+half_life_days_low        num days            | 95 % interval of half_life_days; none where the slope may be 0
+half_life_days_high       num days            | its upper bound
 """)
 
 COVARIATES = parse_columns("""
@@ -134,6 +145,36 @@ second_per_ul          num cells/µL | second phase on the day of the peak
 second_half_life_days  num days     | its half-life
 residual_sd_log        num -        | scatter of the samples about the fit, natural logarithm
 caution                str -        | why there is no fit, or why not to trust it
+""")
+
+FIT = parse_columns("""
+subject_id                  str -             | pseudonym of the person
+n_quantified                int -             | quantified samples
+n_censored                  int -             | samples below a limit, counted as such
+cmax_per_ul                 num cells/µL      | peak of the fitted course
+cmax_per_ul_low             num cells/µL      | its 95 % profile interval; empty where the samples leave it open
+cmax_per_ul_high            num cells/µL      | its upper bound
+tmax_day                    num days          | day of the peak
+tmax_day_low                num days          | its 95 % profile interval
+tmax_day_high               num days          | its upper bound
+lag_days                    num days          | from infusion to the beginning of growth
+lag_days_low                num days          | its 95 % profile interval
+lag_days_high               num days          | its upper bound
+doubling_time_days          num days          | doubling time of the growth
+doubling_time_days_low      num days          | its 95 % profile interval
+doubling_time_days_high     num days          | its upper bound
+first_half_life_days        num days          | half-life of the first phase of the decline
+first_half_life_days_low    num days          | its 95 % profile interval
+first_half_life_days_high   num days          | its upper bound
+second_half_life_days       num days          | half-life of the second phase
+second_half_life_days_low   num days          | its 95 % profile interval
+second_half_life_days_high  num days          | its upper bound
+second_share                num -             | share of the peak that the second phase starts with
+second_share_low            num -             | its 95 % profile interval
+second_share_high           num -             | its upper bound
+auc_0_28                    num cells/µL*days | area under the fitted course to day 28
+scatter                     num -             | scatter of the samples about the course, SD of the natural logarithm
+caution                     str -             | why there is no fit, or what the samples leave open
 """)
 
 
@@ -227,6 +268,9 @@ def _point_row(point: CoursePoint) -> dict[str, Value]:
         "car_lod_per_ul": point.car_lod_per_ul,
         "car_lloq_per_ul": point.car_lloq_per_ul,
         "b_cells_per_ul": point.b_cells_per_ul,
+        "car_count": point.car_count,
+        "car_per_ul_gated": point.car_per_ul_gated,
+        "replicates_p": point.replicates_p,
     }
 
 
@@ -284,6 +328,19 @@ def decline_row(subject_id: str, fit: Decline) -> Row:
         column.name: getattr(fit, column.name) for column in DECLINE if column.name != "subject_id"
     }
     return row | {"subject_id": subject_id}
+
+
+def fit_row(subject_id: str, fit: CourseFit) -> Row:
+    """Return a subject's line of ``fit.csv``."""
+    row: dict[str, Value] = {"subject_id": subject_id}
+    for column in FIT[1:]:
+        name, _, limit = column.name.rpartition("_")
+        own = getattr(fit, column.name, None)
+        if limit in ("low", "high") and isinstance(getattr(fit, name, None), Estimate):
+            row[column.name] = getattr(getattr(fit, name), limit)
+        else:
+            row[column.name] = own.value if isinstance(own, Estimate) else own
+    return row
 
 
 def visit_row(visit: Visit) -> Row:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Literal
 
 from cytocar.counting.limits import CarResult
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -75,6 +76,12 @@ class Kinetics:
     auc_0_84_low: float | None
     auc_0_84_high: float | None
     reasons: tuple[tuple[str, str], ...]
+    doubling_time_days_low: float | None = None
+    doubling_time_days_high: float | None = None
+    doubling_time_points: int | None = None
+    doubling_time_adjusted_r2: float | None = None
+    half_life_days_low: float | None = None
+    half_life_days_high: float | None = None
 
     @classmethod
     def columns(cls) -> tuple[str, ...]:
@@ -118,7 +125,8 @@ def noncompartmental(
     AUC: linear where the curve rises, logarithmic where it falls, interpolated by the same rule at day 28 and 84, from
     0 at infusion where day 0 has no sample; no AUC beyond the last sample. Doubling time: log-linear regression over
     the quantified samples up to the peak. Half-life: log-linear regression over the last 3 or more quantified samples
-    after the peak, as many as give the best adjusted R2. Values below the limit of quantification: see ``blq_rule``.
+    after the peak, as many as give the best adjusted R2. Both are given with the interval of the slope, and not at all
+    where that holds 0: the curve may be flat. Values below the limit of quantification: see ``blq_rule``.
 
     Examples
     --------
@@ -166,6 +174,12 @@ def noncompartmental(
         auc_0_84_low=areas[84.0].estimate.low,
         auc_0_84_high=areas[84.0].estimate.high,
         reasons=tuple(reasons),
+        doubling_time_days_low=doubling.low,
+        doubling_time_days_high=doubling.high,
+        doubling_time_points=doubling.points,
+        doubling_time_adjusted_r2=doubling.adjusted_r2,
+        half_life_days_low=half_life.low,
+        half_life_days_high=half_life.high,
     )
 
 
@@ -285,12 +299,26 @@ class _Rate:
     points: int | None = None
     adjusted_r2: float | None = None
     reason: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    """A line through logarithms; ``half_width`` is that of the slope's 95 % interval, ``None`` where nothing tells."""
+
     slope: float
     adjusted_r2: float
+    half_width: float | None
+
+    def days(self, direction: Literal[-1, 1]) -> tuple[float, float | None, float | None] | None:
+        """Return the time of a doubling (1) or halving (-1) with its limits; None where the slope may be 0."""
+        slope, half_width = direction * self.slope, self.half_width
+        if half_width is None:
+            return math.log(2) / slope, None, None
+        if slope <= half_width:
+            return None
+        return tuple(math.log(2) / one for one in (slope, slope + half_width, slope - half_width))  # type: ignore[return-value]  # three of them
 
 
 def _log_line(points: Sequence[Point]) -> _Line:
@@ -303,7 +331,30 @@ def _log_line(points: Sequence[Point]) -> _Line:
     sxy = math.fsum((point.day - day) * (value - log) for point, value in zip(points, logs, strict=True))
     syy = math.fsum((value - log) ** 2 for value in logs)
     r2 = sxy * sxy / (sxx * syy) if syy > 0 else 0.0
-    return _Line(slope=sxy / sxx, adjusted_r2=1 - (1 - r2) * (n - 1) / (n - 2) if n > 2 else r2)
+    return _Line(
+        slope=sxy / sxx,
+        adjusted_r2=1 - (1 - r2) * (n - 1) / (n - 2) if n > 2 else r2,
+        half_width=_half_width(points, n, sxx, max(syy - sxy * sxy / sxx, 0.0)),
+    )
+
+
+def _half_width(points: Sequence[Point], n: int, sxx: float, residual: float) -> float | None:
+    """Return the half width of a slope's interval: of the scatter about the line, or of the counts, if that is wider.
+
+    Three values may lie on a line by chance, and many that were counted well may scatter: the larger of Student's
+    interval from the residuals (n - 2 degrees of freedom) and the normal one from the counts' own intervals holds.
+    """
+    from scipy.special import stdtrit
+
+    scattered = float(stdtrit(n - 2, 0.975)) * math.sqrt(residual / (n - 2) / sxx) if n > 2 else None
+    errors = [
+        math.log(point.high / point.low) / 2
+        for point in points
+        if point.low is not None and point.high is not None and 0 < point.low < point.high
+    ]
+    counted = math.sqrt(math.fsum(error**2 for error in errors) / n / sxx) if len(errors) == n else None
+    known = [half for half in (scattered, counted) if half is not None]
+    return max(known) if known else None
 
 
 def _doubling_time(quantified: Sequence[Point], peak: Point | None) -> _Rate:
@@ -315,7 +366,7 @@ def _doubling_time(quantified: Sequence[Point], peak: Point | None) -> _Rate:
     line = _log_line(rise)
     if line.slope <= 0:
         return _Rate(reason="the curve does not rise before the peak")
-    return _Rate(days=math.log(2) / line.slope, points=len(rise))
+    return _rate(line, len(rise), 1, "rise before")
 
 
 def _half_life(quantified: Sequence[Point], peak: Point | None) -> _Rate:
@@ -324,16 +375,26 @@ def _half_life(quantified: Sequence[Point], peak: Point | None) -> _Rate:
     fall = [point for point in quantified if point.day > peak.day]
     if len(fall) < FEWEST_FOR_HALF_LIFE:
         return _Rate(reason=f"{len(fall)} quantified samples after the peak, {FEWEST_FOR_HALF_LIFE} are needed")
-    rates = []
+    lines: list[tuple[_Line, int]] = []
     for count in range(FEWEST_FOR_HALF_LIFE, len(fall) + 1):
         line = _log_line(fall[-count:])
         # A slope of 0 in all but rounding has no half-life.
         if line.slope < -1e-12:
-            rates.append(_Rate(days=math.log(2) / -line.slope, points=count, adjusted_r2=line.adjusted_r2))
-    if not rates:
+            lines.append((line, count))
+    if not lines:
         return _Rate(reason="the curve does not fall after the peak")
-    best = max(rate.adjusted_r2 or 0.0 for rate in rates)
-    return [rate for rate in rates if (rate.adjusted_r2 or 0.0) >= best - _R2_TIE][-1]
+    best = max(line.adjusted_r2 for line, _ in lines)
+    line, count = [one for one in lines if one[0].adjusted_r2 >= best - _R2_TIE][-1]
+    return _rate(line, count, -1, "fall after")
+
+
+def _rate(line: _Line, points: int, direction: Literal[-1, 1], what: str) -> _Rate:
+    """Return the time of a doubling or halving with its interval; none where the slope may be 0."""
+    found = line.days(direction)
+    if found is None:
+        return _Rate(reason=f"unknown: the {what} the peak is not told from none ({points} samples)")
+    days, low, high = found
+    return _Rate(days, points, line.adjusted_r2, low=low, high=high)
 
 
 def _reasons(

@@ -173,7 +173,7 @@ class SampleResult:
             "background_percent": car.background_percent,
             **spread("car_per_ul", car.per_ul),
             "car_result": car.result.value,
-            "car_report": car.report(gated=True),
+            "car_report": car.report(),
             "car_lod_per_ul": car.limits.lod_per_ul,
             "car_lloq_per_ul": car.limits.lloq_per_ul,
             "car_lod_percent": car.limits.lod_percent,

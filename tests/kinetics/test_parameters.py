@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -249,3 +250,34 @@ def test_the_contracts_columns_come_first_and_in_order() -> None:
 
 def test_kinetics_is_a_public_name() -> None:
     assert cytocar.kinetics.parameters.noncompartmental is noncompartmental
+
+
+def test_flat_noise_has_a_half_life_in_few_courses_of_a_hundred() -> None:
+    """1232 of 2000 such courses had one before, without a caution."""
+    random = np.random.default_rng(1)
+    days = [0, 7, 10, 14, 21, 28, 42, 60, 90]
+    found = 0
+    for number in range(400):
+        n = 5 + number % 5
+        course = noncompartmental(days[:n], [1.0, *(100 * np.exp(random.normal(0, 0.2, n - 1)))])
+        found += course.half_life_days is not None
+        assert course.half_life_days is not None or course.reason("half_life_days")
+    assert found <= 14  # 1.7 % of 2000
+
+
+def test_a_plateau_that_rises_and_falls_by_a_little_has_an_unknown_half_life() -> None:
+    course = noncompartmental([0, 7, 14, 28, 60], [1, 300, 100, 95, 99])
+    assert course.half_life_days is None
+    course = noncompartmental([0, 7, 14, 28, 60], [1, 300, 100, 70, 34])
+    assert course.half_life_days is not None and course.half_life_days_low is not None
+    assert course.half_life_days_low < course.half_life_days < (course.half_life_days_high or 0)
+
+
+def test_counts_that_are_known_badly_widen_a_line_that_is_straight_by_chance() -> None:
+    values = [1, 100, 50, 25, 12.5]
+    wide = [Estimate(value, value / 4, value * 4) for value in values]
+    narrow = [Estimate(value, value / 1.1, value * 1.1) for value in values]
+    known, guessed = (noncompartmental([0, 7, 9, 11, 13], values, intervals=one) for one in (narrow, wide))
+    assert known.half_life_days == pytest.approx(2)
+    assert known.half_life_days_low is not None and known.half_life_days_low < 2
+    assert guessed.half_life_days is None

@@ -50,6 +50,7 @@ def command(
         str | None, typer.Option("--shard", metavar="I/N", help="Count the I-th of N parts; then `cytocar merge`.")
     ] = None,
     output: Annotated[Format | None, typer.Option("--format", help="On stdout. [table; csv in a pipe]")] = None,
+    gated: Annotated[bool, typer.Option("--gated", help="The table shows counts as gated, not net ones.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Set a finished run in RUN aside, run anew.")] = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Draw every gate: RUN/report.html.")] = True,
     parquet: Annotated[bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).")] = False,
@@ -119,7 +120,7 @@ def command(
     if done is None:
         with open_store(plan, out, work, force=force, by=by) as store:
             done = count(plan, work, store, observer=Progress())
-            show_rows(store.parts, work.sample_ids(plan), plan.own_columns, output, to_folder=out is not None)
+            show_rows(store.parts, work.sample_ids(plan), plan.own_columns, output, to_folder=out is not None, gated=gated)
     show_notes(done)
     if out is not None:
         page = draw_report(out, jobs=jobs, by=by) if drawn else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
+from cytocar.course.replicates import DISAGREEMENT
 from cytocar.course.series import Replicates, Series, join
 from cytocar.sheet.tube import Specimen
 
@@ -45,6 +46,10 @@ def command(
         float | None, typer.Option("--b-cell-threshold", min=0.0, help="B cells/µL below which is aplasia.")
     ] = None,
     decline: Annotated[bool, typer.Option("--decline", help="Fit two exponentials to the fall.")] = False,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Fit lag, growth, peak and decline, with profile intervals: fit.csv.")
+    ] = False,
+    gated: Annotated[bool, typer.Option("--gated", help="Counts as gated, also where a net count is there.")] = False,
     shade: Annotated[str | None, typer.Option("--shade", help="Shade this drug's days on the curve.")] = None,
     also: Annotated[
         list[str] | None,
@@ -62,7 +67,7 @@ def command(
     """
     from cytocar.course.clinical import read_record
 
-    everyone = join(runs, replicates=replicates, specimen=specimen)
+    everyone = join(runs, replicates=replicates, specimen=specimen, gated=gated)
     record = read_record(clinical, interventions, subjects={course.subject_id for course in everyone.courses})
     series = everyone.only(subject) if subject else everyone
     record = record.of(*(course.subject_id for course in series.courses))
@@ -71,6 +76,12 @@ def command(
     for sample_id, reason in series.left_out:
         if not reason.endswith("control"):
             screen.say(f"note: sample {sample_id} is on no course: {reason}")
+    for point in series.points:
+        if point.replicates_p is not None and point.replicates_p < DISAGREEMENT:
+            screen.say(
+                f"warning W320: the replicates of {point.subject_id}, day {point.day:g}, disagree ({point.sample_id}): "
+                "look at each tube; the interval holds their scatter"
+            )
     if out is None:
         _show(series, record, series.chosen_populations(population or ()))
         return
@@ -82,6 +93,7 @@ def command(
         scores=tuple(name.value for name in score or ()),
         b_cell_threshold_per_ul=b_cell_threshold,
         decline=decline,
+        fit=fit,
         shade=shade,
         also=tuple(variable_name(name) for name in also or ()),
         populations=tuple(population or ()),

@@ -25,12 +25,14 @@ from cytocar.course.tables import (
     COHORT,
     COVARIATES,
     DECLINE,
+    FIT,
     KINETICS,
     RESPONSES,
     SCORES,
     aplasia_row,
     covariate_rows,
     decline_row,
+    fit_row,
     kinetics_row,
     response_row,
     score_row,
@@ -76,6 +78,8 @@ class CourseOptions:
         Below this many B cells/µL is aplasia.
     decline : bool
         Whether two exponentials are fitted to each course.
+    fit : bool
+        Whether lag, growth, peak and decline are fitted to each course, values below a limit counted as such.
     shade : str, optional
         A drug whose days are shaded on the CAR-T panel.
     also : tuple of str
@@ -87,6 +91,7 @@ class CourseOptions:
     scores: tuple[str, ...] = ()
     b_cell_threshold_per_ul: float | None = None
     decline: bool = False
+    fit: bool = False
     shade: str | None = None
     also: tuple[str, ...] = ()
     populations: tuple[str, ...] = ()
@@ -137,6 +142,7 @@ def write_course(
             "aplasia": (APLASIA, [aplasia_row(found) for found in aplasias.values()]),
             "cohort": (COHORT, [visit_row(visit) for visit in visits(series.courses)]),
             "decline": (DECLINE, [decline_row(subject, fit) for subject, fit in declines.items()]),
+            "fit": (FIT, [fit_row(course.subject_id, course.fit()) for course in series.courses if options.fit]),
         },
     )
     sections = []
