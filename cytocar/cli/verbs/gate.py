@@ -120,7 +120,9 @@ def command(
     if done is None:
         with open_store(plan, out, work, force=force, by=by) as store:
             done = count(plan, work, store, observer=Progress())
-            show_rows(store.parts, work.sample_ids(plan), plan.own_columns, output, to_folder=out is not None, gated=gated)
+            show_rows(
+                store.parts, work.sample_ids(plan), plan.own_columns, output, to_folder=out is not None, gated=gated
+            )
     show_notes(done)
     if out is not None:
         page = draw_report(out, jobs=jobs, by=by) if drawn else None
