@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from benchmarks.validity import car, gates, odd, runs, spikes
+from benchmarks.validity import car, gates, odd, runs, silent, spikes
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
-    parser.add_argument("--only", choices=("car", "gates", "spikes", "odd", "runs"))
+    parser.add_argument("--only", choices=("car", "gates", "spikes", "odd", "runs", "silent", "clean"))
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
         table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
@@ -23,6 +23,10 @@ def main() -> None:
         table(car.HEAD, (row.cells() for row in spikes.rows(wanted.tubes)))
     if wanted.only in (None, "odd"):
         table(odd.HEAD, odd.rows())
+    if wanted.only in (None, "silent"):
+        table(silent.HEAD, silent.rows(max(1, wanted.tubes // 24), silent.TUNED | silent.HELD_OUT))
+    if wanted.only in (None, "clean"):
+        table(silent.HEAD, silent.clean_rows(max(1, wanted.tubes // 15)))
     if wanted.only in (None, "runs"):
         table(runs.STEPS_HEAD, runs.step_rows(max(2, wanted.tubes // 24)))
         table(runs.EVEN_HEAD, runs.bead_rows(4 * wanted.tubes))

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.validity.tubes import STAINS, TOP, Drawn, Floats, Tube, draw
+from benchmarks.validity.tubes import STAINS, TOP, Drawn, Floats, Tube, draw, spillover
 from cytocar.fcs.write import write_fcs
 
 CD4, CD8 = ("cd4", "cd4_blasts", "cd4_car"), ("cd8", "cd8_dim_cd3", "cd8_blasts", "cd8_car")
@@ -121,7 +121,7 @@ def _some(n: int) -> Change:
     return lambda odd, random: odd.take(np.sort(random.choice(len(odd.origin), n, replace=False)))
 
 
-def _bead_pairs(share: float) -> Change:
+def bead_pairs(share: float) -> Change:
     """Join ``share`` of the bead events to pairs: each is two beads, at twice the signal."""
 
     def change(odd: Odd, random: np.random.Generator) -> Odd:
@@ -199,16 +199,17 @@ def _spillover_missing(odd: Odd, random: np.random.Generator) -> Odd:
     return replace(odd, spillover=False)
 
 
-def _as_it_is(odd: Odd, random: np.random.Generator) -> Odd:
+def as_it_is(odd: Odd, random: np.random.Generator) -> Odd:
+    """Change nothing."""
     return odd
 
 
 COLOURS = tuple(STAINS.values())
 CASES: Mapping[str, tuple[Tube, Change]] = {
-    "clean, 2 % CAR+": (TYPICAL, _as_it_is),
-    "clean, no CAR+": (replace(TYPICAL, car_share=0.0), _as_it_is),
-    "clean, 0.1 % CAR+": (replace(TYPICAL, car_share=0.001), _as_it_is),
-    "90 % CAR+": (replace(TYPICAL, car_share=0.9, blast_share=0.05), _as_it_is),
+    "clean, 2 % CAR+": (TYPICAL, as_it_is),
+    "clean, no CAR+": (replace(TYPICAL, car_share=0.0), as_it_is),
+    "clean, 0.1 % CAR+": (replace(TYPICAL, car_share=0.001), as_it_is),
+    "90 % CAR+": (replace(TYPICAL, car_share=0.9, blast_share=0.05), as_it_is),
     "no beads": (TYPICAL, _without("beads")),
     "no lymphocytes": (TYPICAL, _without(*T_CELLS, "nk", "b", "doublets")),
     "no T cells": (TYPICAL, _without(*T_CELLS, "doublets")),
@@ -227,17 +228,17 @@ CASES: Mapping[str, tuple[Tube, Change]] = {
     "CAR channel saturated": (TYPICAL, _saturated),
     "all events identical": (TYPICAL, _identical),
     "200 events in all": (TYPICAL, _some(200)),
-    "30 % doublets": (replace(TYPICAL, doublet_share=0.43), _as_it_is),
+    "30 % doublets": (replace(TYPICAL, doublet_share=0.43), as_it_is),
     "gain drifts by -20 %": (TYPICAL, _ramp(COLOURS, 0.8)),
     "gain drifts by -40 %": (TYPICAL, _ramp(COLOURS, 0.6)),
     "CAR gain x1.6 from 60 % on": (TYPICAL, _step(("PE-A",), 1.6, at=0.6)),
     "CAR gain x1.6 from 60 % on, no CAR+": (replace(TYPICAL, car_share=0.0), _step(("PE-A",), 1.6, at=0.6)),
     "all gains x0.7 from 40 % on": (TYPICAL, _step(COLOURS, 0.7, at=0.4)),
-    "10 % of bead events are pairs": (TYPICAL, _bead_pairs(0.10)),
-    "beads x1.5": (replace(TYPICAL, bead_shift=1.5), _as_it_is),
-    "beads x2": (replace(TYPICAL, bead_shift=2.0), _as_it_is),
-    "beads x0.5": (replace(TYPICAL, bead_shift=0.5), _as_it_is),
-    "beads x3": (replace(TYPICAL, bead_shift=3.0), _as_it_is),
+    "10 % of bead events are pairs": (TYPICAL, bead_pairs(0.10)),
+    "beads x1.5": (replace(TYPICAL, bead_shift=1.5), as_it_is),
+    "beads x2": (replace(TYPICAL, bead_shift=2.0), as_it_is),
+    "beads x0.5": (replace(TYPICAL, bead_shift=0.5), as_it_is),
+    "beads x3": (replace(TYPICAL, bead_shift=3.0), as_it_is),
     "beads as dim as T cells": (TYPICAL, _dim_beads),
     "beads scatter like lymphocytes": (TYPICAL, _beads_like_lymphocytes),
     "beads stop at half time": (TYPICAL, _beads_stop),
@@ -251,10 +252,11 @@ def make(name: str, seed: int = 5) -> Odd:
     """Return a case's tube."""
     tube, change = CASES[name]
     random = np.random.default_rng((seed, *name.encode()))
-    return change(_whole(draw(tube, random)), random)
+    return change(whole(draw(tube, random)), random)
 
 
-def _whole(drawn: Drawn) -> Odd:
+def whole(drawn: Drawn) -> Odd:
+    """Return a drawn tube with the columns and names of its file."""
     columns = {channel.detector: drawn.events.column(channel) for channel in drawn.events.channels}
     return Odd(columns, drawn.origin, MARKERS)
 
@@ -263,8 +265,7 @@ def write(odd: Odd, path: Path) -> None:
     """Write the tube as an FCS file of 100,000 ticks a second."""
     keywords = {"$TIMESTEP": "0.00001"}
     if odd.spillover:
-        identity = ",".join(f"{value:g}" for value in np.eye(len(STAINS)).ravel())
-        keywords["$SPILLOVER"] = f"{len(STAINS)},{','.join(STAINS.values())},{identity}"
+        keywords["$SPILLOVER"] = spillover()
     write_fcs(path, odd.columns, markers=odd.markers, ranges={"Time": len(odd.origin) + 1.0}, keywords=keywords)
 
 
@@ -283,7 +284,7 @@ def _gated(tubes: Mapping[str, Odd], folder: Path, *, with_baseline: bool) -> Ma
     subject = "P1" if with_baseline else ""
     if with_baseline:
         control = Tube(t_cells=60_000, blast_share=0.0)
-        write(_whole(draw(control, np.random.default_rng(11))), folder / "baseline.fcs")
+        write(whole(draw(control, np.random.default_rng(11))), folder / "baseline.fcs")
         sheet.append(f"baseline.fcs,baseline,baseline,{subject},-7,beads,{BLOOD_UL:g},{BEADS_ADDED:g}")
     for number, (name, odd) in enumerate(tubes.items()):
         write(odd, folder / f"{number}.fcs")

@@ -31,6 +31,18 @@ DIM_SPREAD = 70.0
 TOP = 262_143.0
 
 
+SPILL = 0.02
+"""Of PE-Cy7 in the APC detector: all spillover there is, in a marker that no gate looks at. No file has none at all."""
+
+
+def spillover() -> str:
+    """Return the tubes' matrix as its keyword holds it."""
+    detectors = list(STAINS.values())
+    matrix = np.eye(len(detectors))
+    matrix[detectors.index("PE-Cy7-A"), detectors.index("APC-A")] = SPILL
+    return ",".join([str(len(detectors)), *detectors, *(f"{value:g}" for value in matrix.ravel())])
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of event: events drawn, median FSC and SSC with their CV, and medians of the stains it carries."""
@@ -121,9 +133,8 @@ def draw(tube: Tube, random: np.random.Generator) -> Drawn:
     order = random.permutation(len(origin))
     columns = {name: np.minimum(column[order], TOP).astype(np.float32) for name, column in columns.items()}
     columns["Time"] = np.arange(len(origin), dtype=np.float32)
-    detectors = list(STAINS.values())
-    identity = ",".join(f"{value:g}" for value in np.eye(len(detectors)).ravel())
-    keywords = {"$SPILLOVER": f"{len(detectors)},{','.join(detectors)},{identity}"}
+    columns["APC-A"] = np.minimum(columns["APC-A"] + SPILL * columns["PE-Cy7-A"], TOP)
+    keywords = {"$SPILLOVER": spillover()}
     markers = {detector: marker for marker, detector in STAINS.items()}
     return Drawn(EventTable.from_columns(columns, markers=markers, keywords=keywords), origin[order])
 

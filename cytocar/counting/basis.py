@@ -68,6 +68,8 @@ class BeadBasis:
         Errors of the method by name, as coefficients of variation: ``{"beads": 0.036, "pipetting": 0.026}``.
     minimum_beads : int
         Fewer beads than this are a finding; fewer than 50 are an error.
+    cells_per_event : float
+        Cells that an event stands for, where those in pairs are counted too (``with_pairs``).
 
     Raises
     ------
@@ -94,6 +96,7 @@ class BeadBasis:
     dilution_factor: float = 1.0
     cvs: Mapping[str, float] = field(default_factory=dict)
     minimum_beads: int = 1000
+    cells_per_event: float = 1.0
 
     method: ClassVar[str] = "beads"
 
@@ -156,7 +159,7 @@ class BeadBasis:
         return np.asarray(self._blood_per_bead() * ratio * _factors(self.cvs, random, n))
 
     def _blood_per_bead(self) -> float:
-        return self.beads_added / self.sample_volume_ul * self.dilution_factor
+        return self.beads_added / self.sample_volume_ul * self.dilution_factor * self.cells_per_event
 
 
 def beads_acquired(events: int, population: str, decisions: Sequence[Decision]) -> int:
@@ -210,6 +213,7 @@ class VolumetricBasis:
     final_volume_ul: float | None = None
     dilution_factor: float | None = None
     cvs: Mapping[str, float] = field(default_factory=dict)
+    cells_per_event: float = 1.0
 
     method: ClassVar[str] = "volumetric"
 
@@ -241,7 +245,7 @@ class VolumetricBasis:
 
     def per_event(self) -> float:
         """Return the cells/µL that one event stands for."""
-        return self._dilution() / self.acquired_volume_ul
+        return self._dilution() * self.cells_per_event / self.acquired_volume_ul
 
     def concentration(self, events: int) -> Estimate:
         """Return cells/µL of blood, with the interval of a Poisson count."""

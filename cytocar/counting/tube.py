@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cytocar.counting.basis import (
@@ -138,6 +139,9 @@ def _not_at_all(counting: Counting, tube: Tube, events: Mapping[str, int]) -> Co
     return NoBasis()
 
 
+MOST_PAIRS_PERCENT = 60.0
+"""Beyond it the tube is a suspension of clumps, and no factor makes up for it."""
+
 METHODS: dict[str, Callable[[Counting, Tube, Mapping[str, int]], CountBasis]] = {
     BeadBasis.method: _by_beads,
     VolumetricBasis.method: _by_volume,
@@ -177,6 +181,23 @@ def check_plausible(tube: Tube) -> None:
         f"{column} {why}" for column, why in impossible({column: getattr(tube, column) for column in CHECKED})
     ]:
         raise CountingError("; ".join(faults), code="E072", hint="correct the numbers in the sheet, or the options")
+
+
+def with_pairs(basis: CountBasis, pair_percent: float | None) -> CountBasis:
+    """Return a basis that counts the cells in pairs too, of which gates on single events keep none.
+
+    Of all cells ``pair_percent`` are in pairs, so each single one stands for ``1 / (1 - share)``. An analyser's count
+    needs no such factor: pairs are missing from the cells and from the reference alike.
+
+    Examples
+    --------
+    >>> basis = BeadBasis(bead_events=1000, beads_added=1000, sample_volume_ul=50)
+    >>> basis.concentration(800).value, with_pairs(basis, 20.0).concentration(800).value
+    (16.0, 20.0)
+    """
+    if pair_percent is None or not isinstance(basis, BeadBasis | VolumetricBasis):
+        return basis
+    return replace(basis, cells_per_event=1 / (1 - min(pair_percent, MOST_PAIRS_PERCENT) / 100))
 
 
 def _no_population(method: str, key: str) -> CountingError:

@@ -58,6 +58,8 @@ class Populations(Mapping[str, Population]):
         One per parameter of every gate, as in ``gates.csv``.
     fitted : mapping
         Each population's gate as it was applied to this sample, always a fixed one.
+    gated : GatedSample
+        What it takes to pass over the file again with the same gates.
     backgrounds : mapping
         Background of populations that were placed by control samples.
     findings : tuple of Finding
@@ -88,7 +90,7 @@ class Populations(Mapping[str, Population]):
         self.findings = findings
         self.over_time = over_time
         self.car_beside_t_cells = car_beside_t_cells
-        self._sample = sample
+        self.gated = sample
         self._medians = medians
         masks = MasksOnDemand(sample)
         parents = {ALL: ALL, **sample.plan.parents}
@@ -116,7 +118,7 @@ class Populations(Mapping[str, Population]):
         """
         if population is None or marker is None:
             return super().values()
-        chunks = [block.values(population, marker) for block in self._sample.blocks(marker)]
+        chunks = [block.values(population, marker) for block in self.gated.blocks(marker)]
         return np.concatenate(chunks) if chunks else np.empty(0)
 
     def median(self, population: str, marker: str) -> float | None:
@@ -124,7 +126,7 @@ class Populations(Mapping[str, Population]):
 
         None for an empty population, and for an optional marker that the file does not have.
         """
-        if marker not in self._sample.plan.axes:
+        if marker not in self.gated.plan.axes:
             return None
         if (population, marker) not in self._medians:
             return median_of(self.values(population, marker))

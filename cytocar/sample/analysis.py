@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.counting.basis import BeadBasis, CountBasis, NoBasis, beads_acquired
 from cytocar.counting.car_t import car_count
-from cytocar.counting.tube import count_basis
+from cytocar.counting.tube import count_basis, with_pairs
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError, ReadError, SampleError
 from cytocar.fcs import keywords
@@ -26,6 +26,7 @@ from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
 from cytocar.sample.quality.labels import LABEL_CODES, check_car_reagent, label_findings
+from cytocar.sample.quality.populations import Evidence, evidence
 from cytocar.sample.quality.stored import stored_findings
 from cytocar.sample.quality.tube import believable, volumes_agree
 from cytocar.sample.result import (
@@ -209,11 +210,18 @@ def count_sample(
         watch=True,
     )
     method = _method(sample, template)
-    tube, basis, count_findings = _counting(
-        sample, events, template, populations, method, kept_share=1.0 if steady is None else float(steady.mean())
-    )
-    plate_id, well = _place(sample, events)
     backgrounds = backgrounds_of(populations, template, protocol.overrides, references or {})
+    found = evidence(
+        populations,
+        template,
+        by_beads=method is CountMethod.BEADS,
+        own_control=template.report.car in backgrounds,
+        product=sample.specimen is Specimen.PRODUCT,
+        with_t_cells=sample.sample_type not in WITHOUT_T_CELLS,
+    )
+    kept_share = 1.0 if steady is None else float(steady.mean())
+    tube, basis, count_findings = _counting(sample, events, template, populations, method, found, kept_share=kept_share)
+    plate_id, well = _place(sample, events)
     car, car_findings = car_count(populations, template, basis, backgrounds, asked_for=method)
     result = SampleResult(
         sample=sample,
@@ -221,7 +229,7 @@ def count_sample(
         roles=_roles(template),
         total_events=events.n_events,
         populations=tuple(_population_counts(populations, template, basis)),
-        decisions=populations.decisions,
+        decisions=found.decisions,
         findings=(
             *events.findings,
             *stored_findings(events, tuple(panel.values())),
@@ -229,7 +237,8 @@ def count_sample(
             *label_findings(template, panel, sample.sample_type, settled=protocol.markers),
             *populations.findings,
             *count_findings,
-            *gate_findings(populations.decisions, template),
+            *found.findings,
+            *gate_findings(found.decisions, template, by_beads=method is CountMethod.BEADS),
             *car_findings,
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
@@ -250,6 +259,8 @@ def count_sample(
         plate_id=plate_id,
         well=well,
         gates=populations.fitted,
+        pair_percent=found.pair_percent,
+        margin_percent=found.margin_percent,
     )
     return _accepted(result, template)
 
@@ -305,6 +316,7 @@ def _counting(
     template: Template,
     populations: Populations,
     method: CountMethod,
+    found: Evidence,
     *,
     kept_share: float,
 ) -> tuple[Tube, CountBasis, tuple[Finding, ...]]:
@@ -317,6 +329,8 @@ def _counting(
     if (beads := template.counting.beads) is not None:
         counts[beads] = beads_acquired(counts[beads], beads, populations.decisions)
     tube: Tube = sample
+    if any(finding.outcome is Severity.NO_COUNT for finding in found.beads):
+        return tube, NoBasis(), found.beads
     try:
         if method is CountMethod.VOLUMETRIC and tube.acquired_volume_ul is None:
             volume = keywords.acquired_volume(events)
@@ -328,7 +342,10 @@ def _counting(
     except CountingError as error:
         finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=error.hint)
         return tube, NoBasis(), (finding,)
-    return tube, basis, (*basis.findings, *physics, *volumes_agree(sample.acquired_volume_ul, events))
+    if template.counting.pairs == "count":
+        basis = with_pairs(basis, found.pair_percent)
+    volumes = volumes_agree(sample.acquired_volume_ul, events)
+    return tube, basis, (*basis.findings, *found.beads, *physics, *volumes)
 
 
 def _population_counts(populations: Populations, template: Template, basis: CountBasis) -> list[PopulationCount]:

@@ -121,6 +121,8 @@ class SampleResult:
     well: str | None = None
     file_sha256: str | None = None
     gates: Mapping[str, FixedGate] = field(default_factory=dict)
+    pair_percent: float | None = None
+    margin_percent: float | None = None
     kind: Literal["counted"] = "counted"
 
     @property
@@ -160,6 +162,8 @@ class SampleResult:
             "ci_method": self.counting.ci_method,
             "compensation": self.compensation,
             "control_ids": " ".join(self.control_ids),
+            "pair_percent": self.pair_percent,
+            "margin_percent": self.margin_percent,
         }
         return values
 

@@ -116,6 +116,8 @@ car_per_ul_net                 num cells/µL | net share times T cells/µL: back
 car_per_ul_net_low             num cells/µL | its 95 % interval: counting, gates, background, lot and pipette; from
 car_per_ul_net_high            num cells/µL | its 95 % interval, upper bound
 car_lob_events                 int events   | limit of blank: CAR+ events that 95 % of blank tubes do not exceed
+pair_percent                   num %        | leukocytes in pairs of cells, percent
+margin_percent                 num %        | T cells, or CAR-T cells, at the end of a scatter channel's range, percent
 """)
 
 POPULATIONS = parse_columns("""

@@ -61,7 +61,10 @@ class Cv(Declaration):
 
 
 class Counting(Declaration):
-    """How events become cells/µL; a sheet row may override ``method``."""
+    """How events become cells/µL; a sheet row may override ``method``.
+
+    ``pairs = "count"`` adds the cells in pairs, which gates on single events leave out, as pairs of beads count as two.
+    """
 
     method: Literal["beads", "volumetric", "dual_platform", "none"] = "none"
     beads: str | None = None
@@ -69,6 +72,7 @@ class Counting(Declaration):
     dual_platform_reference: str | None = None
     dual_platform_count: Literal["lymphocytes", "wbc"] = "lymphocytes"
     final_volume_ul: float | None = Field(default=None, gt=0)
+    pairs: Literal["leave_out", "count"] = "leave_out"
     cv: Cv = Cv()
 
 

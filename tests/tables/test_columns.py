@@ -23,7 +23,7 @@ cd4_cd8_ratio cd4_cd8_ratio_low cd4_cd8_ratio_high car_cd4_cd8_ratio car_cd4_cd8
 count_method beads_added sample_volume_ul acquired_volume_ul dilution_factor ci_method
 template_name template_version template_sha256 template_status compensation control_ids
 file file_sha256 cytocar_version
-car_per_ul_net car_per_ul_net_low car_per_ul_net_high car_lob_events
+car_per_ul_net car_per_ul_net_low car_per_ul_net_high car_lob_events pair_percent margin_percent
 """
 
 

@@ -7,7 +7,7 @@ regression of height on area is pulled to the doublets: they are the majority am
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,9 +119,7 @@ def fit(
             ("ratio_max", placed.high, gate.fallback[1]),
         )
     )
-    limit = ranges.get(gate.area)
-    top = 1.01 * float(columns[gate.area].max(initial=1.0)) if limit is None else OFF_SCALE * limit
-    return Fitted(_polygon(gate, line, placed, top), decisions)
+    return Fitted(_polygon(gate, line, placed, _top(gate, columns, ranges)), decisions)
 
 
 def _pulse(gate: SingletsGate) -> str:
@@ -139,6 +137,17 @@ def _pulses(gate: SingletsGate, columns: Mapping[str, Floats], ranges: Mapping[s
     usable &= (area < OFF_SCALE * ranges.get(gate.area, np.inf)) & (height < OFF_SCALE * ranges.get(pulse, np.inf))
     log_area, log_pulse = np.log(area[usable]), np.log(height[usable])
     return log_area, (log_pulse - log_area if gate.height else -log_pulse)
+
+
+def single_line(area: Floats, ratio: Floats) -> Callable[[Floats], Floats]:
+    """Return the line that the ``singlets`` gate is placed around: ln(height / area) of single events, by ln(area).
+
+    Parameters
+    ----------
+    area, ratio : (n,) float64
+        ln(area) and ln(height / area), without events off the scale.
+    """
+    return (_median_line(area, ratio) if len(area) < FEWEST_FOR_LINE else _mode_line(area, ratio)).at
 
 
 def _median_line(area: Floats, ratio: Floats) -> _Line:
@@ -181,17 +190,39 @@ def _single_mode(ratio: Floats) -> float:
     return float(smooth.centers[tall[-1] if len(tall) else heights.argmax()])
 
 
-def _polygon(gate: SingletsGate, line: _Line, limits: _Limits, top: float) -> PolygonGate:
-    """Return the band between the limits from area 0 to the top: an area off the scale hides a second cell."""
-    areas = np.r_[np.exp(line.knots[line.knots < np.log(top)]), top]
+@dataclass(frozen=True, slots=True)
+class _Top:
+    """Area from which on an event is off the scale, and the far corner of the plane: beyond every event."""
+
+    off_scale: float
+    area: float
+    pulse: float
+
+
+def _top(gate: SingletsGate, columns: Mapping[str, Floats], ranges: Mapping[str, float]) -> _Top:
+    area, pulse = (
+        1.01 * max(float(columns[axis].max(initial=1.0)), ranges.get(axis, 1.0)) for axis in (gate.area, _pulse(gate))
+    )
+    return _Top(OFF_SCALE * ranges.get(gate.area, np.inf), area, pulse)
+
+
+def _polygon(gate: SingletsGate, line: _Line, limits: _Limits, top: _Top) -> PolygonGate:
+    """Return the band between the limits over the area, and beyond it the single events whose area is off the scale.
+
+    Large cells reach the end of the area's range before that of the height. There the height alone tells: a single
+    event is at least as high as the band is where the scale ends, and two cells together are not.
+    """
+    end = min(top.off_scale, top.area)
+    areas = np.r_[np.exp(line.knots[line.knots < np.log(end)]), end]
     ratios = line.at(np.log(areas))
     edges = []
     for limit in (limits.low, limits.high):
-        if gate.height:
-            pulse = areas * np.exp(ratios + limit)
-            edges.append([(0.0, 0.0), *zip(areas.tolist(), pulse.tolist(), strict=True)])
-        else:
-            pulse = np.exp(-(ratios + limit))
-            edges.append([(0.0, float(pulse[0])), *zip(areas.tolist(), pulse.tolist(), strict=True)])
+        pulse = areas * np.exp(ratios + limit) if gate.height else np.exp(-(ratios + limit))
+        start = 0.0 if gate.height else float(pulse[0])
+        edges.append([(0.0, start), *zip(areas.tolist(), pulse.tolist(), strict=True)])
     corners = [*edges[0], *reversed(edges[1])]
+    if end < top.area:
+        beyond = [(top.area, edges[0][-1][1])]
+        beyond += [(top.area, top.pulse), (end, top.pulse)] if gate.height else [(top.area, edges[1][-1][1])]
+        corners = [*edges[0], *beyond, *reversed(edges[1])]
     return PolygonGate(kind="polygon", x=gate.area, y=_pulse(gate), vertices=tuple(corners))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import TemplateError
-from cytocar.gates.decision import Decision, Flag
+from cytocar.gates.decision import Decision, Flag, Source
 from cytocar.template.gate_kinds import ValleyGate
 from cytocar.template.model import Acceptance, Template
 
@@ -71,17 +71,30 @@ NOTED_FLAGS = frozenset({Flag.DIM, Flag.NO_REFERENCE, Flag.FMO_ONLY, Flag.NO_RES
 """Flags that say how a number came about without asking a person to look; all others ask."""
 
 
-def gate_findings(decisions: Sequence[Decision], template: Template) -> tuple[Finding, ...]:
+LARGEST_BORDER_PERCENT = 1.0
+"""Of a border without a valley: no more events than this within 5 % of it means that it lies in a gap all the same."""
+
+
+def _lies_in_a_gap(decision: Decision) -> bool:
+    percent = decision.border_percent
+    return bool(decision.kept) and percent is not None and percent < LARGEST_BORDER_PERCENT
+
+
+def gate_findings(decisions: Sequence[Decision], template: Template, *, by_beads: bool) -> tuple[Finding, ...]:
     """Return one finding per gate and flag of its decisions; the flag is the code.
 
-    A viability gate without a dead peak is normal (``NO_VALLEY`` of a gate that keeps what lies below): a note.
+    Notes, no alarms, are: ``NO_VALLEY`` of a gate that keeps what lies below (a tube without dead cells), and of any
+    gate whose fallback lies in a gap; flags of a bead gate by which nothing is counted. Where beads were not found, the
+    check of the beads says so, once.
     """
     findings: dict[tuple[str, str], Finding] = {}
     for decision in decisions:
         gate = template.population(decision.population).gate
-        no_peak_needed = isinstance(gate, ValleyGate) and gate.keep == "below"
+        is_beads = decision.population == template.counting.beads
+        no_peak_needed = isinstance(gate, ValleyGate) and (gate.keep == "below" or _lies_in_a_gap(decision))
         for flag in decision.flags:
-            noted = flag in NOTED_FLAGS or (flag == Flag.NO_VALLEY and no_peak_needed)
+            noted = flag in NOTED_FLAGS or (flag is Flag.NO_VALLEY and no_peak_needed)
+            noted |= is_beads and (not by_beads or decision.source is Source.FALLBACK)
             outcome = Severity.NOTE if noted else Severity.REVIEW
             used = "" if decision.value is None else f", {decision.parameter} {decision.value:.5g} used"
             message = f"{decision.population}: {flag}{used} ({decision.source})"

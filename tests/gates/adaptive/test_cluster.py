@@ -8,7 +8,7 @@ from matplotlib.path import Path
 
 from cytocar.gates.adaptive import cluster
 from cytocar.gates.adaptive.density import Floats
-from cytocar.gates.decision import Fitted, Source
+from cytocar.gates.decision import Fitted, Flag, Source
 from cytocar.regions.polygon import PolygonGate
 from cytocar.template.gate_kinds import ClusterGate
 
@@ -57,15 +57,46 @@ def test_no_beads_give_the_fallback_and_a_flag() -> None:
     assert "FEW_EVENTS" in fitted.decisions[0].flags
 
 
-def test_beads_beyond_the_window_are_not_taken_for_beads() -> None:
-    fitted = find_beads(spot((150_000, 150_000), (0.05, 0.05), 5000, 1))
+@pytest.mark.parametrize("place", [(150_000, 150_000), (30_000, 20_000), (8000, 9000)])
+def test_beads_are_followed_wherever_they_went_and_the_move_is_flagged(place: tuple[float, float]) -> None:
+    cells = np.concatenate([spot((3500, 200), (0.3, 0.5), 20_000, 1), spot((80, 17_000), (0.5, 0.3), 10_000, 2)])
+    beads = spot(place, (0.05, 0.05), 5000, 1)
+    fitted = find_beads(np.concatenate([beads, cells]))
+    assert inside(fitted, beads).mean() > 0.99
+    assert inside(fitted, cells).sum() == 0
+    assert fitted.decisions[0].source is Source.CLUSTER
+    assert fitted.decisions[0].flags == (Flag.CLUSTER_OUT_OF_WINDOW,)
+
+
+def test_pairs_at_the_template_s_place_are_not_taken_for_beads_half_as_bright() -> None:
+    single, double = spot((30_000, 30_000), (0.05, 0.05), 10_000, 0), spot((60_000, 60_000), (0.04, 0.04), 900, 1)
+    fitted = find_beads(np.concatenate([single, double]))
+    assert fitted.decisions[0].value == pytest.approx(30_000, rel=0.01)
+    assert fitted.decisions[-1].value == pytest.approx(100 * 900 / 10_900, rel=0.05)
+
+
+def test_pairs_at_the_end_of_the_range_are_pairs_all_the_same() -> None:
+    single, double = spot((180_000, 180_000), (0.05, 0.05), 10_000, 0), spot((360_000, 360_000), (0.04, 0.04), 900, 1)
+    points = np.minimum(np.concatenate([single, double]), 262_143)
+    columns = {"CD4": points[:, 0], "CD8": points[:, 1]}
+    ranges = {"CD4": 262_144.0, "CD8": 262_144.0}
+    fitted = cluster.fit("beads", BEADS, columns, scales={}, ranges=ranges, references=(), seed=0)
+    assert inside(fitted, points).mean() > 0.98
+    assert fitted.decisions[-1].value == pytest.approx(100 * 900 / 10_900, rel=0.1)
+
+
+def test_two_kinds_of_beads_are_none_to_count_by() -> None:
+    fitted = find_beads(
+        np.concatenate([spot((60_000, 60_000), (0.05, 0.05), 5000, 0), spot((22_000, 25_000), (0.05, 0.05), 3000, 1)])
+    )
     assert fitted.decisions[0].source is Source.FALLBACK
-    assert fitted.decisions[0].value == pytest.approx(60_000)
+    assert fitted.decisions[0].flags == (Flag.SEVERAL_CLUSTERS,)
 
 
-def test_spread_out_events_are_flagged_as_no_tight_spot() -> None:
-    fitted = find_beads(spot((60_000, 60_000), (0.3, 0.3), 2000, 1))
-    assert "WIDE_CLUSTER" in fitted.decisions[0].flags
+@pytest.mark.parametrize(("cv", "flag"), [(0.15, Flag.WIDE_CLUSTER), (0.4, Flag.NO_CLUSTER)])
+def test_spread_out_events_are_flagged_as_no_tight_spot(cv: float, flag: Flag) -> None:
+    fitted = find_beads(spot((60_000, 60_000), (cv, cv), 2000, 1))
+    assert flag in fitted.decisions[0].flags
 
 
 def find_lymphocytes(blast_share: float, blast_size: float, gain: float = 1.0) -> tuple[Fitted, dict[str, Floats]]:

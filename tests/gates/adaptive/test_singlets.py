@@ -83,3 +83,19 @@ def test_events_that_are_all_the_same_are_placed_without_a_line(value: float) ->
     area = np.full(4000, value)
     fitted = place(SingletsGate(kind="singlets", area="FSC-A", height="FSC-H"), area, area)
     assert inside(fitted, area[:1], area[:1]).tolist() == [True]
+
+
+@pytest.mark.parametrize("doublets", [0.0, 0.05])
+def test_large_single_cells_stay_where_their_area_is_off_the_scale(doublets: float) -> None:
+    area, height, double = tube(20_000, doublets)
+    large = ~double & (area > 130e3)
+    limit = 170e3  # at which the largest blasts are off the scale, and pairs of resting cells too
+    ranges = {"FSC-A": limit, "FSC-H": limit}
+    cut_area, cut_height = np.minimum(area, limit), np.minimum(height, limit)
+    columns = {"FSC-A": cut_area, "FSC-H": cut_height}
+    fitted = singlets.fit("singlets", HEIGHT, columns, scales={}, ranges=ranges, references=(), seed=0)
+    kept = inside(fitted, cut_area, cut_height)
+    assert (cut_area[large] == limit).mean() > 0.1
+    assert kept[large].mean() > 0.95
+    if doublets:
+        assert kept[double].mean() < 0.15  # two blasts together are as high as one large cell

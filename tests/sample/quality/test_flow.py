@@ -152,7 +152,7 @@ def template(keep: str) -> Template:
 @pytest.mark.parametrize(("keep", "outcome"), [("above", Severity.REVIEW), ("below", Severity.NOTE)])
 def test_no_valley_is_normal_only_where_nothing_bright_is_needed(keep: str, outcome: Severity) -> None:
     decision = Decision("p", "valley", "threshold", 1000, Source.FALLBACK, flags=(Flag.NO_VALLEY,))
-    (finding,) = gate_findings((decision, decision), template(keep))
+    (finding,) = gate_findings((decision, decision), template(keep), by_beads=True)
     assert (finding.code, finding.outcome) == ("NO_VALLEY", outcome)
 
 

@@ -1,0 +1,105 @@
+"""Whether the borders of the gates lie where few events are: what a population would be if its signals were brighter.
+
+A border in a gap between two populations may move a little and keep the same events. One that cuts a population does
+not: then the gate does not fit this sample, whoever placed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.decision import Decision
+from cytocar.gates.sampled_events import SampledEvents
+from cytocar.regions.gate import PlacedRegion
+
+SHIFT = 1.05
+"""Half of the 10 % by which a detector's gain differs from day to day."""
+LARGEST_PERCENT = {True: 3.0, False: 8.0}
+"""On the way to T cells, CD4 and CD8 (True) clean tubes show 1 %. Elsewhere up to 4: lymphocytes run into monocytes."""
+FEWEST_AT_BORDER = 25
+"""Events at a border that are no chance: 25 are known to a fifth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """How many events of a population, of those looked at, lie within 5 % of its border along one axis."""
+
+    marker: str
+    events: int
+    inside: int
+
+    @property
+    def percent(self) -> float:
+        """Return by how many percent the population changes if the signal is 10 % brighter."""
+        return 100 * self.events / max(1, self.inside)
+
+
+def borders(sampled: SampledEvents, populations: Sequence[str]) -> Mapping[str, Border]:
+    """Return of each population with a region the axis along which most events lie at its border."""
+    found = {}
+    for name in populations:
+        region = sampled.region(name)
+        if region is None or _are_pulses_of_one_detector(region.markers):
+            continue
+        declared = sampled.template.population(name)
+        parent = np.flatnonzero(sampled.frame.within(declared.parent, declared.exclude))
+        along = (_along(sampled, region, parent, axis) for axis in range(len(region.markers)))
+        found[name] = max(along, key=lambda border: border.events)
+    lymphocytes = sampled.template.report.lymphocytes
+    if lymphocytes is not None:  # of a gate that adds to them, what matters is how much of all of them it adds
+        whole = int(np.count_nonzero(sampled.frame.mask(lymphocytes)))
+        parts = [name for name in sampled.template.population(lymphocytes).gate.references() if name in found]
+        found |= {name: replace(found[name], inside=max(whole, found[name].inside)) for name in parts}
+    return found
+
+
+def _along(sampled: SampledEvents, region: PlacedRegion, parent: np.ndarray, axis: int) -> Border:
+    signals = [sampled.signal(marker)[parent] for marker in region.markers]
+    inside = region.region.contains(*signals)
+    changed = 0
+    for factor in (SHIFT, 1 / SHIFT):
+        shifted = [signal * factor if number == axis else signal for number, signal in enumerate(signals)]
+        changed += int(np.count_nonzero(region.region.contains(*shifted) != inside))
+    return Border(region.markers[axis], changed, int(np.count_nonzero(inside)))
+
+
+def _are_pulses_of_one_detector(markers: Sequence[str]) -> bool:
+    """Return whether axes are area, height or width of one signal: no gain moves a gate on their ratio."""
+    stems = {marker.rsplit("-", 1)[0] for marker in markers}
+    return len(markers) > 1 and len(stems) == 1
+
+
+def border_findings(found: Mapping[str, Border], deciding: Sequence[str]) -> tuple[Finding, ...]:
+    """Return one finding for all borders that cut a population, or one that none does.
+
+    Parameters
+    ----------
+    deciding : sequence of str
+        Populations on the way to the T cells and their subsets.
+    """
+    if not found:
+        return ()
+    over = {name: border.percent / LARGEST_PERCENT[name in deciding] for name, border in found.items()}
+    cut = [name for name in found if over[name] > 1 and found[name].events >= FEWEST_AT_BORDER]
+    worst = max(cut or found, key=lambda name: over[name])
+    percent, limit = found[worst].percent, LARGEST_PERCENT[worst in deciding]
+    if not cut:
+        message = f"no border cuts a population; 10 % of gain change {worst} most, by {percent:.1f} %"
+        return (Finding("borders", "", Severity.PASS, message, percent, limit),)
+    where = ", ".join(f"{name} along {found[name].marker} ({found[name].percent:.0f} %)" for name in cut)
+    message = f"borders lie in populations, not between them; 10 % of gain change {where}"
+    return (Finding("borders", "W297", Severity.REVIEW, message, percent, limit),)
+
+
+def with_borders(decisions: Sequence[Decision], found: Mapping[str, Border]) -> tuple[Decision, ...]:
+    """Return decisions that tell how many events lie at their borders."""
+    return tuple(
+        replace(decision, border_percent=found[decision.population].percent)
+        if decision.population in found
+        else decision
+        for decision in decisions
+    )

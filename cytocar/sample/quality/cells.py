@@ -1,0 +1,228 @@
+"""What gates cannot show of the cells: those off the scale, those in pairs, those between the living and the dead.
+
+Each is a share of the events that the colours alone put into a population: a gate on scatter that loses them is no
+reason not to see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.adaptive.cluster import is_scatter
+from cytocar.gates.adaptive.density import density
+from cytocar.gates.adaptive.singlets import single_line
+from cytocar.gates.engine.frame import ALL, Bools, Floats
+from cytocar.gates.sampled_events import SampledEvents
+from cytocar.regions.boxes import RangeGate
+from cytocar.regions.polygon import PolygonGate
+from cytocar.template.gate_kinds import SingletsGate
+
+LARGEST_MARGIN_PERCENT = 1.0
+"""Off the scale in clean tubes: .1 %. From 1 % on a gate that ends there would show in the count."""
+LARGEST_PAIR_PERCENT = 5.0
+"""Clean tubes show 2 to 4 %; beyond 5 % more is lost than tubes of one draw differ by (CCQM-P102: 2.6 %)."""
+LARGEST_BETWEEN_PERCENT = 1.5
+"""Of the cells alive or between: clean tubes show up to 0.5 %; 3 % move CAR-T counts by a sixth."""
+FEWEST_EVENTS = 500
+"""Fewer events tell a share of some percent by chance."""
+FEWEST_AT_THE_END = 10
+"""Events that are no chance: 10 are known to a third."""
+PAIR_RATIO = 0.85
+"""Of the mode of height / area: two cells together lie at 0.5 to 0.7, single cells within 10 % of it."""
+LIVING_SPREADS, DEAD_SPREADS = 5.0, 3.5
+"""Normals lose less than 3 in 10,000 beyond either; granulocytes, brighter, are no T cells."""
+FEWEST_DEAD = 30
+"""Fewer dead cells have no peak; then what lies up to the border counts as between."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellShares:
+    """Shares of cells in percent: in pairs, and at the end of a scatter channel's range; None where not known."""
+
+    pair_percent: float | None
+    margin_percent: float | None
+    findings: tuple[Finding, ...]
+
+
+def cell_shares(sampled: SampledEvents, *, pairs_count: bool) -> CellShares:
+    """Return the shares of cells in pairs, off the scale and between living and dead, with what they mean."""
+    heights = height_over_single(sampled)
+    pairs, margin = pair_percent(sampled, heights), margins(sampled, heights)
+    findings = (
+        *_pair_findings(pairs, pairs_count=pairs_count),
+        *_margin_findings(margin),
+        *_between_findings(sampled, between_percent(sampled)),
+    )
+    return CellShares(pairs, margin.percent if margin else None, findings)
+
+
+# ---------------------------------------------------------------- pairs of cells
+
+
+def pair_percent(sampled: SampledEvents, heights: Floats | None) -> float | None:
+    """Return how many percent of the leukocytes are in pairs; None where no gate looks at height and area.
+
+    A pair's height is hardly more than one cell's while its area is that of two. Of n1 single events and n2 pairs,
+    ``2 n2 / (n1 + 2 n2)`` of the cells are in pairs; as many events as lie that far above the mode are not counted.
+
+    Parameters
+    ----------
+    heights : (n,) float64, optional
+        From ``height_over_single``.
+    """
+    if heights is None:
+        return None
+    residual, limit = heights[_leukocytes(sampled)], np.log(PAIR_RATIO)
+    together = max(0, int(np.count_nonzero(residual < limit)) - int(np.count_nonzero(residual > -limit)))
+    alone = len(residual) - together
+    return 100 * 2 * together / (alone + 2 * together)
+
+
+def height_over_single(sampled: SampledEvents) -> Floats | None:
+    """Return ln of each event's height over that of a single leukocyte of the same area, shape (n,).
+
+    None where no gate on the way to the T cells looks at both, or where there are too few leukocytes to tell. An area
+    at the end of the range is taken as it is: the single cell would be as high or higher, two together are not.
+    """
+    path = sampled.path(sampled.template.report.t_cells or ALL)
+    pulses = next(filter(None, (_pulses(sampled, name) for name in path)), None)
+    if pulses is None:
+        return None
+    on_scale = _leukocytes(sampled)
+    for axis in pulses:
+        on_scale = on_scale & ~sampled.at_the_end[axis] if axis in sampled.at_the_end else on_scale
+    if np.count_nonzero(on_scale) < FEWEST_EVENTS:
+        return None
+    area, height = (np.log(np.maximum(sampled.signal(axis), 1.0)) for axis in pulses)
+    line = single_line(area[on_scale], (height - area)[on_scale])
+    return np.asarray(height - area - line(area))
+
+
+def _leukocytes(sampled: SampledEvents) -> Bools:
+    report = sampled.template.report
+    return sampled.by_colour(report.viable_of or report.viable or report.lymphocytes or report.t_cells or ALL)
+
+
+def _pulses(sampled: SampledEvents, population: str) -> tuple[str, str] | None:
+    """Return area and height of the gate of a population, if it looks at both of one detector."""
+    gate = sampled.template.population(population).gate
+    axes: tuple[str | None, str | None] = (None, None)
+    if isinstance(gate, SingletsGate):
+        axes = (gate.area, gate.height)
+    elif isinstance(gate, PolygonGate):
+        axes = (gate.x, gate.y) if gate.x.endswith("-A") else (gate.y, gate.x)
+    area, height = axes
+    if area is None or height is None or not (sampled.knows(area) and sampled.knows(height)):
+        return None
+    return (area, height) if area.endswith("-A") and height == f"{area[:-2]}-H" else None
+
+
+def _pair_findings(percent: float | None, *, pairs_count: bool) -> tuple[Finding, ...]:
+    if percent is None:
+        return ()
+    if percent < LARGEST_PAIR_PERCENT:
+        message = f"{percent:.1f} % of the leukocytes are in pairs"
+        return (Finding("pairs", "", Severity.PASS, message, percent, LARGEST_PAIR_PERCENT),)
+    if pairs_count:
+        message = f"{percent:.1f} % of the leukocytes are in pairs; cells/µL are corrected for them"
+        return (Finding("pairs", "W299", Severity.NOTE, message, percent, LARGEST_PAIR_PERCENT),)
+    message = (
+        f"{percent:.1f} % of the leukocytes are in pairs, which are not counted: cells/µL are about as much too low"
+    )
+    return (Finding("pairs", "W299", Severity.REVIEW, message, percent, LARGEST_PAIR_PERCENT),)
+
+
+# ---------------------------------------------------------------- off the scale
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """The population and scatter channel with the largest share of events at the end of the range."""
+
+    population: str
+    channel: str
+    events: int
+    percent: float
+
+
+def margins(sampled: SampledEvents, heights: Floats | None) -> Margin | None:
+    """Return where most T cells, or CAR-T cells, are off the scale; None where no gate on their way looks at scatter.
+
+    Pairs of cells are left out: they are off the scale more often than either cell alone.
+    """
+    report = sampled.template.report
+    populations = [name for name in (report.t_cells, report.car) if name is not None]
+    found: list[Margin] = []
+    for name in populations:
+        cells = np.flatnonzero(sampled.by_colour(name))
+        if heights is not None:
+            cells = cells[heights[cells] >= np.log(PAIR_RATIO)]
+        for channel in _scatter(sampled, sampled.path(name)):
+            if channel in sampled.at_the_end and len(cells):
+                events = int(np.count_nonzero(sampled.at_the_end[channel][cells]))
+                enough = events >= FEWEST_AT_THE_END or not found
+                found += [Margin(name, channel, events, 100 * events / len(cells))] if enough else []
+    return max(found, key=lambda margin: margin.percent) if found else None
+
+
+def _scatter(sampled: SampledEvents, path: Sequence[str]) -> list[str]:
+    regions = filter(None, (sampled.region(name) for name in path))
+    return list(dict.fromkeys(marker for region in regions for marker in region.markers if is_scatter(marker)))
+
+
+def _margin_findings(margin: Margin | None) -> tuple[Finding, ...]:
+    if margin is None:
+        return ()
+    where = f"{margin.percent:.1f} % of {margin.population} are at the end of {margin.channel}'s range"
+    if margin.percent < LARGEST_MARGIN_PERCENT or margin.events < FEWEST_AT_THE_END:
+        return (Finding("margin", "", Severity.PASS, where, margin.percent, LARGEST_MARGIN_PERCENT),)
+    message = f"{where}: their size is not known, and gates on it may lose them"
+    return (Finding("margin", "W300", Severity.REVIEW, message, margin.percent, LARGEST_MARGIN_PERCENT),)
+
+
+# ---------------------------------------------------------------- between the living and the dead
+
+
+def between_percent(sampled: SampledEvents) -> float | None:
+    """Return how many percent of the T cells, dead ones left out, take up some of the viability dye.
+
+    Between lies what is brighter than five spreads of the living and dimmer than three and a half of the dead.
+    """
+    report = sampled.template.report
+    if report.viable is None or report.t_cells is None:
+        return None
+    gate = sampled.gates[report.viable]
+    if not isinstance(gate, RangeGate) or gate.max is None or gate.units != "data":
+        return None
+    signal = sampled.signal(gate.marker, sampled.regardless_of(report.t_cells, without=report.viable))
+    living, dead = signal[signal < gate.max], np.log(np.maximum(signal[signal >= gate.max], 1.0))
+    if len(living) < FEWEST_EVENTS:
+        return None
+    low, middle, high = np.quantile(living, (0.159, 0.5, 0.841))
+    top = middle + LIVING_SPREADS * max(high - middle, middle - low)
+    floor = np.exp(_lower_end(dead)) if len(dead) >= FEWEST_DEAD else max(gate.max, top)
+    between = int(np.count_nonzero((signal > top) & (signal < floor)))
+    alive_or_between = int(np.count_nonzero(signal < floor))
+    return 100 * between / max(1, alive_or_between)
+
+
+def _lower_end(logs: Floats) -> float:
+    """Return where the dead begin: three and a half spreads, taken from their upper side, below their peak."""
+    smooth = density(logs, 0.15)
+    peak = float(smooth.centers[smooth.heights.argmax()])
+    return peak - DEAD_SPREADS * max(float(np.quantile(logs[logs >= peak], 0.6827)) - peak, 0.05)
+
+
+def _between_findings(sampled: SampledEvents, percent: float | None) -> tuple[Finding, ...]:
+    if percent is None:
+        return ()
+    viable = sampled.template.report.viable or "viable"
+    message = f"{percent:.1f} % of the T cells lie between the living and the dead"
+    if percent < LARGEST_BETWEEN_PERCENT:
+        return (Finding(f"{viable}_between", "", Severity.PASS, message, percent, LARGEST_BETWEEN_PERCENT),)
+    message += ": cells that are dying count as alive, and bind reagents as no living cell does"
+    return (Finding(f"{viable}_between", "W301", Severity.REVIEW, message, percent, LARGEST_BETWEEN_PERCENT),)

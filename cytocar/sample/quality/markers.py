@@ -1,0 +1,140 @@
+"""Whether populations are what their markers' names say: CD4 and CD8 on monocytes, CAR beside its negatives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.adaptive.cluster import is_scatter
+from cytocar.gates.engine.frame import Bools
+from cytocar.gates.sampled_events import SampledEvents
+from cytocar.regions.boxes import RangeGate
+from cytocar.sample.quality.borders import Border
+
+MONOCYTE_SSC = (1.5, 3.2)
+"""Side scatter of monocytes, in medians of the T cells': lymphocytes lie below, granulocytes above."""
+MONOCYTE_CD45 = 0.4
+"""Of the T cells' median: granulocytes stain at a fifth, monocytes at two thirds."""
+FEWEST_MONOCYTES, FEWEST_T_CELLS = 60, 100
+"""A median of 60 cells is known to a sixth of their spread."""
+CLEAR = 3.0
+"""Spreads of the negatives by which monocytes carry a marker."""
+MOST_POSITIVE_PERCENT = 95.0
+"""In blood the largest share of CAR+ T cells at the peak of expansion is about 90 %."""
+LARGEST_CAR_BORDER_PERCENT, FEWEST_AT_BORDER = 4.0, 25
+"""At a stain index of 8 the border at 500 loses 8 % of the positives, and 10 % of gain move 2 % of them."""
+
+
+def exchanged_labels(sampled: SampledEvents) -> tuple[Finding, ...]:
+    """Return whether monocytes carry the marker called CD8 in place of CD4: then the two names are exchanged.
+
+    Monocytes express CD4 dimly and no CD8 (Collman 1990, J Immunol 144:1384), at any share of CD4 T cells. Nothing is
+    returned where there are too few of them, or where the template has no such roles.
+    """
+    report = sampled.template.report
+    roles = (report.cd4, report.cd8)
+    if report.t_cells is None or report.viable is None or None in roles:
+        return ()
+    t_cells = sampled.frame.mask(report.t_cells)
+    monocytes = _monocytes(sampled, t_cells & sampled.frame.mask(report.viable))
+    markers = [_marker_of(sampled, role) for role in roles if role is not None]
+    if np.count_nonzero(monocytes) < FEWEST_MONOCYTES or len(markers) < 2 or None in markers:
+        return ()
+    cd4, cd8 = (_carried(sampled, marker or "", t_cells, monocytes) for marker in markers)
+    if cd4 is None or cd8 is None:
+        return ()
+    where = f"monocytes lie {cd4:.1f} spreads above the negatives in {markers[0]}, {cd8:.1f} in {markers[1]}"
+    if cd8 > CLEAR and cd8 > 2 * max(cd4, 0.0) + CLEAR:
+        message = f"{where}: they express CD4 and no CD8, so the two names are exchanged"
+        return (Finding("cd4_cd8_labels", "W302", Severity.REVIEW, message, cd8, CLEAR),)
+    return (Finding("cd4_cd8_labels", "", Severity.PASS, where, cd8, CLEAR),)
+
+
+def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
+    """Return living cells beside the T cells that scatter like monocytes and are bright in CD45 if it is known."""
+    nothing = np.zeros(len(t_cells), dtype=bool)
+    side = next(
+        (marker for marker in sampled.at_the_end if is_scatter(marker) and marker.upper().startswith("S")), None
+    )
+    if side is None or np.count_nonzero(t_cells) < FEWEST_T_CELLS:
+        return nothing
+    report = sampled.template.report
+    ratio = sampled.signal(side) / max(float(np.median(sampled.signal(side, t_cells))), 1.0)
+    beside = sampled.frame.mask(report.viable or "all") & ~sampled.frame.mask(report.t_cells or "all")
+    chosen = beside & (ratio > MONOCYTE_SSC[0]) & (ratio < MONOCYTE_SSC[1])
+    if sampled.knows("CD45"):
+        chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * np.median(sampled.signal("CD45", t_cells))
+    return chosen
+
+
+def _marker_of(sampled: SampledEvents, role: str) -> str | None:
+    """Return the marker that a T-cell subset is positive for: that of the first lower bound on its way."""
+    template = sampled.template
+    names = [role, *template.population(role).gate.references()]
+    wanted = template.report.cd4 if role == template.report.cd4 else template.report.cd8
+    for name in names:
+        region = sampled.region(name)
+        for marker in region.markers if region else ():
+            if marker.casefold().startswith((wanted or "")[:3].casefold()):
+                return marker
+    return None
+
+
+def _carried(sampled: SampledEvents, marker: str, t_cells: Bools, monocytes: Bools) -> float | None:
+    """Return by how many spreads of a marker's negative T cells the monocytes' median lies above them."""
+    signal = sampled.signal(marker, t_cells)
+    cut = np.sqrt(max(float(np.quantile(signal, 0.98)), 1.0)) * 10  # between negatives near 0 and the brightest
+    negatives = signal[signal < cut]
+    if len(negatives) < FEWEST_T_CELLS:
+        return None
+    low, middle, high = np.quantile(negatives, (0.159, 0.5, 0.841))
+    return float((np.median(sampled.signal(marker, monocytes)) - middle) / max((high - low) / 2, 1e-9))
+
+
+# ---------------------------------------------------------------- CAR
+
+
+def car_findings(
+    sampled: SampledEvents, border: Border | None, *, own_control: bool, product: bool
+) -> tuple[Finding, ...]:
+    """Return whether a CAR gate without a control of its own can be believed: negatives in their place, and a gap.
+
+    Parameters
+    ----------
+    border : Border, optional
+        Of the CAR gate.
+    own_control : bool
+        Whether a control of the run showed where the negatives lie.
+    product : bool
+        Whether the specimen is an infusion product, in which nearly all T cells may carry the CAR.
+    """
+    report = sampled.template.report
+    if report.car is None or report.t_cells is None or not isinstance(sampled.gates[report.car], RangeGate):
+        return ()
+    inside, of = (int(np.count_nonzero(sampled.frame.mask(name))) for name in (report.car, report.t_cells))
+    if of < FEWEST_T_CELLS or own_control:
+        return ()
+    percent = 100 * inside / of
+    findings: tuple[Finding, ...] = ()
+    if not product:
+        findings = (_negatives(percent),)
+    if border is None or inside < FEWEST_T_CELLS or (findings and findings[0].code):
+        return findings
+    sharp = border.percent <= LARGEST_CAR_BORDER_PERCENT or border.events < FEWEST_AT_BORDER
+    return (*findings, _sensitivity(border.percent, sharp=sharp))
+
+
+def _negatives(percent: float) -> Finding:
+    message = f"{percent:.1f} % of the T cells pass the CAR gate"
+    if percent < MOST_POSITIVE_PERCENT:
+        return Finding("car_negatives", "", Severity.PASS, message, percent, MOST_POSITIVE_PERCENT)
+    message += ": where the negatives lie is empty, and no control shows that it is the right place"
+    return Finding("car_negatives", "W303", Severity.REVIEW, message, percent, MOST_POSITIVE_PERCENT)
+
+
+def _sensitivity(percent: float, *, sharp: bool) -> Finding:
+    message = f"10 % of gain move {percent:.1f} % of the CAR+ events over the border"
+    if sharp:
+        return Finding("car_border", "", Severity.PASS, message, percent, LARGEST_CAR_BORDER_PERCENT)
+    message += ": the border lies in the positives, some of them are lost below it, and no control tells how many"
+    return Finding("car_border", "W304", Severity.REVIEW, message, percent, LARGEST_CAR_BORDER_PERCENT)

@@ -1,0 +1,214 @@
+"""What populations say about themselves: one change of a clean tube at a time, and what is reported about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cytocar.errors.findings import Severity
+from cytocar.fcs.events import EventTable
+from cytocar.sample.analysis import quantify
+from cytocar.sample.result import SampleResult
+from cytocar.simulate import DIM, SimulatedTube, blood_tube
+from cytocar.template.load import load_template
+from cytocar.template.model import Template
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Columns = dict[str, Floats]
+ADAPTS, FIXED = load_template("cart-cd19fc"), load_template("cart-cd19fc-fixed")
+EITHER = pytest.mark.parametrize("template", [ADAPTS, FIXED], ids=["adapts", "fixed"])
+COLOURS = ("FITC-A", "PE-A", "PerCP-Cy5-5-A", "PE-Cy7-A", "APC-A", "APC-H7-A", "V450-A", "V500-A")
+THIRD = slice(None, None, 3)
+
+
+@cache
+def clean() -> SimulatedTube:
+    """Return a tube without anything wrong; a third of its events is looked at."""
+    return blood_tube(car_per_ul=100, seed=1)
+
+
+def are(*kinds: str) -> Bools:
+    """Return which events are one of these kinds."""
+    return clean().is_kind(*(kind for kind in clean().kinds if kind.startswith(kinds)))[THIRD]
+
+
+def count(
+    template: Template,
+    change: Callable[[Columns], Columns] = lambda columns: {},
+    markers: Mapping[str, str] | None = None,
+    *,
+    control: bool = False,
+) -> SampleResult:
+    """Return the counts of the clean tube with some of its columns changed."""
+    tube = clean()
+    columns = {name: column[THIRD].astype(np.float64) for name, column in tube.columns.items()}
+    changed = {**columns, **change(columns)}
+    events = EventTable.from_columns(changed, markers=markers or tube.markers, keywords=tube.keywords)
+    ranges = {channel.detector: channel.range for channel in tube.events.channels}
+    events = replace(events, channels=tuple(replace(c, range=ranges[c.detector]) for c in events.channels))
+    controls = [blood_tube(car_per_ul=0, seed=2).events] if control else []
+    return quantify(events, template, beads_added=50_000, sample_volume_ul=50, controls=controls)
+
+
+def codes(result: SampleResult) -> set[str]:
+    """Return the codes that ask for a look, or take the count."""
+    return {finding.code for finding in result.findings if finding.outcome in (Severity.REVIEW, Severity.NO_COUNT)}
+
+
+def scaled(factor: float, names: tuple[str, ...], rows: Bools | None = None) -> Callable[[Columns], Columns]:
+    """Return the change that makes some columns of some events brighter."""
+
+    def change(columns: Columns) -> Columns:
+        chosen = np.ones(len(columns["Time"]), dtype=bool) if rows is None else rows
+        return {name: np.where(chosen, np.minimum(factor * columns[name], 262_143), columns[name]) for name in names}
+
+    return change
+
+
+@EITHER
+def test_a_clean_tube_passes_every_check_and_each_is_a_row(template: Template) -> None:
+    result = count(template)
+    assert codes(result) <= {"W222"}  # few T cells in a third of a tube
+    passed = {finding.check for finding in result.findings if finding.outcome is Severity.PASS}
+    checks = {"bead_brightness", "borders", "pairs", "margin", "viable_between", "cd4_cd8_labels", "car_negatives"}
+    assert checks <= passed
+    pairs, margin = result.row()["pair_percent"], result.row()["margin_percent"]
+    assert isinstance(pairs, float)
+    assert isinstance(margin, float)
+    assert 1 < pairs < 5
+    assert margin < 0.5
+
+
+# ---------------------------------------------------------------- beads
+
+
+@pytest.mark.parametrize("factor", [0.4, 0.15])
+def test_beads_are_followed_where_gates_adapt_and_counted_by_no_gate_that_misses_them(factor: float) -> None:
+    dim = scaled(factor, COLOURS, are("bead"))
+    usual, followed, fixed = count(ADAPTS), count(ADAPTS, dim), count(FIXED, dim)
+    assert followed.row()["t_cells_per_ul"] == pytest.approx(usual.row()["t_cells_per_ul"], rel=0.02)
+    assert codes(followed) - {"W222"} == {"CLUSTER_OUT_OF_WINDOW"}
+    assert fixed.row()["status"] == "no_count"
+    assert fixed.row()["t_cells_per_ul"] is None
+    assert codes(fixed) & {"W295", "W296", "E031", "E032"}
+
+
+@EITHER
+def test_beads_that_are_not_alike_are_no_denominator(template: Template) -> None:
+    load = np.random.default_rng(1).lognormal(0, 0.4, int(are("bead").sum()))
+
+    def spread(columns: Columns) -> Columns:
+        changed = {name: columns[name].copy() for name in COLOURS}
+        for column in changed.values():
+            column[are("bead")] *= load
+        return changed
+
+    result = count(template, spread)
+    assert result.row()["status"] == "no_count"
+    assert "W295" in codes(result)
+
+
+# ---------------------------------------------------------------- borders
+
+
+def test_a_fixed_border_that_cuts_a_population_is_named_once() -> None:
+    result = count(FIXED, scaled(0.35, ("V500-A",), ~are("bead")))
+    (finding,) = (finding for finding in result.findings if finding.check == "borders")
+    assert finding.code == "W297"
+    assert "t_cells along CD45" in finding.message
+    borders = {d.population: d.border_percent for d in result.decisions if d.border_percent is not None}
+    assert borders["t_cells"] > 3 > borders["viable"]
+
+
+def test_a_fallback_in_a_gap_is_no_alarm() -> None:
+    result = count(ADAPTS, lambda columns: {"V500-A": np.where(are("granulo"), 12_000.0, columns["V500-A"])})
+    by_flag = {finding.code: finding.outcome for finding in result.findings if finding.check == "bright_cd45"}
+    assert by_flag.get("NO_VALLEY", Severity.NOTE) is Severity.NOTE
+
+
+# ---------------------------------------------------------------- cells
+
+
+@EITHER
+def test_cells_off_the_scale_are_counted_and_kept_by_gates_that_adapt(template: Template) -> None:
+    large = scaled(3.2, ("FSC-A", "FSC-H"), are("car"))
+    usual, result = count(template), count(template, large)
+    assert codes(result) >= {"W300"}
+    margin = result.row()["margin_percent"]
+    assert isinstance(margin, float)
+    assert margin > 40
+    if template is ADAPTS:
+        assert result.row()["car_events"] == pytest.approx(usual.row()["car_events"], rel=0.1)
+
+
+def joined(columns: Columns, share: float) -> Columns:
+    """Return the tube with a share of its cells joined two by two; the second of each is left below every threshold."""
+    random = np.random.default_rng(3)
+    cells = random.permutation(np.flatnonzero(~are("bead", "debris", "doublet")))
+    first, second = np.split(cells[: 2 * int(share * len(cells) / 2)], 2)
+    changed = {name: column.copy() for name, column in columns.items() if name != "Time"}
+    for name, column in changed.items():
+        whole = np.maximum if name.endswith(("-H", "-W")) else np.add
+        column[first] = np.minimum(whole(column[first], column[second]), 262_143)
+        column[second] = 1.0
+    return changed
+
+
+@EITHER
+def test_pairs_of_cells_are_reported_and_counted_where_the_template_asks(template: Template) -> None:
+    usual, few = count(template), count(template, lambda columns: joined(columns, 0.15))
+    assert "W299" in codes(few)
+    counting = template.counting.model_copy(update={"pairs": "count"})
+    counted = count(template.model_copy(update={"counting": counting}), lambda columns: joined(columns, 0.15))
+    assert "W299" not in codes(counted)
+    before, lost, mended = (result.row()["t_cells_per_ul"] for result in (usual, few, counted))
+    assert isinstance(before, float)
+    assert isinstance(lost, float)
+    assert isinstance(mended, float)
+    assert lost < 0.9 * before
+    assert mended == pytest.approx(before / (1 - 0.037), rel=0.03)  # the tube's own pairs are counted too
+
+
+@EITHER
+def test_dying_cells_between_the_living_and_the_dead_are_flagged(template: Template) -> None:
+    def dying(columns: Columns) -> Columns:
+        random = np.random.default_rng(4)
+        some = np.flatnonzero(are("cd4", "cd8", "car") & (random.random(len(columns["Time"])) < 0.05))
+        signal = columns["PerCP-Cy5-5-A"].copy()
+        signal[some] += np.exp(random.uniform(np.log(700), np.log(4000), len(some)))
+        return {"PerCP-Cy5-5-A": signal}
+
+    assert "W301" in codes(count(template, dying))
+
+
+# ---------------------------------------------------------------- markers
+
+
+@EITHER
+def test_exchanged_labels_of_cd4_and_cd8_show_on_the_monocytes(template: Template) -> None:
+    other = {"CD4": "CD8", "CD8": "CD4"}
+    markers = {detector: other.get(marker, marker) for detector, marker in clean().markers.items()}
+    assert "W302" in codes(count(template, markers=markers))
+
+
+def test_hardly_a_negative_asks_for_a_control_and_a_control_answers() -> None:
+    def all_positive(columns: Columns) -> Columns:
+        most = are("cd4", "cd8") & (np.random.default_rng(5).random(len(columns["Time"])) < 0.95)
+        return {"PE-A": np.where(most, columns["PE-A"] + 5000, columns["PE-A"])}
+
+    assert "W303" in codes(count(FIXED, all_positive))
+    assert "W303" not in codes(count(ADAPTS, all_positive, control=True))
+
+
+def test_a_border_in_dim_positives_asks_for_a_control() -> None:
+    tube, baseline = (blood_tube(car_per_ul=car, stain=DIM, seed=7).events for car in (100, 0))
+    alone = quantify(tube, FIXED, beads_added=50_000, sample_volume_ul=50)
+    aligned = quantify(tube, ADAPTS, beads_added=50_000, sample_volume_ul=50, controls=[baseline])
+    assert "W304" in codes(alone)
+    assert "W304" not in codes(aligned)
