@@ -9,7 +9,7 @@ import pytest
 from cytocar import EventTable, gate, load_template, open_fcs
 from cytocar.files.bundled import template_folder
 from cytocar.regions.boxes import RectangleGate
-from cytocar.simulate import Blood, blood_tube
+from cytocar.simulate import Blood, Preparation, blood_tube
 from cytocar.template.model import Report
 
 TEMPLATES = sorted(path.stem for path in template_folder().glob("*.toml"))
@@ -138,3 +138,34 @@ def test_the_t_cell_borders_of_the_car_template_hold_on_a_real_fortessa(
     assert found["beads"].events == 0
     events = [found[name].events for name in ("t_cells", "cd4", "cd8")]
     assert events == pytest.approx(by_eye, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("template", "file", "t_cells", "cd4", "cd8"),
+    [
+        ("tbnk", "more/canto_tbnk.fcs", (2700, 3050), (1550, 1760), (850, 1020)),
+        ("tcell", "more/canto_tbnk.fcs", (2700, 3050), (1550, 1760), (850, 1020)),
+        ("tcell", "cytopipeline_omip021/Donor1.fcs", (1900, 2200), (1180, 1320), (640, 780)),
+        ("tcell", "cytopipeline_omip021/Donor2.fcs", (1900, 2200), (1200, 1350), (580, 700)),
+    ],
+)
+def test_generic_templates_count_real_tubes_as_a_person_does(
+    shared_data: Path, template: str, file: str, t_cells: tuple[int, int], cd4: tuple[int, int], cd8: tuple[int, int]
+) -> None:
+    populations = gate(open_fcs(shared_data / "tcell_human" / file), load_template(template))
+    for name, (low, high) in (("t_cells", t_cells), ("cd4", cd4), ("cd8", cd8)):
+        assert low <= populations[name].events <= high, name
+
+
+def test_b_and_nk_cells_of_a_tbnk_tube_make_up_the_other_lymphocytes(shared_data: Path) -> None:
+    populations = gate(open_fcs(shared_data / "tcell_human/more/canto_tbnk.fcs"), load_template("tbnk"))
+    events = {name: population.events for name, population in populations.items()}
+    assert (events["t_cells"] + events["b_cells"] + events["nk_cells"]) / events["lymphocytes"] > 0.9
+
+
+def test_t_cells_of_simulated_blood_are_found_without_a_second_pulse() -> None:
+    tube = blood_tube(car_per_ul=100, preparation=Preparation(sample_volume_ul=50, drawn_share=0.1), seed=8)
+    populations = gate(tube.events, load_template("tcell"))
+    for name in ("cd4", "cd8"):
+        truth = tube.is_kind(f"{name}_t_cells", f"car_{name}_t_cells")
+        assert populations[name].events == pytest.approx(int(truth.sum()), rel=0.1)
