@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cytocar.errors.tree import CytocarError, IntegrityError, SampleError, UsageError
     from cytocar.fcs.events import EventTable
     from cytocar.fcs.reader import open_fcs
+    from cytocar.figures.events import plot
     from cytocar.gates.populations import Population, Populations
     from cytocar.gates.walk import walk as gate
     from cytocar.run.from_python import run
@@ -35,6 +36,7 @@ _HOMES = {
     "gate": "cytocar.gates.walk:walk",
     "load_template": "cytocar.template.load",
     "open_fcs": "cytocar.fcs.reader",
+    "plot": "cytocar.figures.events",
     "quantify": "cytocar.sample.analysis",
     "SampleResult": "cytocar.sample.result",
 }
@@ -56,6 +58,7 @@ __all__ = [
     "kinetics",
     "load_template",
     "open_fcs",
+    "plot",
     "quantify",
     "run",
     "simulate",

@@ -31,6 +31,7 @@ VERBS: dict[str, str] = {
     "report": "Draw every gate of a run on one page.",
     "template": "List, show, write and check gating templates.",
     "inspect": "Show what is in FCS files.",
+    "plot": "Draw two channels, or one gate of a template.",
     "sheet": "Draft and check sample sheets.",
     "compensate": "Estimate the spillover matrix from single-stain controls.",
     "simulate": "Write FCS files of stained blood with known truth.",

@@ -44,9 +44,25 @@ def _stain_scale(tubes: Sequence[Tube], narrower: float) -> LogicleScale | Asinh
     if all(tube.mass for tube in tubes):
         top = max(top, 1000.0)
         return AsinhScale(kind="asinh", T=top, M=round(math.asinh(top / MASS_COFACTOR) / math.log(10), 4))
+    negatives = [tube.negatives for tube in tubes if tube.negatives is not None]
+    return stain_scale_of(top, float(np.median(negatives)) if negatives else None, narrower=narrower)
+
+
+def stain_scale_of(top: float, negatives: float | None, *, narrower: float = 0.0) -> LogicleScale:
+    """Return the logicle scale of signals that reach a top, with negative values of some size.
+
+    Notes
+    -----
+    W as Parks 2006 sets it, from a low quantile of the negatives; decades in proportion to the top, from 4.5 of BD's.
+
+    Examples
+    --------
+    >>> scale = stain_scale_of(262144, 200.0)
+    >>> scale.M, scale.W
+    (4.5, 0.69)
+    """
     decades = math.log10(top / BD_TOP)
     M = BD_DECADES + decades if decades > 0 else max(3.0, BD_DECADES + 0.6 * decades)
-    negatives = [tube.negatives for tube in tubes if tube.negatives is not None]
-    W = (M - math.log10(top / float(np.median(negatives)))) / 2 if negatives else WIDTH_WITHOUT_NEGATIVES
+    W = (M - math.log10(top / negatives)) / 2 if negatives else WIDTH_WITHOUT_NEGATIVES
     W = min(max(W - narrower, NARROWEST), WIDEST_SHARE * M)
     return LogicleScale(kind="logicle", T=top, M=round(M, 3), W=round(W, 2))

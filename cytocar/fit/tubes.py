@@ -135,19 +135,19 @@ def read_tube(
             code="E204",
             hint="give files of whole tubes; 3 or more of the same panel are best",
         )
-    matrix = _matrix(events, panel)
+    matrix = own_matrix(events, [*panel.channels.values()])
     dyes = [channel for channel in events.channels if is_fluorescence(channel)]
     raw = _read(events, [*dyes, *(channel for channel in panel.channels.values() if channel not in dyes)], held)
     if matrix is not None:
         _test_matrix(matrix, raw)
-    top = _top({channel: raw[channel] for channel in dyes})
-    signals = {marker: _signal(channel, matrix, raw) for marker, channel in panel.channels.items()}
+    top = top_of_scale({channel: raw[channel] for channel in dyes})
+    signals = {marker: signal_of(channel, matrix, raw) for marker, channel in panel.channels.items()}
     stained = {marker: values for marker, values in signals.items() if is_fluorescence(panel.channels[marker])}
     _refuse_transformed(stained)
     notes = panel.notes
     if matrix is None and not _compensated_by_name(dyes) and len(dyes) > 1:
         notes += ("no spillover matrix in the file: the values are taken as they are, as if compensated",)
-    return Tube(file, events, panel, signals, matrix is not None, top, _negatives(stained), notes, control)
+    return Tube(file, events, panel, signals, matrix is not None, top, size_of_negatives(stained), notes, control)
 
 
 def _read(events: EventTable, channels: Sequence[Channel], held: int) -> dict[Channel, Floats]:
@@ -174,19 +174,21 @@ def _compensated_by_name(dyes: Sequence[Channel]) -> bool:
     return any(re.match(r"(?i)(fj)?comp[-_ ]|<.*>$", channel.detector.strip()) for channel in dyes)
 
 
-def _matrix(events: EventTable, panel: FoundPanel) -> SpilloverMatrix | None:
-    """Return the file's own matrix, None where there is none, it is the identity, or the values went through it."""
+def own_matrix(events: EventTable, channels: Sequence[Channel] | None = None) -> SpilloverMatrix | None:
+    """Return a file's own matrix, None where there is none, it is the identity, or the values went through it."""
     if _compensated_by_name([channel for channel in events.channels if is_fluorescence(channel)]):
         return None
     matrix = carried(events.keywords).matrix
-    dyes = [channel.detector for channel in panel.channels.values() if is_fluorescence(channel)]
+    looked_at = events.channels if channels is None else channels
+    dyes = [channel.detector for channel in looked_at if is_fluorescence(channel)]
     if matrix is None or leaves_as_it_is(matrix, dyes):
         return None
     matrix.check_channels({channel.detector for channel in events.channels})
     return matrix
 
 
-def _signal(channel: Channel, matrix: SpilloverMatrix | None, raw: Mapping[Channel, Floats]) -> Floats:
+def signal_of(channel: Channel, matrix: SpilloverMatrix | None, raw: Mapping[Channel, Floats]) -> Floats:
+    """Return a channel's signal, compensated if the matrix knows its detector."""
     row = None if matrix is None else matrix.row(channel.detector)
     if matrix is None or row is None:
         return raw[channel]
@@ -266,7 +268,7 @@ def _noise(signals: Floats) -> Floats:
 # ---------------------------------------------------------------- scale
 
 
-def _top(dyes: Mapping[Channel, Floats]) -> float:
+def top_of_scale(dyes: Mapping[Channel, Floats]) -> float:
     """Return the top of the scale of a file's fluorescence: its range, unless the data say that it is not."""
     declared = max(channel.top for channel in dyes)
     highest = np.array([values.max() for values in dyes.values()])
@@ -295,7 +297,7 @@ def _refuse_transformed(stained: Mapping[str, Floats]) -> None:
         )
 
 
-def _negatives(stained: Mapping[str, Floats]) -> float | None:
+def size_of_negatives(stained: Mapping[str, Floats]) -> float | None:
     """Return the size of the negative values over the channels: the median of their 5 % quantiles."""
     sizes = []
     for values in stained.values():

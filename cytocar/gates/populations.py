@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -104,6 +105,17 @@ class Populations(Mapping[str, Population]):
 
     def __len__(self) -> int:
         return len(self._populations)
+
+    def _repr_html_(self) -> str:
+        """Return the counts as a table, for notebooks."""
+        rows = []
+        for one in self._populations.values():
+            of_events = self._populations[one.parent].events
+            share = f"{100 * one.events / of_events:.3g}" if of_events and one.name != ALL else ""
+            cells = (escape(one.name), escape(one.parent), f"{one.events:,}", share)
+            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        head = "<tr><th>population</th><th>parent</th><th>events</th><th>% of parent</th></tr>"
+        return f"<table>{head}{''.join(rows)}</table>"
 
     @overload
     def values(self) -> ValuesView[Population]: ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from html import escape
 from typing import Literal
 
 from cytocar.counting.car_t import CarCount
@@ -18,7 +19,7 @@ from cytocar.gates.decision import Decision
 from cytocar.regions.kinds import FixedGate
 from cytocar.sheet.rows import SampleRow
 from cytocar.statistics.estimate import Estimate
-from cytocar.tables.columns import COUNTS, Row, Value, median_column
+from cytocar.tables.columns import COUNTS, Row, Value, cell, median_column
 from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
 
@@ -140,6 +141,12 @@ class SampleResult:
         values |= {"status": self.status.value, "status_codes": status_codes(self.findings)}
         values |= {"well": self.well, "plate_id": self.plate_id}
         return {column.name: values.get(column.name) for column in COUNTS} | self.sample.carried
+
+    def _repr_html_(self) -> str:
+        """Return what is known of the sample as a table, for notebooks."""
+        known = ((name, cell(value)) for name, value in self.row().items() if value not in (None, ""))
+        lines = (f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in known)
+        return f"<table>{''.join(lines)}</table>"
 
     def _numbers(self) -> dict[str, Value]:
         values: dict[str, Value] = {"total_events": self.total_events}

@@ -67,11 +67,11 @@ def test_what_the_keywords_do_not_tell_for_certain_is_a_problem_and_no_error(tmp
 
 
 def test_the_nearest_template_is_named_with_what_it_lacks() -> None:
-    dyes = {"FITC-A": "CD3", "APC-A": "CD4", "APC-Cy7-A": "CD8", "PE-A": "ViViD"}
+    dyes = {"FITC-A": "CD3", "APC-A": "CD4", "PE-A": "ViViD"}
     columns = {name: [1.0, 2.0] for name in ("FSC-A", "SSC-A", *dyes)}
     report = report_on(EventTable.from_columns(columns, markers=dyes))
-    assert report.nearest_template == "tcell-basic"
-    assert report.nearest_lacks == ("FSC-H",)
+    assert report.nearest_template == "tcell"
+    assert report.nearest_lacks == ("CD8",)
 
 
 def test_a_file_without_names_is_near_to_no_template() -> None:
