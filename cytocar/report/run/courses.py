@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from cytocar.counting.limits import CarResult
 from cytocar.course.series import Course, CoursePoint, join
 from cytocar.errors.tree import UsageError
+from cytocar.report.run.numbers import people
 from cytocar.report.run.source import FinishedRun
 from cytocar.run.workers import Workers, run_tasks
 from cytocar.tables.columns import cell
@@ -80,7 +81,7 @@ def _summary(course: Course) -> str:
     kinetics = course.kinetics()
     said = []
     if kinetics.cmax_per_ul is not None:
-        said.append(f"highest {cell(kinetics.cmax_per_ul)} cells/µL on day {cell(kinetics.tmax_day)}")
+        said.append(f"highest {people(kinetics.cmax_per_ul)} cells/µL on day {cell(kinetics.tmax_day)}")
     if kinetics.tlast_day is not None:
         said.append(f"last quantified on day {cell(kinetics.tlast_day)}")
     return "; ".join([*said, f"{kinetics.n_quantified} of {kinetics.n_timepoints} time points quantified"])

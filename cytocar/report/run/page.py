@@ -60,6 +60,9 @@ SHOWN_FIRST = (
 )
 """Columns of counts.csv that the short table shows, in this order; all columns stand in the long one."""
 
+WITH_INTERVALS = ("car_per_ul", "car_percent_of_t_cells", "car_percent_net")
+"""Columns of the short table with their interval in the cell; the others have theirs behind the number."""
+
 FACTS = (
     ("car_percent_of_t_cells", "CAR+ of T cells", " %"),
     ("car_percent_net", "net of background", " %"),
@@ -322,6 +325,7 @@ def page_environment(*folders: Path) -> Environment:
         version=__version__,
         measures=MEASURES,
         facts=FACTS,
+        with_intervals=WITH_INTERVALS,
         population_columns=POPULATIONS,
         SIZE=SIZE,
         LEFT=MARGIN_LEFT,
