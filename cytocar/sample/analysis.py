@@ -25,9 +25,9 @@ from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
-from cytocar.sample.quality.labels import LABEL_CODES, check_car_reagent, label_findings
+from cytocar.sample.quality.labels import LABEL_CODES, check_car_reagent, gated_channels, label_findings
 from cytocar.sample.quality.populations import Evidence, evidence
-from cytocar.sample.quality.stored import stored_findings
+from cytocar.sample.quality.stored import check_detectors_live, stored_findings
 from cytocar.sample.quality.tube import believable, volumes_agree
 from cytocar.sample.result import (
     CountInputs,
@@ -196,6 +196,7 @@ def count_sample(
     template = protocol.template
     panel = resolve(template.panel, events.channels, overrides=protocol.markers)
     check_car_reagent(template, panel, sample.sample_type, settled=protocol.markers)
+    check_detectors_live(events, gated_channels(template, panel))
     flow = _flow(events, protocol)
     steady = flow.keep if template.quality.unsteady_flow == "cut" else None
     populations = walk(
@@ -232,7 +233,7 @@ def count_sample(
         decisions=found.decisions,
         findings=(
             *events.findings,
-            *stored_findings(events, tuple(panel.values())),
+            *stored_findings(events, gated_channels(template, panel)),
             *flow.findings,
             *label_findings(template, panel, sample.sample_type, settled=protocol.markers),
             *populations.findings,

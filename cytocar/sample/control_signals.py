@@ -18,7 +18,8 @@ from cytocar.gates.decision import Background, ReferenceEvents
 from cytocar.gates.walk import Populations, walk
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
-from cytocar.sample.quality.labels import check_car_reagent
+from cytocar.sample.quality.labels import check_car_reagent, gated_channels
+from cytocar.sample.quality.stored import check_detectors_live
 from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.signals.panel import resolve
 from cytocar.template.gate_kinds import ReferenceGate
@@ -49,6 +50,7 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path
             events = open_fcs(file, data_set=sample.data_set)
             panel = resolve(protocol.template.panel, events.channels, overrides=protocol.markers)
             check_car_reagent(protocol.template, panel, sample.sample_type, settled=protocol.markers)
+            check_detectors_live(events, gated_channels(protocol.template, panel))
             populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
             found = _signals(populations, protocol.template)
     except SampleError:

@@ -26,6 +26,10 @@ BRIGHT = 0.95  # quantile that tells a stained file also when half of its cells 
 SCATTER_MADS = 3.0
 """Scaled MADs around the median of each scatter channel: 99.7 % of a normal; debris and pairs lie outside."""
 SCATTER = ("FSC", "SSC")
+FLAT = 3.0
+"""How far an unstained control may rise above the dimmest control in any detector. Real ones: 1.0 and 1.2; the dimmest
+single stains of the same sets: 22 and 39."""
+
 UNSTAINED_NAMES = ("unstained", "blank", "negative", "no_stain", "nostain")
 
 
@@ -170,8 +174,16 @@ def _least_bright(files: Sequence[Path], bright: Floats) -> int:
             code="E046",
             hint="name the one of the same cells with --unstained FILE",
         )
-    floor = np.maximum(bright.min(axis=0), 1.0)
-    return int((bright / floor).max(axis=1).argmin())
+    above = (bright / np.maximum(bright.min(axis=0), 1.0)).max(axis=1)
+    flattest = int(above.argmin())
+    if above[flattest] > FLAT:
+        raise UsageError(
+            f"no control is unstained: the dimmest, {files[flattest].name}, is {above[flattest]:.3g} times as bright "
+            "in one detector as another control is there",
+            code="E046",
+            hint="add an unstained control of the same cells, or name it with --unstained FILE",
+        )
+    return flattest
 
 
 def _check_enough(count: int) -> None:

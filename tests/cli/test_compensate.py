@@ -86,3 +86,28 @@ def test_medians_equal_the_reference_of_flowcore(shared_data: Path) -> None:
     found = np.array([[float(cell) for cell in row[1:]] for row in list(csv.reader(StringIO(answer.stdout)))[1:]])
     lines = (folder / "compref").read_text("utf-8").splitlines()[1:]
     np.testing.assert_allclose(found, [[float(cell) for cell in line.split()[1:]] for line in lines], atol=1e-15)
+
+
+def test_three_single_stains_without_an_unstained_control_are_refused(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    for stain, brightness in enumerate((9000, 6000, 3000)):
+        signals = random.normal(200, 20, (2000, 3))
+        signals[:, stain] += brightness * random.lognormal(0, 0.2, 2000)
+        scatter = random.normal(60_000, 5000, (2000, 1))
+        names = ("FSC-A", "B530-A", "B585-A", "R660-A")
+        floats(np.hstack([scatter, signals]), names=names).write(tmp_path / f"tube{stain}.fcs")
+    refused = cytocar_command("compensate", tmp_path)
+    assert refused.code == 2
+    assert "error[E046]: no control is unstained: the dimmest, tube2.fcs" in refused.stderr
+
+
+def test_three_real_single_stains_without_their_unstained_control_are_refused(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    folder = shared_data / "compensation/flowcore_compdata/data"
+    for name in ("060909.002", "060909.003", "060909.004"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    refused = cytocar_command("compensate", tmp_path)
+    assert (refused.code, "no control is unstained" in refused.stderr) == (2, True)
+    (tmp_path / "060909.001").write_bytes((folder / "060909.001").read_bytes())
+    assert cytocar_command("compensate", tmp_path).code == 0

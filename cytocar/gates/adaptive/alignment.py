@@ -137,6 +137,8 @@ class _Compared:
     def unexplained(self, likelihood: Floats) -> float:
         """Return what the best of some fits leaves, per event: Kullback-Leibler divergence of the counts from it."""
         filled = self.counts[self.counts > 0]
+        if not filled.size:  # all negatives have one value, as where data end at 0: nothing to fit
+            return float("inf")
         best_possible = float(filled @ np.log(filled / filled.sum()))
         return (best_possible - float(likelihood.max())) / float(filled.sum())
 

@@ -26,6 +26,12 @@ _NO_REAGENT = re.compile(r"isotype|iso|ig[gma]\d?[ab]?|fmo|unstained|empty|dump|
 """Words of labels that say that no reagent of the panel is there."""
 
 
+def gated_channels(template: Template, panel: Panel) -> tuple[Channel, ...]:
+    """Return the channels that a template's gates look at."""
+    gated = {marker for population in template.populations for marker in population.gate.markers()}
+    return tuple(channel for marker, channel in panel.items() if marker in gated)
+
+
 def check_car_reagent(
     template: Template, panel: Panel, sample_type: SampleType, *, settled: Collection[str] = ()
 ) -> None:

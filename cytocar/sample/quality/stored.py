@@ -13,10 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.errors.tree import PanelError
 from cytocar.fcs.decode import ByteCodec, DataSource, WordCodec
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel, EventTable
+
+ENOUGH_TO_VARY = 1000
+"""Events: noise alone gives a thousand events of a detector that is on more than one value."""
 
 FEW = 0.001
 """Of the events: up to here masked values are single saturated events, beyond it a population may have moved."""
@@ -43,6 +47,35 @@ def stored_findings(events: EventTable, gated: Collection[Channel]) -> Iterator[
     listed = ", ".join(f"{codec.field.channel.detector} {count:,}" for codec, count in counts.items())
     message = f"events above the range of their channel ($PnR), masked to its bits: {listed} of {events.n_events:,}"
     yield Finding("read", "W246", Severity.REVIEW if share > FEW else Severity.NOTE, message, share, FEW)
+
+
+def check_detectors_live(events: EventTable, gated: Collection[Channel]) -> None:
+    """Refuse a file in which a detector that gates look at holds one value in all events.
+
+    The first block settles it for every other file.
+
+    Raises
+    ------
+    PanelError
+        E074 with the detectors.
+    """
+    suspects = {channel.detector: channel for channel in gated}
+    values: dict[str, float] = {}
+    for block in events.blocks() if events.n_events >= ENOUGH_TO_VARY else ():
+        for name, channel in list(suspects.items()):
+            column = block.column(channel.index)
+            if column.min() != column.max() or column[0] != values.setdefault(name, float(column[0])):
+                del suspects[name]
+        if not suspects:
+            return
+    if suspects and values:
+        listed = ", ".join(f"{name} {values[name]:g}" for name in suspects)
+        raise PanelError(
+            f"the same value in every one of {events.n_events:,} events: {listed}",
+            code="E074",
+            hint="the detector was off or its values were lost: acquire or export the file again, or leave the marker "
+            "out of the template",
+        )
 
 
 Codec = WordCodec | ByteCodec

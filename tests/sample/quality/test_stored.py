@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.errors.tree import PanelError
 from cytocar.fcs.events import EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.fcs.write import write_fcs
-from cytocar.sample.quality.stored import stored_findings
+from cytocar.sample.quality.stored import check_detectors_live, stored_findings
 from tests.fcs.files import SmallFile, integers
-from tests.reference_tube import codes, count, reference_tube
+from tests.reference_tube import baseline_tube, codes, count, reference_tube
+from tests.runs import cytocar_command
 
 
 def _findings(events: EventTable) -> list[Finding]:
@@ -73,3 +75,53 @@ def test_a_tube_with_half_the_range_is_for_review(tmp_path: Path) -> None:
         said = said.replace(f"|$P{n}R|4294967296|".encode(), f"|$P{n}R|131072|    ".encode()[:18].ljust(18))
     path.write_bytes(said)
     assert "W246" in codes(count(path), Severity.REVIEW)
+
+
+# ---------------------------------------------------------------- detectors that hold one value
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0, 262_143.0])
+def test_a_detector_that_holds_one_value_is_refused(tmp_path: Path, value: float) -> None:
+    tube = reference_tube(8000)
+    path = tube.with_column("PE-A", np.full(8000, value)).write(tmp_path / "dead.fcs")
+    with pytest.raises(PanelError, match="PE-A") as refused:
+        count(path)
+    assert refused.value.code == "E074"
+
+
+def test_a_detector_that_changes_late_is_alive() -> None:
+    values = np.zeros(100_000)
+    values[-1] = 1
+    events = EventTable.from_columns({"A": values})
+    check_detectors_live(events, events.channels)
+    with pytest.raises(PanelError):
+        check_detectors_live(EventTable.from_columns({"A": np.zeros(100_000)}), events.channels)
+
+
+@pytest.mark.parametrize("constant", ["sample.fcs", "baseline.fcs"])
+def test_a_constant_car_detector_with_a_baseline_is_a_coded_error(tmp_path: Path, constant: str) -> None:
+    for name, tube in (("sample.fcs", reference_tube(8000)), ("baseline.fcs", baseline_tube(8000))):
+        written = tube.with_column("PE-A", np.full(8000, 5.0)) if name == constant else tube
+        written.write(tmp_path / name)
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(
+        "file,sample_id,sample_type,subject_id,beads_added,sample_volume_ul,compensation\n"
+        "sample.fcs,S,sample,P1,20000,50,none\nbaseline.fcs,B,baseline,P1,20000,200,none\n"
+    )
+    answer = cytocar_command("gate", sheet, "-j", "1", "--format", "csv")
+    assert answer.code == 1
+    assert "error[E074]" in answer.stderr
+    assert "E199" not in answer.stderr
+
+
+def test_negatives_that_all_lie_at_zero_cost_no_sample(tmp_path: Path) -> None:
+    for name, tube in (("sample.fcs", reference_tube(8000)), ("baseline.fcs", baseline_tube(8000))):
+        cut = np.where(tube.columns["PE-A"] < 20_000, 0, tube.columns["PE-A"])
+        tube.with_column("PE-A", cut).write(tmp_path / name)
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(
+        "file,sample_id,sample_type,subject_id,beads_added,sample_volume_ul,compensation\n"
+        "sample.fcs,S,sample,P1,20000,50,none\nbaseline.fcs,B,baseline,P1,20000,200,none\n"
+    )
+    answer = cytocar_command("gate", sheet, "-j", "1", "--format", "csv")
+    assert "E199" not in answer.stderr, answer.stderr
