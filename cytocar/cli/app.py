@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "merge": "Join the shards of one run.",
     "compare": "Put counts beside FlowJo's, another run's or a table's.",
     "series": "Join runs into courses: CAR-T cells over time, kinetics, figures.",
+    "groups": "Compare groups of subjects, or before and after a drug.",
     "report": "Draw every gate of a run on one page.",
     "template": "List, show, write and check gating templates.",
     "inspect": "Show what is in FCS files.",

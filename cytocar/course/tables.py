@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from cytocar.course.aplasia import Aplasia
-from cytocar.course.clinical import ClinicalRecord, ClinicalValue
+from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
 from cytocar.course.cohort import Visit
+from cytocar.course.groups import Comparison
 from cytocar.course.responses import Phase
 from cytocar.course.scores import Score
 from cytocar.course.series import CoursePoint
 from cytocar.kinetics.course_fit import CourseFit
+from cytocar.course.subjects import Subjects
 from cytocar.kinetics.expansion_models import Decline
 from cytocar.kinetics.parameters import Kinetics
 from cytocar.statistics.estimate import Estimate
@@ -127,6 +129,42 @@ change_p           num -       | p of a change of slope where the phase begins (
 method             str -       | how the rate was found
 """)
 
+GROUPS = parse_columns("""
+measure              str -  | what is compared
+unit                 str -  | its unit
+first                str -  | first group; in pairs the earlier phase
+second               str -  | second group; in pairs the later phase
+n_first              int -  | subjects of the first group with a value; in pairs, pairs
+n_second             int -  | subjects of the second group
+n_below_first        int -  | of these, below a limit: tied with each other below all others
+n_below_second       int -  | of these, below a limit
+median_first         num -  | median of the first group; empty where it is below a limit
+lower_quartile_first num -  | a quarter of its values lie below
+upper_quartile_first num -  | a quarter of its values lie above
+median_second         num - | median of the second group
+lower_quartile_second num - | a quarter of its values lie below
+upper_quartile_second num - | a quarter of its values lie above
+effect_kind          str -  | fold, or difference where a ratio means nothing
+effect               num -  | Hodges-Lehmann shift: first over or less second; in pairs later over or less earlier
+effect_low           num -  | its 95 % interval, lower bound
+effect_high          num -  | its 95 % interval, upper bound
+statistic            num -  | U of the first group, or the sum of positive signed ranks
+p                    num -  | two-sided p value; none below five per group
+p_method             str -  | Mann-Whitney or signed rank; exact, or normal approximation
+p_holm               num -  | p adjusted over all lines (Holm)
+p_bh                 num -  | p adjusted over all lines (Benjamini and Hochberg)
+note                 str -  | what to keep in mind
+""")
+
+INTERVENTIONS = parse_columns("""
+subject_id str -    | pseudonym of the person
+name       str -    | drug or event
+start_day  num days | first day
+end_day    num days | last day; empty while it goes on
+dose       num -    | dose as given
+unit       str -    | its unit
+""")
+
 COHORT = parse_columns("""
 day            num days     | visit: whole days, after six weeks whole months
 n_subjects     int -        | subjects with a result at this visit
@@ -178,8 +216,16 @@ caution                     str -             | why there is no fit, or what the
 """)
 
 
+_FROM_LAST = parse_columns("""
+day_from_last_infusion num days | days from the latest infusion of subjects.csv; day counts from the first
+""")
+
+
 def series_columns(
-    points: Sequence[CoursePoint], record: ClinicalRecord, populations: Sequence[str] = ()
+    points: Sequence[CoursePoint],
+    record: ClinicalRecord,
+    populations: Sequence[str] = (),
+    subjects: Subjects | None = None,
 ) -> tuple[Column, ...]:
     """Return the columns of ``series.csv``: its own, ``populations``, clinical variables, what the sheet carries."""
     own = {column.name for column in SERIES}
@@ -200,7 +246,8 @@ def series_columns(
     counted = (column for name in populations for column in population_columns(name) if column.name not in own)
     carried = dict.fromkeys(name for point in points for name in point.carried)
     texts = map(carried_column, carried)
-    return (*SERIES, *counted, *covariates, *bounds, *answers, *texts)
+    again = any(len(subject.infusion_days) > 1 for subject in subjects.rows) if subjects else False
+    return (*SERIES, *(_FROM_LAST if again else ()), *counted, *covariates, *bounds, *answers, *texts)
 
 
 def population_columns(name: str) -> tuple[Column, ...]:
@@ -216,7 +263,10 @@ def population_columns(name: str) -> tuple[Column, ...]:
 
 
 def series_rows(
-    points: Sequence[CoursePoint], record: ClinicalRecord, populations: Sequence[str] = ()
+    points: Sequence[CoursePoint],
+    record: ClinicalRecord,
+    populations: Sequence[str] = (),
+    subjects: Subjects | None = None,
 ) -> Iterator[Row]:
     """Yield the lines of ``series.csv``, each with the clinical values of its subject and day."""
     same_day: dict[tuple[str, float], dict[str, list[ClinicalValue]]] = {}
@@ -229,9 +279,12 @@ def series_rows(
         for variable, found in same_day.get((point.subject_id, point.day), {}).items():
             cells[variable] = fmean(value.value for value in found)
             cells[f"{variable}_bound"] = "".join(dict.fromkeys(value.bound for value in found))
-        for (subject, day, variable), text in words.items():
-            if (subject, day) == (point.subject_id, point.day):
+        for (person, day, variable), text in words.items():
+            if (person, day) == (point.subject_id, point.day):
                 cells[f"{variable}_text"] = text
+        subject = subjects.by_id.get(point.subject_id) if subjects else None
+        if subject is not None:
+            cells["day_from_last_infusion"] = subject.days_from_last_infusion(point.day)
         for name in populations:
             cells |= _population_cells(name, point)
         yield cells | _point_row(point)
@@ -295,6 +348,24 @@ def response_row(phase: Phase) -> Row:
         "change_p": phase.change_p,
         "method": phase.rate.method,
     }
+
+
+def intervention_row(course: Intervention) -> Row:
+    """Return a line of ``interventions.csv``."""
+    return {column.name: getattr(course, column.name) for column in INTERVENTIONS}
+
+
+def group_row(one: Comparison) -> Row:
+    """Return a line of ``groups.csv``."""
+    row: dict[str, Value] = {}
+    for side, name in ((one.first, "first"), (one.second, "second")):
+        row |= {name: side.name, f"n_{name}": side.n, f"n_below_{name}": side.n_below, f"median_{name}": side.median}
+        row |= {f"lower_quartile_{name}": side.lower_quartile, f"upper_quartile_{name}": side.upper_quartile}
+    names = ("measure", "unit", "effect_kind", "statistic", "p", "p_method", "p_holm", "p_bh", "note")
+    row |= {name: getattr(one, name) for name in names}
+    if one.effect is not None:
+        row |= {"effect": one.effect.value, "effect_low": one.effect.low, "effect_high": one.effect.high}
+    return row
 
 
 def kinetics_row(kinetics: Kinetics) -> Row:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
+from cytocar.course.clinical import ClinicalText
 from cytocar.course.cohort import Visit, visits
 from cytocar.course.series import Course
 from cytocar.figures.course import PART_WIDTHS, Days, join_parts, marks_that_fit, quantified_runs, time_parts
-from cytocar.figures.style import BLUE, FONT_PT, GREY, INK, PAGE_MM, new_figure, plain_log_axis
+from cytocar.figures.style import (
+    BLUE,
+    FONT_PT,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PAGE_MM,
+    PALE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    new_figure,
+    plain_log_axis,
+)
 from cytocar.kinetics.parameters import Kinetics
 
 if TYPE_CHECKING:
@@ -16,8 +32,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def cohort_figure(courses: Sequence[Course], *, title: str = "", width_mm: float = PAGE_MM) -> Figure:
-    """Return every subject's curve in grey, the median with quartiles over it, and the peaks beside them."""
+GROUP_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+
+
+def cohort_figure(
+    courses: Sequence[Course], *, groups: Mapping[str, str] | None = None, title: str = "", width_mm: float = PAGE_MM
+) -> Figure:
+    """Return every subject's curve, the median with quartiles over it, and the peaks beside them.
+
+    With ``groups`` (subject to group) each group has its colour, its median and its quartiles; subjects without a group
+    stay grey.
+    """
+    named = dict(zip(sorted(set((groups or {}).values())), cycle(GROUP_COLOURS), strict=False))
     figure = new_figure(width_mm, 80)
     days = [point.day for course in courses for point in course.points if point.quantified]
     parts = time_parts(days, marks_that_fit=marks_that_fit(width_mm))
@@ -27,10 +53,20 @@ def cohort_figure(courses: Sequence[Course], *, title: str = "", width_mm: float
         part.apply(axes)
         axes.set_ylabel("CAR-T cells/µL")
         for course in courses:
-            _subject(axes, course)
-        _median(axes, list(visits(courses)), part.limits)
+            _subject(axes, course, named.get((groups or {}).get(course.subject_id, ""), GREY))
+        axes.plot([], [], color=GREY, lw=0.8, label="subjects")
+        for name, colour in named.items():
+            own = [course for course in courses if (groups or {}).get(course.subject_id) == name]
+            axes.plot([], [], color=colour, lw=0.8, label=f"{name} (n = {len(own)})")
+            _median(axes, list(visits(own)), part.limits, colour)
+        if not named:
+            _median(axes, list(visits(courses)), part.limits, BLUE)
+            _median_legend(axes, BLUE)
+        else:
+            _median_legend(axes, INK)
         part.apply(axes)
-    _peaks(peaks, [course.kinetics() for course in courses])
+    colours = {s: named[name] for s, name in (groups or {}).items()}
+    _peaks(peaks, [course.kinetics() for course in courses], colours)
     join_parts([curves])
     figure.legend(
         *curves[0].get_legend_handles_labels(),
@@ -43,12 +79,12 @@ def cohort_figure(courses: Sequence[Course], *, title: str = "", width_mm: float
     return figure
 
 
-def _subject(axes: Axes, course: Course) -> None:
+def _subject(axes: Axes, course: Course, colour: str) -> None:
     for run in quantified_runs(course.points):
         axes.plot(
             [point.day for point in run],
             [point.car_per_ul.value or 0.0 for point in run],
-            color=GREY,
+            color=colour,
             alpha=0.6,
             lw=0.8,
             marker="o" if len(run) == 1 else "",
@@ -56,28 +92,31 @@ def _subject(axes: Axes, course: Course) -> None:
         )
 
 
-def _median(axes: Axes, at: Sequence[Visit], within: Days) -> None:
+def _median(axes: Axes, at: Sequence[Visit], within: Days, colour: str) -> None:
     """Draw the median of the visits and the band of their quartiles, broken where they are below the limit."""
-    axes.plot([], [], color=GREY, lw=0.8, label="subjects")
     for stretch in _stretches(at):
         days = [visit.day for visit in stretch]
-        axes.plot(days, [visit.median or 0.0 for visit in stretch], color=BLUE, zorder=4)
+        axes.plot(days, [visit.median or 0.0 for visit in stretch], color=colour, zorder=4)
         marked = [visit for visit in stretch if within[0] <= visit.day <= within[1]]
-        axes.plot([visit.day for visit in marked], [visit.median or 0.0 for visit in marked], "o", color=BLUE, zorder=4)
+        axes.plot(
+            [visit.day for visit in marked], [visit.median or 0.0 for visit in marked], "o", color=colour, zorder=4
+        )
         # A lower quartile below the limit is drawn down to the axis: no more is known of it.
         floor = axes.get_ylim()[0]
         axes.fill_between(
             days,
             [visit.lower_quartile or floor for visit in stretch],
             [visit.upper_quartile or visit.median or floor for visit in stretch],
-            color=BLUE,
+            color=colour,
             alpha=0.18,
             lw=0,
             zorder=2,
         )
-    if at:
-        axes.plot([], [], color=BLUE, marker="o", label="median")
-        axes.fill_between([], [], [], color=BLUE, alpha=0.18, lw=0, label="quartiles")
+
+
+def _median_legend(axes: Axes, colour: str) -> None:
+    axes.plot([], [], color=colour, marker="o", label="median")
+    axes.fill_between([], [], [], color=colour, alpha=0.18, lw=0, label="quartiles")
 
 
 def _stretches(at: Sequence[Visit]) -> list[list[Visit]]:
@@ -90,17 +129,70 @@ def _stretches(at: Sequence[Visit]) -> list[list[Visit]]:
     return [stretch for stretch in stretches if stretch]
 
 
-def _peaks(axes: Axes, kinetics: Sequence[Kinetics]) -> None:
+def _peaks(axes: Axes, kinetics: Sequence[Kinetics], colours: Mapping[str, str]) -> None:
     """Draw each subject's peak as a point, side by side in order of size, and their median as a line."""
     import statistics
 
-    peaks = sorted(one.cmax_per_ul for one in kinetics if one.cmax_per_ul is not None)
+    ordered = sorted((one.cmax_per_ul, one.subject_id) for one in kinetics if one.cmax_per_ul is not None)
+    peaks = [peak for peak, _ in ordered]
     axes.set_xlabel("Peaks")
     axes.set_xticks([])
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", which="both", left=False)
     if peaks:
         places = [(index + 0.5) / len(peaks) for index in range(len(peaks))]
-        axes.plot(places, peaks, ls="", marker="o", ms=3, color=INK)
-        axes.axhline(statistics.median(peaks), color=BLUE)
+        for place, (peak, subject) in zip(places, ordered, strict=True):
+            axes.plot(place, peak, ls="", marker="o", ms=3, color=colours.get(subject, INK))
+        axes.axhline(statistics.median(peaks), color=INK if colours else BLUE)
         axes.set_xlim(-0.1, 1.1)
+
+
+def swimmer_figure(
+    courses: Sequence[Course],
+    *,
+    responses: Sequence[ClinicalText] = (),
+    groups: Mapping[str, str] | None = None,
+    width_mm: float = PAGE_MM,
+) -> Figure:
+    """Return a lane for each subject: how long it was followed, how long CAR-T cells were detected, and responses.
+
+    Longest follow-up on top. A response is written at the day for which it was entered.
+    """
+    named = dict(zip(sorted(set((groups or {}).values())), cycle(GROUP_COLOURS), strict=False))
+    ordered = sorted(courses, key=lambda course: (max((p.day for p in course.points), default=0.0), course.subject_id))
+    figure = new_figure(width_mm, 18 + 6.0 * len(ordered))
+    axes = figure.subplots()
+    for row, course in enumerate(ordered):
+        colour = named.get((groups or {}).get(course.subject_id, ""), BLUE)
+        last = max((point.day for point in course.points), default=0.0)
+        persistence = course.kinetics().persistence_days
+        axes.barh(row, last, height=0.62, color=PALE, lw=0, zorder=1)
+        if persistence:
+            axes.barh(row, persistence, height=0.3, color=colour, lw=0, zorder=2)
+        if persistence is not None and persistence >= last > 0:
+            axes.plot(last, row, marker=">", color=colour, ms=5, clip_on=False, zorder=3)
+        for word in responses:
+            if word.subject_id == course.subject_id:
+                axes.plot(word.day, row, marker="d", ms=3.4, color=INK, zorder=4)
+                axes.annotate(word.text, (word.day, row), xytext=(3, 2), textcoords="offset points", zorder=5)
+    axes.set_yticks(range(len(ordered)), [course.subject_id for course in ordered])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(-0.6, len(ordered) - 0.4)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("Days after infusion")
+    _swimmer_legend(figure, named, with_words=bool(responses))
+    return figure
+
+
+def _swimmer_legend(figure: Figure, named: Mapping[str, str], *, with_words: bool) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    marks: list[tuple[Line2D | Patch, str]] = [(Patch(color=PALE), "followed")]
+    marks += [(Patch(color=colour), f"CAR-T cells detected, {name}") for name, colour in named.items()]
+    if not named:
+        marks.append((Patch(color=BLUE), "CAR-T cells detected"))
+    marks.append((Line2D([], [], color=INK, marker=">", ls="", ms=4), "still detected"))
+    if with_words:
+        marks.append((Line2D([], [], color=INK, marker="d", ls="", ms=3.4), "response"))
+    figure.legend([m for m, _ in marks], [t for _, t in marks], loc="outside upper left", ncols=4)

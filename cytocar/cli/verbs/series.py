@@ -34,6 +34,12 @@ def command(
     interventions: Annotated[
         Path | None, typer.Option("--interventions", help="CSV: subject_id,name,start_day,end_day,dose,unit")
     ] = None,
+    subjects: Annotated[
+        Path | None, typer.Option("--subjects", help="CSV: subject_id, product, dose_car_t, arm, response, x_*, ...")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="COLUMN", help="Colour the subjects' curves by this of --subjects.")
+    ] = None,
     subject: Annotated[list[str] | None, typer.Option("--subject", help="Only this subject; may be repeated.")] = None,
     replicates: Annotated[
         Replicates, typer.Option("--replicates", help="Samples of one day: pool their events, or show each.")
@@ -66,9 +72,11 @@ def command(
     Without -o: a table on a terminal, CSV in a pipe. With -o OUT: series.csv, kinetics.csv, figures, course.html.
     """
     from cytocar.course.clinical import read_record
+    from cytocar.course.subjects import read_subjects
 
     everyone = join(runs, replicates=replicates, specimen=specimen, gated=gated)
     record = read_record(clinical, interventions, subjects={course.subject_id for course in everyone.courses})
+    people = read_subjects(subjects, known={course.subject_id for course in everyone.courses})
     series = everyone.only(subject) if subject else everyone
     record = record.of(*(course.subject_id for course in series.courses))
     for note in record.notes:
@@ -97,6 +105,8 @@ def command(
         shade=shade,
         also=tuple(variable_name(name) for name in also or ()),
         populations=tuple(population or ()),
+        subjects=people,
+        by=by,
     )
     page = write_course(series, record, out, options=options, force=force, observer=Progress("subjects drawn"))
     if sys.stdout.isatty():

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cytocar.course.aplasia import Aplasia, aplasia
@@ -20,12 +20,14 @@ from cytocar.course.responses import Phase, phases
 from cytocar.course.scores import SCORES as SCORE_FUNCTIONS
 from cytocar.course.scores import Score
 from cytocar.course.series import Course, Series
+from cytocar.course.subjects import Subjects, subject_columns, subject_rows
 from cytocar.course.tables import (
     APLASIA,
     COHORT,
     COVARIATES,
     DECLINE,
     FIT,
+    INTERVENTIONS,
     KINETICS,
     RESPONSES,
     SCORES,
@@ -33,6 +35,7 @@ from cytocar.course.tables import (
     covariate_rows,
     decline_row,
     fit_row,
+    intervention_row,
     kinetics_row,
     response_row,
     score_row,
@@ -86,6 +89,10 @@ class CourseOptions:
         Further clinical variables with a panel in the figure of the first weeks.
     populations : tuple of str
         Populations with columns in ``series.csv`` and a panel in the figures.
+    subjects : Subjects
+        What ``subjects.csv`` says of the subjects.
+    by : str, optional
+        Column of the subjects by which curves are coloured.
     """
 
     scores: tuple[str, ...] = ()
@@ -95,6 +102,8 @@ class CourseOptions:
     shade: str | None = None
     also: tuple[str, ...] = ()
     populations: tuple[str, ...] = ()
+    subjects: Subjects = field(default_factory=Subjects)
+    by: str | None = None
 
 
 def write_course(
@@ -116,6 +125,7 @@ def write_course(
     """
     options = options or CourseOptions()
     _require_present(record, options)
+    groups = options.subjects.groups(options.by) if options.by else {}
     populations = series.chosen_populations(options.populations)
     _make_folder(out, force=force)
     kinetics = {course.subject_id: course.kinetics() for course in series.courses}
@@ -129,10 +139,12 @@ def write_course(
         out,
         {
             "series": (
-                series_columns(series.points, record, populations),
-                list(series_rows(series.points, record, populations)),
+                series_columns(series.points, record, populations, options.subjects),
+                list(series_rows(series.points, record, populations, options.subjects)),
             ),
             "kinetics": (KINETICS, [kinetics_row(one) for one in kinetics.values()]),
+            "subjects": (subject_columns(options.subjects), list(subject_rows(options.subjects))),
+            "interventions": (INTERVENTIONS, [intervention_row(one) for one in record.interventions]),
             "responses": (
                 RESPONSES,
                 [response_row(one) for own in responses.values() for three in own for one in three],
@@ -161,7 +173,7 @@ def write_course(
     page = Page(
         title="CAR-T cells over time" + (f": {series.courses[0].subject_id}" if len(sections) == 1 else ""),
         subjects=tuple(sections),
-        cohort=_cohort_section(series, list(kinetics.values()), out / "figures"),
+        cohort=_cohort_section(series, list(kinetics.values()), out / "figures", groups=groups, record=record),
         left_out=left_out_listing(series.left_out),
     )
     path = out / "course.html"
@@ -287,18 +299,25 @@ def _draw_subject(course: Course, record: ClinicalRecord, folder: Path, options:
             yield Picture(svg, f"Months of {name}", "The months: blood counts and CAR-T cells.")
 
 
-def _cohort_section(series: Series, kinetics: Sequence[Kinetics], folder: Path) -> Section | None:
+def _cohort_section(
+    series: Series, kinetics: Sequence[Kinetics], folder: Path, *, groups: Mapping[str, str], record: ClinicalRecord
+) -> Section | None:
     if len(series.courses) < FEWEST_SUBJECTS:
         return None
-    from cytocar.figures.cohort import cohort_figure
+    from cytocar.figures.cohort import cohort_figure, swimmer_figure
     from cytocar.figures.style import figure_style, save_all
 
     with figure_style():
-        svg = save_all(cohort_figure(series.courses), folder, "cohort")
+        svg = save_all(cohort_figure(series.courses, groups=groups), folder, "cohort")
+        responses = [text for text in record.texts if text.variable == "response"]
+        swimmers = save_all(swimmer_figure(series.courses, responses=responses, groups=groups), folder, "swimmer")
     caption = "Every subject's curve, with the median and the quartiles of each visit, and the peaks in order of size."
     picture = Picture(svg, f"CAR-T cells/µL of {len(series.courses)} subjects", caption)
+    followed = Picture(
+        swimmers, "Persistence and response", "How long each subject was followed, how long cells lasted."
+    )
     tables = (spreads_listing(list(spreads(kinetics))), peaks_listing(kinetics))
-    return Section("All subjects", "cohort", (picture,), tables)
+    return Section("All subjects", "cohort", (picture, followed), tables)
 
 
 def _file_stem(subject_id: str) -> str:

@@ -1,0 +1,163 @@
+"""Who the subjects are: ``subjects.csv``, one line each, with product, target, dose, infusions, arm and response.
+
+Any column that begins with ``x_`` may be added. Everything is carried as written; only infusion dates, dose and weight
+are read as more than text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+
+from cytocar.errors.tree import ClinicalError
+from cytocar.tables.columns import Column, Row, Value, parse_columns
+from cytocar.tables.delimited import DelimitedTable, read_delimited
+
+SUBJECTS = parse_columns("""
+subject_id str -     | pseudonym of the person
+product    str -     | infusion product
+car_target str -     | antigens of the CAR: CD19, CD22, BCMA, dual
+dose_car_t num cells | CAR-T cells infused
+weight_kg  num kg    | body weight
+infused_at str -     | dates of infusion, ISO 8601, separated by semicolons
+arm        str -     | arm of the study
+response   str -     | response to treatment
+""")
+_NUMBERS = tuple(column.name for column in SUBJECTS if column.type == "number")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One line of ``subjects.csv``: its cells as written, and the days of its infusions counted from the first."""
+
+    subject_id: str
+    cells: Mapping[str, str]
+    infusion_days: tuple[float, ...] = (0.0,)
+
+    def days_from_last_infusion(self, day: float) -> float:
+        """Return the days since the latest infusion on or before a day; before the first, since the first.
+
+        Examples
+        --------
+        >>> twice = Subject("P1", {}, (0.0, 120.0))
+        >>> [twice.days_from_last_infusion(day) for day in (-5, 9, 120, 130)]
+        [-5.0, 9.0, 0.0, 10.0]
+        """
+        return day - max((infused for infused in self.infusion_days if infused <= day), default=self.infusion_days[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The table, in its order; empty where none was given."""
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[Subject, ...] = ()
+    by_id: Mapping[str, Subject] = field(default_factory=dict)
+
+    def groups(self, column: str) -> dict[str, str]:
+        """Return the group of each subject that has one.
+
+        Raises
+        ------
+        ClinicalError
+            E164 when the table has no such column, or no subject has a word in it.
+        """
+        named = {subject.subject_id: subject.cells[column] for subject in self.rows if subject.cells.get(column)}
+        if not named:
+            near = [name for name in self.columns if name != "subject_id"]
+            raise ClinicalError(
+                f"no subject has a group in the column {column!r}",
+                code="E164",
+                hint=f"columns of subjects.csv: {', '.join(near)}" if near else "give subjects.csv with --subjects",
+            )
+        return named
+
+
+def read_subjects(path: Path | None, *, known: Collection[str] | None = None) -> Subjects:
+    """Return the subjects of a table; ``known`` are those that have samples.
+
+    Raises
+    ------
+    ClinicalError
+        E163, listing every fault; E131 when the file cannot be read.
+    """
+    if path is None:
+        return Subjects()
+    try:
+        table = read_delimited(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ClinicalError(
+            f"{path.name} cannot be read: {reason}", code="E131", hint="give the path of a CSV file, saved as UTF-8"
+        ) from error
+    faults = list(_column_faults(table))
+    rows = [] if faults else list(_rows(table, faults))
+    by_id = {row.subject_id: row for row in rows}
+    for subject in filter(None, by_id):
+        if known is not None and subject not in known:
+            near_one = get_close_matches(subject, list(known), n=1)
+            meant = f" (did you mean {near_one[0]!r}?)" if near_one else ""
+            faults.append(f"subject {subject!r} has no sample{meant}")
+    if faults:
+        raise ClinicalError(
+            f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in {path.name}:\n  " + "\n  ".join(faults),
+            code="E163",
+            hint="correct these rows; `cytocar explain E163` lists the columns",
+        )
+    return Subjects(table.columns, tuple(rows), by_id)
+
+
+def _column_faults(table: DelimitedTable) -> Iterator[str]:
+    names = [column.name for column in SUBJECTS]
+    if "subject_id" not in table.columns:
+        yield "column missing: subject_id"
+    for column in table.columns:
+        if column and column not in names and not column.startswith("x_"):
+            near = get_close_matches(column, names, n=1)
+            yield f"unknown column {column}" + (f" (did you mean {near[0]}?)" if near else " (your own begin with x_)")
+
+
+def _rows(table: DelimitedTable, faults: list[str]) -> Iterator[Subject]:
+    met: set[str] = set()
+    for row in table.rows:
+        subject = row.cells["subject_id"]
+        if not subject or subject in met:
+            faults.append(f"row {row.line}: " + (f"{subject!r} comes twice" if subject else "subject_id is empty"))
+        met.add(subject)
+        for column in _NUMBERS:
+            text = row.cells.get(column, "")
+            number = table.number(text)
+            if text and (number is None or number <= 0):
+                faults.append(f"row {row.line}: {column} is no number above 0: {text!r}")
+        yield Subject(subject, dict(row.cells), _infusions(row.cells.get("infused_at", ""), row.line, faults))
+
+
+def _infusions(text: str, line: int, faults: list[str]) -> tuple[float, ...]:
+    dates = []
+    for word in filter(None, map(str.strip, text.split(";"))):
+        try:
+            dates.append(date.fromisoformat(word[:10]))
+        except ValueError:
+            faults.append(f"row {line}: infused_at is no date: {word!r} (2024-03-05; several are separated by ;)")
+    return tuple(float((day - min(dates)).days) for day in sorted(dates)) or (0.0,)
+
+
+def subject_columns(subjects: Subjects) -> tuple[Column, ...]:
+    """Return the columns of the table as it is written again: those that it had."""
+    known = {column.name: column for column in SUBJECTS}
+    return tuple(
+        known.get(name, Column(name, "string", "", "column of subjects.csv")) for name in subjects.columns if name
+    )
+
+
+def subject_rows(subjects: Subjects) -> Iterator[Row]:
+    """Yield the lines of the table as they were written; a number with a decimal comma gets a point."""
+    for subject in subjects.rows:
+        row: dict[str, Value] = dict(subject.cells)
+        for column in _NUMBERS:
+            if row.get(column):
+                row[column] = float(str(row[column]).replace(",", "."))
+        yield row
