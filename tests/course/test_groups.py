@@ -24,7 +24,8 @@ def test_altmans_cd4_counts_by_diagnosis() -> None:
     assert found.statistic == 400 - 135
     assert found.p == pytest.approx(0.08102, abs=5e-6)
     assert found.effect is not None
-    assert (found.effect_kind, found.effect.value) == ("fold", pytest.approx(1.4637, abs=5e-5))
+    assert found.effect_kind == "fold"
+    assert found.effect.value == pytest.approx(1.4637, abs=5e-5)
 
 
 def test_there_is_no_p_below_five_per_group() -> None:
@@ -58,7 +59,8 @@ def test_p_values_are_adjusted_over_all_measures() -> None:
     same = Measure("same", "", dict(zip(clear.values, plain(1, 3, 5, 7, 9, 2, 4, 6, 8, 10), strict=True)))
     first, second = compare([clear, same], groups)
     assert first.p is not None
-    assert (first.p_holm, first.p_bh) == (pytest.approx(2 * first.p), pytest.approx(2 * first.p))
+    assert first.p_holm == pytest.approx(2 * first.p)
+    assert first.p_bh == pytest.approx(2 * first.p)
     assert second.p_holm == pytest.approx(second.p)
 
 
@@ -67,5 +69,6 @@ def test_pairs_are_compared_by_signed_ranks_later_over_earlier() -> None:
     after = Measure("il6", "ng/L", {f"P{i}": Value(5.0 * (i + 1) + i / 10) for i in range(6)})
     (found,) = compare_pairs([(before, after)], ("before", "after"))
     assert found.effect is not None
-    assert (found.first.n, found.first.name, found.p) == (6, "before", pytest.approx(2 / 2**6))
+    assert (found.first.n, found.first.name) == (6, "before")
+    assert found.p == pytest.approx(2 / 2**6)
     assert found.effect.value == pytest.approx(0.505, abs=0.01)

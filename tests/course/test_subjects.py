@@ -21,7 +21,7 @@ def table(tmp_path: Path, rows: str, head: str = HEAD) -> Path:
 def test_a_reinfusion_is_counted_from_the_last_and_from_the_first(tmp_path: Path) -> None:
     subjects = read_subjects(table(tmp_path, "P1,A,CD22,2e6,31,2024-03-05; 2024-07-03,one,CR,Basel\n"))
     subject = subjects.by_id["P1"]
-    assert subject.infusion_days == (0, 120)
+    assert list(subject.infusion_days) == [0.0, 120.0]
     assert [subject.days_from_last_infusion(day) for day in (-6, 28, 120, 148)] == [-6, 28, 0, 28]
 
 
