@@ -15,8 +15,8 @@ from cytocar.course.groups import Comparison
 from cytocar.course.responses import Phase
 from cytocar.course.scores import Score
 from cytocar.course.series import CoursePoint
-from cytocar.kinetics.course_fit import CourseFit
 from cytocar.course.subjects import Subjects
+from cytocar.kinetics.course_fit import CourseFit
 from cytocar.kinetics.expansion_models import Decline
 from cytocar.kinetics.parameters import Kinetics
 from cytocar.statistics.estimate import Estimate
