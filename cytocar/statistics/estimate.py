@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -60,6 +61,18 @@ class Estimate:
         if not self.value:
             return limit * math.exp(direction * systematic)
         return self.value * math.exp(direction * math.hypot(math.log(limit / self.value), systematic))
+
+
+def expanded(value: float, cvs: Iterable[float], *, coverage: float = 2.0) -> Estimate:
+    """Return a value with its expanded uncertainty U = coverage x the components' root sum of squares (GUM).
+
+    Examples
+    --------
+    >>> expanded(350.0, [0.0955])
+    Estimate(value=350.0, low=283.15, high=416.85)
+    """
+    half = coverage * math.hypot(*cvs) * value
+    return Estimate(value, round(value - half, 9), round(value + half, 9))
 
 
 UNKNOWN = Estimate(None, None, None)

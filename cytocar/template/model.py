@@ -60,6 +60,21 @@ class Cv(Declaration):
     analyser: float = Field(default=0.0, ge=0, lt=1)
 
 
+class Uncertainty(Declaration):
+    """The laboratory's own budget of measurement uncertainty: components as coefficients of variation (0.05 is 5 %)."""
+
+    components: dict[str, float] = Field(default_factory=dict)
+    coverage: float = Field(default=2.0, gt=0, le=4)
+
+    @field_validator("components")
+    @classmethod
+    def _components_are_shares(cls, components: dict[str, float]) -> dict[str, float]:
+        for name, cv in components.items():
+            if not 0 <= cv < 1:
+                raise ValueError(f"{name} is {cv:g}; a coefficient of variation of 5 % is written 0.05")
+        return components
+
+
 class Counting(Declaration):
     """How events become cells/µL; a sheet row may override ``method``.
 
@@ -149,6 +164,7 @@ class Template(Declaration):
     report: Report = Report()
     limits: Limits = Limits()
     quality: Quality = Quality()
+    uncertainty: Uncertainty = Uncertainty()
     acceptance: tuple[Acceptance, ...] = ()
 
     def population(self, name: str) -> Population:

@@ -22,8 +22,8 @@ from cytocar.sheet.rows import SampleType
 from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import ReferenceGate
 
-FEWEST_REFERENCE_EVENTS = 5000
-"""With fewer, a background of 0.1 % rests on less than five events: controls are not used (FEW_REFERENCE_EVENTS)."""
+FEWEST_REFERENCE_EVENTS = 2000
+"""With fewer, a background of 0.1 % rests on two events or fewer: controls are not used (FEW_REFERENCE_EVENTS)."""
 ENOUGH_REFERENCE_EVENTS = 100_000
 """A background of 0.1 % is then known to 10 %; further controls are not looked at."""
 FEWEST_EVENTS = 100

@@ -11,6 +11,7 @@ from cytocar.report.run.pictures import Acquisition
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult, Status
 from cytocar.signals.scales import AnyScale, LinearScale
+from cytocar.statistics.estimate import expanded
 from cytocar.tables.columns import cell
 from cytocar.template.gate_kinds import ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
 from cytocar.template.lock import LockStatus
@@ -50,8 +51,26 @@ def _of_template(template: Template, results: Sequence[SampleResult], sha256: st
         f"Populations were gated in this order: {'; '.join(_gates(template))}.",
         *_counting(results, template),
         _limits(template),
+        _uncertainty(template),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+EXAMPLE_PER_UL = 350.0
+"""Concentration at which the budget is shown: near the CD4 count that decides about treatment."""
+
+
+def _uncertainty(template: Template) -> str:
+    budget = template.uncertainty
+    if not budget.components:
+        return ""
+    shown = expanded(EXAMPLE_PER_UL, budget.components.values(), coverage=budget.coverage)
+    percent = 100 * ((shown.high or 0.0) / EXAMPLE_PER_UL - 1)
+    parts = ", ".join(f"{name} {cell(100 * cv)} %" for name, cv in budget.components.items())
+    return (
+        f"Expanded measurement uncertainty of the laboratory (k = {cell(budget.coverage)}): {cell(percent)} % "
+        f"({parts}; {cell(EXAMPLE_PER_UL)} cells/µL is {cell(shown.low)} to {cell(shown.high)})."
+    )
 
 
 def _limits(template: Template) -> str:

@@ -126,7 +126,7 @@ def test_without_a_reference_the_fallback_holds_and_there_is_no_background() -> 
 
 
 def test_few_reference_events_are_no_reference() -> None:
-    fitted = place(negatives(50_000, 1), control(4000))
+    fitted = place(negatives(50_000, 1), control(1500))
     assert fitted.background is None
     assert fitted.decisions[0].flags == ("FEW_REFERENCE_EVENTS",)
 
