@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -89,9 +90,19 @@ def match_samples(samples: Sequence[WorkspaceSample], headers: Sequence[Header])
 
     A file is a sample's only if it has as many events, as early a begin and the same GUID as the study remembers, where
     both say so, and the channels of the gates. ``exact``: GUID, or name and begin agree; ``likely``: name or begin
-    agrees; ``ambiguous``: several files do, so that none is taken; ``missing``: none does.
+    agrees; ``ambiguous``: several files do, so that none is taken; ``missing``: none does. A file that is the only one
+    for several samples is theirs only where its name agrees too.
     """
-    return tuple(_match(sample, headers) for sample in samples)
+    matched = [_match(sample, headers) for sample in samples]
+    claims = Counter(id(one.file) for one in matched if one.file is not None)
+    return tuple(one if one.file is None or claims[id(one.file)] == 1 else _shared(one) for one in matched)
+
+
+def _shared(matched: Matched) -> Matched:
+    if matched.file is None or "name" in matched.why.partition(" agree")[0].split(", "):
+        return matched
+    why = f"{matched.file.file.name} may be this sample or another one of the study"
+    return Matched(matched.sample, Match.AMBIGUOUS, None, why)
 
 
 def _match(sample: WorkspaceSample, headers: Sequence[Header]) -> Matched:

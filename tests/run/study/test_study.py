@@ -70,6 +70,15 @@ def test_of_two_files_that_may_be_the_sample_none_is_taken(tmp_path: Path) -> No
     assert _matches(tmp_path, tube) == (Match.AMBIGUOUS, "2 files agree: one.fcs, two.fcs")
 
 
+def test_a_file_that_may_be_several_samples_is_only_that_of_its_name(tmp_path: Path) -> None:
+    marked = {"GUID": "698c2f7d"}
+    tubes = [Tube(number, TREE, name=f"{number}.fcs", keywords=marked) for number in (1, 2)]
+    tubes[0].write(tmp_path)
+    headers, _ = read_headers(sorted(tmp_path.glob("*.fcs")))
+    matched = match_samples(open_workspace(workspace(*tubes), source="x").samples, headers)
+    assert [one.match for one in matched] == [Match.EXACT, Match.AMBIGUOUS]
+
+
 # ---------------------------------------------------------------- one template, overrides
 
 
