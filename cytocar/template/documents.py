@@ -49,7 +49,7 @@ def other_kind(data: bytes, *, source: str, wanted: str) -> TemplateError | None
     kind = kind_of(data)
     fixes = {
         DocumentKind.HTML: "download the file itself (on GitHub: Raw): this is the page around it",
-        DocumentKind.DIVA: "open the FCS files in FlowJo 10 or export the gates as Gating-ML 2.0",
+        DocumentKind.DIVA: "`cytocar template import` reads it",
         DocumentKind.FLOWJO: "`cytocar template import` reads it",
     }
     if kind not in fixes:

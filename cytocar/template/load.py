@@ -149,7 +149,7 @@ def import_document(path: Path, *, sample: str | None = None) -> Imported:
     Parameters
     ----------
     path : Path
-        Gating-ML 2.0, or a FlowJo workspace.
+        Gating-ML 2.0, a FlowJo workspace, or a FACSDiva experiment.
     sample : str, optional
         Whose gates, of a workspace: name or ``sampleID``; the first sample with gates by default. Of Gating-ML: the
         file that gates were tailored to; the untailored ones by default.
@@ -160,21 +160,32 @@ def import_document(path: Path, *, sample: str | None = None) -> Imported:
         It cannot be read.
     """
     from cytocar.template.documents import DocumentKind, kind_of
-    from cytocar.template.flowjo.document import LARGER, read_workspace
+    from cytocar.template.flowjo.document import LARGER, document_of
     from cytocar.template.gatingml.read import read_gatingml
     from cytocar.template.gatingml.round_trip import reunite
 
     data = _read_bytes(path, larger=LARGER)
-    if kind_of(data) is not DocumentKind.FLOWJO and path.suffix.lower() != ".wsp":
+    if kind_of(data) not in (DocumentKind.FLOWJO, DocumentKind.DIVA) and path.suffix.lower() != ".wsp":
         return reunite(read_gatingml(data, source=path.name, name=document_name(path), sample=sample))
-    return reunite(read_workspace(data, source=path.name, name=document_name(path), sample=sample))
+    return reunite(document_of(open_study(data, source=path.name), name=document_name(path), sample=sample))
 
 
 def read_study(path: Path) -> Workspace:
-    """Return all samples of a FlowJo workspace."""
-    from cytocar.template.flowjo.document import LARGER, open_workspace
+    """Return all samples of a FlowJo workspace, or all tubes of a FACSDiva experiment."""
+    from cytocar.template.flowjo.document import LARGER
 
-    return open_workspace(_read_bytes(path, larger=LARGER), source=path.name)
+    return open_study(_read_bytes(path, larger=LARGER), source=path.name)
+
+
+def open_study(data: bytes, *, source: str) -> Workspace:
+    """Return all samples of a study, told by its content."""
+    from cytocar.template.diva import read_experiment
+    from cytocar.template.documents import DocumentKind, kind_of
+    from cytocar.template.flowjo.document import open_workspace
+
+    if kind_of(data) is DocumentKind.DIVA:
+        return read_experiment(data, source=source)
+    return open_workspace(data, source=source)
 
 
 def document_name(path: Place) -> str:

@@ -17,7 +17,7 @@ CSV, PAGE = "comparison.csv", "comparison.html"
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
     other: Annotated[
-        Path, typer.Argument(metavar="OTHER", help="FlowJo workspace (.wsp), another run folder, or a table (.csv).")
+        Path, typer.Argument(metavar="OTHER", help="FlowJo workspace, FACSDiva XML, another run, or a table.")
     ],
     tolerance: Annotated[
         float, typer.Option("--tolerance", metavar="PERCENT", min=0, help="Largest difference, % of the other's count.")

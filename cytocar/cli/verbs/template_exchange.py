@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def import_gates(
-    file: Annotated[Path, typer.Argument(metavar="GATES", help="Gating-ML 2.0 (.xml) or FlowJo workspace (.wsp).")],
+    file: Annotated[
+        Path, typer.Argument(metavar="GATES", help="Gating-ML 2.0, FlowJo workspace, FACSDiva experiment.")
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Template to write (.toml), with --files a folder. [stdout]")
     ] = None,
@@ -96,7 +98,9 @@ def _import_study(file: Path, files: Path, out: Path, roles: dict[str, str]) -> 
         if matched.file is None:
             screen.say(f"  {name}: {matched.match}: {matched.why}")
     if study.n_moved:
-        screen.say(f"gates stand elsewhere on {study.n_moved} samples: overrides.json, reason 'moved in FlowJo'")
+        screen.say(
+            f"gates stand elsewhere on {study.n_moved} samples: overrides.json, reason 'moved in {workspace.program}'"
+        )
     for role, population in study.roles.items():
         screen.say(f"role {role}: {population}{' (guessed by its name)' if role in study.guessed else ''}")
     if not study.roles:
@@ -106,7 +110,7 @@ def _import_study(file: Path, files: Path, out: Path, roles: dict[str, str]) -> 
         counted, failed = count_sheet(out / SHEET)
         for problem in failed:
             screen.say(f"  not counted: {problem}")
-        screen.say(f"beside FlowJo's counts: {compare(counted, of_workspace(workspace)).line()}")
+        screen.say(f"beside {workspace.program}'s counts: {compare(counted, of_workspace(workspace)).line()}")
 
 
 def export_gates(

@@ -12,8 +12,9 @@ from cytocar.run.study.folder import sample_ids
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.tables.delimited import DelimitedTable, read_delimited
 from cytocar.template.documents import DocumentKind, kind_of
-from cytocar.template.flowjo.document import Workspace, open_workspace
+from cytocar.template.flowjo.document import Workspace
 from cytocar.template.flowjo.samples import WorkspaceSample
+from cytocar.template.load import open_study
 from cytocar.template.model import Template
 
 TOTAL = "all"
@@ -68,7 +69,7 @@ def _stem(name: str) -> str:
 
 
 def read_counts(place: Path) -> Counts:
-    """Return the counts of a run folder, a FlowJo workspace, or a table.
+    """Return the counts of a run folder, a FlowJo workspace, a FACSDiva experiment, or a table.
 
     Raises
     ------
@@ -82,12 +83,12 @@ def read_counts(place: Path) -> Counts:
     if place.suffix.lower() in (".csv", ".tsv", ".txt"):
         return of_table(place)
     data = place.read_bytes()
-    if kind_of(data) is DocumentKind.FLOWJO:
-        return of_workspace(open_workspace(data, source=place.name))
+    if kind_of(data) in (DocumentKind.FLOWJO, DocumentKind.DIVA):
+        return of_workspace(open_study(data, source=place.name))
     raise UsageError(
         f"{place.name} is {kind_of(data)}, and holds no counts",
         code="E155",
-        hint="compare with a run folder, a FlowJo workspace (.wsp), or a table (.csv)",
+        hint="compare with a run folder, a FlowJo workspace (.wsp), a FACSDiva experiment (.xml), or a table (.csv)",
     )
 
 

@@ -22,7 +22,6 @@ from cytocar.template.moved_gates import MovedGatesFile
 from cytocar.template.toml_text import to_toml
 
 SHEET, COUNTS, MATCHES, OVERRIDES = "sheet.csv", "flowjo_counts.csv", "flowjo_samples.csv", "overrides.json"
-REASON = "moved in FlowJo"
 
 COUNT_COLUMNS = parse_columns("""
 sample_id   str -      | sample of the sheet
@@ -159,7 +158,7 @@ def write_study(study: Study, folder: Path) -> tuple[Path, ...]:
         for family in study.families
     }
     if moved:
-        files[OVERRIDES] = MovedGatesFile(reason=REASON, samples=moved).text()
+        files[OVERRIDES] = MovedGatesFile(reason=f"moved in {study.workspace.program}", samples=moved).text()
     files[SHEET] = csv_text([Column(name, "string", "", "") for name in _SHEET], _sheet_rows(study, folder))
     files[COUNTS] = csv_text(COUNT_COLUMNS, count_rows(study.names))
     files[MATCHES] = csv_text(MATCH_COLUMNS, _match_rows(study, moved))

@@ -34,6 +34,7 @@ class Workspace:
     samples: tuple[WorkspaceSample, ...]
     groups: Mapping[str, tuple[str, ...]]
     gated_groups: tuple[str, ...]
+    program: str = "FlowJo"
 
     @property
     def gated(self) -> tuple[WorkspaceSample, ...]:
@@ -75,7 +76,7 @@ class Workspace:
             return TemplateError(
                 f"no sample of {self.source} has gates: they stand on the group {', '.join(self.gated_groups)} only",
                 code="E144",
-                hint="apply the group's gates to its samples in FlowJo, and save the workspace",
+                hint=f"apply the group's gates to its samples in {self.program}, and save",
             )
         return TemplateError(
             f"no sample of {self.source} has gates", code="E144", hint="draw gates in FlowJo, and save the workspace"
@@ -101,7 +102,12 @@ def read_workspace(data: bytes, *, source: str, name: str, sample: str | None = 
     TemplateError
         E140 not safe XML, E144 no such sample or no gates, E145 another kind of document.
     """
-    workspace = open_workspace(data, source=source)
+    return document_of(open_workspace(data, source=source), name=name, sample=sample)
+
+
+def document_of(workspace: Workspace, *, name: str, sample: str | None = None) -> Document:
+    """Return the gates of one sample of a workspace as a template; E144 where it has none."""
+    source = workspace.source
     chosen = workspace.sample(sample)
     losses = list(chosen.losses)
     others = [other for other in workspace.gated if other is not chosen]
