@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 
 BRIGHT = 1 / 100
 """Beads lie above this share of the scale in every colour; no cell does."""
+EXCLUSIVE = (("CD4", "CD8"), ("CD3", "CD19"), ("CD3", "CD20"))
+"""Pairs that no cell carries brightly at once: with neither, T cells could be taken for beads."""
 BEAD_FACTOR = 2.0
 FEWEST_BEADS, SMALLEST_BEAD_SHARE = 50, 0.5
 TIGHT_LN = 0.25
@@ -36,9 +38,10 @@ FEWEST_CORE = 100
 def beads(study: Study, parent: str) -> str:
     """Add counting beads where the files show some, a tight spot bright in all colours; return what is gated on."""
     colours = [name for name in ("CD4", "CD8", "CD3", "CD45", "CAR", "CD19", "CD56", "viability") if study.has(name)]
-    if len(colours) < 3:
+    pair = next((pair for pair in EXCLUSIVE if study.has(*pair)), None)
+    if len(colours) < 3 or pair is None:
         return parent
-    x, y = colours[:2]
+    x, y = pair
     spots = []
     for tube in study.tubes:
         bright = np.all([tube.signals[name] > BRIGHT * tube.top for name in colours], axis=0)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.fit import physical, subsets
+from cytocar.fit.crosscheck import compare_with_clusters
 from cytocar.fit.evidence import find_evidence, gated_before, left_spread
 from cytocar.fit.gated import ALL, Study
 from cytocar.fit.lines import Line, Status, draw_line, rounded
@@ -72,6 +73,7 @@ def _with_cd3(study: Study, base: str) -> None:
         gate = BooleanGate(kind="boolean", any_of=("t_cells", scatter))
         study.add(around, inside, gate, status=Status.EVIDENCE, evidence=("T cells, and what lies around them",))
     subsets.cd4_and_cd8(study, "t_cells")
+    compare_with_clusters(study, "t_cells")
     subsets.car_t(study, "t_cells")
     lymphocytes = "lymphocytes" if "lymphocytes" in study.masks else inside
     subsets.other_lymphocytes(study, lymphocytes)

@@ -137,7 +137,9 @@ def read_tube(
         )
     matrix = own_matrix(events, [*panel.channels.values()])
     dyes = [channel for channel in events.channels if is_fluorescence(channel)]
-    raw = _read(events, [*dyes, *(channel for channel in panel.channels.values() if channel not in dyes)], held)
+    in_matrix = () if matrix is None else matrix.detectors
+    further = [one for one in events.channels if one.detector in in_matrix or one in panel.channels.values()]
+    raw = _read(events, [*dict.fromkeys((*dyes, *further))], held)
     if matrix is not None:
         _test_matrix(matrix, raw)
     top = top_of_scale({channel: raw[channel] for channel in dyes})

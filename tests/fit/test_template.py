@@ -185,3 +185,18 @@ def test_a_file_whose_matrix_does_not_fit_is_refused(shared_data: Path) -> None:
     with pytest.raises(CompensationError) as caught:
         fit_template([shared_data / "tcell_human" / "100715.fcs"], BOOK, name="mine")
     assert caught.value.code == "E206"
+
+
+def test_a_matrix_may_name_a_scatter_channel(tube: SimulatedTube, tmp_path: Path) -> None:
+    columns = {**tube.columns, "FSC PMT-A": tube.columns["FSC-A"]}
+    keywords = {**tube.keywords, "$SPILLOVER": "3,FITC-A,PE-A,FSC PMT-A,1,0.16,0,0,1,0,0,0,1"}
+    write_fcs(tmp_path / "a.fcs", columns, markers=tube.markers, keywords=keywords)
+    assert "singlets" in fit_template([tmp_path / "a.fcs"], BOOK, name="mine").study.masks
+
+
+def test_t_cells_bright_in_three_colours_are_no_beads(tube: SimulatedTube, tmp_path: Path) -> None:
+    """CD3, CD4 and CD45 are bright on CD4 T cells at once: without a pair that excludes it no beads are looked for."""
+    kept = {"CD3", "CD4", "CD45"}
+    markers = {detector: marker for detector, marker in tube.markers.items() if marker in kept}
+    write_fcs(tmp_path / "a.fcs", tube.columns, markers=markers, keywords=tube.keywords)
+    assert "beads" not in fit_template([tmp_path / "a.fcs"], BOOK, name="mine").study.masks
