@@ -26,7 +26,7 @@ from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
 from cytocar.sample.quality.labels import LABEL_CODES, check_car_reagent, gated_channels, label_findings
-from cytocar.sample.quality.populations import Evidence, evidence
+from cytocar.sample.quality.populations import Evidence, evidence, findings_on_claim
 from cytocar.sample.quality.stored import check_detectors_live, stored_findings
 from cytocar.sample.quality.tube import believable, volumes_agree
 from cytocar.sample.result import (
@@ -215,7 +215,7 @@ def count_sample(
     found = evidence(
         populations,
         template,
-        by_beads=method is CountMethod.BEADS,
+        method=method,
         own_control=template.report.car in backgrounds,
         product=sample.specimen is Specimen.PRODUCT,
         with_t_cells=sample.sample_type not in WITHOUT_T_CELLS,
@@ -241,6 +241,7 @@ def count_sample(
             *found.findings,
             *gate_findings(found.decisions, template, by_beads=method is CountMethod.BEADS),
             *car_findings,
+            *findings_on_claim(found, car),
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
         ),

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.adaptive.density import density
+from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.adaptive.singlets import single_line
 from cytocar.gates.engine.frame import ALL, Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
@@ -25,10 +27,12 @@ LARGEST_MARGIN_PERCENT = 1.0
 """Off the scale in clean tubes: .1 %. From 1 % on a gate that ends there would show in the count."""
 LARGEST_PAIR_PERCENT = 5.0
 """Clean tubes show 2 to 4 %; beyond 5 % more is lost than tubes of one draw differ by (CCQM-P102: 2.6 %)."""
-LARGEST_BETWEEN_PERCENT = 1.5
-"""Of the cells alive or between: clean tubes show up to 0.5 %; 3 % move CAR-T counts by a sixth."""
+LARGEST_BETWEEN_PERCENT = 1.0
+"""Of the cells alive or between: clean tubes show up to 0.3 %; 3 % move CAR-T counts by a sixth or more."""
 FEWEST_EVENTS = 500
 """Fewer events tell a share of some percent by chance."""
+EVENTS_OF_LINE = 6000
+"""Events that the line of single cells is taken from: five hundred for each of its twelve knots."""
 FEWEST_AT_THE_END = 10
 """Events that are no chance: 10 are known to a third."""
 PAIR_RATIO = 0.85
@@ -37,6 +41,9 @@ LIVING_SPREADS, DEAD_SPREADS = 5.0, 3.5
 """Normals lose less than 3 in 10,000 beyond either; granulocytes, brighter, are no T cells."""
 FEWEST_DEAD = 30
 """Fewer dead cells have no peak; then what lies up to the border counts as between."""
+
+
+Pairs = Literal["lost", "counted", "left_aside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +55,23 @@ class CellShares:
     findings: tuple[Finding, ...]
 
 
-def cell_shares(sampled: SampledEvents, *, pairs_count: bool) -> CellShares:
-    """Return the shares of cells in pairs, off the scale and between living and dead, with what they mean."""
+def cell_shares(sampled: SampledEvents, *, pairs: Pairs) -> CellShares:
+    """Return the shares of cells in pairs, off the scale and between living and dead, with what they mean.
+
+    Parameters
+    ----------
+    pairs : {"lost", "counted", "left_aside"}
+        What the count per µL makes of cells in pairs: they are missing from it, it is corrected for them, or there is
+        none that they could be missing from (percentages, or an analyser's count).
+    """
     heights = height_over_single(sampled)
-    pairs, margin = pair_percent(sampled, heights), margins(sampled, heights)
+    in_pairs, margin = pair_percent(sampled, heights), margins(sampled, heights)
     findings = (
-        *_pair_findings(pairs, pairs_count=pairs_count),
+        *_pair_findings(in_pairs, pairs),
         *_margin_findings(margin),
         *_between_findings(sampled, between_percent(sampled)),
     )
-    return CellShares(pairs, margin.percent if margin else None, findings)
+    return CellShares(in_pairs, margin.percent if margin else None, findings)
 
 
 # ---------------------------------------------------------------- pairs of cells
@@ -98,8 +112,8 @@ def height_over_single(sampled: SampledEvents) -> Floats | None:
     if np.count_nonzero(on_scale) < FEWEST_EVENTS:
         return None
     area, height = (np.log(np.maximum(sampled.signal(axis), 1.0)) for axis in pulses)
-    line = single_line(area[on_scale], (height - area)[on_scale])
-    return np.asarray(height - area - line(area))
+    ratio, some = height - area, thin(np.flatnonzero(on_scale), EVENTS_OF_LINE)
+    return np.asarray(ratio - single_line(area[some], ratio[some])(area))
 
 
 def _leukocytes(sampled: SampledEvents) -> Bools:
@@ -121,14 +135,15 @@ def _pulses(sampled: SampledEvents, population: str) -> tuple[str, str] | None:
     return (area, height) if area.endswith("-A") and height == f"{area[:-2]}-H" else None
 
 
-def _pair_findings(percent: float | None, *, pairs_count: bool) -> tuple[Finding, ...]:
+def _pair_findings(percent: float | None, pairs: Pairs) -> tuple[Finding, ...]:
     if percent is None:
         return ()
     if percent < LARGEST_PAIR_PERCENT:
         message = f"{percent:.1f} % of the leukocytes are in pairs"
         return (Finding("pairs", "", Severity.PASS, message, percent, LARGEST_PAIR_PERCENT),)
-    if pairs_count:
-        message = f"{percent:.1f} % of the leukocytes are in pairs; cells/µL are corrected for them"
+    if pairs != "lost":
+        done = "; cells/µL are corrected for them" if pairs == "counted" else ", which percentages leave aside"
+        message = f"{percent:.1f} % of the leukocytes are in pairs{done}"
         return (Finding("pairs", "W299", Severity.NOTE, message, percent, LARGEST_PAIR_PERCENT),)
     message = (
         f"{percent:.1f} % of the leukocytes are in pairs, which are not counted: cells/µL are about as much too low"

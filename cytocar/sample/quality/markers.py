@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
@@ -21,8 +23,8 @@ CLEAR = 3.0
 """Spreads of the negatives by which monocytes carry a marker."""
 MOST_POSITIVE_PERCENT = 95.0
 """In blood the largest share of CAR+ T cells at the peak of expansion is about 90 %."""
-LARGEST_CAR_BORDER_PERCENT, FEWEST_AT_BORDER = 4.0, 25
-"""At a stain index of 8 the border at 500 loses 8 % of the positives, and 10 % of gain move 2 % of them."""
+LARGEST_CAR_BORDER_PERCENT, FEWEST_AT_BORDER = 3.0, 15
+"""At a stain index of 12 a fixed border loses 5 % of the positives and 10 % of gain move 2 %; at 6, 20 % and 4 %."""
 
 
 def exchanged_labels(sampled: SampledEvents) -> tuple[Finding, ...]:
@@ -53,9 +55,7 @@ def exchanged_labels(sampled: SampledEvents) -> tuple[Finding, ...]:
 def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     """Return living cells beside the T cells that scatter like monocytes and are bright in CD45 if it is known."""
     nothing = np.zeros(len(t_cells), dtype=bool)
-    side = next(
-        (marker for marker in sampled.at_the_end if is_scatter(marker) and marker.upper().startswith("S")), None
-    )
+    side = _side_scatter(sampled)
     if side is None or np.count_nonzero(t_cells) < FEWEST_T_CELLS:
         return nothing
     report = sampled.template.report
@@ -65,6 +65,12 @@ def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     if sampled.knows("CD45"):
         chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * np.median(sampled.signal("CD45", t_cells))
     return chosen
+
+
+def _side_scatter(sampled: SampledEvents) -> str | None:
+    return next(
+        (marker for marker in sampled.at_the_end if is_scatter(marker) and marker.upper().startswith("S")), None
+    )
 
 
 def _marker_of(sampled: SampledEvents, role: str) -> str | None:
@@ -138,3 +144,60 @@ def _sensitivity(percent: float, *, sharp: bool) -> Finding:
         return Finding("car_border", "", Severity.PASS, message, percent, LARGEST_CAR_BORDER_PERCENT)
     message += ": the border lies in the positives, some of them are lost below it, and no control tells how many"
     return Finding("car_border", "W304", Severity.REVIEW, message, percent, LARGEST_CAR_BORDER_PERCENT)
+
+
+# ---------------------------------------------------------------- reagent on cells that are no T cells
+
+WITNESS_SSC, WITNESS_SHARE, FEWEST_WITNESSES = 1.3, 1 / 3, 5
+"""Lymphocytes by side scatter; a reagent that binds a third as often to B and NK cells as to T cells may bind to these
+for the same reason; and events that are no chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Living lymphocytes beside the T cells, by low side scatter and bright CD45, and those that pass the CAR gate."""
+
+    events: int
+    of_events: int
+
+
+def witness(sampled: SampledEvents) -> Witness | None:
+    """Return how often the CAR reagent lies on B and NK cells; None where they or the CAR gate are not known."""
+    report = sampled.template.report
+    side = _side_scatter(sampled)
+    if report.car is None or report.t_cells is None or report.viable is None or side is None:
+        return None
+    gate, t_cells = sampled.gates[report.car], sampled.frame.mask(report.t_cells)
+    if not isinstance(gate, RangeGate) or gate.min is None or gate.units != "data" or not sampled.knows("CD45"):
+        return None
+    if np.count_nonzero(t_cells) < FEWEST_T_CELLS:
+        return None
+    low = sampled.signal(side) < WITNESS_SSC * np.median(sampled.signal(side, t_cells))
+    bright = sampled.signal("CD45") > MONOCYTE_CD45 * np.median(sampled.signal("CD45", t_cells))
+    beside = sampled.frame.mask(report.viable) & ~t_cells & low & bright
+    return Witness(
+        int(np.count_nonzero(sampled.signal(gate.marker, beside) >= gate.min)), int(np.count_nonzero(beside))
+    )
+
+
+def witness_findings(found: Witness | None, percent_of_t_cells: float | None) -> tuple[Finding, ...]:
+    """Return whether CAR+ T cells that are claimed stand out from what the reagent does on other lymphocytes.
+
+    Nothing is subtracted: where NK cells alone bind the reagent, true CAR-T cells would be hidden.
+
+    Examples
+    --------
+    >>> [finding.code for finding in witness_findings(Witness(10, 2500), 0.4)]
+    ['W305']
+    >>> [finding.code for finding in witness_findings(Witness(10, 2500), 4.0)]
+    ['']
+    """
+    if found is None or percent_of_t_cells is None or found.of_events < FEWEST_T_CELLS:
+        return ()
+    percent = 100 * found.events / found.of_events
+    limit = WITNESS_SHARE * percent_of_t_cells
+    message = f"{percent:.2g} % of the B and NK cells pass the CAR gate, and {percent_of_t_cells:.2g} % of the T cells"
+    if percent < limit or found.events < FEWEST_WITNESSES:
+        return (Finding("car_on_others", "", Severity.PASS, message, percent, limit),)
+    message += ": if T cells bind the reagent as these do, there are few CAR-T cells or none"
+    return (Finding("car_on_others", "W305", Severity.REVIEW, message, percent, limit),)

@@ -1,20 +1,23 @@
 """What the populations of a sample say about themselves, once they are gated: beads, borders, cells, names of markers.
 
-Everything is looked at on fifty thousand evenly chosen events. Each check is a row of ``quality.csv``, passed or not.
+Everything is looked at on 25,000 evenly chosen events. Each check is a row of ``quality.csv``, passed or not.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cytocar.counting.car_t import CarCount
+from cytocar.counting.limits import CarResult
 from cytocar.errors.findings import Finding
 from cytocar.gates.decision import Decision
 from cytocar.gates.populations import Populations
 from cytocar.gates.sampled_events import SampledEvents, sampled_events
 from cytocar.sample.quality.beads import bead_findings
-from cytocar.sample.quality.borders import border_findings, borders, with_borders
-from cytocar.sample.quality.cells import cell_shares
-from cytocar.sample.quality.markers import car_findings, exchanged_labels
+from cytocar.sample.quality.borders import border_findings, borders, loss_findings, losses, with_borders
+from cytocar.sample.quality.cells import Pairs, cell_shares
+from cytocar.sample.quality.markers import Witness, car_findings, exchanged_labels, witness, witness_findings
+from cytocar.sheet.rows import CountMethod
 from cytocar.template.model import Template
 
 
@@ -32,6 +35,8 @@ class Evidence:
         Those of the gates, with the density at their borders.
     pair_percent, margin_percent : float, optional
         Cells in pairs, and at the end of a scatter channel's range.
+    witness : Witness, optional
+        How often the CAR reagent lies on other lymphocytes.
     """
 
     beads: tuple[Finding, ...]
@@ -39,13 +44,14 @@ class Evidence:
     decisions: tuple[Decision, ...]
     pair_percent: float | None
     margin_percent: float | None
+    witness: Witness | None = None
 
 
 def evidence(
     populations: Populations,
     template: Template,
     *,
-    by_beads: bool,
+    method: CountMethod,
     own_control: bool,
     product: bool,
     with_t_cells: bool,
@@ -54,8 +60,8 @@ def evidence(
 
     Parameters
     ----------
-    by_beads : bool
-        Whether the sample is counted by beads.
+    method : CountMethod
+        How the sample is counted.
     own_control, product : bool
         See ``car_findings``.
     with_t_cells : bool
@@ -63,18 +69,19 @@ def evidence(
     """
     sampled = sampled_events(populations.gated)
     report, beads = template.report, template.counting.beads
-    bead_rows = bead_findings(sampled, beads, populations.decisions) if by_beads and beads else ()
+    bead_rows = bead_findings(sampled, beads, populations.decisions) if method is CountMethod.BEADS and beads else ()
     if not with_t_cells:
         return Evidence(bead_rows, (), populations.decisions, None, None)
     found = borders(sampled, [name for name in sampled.gates if name != beads])
     car = found.get(report.car or "")
     judged = {name: border for name, border in found.items() if not _is_below(sampled, name, report.car)}
     deciding = {name for role in (report.t_cells, report.cd4, report.cd8) if role for name in _behind(sampled, role)}
-    shares = cell_shares(sampled, pairs_count=template.counting.pairs == "count")
+    shares = cell_shares(sampled, pairs=_fate_of_pairs(method, template))
     return Evidence(
         beads=bead_rows,
         findings=(
             *border_findings(judged, sorted(deciding)),
+            *(loss_findings(losses(sampled, report.t_cells)) if report.t_cells else ()),
             *shares.findings,
             *exchanged_labels(sampled),
             *car_findings(sampled, car, own_control=own_control, product=product),
@@ -82,7 +89,20 @@ def evidence(
         decisions=with_borders(populations.decisions, found),
         pair_percent=shares.pair_percent,
         margin_percent=shares.margin_percent,
+        witness=witness(sampled),
     )
+
+
+def findings_on_claim(found: Evidence, car: CarCount | None) -> tuple[Finding, ...]:
+    """Return what other lymphocytes say about CAR-T cells that are claimed; of none there is nothing to say."""
+    claimed = car is not None and car.result in (CarResult.QUANTIFIED, CarResult.BELOW_LLOQ)
+    return witness_findings(found.witness, car.percent.value if car is not None and claimed else None)
+
+
+def _fate_of_pairs(method: CountMethod, template: Template) -> Pairs:
+    if method not in (CountMethod.BEADS, CountMethod.VOLUMETRIC):
+        return "left_aside"
+    return "counted" if template.counting.pairs == "count" else "lost"
 
 
 def _is_below(sampled: SampledEvents, name: str, ancestor: str | None) -> bool:

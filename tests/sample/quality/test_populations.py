@@ -212,3 +212,26 @@ def test_a_border_in_dim_positives_asks_for_a_control() -> None:
     aligned = quantify(tube, ADAPTS, beads_added=50_000, sample_volume_ul=50, controls=[baseline])
     assert "W304" in codes(alone)
     assert "W304" not in codes(aligned)
+
+
+def test_a_reagent_that_binds_other_lymphocytes_as_often_is_no_silent_car_t_cell() -> None:
+    def sticky(columns: Columns) -> Columns:
+        lymphocytes = are("cd4_t", "cd8_t", "nk", "cd8_nk", "b_cells")
+        some = lymphocytes & (np.random.default_rng(6).random(len(lymphocytes)) < 0.02)
+        none_positive = np.where(are("car"), columns["PE-A"] * 0 + 80 + 0.16 * columns["FITC-A"], columns["PE-A"])
+        return {"PE-A": np.where(some, columns["PE-A"] + 2500, none_positive)}
+
+    result = count(FIXED, sticky)
+    assert result.row()["car_result"] == "quantified"
+    assert "W305" in codes(result)
+    assert "W305" not in codes(count(FIXED))
+
+
+@EITHER
+def test_t_cells_beyond_a_border_of_another_marker_are_not_lost_in_silence(template: Template) -> None:
+    def dim(columns: Columns) -> Columns:
+        t_cells = are("cd4_t", "cd8_t", "car")
+        some = t_cells & (np.random.default_rng(7).random(len(t_cells)) < 0.25)
+        return {"V500-A": np.where(some, 0.15 * columns["V500-A"], columns["V500-A"])}
+
+    assert "W298" in codes(count(template, dim))
