@@ -10,6 +10,7 @@ from cytocar.regions.boolean import BooleanGate
 from cytocar.report.run.pictures import Acquisition
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult, Status
+from cytocar.signals.applied_matrix import COMPENSATED, UNMIXED
 from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.statistics.estimate import expanded
 from cytocar.tables.columns import cell
@@ -84,12 +85,17 @@ def _limits(template: Template) -> str:
 
 
 def _compensation(results: Sequence[SampleResult]) -> str:
-    sources = sorted({result.compensation for result in results})
-    if not sources:
-        return ""
-    if sources == ["none"]:
-        return "Signals were not compensated."
-    return f"Signals were compensated with the spillover matrix of each file ({', '.join(sources)})."
+    files = Counter(result.compensation for result in results)
+    words = {
+        "none": "not compensated",
+        UNMIXED: "taken as unmixed already",
+        COMPENSATED: "taken as compensated already, as the names of their channels say",
+    }
+    ways = [
+        f"{words.get(source) or f'compensated with the spillover matrix of {source}'} (n = {number})"
+        for source, number in sorted(files.items())
+    ]
+    return f"Signals were {'; '.join(ways)}." if ways else ""
 
 
 def _gates(template: Template) -> Iterator[str]:
