@@ -37,9 +37,11 @@ ENCLOSED = (0.9, 0.5)
 """Shares of the events that the contours hold."""
 SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 """Binomial weights over five cells, along both axes: contours of single counts would follow the noise."""
-EVERY_POINT = 3
-"""Points of a contour that are kept: a third draws the same line at the size of a screen, in a third of the bytes."""
-CAR_DOTS = 60
+EVERY_POINT = 4
+"""Points of a contour that are kept: a quarter draws the same line at the size of a screen, in a quarter of the bytes."""
+SHORTEST_LINE = 20
+"""Points of a contour below which it encloses a few cells of noise."""
+CAR_DOTS = 30
 """CAR+ events that are shown on the pictures: of more, evenly spaced ones, and none on the crowded CAR picture."""
 SIGN_WIDTH, LINE_HEIGHT = 8, 18
 """About the size of a letter of a gate's name."""
@@ -225,10 +227,10 @@ def _contours(counts: npt.NDArray[np.int64]) -> str:
 
 
 def _line(points: Floats) -> str:
-    """Return a line as an SVG path in whole units; one that is shorter than a letter is left out as noise."""
+    """Return a line as an SVG path in whole units; a short one is left out as noise."""
     rounded = np.round(points).astype(int)
     moved = np.flatnonzero(np.any(np.diff(rounded, axis=0), axis=1)) + 1
-    if moved.size < SIGN_WIDTH:
+    if moved.size < SHORTEST_LINE:
         return ""
     steps = np.diff(rounded[np.concatenate([[0], moved])][::EVERY_POINT], axis=0)
     first, closes = rounded[0], bool(np.all(rounded[0] == rounded[-1]))

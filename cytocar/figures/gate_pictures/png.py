@@ -14,10 +14,8 @@ Levels = npt.NDArray[np.uint8]
 RAMP = (
     (255, 255, 255),
     (196, 214, 232),
-    (169, 197, 222),
     (138, 178, 211),
     (106, 157, 200),
-    (75, 134, 186),
     (49, 110, 169),
     (30, 84, 147),
     (14, 57, 117),
@@ -30,7 +28,7 @@ def indexed_png(levels: Levels) -> bytes:
     Parameters
     ----------
     levels : ndarray of uint8, shape (height, width)
-        0 to 8, top row first; an even width.
+        0 to 6, top row first; an even width.
     """
     height, width = levels.shape
     if width % 2 or levels.max(initial=0) >= len(RAMP):

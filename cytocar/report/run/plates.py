@@ -38,6 +38,10 @@ MEASURES = (
 )
 
 
+IN_A_WELL = {"not detected": "n.d.", "not evaluable": ""}
+"""Words that no well of 384 has room for; an empty one shows the sign of its status."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One measure of one well: the text in it, the full number, and its shade from 0 to 7."""
@@ -113,7 +117,8 @@ def _well(number: int, outcome: SampleOutcome, row: Mapping[str, Value], reaches
 def _readings(row: Mapping[str, Value], reaches: Mapping[str, Reach]) -> Iterator[Reading]:
     for measure in MEASURES:
         shade = _shade(measure, row[measure.column], reaches)
-        yield Reading(measure.key, people(row[measure.printed]), cell(row[measure.column]), shade)
+        text = people(row[measure.printed])
+        yield Reading(measure.key, IN_A_WELL.get(text, text), cell(row[measure.column]), shade)
 
 
 def _reach(measure: Measure, rows: Sequence[Mapping[str, Value]]) -> Reach:

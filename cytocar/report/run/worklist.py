@@ -55,6 +55,11 @@ class Worklist:
     items: tuple[WorkItem, ...]
     notes: tuple[RunNote, ...]
 
+    @property
+    def calm(self) -> bool:
+        """Whether nothing asks for a look, in one sample or in all."""
+        return not self.items and all(note.severity is Severity.NOTE for note in self.notes)
+
 
 def worklist(outcomes: Sequence[SampleOutcome], views_of: Mapping[str, Sequence[View]]) -> Worklist:
     """Return what needs a person's eyes.

@@ -10,7 +10,7 @@ from cytocar.figures.gate_pictures.png import RAMP, indexed_png
 
 
 def test_a_png_holds_the_colour_of_each_level_and_nothing_where_no_event_lies() -> None:
-    levels = np.array([[0, 1, 2, 3], [5, 6, 7, 8]], dtype=np.uint8)
+    levels = np.array([[0, 1, 2, 3], [3, 4, 5, 6]], dtype=np.uint8)
     read = np.round(imread(BytesIO(indexed_png(levels)), format="png") * 255).astype(int)
     assert read[..., 3].tolist() == [[0, 255, 255, 255], [255, 255, 255, 255]]
     assert read[..., :3].tolist() == [[list(RAMP[level]) for level in row] for row in levels.tolist()]
@@ -21,7 +21,7 @@ def test_denser_is_darker_also_in_grey_print() -> None:
     assert luminance == sorted(luminance, reverse=True)
 
 
-@pytest.mark.parametrize("levels", [np.zeros((2, 3), np.uint8), np.full((2, 2), 9, np.uint8)])
+@pytest.mark.parametrize("levels", [np.zeros((2, 3), np.uint8), np.full((2, 2), 7, np.uint8)])
 def test_levels_that_do_not_fit_are_refused(levels: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="0 to 8"):
+    with pytest.raises(ValueError, match="0 to 6"):
         indexed_png(levels)
