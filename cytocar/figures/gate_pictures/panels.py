@@ -38,7 +38,7 @@ ENCLOSED = (0.9, 0.5)
 SMOOTHING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 """Binomial weights over five cells, along both axes: contours of single counts would follow the noise."""
 EVERY_POINT = 4
-"""Points of a contour that are kept: a quarter draws the same line at the size of a screen, in a quarter of the bytes."""
+"""Of the points of a contour one in so many is kept: the same line on a screen, in a quarter of the bytes."""
 SHORTEST_LINE = 20
 """Points of a contour below which it encloses a few cells of noise."""
 CAR_DOTS = 30
