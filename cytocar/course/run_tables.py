@@ -12,6 +12,7 @@ from cytocar.course.draws import CellCount, Tube
 from cytocar.course.replicates import CountedSample
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
+from cytocar.run.trail.recorded import require_table
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import CARRIED, CountMethod, SampleType
 from cytocar.sheet.tube import Specimen
@@ -62,6 +63,7 @@ def read_tubes(run: Path) -> Iterator[Tube]:
 
 
 def _read(path: Path) -> DelimitedTable:
+    require_table(path)
     hint = "give the folders that `cytocar gate ... -o RUN` wrote"
     with boundary(lambda why: UsageError(f"{path} cannot be read: {why}", code="E132", hint=hint)):
         return read_delimited(path)

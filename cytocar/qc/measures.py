@@ -17,7 +17,7 @@ from cytocar.errors.tree import SampleError
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
 from cytocar.run.finished.recorded_plan import located, recorded_plan
-from cytocar.run.folder import PARTS, Parts
+from cytocar.run.folder import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.rows import SampleType
@@ -76,12 +76,14 @@ def measure(run: Path, *, inputs: Place | None = None) -> Measured:
     inputs : Path, optional
         Where the FCS files lie now, for the voltages.
     """
-    plan = recorded_plan(finished_manifest(run))
+    manifest = finished_manifest(run)
+    plan = recorded_plan(manifest, run)
+    require_parts(run, manifest, plan.sample_ids)
     outcomes = Parts(run / PARTS).in_order(plan.sample_ids)
     samples = [outcome for outcome in outcomes if isinstance(outcome, SampleResult)]
     values = dict(_of_controls(samples))
     values |= _medians_over_tubes([*_recoveries(samples), *_backgrounds(samples), *_fluorescence(samples)])
-    files = [row.file for row in located([sample.sample for sample in samples], inputs)]
+    files = [row.file for row in located(plan.only([sample.sample.sample_id for sample in samples]).samples, inputs)]
     voltages = _medians_over_tubes(list(_voltages(files)))
     notes = () if voltages else (f"{run}: no detector voltages: the FCS files are not here, or name none",)
     return Measured(run.resolve().name, values | voltages, notes)

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cytocar.run.execute import FinishedSample, execute
-from cytocar.run.folder import PARTS, Parts, RunFolder, WaitingLines, finish, open_run
+from cytocar.run.folder import PARTS, SIGNALS, Parts, RunFolder, WaitingLines, finish, open_run
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.shard import Shard
-from cytocar.run.trail.journal import read_manifest
+from cytocar.run.trail.journal import Manifest, read_manifest
 from cytocar.run.trail.who import author, now
+from cytocar.run.whereabouts import seen_from
 from cytocar.run.workers import Workers, process_pool
 from cytocar.sample.result import SampleResult
 
@@ -82,12 +83,12 @@ def open_store(
         with tempfile.TemporaryDirectory(prefix="cytocar-") as temporary:
             yield Store(Parts(Path(temporary)), Path(temporary))
         return
-    manifest = work.manifest(plan)
+    manifest = work.manifest(plan) | seen_from(out, plan.sheet)
     with open_run(out, manifest, author=author(by), clock=now, force=force) as run:
-        for left_over in out.glob(".signals-*"):
+        for left_over in out.glob(f"{SIGNALS}*"):
             shutil.rmtree(left_over)
         # beside the parts, so that workers on other machines find it too
-        with tempfile.TemporaryDirectory(prefix=".signals-", dir=out) as temporary:
+        with tempfile.TemporaryDirectory(prefix=SIGNALS, dir=out) as temporary:
             yield Store(run.parts, Path(temporary).resolve(), run, manifest)
 
 
@@ -135,10 +136,23 @@ def counted_before(plan: RunPlan, out: Path, work: Work, *, without: str) -> lis
 
     ``None`` for any other run.
     """
-    old = read_manifest(out)
-    if old is None or old.get("state") != "finished" or without in old.get("files", {}):
-        return None
-    new = work.manifest(plan)
-    if any(old.get(key) != new.get(key) for key in ("plan_sha256", "shard", "command")):
+    if not finished_but_for(without, out, work.manifest(plan)):
         return None
     return [FinishedSample.of(outcome).without_content() for outcome in Parts(out / PARTS).in_order(plan.sample_ids)]
+
+
+def finished_but_for(without: str, out: Path, new: Manifest) -> bool:
+    """Return whether a folder holds the finished run of this plan and command, and lacks the file ``without`` only.
+
+    ``--force`` makes no other command: killed before its report, it is not repeated to set its own run aside.
+    """
+    old = read_manifest(out)
+    if old is None or old.get("state") != "finished" or without in old.get("files", {}):
+        return False
+    same = all(old.get(key) == new.get(key) for key in ("plan_sha256", "shard"))
+    return same and _without_force(old) == _without_force(new)
+
+
+def _without_force(manifest: Manifest) -> list[object]:
+    command = manifest.get("command")
+    return [word for word in command if word != "--force"] if isinstance(command, list | tuple) else []

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -35,12 +36,15 @@ from cytocar.run.trail.journal import (
     read_manifest,
 )
 from cytocar.run.trail.lock import LOCK, not_writable
+from cytocar.run.trail.recorded import require_recorded
 from cytocar.sample.result import SampleOutcome
 from cytocar.tables.columns import Row, csv_text
 from cytocar.tables.datapackage import describe
 from cytocar.tables.parquet import parquet_bytes
 
 PARTS, REVISIONS = "parts", "revisions"
+SIGNALS = ".signals-"
+"""How the folder of controls' signals begins, which goes away with the command, unless that is killed."""
 _NO_RUN_YET = (REVISIONS, LOCK, PENDING_DRAFT)
 """What may lie in a folder without a manifest: the rests of a command that was stopped before its run began."""
 
@@ -92,6 +96,13 @@ class Parts:
             outcome = self.read(sample_id)
             if outcome is not None:
                 yield outcome
+
+
+def require_parts(run: Path, manifest: Manifest, sample_ids: Iterable[str]) -> None:
+    """Refuse finished samples that are not what the run recorded (E123)."""
+    names = [f"{PARTS}/{part_name(sample_id)}" for sample_id in sample_ids]
+    if names:
+        require_recorded(run, manifest, *names)
 
 
 class WaitingLines:
@@ -240,6 +251,8 @@ def _set_aside(path: Path) -> None:
     number = 1 + max((int(entry.name) for entry in revisions.iterdir() if entry.name.isdecimal()), default=0)
     moving = revisions / f"{number}.moving"
     moving.mkdir(exist_ok=True)
+    for signals in path.glob(f"{SIGNALS}*"):
+        shutil.rmtree(signals)
     entries = [entry for entry in path.iterdir() if entry.name not in (REVISIONS, LOCK)]
     for entry in sorted(entries, key=lambda entry: entry.name == MANIFEST):
         entry.rename(moving / entry.name)

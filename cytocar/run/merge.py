@@ -12,6 +12,8 @@ from pathlib import Path
 from cytocar.errors.tree import UsageError
 from cytocar.run.folder import PARTS, part_name
 from cytocar.run.trail.journal import Manifest, read_manifest
+from cytocar.run.trail.recorded import require_recorded
+from cytocar.run.whereabouts import SEEN_FROM_RUN, moved_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +24,15 @@ class MergePlan:
     parts: Mapping[str, Path]
 
 
-def plan_merge(folders: Sequence[Path]) -> MergePlan:
+def plan_merge(folders: Sequence[Path], out: Path) -> MergePlan:
     """Return how shards become one run.
 
     Raises
     ------
     UsageError
         E118 a folder is no finished shard or run, or belongs to another plan; E119 samples that no shard has counted.
+    IntegrityError
+        E123 the part of a sample is not what its shard recorded.
     """
     manifests = [_finished(folder) for folder in folders]
     first = manifests[0]
@@ -44,7 +48,8 @@ def plan_merge(folders: Sequence[Path]) -> MergePlan:
             hint="merge shards of one command: same sheet, template, options and version of cytocar",
         )
     sample_ids = [row["sample_id"] for row in first["samples"]]
-    places = {name: place for name in sample_ids if (place := _place(folders, name)) is not None}
+    shards = dict(zip(folders, manifests, strict=True))
+    places = {name: place for name in sample_ids if (place := _place(shards, name)) is not None}
     missing = [name for name in sample_ids if name not in places]
     if missing:
         shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
@@ -53,8 +58,10 @@ def plan_merge(folders: Sequence[Path]) -> MergePlan:
             code="E119",
             hint="run the shards that are missing, then merge again",
         )
-    whole = {key: value for key, value in first.items() if key not in ("shard", "state", "files", "audit")}
-    return MergePlan(whole, places)
+    whole = {
+        key: value for key, value in first.items() if key not in ("shard", "state", "files", "audit", SEEN_FROM_RUN)
+    }
+    return MergePlan(whole | moved_to(out, first, folders[0]), places)
 
 
 def _finished(folder: Path) -> Manifest:
@@ -68,10 +75,10 @@ def _finished(folder: Path) -> Manifest:
     return manifest
 
 
-def _place(folders: Sequence[Path], sample_id: str) -> Path | None:
-    """Return the part of a sample; shards that counted it twice did so alike."""
-    for folder in folders:
-        path = folder / PARTS / part_name(sample_id)
-        if path.is_file():
-            return path
+def _place(shards: Mapping[Path, Manifest], sample_id: str) -> Path | None:
+    """Return the part of a sample, as its shard recorded it; shards that counted it twice did so alike."""
+    name = f"{PARTS}/{part_name(sample_id)}"
+    for folder, manifest in shards.items():
+        if (folder / name).is_file():
+            return require_recorded(folder, manifest, name)
     return None

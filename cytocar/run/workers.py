@@ -49,12 +49,37 @@ def _pool(count: int) -> ProcessPoolExecutor:
     # fork starts a worker in milliseconds and is safe while this process has one thread; elsewhere each imports anew
     fork = sys.platform == "linux" and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if fork else "spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_leave_signals_to_the_parent)
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(os.getpid(),))
 
 
-def _leave_signals_to_the_parent() -> None:
+PARENT_ASKED_EVERY_S = 0.25
+"""How long a worker may outlive a parent that was killed; the lock of the run is not its own to hold."""
+
+
+def _begin(parent: int) -> None:
+    """Make this process a worker: signals are its parent's, and it ends when the parent does, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Wait until the parent is gone, and end this process then.
+
+    The sentinel alone is not enough: workers forked later hold the writing end of an earlier one's. The parent's number
+    alone is not either: Windows never changes it.
+    """
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait as wait_for
+
+    known = parent_process()
+    sentinels = [known.sentinel] if known is not None else []
+    while os.getppid() == parent and not wait_for(sentinels, PARENT_ASKED_EVERY_S):
+        pass
+    os._exit(EX_PARENT_GONE)
+
+
+EX_PARENT_GONE = 1
 
 
 def run_tasks(

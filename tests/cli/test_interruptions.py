@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from cytocar.run.finished.sign import sign
 from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.trail.audit import Author, Meaning
+from cytocar.run.trail.lock import only_writer
 from cytocar.simulate import Preparation, blood_tube
 
 pytestmark = [
@@ -36,7 +41,7 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "sheet.csv"
 
 
-def start(sheet: Path, run: Path, *, file_size: int | None = None) -> subprocess.Popen[str]:
+def start(sheet: Path, run: Path, *more: str, file_size: int | None = None) -> subprocess.Popen[str]:
     """Start counting in a process group of its own; ``file_size`` is the largest file it may write, in bytes."""
 
     def limit() -> None:
@@ -45,7 +50,7 @@ def start(sheet: Path, run: Path, *, file_size: int | None = None) -> subprocess
         if file_size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 
-    words = ["gate", str(sheet), "-t", "cart-cd19fc-fixed", "-o", str(run), "-j", "2"]
+    words = ["gate", str(sheet), "-t", "cart-cd19fc-fixed", "-o", str(run), "-j", "2", *more]
     return subprocess.Popen(
         [sys.executable, "-m", "cytocar", *words],
         cwd=ROOT,
@@ -93,6 +98,80 @@ def test_kill_9_at_any_moment_loses_nothing(sheet: Path, undisturbed: dict[str, 
         if (run / "manifest.json").exists() and is_whole(run):
             break  # killed after the last step: nothing was left to lose
     assert tables(run) == undisturbed, "a half-written run was taken for whole"
+    assert is_whole(run)
+
+
+def children(process: subprocess.Popen[str]) -> set[int]:
+    """Return the processes of the group besides its first, as /proc lists them."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ProcessLookupError):
+            state = (entry / "stat").read_text("utf-8").rpartition(") ")[2][:1]
+            if os.getpgid(int(entry.name)) == process.pid != int(entry.name) and state != "Z":
+                found.add(int(entry.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are listed by /proc")
+@pytest.mark.parametrize("more", [(), ("--dask", "local:2")], ids=["pool", "dask"])
+def test_kill_9_of_the_main_process_alone_frees_the_lock_and_ends_the_workers(
+    sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    if more:
+        pytest.importorskip("distributed")
+    run = tmp_path / "run"
+    process = start(sheet, run, *more)
+    while not (children(process) and list(run.glob("parts/*.json"))) and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=100)
+    with only_writer(run):  # at once: no worker holds what was its parent's
+        pass
+    process.communicate(timeout=60)  # waits for the end of every process that holds the other end of the pipes
+    deadline = time.monotonic() + 60  # and these for one that does not
+    while children(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not children(process)
+    again = start(sheet, run)
+    _, errors = again.communicate(timeout=100)
+    assert again.returncode == 0, errors
+    assert tables(run) == undisturbed
+    assert is_whole(run)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are listed by /proc")
+def test_kill_9_of_one_worker_costs_nothing(sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(sheet, run)
+    while not (children(process) and list(run.glob("parts/*.json"))) and process.poll() is None:
+        time.sleep(0.01)
+    for worker in list(children(process))[:1]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 0, errors
+    assert tables(run) == undisturbed
+    assert is_whole(run)
+
+
+def test_force_after_an_interruption_gives_a_run_that_verifies_and_can_be_signed(
+    sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    process = start(sheet, run)
+    while not list(run.glob("parts/*.json")) and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=100)
+    again = start(sheet, run, "--force")
+    _, errors = again.communicate(timeout=100)
+    assert again.returncode == 0, errors
+    assert tables(run) == undisturbed
+    assert is_whole(run)
+    notes = [check.message for check in verify(run) if check.place == "revisions/1/manifest.json"]
+    assert "this run was set aside before it was finished" in notes
+    author = Author("A. Muster", "muster")
+    assert sign(run, Meaning.REVIEWED, author=author, clock=lambda: datetime(2026, 3, 9, tzinfo=UTC)) is not None
     assert is_whole(run)
 
 

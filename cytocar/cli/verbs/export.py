@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cytocar.cli import screen
+from cytocar.cli.unverified import Unverified
 from cytocar.run.finished.gate_forms import GatesAs
 
 
@@ -25,6 +26,7 @@ def command(
     by: Annotated[
         str | None, typer.Option("--by", metavar="NAME", help="Who hands them on, for the audit trail. [your login]")
     ] = None,
+    unverified: Unverified = False,
 ) -> None:
     """Copy the tables of a run and their description to a new folder, and note in the audit trail what went where.
 

@@ -19,16 +19,21 @@ def command(
 ) -> None:
     """Join the shards of one run, in any order: the same tables as if one machine had counted all."""
     from cytocar.cli.verbs.gate import draw_report
+    from cytocar.report.run.page import REPORT
+    from cytocar.run.count import finished_but_for
     from cytocar.run.finished.recorded_plan import recorded_plan
     from cytocar.run.folder import finish, open_run
     from cytocar.run.merge import plan_merge
     from cytocar.run.trail.who import author, now
 
-    plan = plan_merge(shards)
-    with open_run(out, plan.manifest, author=author(by), clock=now, force=force) as run:
-        for sample_id, place in plan.parts.items():
-            run.parts.keep(sample_id, place.read_bytes())
-        finish(run, plan.manifest, recorded_plan(plan.manifest))
+    plan = plan_merge(shards, out)
+    if report and not force and finished_but_for(REPORT, out, plan.manifest):
+        screen.say("all shards were merged before; going on with the report")
+    else:
+        with open_run(out, plan.manifest, author=author(by), clock=now, force=force) as run:
+            for sample_id, place in plan.parts.items():
+                run.parts.keep(sample_id, place.read_bytes())
+            finish(run, plan.manifest, recorded_plan(plan.manifest))
     if report:
         draw_report(out, by=by)
     screen.say(f"{len(plan.parts)} samples of {len(shards)} shards; tables in {out}")

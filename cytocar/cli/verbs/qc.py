@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
+from cytocar.cli.unverified import Unverified
 from cytocar.errors.tree import UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def command(
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit 3 when a point of the last run is out.")
     ] = FailOn.NEVER,
+    unverified: Unverified = False,
 ) -> None:
     """Chart control samples, bead recovery, baseline CAR %, median fluorescence and detector voltages over runs.
 

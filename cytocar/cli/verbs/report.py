@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
+from cytocar.cli.unverified import Unverified
+from cytocar.errors.tree import UsageError
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
@@ -30,6 +32,10 @@ def command(
     by: Annotated[
         str | None, typer.Option("--by", metavar="NAME", help="Who asks for it; for the audit trail.")
     ] = None,
+    numbers_only: Annotated[
+        bool, typer.Option("--numbers-only", help="Build it although no FCS file is at hand: without pictures.")
+    ] = False,
+    unverified: Unverified = False,
 ) -> None:
     """Build report.html from a run folder: every gate of every sample on one page. No gate is decided again.
 
@@ -43,11 +49,35 @@ def command(
             sys.stdout.write(f"{printed}\n")
         return
     place = place_of(inputs) if inputs else None
+    missing = _missing_files(run, place, numbers_only=numbers_only)
     page = build_report(run, inputs=place, jobs=jobs, by=by)
     sys.stdout.write(f"{page}\n")
     if pdf:
         for printed in print_report(run, inputs=place, jobs=jobs, by=by):
             sys.stdout.write(f"{printed}\n")
+    if missing is not None and not numbers_only:
+        screen.show_error(missing)
+        raise typer.Exit(1)
+
+
+def _missing_files(run: Path, inputs: Place | None, *, numbers_only: bool) -> UsageError | None:
+    """Return what is to be said of samples whose files are not at hand; raise it where no sample's file is."""
+    from cytocar.run.finished.recorded_plan import located, recorded_plan
+    from cytocar.run.trail.journal import finished_manifest
+
+    rows = [row for row in located(recorded_plan(finished_manifest(run), run).samples, inputs) if not row.exclude]
+    missing = [row for row in rows if not row.file.is_file()]
+    if not missing:
+        return None
+    error = UsageError(
+        f"the FCS files of {len(missing)} of {screen.counted(len(rows), 'sample')} are not at hand, so there are no "
+        f"pictures of them: {screen.few([str(row.file) for row in missing], most=2)}",
+        code="E103",
+        hint="--inputs DIR says where they lie now; --numbers-only builds the page without pictures",
+    )
+    if len(missing) == len(rows) and not numbers_only:
+        raise error
+    return error
 
 
 def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Path:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
+from cytocar.cli.unverified import Unverified
 from cytocar.course.replicates import DISAGREEMENT
 from cytocar.course.series import Replicates, Series, join
 from cytocar.sheet.tube import Specimen
@@ -66,6 +67,7 @@ def command(
         typer.Option("--population", metavar="NAME", help="A population of any tube onto the course; may be repeated."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write an earlier course in OUT anew.")] = False,
+    unverified: Unverified = False,
 ) -> None:
     """Join runs into courses by subject and day: CAR-T cells over time, kinetics, figures.
 

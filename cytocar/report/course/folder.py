@@ -65,6 +65,7 @@ from cytocar.report.course.page import (
     spreads_listing,
 )
 from cytocar.run.observer import NOBODY, Observer, observed
+from cytocar.run.trail.recorded import taken_unverified
 from cytocar.tables.columns import Column, Row, csv_text, write_atomically
 from cytocar.tables.datapackage import describe
 
@@ -175,6 +176,7 @@ def write_course(
         subjects=tuple(sections),
         cohort=_cohort_section(series, list(kinetics.values()), out / "figures", groups=groups, record=record),
         left_out=left_out_listing(series.left_out),
+        unverified=taken_unverified(),
     )
     path = out / "course.html"
     write_atomically(path, course_html(page))

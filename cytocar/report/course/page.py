@@ -92,6 +92,7 @@ class Page:
     subjects: tuple[Section, ...]
     cohort: Section | None = None
     left_out: Listing | None = None
+    unverified: tuple[str, ...] = ()
     method: tuple[str, ...] = METHOD
     version: str = __version__
 

@@ -34,6 +34,7 @@ from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.report.run.strip import axes_id
 from cytocar.report.run.worklist import Worklist, worklist
 from cytocar.run.observer import NOBODY, Observer
+from cytocar.run.trail.recorded import taken_unverified
 from cytocar.run.workers import Workers
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import SampleType, carried_columns
@@ -104,6 +105,8 @@ class Frame:
     places: Mapping[int, str]
     with_car: bool
     draft: bool
+    unverified: Sequence[str]
+    """What of the run is not what it recorded, and was taken all the same."""
     printable: bool
 
 
@@ -170,6 +173,9 @@ def _drawn(folder: Path, inputs: Place | None, workers: Workers | None, observer
     run = open_finished_run(folder, inputs=inputs)
     gallery_of = galleries(run)
     pictures = draw_run(run, gallery_of, workers, observer)
+    without = [one.problem for one in pictures.values() if one.problem]
+    if without:
+        observer.note(f"{len(without)} of {len(pictures)} samples have no pictures: {without[0]}")
     pages = sample_pages(run, gallery_of, pictures)
     return _Drawn(run, gallery_of, pages, _overview(run, gallery_of, pictures, pages, workers))
 
@@ -200,6 +206,7 @@ def _frame(
     style += page_margins(run, draft=draft)
     return Frame(
         run=run,
+        unverified=taken_unverified(),
         style=Markup(style),  # noqa: S704 -- our own file, and text that _css_text escapes
         script=Markup(script),  # noqa: S704
         policy=_policy(style, script),

@@ -9,7 +9,7 @@ from pathlib import Path
 from cytocar.errors.tree import IntegrityError
 from cytocar.files.places import Place
 from cytocar.run.finished.recorded_plan import located, recorded_plan
-from cytocar.run.folder import PARTS, Parts
+from cytocar.run.folder import PARTS, Parts, require_parts
 from cytocar.run.plan import RunPlan
 from cytocar.run.trail.audit import Action, Entry, read_trail
 from cytocar.run.trail.journal import Manifest, finished_manifest
@@ -74,10 +74,11 @@ def open_finished_run(folder: Path, *, inputs: Place | None = None) -> FinishedR
     UsageError
         E114 if the folder holds no finished run.
     IntegrityError
-        E125 if its manifest, E160 if a finished sample is missing or damaged.
+        E123 if a finished sample is not what was recorded, E125 if the manifest, E160 if a finished sample is damaged.
     """
     manifest = finished_manifest(folder)
-    plan = recorded_plan(manifest)
+    plan = recorded_plan(manifest, folder)
+    require_parts(folder, manifest, plan.sample_ids)
     parts = Parts(folder / PARTS)
     found = {name: parts.read(name) for name in plan.sample_ids}
     lost = [name for name, outcome in found.items() if outcome is None]

@@ -10,6 +10,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.study.folder import sample_ids
 from cytocar.run.trail.journal import finished_manifest
+from cytocar.run.trail.recorded import require_recorded
 from cytocar.tables.delimited import DelimitedTable, read_delimited
 from cytocar.template.documents import DocumentKind, kind_of
 from cytocar.template.flowjo.document import Workspace
@@ -95,6 +96,7 @@ def read_counts(place: Path) -> Counts:
 def of_run(folder: Path) -> Counts:
     """Return the counts of a finished run, with the gates of each sample as they were applied."""
     manifest = finished_manifest(folder)
+    require_recorded(folder, manifest, "counts.csv", "populations.csv")
     plan = recorded_plan(manifest)
     events: dict[str, dict[str, int | None]] = {row.sample_id: {} for row in plan.samples}
     for line in read_delimited(folder / "counts.csv").rows:

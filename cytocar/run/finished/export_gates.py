@@ -82,7 +82,7 @@ def export_gates(
 
 
 def _counted(run: Path, inputs: Place | None) -> Iterator[_Counted]:
-    plan = recorded_plan(finished_manifest(run))
+    plan = recorded_plan(finished_manifest(run), run)
     rows = located(plan.samples, inputs)
     require_files(rows)
     parts = Parts(run / PARTS)

@@ -134,7 +134,7 @@ def _found(opened: Journal, target: Target, reason: str) -> tuple[Manifest, RunP
             code="E116",
             hint="use that version, or count the samples again with this one",
         )
-    plan = recorded_plan(manifest)
+    plan = recorded_plan(manifest, opened.folder)
     before = Parts(opened.folder / PARTS).read(target.sample_id) if target.sample_id in plan.protocols else None
     if before is None:
         raise _no_such("sample", target.sample_id, plan.sample_ids)

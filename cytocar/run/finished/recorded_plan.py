@@ -14,6 +14,7 @@ from cytocar.files.places import Place, beside, files_below, require_packages
 from cytocar.regions.kinds import FixedGate
 from cytocar.run.plan import MOVED_GATES, SAMPLE_ROWS, RunPlan, compensated, stamp_of
 from cytocar.run.trail.journal import Manifest
+from cytocar.run.whereabouts import whereabouts
 from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow
 from cytocar.signals.compensation import Matrix
@@ -29,8 +30,10 @@ MATRICES: TypeAdapter[dict[str, Matrix]] = TypeAdapter(dict[str, Matrix])
 UNMOVED = MovedGates()
 
 
-def recorded_plan(manifest: Manifest) -> RunPlan:
+def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
     """Return the plan that a manifest recorded, overrides included.
+
+    With ``run``, the folder that it lies in, samples have their files where these are now (see ``whereabouts``).
 
     Raises
     ------
@@ -39,6 +42,8 @@ def recorded_plan(manifest: Manifest) -> RunPlan:
     """
     try:
         samples = SAMPLE_ROWS.validate_python(manifest["samples"])
+        if run is not None:
+            samples = tuple(_as_now(row, manifest, run) for row in samples)
         templates = {name: _template(said) for name, said in manifest["templates"].items()}
         overrides = GATE_OVERRIDES.validate_python(manifest.get("overrides", {}))
         default, markers = manifest["settings"]["template"], manifest["settings"]["markers"]
@@ -63,6 +68,11 @@ def recorded_plan(manifest: Manifest) -> RunPlan:
             hint="`cytocar verify` says what was changed; restore the run folder from a backup",
         ) from error
     return RunPlan(samples, protocols, templates, markers, default_template=default, matrices=matrices, moved=moved)
+
+
+def _as_now(row: SampleRow, manifest: Manifest, run: Path) -> SampleRow:
+    as_given = str(split_data_set(row.file_as_given)[0])
+    return replace(row, file=whereabouts(row.file, as_given, manifest, run))
 
 
 def _template(said: Mapping[str, str]) -> LoadedTemplate:

@@ -52,7 +52,7 @@ def reproduce(
     UsageError
         E103 FCS files are not here, E114 the folder holds no finished run.
     """
-    plan = recorded_plan(finished_manifest(run))
+    plan = recorded_plan(finished_manifest(run), run)
     parts = Parts(scratch)
     samples = located(plan.samples, inputs)
     kept = {outcome.sample.sample_id: outcome for outcome in Parts(run / PARTS).in_order(plan.sample_ids)}

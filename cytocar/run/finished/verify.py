@@ -15,12 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from cytocar.errors.tree import IntegrityError, ReadError, TemplateError
-from cytocar.files.places import Place, place_of
+from cytocar.files.places import Place, whole_bytes
 from cytocar.files.source import file_sha256
 from cytocar.run.finished.recorded_plan import located, recorded_plan
-from cytocar.run.folder import REVISIONS, Parts, package_file, table_files
+from cytocar.run.folder import PARTS, REVISIONS, Parts, package_file, part_name, table_files
 from cytocar.run.observer import NOBODY, Observer, observed
-from cytocar.run.trail.audit import AUDIT, Entry, Trail, read_trail
+from cytocar.run.trail.audit import AUDIT, Action, Entry, Trail, read_trail
 from cytocar.run.trail.journal import (
     MANIFEST,
     PENDING,
@@ -33,6 +33,8 @@ from cytocar.run.trail.journal import (
     require_run,
 )
 from cytocar.run.trail.lock import LOCK
+from cytocar.run.trail.recorded import plain_again, saved_by_spreadsheet
+from cytocar.run.whereabouts import sheet_now
 from cytocar.sample.result import SampleOutcome
 from cytocar.tables.difference import differences
 from cytocar.template.canonical import template_sha256
@@ -128,6 +130,7 @@ def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
         return
     yield from _manifest(run, manifest, trail)
     yield from _files(run, manifest)
+    yield from _tables_and_parts(run, manifest)
     for revision in sorted(path for path in run.glob(f"{REVISIONS}/*") if path.is_dir()):
         place = revision.relative_to(run).as_posix()
         yield from (Check(check.verdict, f"{place}/{check.place}", check.message) for check in _folder(revision))
@@ -144,6 +147,10 @@ def _trail(trail: Trail, head: str | None) -> Iterator[Check]:
     elif not trail.breaks:
         yield _ok(AUDIT, f"{len(trail.entries)} entries, the chain is whole; head {trail.last.sha256}")
     for entry in trail.entries:
+        if entry.action not in list(Action):
+            yield _changed(
+                AUDIT, f"entry {entry.number} says what no command says: {entry.action} {entry.after}".strip()
+            )
         if entry.clock_set_back:
             yield _note(AUDIT, f"the clock was set back before entry {entry.number}; the order is the chain's")
     if head is not None and head not in {entry.sha256 for entry in trail.entries}:
@@ -171,8 +178,17 @@ def _manifest(run: Path, manifest: Manifest, trail: Trail) -> Iterator[Check]:
         )
     elif named is not None and trail.last == named:
         yield _ok(MANIFEST, f"is what entry {named.number} of the trail recorded")
-    if manifest.get("state") != "finished":
+    if manifest.get("state") == "finished":
+        return
+    if _is_set_aside(run):
+        yield _note(MANIFEST, "this run was set aside before it was finished")
+    else:
         yield _changed(MANIFEST, "the run is not finished: repeat its `cytocar gate` command")
+
+
+def _is_set_aside(run: Path) -> bool:
+    """Return whether a folder is that of a run that ``--force`` has set aside."""
+    return run.resolve().parent.name == REVISIONS and (run.resolve().parents[1] / MANIFEST).is_file()
 
 
 def _ends_differ(trail: Trail, named: Entry) -> Iterator[Check]:
@@ -202,11 +218,13 @@ def _files(run: Path, manifest: Manifest) -> Iterator[Check]:
     same = 0
     for name, digest in recorded.items():
         # a run that was set aside has left the runs before it where they were: beside it
-        aside = run.parent.name == REVISIONS and name.startswith(f"{REVISIONS}/")
+        aside = _is_set_aside(run) and name.startswith(f"{REVISIONS}/")
         try:
-            content = (run.parent.parent / name if aside else run / name).read_bytes()
+            content = whole_bytes(run.parent.parent / name if aside else run / name)
         except OSError as error:
-            yield _changed(name, "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}")
+            yield _changed(
+                name, "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+            )
             continue
         if hashlib.sha256(content).hexdigest() == digest:
             same += 1
@@ -214,6 +232,8 @@ def _files(run: Path, manifest: Manifest) -> Iterator[Check]:
             yield from _what_changed(run, manifest, name, content)
     yield _ok("files", f"{same} of {len(recorded)} files of the run are as they were written")
     known = {*recorded, MANIFEST, AUDIT, LOCK}
+    if manifest.get("state") != "finished":  # what it had counted so far; its hashes would have come at the end
+        known |= {path.relative_to(run).as_posix() for path in (run / PARTS).glob("*.json")}
     for path in sorted(run.rglob("*")):
         name = path.relative_to(run).as_posix()
         if path.is_file() and name not in known and not name.startswith((f"{REVISIONS}/", PENDING)):
@@ -224,10 +244,43 @@ def _what_changed(run: Path, manifest: Manifest, name: str, content: bytes) -> I
     """Yield where a file differs from what was written: line and column of a table, else the file."""
     expected = _written_again(run, manifest, name)
     if expected is None or expected == content:
-        yield _changed(name, "was changed")
+        sample = _sample_of_part(manifest, name)
+        yield _changed(name, f"the kept result of sample {sample} was changed" if sample else "was changed")
         return
+    if saved_by_spreadsheet(name, content):
+        yield _changed(name, "was saved again by a spreadsheet")
+        content = plain_again(content)
     for found in differences(expected, content):
         yield _changed(f"{name} line {found.line}", found.message)
+
+
+def _sample_of_part(manifest: Manifest, name: str) -> str | None:
+    """Return the sample whose result a part is."""
+    rows = (row.get("sample_id") for row in manifest.get("samples", []) if isinstance(row, dict))
+    return next((row for row in rows if isinstance(row, str) and name == f"{PARTS}/{part_name(row)}"), None)
+
+
+def _tables_and_parts(run: Path, manifest: Manifest) -> Iterator[Check]:
+    """Yield where a table, though it is what was recorded, says something else than the samples that were kept.
+
+    Another version of cytocar may have had other columns: its tables are compared with their hashes alone.
+    """
+    if manifest.get("cytocar_version") != __version__ or manifest.get("state") != "finished":
+        return
+    try:
+        plan = recorded_plan(manifest)
+    except IntegrityError:
+        return
+    again = table_files(Parts(run / PARTS).in_order(plan.sample_ids), plan.own_columns)
+    for name, expected in again.items():
+        try:
+            content = whole_bytes(run / name)
+        except OSError:
+            continue
+        if hashlib.sha256(content).hexdigest() != manifest.get("files", {}).get(name):
+            continue  # changed since, and said so
+        for found in differences(expected, content):
+            yield _changed(f"{name} line {found.line}", f"is not what the kept samples give: {found.message}")
 
 
 def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
@@ -240,7 +293,7 @@ def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
         return None
     if name == "datapackage.json":
         return package_file(plan.own_columns)
-    again = table_files(Parts(run / "parts").in_order(plan.sample_ids), plan.own_columns).get(name)
+    again = table_files(Parts(run / PARTS).in_order(plan.sample_ids), plan.own_columns).get(name)
     return again if again and hashlib.sha256(again).hexdigest() == manifest["files"][name] else None
 
 
@@ -249,12 +302,12 @@ def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
 
 def _origins(run: Path, manifest: Manifest, inputs: Place | None, observer: Observer) -> Iterator[Check]:
     try:
-        plan = recorded_plan(manifest)
+        plan = recorded_plan(manifest, run)
     except IntegrityError as error:
         yield _changed(MANIFEST, error.message)
         return
     rows = located(plan.samples, inputs)
-    outcomes = {outcome.sample.sample_id: outcome for outcome in Parts(run / "parts").in_order(plan.sample_ids)}
+    outcomes = {outcome.sample.sample_id: outcome for outcome in Parts(run / PARTS).in_order(plan.sample_ids)}
     digests: dict[Place, str | None] = {}
     same = 0
     for row in observed(rows, len(rows), observer):
@@ -267,7 +320,7 @@ def _origins(run: Path, manifest: Manifest, inputs: Place | None, observer: Obse
         else:
             yield _input(row.file_as_given, outcome, digests[row.file], named=inputs is not None)
     yield _ok("inputs", f"{same} of {len(rows)} samples' files are as they were read")
-    yield from _sheet(manifest, inputs)
+    yield from _sheet(run, manifest, inputs)
     for name, loaded in plan.templates.items():
         if template_sha256(loaded.template) != loaded.sha256:
             yield _changed(MANIFEST, f"the template {name} in it does not have its hash")
@@ -291,11 +344,11 @@ def _input(name: str, outcome: SampleOutcome, found: str | None, *, named: bool)
     return _note(name, f"the file of sample {sample} is not here, so it was not checked; --inputs DIR says where it is")
 
 
-def _sheet(manifest: Manifest, inputs: Place | None) -> Iterator[Check]:
+def _sheet(run: Path, manifest: Manifest, inputs: Place | None) -> Iterator[Check]:
     said = manifest.get("sheet")
     if not said:
         return
-    found = _digest(inputs / said["file"] if inputs else place_of(said["path"]))
+    found = _digest(inputs / said["file"] if inputs else sheet_now(manifest, run))
     if found is None:
         yield _note(said["file"], "the sheet is not here, so it was not checked; --inputs DIR says where it is")
     elif found != said["sha256"]:

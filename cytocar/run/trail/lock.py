@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from cytocar.errors.tree import UsageError
 
@@ -25,6 +27,19 @@ else:
 
 
 LOCK = ".lock"
+_held: set[IO[bytes]] = set()
+
+
+def _let_go() -> None:
+    """Close the locks that a forked process was born with: they are its parent's, and must end when that one does."""
+    for file in _held:
+        file.close()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 """What a network drive without locks answers."""
 _log = logging.getLogger(__name__)
@@ -56,7 +71,11 @@ def only_writer(folder: Path) -> Iterator[None]:
             if error.errno not in _NO_LOCKS_HERE:
                 raise not_writable(folder, error) from error
             _log.warning("%s knows no locks: see to it that one command at a time works in it", folder)
-        yield
+        _held.add(file)
+        try:
+            yield
+        finally:
+            _held.discard(file)
 
 
 def not_writable(folder: Path, error: OSError) -> UsageError:
