@@ -43,6 +43,8 @@ class CoursePoint:
     ``car_per_ul`` is the net concentration where the tube has one, or the gated one (``car_count``); it keeps
     the estimate even below the limit, and ``car_result`` says what may be said of it. The limits are of this
     sample. ``status`` is that of ``counts.csv``; ``failed`` and ``excluded`` points have no numbers.
+    ``has_car_gate`` is false where no tube of the draw was stained for CAR: such a point is on no CAR-T curve.
+    ``populations`` holds every population of every tube, ``carried`` the words of the sheet.
     """
 
     subject_id: str
@@ -64,6 +66,19 @@ class CoursePoint:
     car_count: str = "gated"
     car_per_ul_gated: float | None = None
     replicates_p: float | None = None
+
+    def of_population(self, name: str) -> CoursePoint:
+        """Return the point of one of its populations in place of CAR-T cells: count, interval, limits, result."""
+        count = self.populations[name]
+        return replace(
+            self,
+            car_result=count.result,
+            car_per_ul=count.per_ul,
+            car_lod_per_ul=count.lod_per_ul,
+            car_lloq_per_ul=count.lloq_per_ul,
+            car_cd4_cd8_ratio=UNKNOWN,
+            has_car_gate=True,
+        )
 
     @property
     def quantified(self) -> bool:

@@ -125,6 +125,7 @@ _VARIABLES: tuple[Variable, ...] = (
     Variable("igg", "g/L", "IgG", ("immunoglobulin_g",)),
     Variable("transgene", "copies/ug", "Transgene", ("vector_copies", "transgene_copies")),
     Variable("crs_grade", "grade", "CRS", ("crs",), possible=(0, 5)),
+    Variable("ice", "points", "ICE", ("ice_score",), possible=(0, 10)),
     Variable("icans_grade", "grade", "ICANS", ("icans",), possible=(0, 5)),
 )
 VARIABLES = {variable.name: variable for variable in _VARIABLES}

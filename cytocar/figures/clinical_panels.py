@@ -1,32 +1,32 @@
-"""Panels of clinical values and drug courses on the day axis of a CAR-T curve; one function per panel.
+"""Panels of clinical values on the day axis of a CAR-T curve; one function per panel.
 
-Each draws what the record holds and nothing for what it does not: a missing day is a gap without a mark, a grade is
-shown on the days for which it was entered.
+Each draws what the record holds and nothing for what it does not: a missing day is a gap without a mark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.clinical import ClinicalRecord, ClinicalValue
 from cytocar.course.units import VARIABLES
+from cytocar.figures.lanes import points_per_day
 from cytocar.figures.style import (
-    BLUE,
     FONT_PT,
     GREEN,
     GREY,
     INK,
     ORANGE,
-    PALE,
     PURPLE,
     SKY,
     VERMILION,
     legend_columns,
     plain_log_axis,
     text_width_pt,
+    two_labels,
+    unit_text,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Mark:
 
 MARKS = {
     "temperature": Mark(VERMILION, "o"),
-    "systolic": Mark(GREY, "^", ":"),
+    "systolic": Mark(INK, "^", ":"),
     "diastolic": Mark(GREY, "v", ":"),
     "ferritin": Mark(ORANGE, "s"),
     "il6": Mark(PURPLE, "D", "--"),
@@ -60,18 +60,13 @@ GRADE_FILL = ("#FFFFFF", "#FDE3B8", "#F6B564", "#E07B2A", "#A63F14", "#5A1A07")
 """Fill of grades 0 to 5, darker with every grade in colour and in grey."""
 
 BIOMARKERS = ("ferritin", "il6", "crp")
-GRADES = ("crs_grade", "icans_grade")
-
-
-def unit_text(unit: str) -> str:
-    """Return a unit as print writes it.
-
-    Examples
-    --------
-    >>> unit_text("ug/L"), unit_text("mg/m2"), unit_text("C")
-    ('µg/L', 'mg/m²', '°C')
-    """
-    return "°C" if unit == "C" else unit.replace("ug", "µg").replace("uL", "µL").replace("m2", "m²")
+GRADES = ("crs_grade", "icans_grade", "ice")
+NORMAL = {"ferritin": (30.0, 300.0), "il6": (0.0, 7.0), "crp": (0.0, 10.0)}
+"""Normal ranges in the variables' units, as a published case names them; laboratories differ."""
+THRESHOLDS = {"anc": (500.0,), "platelets": (20.0, 50.0), "b_cells": (20.0,)}
+"""Lines across the panels: severe neutropenia; platelets of ICAHT grades; B-cell aplasia (FELIX)."""
+ICE_GRADES = ((10, 0), (7, 1), (3, 2), (0, 3))
+"""Lowest ICE score of each ICANS grade (ASTCT, Lee 2019); grade 4 is 0 and unarousable: the score does not tell it."""
 
 
 def variable_label(variable: str, unit: str) -> str:
@@ -93,7 +88,7 @@ def temperature_panel(axes: Axes, record: ClinicalRecord) -> None:
     pressures = [values for name in ("systolic", "diastolic") if (values := record.series(name))]
     axes.set_ylabel("Temperature\n(°C)" if temperature else "")
     if temperature:
-        _plot(axes, temperature)
+        plot_values(axes, temperature)
         axes.margins(y=0.15)
         axes.axhline(38, color=GREY, lw=0.7, ls=(0, (4, 3)), zorder=1)  # fever, ASTCT grading (Lee 2019)
     else:
@@ -103,7 +98,7 @@ def temperature_panel(axes: Axes, record: ClinicalRecord) -> None:
         right.spines["right"].set_visible(True)
         right.set_ylabel("Pressure\n(mmHg)")
         for values in pressures:
-            _plot(right, values)
+            plot_values(right, values)
         right.margins(y=0.15)
     _legend(axes, [*([temperature] if temperature else []), *pressures], units=False)
 
@@ -118,8 +113,15 @@ def biomarker_panel(axes: Axes, record: ClinicalRecord) -> None:
     plain_log_axis(axes)
     axes.set_ylabel("Biomarkers")
     for values in present:
-        _plot(axes, [value for value in values if value.value > 0])
+        plot_values(axes, values, log=True)
     axes.margins(y=0.15)
+    two_labels(axes)
+    low, high = axes.get_ylim()
+    for values in present:
+        below, above = NORMAL.get(values[0].variable, (0.0, 0.0))
+        colour = MARKS[values[0].variable].colour
+        axes.axhspan(max(below, low), min(max(above, low), high), color=colour, alpha=0.13, lw=0, zorder=0)
+    axes.set_ylim(low, high)
     blocked = _receptor_blocked(record) if record.series("il6") else []
     if blocked:
         axes.plot(
@@ -134,22 +136,42 @@ def _receptor_blocked(record: ClinicalRecord) -> list[float]:
 
 
 def value_panel(axes: Axes, values: Sequence[ClinicalValue], *, log: bool = False) -> None:
-    """Draw one variable over time, from 0 up or on a log axis."""
+    """Draw one variable over time, from 0 up or on a log axis, with the thresholds that decide about it.
+
+    On a log axis a zero or a value below its limit is an open triangle, and the line is broken there.
+    """
     if log:
         plain_log_axis(axes)
-        values = [value for value in values if value.value > 0]
     if values:
-        _plot(axes, values)
+        plot_values(axes, values, log=log)
         listed = variable_label(values[0].variable, values[0].unit)
         axes.set_ylabel(listed.replace(" (", "\n("))
+        threshold_lines(axes, values[0].variable)
     axes.margins(y=0.15)
-    if not log:
+    if log:
+        two_labels(axes)
+    elif all(value.value >= 0 for value in values):
         axes.set_ylim(bottom=0)
+    if not log:
         axes.yaxis.set_major_formatter("{x:,.10g}")
 
 
+def threshold_lines(axes: Axes, variable: str) -> None:
+    """Draw the thresholds that decide about a variable, and name them above the panel."""
+    lines = THRESHOLDS.get(variable, ())
+    for line in lines:
+        axes.axhline(line, color=GREY, lw=0.8, ls=(0, (4, 3)), zorder=1)
+    if lines:
+        unit = unit_text(VARIABLES[variable].unit)
+        text = f"dashed: {' and '.join(f'{line:g}' for line in lines)} {unit}"
+        axes.set_title(text, loc="right", fontsize=FONT_PT, color=INK, pad=1.5)
+
+
 def grade_panel(axes: Axes, record: ClinicalRecord) -> None:
-    """Draw a strip for CRS and one for ICANS: a block for each grade on the days for which it was entered."""
+    """Draw a strip for CRS, one for ICANS and one for the ICE score: a block on each day of an entry.
+
+    Until the next entry the strip goes on in a paler shade: the grade was not entered anew, and none was taken back.
+    """
     from matplotlib.patches import Rectangle
 
     present = [name for name in GRADES if record.series(name)]
@@ -158,25 +180,28 @@ def grade_panel(axes: Axes, record: ClinicalRecord) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     for row, name in enumerate(present):
-        for start, end, grade in _stretches(record.series(name)):
-            fill = GRADE_FILL[grade]
+        stretches = _stretches(record.series(name))
+        for (start, end, grade), following in zip(stretches, (*stretches[1:], None), strict=True):
+            fill = GRADE_FILL[_severity(name, grade)]
+            if following is not None and following[0] > end + 1 and _severity(name, grade):
+                axes.barh(row, following[0] - end - 1, 0.5, end + 0.5, color=fill, alpha=0.55, lw=0)
             axes.add_patch(
                 Rectangle((start - 0.5, row - 0.42), end - start + 1, 0.84, facecolor=fill, edgecolor=INK, lw=0.6)
             )
+
+
+def _severity(name: str, entered: int) -> int:
+    """Return the grade behind an entry: itself, or that of an ICE score."""
+    return next(grade for lowest, grade in ICE_GRADES if entered >= lowest) if name == "ice" else entered
 
 
 def write_grades(axes: Axes, record: ClinicalRecord) -> None:
     """Write each grade into its block, where it fits; needs the final layout."""
     for row, name in enumerate(name for name in GRADES if record.series(name)):
         for start, end, grade in _stretches(record.series(name)):
-            if (end - start + 1) * _points_per_day(axes) > text_width_pt(str(grade)) + 1:
-                ink = "white" if grade >= 3 else INK
+            if (end - start + 1) * points_per_day(axes) > text_width_pt(str(grade)) + 1:
+                ink = "white" if _severity(name, grade) >= 3 else INK
                 axes.text((start + end) / 2, row, str(grade), ha="center", va="center_baseline", color=ink)
-
-
-def _points_per_day(axes: Axes) -> float:
-    first_day, last_day = axes.get_xlim()
-    return float(axes.get_window_extent().width * 72 / axes.figure.dpi / (last_day - first_day))
 
 
 def _stretches(grades: Sequence[ClinicalValue]) -> list[tuple[float, float, int]]:
@@ -191,138 +216,36 @@ def _stretches(grades: Sequence[ClinicalValue]) -> list[tuple[float, float, int]
     return stretches
 
 
-# ---------------------------------------------------------------- drug courses
-
-LANE_MM = 4.3
-"""Height of one drug's lane: a line of 8 pt text and air."""
-_LONGEST_NAME_SHARE = 0.27
-"""Share of the figure's width that a drug's name may take."""
-
-
-def lanes(interventions: Sequence[Intervention], first_day: float, last_day: float) -> list[list[Intervention]]:
-    """Return the courses of each drug that touch these days, drugs in order of their first day."""
-    touching = [
-        course
-        for course in interventions
-        if course.start_day <= last_day and (course.end_day is None or course.end_day >= first_day)
-    ]
-    ordered = sorted(touching, key=lambda course: (course.name, course.start_day))
-    by_drug = [list(courses) for _, courses in groupby(ordered, key=lambda course: course.name)]
-    return sorted(by_drug, key=lambda courses: (courses[0].start_day, courses[0].name))
-
-
-def drug_panel(axes: Axes, drugs: Sequence[Sequence[Intervention]]) -> None:
-    """Draw a lane for each drug: a bar for each course, as high as its dose among the drug's doses.
-
-    Doses are written by ``write_doses``, once the layout of the figure stands.
-    """
-    axes.set_ylim(len(drugs) - 0.5, -0.5)
-    room_pt = _LONGEST_NAME_SHARE * axes.figure.bbox.width * 72 / axes.figure.dpi
-    axes.set_yticks(range(len(drugs)), [_short(courses[0].name, room_pt) for courses in drugs])
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    first_day, last_day = axes.get_xlim()
-    for row, courses in enumerate(drugs):
-        if row % 2 == 0:
-            axes.axhspan(row - 0.5, row + 0.5, color=PALE, alpha=0.5, lw=0, zorder=0)
-        for course in courses:
-            start, end = _bar(course, last_day)
-            height = 0.66 * _dose_share(course, courses)
-            axes.barh(row + 0.33 - height / 2, end - start, left=start, height=height, color=BLUE, lw=0, zorder=2)
-            if course.end_day is None:
-                axes.plot(last_day, row, marker=">", color=BLUE, ms=5, clip_on=False, zorder=3)
-    axes.set_xlim(first_day, last_day)
-
-
-def write_doses(axes: Axes, drugs: Sequence[Sequence[Intervention]]) -> None:
-    """Write each drug's doses in its lane, where there is room: after its bars, before them, between them, or in them.
-
-    Needs the final layout: where text fits depends on how wide the panel came out.
-    """
-    first_day, last_day = axes.get_xlim()
-    points_per_day = _points_per_day(axes)
-    for row, courses in enumerate(drugs):
-        text = dose_summary(courses)
-        needed = (text_width_pt(text) + 6) / points_per_day
-        bars = sorted(_bar(course, last_day) for course in courses)
-        gap = _gap(bars, first_day, last_day, needed)
-        if not text:
-            continue
-        if gap is not None:
-            start, after = gap
-            place = start + 3 / points_per_day if after else start - 3 / points_per_day
-            axes.text(place, row, text, ha="left" if after else "right", va="center_baseline")
-        elif len(bars) == 1 and min(bars[0][1], last_day) - max(bars[0][0], first_day) >= needed:
-            middle = (min(bars[0][1], last_day) + max(bars[0][0], first_day)) / 2
-            axes.text(middle, row, text, ha="center", va="center_baseline", color="white")
-
-
-def dose_summary(courses: Sequence[Intervention]) -> str:
-    """Return the doses of one drug in a few words.
-
-    Examples
-    --------
-    >>> steps = [Intervention("P1", "dexamethasone", day, day, dose, "mg") for day, dose in ((3, 40), (5, 80), (9, 1))]
-    >>> dose_summary(steps[:2]), dose_summary(steps)
-    ('40, 80 mg', '1–80 mg')
-    """
-    texts = []
-    for unit in dict.fromkeys(course.unit for course in courses if course.dose is not None):
-        doses = list(
-            dict.fromkeys(course.dose for course in courses if course.unit == unit and course.dose is not None)
-        )
-        numbers = ", ".join(f"{dose:g}" for dose in doses) if len(doses) < 3 else f"{min(doses):g}–{max(doses):g}"
-        texts.append(f"{numbers} {unit_text(unit)}".strip())
-    return "; ".join(texts)
-
-
-def _bar(course: Intervention, last_day: float) -> tuple[float, float]:
-    """Return where a course begins and ends on the axis: a day is as wide as a day, less a hair."""
-    return course.start_day - 0.45, (last_day if course.end_day is None else course.end_day + 0.45)
-
-
-def _dose_share(course: Intervention, courses: Sequence[Intervention]) -> float:
-    """Return a height between 0.3 and 1: the dose over the drug's largest in the same unit."""
-    largest = max((other.dose or 0.0 for other in courses if other.unit == course.unit), default=0.0)
-    return max(0.3, (course.dose or 0.0) / largest) if course.dose is not None and largest > 0 else 1.0
-
-
-def _gap(
-    bars: Sequence[tuple[float, float]], first_day: float, last_day: float, needed: float
-) -> tuple[float, bool] | None:
-    """Return the edge to write from, and whether after it: after the last bar, before the first, or between two."""
-    if last_day - bars[-1][1] >= needed:
-        return bars[-1][1], True
-    if bars[0][0] - first_day >= needed:
-        return bars[0][0], False
-    return next(((end, True) for (_, end), (start, _) in pairwise(bars) if start - end >= needed), None)
-
-
-def _short(name: str, room_pt: float) -> str:
-    """Return a name, cut where it would take more than its room."""
-    shown = name
-    while text_width_pt(shown) > room_pt and len(name) > 1:
-        name = name[:-1].rstrip()
-        shown = f"{name}…"
-    return shown
-
-
 # ---------------------------------------------------------------- shared by panels
 
 
-def _plot(axes: Axes, values: Sequence[ClinicalValue]) -> None:
+def plot_values(axes: Axes, values: Sequence[ClinicalValue], *, log: bool = False) -> None:
+    """Draw a variable: a line through what was measured, open triangles where only a limit is known.
+
+    On a log axis a 0 stands at the foot of the panel; the line goes through neither.
+    """
     if not values:
         return
     mark = MARKS.get(values[0].variable, _OTHER)
-    axes.plot(
-        [value.day for value in values],
-        [value.value for value in values],
-        color=mark.colour,
-        marker=mark.marker,
-        ls=mark.line,
-        ms=3.6,
-        lw=1.0,
-    )
+    for known, stretch in groupby(values, key=lambda value: not value.bound and (not log or value.value > 0)):
+        own = list(stretch)
+        if known:
+            days, numbers = [value.day for value in own], [value.value for value in own]
+            axes.plot(days, numbers, color=mark.colour, marker=mark.marker, ls=mark.line, ms=3.6, lw=1.0)
+            continue
+        for value in own:
+            at_foot = log and value.value <= 0
+            axes.plot(
+                value.day,
+                0.06 if at_foot else value.value,
+                marker="^" if value.bound == ">" else "v",
+                mfc="white",
+                mec=mark.colour,
+                ms=4.6,
+                ls="",
+                clip_on=not at_foot,
+                transform=axes.get_xaxis_transform() if at_foot else axes.transData,
+            )
 
 
 def _legend(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cytocar.counting.limits import CarResult, three_digits
+from cytocar.course.clinical import Intervention
 from cytocar.course.series import CoursePoint
 from cytocar.figures.style import (
     BLUE,
@@ -52,8 +53,14 @@ def draw_course(points: Sequence[CoursePoint], path: Path, *, title: str = "", w
         return save(course_figure(points, title=title, width_mm=width_mm), path)
 
 
-def course_figure(points: Sequence[CoursePoint], *, title: str = "", width_mm: float = PAGE_MM) -> Figure:
-    """Return the CAR-T curve and the CD4/CD8 ratio within CAR-T, one above the other."""
+def course_figure(
+    points: Sequence[CoursePoint],
+    *,
+    title: str = "",
+    width_mm: float = PAGE_MM,
+    shaded: Sequence[Intervention] = (),
+) -> Figure:
+    """Return the CAR-T curve and the CD4/CD8 ratio within CAR-T, one above the other; days of drugs ``shaded``."""
     with_ratio = any(point.car_cd4_cd8_ratio.value is not None for point in points)
     figure = new_figure(width_mm, 95 if with_ratio else 70)
     parts = time_parts([point.day for point in points], marks_that_fit=marks_that_fit(width_mm))
@@ -67,12 +74,13 @@ def course_figure(points: Sequence[CoursePoint], *, title: str = "", width_mm: f
         height_ratios=[3, 1] if with_ratio else [1],
     )
     for column, part in enumerate(parts):
+        shade(grid[0][column], shaded, part.limits)
         car_t_panel(grid[0][column], points, within=part.limits)
         if with_ratio:
             ratio_panel(grid[1][column], points, within=part.limits)
         part.apply(grid[-1][column])
     join_parts([list(row) for row in grid])
-    curve_legend(figure, points, title=title)
+    curve_legend(figure, points, title=title, shaded=[course.name for course in shaded])
     return figure
 
 
@@ -129,14 +137,29 @@ def join_parts(rows: Sequence[Sequence[Axes]]) -> None:
 # ---------------------------------------------------------------- panels
 
 
-def car_t_panel(axes: Axes, points: Sequence[CoursePoint], *, within: Days = EVER) -> None:
+SHADES = (PALE, "#D6E8F5", "#FBE3C4", "#DDF0E6")
+"""Backgrounds of drugs, in the order in which they are named; pale, so that every mark stays visible."""
+
+
+def shade(axes: Axes, courses: Sequence[Intervention], days: Days) -> None:
+    """Shade the days of drugs behind a curve, each drug in its own colour; the legend names them."""
+    names = list(dict.fromkeys(course.name for course in courses))
+    for course in courses:
+        end = days[1] if course.end_day is None else course.end_day + 0.45
+        colour = SHADES[names.index(course.name) % len(SHADES)]
+        axes.axvspan(course.start_day - 0.45, end, color=colour, lw=0, zorder=0)
+
+
+def car_t_panel(
+    axes: Axes, points: Sequence[CoursePoint], *, within: Days = EVER, label: str = "CAR-T cells/µL"
+) -> None:
     """Draw CAR-T cells/µL: quantified samples with intervals, limits, and what lies below them.
 
     Lines cross the edges of the days ``within``; marks stay inside. Draws without a CAR stain are not drawn.
     """
     points = [point for point in points if point.has_car_gate]
     plain_log_axis(axes)
-    axes.set_ylabel("CAR-T cells/µL")
+    axes.set_ylabel(label)
     for run in quantified_runs(points):
         axes.plot([point.day for point in run], [_value(point) for point in run], color=BLUE, zorder=3)
     marked = [point for point in points if within[0] <= point.day <= within[1]]
@@ -163,7 +186,7 @@ def car_t_panel(axes: Axes, points: Sequence[CoursePoint], *, within: Days = EVE
             zorder=4,
         )
     _name_peak(axes, points, within)
-    _limit_line(axes, points)
+    _limit_marks(axes, marked)
     for point in marked:
         limit = _limit_of(point)
         if point.car_result in _CENSORED and limit is not None:
@@ -198,8 +221,8 @@ def ratio_panel(axes: Axes, points: Sequence[CoursePoint], *, within: Days = EVE
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = "", shaded: str | None = None) -> None:
-    """Explain above the panels every mark that they hold, and none that they do not; ``shaded`` names a drug."""
+def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = "", shaded: Sequence[str] = ()) -> None:
+    """Explain above the panels every mark that they hold, and none that they do not; ``shaded`` names drugs."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -210,11 +233,11 @@ def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = 
     if any(point.car_result in _CENSORED for point in points):
         marks.append((Line2D([], [], color=BLUE, marker="v", mfc="white", ls=""), "below the limit (drawn at it)"))
     if any(point.car_lloq_per_ul is not None for point in points):
-        marks.append((Line2D([], [], color=GREY, ls=(0, (4, 3)), lw=0.9), "limit of quantification"))
+        marks.append((Line2D([], [], color=GREY, marker="_", ms=6, ls=""), "limit of quantification of the sample"))
     if any(not point.quantified and point.car_result not in _CENSORED for point in points):
         marks.append((Line2D([], [], color=GREY, marker="x", ls=""), "no cells/µL"))
-    if shaded is not None:
-        marks.append((Patch(color=PALE), shaded))
+    for name, colour in zip(dict.fromkeys(shaded), cycle(SHADES), strict=False):
+        marks.append((Patch(color=colour), name))
     if marks or title:
         legend = figure.legend(
             [mark for mark, _ in marks],
@@ -274,14 +297,12 @@ def _limit_of(point: CoursePoint) -> float | None:
     return point.car_lod_per_ul if point.car_result is CarResult.NOT_DETECTED else point.car_lloq_per_ul
 
 
-def _limit_line(axes: Axes, points: Sequence[CoursePoint]) -> None:
-    limits = sorted((point.day, point.car_lloq_per_ul) for point in points if point.car_lloq_per_ul)
-    if len(limits) == 1:
-        axes.axhline(limits[0][1], color=GREY, lw=0.9, ls=(0, (4, 3)), zorder=2)
-    elif limits:
-        axes.plot(
-            [day for day, _ in limits], [limit for _, limit in limits], color=GREY, lw=0.9, ls=(0, (4, 3)), zorder=2
-        )
+def _limit_marks(axes: Axes, points: Sequence[CoursePoint]) -> None:
+    """Draw the limit of each sample as a dash at its day: between two samples there is none."""
+    limits = [(point.day, point.car_lloq_per_ul) for point in points if point.car_lloq_per_ul]
+    if limits:
+        days, values = zip(*limits, strict=True)
+        axes.plot(days, values, color=GREY, marker="_", ms=6, ls="", zorder=2)
 
 
 def _name_peak(axes: Axes, points: Sequence[CoursePoint], within: Days) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from cytocar.counting.limits import three_digits
 from cytocar.course.groups import Comparison, Measure
-from cytocar.figures.clinical_panels import unit_text
 from cytocar.figures.style import (
     BLUE,
     FONT_PT,
@@ -21,6 +20,8 @@ from cytocar.figures.style import (
     new_figure,
     plain_log_axis,
     save,
+    two_labels,
+    unit_text,
 )
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def _boxes(axes: Axes, measure: Measure, names: Sequence[str], groups: Mapping[s
     axes.set_xticks(range(len(names)), [f"{name}\nn = {len(own[name])}" for name in names])
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylabel(unit_text(measure.unit))
+    if log:
+        two_labels(axes)
 
 
 def _spread(place: int, n: int) -> list[float]:

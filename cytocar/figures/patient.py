@@ -11,22 +11,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.run_tables import B_CELLS
 from cytocar.course.series import CoursePoint
 from cytocar.figures.clinical_panels import (
     BIOMARKERS,
     GRADES,
-    LANE_MM,
     biomarker_panel,
-    drug_panel,
     grade_panel,
-    lanes,
     temperature_panel,
+    threshold_lines,
     value_panel,
-    write_doses,
     write_grades,
 )
-from cytocar.figures.course import DAYS_PER_MONTH, Days, car_t_panel, curve_legend, day_text, ratio_panel
-from cytocar.figures.style import GREY, PAGE_MM, PALE, new_figure, settle
+from cytocar.figures.course import DAYS_PER_MONTH, Days, car_t_panel, curve_legend, day_text, ratio_panel, shade
+from cytocar.figures.lanes import LANE_MM, drug_panel, lanes, write_doses
+from cytocar.figures.style import GREY, PAGE_MM, new_figure, settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +37,11 @@ ACUTE_DAYS: Days = (-7.0, 28.0)
 LONG_TERM = ("haemoglobin", "platelets", "anc", "b_cells")
 TRANSGENE = "transgene"
 """Copies/µg DNA: another unit than cells/µL, so a panel of its own."""
+NOT_IN_MONTHS = frozenset({"temperature", "systolic", "diastolic", "heart_rate", *GRADES})
+"""Variables of the first days: over months only when asked for."""
+MOST_PANELS = 12
+"""Panels of variables over months: with more a page is too short; all values stand in covariates.csv."""
+_ALWAYS_LOG = frozenset({B_CELLS, TRANSGENE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,86 +59,127 @@ def acute_figure(
     *,
     title: str = "",
     width_mm: float = PAGE_MM,
-    shade: str | None = None,
+    shaded: Sequence[str] = (),
     also: Sequence[str] = (),
+    populations: Sequence[str] = (),
+    window: Days | None = None,
 ) -> Figure:
     """Return the first weeks: temperature and pressures, biomarkers, CAR-T, ratio, grades, drugs, on one day axis.
 
     Parameters
     ----------
-    shade : str, optional
-        A drug whose days are shaded on the CAR-T panel, such as a switch that pauses the cells.
+    shaded : sequence of str
+        Drugs whose days are shaded on every curve of cells, such as a switch that pauses them.
     also : sequence of str
         Further variables, a panel for each.
+    populations : sequence of str
+        Populations of the tubes, a panel for each.
+    window : pair of float, optional
+        First and last day; without it the first four weeks, as far as there are data.
     """
-    days = _acute_days(points, record)
-    drugs = lanes(record.interventions, *days)
-    shaded = [course for course in record.interventions if course.name == shade]
+    days = window or _acute_days(points, record)
+    courses = [course for course in record.interventions if course.name in shaded]
     within = _between(record, days)
     panels = [
         *_clinical_panels(within, also),
-        Panel(42, partial(_car_t_with_shade, points=points, shaded=shaded, days=days)),
+        Panel(42, partial(_curve, points=points, shaded=courses, days=days)),
+        *_population_panels(points, populations, courses, days),
         *_strips(points, within, days),
+        *_lane_panels(record, days),
     ]
-    if drugs:
-        panels.append(
-            Panel(
-                len(drugs) * LANE_MM + 1,
-                partial(drug_panel, drugs=drugs),
-                partial(write_doses, drugs=drugs),
-            )
-        )
     figure, stack = _stack(panels, days, width_mm)
     shown = [point for point in points if days[0] <= point.day <= days[1]]
-    curve_legend(figure, shown, title=title, shaded=shade if shaded else None)
-    step = 7 if width_mm < 0.75 * PAGE_MM else 2
+    curve_legend(figure, shown, title=title, shaded=[course.name for course in courses])
+    narrow = width_mm < 0.75 * PAGE_MM
+    step = next(step for step in (1, 2, 7, 14, 28, 91, 182, 365) if (days[1] - days[0]) / step <= (7 if narrow else 18))
     ticks = range(int(-(-days[0] // step)) * step, int(days[1]) + 1, step)
     stack[-1].set_xticks(list(ticks), [day_text(tick) for tick in ticks])
     stack[-1].set_xlabel("Days after infusion")
-    settle(figure)
-    for axes, panel in zip(stack, panels, strict=True):
-        if panel.write is not None:
-            panel.write(axes)
+    _write(figure, stack, panels)
     return figure
 
 
 def has_long_term(record: ClinicalRecord, points: Sequence[CoursePoint] = ()) -> bool:
     """Return whether there is anything besides CAR-T to draw over months."""
-    after = [value for name in LONG_TERM for value in record.series(name) if value.day > ACUTE_DAYS[1]]
-    return bool(after) or any(point.b_cells_per_ul is not None for point in points)
+    values = any(value.day > ACUTE_DAYS[1] for value in record.values)
+    drugs = any(max(course.start_day, course.end_day or 0.0) > ACUTE_DAYS[1] for course in record.interventions)
+    return values or drugs or any(point.b_cells_per_ul is not None for point in points)
 
 
 def long_term_figure(
-    points: Sequence[CoursePoint], record: ClinicalRecord, *, title: str = "", width_mm: float = PAGE_MM
+    points: Sequence[CoursePoint],
+    record: ClinicalRecord,
+    *,
+    title: str = "",
+    width_mm: float = PAGE_MM,
+    shaded: Sequence[str] = (),
+    also: Sequence[str] = (),
+    populations: Sequence[str] = (),
 ) -> Figure:
-    """Return the months: haemoglobin, platelets, neutrophils, B cells and CAR-T over the time that the counts span."""
-    series = {name: record.series(name) for name in (*LONG_TERM, TRANSGENE)}
-    if not series["b_cells"]:
-        series["b_cells"] = _b_cells(points)
+    """Return the months: blood counts, B cells, CAR-T and what goes on or begins after the first weeks.
+
+    Biomarkers and other variables have a panel where they were measured after the first weeks; drugs and events have a
+    lane where they reach beyond them.
+    """
+    counted = [name for name in populations if any(name in point.populations for point in points)]
+    late = {value.variable for value in record.values if value.day > ACUTE_DAYS[1]}
+    names = [name for name in (*LONG_TERM, TRANSGENE) if not (name == B_CELLS and B_CELLS in counted)]
+    names += [name for name in dict.fromkeys((*also, *record.variables)) if name not in names and name in late]
+    names = [name for name in names if name not in NOT_IN_MONTHS or name in also]
+    series = {name: record.series(name) for name in names}
     present = [values for values in series.values() if values]
-    last = max((values[-1].day for values in present), default=max((point.day for point in points), default=1.0))
+    last = max((values[-1].day for values in present), default=0.0) or max((p.day for p in points), default=1.0)
+    last = max([last, *(point.day for point in points if any(name in point.populations for name in counted))])
     first = min([0.0, *(values[0].day for values in present)])
     days = (max(first, -30.0) - 0.02 * last, 1.02 * last)
+    courses = [course for course in record.interventions if course.name in shaded]
     panels = [
-        Panel(22, partial(value_panel, values=values, log=values[0].variable in ("b_cells", TRANSGENE)))
-        for values in present
+        Panel(22, partial(value_panel, values=v, log=v[0].variable in _ALWAYS_LOG or _spans_decades(v)))
+        for v in present[:MOST_PANELS]
     ]
-    panels.append(Panel(38, partial(car_t_panel, points=points, within=days)))
+    panels.append(Panel(38, partial(_curve, points=points, shaded=courses, days=days)))
+    panels += _population_panels(points, counted, courses, days)
+    panels += _lane_panels(record, days, beyond=ACUTE_DAYS[1])
     figure, stack = _stack(panels, days, width_mm)
-    curve_legend(figure, [point for point in points if days[0] <= point.day <= days[1]], title=title)
+    shown = [point for point in points if days[0] <= point.day <= days[1]]
+    curve_legend(figure, shown, title=title, shaded=[course.name for course in courses])
     step = next(step for step in (1, 2, 3, 6, 12, 24, 60) if last / DAYS_PER_MONTH / step <= 12)
     marks = range(0, int(last / DAYS_PER_MONTH) + 1, step)
     stack[-1].set_xticks([mark * DAYS_PER_MONTH for mark in marks], [f"{mark}" for mark in marks])
     stack[-1].set_xlabel("Months after infusion")
+    _write(figure, stack, panels)
     return figure
 
 
-def _b_cells(points: Sequence[CoursePoint]) -> tuple[ClinicalValue, ...]:
-    return tuple(
-        ClinicalValue(point.subject_id, point.day, "b_cells", point.b_cells_per_ul, "/uL")
-        for point in points
-        if point.b_cells_per_ul is not None
-    )
+def _write(figure: Figure, stack: Sequence[Axes], panels: Sequence[Panel]) -> None:
+    """Settle the layout, and write into the panels what depends on it."""
+    settle(figure)
+    for axes, panel in zip(stack, panels, strict=True):
+        if panel.write is not None:
+            panel.write(axes)
+
+
+def _population_panels(
+    points: Sequence[CoursePoint], populations: Sequence[str], shaded: Sequence[Intervention], days: Days
+) -> Iterator[Panel]:
+    """Yield a curve for each population, drawn as that of CAR-T cells: intervals, limits, open triangles."""
+    for name in populations:
+        own = [point.of_population(name) for point in points if name in point.populations]
+        if any(days[0] <= point.day <= days[1] for point in own):
+            yield Panel(26, partial(_curve, points=own, shaded=shaded, days=days, population=name))
+
+
+def _lane_panels(record: ClinicalRecord, days: Days, *, beyond: float | None = None) -> Iterator[Panel]:
+    """Yield the lanes of events, then those of drugs; only those that reach ``beyond`` a day, where one is given."""
+    courses = [
+        course
+        for course in record.interventions
+        if beyond is None or course.end_day is None or course.end_day > beyond or course.start_day > beyond
+    ]
+    for events in (True, False):
+        own = lanes([course for course in courses if course.is_event is events], *days)
+        if own:
+            yield Panel(len(own) * LANE_MM + 1, partial(drug_panel, drugs=own), partial(write_doses, drugs=own))
 
 
 def _clinical_panels(record: ClinicalRecord, also: Sequence[str]) -> Iterator[Panel]:
@@ -149,9 +194,33 @@ def _clinical_panels(record: ClinicalRecord, also: Sequence[str]) -> Iterator[Pa
             yield Panel(22, partial(value_panel, values=values, log=name == TRANSGENE or _spans_decades(values)))
 
 
-def _car_t_with_shade(axes: Axes, points: Sequence[CoursePoint], shaded: Sequence[Intervention], days: Days) -> None:
-    _shade(axes, shaded, days)
-    car_t_panel(axes, points, within=days)
+def _curve(
+    axes: Axes,
+    points: Sequence[CoursePoint],
+    shaded: Sequence[Intervention],
+    days: Days,
+    population: str = "",
+) -> None:
+    shade(axes, shaded, days)
+    if population:
+        car_t_panel(axes, points, within=days, label=f"{population_label(population)}\n(/µL)")
+        threshold_lines(axes, population)
+    else:
+        car_t_panel(axes, points, within=days)
+
+
+def population_label(name: str) -> str:
+    """Return a population's name as an axis prints it.
+
+    Examples
+    --------
+    >>> population_label("nk_cells"), population_label("car_t"), population_label("lymphocytes")
+    ('NK cells', 'CAR-T', 'Lymphocytes')
+    """
+    first, _, rest = name.partition("_")
+    if (first, rest) == ("car", "t"):
+        return "CAR-T"
+    return " ".join((first.upper() if len(first) < 4 else first.capitalize(), *rest.split("_"))).strip()
 
 
 def _strips(points: Sequence[CoursePoint], record: ClinicalRecord, days: Days) -> Iterator[Panel]:
@@ -164,9 +233,9 @@ def _strips(points: Sequence[CoursePoint], record: ClinicalRecord, days: Days) -
 
 
 def _spans_decades(values: Sequence[ClinicalValue]) -> bool:
-    """Return whether values are drawn on a log axis: all above 0, and the largest more than 50 times the smallest."""
-    sizes = [value.value for value in values]
-    return min(sizes) > 0 and max(sizes) > 50 * min(sizes)
+    """Return whether values are drawn on a log axis: none negative, the largest over 50 times the smallest but 0."""
+    sizes = [value.value for value in values if value.value != 0]
+    return bool(sizes) and min(sizes) > 0 and max(sizes) > 50 * min(sizes)
 
 
 def _acute_days(points: Sequence[CoursePoint], record: ClinicalRecord) -> Days:
@@ -196,10 +265,3 @@ def _stack(panels: Sequence[Panel], days: Days, width_mm: float) -> tuple[Figure
         axes.axvline(0, color=GREY, lw=0.7, ls=":", zorder=0)
     figure.align_ylabels([axes for axes in stack if axes.get_ylabel()])
     return figure, stack
-
-
-def _shade(axes: Axes, courses: Sequence[Intervention], days: Days) -> None:
-    """Shade the days of a drug behind the curve; the legend names it."""
-    for course in courses:
-        end = days[1] if course.end_day is None else course.end_day + 0.45
-        axes.axvspan(course.start_day - 0.45, end, color=PALE, lw=0, zorder=0)

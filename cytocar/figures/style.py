@@ -6,6 +6,7 @@ time: no date, no random identifiers, the font that comes with matplotlib.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,10 +88,10 @@ def settle(figure: Figure) -> None:
     figure.set_layout_engine("none")
 
 
-def save_all(figure: Figure, folder: Path, stem: str) -> bytes:
-    """Write a figure in every format and return its SVG."""
+def save_all(figure: Figure, folder: Path, stem: str, formats: Sequence[str] = FORMATS) -> bytes:
+    """Write a figure in these formats and return its SVG, which is always written: the page shows it."""
     settle(figure)
-    for kind in FORMATS:
+    for kind in dict.fromkeys(("svg", *formats)):
         save(figure, folder / f"{stem}.{kind}")
     return (folder / f"{stem}.svg").read_bytes()
 
@@ -105,6 +106,31 @@ def plain_log_axis(axes: Axes, *, which: str = "y") -> None:
     axis.set_minor_locator(LogLocator(base=10, subs=tuple(range(2, 10)), numticks=12))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def two_labels(axes: Axes) -> None:
+    """Widen a log value axis until two powers of ten with their labels lie on it: one label tells no scale."""
+    low, high = axes.get_ylim()
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    if last > first:
+        return
+    if last < first:  # no label at all
+        first, last = last, first
+    else:  # one: the nearer neighbour comes in
+        below, above = math.log10(low) - (first - 1), (last + 1) - math.log10(high)
+        first, last = (first - 1, last) if below < above else (first, last + 1)
+    axes.set_ylim(min(low, 10.0**first / 1.1), max(high, 10.0**last * 1.1))
+
+
+def unit_text(unit: str) -> str:
+    """Return a unit as print writes it.
+
+    Examples
+    --------
+    >>> unit_text("ug/L"), unit_text("mg/m2"), unit_text("C")
+    ('µg/L', 'mg/m²', '°C')
+    """
+    return "°C" if unit == "C" else unit.replace("ug", "µg").replace("uL", "µL").replace("m2", "m²")
 
 
 def text_width_pt(text: str, size_pt: float = FONT_PT) -> float:

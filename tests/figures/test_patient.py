@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.draws import CellCount
 from cytocar.course.series import CoursePoint
 from cytocar.course.units import VARIABLES
-from cytocar.figures.clinical_panels import dose_summary, lanes
+from cytocar.figures.lanes import dose_summary, lanes
 from cytocar.figures.patient import acute_figure, has_long_term, long_term_figure
-from cytocar.figures.style import COLUMN_MM, FONT_PT, FORMATS, PAGE_MM, figure_style, save_all
+from cytocar.figures.style import COLUMN_MM, FONT_PT, FORMATS, GREY, PAGE_MM, figure_style, save_all
 from cytocar.statistics.estimate import Estimate
 from tests.figures.reading import overlapping_texts, shown_texts, smallest_font
 
@@ -103,7 +106,7 @@ def test_panels_appear_when_their_data_are_there() -> None:
         grades = ClinicalRecord(tuple(values("crs_grade", (1, 2))))
         assert len(acute_figure(POINTS, grades).axes) == 2
         assert len(acute_figure(POINTS, RECORD).axes) == 6  # temperature, pressures, biomarkers, CAR-T, grades, drugs
-        assert len(long_term_figure(POINTS, RECORD).axes) == 5
+        assert len(long_term_figure(POINTS, RECORD).axes) == 6  # with the drugs that go on
 
 
 def test_pressures_alone_still_have_their_axis() -> None:
@@ -130,7 +133,7 @@ def test_tocilizumab_is_marked_where_il6_is_drawn() -> None:
 
 def test_a_drug_can_be_shaded_on_the_curve() -> None:
     with figure_style():
-        named = [text.get_text() for text in shown_texts(acute_figure(POINTS, RECORD, shade="dasatinib"))]
+        named = [text.get_text() for text in shown_texts(acute_figure(POINTS, RECORD, shaded=["dasatinib"]))]
         assert named.count("dasatinib") == 2  # its lane and its shade
 
 
@@ -157,3 +160,91 @@ def test_doses_in_two_units_are_both_told() -> None:
     doses = [Intervention("P1", "t", 1, 1, 8, "mg/kg"), Intervention("P1", "t", 2, 2, 700, "mg")]
     assert dose_summary(doses) == "8 mg/kg; 700 mg"
     assert dose_summary([Intervention("P1", "t", 1, 1)]) == ""
+
+
+def bars(figure: Figure) -> dict[float, float]:
+    """Heights of the bars of the last panel by their first day."""
+    return {
+        round(patch.get_x() + 0.45): patch.get_height()
+        for patch in figure.axes[-1].patches
+        if isinstance(patch, Rectangle) and patch.get_height() < 0.9
+    }
+
+
+def test_doses_are_drawn_to_scale_and_added_up() -> None:
+    steps = [(3, 4, 40), (5, 8, 80), (9, 12, 40), (13, 14, 10), (15, 15, 8), (16, 16, 4), (17, 19, 2), (20, 23, 1)]
+    courses = [Intervention("P1", "dexamethasone", *step, "mg/day") for step in steps]
+    with figure_style():
+        heights = bars(acute_figure(POINTS, ClinicalRecord((), tuple(courses))))
+    assert heights[5] / heights[3] == pytest.approx(2)
+    assert heights[5] / heights[13] == pytest.approx(8)
+    assert dose_summary(courses) == "1–80 mg/day, 602 mg in all"
+
+
+def test_zeros_and_values_below_a_limit_are_open_triangles_and_break_the_line() -> None:
+    zero = ClinicalRecord(tuple(values("b_cells", (-6, 12), (28, 0), (91, 0.1), (182, 0.2), (274, 3), (730, 18))))
+    limits = [ClinicalValue("P1", day, "il6", 7, "ng/L", "<") for day in (9, 14)]
+    with figure_style():
+        panel = long_term_figure([], zero).axes[0]
+        assert [np.asarray(line.get_xdata()).tolist() for line in panel.lines if line.get_marker() == "D"] == [
+            [-6],
+            [91, 182, 274, 730],
+        ]
+        assert [np.asarray(line.get_xdata()).tolist() for line in panel.lines if line.get_marker() == "v"] == [[28]]
+        record = ClinicalRecord((*values("il6", (0, 60), (5, 900), (20, 12)), *limits))
+        record = ClinicalRecord(tuple(sorted(record.values, key=lambda value: value.day)))
+        panel = acute_figure(POINTS, record).axes[0]
+        assert [np.asarray(line.get_xdata()).tolist() for line in panel.lines if line.get_marker() == "D"] == [
+            [0, 5],
+            [20],
+        ]
+        assert [np.asarray(line.get_ydata()).tolist() for line in panel.lines if line.get_marker() == "v"] == [[7], [7]]
+
+
+def test_each_log_panel_has_two_labelled_ticks() -> None:
+    narrow = ClinicalRecord(tuple(values("transgene", (5, 52_000), (9, 88_000))))
+    with figure_style():
+        for axes in (*acute_figure(POINTS, narrow).axes, *long_term_figure(POINTS, RECORD).axes):
+            if axes.get_yscale() == "log" and axes.get_ylabel() != "CD4/CD8\nof CAR-T":
+                low, high = axes.get_ylim()
+                assert sum(low <= 10.0**power <= high for power in range(-4, 8)) >= 2
+
+
+def test_events_stand_apart_from_drugs_and_ice_beside_grades() -> None:
+    record = ClinicalRecord(
+        tuple(values("ice", (6, 10), (7, 0), (9, 8))),
+        (Intervention("P1", "intubation", 7, 8), Intervention("P1", "dasatinib", 7, 13, 100, "mg/day")),
+    )
+    with figure_style():
+        _, grades, events, drugs = acute_figure(POINTS, record).axes
+    assert [label.get_text() for label in grades.get_yticklabels()] == ["ICE"]
+    assert [label.get_text() for label in events.get_yticklabels()] == ["intubation"]
+    assert [label.get_text() for label in drugs.get_yticklabels()] == ["dasatinib"]
+
+
+def test_limits_stand_at_their_samples_and_join_nothing() -> None:
+    with figure_style():
+        panel = acute_figure(POINTS, ClinicalRecord()).axes[0]
+    dashes = [line for line in panel.lines if line.get_marker() == "_" and line.get_color() == GREY]
+    assert [line.get_linestyle() for line in dashes] == ["None"]
+    assert np.asarray(dashes[0].get_xdata()).tolist() == [-5, 3, 7, 9, 14, 28]
+
+
+def test_the_window_is_chosen_and_a_population_has_its_own_curve() -> None:
+    counted = [
+        CoursePoint("P1", day, f"d{day}", populations={"nk_cells": CellCount(n, Estimate(n / 2, n / 3, n), 2.0)})
+        for day, n in ((3, 0), (40, 60), (80, 90))
+    ]
+    with figure_style():
+        figure = acute_figure(counted, ClinicalRecord(), populations=["nk_cells"], window=(0, 60))
+    assert figure.axes[0].get_xlim() == (0, 60)
+    assert figure.axes[1].get_ylabel() == "NK cells\n(/µL)"
+    assert [np.asarray(line.get_xdata()).tolist() for line in figure.axes[1].lines if line.get_marker() == "v"] == [[3]]
+
+
+def test_values_and_drugs_after_the_first_weeks_are_drawn() -> None:
+    late = ClinicalRecord(tuple(values("igg", (91, 3.2))), (Intervention("P1", "rituximab", 60, 60, 375, "mg/m2"),))
+    assert has_long_term(late)
+    with figure_style():
+        texts = {text.get_text() for text in shown_texts(long_term_figure(POINTS, late))}
+    assert {"IgG\n(g/L)", "rituximab"} <= texts

@@ -41,7 +41,7 @@ def command(
     series = join([run])
     record = read_record(folder / "clinical.csv", folder / "interventions.csv")
     draw_course(series.points, folder / "course.png", title="The sample course (simulated tubes)")
-    options = CourseOptions(scores=("car-hematotox",), decline=True, shade="dasatinib")
+    options = CourseOptions(scores=("car-hematotox",), decline=True, shade=("dasatinib",))
     page = write_course(series, record, folder / "course", options=options)
     _show(series.points)
     screen.say(

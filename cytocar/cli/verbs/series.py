@@ -14,6 +14,7 @@ from cytocar.cli import screen
 from cytocar.cli.unverified import Unverified
 from cytocar.course.replicates import DISAGREEMENT
 from cytocar.course.series import Replicates, Series, join
+from cytocar.errors.tree import UsageError
 from cytocar.sheet.tube import Specimen
 
 if TYPE_CHECKING:
@@ -57,11 +58,19 @@ def command(
         bool, typer.Option("--fit", help="Fit lag, growth, peak and decline, with profile intervals: fit.csv.")
     ] = False,
     gated: Annotated[bool, typer.Option("--gated", help="Counts as gated, also where a net count is there.")] = False,
-    shade: Annotated[str | None, typer.Option("--shade", help="Shade this drug's days on the curve.")] = None,
+    shade: Annotated[
+        list[str] | None,
+        typer.Option("--shade", metavar="DRUG", help="Shade this drug's days on every curve; may be repeated."),
+    ] = None,
     also: Annotated[
         list[str] | None,
         typer.Option("--also", metavar="VARIABLE", help="Panel of one more variable; may be repeated."),
     ] = None,
+    also_all: Annotated[bool, typer.Option("--also-all", help="A small panel of every clinical variable.")] = False,
+    window: Annotated[
+        str | None, typer.Option("--window", metavar="FROM,TO", help="Days of the first figure, such as -7,60.")
+    ] = None,
+    formats: Annotated[str, typer.Option("--formats", help="Files of figures: svg,pdf,png")] = "svg",
     population: Annotated[
         list[str] | None,
         typer.Option("--population", metavar="NAME", help="A population of any tube onto the course; may be repeated."),
@@ -104,7 +113,10 @@ def command(
         b_cell_threshold_per_ul=b_cell_threshold,
         decline=decline,
         fit=fit,
-        shade=shade,
+        shade=tuple(shade or ()),
+        window=_window(window),
+        formats=_formats(formats),
+        every_variable=also_all,
         also=tuple(variable_name(name) for name in also or ()),
         populations=tuple(population or ()),
         subjects=people,
@@ -115,6 +127,35 @@ def command(
         show_courses(series)
     several = "s" if len(series.courses) > 1 else ""
     screen.say(f"{len(series.points)} points of {len(series.courses)} subject{several}; open {page}")
+
+
+def _window(text: str | None) -> tuple[float, float] | None:
+    """Return the days that ``FROM,TO`` names."""
+    if text is None:
+        return None
+    first, _, last = text.partition(",")
+    try:
+        days = (float(first), float(last))
+    except ValueError:
+        days = (0.0, 0.0)
+    if days[0] >= days[1]:
+        raise UsageError(
+            f"--window {text!r} names no days", code="E183", hint="write the first and the last day: --window=-7,60"
+        )
+    return days
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    """Return the kinds of files that a list names."""
+    from cytocar.figures.style import FORMATS
+
+    kinds = tuple(kind.strip().lower() for kind in text.split(",") if kind.strip())
+    for kind in kinds:
+        if kind not in FORMATS:
+            raise UsageError(
+                f"figures cannot be written as {kind!r}", code="E184", hint=f"formats are {', '.join(FORMATS)}"
+            )
+    return kinds
 
 
 def _show(series: Series, record: ClinicalRecord, populations: Sequence[str]) -> None:

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +44,7 @@ from cytocar.course.tables import (
 from cytocar.errors.tree import UsageError
 from cytocar.kinetics.expansion_models import Decline, fit_decline
 from cytocar.kinetics.parameters import Kinetics
+from cytocar.report.course.drawing import Drawing, draw_cohort, draw_subjects
 from cytocar.report.course.page import (
     Listing,
     Page,
@@ -84,8 +83,14 @@ class CourseOptions:
         Whether two exponentials are fitted to each course.
     fit : bool
         Whether lag, growth, peak and decline are fitted to each course, values below a limit counted as such.
-    shade : str, optional
-        A drug whose days are shaded on the CAR-T panel.
+    shade : tuple of str
+        Drugs whose days are shaded on every curve.
+    window : pair of float, optional
+        First and last day of the figure of the first weeks.
+    formats : tuple of str
+        Kinds of files in which figures are written: svg, pdf, png.
+    every_variable : bool
+        Whether a sheet shows every clinical variable in a small panel.
     also : tuple of str
         Further clinical variables with a panel in the figure of the first weeks.
     populations : tuple of str
@@ -100,7 +105,10 @@ class CourseOptions:
     b_cell_threshold_per_ul: float | None = None
     decline: bool = False
     fit: bool = False
-    shade: str | None = None
+    shade: tuple[str, ...] = ()
+    window: tuple[float, float] | None = None
+    formats: tuple[str, ...] = ("svg",)
+    every_variable: bool = False
     also: tuple[str, ...] = ()
     populations: tuple[str, ...] = ()
     subjects: Subjects = field(default_factory=Subjects)
@@ -158,10 +166,20 @@ def write_course(
             "fit": (FIT, [fit_row(course.subject_id, course.fit()) for course in series.courses if options.fit]),
         },
     )
+    drawing = Drawing(
+        folder=out / "figures",
+        shade=options.shade,
+        also=options.also,
+        populations=populations,
+        every_variable=options.every_variable,
+        window=options.window,
+        formats=options.formats,
+    )
     sections = []
-    anchored = zip(series.courses, anchors([c.subject_id for c in series.courses]), strict=True)
-    for course, anchor in observed(anchored, len(series.courses), observer):
-        subject, own = course.subject_id, record.of(course.subject_id)
+    places = list(anchors([course.subject_id for course in series.courses]))
+    drawn = draw_subjects(series.courses, record, drawing)
+    for anchor, (course, pictures) in zip(places, observed(drawn, len(series.courses), observer), strict=True):
+        subject = course.subject_id
         findings = _Findings(
             kinetics[subject],
             tuple(score for score in scores if score.subject_id == subject),
@@ -169,12 +187,14 @@ def write_course(
             aplasias.get(subject),
             responses[subject],
         )
-        pictures = tuple(_draw_subject(course, own, out / "figures", options))
-        sections.append(Section(subject, anchor, pictures, tuple(_subject_tables(course, own, findings))))
+        tables = tuple(_subject_tables(course, record.of(subject), findings))
+        sections.append(Section(subject, anchor, pictures, tables))
     page = Page(
         title="CAR-T cells over time" + (f": {series.courses[0].subject_id}" if len(sections) == 1 else ""),
         subjects=tuple(sections),
-        cohort=_cohort_section(series, list(kinetics.values()), out / "figures", groups=groups, record=record),
+        cohort=_cohort_section(
+            series, list(kinetics.values()), lambda: draw_cohort(series.courses, record, groups, drawing)
+        ),
         left_out=left_out_listing(series.left_out),
         unverified=taken_unverified(),
     )
@@ -187,7 +207,7 @@ def _require_present(record: ClinicalRecord, options: CourseOptions) -> None:
     """Refuse a variable or a drug that no row of the clinical tables names."""
     drugs = sorted({course.name for course in record.interventions})
     asked = [(name, record.variables, "clinical variable") for name in options.also]
-    asked += [(options.shade, tuple(drugs), "intervention")] if options.shade is not None else []
+    asked += [(name, tuple(drugs), "intervention") for name in options.shade]
     for name, present, kind in asked:
         if name not in present:
             raise UsageError(
@@ -275,62 +295,10 @@ def _subject_tables(course: Course, record: ClinicalRecord, findings: _Findings)
         yield drugs_listing(record.interventions, record)
 
 
-# ---------------------------------------------------------------- figures
-
-
-def _draw_subject(course: Course, record: ClinicalRecord, folder: Path, options: CourseOptions) -> Iterator[Picture]:
-    from cytocar.figures.course import course_figure
-    from cytocar.figures.patient import acute_figure, has_long_term, long_term_figure
-    from cytocar.figures.style import figure_style, save_all
-
-    name, stem = course.subject_id, _file_stem(course.subject_id)
-    with figure_style():
-        svg = save_all(course_figure(course.points, title=name), folder, f"{stem}_course")
-        yield Picture(svg, f"CAR-T cells/µL of {name} over time", "CAR-T cells/µL (log axis) over the whole course.")
-        if record.values or record.interventions:
-            svg = save_all(
-                acute_figure(course.points, record, title=name, shade=options.shade, also=options.also),
-                folder,
-                f"{stem}_acute",
-            )
-            yield Picture(
-                svg, f"First weeks of {name}", "The first weeks: clinical values, CAR-T cells, grades, drugs."
-            )
-        if has_long_term(record, course.points):
-            svg = save_all(long_term_figure(course.points, record, title=name), folder, f"{stem}_months")
-            yield Picture(svg, f"Months of {name}", "The months: blood counts and CAR-T cells.")
-
-
 def _cohort_section(
-    series: Series, kinetics: Sequence[Kinetics], folder: Path, *, groups: Mapping[str, str], record: ClinicalRecord
+    series: Series, kinetics: Sequence[Kinetics], pictures: Callable[[], tuple[Picture, ...]]
 ) -> Section | None:
     if len(series.courses) < FEWEST_SUBJECTS:
         return None
-    from cytocar.figures.cohort import cohort_figure, swimmer_figure
-    from cytocar.figures.style import figure_style, save_all
-
-    with figure_style():
-        svg = save_all(cohort_figure(series.courses, groups=groups), folder, "cohort")
-        responses = [text for text in record.texts if text.variable == "response"]
-        swimmers = save_all(swimmer_figure(series.courses, responses=responses, groups=groups), folder, "swimmer")
-    caption = "Every subject's curve, with the median and the quartiles of each visit, and the peaks in order of size."
-    picture = Picture(svg, f"CAR-T cells/µL of {len(series.courses)} subjects", caption)
-    followed = Picture(
-        swimmers, "Persistence and response", "How long each subject was followed, how long cells lasted."
-    )
     tables = (spreads_listing(list(spreads(kinetics))), peaks_listing(kinetics))
-    return Section("All subjects", "cohort", (picture, followed), tables)
-
-
-def _file_stem(subject_id: str) -> str:
-    """Return a name for a subject's files that every file system takes, and that no other subject gets.
-
-    Examples
-    --------
-    >>> _file_stem("P01"), _file_stem("P/1")
-    ('P01', 'P_1-3fe61286')
-    """
-    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", subject_id)[:60]
-    if readable == subject_id and not subject_id.startswith("."):
-        return subject_id
-    return f"{readable.strip('._-') or 'subject'}-{hashlib.sha256(subject_id.encode()).hexdigest()[:8]}"
+    return Section("All subjects", "cohort", pictures(), tables)

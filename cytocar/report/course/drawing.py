@@ -1,0 +1,135 @@
+"""Draws the figures of a course: those of each subject, side by side in processes, and those of all together."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from cytocar.course.clinical import ClinicalRecord
+from cytocar.course.series import Course
+from cytocar.report.course.page import Picture
+
+FEWEST_FOR_PROCESSES = 3
+"""Subjects from which processes are worth their start: each loads matplotlib anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How figures are drawn.
+
+    ``shade`` names drugs whose days are shaded on every curve; ``also`` variables and ``populations`` with panels of
+    their own; ``every_variable`` adds a sheet of all variables; ``window`` is the first and the last day of the acute
+    figure; ``formats`` are svg, pdf, png.
+    """
+
+    folder: Path
+    shade: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    populations: tuple[str, ...] = ()
+    every_variable: bool = False
+    window: tuple[float, float] | None = None
+    formats: tuple[str, ...] = ("svg",)
+
+
+def draw_subjects(
+    courses: Sequence[Course], record: ClinicalRecord, drawing: Drawing
+) -> Iterator[tuple[Course, tuple[Picture, ...]]]:
+    """Yield each subject's pictures, in order; several subjects are drawn at a time."""
+    own = [record.of(course.subject_id) for course in courses]
+    processes = min(len(courses), os.cpu_count() or 1)
+    if len(courses) < FEWEST_FOR_PROCESSES or processes < 2:
+        for course, part in zip(courses, own, strict=True):
+            yield course, draw_subject(course, part, drawing)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        drawn = pool.map(draw_subject, courses, own, [drawing] * len(courses))
+        yield from zip(courses, drawn, strict=True)
+
+
+def draw_subject(course: Course, record: ClinicalRecord, drawing: Drawing) -> tuple[Picture, ...]:
+    """Write one subject's figures and return them as the page shows them."""
+    from cytocar.figures.style import figure_style
+
+    with figure_style():
+        return tuple(_pictures(course, record, drawing))
+
+
+def _pictures(course: Course, record: ClinicalRecord, drawing: Drawing) -> Iterator[Picture]:
+    from cytocar.figures.course import course_figure
+    from cytocar.figures.patient import acute_figure, has_long_term, long_term_figure
+    from cytocar.figures.style import save_all
+    from cytocar.figures.values_grid import grid_figures
+
+    name, stem = course.subject_id, file_stem(course.subject_id)
+    shaded = [one for one in record.interventions if one.name in drawing.shade]
+    svg = save_all(
+        course_figure(course.points, title=name, shaded=shaded), drawing.folder, f"{stem}_course", drawing.formats
+    )
+    yield Picture(svg, f"CAR-T cells/µL of {name} over time", "CAR-T cells/µL (log axis) over the whole course.")
+    if record.values or record.interventions or drawing.populations:
+        figure = acute_figure(
+            course.points,
+            record,
+            title=name,
+            shaded=drawing.shade,
+            also=drawing.also,
+            populations=drawing.populations,
+            window=drawing.window,
+        )
+        svg = save_all(figure, drawing.folder, f"{stem}_acute", drawing.formats)
+        days = "The first weeks" if drawing.window is None else f"Days {drawing.window[0]:g} to {drawing.window[1]:g}"
+        yield Picture(svg, f"{days} of {name}", f"{days}: clinical values, CAR-T cells, grades, events and drugs.")
+    if has_long_term(record, course.points):
+        figure = long_term_figure(
+            course.points,
+            record,
+            title=name,
+            shaded=drawing.shade,
+            also=drawing.also,
+            populations=drawing.populations,
+        )
+        svg = save_all(figure, drawing.folder, f"{stem}_months", drawing.formats)
+        yield Picture(svg, f"Months of {name}", "The months: blood counts, cells, and what was given then.")
+    if drawing.every_variable:
+        for number, figure in enumerate(grid_figures(record, title=name), start=1):
+            svg = save_all(figure, drawing.folder, f"{stem}_values_{number}", drawing.formats)
+            yield Picture(svg, f"All values of {name}, sheet {number}", "Every variable over time.")
+
+
+def draw_cohort(
+    courses: Sequence[Course], record: ClinicalRecord, groups: Mapping[str, str], drawing: Drawing
+) -> tuple[Picture, ...]:
+    """Write the figures of all subjects: curves with medians, and persistence with responses."""
+    from cytocar.figures.cohort import cohort_figure, swimmer_figure
+    from cytocar.figures.style import figure_style, save_all
+
+    responses = [text for text in record.texts if text.variable == "response"]
+    with figure_style():
+        curves = save_all(cohort_figure(courses, groups=groups), drawing.folder, "cohort", drawing.formats)
+        swimmers = save_all(
+            swimmer_figure(courses, responses=responses, groups=groups), drawing.folder, "swimmer", drawing.formats
+        )
+    caption = "Every subject's curve, with the median and the quartiles of each visit, and the peaks in order of size."
+    return (
+        Picture(curves, f"CAR-T cells/µL of {len(courses)} subjects", caption),
+        Picture(swimmers, "Persistence and response", "How long each subject was followed, how long cells lasted."),
+    )
+
+
+def file_stem(subject_id: str) -> str:
+    """Return a name for a subject's files that every file system takes, and that no other subject gets.
+
+    Examples
+    --------
+    >>> file_stem("P01"), file_stem("P/1")
+    ('P01', 'P_1-3fe61286')
+    """
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", subject_id)[:60]
+    if readable == subject_id and not subject_id.startswith("."):
+        return subject_id
+    return f"{readable.strip('._-') or 'subject'}-{hashlib.sha256(subject_id.encode()).hexdigest()[:8]}"
