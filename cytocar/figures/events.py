@@ -17,6 +17,7 @@ from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.outline import Outline, outline
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.figures.style import BLUE, FORMATS, INK, figure_style, new_figure, save
+from cytocar.files.places import place_of
 from cytocar.fit.axes import stain_scale_of
 from cytocar.fit.names import alias_book, candidates, is_fluorescence, pulse_of
 from cytocar.fit.tubes import own_matrix, signal_of, size_of_negatives, top_of_scale
@@ -81,7 +82,7 @@ def plot(
         E211 if no channel, or several, go by a name.
     """
     given = [files] if isinstance(files, str | Path | EventTable) else files
-    tables = [one if isinstance(one, EventTable) else open_fcs(Path(one)) for one in given]
+    tables = [one if isinstance(one, EventTable) else open_fcs(place_of(str(one))) for one in given]
     if out is not None and Path(out).suffix.lstrip(".").lower() not in FORMATS:
         raise UsageError(f"{out} is no picture that can be written", code="E210", hint="name it .png, .svg or .pdf")
     if not tables:
