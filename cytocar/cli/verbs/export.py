@@ -17,7 +17,8 @@ def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the tables.")],
     form: Annotated[
-        GatesAs | None, typer.Option("--as", help="Gates of every sample: wsp (FlowJo), gatingml. [the tables]")
+        GatesAs | None,
+        typer.Option("--as", help="Gates of every sample: wsp (FlowJo), gatingml, cytobank. [the tables]"),
     ] = None,
     inputs: Annotated[
         str | None, typer.Option("--inputs", metavar="DIR", help="With --as: where the FCS files lie. [as in the run]")

@@ -24,6 +24,7 @@ from cytocar.signals.compensation import SpilloverMatrix, carried
 from cytocar.signals.panel import resolve
 from cytocar.tables.columns import write_atomically
 from cytocar.template.flowjo.write import GatedFile, write_workspace
+from cytocar.template.gatingml.cytobank import export_cytobank
 from cytocar.template.gatingml.round_trip import export_gatingml
 from cytocar.template.moved_gates import MovedGates
 
@@ -68,9 +69,10 @@ def export_gates(
         files = {WORKSPACE: content}
     else:
         losses = ()
+        export = export_cytobank if form is GatesAs.CYTOBANK else export_gatingml
         names = _file_names([one.result.sample.sample_id for one in counted])
         files = {
-            f"{name}.xml": export_gatingml(
+            f"{name}.xml": export(
                 one.protocol.template, applied_to(one.events, one.protocol.template, gates=one.result.gates)
             )
             for name, one in zip(names, counted, strict=True)

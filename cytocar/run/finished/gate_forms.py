@@ -10,3 +10,4 @@ class GatesAs(StrEnum):
 
     WSP = "wsp"
     GATINGML = "gatingml"
+    CYTOBANK = "cytobank"

@@ -26,13 +26,14 @@ class Told:
     """What ``custom_info`` says of a gate.
 
     ``file`` is the file that a tailored gate holds for, ``of_set`` the numbers of the gates that a gate set consists
-    of; None for a gate.
+    of; None for a gate, and for a set of other populations.
     """
 
     title: str = ""
     number: str = ""
     file: str = ""
     of_set: frozenset[str] | None = None
+    is_set: bool = False
 
 
 def read_told(element: Element) -> Told:
@@ -47,6 +48,7 @@ def read_told(element: Element) -> Told:
         number=texts.get("gate_id", ""),
         file=texts.get("fcs_file_filename") or texts.get("fcs_file_id") or "",
         of_set=_gates_of_set(texts.get("definition", "")),
+        is_set="gate_set_id" in texts or "definition" in texts,
     )
 
 
@@ -132,7 +134,7 @@ def with_titles(populations: Iterable[Population], told: Mapping[str, Told]) -> 
     sets = {one.name: told[one.name].of_set for one in listed if one.name in told and told[one.name].of_set is not None}
     names: dict[str, str] = {}
     taken = {EVERY_EVENT}
-    for one in sorted(listed, key=lambda one: one.name not in sets):
+    for one in sorted(listed, key=lambda one: not told.get(one.name, Told()).is_set):
         title = told[one.name].title if one.name in told else ""
         wanted = one.name if not title else title if title not in taken else f"{title} (gate)"
         names[one.name] = wanted if wanted not in taken else one.name

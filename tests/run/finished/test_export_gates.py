@@ -48,6 +48,12 @@ def test_gating_ml_is_written_for_each_sample_with_its_moved_gate(run: Path, tmp
     assert "1234.5" in repr(gates["d9"])
 
 
+def test_cytobanks_form_is_written_for_each_sample(run: Path, tmp_path: Path) -> None:
+    assert cytocar_command("export", run, "--as", "cytobank", "-o", tmp_path / "out").code == 0
+    imported = import_document(tmp_path / "out" / "d9.xml").template
+    assert "cd4" in imported.population("car_cd4").gate.references()
+
+
 def test_the_trail_says_that_gates_were_handed_on(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
