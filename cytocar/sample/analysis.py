@@ -20,6 +20,7 @@ from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand, hashing
 from cytocar.gates.walk import GatedSample, Populations, replay, walk
+from cytocar.sample.bead_gain import gain_findings
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
@@ -242,6 +243,7 @@ def count_sample(
             *gate_findings(found.decisions, template, by_beads=method is CountMethod.BEADS),
             *car_findings,
             *findings_on_claim(found, car),
+            *gain_findings(populations, template, references or {}),
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
         ),

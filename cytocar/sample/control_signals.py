@@ -84,13 +84,16 @@ def references_from(controls: Sequence[EventTable], template: Template) -> Refer
 def _signals(populations: Populations, template: Template) -> Mapping[str, Mapping[str, np.ndarray]]:
     """Return the signals that a control shows to each ``reference`` gate, by the gate's parent and marker, in order.
 
-    Put in order once, and not for each sample that they place a gate of.
+    Put in order once, and not for each sample that they place a gate of. The counting beads' signals go with them:
+    they tell the detector's gain (``bead_gain``).
     """
     found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
     for population in template.populations:
         gate = population.gate
         if isinstance(gate, ReferenceGate):
             found[population.parent][gate.marker] = np.sort(populations.values(population.parent, gate.marker))
+            if (beads := template.counting.beads) is not None:
+                found[beads][gate.marker] = np.sort(populations.values(beads, gate.marker))
     return found
 
 
