@@ -20,6 +20,7 @@ from cytocar.tables.columns import COUNTS, Row, cell
 
 COMPARED = (
     "car_report",
+    "car_per_ul_net",
     "car_per_ul",
     "car_percent_of_t_cells",
     "car_percent_net",
@@ -30,7 +31,7 @@ COMPARED = (
     "status",
 )
 """Columns of counts.csv that are shown before and after."""
-WITH_INTERVAL = ("car_per_ul", "car_percent_of_t_cells")
+WITH_INTERVAL = ("car_per_ul_net", "car_per_ul", "car_percent_of_t_cells")
 MANY_CONSEQUENCES = 8
 _HEADINGS = {column.name: column.heading for column in COUNTS}
 NOTHING = "–"

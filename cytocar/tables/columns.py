@@ -80,7 +80,7 @@ background_percent             num %        | background of the gate in CAR-nega
 t_cells_per_ul                 num cells/µL | T cells per µL of specimen | T cells/µL
 cd4_per_ul                     num cells/µL | CD4+ CD8- T cells per µL
 cd8_per_ul                     num cells/µL | CD8+ CD4- T cells per µL
-car_per_ul               num cells/µL | CAR-T cells per µL; the estimate, kept even below the limits | CAR-T cells/µL
+car_per_ul               num cells/µL | CAR-T cells per µL as gated, even below the limits | CAR-T/µL, gated
 car_per_ul_low                 num cells/µL | its 95 % interval, lower bound | 95 % from
 car_per_ul_high                num cells/µL | its 95 % interval, upper bound | to
 car_cd4_per_ul                 num cells/µL | CD4+ CD8- CAR-T cells per µL
@@ -112,7 +112,7 @@ control_ids                    str -        | control samples behind threshold a
 file                           str -        | FCS file, as the sheet names it
 file_sha256                    str -        | hash of its bytes
 cytocar_version                str -        | program that made the row
-car_per_ul_net                 num cells/µL | net share times T cells/µL: background subtracted, hidden positives added
+car_per_ul_net                 num cells/µL | net share times T cells/µL | CAR-T/µL, net
 car_per_ul_net_low             num cells/µL | its 95 % interval: counting, gates, background, lot and pipette; from
 car_per_ul_net_high            num cells/µL | its 95 % interval, upper bound
 car_lob_events                 int events   | limit of blank: CAR+ events that 95 % of blank tubes do not exceed

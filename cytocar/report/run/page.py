@@ -50,6 +50,7 @@ SHOWN_FIRST = (
     "day",
     "well",
     "status",
+    "car_per_ul_net",
     "car_per_ul",
     "car_percent_of_t_cells",
     "car_percent_net",
@@ -61,7 +62,7 @@ SHOWN_FIRST = (
 )
 """Columns of counts.csv that the short table shows, in this order; all columns stand in the long one."""
 
-WITH_INTERVALS = ("car_per_ul", "car_percent_of_t_cells", "car_percent_net")
+WITH_INTERVALS = ("car_per_ul_net", "car_per_ul", "car_percent_of_t_cells", "car_percent_net")
 """Columns of the short table with their interval in the cell; the others have theirs behind the number."""
 
 FACTS = (
