@@ -41,10 +41,13 @@ VOLTAGE_MOVES = 0.01
 """A photomultiplier's gain goes with the 7th to 8th power of its voltage: 1 % moves a signal by 8 %."""
 
 GAIN_MOVES = 0.05
+"""An amplifier's gain moves a signal by as much: half of what a tube-to-tube difference in staining does."""
+
 SPILLOVER_MOVES = 0.02
 """An entry that is off by 2 % moves a dim cell beside a bright one (50,000) by 1000, the width of a negative peak."""
 
 HEADERS_AT_A_TIME = 16
+"""At addresses: nearly all of the time is waiting."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
