@@ -34,7 +34,7 @@ HEAD = (
     "status and codes",
     "off, and ok",
 )
-TYPICAL = Tube(t_cells=24_000, blast_share=0.1, car_share=0.02)
+TYPICAL = Tube(t_cells=24_000, blast_share=0.1, car_share=0.02, doublet_share=0.015)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,8 +31,8 @@ class DetectionLimits:
         background is unknown.
     detected_from : int
         Fewest events in the gate with which cells are detected.
-    lloq_events : float
-        Fewest events with which they are quantified.
+    lloq_events : float, optional
+        Fewest events with which they are quantified; ``None`` where no number of them would do.
     lod_percent, lloq_percent : float, optional
         Smallest true share of T cells that 95 % of tubes like this one detect, and that is quantified; ``None``
         without T cells, or where half of all T cells would not do.
@@ -42,7 +42,7 @@ class DetectionLimits:
 
     lob_events: int | None
     detected_from: int
-    lloq_events: float
+    lloq_events: float | None
     lod_percent: float | None
     lloq_percent: float | None
     lod_per_ul: float | None
@@ -96,12 +96,14 @@ def detection_limits(
     else:
         lod, background = net.lod_percent, (net.background_percent or 0.0) * t_cells / 100
         lloq = _net_lloq(net, limits, t_cells)
-    lloq_events = math.inf if lloq is None else max(lloq / 100 * t_cells + background, limits.quantification_events)
+    lloq_events = None
+    if lloq is not None:
+        lloq_events = max(lloq / 100 * t_cells + background, limits.quantification_events, needed)
     per_event = basis.per_event()
     return DetectionLimits(
         lob_events=None if net is None else net.lob_events,
         detected_from=needed,
-        lloq_events=max(lloq_events, needed),
+        lloq_events=lloq_events,
         lod_percent=lod,
         lloq_percent=lloq,
         lod_per_ul=_of(lod, t_cells, per_event),
@@ -144,7 +146,7 @@ def classify(car_events: int | None, limits: DetectionLimits | None) -> CarResul
         return CarResult.NOT_EVALUABLE
     if car_events < limits.detected_from:
         return CarResult.NOT_DETECTED
-    if car_events < limits.lloq_events:
+    if limits.lloq_events is None or car_events < limits.lloq_events:
         return CarResult.BELOW_LLOQ
     return CarResult.QUANTIFIED
 

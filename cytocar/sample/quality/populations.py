@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from cytocar.counting.car_t import CarCount
 from cytocar.counting.limits import CarResult
 from cytocar.errors.findings import Finding
@@ -16,7 +18,14 @@ from cytocar.gates.sampled_events import SampledEvents, sampled_events
 from cytocar.sample.quality.beads import bead_findings
 from cytocar.sample.quality.borders import border_findings, borders, loss_findings, losses, with_borders
 from cytocar.sample.quality.cells import Pairs, cell_shares
-from cytocar.sample.quality.markers import Witness, car_findings, exchanged_labels, witness, witness_findings
+from cytocar.sample.quality.markers import (
+    FEWEST_T_CELLS,
+    Witness,
+    car_findings,
+    exchanged_labels,
+    witness,
+    witness_findings,
+)
 from cytocar.sheet.rows import CountMethod
 from cytocar.template.model import Template
 
@@ -76,12 +85,13 @@ def evidence(
     car = found.get(report.car or "")
     judged = {name: border for name, border in found.items() if not _is_below(sampled, name, report.car)}
     deciding = {name for role in (report.t_cells, report.cd4, report.cd8) if role for name in _behind(sampled, role)}
+    enough = report.t_cells is None or np.count_nonzero(sampled.frame.mask(report.t_cells)) >= FEWEST_T_CELLS
     shares = cell_shares(sampled, pairs=_fate_of_pairs(method, template))
     return Evidence(
         beads=bead_rows,
         findings=(
-            *border_findings(judged, sorted(deciding)),
-            *(loss_findings(losses(sampled, report.t_cells)) if report.t_cells else ()),
+            *(border_findings(judged, sorted(deciding)) if enough else ()),
+            *(loss_findings(losses(sampled, report.t_cells)) if enough and report.t_cells else ()),
             *shares.findings,
             *exchanged_labels(sampled),
             *car_findings(sampled, car, own_control=own_control, product=product),

@@ -12,6 +12,7 @@ import pytest
 
 from cytocar.errors.findings import Severity
 from cytocar.fcs.events import EventTable
+from cytocar.run.parts import from_json, to_json
 from cytocar.sample.analysis import quantify
 from cytocar.sample.result import SampleResult
 from cytocar.simulate import DIM, SimulatedTube, blood_tube
@@ -235,3 +236,11 @@ def test_t_cells_beyond_a_border_of_another_marker_are_not_lost_in_silence(templ
         return {"V500-A": np.where(some, 0.15 * columns["V500-A"], columns["V500-A"])}
 
     assert "W298" in codes(count(template, dim))
+
+
+def test_a_tube_without_t_cells_survives_its_part_of_a_run() -> None:
+    result = count(ADAPTS, lambda columns: {"FITC-A": np.where(are("bead"), columns["FITC-A"], 60.0)})
+    assert result.row()["t_cell_events"] == 0
+    again = from_json(to_json(result))
+    assert isinstance(again, SampleResult)
+    assert again.row() == result.row()
