@@ -100,10 +100,82 @@ def modified_easix(record: ClinicalRecord) -> Iterator[Score]:
     yield from _quotient(record, "m-EASIX", "crp", per=10.0)  # entered CRP is kept in mg/L
 
 
+def icans_by_ice(record: ClinicalRecord) -> Iterator[Score]:
+    """Yield the ICANS grade of each ICE score: 7-9 grade 1, 3-6 grade 2, 0-2 grade 3.
+
+    Lee et al. 2019, Biol Blood Marrow Transplant 25:625. Consciousness, seizures, motor findings and oedema may make
+    the grade higher; a patient who cannot be aroused has grade 4, which no ICE score tells.
+    """
+    for subject, own in _subjects(record):
+        entries = own.series("ice")
+        if not entries:
+            yield _without(subject, "ICANS by ICE", [], "no ICE score was entered")
+        for value in entries:
+            grade = next(grade for lowest, grade in ((10, 0), (7, 1), (3, 2), (0, 3)) if value.value >= lowest)
+            note = "of the ICE score alone; grade 4 if unarousable" if value.value == 0 else "of the ICE score alone"
+            yield Score(subject, "ICANS by ICE", value.day, float(grade), "", _listed([value]), note)
+
+
+EARLY_DAYS, LATE_DAYS = (0.0, 30.0), (31.0, 100.0)
+"""Periods of ICAHT."""
+
+
+def t_icaht(record: ClinicalRecord) -> Iterator[Score]:
+    """Yield the grade of thrombocytopenia, early (day 0 to 30) and late (day 31 to 100), with bounds for missing days.
+
+    Notes
+    -----
+    Early: platelets < 50 G/L for 1-6 days grade 1, 7 and more grade 2; < 20 G/L for 1-13 days grade 3, 14 and more
+    grade 4. Late: < 100 G/L grade 1, < 50 grade 2, < 20 as before. The grade is that of
+    the days between values that are below; the highest that unmeasured days allow stands in the note.
+    """
+    for subject, own in _subjects(record):
+        for name, (first, last) in (("T-ICAHT early", EARLY_DAYS), ("T-ICAHT late", LATE_DAYS)):
+            values = [value for value in own.series("platelets") if first <= value.day <= last]
+            if not values:
+                yield _without(subject, name, [], f"no platelets from day {first:g} to {last:g}")
+                continue
+            late = name.endswith("late")
+            least, most = (_icaht_grade(values, (first, last), late=late, longest=longest) for longest in (False, True))
+            lowest = min(values, key=lambda value: value.value)
+            note = "" if least == most else f"up to grade {most} with the days that were not measured"
+            yield Score(subject, name, values[-1].day, float(least), "", f"lowest: {_listed([lowest])}", note)
+
+
+def _icaht_grade(values: list[ClinicalValue], period: tuple[float, float], *, late: bool, longest: bool) -> int:
+    """Return the grade from the longest run of days below each threshold."""
+    days = {limit: _days_below(values, limit, period, longest=longest) for limit in (20.0, 50.0, 100.0)}
+    if days[20.0]:
+        return 4 if days[20.0] >= 14 else 3
+    if late:
+        return 2 if days[50.0] else 1 if days[100.0] else 0
+    return (2 if days[50.0] >= 7 else 1) if days[50.0] else 0
+
+
+def _days_below(values: list[ClinicalValue], limit: float, period: tuple[float, float], *, longest: bool) -> int:
+    """Return the longest run of days below: between its first and last value, or up to the values around it."""
+    best = 0
+    for index, value in enumerate(values):
+        if value.value >= limit or (index and values[index - 1].value < limit):
+            continue
+        end = index
+        while end + 1 < len(values) and values[end + 1].value < limit:
+            end += 1
+        if longest:
+            start_day = values[index - 1].day + 1 if index else period[0]
+            end_day = values[end + 1].day - 1 if end + 1 < len(values) else period[1]
+        else:
+            start_day, end_day = value.day, values[end].day
+        best = max(best, int(end_day - start_day) + 1)
+    return best
+
+
 SCORES: dict[str, Callable[[ClinicalRecord], Iterator[Score]]] = {
     "car-hematotox": car_hematotox,
     "easix": easix,
     "m-easix": modified_easix,
+    "icans-by-ice": icans_by_ice,
+    "t-icaht": t_icaht,
 }
 """Each score, by the name that asks for it."""
 

@@ -11,7 +11,9 @@ from statistics import fmean
 from cytocar.course.aplasia import Aplasia
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
 from cytocar.course.cohort import Visit
+from cytocar.course.copies import Copies
 from cytocar.course.groups import Comparison
+from cytocar.course.reconstitution import Reconstitution
 from cytocar.course.responses import Phase
 from cytocar.course.scores import Score
 from cytocar.course.series import CoursePoint
@@ -127,6 +129,36 @@ half_life_days     num days    | ln 2 over the rate, where it is below 0
 fold               num -       | factor between first_day and last_day, by the rate
 change_p           num -       | p of a change of slope where the phase begins (F test of a bent line)
 method             str -       | how the rate was found
+""")
+
+RECONSTITUTION = parse_columns("""
+subject_id       str  -        | pseudonym of the person
+cells            str  -        | b_cells, cd4, nk_cells
+n_visits         int  -        | visits after infusion with a result
+nadir_day        num  days     | visit with the fewest
+nadir_per_ul     num  cells/µL | the fewest; the limit of detection where none were seen
+nadir_bound      str  -        | < where none were seen
+baseline_per_ul  num  cells/µL | last visit before infusion
+depth_percent    num  %        | nadir in percent of it
+threshold_per_ul num  cells/µL | below this the cells lack: 20 B cells, 200 CD4, 80 NK cells
+first_day_below  num  days     | first visit below
+last_day_below   num  days     | last visit below
+recovered_day    num  days     | first visit at or above it again
+shortest_days    num  days     | from the first to the last visit below
+longest_days     num  days     | from the visit before to the visit after
+ongoing          bool -        | still below at the last visit
+note             str  -        | what bounds the answer
+""")
+
+COPIES = parse_columns("""
+subject_id          str -           | pseudonym of the person
+day                 num days        | day of the PCR
+copies_per_ug       num copies/µg   | transgene copies per µg of DNA
+wbc_per_ul          num cells/µL    | leukocytes of the same day, or the day beside it
+copies_per_ul       num copies/µL   | copies/µg x leukocytes/µL x 6.6e-6 µg
+car_per_ul          num cells/µL    | CAR-T cells by cytometry, where quantified
+copies_per_car_cell num copies/cell | copies/µL over CAR-T cells/µL
+verdict             str -           | how both go together, by the limit of detection of that tube
 """)
 
 GROUPS = parse_columns("""
@@ -348,6 +380,17 @@ def response_row(phase: Phase) -> Row:
         "change_p": phase.change_p,
         "method": phase.rate.method,
     }
+
+
+def reconstitution_row(subject_id: str, found: Reconstitution) -> Row:
+    """Return a line of ``reconstitution.csv``."""
+    own = ("cells", "n_visits", "nadir_day", "nadir_per_ul", "nadir_bound", "baseline_per_ul", "depth_percent")
+    return {**aplasia_row(found.below), **{name: getattr(found, name) for name in own}, "subject_id": subject_id}
+
+
+def copies_row(found: Copies) -> Row:
+    """Return a line of ``copies.csv``."""
+    return {column.name: getattr(found, column.name) for column in COPIES}
 
 
 def intervention_row(course: Intervention) -> Row:

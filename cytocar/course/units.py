@@ -118,6 +118,8 @@ _VARIABLES: tuple[Variable, ...] = (
     Variable("anc", "/uL", "ANC", ("neutrophils", "absolute_neutrophil_count", "neutrophil_count")),
     Variable("wbc", "/uL", "Leukocytes", ("leukocytes", "leucocytes")),
     Variable("lymphocytes", "/uL", "Lymphocytes", ("alc", "absolute_lymphocyte_count")),
+    Variable("cd4", "/uL", "CD4 T cells", ("cd4_cells", "cd4_t_cells", "cd4_count")),
+    Variable("nk_cells", "/uL", "NK cells", ("nk",)),
     Variable("b_cells", "/uL", "B cells", ("b_cells_per_ul", "cd19", "cd19_b_cells")),
     Variable("ldh", "U/L", "LDH", ("lactate_dehydrogenase",)),
     Variable("creatinine", "mg/dL", "Creatinine", ("serum_creatinine",), molar_mass=113.12),

@@ -309,10 +309,13 @@ def _name_peak(axes: Axes, points: Sequence[CoursePoint], within: Days) -> None:
     peak = max((point for point in points if point.quantified), key=_value, default=None)
     if peak is None or not within[0] <= peak.day <= within[1]:
         return
+    first, last = axes.get_xlim() if within == EVER else within
+    near_the_end = peak.day > first + 0.75 * (last - first)
     axes.annotate(
-        f"{float(three_digits(_value(peak))):,g} on day {peak.day:g}",
+        f"{float(three_digits(_value(peak))):,g} on day {day_text(peak.day)}",
         (peak.day, _positive(peak.car_per_ul.high, _value(peak))),
-        xytext=(5, 3),
+        xytext=(-5 if near_the_end else 5, 3),
+        ha="right" if near_the_end else "left",
         textcoords="offset points",
         color=INK,
     )

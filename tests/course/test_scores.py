@@ -97,3 +97,20 @@ def test_no_platelets_give_no_quotient() -> None:
 @pytest.mark.parametrize("name", SCORES)
 def test_every_score_of_nobody_is_nothing(name: str) -> None:
     assert list(SCORES[name](ClinicalRecord())) == []
+
+
+def entered(variable: str, unit: str, *pairs: tuple[float, float]) -> ClinicalRecord:
+    return ClinicalRecord(tuple(ClinicalValue("P1", day, variable, value, unit) for day, value in pairs))
+
+
+def test_ice_scores_give_the_grade_that_the_score_alone_decides() -> None:
+    record = entered("ice", "points", (5, 10), (6, 8), (7, 3), (8, 2), (9, 0))
+    assert [score.value for score in SCORES["icans-by-ice"](record)] == [0, 1, 2, 3, 3]
+
+
+def test_thrombocytopenia_is_graded_by_the_days_below_with_bounds_for_missing_days() -> None:
+    early, late = SCORES["t-icaht"](entered("platelets", "G/L", (3, 90), (8, 45), (10, 40), (20, 120), (60, 80)))
+    assert (early.value, early.note) == (1, "up to grade 2 with the days that were not measured")
+    assert (late.value, late.note) == (1, "")
+    (deep, _) = SCORES["t-icaht"](entered("platelets", "G/L", *((day, 15) for day in range(5, 19))))
+    assert deep.value == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,12 +17,27 @@ if TYPE_CHECKING:
     from cytocar.course.series import CoursePoint
 
 
+class Scenario(StrEnum):
+    """A course of ``sample_data/scenarios``: counted already, with its clinical tables."""
+
+    RUXOLITINIB_COHORT = "ruxolitinib-cohort"
+    PAUSE_SWITCH = "pause-switch"
+    LUPUS = "lupus"
+    NETOSIS = "netosis"
+
+
 def command(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to lay it out.")] = Path("cytocar-demo"),
     seed: Annotated[int | None, typer.Option(help="Seed of the simulated tubes. [the scenario's]")] = None,
+    scenario: Annotated[
+        Scenario | None, typer.Option("--scenario", help="Lay out the tables of another course: counts, values, drugs.")
+    ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
 ) -> None:
     """Lay out the sample course (simulated tubes of one patient over two years), gate it and draw the curve."""
+    if scenario is not None:
+        _lay_out(scenario, folder)
+        return
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.cli.verbs.gate import count_to_folder
     from cytocar.course.clinical import read_record
@@ -48,6 +64,21 @@ def command(
         f"\nreport, every gate of every tube: {run}/report.html\ntables: {run}/counts.csv and others\n"
         f"curve: {folder}/course.png\nfigures and kinetics: {page}\nthe same by hand: cytocar gate {sheet} -o RUN"
     )
+
+
+def _lay_out(scenario: Scenario, folder: Path) -> None:
+    """Copy a scenario's tables."""
+    import shutil
+
+    from cytocar.files.bundled import sample_data_folder
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not empty", code="E105", hint="name another: cytocar demo OTHER")
+    tables = sorted((sample_data_folder() / "scenarios" / scenario.value).glob("*.csv"))
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        shutil.copyfile(table, folder / table.name)
+    screen.say(f"wrote {', '.join(table.name for table in tables)} to {folder}; simulated, no patient's data")
 
 
 def _show(points: Sequence[CoursePoint]) -> None:

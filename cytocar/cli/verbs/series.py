@@ -27,6 +27,18 @@ class ScoreName(StrEnum):
     CAR_HEMATOTOX = "car-hematotox"
     EASIX = "easix"
     M_EASIX = "m-easix"
+    ICANS_BY_ICE = "icans-by-ice"
+    T_ICAHT = "t-icaht"
+
+
+class Form(StrEnum):
+    """A form in which other programs take a course."""
+
+    NONMEM = "nonmem"
+    REDCAP = "redcap"
+    SDTM_PC = "sdtm-pc"
+    SDTM_CP = "sdtm-cp"
+    CIBMTR = "cibmtr"
 
 
 def command(
@@ -66,6 +78,9 @@ def command(
         list[str] | None,
         typer.Option("--also", metavar="VARIABLE", help="Panel of one more variable; may be repeated."),
     ] = None,
+    form: Annotated[
+        Form | None, typer.Option("--as", help="Write the course to stdout as another program takes it.")
+    ] = None,
     also_all: Annotated[bool, typer.Option("--also-all", help="A small panel of every clinical variable.")] = False,
     window: Annotated[
         str | None, typer.Option("--window", metavar="FROM,TO", help="Days of the first figure, such as -7,60.")
@@ -101,7 +116,15 @@ def command(
                 f"warning W320: the replicates of {point.subject_id}, day {point.day:g}, disagree ({point.sample_id}): "
                 "look at each tube; the interval holds their scatter"
             )
-    if out is None:
+    if form is not None:
+        from cytocar.course.exchange import EXCHANGE
+        from cytocar.tables.columns import csv_text
+
+        columns, lines = EXCHANGE[form.value]
+        sys.stdout.write(csv_text(columns, lines(series.courses, people)))
+        if out is None:
+            return
+    elif out is None:
         _show(series, record, series.chosen_populations(population or ()))
         return
     from cytocar.cli.progress import Progress

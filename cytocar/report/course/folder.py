@@ -14,6 +14,8 @@ from pathlib import Path
 from cytocar.course.aplasia import Aplasia, aplasia
 from cytocar.course.clinical import ClinicalRecord
 from cytocar.course.cohort import FEWEST_SUBJECTS, spreads, visits
+from cytocar.course.copies import copies_beside_cells
+from cytocar.course.reconstitution import reconstitution
 from cytocar.course.responses import Phase, phases
 from cytocar.course.scores import SCORES as SCORE_FUNCTIONS
 from cytocar.course.scores import Score
@@ -22,19 +24,23 @@ from cytocar.course.subjects import Subjects, subject_columns, subject_rows
 from cytocar.course.tables import (
     APLASIA,
     COHORT,
+    COPIES,
     COVARIATES,
     DECLINE,
     FIT,
     INTERVENTIONS,
     KINETICS,
+    RECONSTITUTION,
     RESPONSES,
     SCORES,
     aplasia_row,
+    copies_row,
     covariate_rows,
     decline_row,
     fit_row,
     intervention_row,
     kinetics_row,
+    reconstitution_row,
     response_row,
     score_row,
     series_columns,
@@ -157,6 +163,26 @@ def write_course(
             "responses": (
                 RESPONSES,
                 [response_row(one) for own in responses.values() for three in own for one in three],
+            ),
+            "reconstitution": (
+                RECONSTITUTION,
+                [
+                    reconstitution_row(course.subject_id, one)
+                    for course in series.courses
+                    for one in reconstitution(
+                        course,
+                        record.of(course.subject_id),
+                        b_cell_threshold=options.b_cell_threshold_per_ul,
+                    )
+                ],
+            ),
+            "copies": (
+                COPIES,
+                [
+                    copies_row(one)
+                    for course in series.courses
+                    for one in copies_beside_cells(course, record.of(course.subject_id))
+                ],
             ),
             "covariates": (COVARIATES, list(covariate_rows(record))),
             "scores": (SCORES, [score_row(score) for score in scores]),

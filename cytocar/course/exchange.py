@@ -1,0 +1,196 @@
+"""A course as other programs take it: NONMEM, REDCap, SDTM domains PC and CP, and CIBMTR's dates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from cytocar.counting.limits import CarResult
+from cytocar.course.series import Course, CoursePoint
+from cytocar.course.subjects import Subjects
+from cytocar.tables.columns import Column, Row, Value, parse_columns
+
+_BELOW = frozenset({CarResult.BELOW_LLOQ, CarResult.NOT_DETECTED})
+
+NONMEM = parse_columns("""
+ID    int -        | number of the subject, in order of SUBJ
+SUBJ  str -        | pseudonym; drop it in $INPUT
+TIME  num days     | days from infusion
+AMT   num cells    | CAR-T cells infused, on the record of the dose
+DV    num cells/µL | CAR-T cells per µL; below the limit the limit itself
+CENS  int -        | 1 where the value lies below DV
+LIMIT num cells/µL | lower end of what is censored: 0
+MDV   int -        | 1 where there is no observation
+EVID  int -        | 1 dose, 0 observation
+LLOQ  num cells/µL | lower limit of quantification of the sample
+""")
+REDCAP = parse_columns("""
+record_id                str -        | pseudonym of the person
+redcap_repeat_instrument str -        | cart_count
+redcap_repeat_instance   int -        | number of the draw
+cart_day                 num days     | days from infusion
+cart_per_ul              num cells/µL | CAR-T cells per µL; empty below the limit
+cart_result              str -        | quantified, below_lloq, not_detected, not_evaluable
+cart_lloq_per_ul         num cells/µL | lower limit of quantification of the sample
+cart_percent_of_t        num %        | CAR+ in percent of T cells
+cart_cd4_cd8             num -        | CD4+ to CD8+ CAR-T cells
+cart_status              str -        | ok, review, no_count, failed, excluded
+""")
+
+
+def _sdtm(domain: str, limit: str) -> tuple[Column, ...]:
+    return parse_columns(f"""
+    STUDYID str - | study; to be filled in
+    DOMAIN str - | {domain}
+    USUBJID str - | pseudonym of the person
+    {domain}SEQ int - | number of the record within the person
+    {domain}TESTCD str - | short name of the test
+    {domain}TEST str - | name of the test
+    {domain}ORRES str - | result as reported
+    {domain}ORRESU str - | its unit
+    {domain}STRESC str - | result in standard form, as text
+    {domain}STRESN num - | result as a number; empty below the limit
+    {domain}STRESU str - | its unit
+    {domain}STAT str - | NOT DONE where there is no result
+    {domain}REASND str - | why
+    {domain}SPEC str - | specimen
+    {limit} num cells/µL | lower limit of quantification
+    {domain}DY int days | study day: the day of infusion is day 1, there is no day 0
+    """)
+
+
+SDTM_PC, SDTM_CP = _sdtm("PC", "PCLLOQ"), _sdtm("CP", "CPLLOQ")
+CIBMTR = parse_columns("""
+subject_id str -    | pseudonym of the person
+from_day   num days | first day of the reporting period
+to_day     num days | last day of the reporting period
+detected   str -    | yes where any test of the period was positive, no where all were negative
+day        num days | last positive test, or the first negative one where all are
+n_tests    int -    | tests of the period with a result
+""")
+PERIODS = ((0.0, 100.0), (100.0, 183.0), (183.0, 365.0), (365.0, 730.0), (730.0, 1095.0))
+"""Reporting periods: 100 days, 6 months, 1 year, then years; a day on a border belongs to the earlier one."""
+
+
+def nonmem(courses: Sequence[Course], subjects: Subjects) -> Iterator[Row]:
+    """Yield doses and observations; a value below the limit is left-censored at the limit (CENS and LIMIT, M3)."""
+    for number, course in enumerate(courses, start=1):
+        base: dict[str, Value] = {"ID": number, "SUBJ": course.subject_id}
+        subject = subjects.by_id.get(course.subject_id)
+        dose = subject.cells.get("dose_car_t", "").replace(",", ".") if subject else ""
+        days = subject.infusion_days if subject else (0.0,)
+        for place, day in enumerate(days):
+            amount = float(dose) if dose and place == 0 else None
+            yield base | {"TIME": day, "AMT": amount, "MDV": 1, "EVID": 1, "CENS": 0}
+        for point in course.points:
+            if point.day < 0 or not point.has_car_gate:
+                continue
+            value, below = _observed(point)
+            yield base | {
+                "TIME": point.day,
+                "DV": value,
+                "CENS": int(below),
+                "LIMIT": 0.0 if below else None,
+                "MDV": int(value is None),
+                "EVID": 0,
+                "LLOQ": point.car_lloq_per_ul,
+            }
+
+
+def _observed(point: CoursePoint) -> tuple[float | None, bool]:
+    """Return the value and whether it is a limit: that of detection where nothing was seen."""
+    if point.quantified:
+        return point.car_per_ul.value, False
+    limit = point.car_lod_per_ul if point.car_result is CarResult.NOT_DETECTED else point.car_lloq_per_ul
+    return (limit, True) if point.car_result in _BELOW and limit else (None, False)
+
+
+def redcap(courses: Sequence[Course], _subjects: Subjects) -> Iterator[Row]:
+    """Yield a repeating instrument with one instance a draw."""
+    for course in courses:
+        for number, point in enumerate(course.points, start=1):
+            yield {
+                "record_id": course.subject_id,
+                "redcap_repeat_instrument": "cart_count",
+                "redcap_repeat_instance": number,
+                "cart_day": point.day,
+                "cart_per_ul": point.car_per_ul.value if point.quantified else None,
+                "cart_result": point.car_result,
+                "cart_lloq_per_ul": point.car_lloq_per_ul,
+                "cart_percent_of_t": point.car_percent_of_t_cells,
+                "cart_cd4_cd8": point.car_cd4_cd8_ratio.value,
+                "cart_status": point.status,
+            }
+
+
+def sdtm_pc(courses: Sequence[Course], _subjects: Subjects) -> Iterator[Row]:
+    """Yield the domain of concentrations: one record of CAR-T cells/µL a draw."""
+    for course in courses:
+        for number, point in enumerate(course.points, start=1):
+            yield _sdtm_row("PC", course.subject_id, number, point, ("CART", "CAR-T Cells"))
+
+
+def sdtm_cp(courses: Sequence[Course], _subjects: Subjects) -> Iterator[Row]:
+    """Yield the domain of cell phenotypes: CAR-T cells and every population of each draw."""
+    for course in courses:
+        number = 0
+        for point in course.points:
+            for name in ("", *point.populations):
+                number += 1
+                test = ("CART", "CAR-T Cells") if not name else (name.upper().replace("_", "")[:8], name)
+                own = point if not name else point.of_population(name)
+                yield _sdtm_row("CP", course.subject_id, number, own, test)
+
+
+def _sdtm_row(domain: str, subject_id: str, number: int, point: CoursePoint, test: tuple[str, str]) -> Row:
+    value, below = _observed(point)
+    text = "" if value is None else f"<{value:.4g}" if below else f"{value:.6g}"
+    day = int(point.day // 1)
+    row: dict[str, Value] = {
+        "DOMAIN": domain,
+        "USUBJID": subject_id,
+        f"{domain}SEQ": number,
+        f"{domain}TESTCD": test[0],
+        f"{domain}TEST": test[1],
+        f"{domain}ORRES": text,
+        f"{domain}ORRESU": "/uL" if text else "",
+        f"{domain}STRESC": text,
+        f"{domain}STRESN": None if below else value,
+        f"{domain}STRESU": "/uL" if text else "",
+        f"{domain}STAT": "" if text else "NOT DONE",
+        f"{domain}REASND": "" if text else str(point.status),
+        f"{domain}SPEC": "BLOOD",
+        f"{domain}LLOQ": point.car_lloq_per_ul,
+        f"{domain}DY": day + 1 if day >= 0 else day,
+    }
+    return row
+
+
+def cibmtr(courses: Sequence[Course], _subjects: Subjects) -> Iterator[Row]:
+    """Yield for each period whether CAR-T cells were detected, and the day that CIBMTR's form asks for.
+
+    All tests of the period negative: the first negative one; else the last positive one.
+    """
+    for course in courses:
+        for start, end in PERIODS:
+            own = [p for p in course.points if (start < p.day <= end) or (start == 0 == p.day)]
+            tested = [p for p in own if p.car_result is not CarResult.NOT_EVALUABLE]
+            positive = [p.day for p in tested if p.car_result is not CarResult.NOT_DETECTED]
+            if tested:
+                yield {
+                    "subject_id": course.subject_id,
+                    "from_day": start,
+                    "to_day": end,
+                    "detected": "yes" if positive else "no",
+                    "day": max(positive) if positive else min(p.day for p in tested),
+                    "n_tests": len(tested),
+                }
+
+
+EXCHANGE: dict[str, tuple[tuple[Column, ...], Callable[[Sequence[Course], Subjects], Iterator[Row]]]] = {
+    "nonmem": (NONMEM, nonmem),
+    "redcap": (REDCAP, redcap),
+    "sdtm-pc": (SDTM_PC, sdtm_pc),
+    "sdtm-cp": (SDTM_CP, sdtm_cp),
+    "cibmtr": (CIBMTR, cibmtr),
+}
+"""Each form by the name that asks for it: its columns, and what yields its lines."""
