@@ -193,27 +193,27 @@ def dragged(
     x, y = axes[view.x], axes[view.y] if view.y is not None else axes[view.x]
     if handle.whole:
         return {
-            name: _text(_value(axis, float(axis.place_exactly([value])[0]) + by), CORNER_DIGITS)
+            name: as_text(value_at(axis, float(axis.place_exactly([value])[0]) + by), CORNER_DIGITS)
             for axis, by in ((x, to[0] - (handle.x or 0.0)), (y, to[1] - (handle.y or 0.0)))
             for name, value in values.items()
-            if name.startswith(f"{axis.marker} corner ")
+            if re.fullmatch(rf"{re.escape(axis.marker)} (corner \d+|min|max)", name)
         }
     digits = EDGE_DIGITS if handle.id.startswith("edge") else CORNER_DIGITS
     pairs = ((handle.x_name, x, to[0]), (handle.y_name, y, to[1]))
-    return {name: _text(_value(axis, min(max(at, 0.0), 1.0)), digits) for name, axis, at in pairs if name}
+    return {name: as_text(value_at(axis, min(max(at, 0.0), 1.0)), digits) for name, axis, at in pairs if name}
 
 
-def _value(axis: PictureAxis, place: float) -> float:
+def value_at(axis: PictureAxis, place: float) -> float:
     """Return the data value at a place of an axis: the inverse of ``PictureAxis.place_exactly``."""
     return float(axis.scale.inverse(axis.low + place * (axis.high - axis.low)))
 
 
-def _text(value: float, digits: int) -> str:
+def as_text(value: float, digits: int) -> str:
     """Return a value as a reader of the axis would write it.
 
     Examples
     --------
-    >>> _text(866.1562, 4), _text(-1e-12, 4), _text(113107.9, 4)
+    >>> as_text(866.1562, 4), as_text(-1e-12, 4), as_text(113107.9, 4)
     ('866.2', '0', '113100')
     """
     if abs(value) < 1e-9:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from cytocar.errors.tree import CytocarError
 from cytocar.figures.gate_pictures.panels import DrawnGate, Picture
@@ -16,13 +15,13 @@ from cytocar.report.run.strip import Combination, GateCaption, Panel, combinatio
 from cytocar.review.handles import GateField, Handle, fields, handles
 from cytocar.review.preview import Compared, compared
 from cytocar.review.session import ReviewSession
+from cytocar.review.site import TEMPLATES
 from cytocar.review.worklist import ReviewedRun, WorkItem
 from cytocar.run.trail.audit import Action, Entry, Meaning
 from cytocar.sample.result import SampleResult
 
 SAVED = (Action.OVERRIDE, Action.OVERRIDE_UNDONE, Action.SIGNED)
 """What a page confirms as saved."""
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,9 @@ class Pages:
     def refused(self, error: CytocarError, *, stranger: bool = False) -> str:
         """Return a page for an error that leaves nothing else to show; a stranger is not told the address."""
         root = "" if stranger else self.root
-        return self.environment.get_template("review-error.html").render(error=error, root=root)
+        return self.environment.get_template("review-error.html").render(
+            error=error, root=root, program="cytocar review", first="All samples"
+        )
 
     def sample(self, opened: ReviewedRun, item: WorkItem, gate: int | None, said: Said) -> str:
         """Return a sample with a gate on the bench; without ``gate``, the first that has a flag, or the first."""

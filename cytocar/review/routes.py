@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-import traceback
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
-from werkzeug.routing import Map, Rule
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import Rule
 from werkzeug.wrappers import Request, Response
 
 from cytocar.errors.tree import CytocarError, UsageError
-from cytocar.report.run import page as report_page
-from cytocar.review.access import LARGEST_REQUEST, AccessControl, guarded
-from cytocar.review.pages import TEMPLATES, Pages, Said, gates_in_order
+from cytocar.review.access import AccessControl
+from cytocar.review.pages import Pages, Said, gates_in_order
 from cytocar.review.preview import Drag, PreviewRequest, preview
 from cytocar.review.session import GateEdit, ReviewSession
+from cytocar.review.site import TEMPLATES, LocalSite, as_json, page, status_of
 from cytocar.review.worklist import ReviewedRun, WorkItem
 from cytocar.run.trail.audit import Meaning
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-CONFLICTS = ("E113", "E180")
-"""Another command is at work, or was: to try again is all that it takes."""
-FILES: Mapping[str, tuple[Path, str]] = {
-    "report.css": (report_page.FOLDER, "text/css"),
-    "review.css": (TEMPLATES, "text/css"),
-    "review.js": (TEMPLATES, "text/javascript"),
-}
 FIELD = "number:"
 """What stands before the name of a gate's number in a form."""
 
 
-class ReviewApp:
+class ReviewApp(LocalSite):
     """The application.
 
     Parameters
@@ -51,94 +38,55 @@ class ReviewApp:
         self, session: ReviewSession, access: AccessControl, *, redraw: Callable[[], None], close: Callable[[], None]
     ) -> None:
         self.session = session
-        self.access = access
         self.redraw = redraw
         self.close = close
-        self.root = f"/{access.token}"
-        self.pages = Pages(session, self.root)
-        self._rules = Map(
+        root = f"/{access.token}"
+        self.pages = Pages(session, root)
+        super().__init__(
+            access,
             [
-                Rule(f"{self.root}/", endpoint=self._overview, methods=["GET"]),
-                Rule(f"{self.root}/sign", endpoint=self._sign, methods=["POST"]),
-                Rule(f"{self.root}/close", endpoint=self._close, methods=["POST"]),
-                Rule(f"{self.root}/state", endpoint=self._state, methods=["GET"]),
-                Rule(f"{self.root}/file/<name>", endpoint=self._file, methods=["GET"]),
-                Rule(f"{self.root}/sample/<int:number>/", endpoint=self._sample, methods=["GET"]),
-                Rule(f"{self.root}/sample/<int:number>/look", endpoint=self._look, methods=["POST"]),
-                Rule(f"{self.root}/sample/<int:number>/<int:gate>", endpoint=self._sample, methods=["GET"]),
-                Rule(f"{self.root}/sample/<int:number>/<int:gate>/save", endpoint=self._save, methods=["POST"]),
-                Rule(f"{self.root}/sample/<int:number>/<int:gate>/undo", endpoint=self._undo, methods=["POST"]),
-                Rule(f"{self.root}/sample/<int:number>/<int:gate>/try", endpoint=self._try, methods=["POST"]),
+                Rule(f"{root}/", endpoint=self._overview, methods=["GET"]),
+                Rule(f"{root}/sign", endpoint=self._sign, methods=["POST"]),
+                Rule(f"{root}/close", endpoint=self._close, methods=["POST"]),
+                Rule(f"{root}/state", endpoint=self._state, methods=["GET"]),
+                Rule(f"{root}/sample/<int:number>/", endpoint=self._sample, methods=["GET"]),
+                Rule(f"{root}/sample/<int:number>/look", endpoint=self._look, methods=["POST"]),
+                Rule(f"{root}/sample/<int:number>/<int:gate>", endpoint=self._sample, methods=["GET"]),
+                Rule(f"{root}/sample/<int:number>/<int:gate>/save", endpoint=self._save, methods=["POST"]),
+                Rule(f"{root}/sample/<int:number>/<int:gate>/undo", endpoint=self._undo, methods=["POST"]),
+                Rule(f"{root}/sample/<int:number>/<int:gate>/try", endpoint=self._try, methods=["POST"]),
             ],
-            redirect_defaults=False,
+            command="cytocar review",
+            files={"review.js": (TEMPLATES, "text/javascript")},
         )
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
-        request = Request(environ)
-        request.max_content_length = LARGEST_REQUEST
-        request.max_form_memory_size = LARGEST_REQUEST
-        return guarded(self._answer(request))(environ, start_response)
-
-    def _answer(self, request: Request) -> Response:
-        if why := self.access.refusal(request):
-            refused = UsageError(f"refused: {why}", code="E182", hint="open the address that `cytocar review` printed")
-            return Response(self.pages.refused(refused, stranger=True), 403, mimetype="text/html")
-        try:
-            endpoint, values = self._rules.bind_to_environ(request.environ).match()
-            response: Response = endpoint(request, **values)
-        except (NotFound, MethodNotAllowed) as error:
-            return self._problem(
-                UsageError("there is no such page", code="E182", hint="start again from the list of samples"),
-                error.code or 404,
-            )
-        except HTTPException as error:
-            return Response(error.description or "", error.code or 400, mimetype="text/plain")
-        except CytocarError as error:
-            return self._problem(error, status_of(error))
-        except OSError as error:
-            said = f"{error.strerror}: {error.filename or 'while reading or writing'}"
-            return self._problem(UsageError(said, code="E109", hint="check the path, rights and space left"), 500)
-        except Exception as bug:  # noqa: BLE001 -- what a person has moved must not be lost to a mistake of ours
-            place = traceback.extract_tb(bug.__traceback__)[-1]
-            said = f"this is a bug in cytocar: {type(bug).__name__}: {bug} ({Path(place.filename).name}:{place.lineno})"
-            return self._problem(
-                UsageError(said, code="E199", hint="please report it; what was saved before is kept"), 500
-            )
-        return response
-
-    def _problem(self, error: CytocarError, status: int) -> Response:
-        return Response(self.pages.refused(error), status, mimetype="text/html")
+    def error_page(self, error: CytocarError, *, stranger: bool = False) -> str:
+        """Return a page for an error that leaves nothing else to show; a stranger is not told the address."""
+        return self.pages.refused(error, stranger=stranger)
 
     # ------------------------------------------------------------ looking
 
     def _overview(self, request: Request) -> Response:
         said = Said(entry=request.args.get("entry", type=int))
-        return _page(self.pages.overview(self.session.opened(), said))
+        return page(self.pages.overview(self.session.opened(), said))
 
     def _sample(self, request: Request, number: int, gate: int | None = None) -> Response:
         opened = self.session.opened()
         said = Said(entry=request.args.get("entry", type=int))
-        return _page(self.pages.sample(opened, _item(opened, number), gate, said))
-
-    def _file(self, _request: Request, name: str) -> Response:
-        if name not in FILES:
-            raise NotFound
-        folder, kind = FILES[name]
-        return Response((folder / name).read_text("utf-8"), mimetype=kind)
+        return page(self.pages.sample(opened, _item(opened, number), gate, said))
 
     def _state(self, _request: Request) -> Response:
         kind, words = self.pages.report_state(self.session.opened())
-        return _json({"report": kind, "words": words})
+        return as_json({"report": kind, "words": words})
 
     def _try(self, request: Request, number: int, gate: int) -> Response:
         """Answer what a moved gate would change; an error is an answer too."""
         opened = self.session.opened()
         try:
             asked = _attempt(number, _population(opened, number, gate), request.get_data(as_text=True))
-            return _json(preview(self.session, opened, asked))
+            return as_json(preview(self.session, opened, asked))
         except CytocarError as error:
-            return _json({"error": {"code": error.code, "message": error.message, "fix": error.hint}})
+            return as_json({"error": {"code": error.code, "message": error.message, "fix": error.hint}})
 
     # ------------------------------------------------------------ saving
 
@@ -188,19 +136,19 @@ class ReviewApp:
             meaning = Meaning(form["meaning"])
             self.session.sign_run(meaning, by=said.by or "", note=said.note, seen=form.get("seen", ""))
         except CytocarError as error:
-            return _page(self.pages.overview(self.session.opened(), _with(said, error)), status_of(error))
+            return page(self.pages.overview(self.session.opened(), _with(said, error)), status_of(error))
         return self._done("")
 
     def _close(self, _request: Request) -> Response:
-        page = self.pages.ended(self.session.opened())
+        last = self.pages.ended(self.session.opened())
         self.close()
-        return _page(page)
+        return page(last)
 
     def _again(self, number: int, gate: int | None, said: Said) -> Response:
         """Return the sample as it is now, with what was typed and why it was not saved."""
         opened = self.session.opened()
         status = status_of(said.error) if said.error else 200
-        return _page(self.pages.sample(opened, _item(opened, number), gate, said), status)
+        return page(self.pages.sample(opened, _item(opened, number), gate, said), status)
 
     def _done(self, where: str) -> Response:
         entry = self.session.opened().entries[-1].number
@@ -208,19 +156,6 @@ class ReviewApp:
 
 
 # ---------------------------------------------------------------- requests and responses
-
-
-def status_of(error: CytocarError) -> int:
-    """Return the HTTP status for an error: 409 where trying again may do."""
-    return 409 if error.code in CONFLICTS else 400
-
-
-def _page(text: str, status: int = 200) -> Response:
-    return Response(text, status, mimetype="text/html")
-
-
-def _json(said: Mapping[str, object]) -> Response:
-    return Response(json.dumps(said), mimetype="application/json")
 
 
 def _with(said: Said, error: CytocarError) -> Said:

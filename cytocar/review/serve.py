@@ -1,4 +1,4 @@
-"""The server of a review: on this computer only, until somebody ends it."""
+"""The server of a local page: on this computer only, until somebody ends it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.review.access import AccessControl
 from cytocar.review.routes import ReviewApp
 from cytocar.review.session import ReviewSession
+from cytocar.review.site import LocalSite
 
 HOST = "127.0.0.1"
 CLOSING_SECONDS = 0.3
@@ -47,12 +48,37 @@ def serve(session: ReviewSession, *, port: int, announce: Callable[[str], None])
         E181 if the port is in use; E114 and others if the run cannot be read.
     """
     session.opened()
-    wanted, ended = threading.Event(), threading.Event()
+    wanted = threading.Event()
+    threading.Thread(target=_redraw, args=(session, wanted), daemon=True).start()
+    serve_site(
+        lambda access, close: ReviewApp(session, access, redraw=wanted.set, close=close), port=port, announce=announce
+    )
+
+
+def serve_site(
+    make: Callable[[AccessControl, Callable[[], None]], LocalSite], *, port: int, announce: Callable[[str], None]
+) -> None:
+    """Serve a local page until it is ended on the page, or interrupted.
+
+    Parameters
+    ----------
+    make : callable
+        Called with who may ask, and with what ends the server; returns the page's application.
+    port : int
+        0 takes any free one.
+    announce : callable
+        Called with the address as soon as it can be opened.
+
+    Raises
+    ------
+    UsageError
+        E181 if the port is in use.
+    """
+    ended = threading.Event()
     with _listening(port) as place:
         access = AccessControl(place.getsockname()[1])
-        site = ReviewApp(session, access, redraw=wanted.set, close=ended.set)
+        site = make(access, ended.set)
         server = make_server(HOST, access.port, site, threaded=True, request_handler=_Quiet, fd=place.fileno())
-        threading.Thread(target=_redraw, args=(session, wanted), daemon=True).start()
         threading.Thread(target=_end, args=(server.shutdown, ended), daemon=True).start()
         announce(access.address)
         server.serve_forever()

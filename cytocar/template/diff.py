@@ -53,6 +53,11 @@ class Difference:
         """Return whether the version moved at least as far as the changes ask for."""
         return version_step(self.before, self.after) >= self.needed
 
+    @property
+    def proposed(self) -> str:
+        """Return the lowest version that fits: the later one where that does already."""
+        return self.after if self.fits else _raised(self.before, self.needed)
+
     def verdict(self) -> str:
         """Return the judgement of the version step, as a sentence."""
         if not self.changes:
@@ -60,10 +65,7 @@ class Difference:
         if self.fits:
             return f"version {self.before} to {self.after} fits: the changes ask for a {self.needed} step"
         moved = "not raised" if self.before == self.after else f"{self.before} to {self.after}"
-        return (
-            f"version {moved} does not fit: the changes ask for a {self.needed} step, "
-            f"at least {_raised(self.before, self.needed)}"
-        )
+        return f"version {moved} does not fit: the changes ask for a {self.needed} step, at least {self.proposed}"
 
 
 def compare(before: Template, after: Template) -> Difference:

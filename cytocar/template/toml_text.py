@@ -31,28 +31,31 @@ def to_toml(
     lines += [
         _pair(key, declaration[key]) for key in ("format", "name", "version", "title", "note") if key in declaration
     ]
-    lines += _table("panel", declaration["panel"])
+    lines += table_lines("panel", declaration["panel"])
     compensation = dict(declaration.get("compensation", {}))
     matrices = compensation.pop("matrices", {})
-    lines += _table("compensation", compensation)
+    lines += table_lines("compensation", compensation)
     for name, matrix in matrices.items():
-        lines += _table(f"compensation.matrices.{_key(name)}", matrix)
+        lines += table_lines(f"compensation.matrices.{_key(name)}", matrix)
     # Every parameter of a scale is written out: nobody should have to know the defaults to read an axis.
-    lines += _table("scales", {name: scale.model_dump(exclude_none=True) for name, scale in template.scales.items()})
+    lines += table_lines(
+        "scales", {name: scale.model_dump(exclude_none=True) for name, scale in template.scales.items()}
+    )
     for population in declaration["populations"]:
-        for line in _table("populations", population, array=True):
+        for line in table_lines("populations", population, array=True):
             if line.startswith("gate = "):
                 lines += [f"# {reason}" for reason in reasons.get(population["name"], ())]
             lines.append(line)
     for key, section in declaration.items():
         if key not in ("panel", "compensation", "scales") and isinstance(section, dict):
-            lines += _table(key, section)
+            lines += table_lines(key, section)
     for check in declaration.get("acceptance", []):
-        lines += _table("acceptance", check, array=True)
+        lines += table_lines("acceptance", check, array=True)
     return "\n".join(lines) + "\n"
 
 
-def _table(name: str, content: Mapping[str, Any], *, array: bool = False) -> Iterator[str]:
+def table_lines(name: str, content: Mapping[str, Any], *, array: bool = False) -> Iterator[str]:
+    """Yield a table of a template, a blank line first; nothing where it is empty."""
     if not content:
         return
     yield ""

@@ -46,7 +46,7 @@ def command(
         sys.stdout.flush()
         screen.say("the review is open in a browser of this computer; Ctrl-C ends it, what was saved is kept")
         if not no_browser:
-            _browse(address)
+            browse(address)
 
     try:
         serve(session, port=port, announce=announce)
@@ -58,7 +58,7 @@ def command(
                 screen.show_error(session.report_problem)
 
 
-def _browse(address: str) -> None:
+def browse(address: str) -> None:
     """Open the address in the desktop's browser, where there is a desktop: never in this terminal."""
     import webbrowser
 

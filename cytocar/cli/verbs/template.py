@@ -10,7 +10,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.cli.app import CONTEXT
-from cytocar.cli.verbs import template_exchange, template_fit, template_lock
+from cytocar.cli.verbs import template_edit, template_exchange, template_fit, template_lock
 from cytocar.errors.boundary import one_of_many
 from cytocar.errors.tree import CytocarError, UsageError
 
@@ -144,6 +144,7 @@ def _try_panel(template: Template, file: str) -> None:
 
 
 app.command("fit")(template_fit.fit)
+app.command("edit")(template_edit.edit)
 app.command("diff")(template_lock.diff)
 app.command("lock")(template_lock.lock)
 app.command("import")(template_exchange.import_gates)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +66,20 @@ class PictureAxis:
         low = _lowest_place(scale, end)
         drawn = cls(marker, scale, low, high, ())
         return cls(marker, scale, low, high, tuple(sorted(drawn._ticks(end), key=lambda tick: tick.place)))
+
+    def between(self, low: float, high: float) -> PictureAxis:
+        """Return the part of the axis between two places of its scale, with ticks of its own.
+
+        Examples
+        --------
+        >>> axis = PictureAxis.of("FSC-A", LinearScale(T=262144), top=262144).between(0.0, 0.25)
+        >>> [tick.label for tick in axis.ticks if tick.label]
+        ['0', '20k', '40k', '60k']
+        """
+        drawn = replace(self, low=low, high=high, ticks=())
+        end = float(self.scale.inverse(high))
+        ticks = drawn._ticks(end) if end > 0 else ()
+        return replace(drawn, ticks=tuple(sorted(ticks, key=lambda tick: tick.place)))
 
     def place(self, values: npt.ArrayLike) -> Floats:
         """Return where data values stand, 0 to 1 from end to end; what is beyond, or has no place, is moved to an end.

@@ -152,6 +152,29 @@ def draw_gate_pictures(
     )
 
 
+def draw_events(
+    view: View,
+    places: Mapping[str, Floats],
+    inside: Bools,
+    gates: Mapping[str, FixedGate],
+    axes: Mapping[str, PictureAxis],
+) -> Picture:
+    """Return one picture of events in memory.
+
+    Parameters
+    ----------
+    places : mapping of str to (n,) float64
+        Where the events stand on each axis of the view, 0 to 1.
+    inside : (n,) bool
+        Which of them are drawn.
+    gates, axes : mapping
+        Gates of the view's populations; each marker's axis.
+    """
+    cloud = _Cloud(view)
+    cloud.add(places, inside)
+    return cloud.picture(tuple(drawn_gates(view, gates, axes)), "")
+
+
 def _dots_of(places: Mapping[str, Floats], view: View) -> str:
     return _dots(places[view.x], places[view.y]) if view.y is not None else ""
 

@@ -3,7 +3,7 @@
 
 const bench = document.querySelector(".bench[data-try]");
 const form = document.getElementById("move");
-const SIZE = 256, PAUSE = 250;
+const PAUSE = 250;
 
 // ---------------------------------------------------------------- the report, and names
 
@@ -38,29 +38,19 @@ function startBench() {
   const find = id => document.getElementById(id);
   const compare = form.querySelector(".compare");
   const first = {percent: find("percent").textContent, events: find("events").textContent};
-  let busy = false, next = null, timer = 0, dirty = false, leaving = false;
+  let timer = 0, dirty = false, leaving = false;
 
   const typed = () => Object.fromEntries(Array.from(byName, ([name, input]) => [name, input.value]));
 
-  // One question at a time; of those that wait, only the newest is asked.
-  async function ask(question) {
-    next = question;
-    if (busy) return;
-    busy = true;
-    while (next) {
-      const asked = next;
-      next = null;
-      if (asked.whole || asked.undo) compare.classList.add("waiting");
-      try {
-        const answer = await fetch(bench.dataset.try, {method: "POST", body: JSON.stringify(asked)});
-        if (answer.headers.get("Content-Type") !== "application/json") throw new Error("refused");
-        show(await answer.json(), asked);
-      } catch {
-        trouble({code: "", message: "The server of this page does not answer.", fix: "Is `cytocar review` still running in its terminal?"});
-      }
+  const asking = newestOnly(async asked => {
+    if (asked.whole || asked.undo) compare.classList.add("waiting");
+    try {
+      show(await sendJson(bench.dataset.try, asked), asked);
+    } catch {
+      trouble({code: "", message: "The server of this page does not answer.", fix: "Is `cytocar review` still running in its terminal?"});
     }
-    busy = false;
-  }
+  });
+  const ask = asking.ask;
 
   function soon() {
     clearTimeout(timer);
@@ -165,68 +155,24 @@ function startBench() {
     }
   }
 
-  function move(handle, x, y) {
-    if (handle.dataset.x !== "") handle.dataset.x = x;
-    if (handle.dataset.y !== "") handle.dataset.y = y;
-    const right = handle.dataset.x === "" ? 0 : SIZE * handle.dataset.x;
-    const down = handle.dataset.y === "" ? 0 : SIZE * (1 - handle.dataset.y);
-    handle.setAttribute("transform", `translate(${right.toFixed(2)} ${down.toFixed(2)})`);
-    handle.setAttribute("aria-valuenow", (100 * (handle.dataset.x || handle.dataset.y)).toFixed(1));
-  }
-
-  const within = value => Math.min(1, Math.max(0, value));
-
-  function dragTo(handle, x, y, taken) {
-    move(handle, within(x), within(y));
-    const view = Number(handle.closest("[data-view]").dataset.view);
-    const drag = {view, handle: handle.dataset.handle, x: Number(handle.dataset.x || 0), y: Number(handle.dataset.y || 0)};
-    ask({typed: taken, drag});
-  }
+  const move = placeHandle;
 
   for (const handle of bench.querySelectorAll(".handle")) {
-    const field = handle.closest("svg");
-    const placeOf = event => {
-      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(field.getScreenCTM().inverse());
-      return {x: point.x / SIZE, y: 1 - point.y / SIZE};
-    };
-    handle.addEventListener("pointerdown", event => {
-      if (event.button !== 0) return;
-      event.preventDefault();
-      handle.focus({preventScroll: true});
-      handle.setPointerCapture(event.pointerId);
-      handle.classList.add("held");
-      const start = placeOf(event);
-      const off = {x: start.x - Number(handle.dataset.x || 0), y: start.y - Number(handle.dataset.y || 0)};
-      const taken = typed();
-      const follow = moved => {
-        const place = placeOf(moved);
-        dragTo(handle, place.x - off.x, place.y - off.y, taken);
-      };
-      handle.addEventListener("pointermove", follow);
-      const let_go = () => {
-        handle.classList.remove("held");
-        handle.removeEventListener("pointermove", follow);
-        settle();
-      };
-      handle.addEventListener("pointerup", let_go, {once: true});
-      handle.addEventListener("pointercancel", let_go, {once: true});
-    });
-    handle.addEventListener("keydown", event => {
-      const step = (event.shiftKey ? 8 : 1) / SIZE;
-      const by = {ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowDown: [0, -step], ArrowUp: [0, step]}[event.key];
-      if (!by) return;
-      event.preventDefault();
-      if (busy) return;  // a held key asks as fast as it is answered
-      const x = Number(handle.dataset.x || 0) + by[0], y = Number(handle.dataset.y || 0) + by[1];
-      dragTo(handle, x, y, typed());
-      settle();
+    makeDraggable(handle, {
+      taken: typed,
+      busy: asking.busy,
+      follow(x, y, taken) {
+        const view = Number(handle.closest("[data-view]").dataset.view);
+        ask({typed: taken, drag: {view, handle: handle.dataset.handle, x, y}});
+      },
+      released: settle,
     });
   }
 
   // Count the whole sample when the answers to a drag have come.
   function settle() {
     clearTimeout(timer);
-    timer = setTimeout(() => { if (busy) settle(); else ask({typed: typed(), whole: true}); }, PAUSE);
+    timer = setTimeout(() => { if (asking.busy()) settle(); else ask({typed: typed(), whole: true}); }, PAUSE);
   }
 
   mark();

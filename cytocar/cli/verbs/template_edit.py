@@ -1,0 +1,49 @@
+"""``cytocar template edit``: the workshop, a local page on which a template is drawn."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from cytocar.cli import screen
+
+
+def edit(
+    template: Annotated[str, typer.Argument(metavar="TEMPLATE.toml", help="The template; a new name starts one.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="FCS files to draw and try it on.")],
+    marker: Annotated[
+        list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Say which detector carries a marker.")
+    ] = None,
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen at; 0: any free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open no browser.")] = False,
+) -> None:
+    """Draw a template on a local page: gates on pictures of your own files, counted in all of them as you drag.
+
+    The page saves the file with its comments, shows what changed in words, proposes the version and locks it. It is for
+    this computer and this address only. Ctrl-C, or "end the workshop" on the page, ends it.
+
+    Example: cytocar template edit mine.toml day7.fcs day14.fcs
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from cytocar.cli.verbs.gate import settled_markers
+    from cytocar.cli.verbs.review import browse
+    from cytocar.files.places import place_of
+    from cytocar.fit.names import alias_book
+    from cytocar.run.trail.who import now
+    from cytocar.workshop.opening import open_bench
+    from cytocar.workshop.serve import serve
+
+    places = [place_of(file) for file in files]
+    bench, file = open_bench(template, places, alias_book(), markers=settled_markers(marker or []))
+
+    def announce(address: str) -> None:
+        sys.stdout.write(address + "\n")
+        sys.stdout.flush()
+        screen.say("the workshop is open in a browser of this computer; Ctrl-C ends it, what was saved is kept")
+        if not no_browser:
+            browse(address)
+
+    serve(bench, file, port=port, clock=now, announce=announce)

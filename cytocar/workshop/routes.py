@@ -1,0 +1,186 @@
+"""The workshop as a WSGI application: one page, and one address that its script sends every action to."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from werkzeug.routing import Rule
+from werkzeug.wrappers import Request, Response
+
+from cytocar.errors.tree import CytocarError, UsageError
+from cytocar.review.access import AccessControl
+from cytocar.review.handles import Place
+from cytocar.review.site import LocalSite, as_json, page
+from cytocar.workshop import draft as edits
+from cytocar.workshop.pages import TEMPLATES, WorkshopPages
+from cytocar.workshop.saving import TemplateFile
+from cytocar.workshop.session import Bench
+
+Asked = Mapping[str, Any]
+LARGEST_T, SMALLEST_T = 1e8, 10.0
+
+
+class WorkshopApp(LocalSite):
+    """The application.
+
+    Parameters
+    ----------
+    clock : callable
+        The time, for a lock.
+    close : callable
+        Called when somebody ends the workshop on the page.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        file: TemplateFile,
+        access: AccessControl,
+        *,
+        clock: Callable[[], datetime],
+        close: Callable[[], None],
+    ) -> None:
+        self.bench = bench
+        self.file = file
+        self.clock = clock
+        self.close = close
+        root = f"/{access.token}"
+        self.pages = WorkshopPages(bench, file, root)
+        super().__init__(
+            access,
+            [
+                Rule(f"{root}/", endpoint=self._page, methods=["GET"]),
+                Rule(f"{root}/do", endpoint=self._do, methods=["POST"]),
+                Rule(f"{root}/close", endpoint=self._close, methods=["POST"]),
+            ],
+            command="cytocar template edit",
+            files={"workshop.css": (TEMPLATES, "text/css"), "workshop.js": (TEMPLATES, "text/javascript")},
+        )
+        self.actions: Mapping[str, Callable[[Asked], None]] = {
+            "show": lambda asked: None,
+            "look": lambda asked: bench.look(x=_text(asked, "x"), y=_text(asked, "y"), tube=_whole(asked, "tube")),
+            "take": lambda asked: bench.take(str(asked["name"])),
+            "enter": lambda asked: bench.enter(str(asked["name"])),
+            "draw": lambda asked: bench.draw(str(asked["tool"]), _places(asked["points"]), str(asked.get("name", ""))),
+            "drag": lambda asked: bench.change(bench.drag(str(asked["handle"]), _place(asked))),
+            "rename": lambda asked: bench.rename(str(asked["name"]), str(asked["new"])),
+            "delete": lambda asked: bench.delete(str(asked["name"])),
+            "reorder": lambda asked: bench.change(edits.reorder(bench.draft, str(asked["name"]), int(asked["by"]))),
+            "role": lambda asked: bench.change(
+                edits.set_role(bench.draft, str(asked["name"]), str(asked["role"]) or None)
+            ),
+            "exclude": lambda asked: bench.change(
+                edits.set_excluded(bench.draft, str(asked["name"]), [str(one) for one in asked["excluded"]])
+            ),
+            "switch": lambda asked: bench.switch(str(asked["name"])),
+            "scale": lambda asked: bench.set_scale(str(asked["marker"]), _scale_numbers(asked)),
+            "undo": lambda asked: bench.undo(),
+            "redo": lambda asked: bench.redo(),
+        }
+
+    def error_page(self, error: CytocarError, *, stranger: bool = False) -> str:
+        """Return a page for an error that leaves nothing else to show; a stranger is not told the address."""
+        return self.pages.refused(error, stranger=stranger)
+
+    def _page(self, _request: Request) -> Response:
+        with self.bench.at_work:
+            return page(self.pages.first())
+
+    def _close(self, _request: Request) -> Response:
+        last = self.pages.ended()
+        self.close()
+        return page(last)
+
+    def _do(self, request: Request) -> Response:
+        """Do one thing and answer with what the page shows then; an error is an answer too."""
+        with self.bench.at_work:
+            try:
+                return as_json(self._done(_read(request.get_data(as_text=True))))
+            except CytocarError as error:
+                shown = {"code": error.code, "message": error.message, "fix": error.hint}
+                return as_json({"error": shown, "fragments": self.pages.fragments()})
+
+    def _done(self, asked: Asked) -> dict[str, object]:
+        try:
+            action = asked["action"]
+            if action == "drag" and asked.get("trial"):
+                return self._tried(asked)
+            if action == "saving":
+                return {"saving": self.pages.saving()}
+            if action == "save":
+                return self._saved(asked)
+            if action == "lock":
+                lock = self.file.lock_it(by=str(asked["by"]), reason=str(asked["reason"]), clock=self.clock)
+                return self._shown(f"Locked: {lock.template} {lock.version}, by {lock.locked_by}.")
+            self.actions[action](asked)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            if isinstance(error, CytocarError):
+                raise
+            raise UsageError("the page asked for something unknown", code="E182", hint="load the page again") from error
+        return self._shown()
+
+    def _shown(self, notice: str = "") -> dict[str, object]:
+        return {"fragments": self.pages.fragments(), "notice": notice}
+
+    def _tried(self, asked: Asked) -> dict[str, object]:
+        """Return what a drag would change: lines, places and counts; nothing is kept."""
+        trial = self.bench.trial(self.bench.drag(str(asked["handle"]), _place(asked)))
+        return {
+            "outlines": [
+                [{"gate": one.population, "path": one.path} for one in trial.outlines(tube)] for tube in trial.tubes
+            ],
+            "grips": [
+                {"id": one.handle.id, "x": one.handle.x, "y": one.handle.y, "value": one.value} for one in trial.grips()
+            ],
+            "counts": self.pages.counts(trial),
+        }
+
+    def _saved(self, asked: Asked) -> dict[str, object]:
+        saved = self.file.save(self.bench.draft, str(asked["version"]))
+        self.bench.saved_as(saved.version)
+        return self._shown(f"Saved: {self.file.path.name}, version {saved.version}.") | {"saving": self.pages.saving()}
+
+
+def _read(text: str) -> Asked:
+    try:
+        asked = json.loads(text)
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict):
+        raise UsageError("the page asked for something unknown", code="E182", hint="load the page again")
+    return asked
+
+
+def _text(asked: Asked, key: str) -> str | None:
+    return str(asked[key]) if key in asked else None
+
+
+def _whole(asked: Asked, key: str) -> int | None:
+    return int(asked[key]) if key in asked else None
+
+
+def _place(asked: Asked) -> Place:
+    """Return a place on the picture, 0 to 1 and a little beyond; ValueError where it is none."""
+    numbers = float(asked["x"]), float(asked["y"])
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("a place is two finite numbers")
+    x, y = (min(max(number, -1.0), 2.0) for number in numbers)
+    return x, y
+
+
+def _places(asked: Any) -> list[Place]:
+    return [_place({"x": x, "y": y}) for x, y in asked]
+
+
+def _scale_numbers(asked: Asked) -> dict[str, float]:
+    """Return the number of a scale that a slider stands at; the top is slid by its logarithm."""
+    name, value = str(asked["number"]), float(asked["value"])
+    if name == "T":
+        return {"T": float(f"{min(max(10**value, SMALLEST_T), LARGEST_T):.4g}")}
+    if name == "W":
+        return {"W": value}
+    raise KeyError(name)

@@ -1,0 +1,282 @@
+"""What somebody does at the workshop: look, draw, drag, name, undo, save and lock.
+
+One request at a time. The server holds the template, the place that is looked at, and the files; the page shows them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cytocar.errors.tree import UsageError
+from cytocar.figures.gate_pictures.axis import PictureAxis
+from cytocar.figures.gate_pictures.panels import DrawnGate, Picture, drawn_gates
+from cytocar.figures.gate_pictures.views import View, views
+from cytocar.regions.kinds import FixedGate
+from cytocar.review.handles import Place
+from cytocar.template.model import Template
+from cytocar.workshop import draft as edits
+from cytocar.workshop.draft import ALL, Draft
+from cytocar.workshop.shapes import Grip, Stage, drawn_gate, grips, moved, quadrants, switched
+from cytocar.workshop.tubes import Count, OpenTube, count_of, own_range
+
+STEPS_KEPT = 200
+"""Of undo: a template has fewer gates, and a draft is some kilobytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standpoint:
+    """Where one looks: whose events, on which axes, which gate is taken hold of, in which file."""
+
+    parent: str = ALL
+    x: str = ""
+    y: str | None = None
+    gate: str | None = None
+    tube: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The picture of one file: the view as it was possible, the events, and why they are others than asked for."""
+
+    view: View
+    picture: Picture | None
+    instead: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Bench:
+    """The template on the bench, its history, and the files.
+
+    Attributes
+    ----------
+    problem : UsageError, optional
+        What became of the last action, if it was not possible.
+    """
+
+    draft: Draft
+    tubes: Sequence[OpenTube]
+    place: Standpoint = field(default_factory=Standpoint)
+    undone: list[tuple[Draft, Standpoint]] = field(default_factory=list)
+    done: list[tuple[Draft, Standpoint]] = field(default_factory=list)
+    at_work: threading.RLock = field(default_factory=threading.RLock)
+    _axes: dict[tuple[str, str], PictureAxis] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.place.x:
+            first = next(iter(self.draft.template.populations), None)
+            self.place = self._place_of(first.name) if first is not None else self._default_place(ALL)
+
+    @property
+    def template(self) -> Template:
+        """The template as it stands."""
+        return self.draft.template
+
+    # ------------------------------------------------------------ looking
+
+    def look(self, *, x: str | None = None, y: str | None = None, tube: int | None = None) -> None:
+        """Look at other axes (an empty ``y``: a histogram) or another file."""
+        place = self.place
+        for marker in (x, y):
+            if marker and marker not in self.template.panel:
+                raise UsageError(f"there is no channel {marker!r}", code="E221", hint="load the page again")
+        if tube is not None and not 0 <= tube < len(self.tubes):
+            raise UsageError("there is no such file", code="E221", hint="load the page again")
+        new_y = place.y if y is None else (y or None)
+        new_x = x or place.x
+        if new_x == new_y:  # the axes are exchanged
+            new_x, new_y = (new_x, place.x) if x else (place.y or new_x, new_y)
+        self.place = replace(place, x=new_x, y=new_y, tube=place.tube if tube is None else tube)
+
+    def take(self, name: str) -> None:
+        """Take hold of a population's gate, on its own picture; one on the present picture stays there."""
+        population = self.draft.template.population(edits.entry(self.draft.document, name)["name"])
+        markers = set(population.gate.markers())
+        here = {self.place.x, self.place.y} - {None}
+        if population.parent == self.place.parent and markers and markers <= here:
+            self.place = replace(self.place, gate=name)
+        else:
+            self.place = self._place_of(name)
+
+    def enter(self, name: str) -> None:
+        """Look at the events of a population, on the axes of its first child, or else on those of the last picture."""
+        if name != ALL:
+            edits.position(self.draft.document, name)
+        child = next((one for one in self.template.populations if one.parent == name and one.gate.markers()), None)
+        if child is not None:
+            self.place = replace(self._place_of(child.name), gate=None)
+        else:
+            self.place = replace(self.place, parent=name, gate=None)
+
+    def _place_of(self, name: str) -> Standpoint:
+        """Return the place where a gate is seen best: on the picture that a report has of it."""
+        population = self.template.population(name)
+        view = next((one for one in views(self.template) if name in one.populations), None)
+        if view is None:
+            return (
+                replace(self.place, parent=population.parent, gate=name)
+                if self.place.x
+                else self._default_place(population.parent)
+            )
+        return Standpoint(population.parent, view.x, view.y, name, self.place.tube)
+
+    def _default_place(self, parent: str) -> Standpoint:
+        """Return scatter, or else the first two channels."""
+        names = list(self.template.panel)
+        first = next((name for name in names if name.casefold().startswith("fsc")), names[0])
+        others = [name for name in names if name != first]
+        second = next((name for name in others if name.casefold().startswith("ssc")), others[0] if others else None)
+        return Standpoint(parent, first, second, None, self.place.tube)
+
+    # ------------------------------------------------------------ pictures and counts
+
+    def axis(self, marker: str) -> PictureAxis:
+        """Return a marker's axis over the range of its events."""
+        key = (marker, self.template.scale(marker).model_dump_json())
+        if key not in self._axes:
+            self._axes[key] = own_range(marker, self.template, self.tubes)
+        return self._axes[key]
+
+    def stage(self) -> Stage:
+        """Return the picture that is worked on."""
+        place = self.place
+        on = {place.x, place.y} - {None}
+        siblings = [one for one in self.template.populations if one.parent == place.parent]
+        seen = tuple(one.name for one in siblings if set(one.gate.markers()) & on)
+        taken = next((one for one in siblings if one.name == place.gate), None)
+        exclude = taken.exclude if taken is not None else ()
+        view = View(place.parent, exclude, place.x, place.y, seen)
+        return Stage(view, {marker: self.axis(marker) for marker in view.markers}, self.template)
+
+    def shown(self, number: int) -> Shown:
+        """Return the picture of a file; of an empty population, that of the nearest ancestor that has events."""
+        stage, tube = self.stage(), self.tubes[number]
+        view, instead = stage.view, ""
+        populations = tube.gated(self.template)
+        if populations is not None and populations[view.parent].events == 0:
+            while view.parent != ALL and populations[view.parent].events == 0:
+                view = replace(view, parent=self.template.population(view.parent).parent, exclude=())
+            instead = f"{stage.view.parent} is empty here: these are the events of {view.parent}"
+        return Shown(view, tube.picture(self.template, view, stage.axes), instead)
+
+    def counts(self, tube: OpenTube) -> Mapping[str, Count]:
+        """Return the counts of every population of a file; nothing where it cannot be counted."""
+        populations = tube.gated(self.template)
+        if populations is None:
+            return {}
+        names = [one.name for one in self.template.populations]
+        return {name: count_of(populations, self.template, name) for name in names}
+
+    def grips(self) -> tuple[Grip, ...]:
+        """Return what can be dragged of the gate that is taken hold of."""
+        if self.place.gate is None or self.place.gate not in self.stage().view.populations:
+            return ()
+        return grips(self.template.population(self.place.gate).gate, self.stage())
+
+    def outlines(self, tube: OpenTube) -> tuple[DrawnGate, ...]:
+        """Return the gates of the picture as they lie on a file."""
+        stage, populations = self.stage(), tube.gated(self.template)
+        if populations is None:
+            return ()
+        return tuple(drawn_gates(stage.view, populations.fitted, stage.axes))
+
+    # ------------------------------------------------------------ gates
+
+    def draw(self, tool: str, points: Sequence[Place], name: str = "") -> None:
+        """Add what was drawn below the population that is looked at, and take hold of it."""
+        stage, document = self.stage(), self.draft.document
+        under = {"parent": self.place.parent}
+        if tool == "quadrant":
+            gates = {edits.free_name(document, one): gate for one, gate in quadrants(points[0], stage).items()}
+        else:
+            gates = {edits.free_name(document, name.strip() or "gate"): drawn_gate(tool, points, stage)}
+        added = [{"name": one, **under, "gate": gate} for one, gate in gates.items()]
+        self.change(edits.add(self.draft, added))
+        self.place = replace(self.place, gate=added[0]["name"])
+
+    def drag(self, handle: str, to: Place) -> Draft:
+        """Return the draft with a grip of the gate that is taken hold of at another place; nothing is kept yet."""
+        name = self.place.gate
+        grip = next((one for one in self.grips() if one.handle.id == handle), None)
+        if name is None or grip is None:
+            raise UsageError("there is nothing to drag here", code="E221", hint="choose a gate in the tree first")
+        gate = moved(self.template.population(name).gate, grip, to, self.stage())
+        before = edits.entry(self.draft.document, name)["gate"]
+        draft = edits.set_gate(self.draft, name, gate)
+        if gate["kind"] == "quadrant":  # the four corners of a quadrant move together
+            for one in self.draft.document["populations"]:
+                if one["name"] != name and _same_quadrant(one["gate"], before):
+                    draft = edits.set_gate(draft, one["name"], {**gate, "keep": one["gate"]["keep"]})
+        return draft
+
+    def trial(self, draft: Draft) -> Bench:
+        """Return a bench on which a draft can be looked at, beside this one."""
+        return Bench(draft, self.tubes, self.place, _axes=self._axes)
+
+    def switch(self, name: str) -> None:
+        """Turn a fixed gate into one that adapts, or back."""
+        tube = self.tubes[self.place.tube]
+        gate = self.template.population(name).gate
+        fitted = tube.fitted(self.template, name)
+        self.change(edits.set_gate(self.draft, name, switched(gate, fitted, list(self.template.panel))))
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a population another name."""
+        self.change(edits.rename(self.draft, name, new))
+        place, stripped = self.place, new.strip()
+        parent = stripped if place.parent == name else place.parent
+        self.place = replace(place, parent=parent, gate=stripped if place.gate == name else place.gate)
+
+    def delete(self, name: str) -> None:
+        """Take a population away, with all that hangs on it."""
+        gone = edits.under(self.draft.document, name)
+        parent = edits.entry(self.draft.document, name).get("parent", ALL)
+        self.change(edits.delete(self.draft, name))
+        place = self.place
+        self.place = replace(
+            place,
+            parent=parent if place.parent in gone else place.parent,
+            gate=None if place.gate in gone else place.gate,
+        )
+
+    def set_scale(self, marker: str, numbers: Mapping[str, float]) -> None:
+        """Change numbers of the scale of a marker's axis."""
+        scale = self.template.scale(marker).model_dump(exclude_none=True)
+        self.change(edits.set_scale(self.draft, marker, {**scale, **numbers}))
+
+    def saved_as(self, version: str) -> None:
+        """Note that the template was saved: names are those of the file, and the version is; undo leaves both."""
+        document = {**self.draft.document, "version": version}
+        self.draft = Draft.of(document)
+
+    # ------------------------------------------------------------ history
+
+    def change(self, draft: Draft) -> None:
+        """Take a new draft for the present one; the one before can be had back."""
+        self.done.append((self.draft, self.place))
+        del self.done[:-STEPS_KEPT]
+        self.undone.clear()
+        self.draft = draft
+
+    def undo(self) -> None:
+        """Go back by one change."""
+        if self.done:
+            self.undone.append((self.draft, self.place))
+            self.draft, self.place = self.done.pop()
+
+    def redo(self) -> None:
+        """Make a change again that was undone."""
+        if self.undone:
+            self.done.append((self.draft, self.place))
+            self.draft, self.place = self.undone.pop()
+
+
+def _same_quadrant(gate: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return gate["kind"] == "quadrant" and {**gate, "keep": ""} == {**other, "keep": ""}
+
+
+def adapts(template: Template, name: str) -> bool:
+    """Return whether a population's gate is placed by each file's data."""
+    return not isinstance(template.population(name).gate, FixedGate)

@@ -1,0 +1,185 @@
+"""The files on the bench: their events in memory, counted by the walk that counts a run, and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.errors.tree import SampleError
+from cytocar.fcs.events import EventTable, MemorySource
+from cytocar.fcs.reader import open_fcs
+from cytocar.figures.gate_pictures.axis import PictureAxis
+from cytocar.figures.gate_pictures.panels import Picture, draw_events
+from cytocar.figures.gate_pictures.views import View
+from cytocar.gates.engine.frame import ALL
+from cytocar.gates.populations import Populations
+from cytocar.gates.walk import walk
+from cytocar.regions.kinds import FixedGate
+from cytocar.sample.quality.flow import flow_quality
+from cytocar.signals.panel import resolve
+from cytocar.statistics.intervals import Share
+from cytocar.template.model import Template
+
+if TYPE_CHECKING:
+    from cytocar.files.places import Place
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+LOW, HIGH = 0.0005, 0.9998
+"""Quantiles between which an axis runs: a stray event must not squeeze all others into a corner."""
+MARGIN = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A population in one file."""
+
+    events: int
+    of_events: int
+
+    @property
+    def percent(self) -> float | None:
+        """Percent of the parent; None of an empty one."""
+        return Share(self.events, self.of_events).percent
+
+
+@dataclass(slots=True, eq=False)
+class OpenTube:
+    """One file.
+
+    ``own_panel`` are the markers of the template's file, beside which the workshop shows other
+    channels; ``problem`` says why it cannot be counted with the template as it is.
+    """
+
+    name: str
+    events: EventTable
+    markers: Mapping[str, str]
+    own_panel: frozenset[str] = frozenset()
+    problem: str = ""
+    _last: tuple[Template, Populations] | None = None
+    _signals: dict[str, Floats | None] = field(default_factory=dict)
+    _places: dict[str, tuple[PictureAxis, Floats]] = field(default_factory=dict)
+    _steady: dict[tuple[int, ...], Bools | None] = field(default_factory=dict)
+
+    def gated(self, template: Template) -> Populations | None:
+        """Return the populations of the file as a run counts them; None, and a problem, where that is not possible."""
+        if self._last is not None and self._last[0] is template:
+            return self._last[1]
+        try:
+            populations = walk(self.events, template, markers=self._settled(template), steady=self._kept(template))
+        except SampleError as error:
+            self.problem = f"{error.code} {error.message}"
+            return None
+        self.problem = ""
+        self._last = (template, populations)
+        return populations
+
+    def signal(self, marker: str, template: Template) -> Floats | None:
+        """Return a marker's compensated signal of all events, shape (n_events,); None where the file has no such."""
+        if marker not in self._signals:
+            whole = template.model_copy(update={"populations": ()})
+            try:
+                populations = walk(self.events, whole, markers=self._settled(template))
+                self._signals[marker] = populations.values(ALL, marker)
+            except SampleError:
+                self._signals[marker] = None
+        return self._signals[marker]
+
+    def picture(self, template: Template, view: View, axes: Mapping[str, PictureAxis]) -> Picture | None:
+        """Return a view of the file; None where it has no such channel or cannot be counted."""
+        populations = self.gated(template)
+        places: dict[str, Floats] = {}
+        for marker in view.markers:
+            signal = self.signal(marker, template)
+            if signal is None:
+                return None
+            if marker not in self._places or self._places[marker][0] != axes[marker]:
+                self._places[marker] = (axes[marker], axes[marker].place(signal))
+            places[marker] = self._places[marker][1]
+        if populations is None:
+            return None
+        inside = self._inside(populations, view)
+        shown = replace(view, populations=tuple(name for name in view.populations if name in populations.fitted))
+        return draw_events(shown, places, inside, populations.fitted, axes)
+
+    def fitted(self, template: Template, population: str) -> FixedGate | None:
+        """Return a population's gate as it lies on this file."""
+        populations = self.gated(template)
+        return None if populations is None else populations.fitted.get(population)
+
+    def detector(self, marker: str, template: Template) -> str:
+        """Return the detector that carries a marker; nothing where the file has none."""
+        try:
+            entry = {marker: template.panel[marker]}
+            settled = {marker: self.markers[marker]} if marker in self.markers else None
+            found = resolve(entry, self.events.channels, overrides=settled).get(marker)
+        except SampleError:
+            return ""
+        return found.detector.strip() if found is not None else ""
+
+    def _inside(self, populations: Populations, view: View) -> Bools:
+        inside = populations[view.parent].mask
+        for name in view.exclude:
+            inside = inside & ~populations[name].mask
+        return inside
+
+    def _kept(self, template: Template) -> Bools | None:
+        """Return the events of a steady flow, by the channels of the template's own panel, as a run judges them."""
+        if template.quality.unsteady_flow != "cut":
+            return None
+        gated = {marker for population in template.populations for marker in population.gate.markers()}
+        own = {name: entry for name, entry in template.panel.items() if name in self.own_panel or name in gated}
+        channels = tuple(dict.fromkeys(resolve(own, self.events.channels, overrides=self._settled(template)).values()))
+        key = tuple(channel.index for channel in channels)
+        if key not in self._steady:
+            self._steady[key] = flow_quality(self.events, channels).keep
+        return self._steady[key]
+
+    def _settled(self, template: Template) -> Mapping[str, str]:
+        return {marker: channel for marker, channel in self.markers.items() if marker in template.panel}
+
+
+def open_tube(file: Place, markers: Mapping[str, str]) -> OpenTube:
+    """Return a file with its events in memory.
+
+    Raises
+    ------
+    SampleError
+        It cannot be read.
+    """
+    events = open_fcs(file)
+    values = events.columns(channel for channel in events.channels)
+    return OpenTube(file.name, replace(events, source=MemorySource(values)), markers)
+
+
+def count_of(populations: Populations, template: Template, name: str) -> Count:
+    """Return a population's events, and those that its gate chose from: its parent's without those set aside."""
+    declared = template.population(name)
+    if not declared.exclude:
+        return Count(populations[name].events, populations[declared.parent].events)
+    inside = populations[declared.parent].mask
+    for aside in declared.exclude:
+        inside = inside & ~populations[aside].mask
+    return Count(populations[name].events, int(np.count_nonzero(inside)))
+
+
+def own_range(marker: str, template: Template, tubes: Sequence[OpenTube]) -> PictureAxis:
+    """Return a marker's axis on its scale, over the range that the events of all files fill."""
+    scale = template.scale(marker)
+    signals = [one for tube in tubes if (one := tube.signal(marker, template)) is not None and len(one)]
+    finite = [one[np.isfinite(one)] for one in signals]
+    top = max((float(one.max()) for one in finite if len(one)), default=1.0)
+    whole = PictureAxis.of(marker, scale, top=max(top, 1.0))
+    ends = [np.quantile(one, (LOW, HIGH)) for one in finite if len(one)]
+    if not ends:
+        return whole
+    low, high = (float(scale.unbounded(value)) for value in (min(end[0] for end in ends), max(end[1] for end in ends)))
+    low = whole.low if not np.isfinite(low) else min(low, float(np.nan_to_num(scale.unbounded(0.0), neginf=low)))
+    if not high > low:
+        return whole
+    margin = MARGIN * (high - low)
+    return whole.between(low - margin, high + margin)

@@ -1,0 +1,209 @@
+"""A template is drawn: what the tree, the pictures and the counts become, and that they are those of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cytocar.errors.tree import UsageError
+from cytocar.fcs.reader import open_fcs
+from cytocar.fit.names import alias_book
+from cytocar.gates.walk import walk
+from cytocar.workshop import draft as edits
+from cytocar.workshop.draft import ALL
+from cytocar.workshop.opening import open_bench
+from cytocar.workshop.session import Bench
+
+
+def names(bench: Bench) -> list[str]:
+    return [one.name for one in bench.template.populations]
+
+
+def with_t_cells(bench: Bench) -> Bench:
+    """Draw leukocytes, and T cells among them."""
+    bench.look(x="CD45", y="SSC-A")
+    bench.draw("range", [(0.5, 0.5), (1.0, 0.5)], "leukocytes")
+    bench.enter("leukocytes")
+    bench.look(x="CD3")
+    bench.draw("rectangle", [(0.5, 0.0), (1.0, 0.5)], "t_cells")
+    return bench
+
+
+def test_a_new_template_has_the_channels_of_the_files_by_their_markers(bench: Bench) -> None:
+    assert {"CD3", "CD4", "CD8", "CD45", "CAR", "FSC-A", "SSC-A"} <= set(bench.template.panel)
+    assert bench.template.populations == ()
+    assert (bench.place.x, bench.place.y) == ("FSC-A", "SSC-A")
+    assert bench.template.scale("CD3").kind == "logicle"
+    assert bench.template.scale("SSC-A").kind == "linear"
+
+
+def test_counts_are_those_of_a_run_for_every_population_and_file(bench: Bench, tubes: tuple[Path, ...]) -> None:
+    with_t_cells(bench)
+    bench.look(x="CD4", y="CD8")
+    bench.enter("t_cells")
+    bench.draw("polygon", [(0.5, 0.1), (0.9, 0.1), (0.9, 0.5), (0.5, 0.5)], "cd4")
+    bench.draw("ellipse", [(0.1, 0.5), (0.4, 0.9)], "cd8")
+    for tube, file in zip(bench.tubes, tubes, strict=True):
+        walked = walk(open_fcs(file), bench.template)
+        shown = bench.counts(tube)
+        assert {name: count.events for name, count in shown.items()} == {
+            name: population.events for name, population in walked.items() if name != ALL
+        }
+        assert shown["t_cells"].of_events == walked["leukocytes"].events
+
+
+def test_a_picture_shows_the_events_that_the_gate_chooses_from(bench: Bench) -> None:
+    with_t_cells(bench)
+    for number, tube in enumerate(bench.tubes):
+        picture = bench.shown(number).picture
+        assert picture is not None
+        assert picture.events == bench.counts(tube)["leukocytes"].events
+        assert [gate.population for gate in picture.gates] == ["t_cells"]
+
+
+def test_an_empty_population_shows_the_events_of_its_ancestor(bench: Bench) -> None:
+    with_t_cells(bench)
+    bench.enter("t_cells")
+    bench.look(x="FSC-A", y="SSC-A")
+    bench.draw("rectangle", [(0.95, 0.02), (0.985, 0.04)], "nobody")
+    bench.enter("nobody")
+    shown = bench.shown(0)
+    assert bench.counts(bench.tubes[0])["nobody"].events == 0
+    assert shown.view.parent == "t_cells"
+    assert shown.instead == "nobody is empty here: these are the events of t_cells"
+    assert shown.picture is not None
+    assert shown.picture.events == bench.counts(bench.tubes[0])["t_cells"].events
+
+
+def test_a_percentage_leaves_out_what_was_set_aside(bench: Bench) -> None:
+    bench.look(x="CD4", y="CD8")
+    bench.draw("rectangle", [(0.85, 0.85), (1.0, 1.0)], "beads")
+    bench.draw("range", [(0.2, 0.5), (1.0, 0.5)], "rest")
+    before = bench.counts(bench.tubes[0])
+    bench.change(edits.set_excluded(bench.draft, "rest", ["beads"]))
+    after = bench.counts(bench.tubes[0])
+    assert before["beads"].events > 0
+    assert after["rest"].of_events == before["rest"].of_events - before["beads"].events
+    assert after["rest"].events == before["rest"].events - before["beads"].events
+
+
+def test_a_drag_is_tried_beside_the_template_and_kept_only_when_let_go(bench: Bench) -> None:
+    with_t_cells(bench)
+    before = bench.counts(bench.tubes[0])["t_cells"].events
+    handle = next(grip.handle for grip in bench.grips() if grip.handle.x_name == "CD3 min")
+    trial = bench.trial(bench.drag(handle.id, (0.7, 0.5)))
+    assert trial.counts(trial.tubes[0])["t_cells"].events < before
+    assert bench.counts(bench.tubes[0])["t_cells"].events == before
+    bench.change(bench.drag(handle.id, (0.7, 0.5)))
+    assert bench.counts(bench.tubes[0]) == trial.counts(trial.tubes[0])
+
+
+def test_every_change_can_be_undone_and_made_again(bench: Bench) -> None:
+    with_t_cells(bench)
+    drawn = bench.template
+    bench.rename("t_cells", "CD3+")
+    bench.delete("leukocytes")
+    assert names(bench) == []
+    for _ in range(2):
+        bench.undo()
+    assert bench.template == drawn
+    bench.undo()
+    assert names(bench) == ["leukocytes"]
+    for _ in range(3):
+        bench.redo()
+    assert names(bench) == []
+    bench.redo()  # there is nothing more
+    bench.undo()
+    bench.draw("range", [(0.2, 0.5), (0.4, 0.5)])
+    assert bench.undone == []
+
+
+def test_the_four_corners_of_a_quadrant_move_together(bench: Bench) -> None:
+    bench.look(x="CD4", y="CD8")
+    bench.draw("quadrant", [(0.5, 0.4)])
+    assert names(bench) == ["CD4+ CD8-", "CD4- CD8+", "CD4+ CD8+", "CD4- CD8-"]
+    counts = bench.counts(bench.tubes[0])
+    assert sum(counts[name].events for name in names(bench)) == bench.tubes[0].events.n_events
+    handle = next(grip.handle for grip in bench.grips() if grip.handle.x_name == "CD4 min")
+    bench.change(bench.drag(handle.id, (0.6, 0.0)))
+    dividers = {one.gate.x.at for one in bench.template.populations if one.gate.kind == "quadrant" and one.gate.x}
+    assert len(dividers) == 1
+    counts = bench.counts(bench.tubes[0])
+    assert sum(counts[name].events for name in names(bench)) == bench.tubes[0].events.n_events
+
+
+def test_a_range_becomes_a_valley_whose_window_is_dragged_and_a_fixed_gate_again(bench: Bench) -> None:
+    bench.look(x="CD3", y="SSC-A")
+    bench.draw("range", [(0.55, 0.5), (1.0, 0.5)], "t_cells")
+    bench.switch("t_cells")
+    gate = bench.template.population("t_cells").gate
+    assert gate.kind == "valley"
+    assert gate.window[0] < gate.fallback < gate.window[1]
+    bench.change(bench.drag("edge window low", (0.5, 0.0)))
+    moved = bench.template.population("t_cells").gate
+    assert moved.kind == "valley"
+    assert moved.window[0] != gate.window[0]
+    assert moved.window[1] == gate.window[1]
+    fitted = bench.tubes[0].fitted(bench.template, "t_cells")
+    counted = bench.counts(bench.tubes[0])["t_cells"].events
+    bench.switch("t_cells")
+    assert bench.template.population("t_cells").gate.kind == "range"
+    assert fitted is not None
+    assert fitted.kind == "range"
+    assert bench.counts(bench.tubes[0])["t_cells"].events == pytest.approx(counted, abs=3)
+
+
+def test_a_gate_on_the_ratio_of_a_pulse_adapts_to_single_events(bench: Bench) -> None:
+    bench.look(x="FSC-A", y="FSC-H")
+    bench.draw("polygon", [(0.1, 0.05), (0.9, 0.7), (0.9, 1.0), (0.1, 0.2)], "singlets")
+    bench.switch("singlets")
+    gate = bench.template.population("singlets").gate
+    assert (gate.kind, gate.markers()) == ("singlets", ("FSC-A", "FSC-H"))
+
+
+def test_a_gate_without_an_adaptive_form_stays_as_it_is(bench: Bench) -> None:
+    with_t_cells(bench)
+    with pytest.raises(UsageError, match="no adaptive form"):
+        bench.switch("t_cells")
+
+
+def test_what_is_drawn_to_the_rim_is_open_there(bench: Bench) -> None:
+    bench.look(x="CD3", y="SSC-A")
+    bench.draw("rectangle", [(0.5, -0.1), (1.2, 0.5)], "t_cells")
+    assert bench.template.population("t_cells").gate.words().count("to below") == 0
+
+
+@pytest.mark.parametrize(
+    ("tool", "points"),
+    [("rectangle", [(0.5, 0.5), (0.5, 0.5)]), ("range", [(0.2, 0.1), (0.2, 0.9)]), ("star", [(0.1, 0.1), (0.5, 0.5)])],
+)
+def test_what_is_no_shape_is_refused_and_nothing_changes(
+    bench: Bench, tool: str, points: list[tuple[float, float]]
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        bench.draw(tool, points)
+    assert refused.value.code == "E221"
+    assert (names(bench), bench.done) == ([], [])
+
+
+def test_a_scale_is_slid_and_the_picture_follows(bench: Bench) -> None:
+    bench.look(x="CD3", y="CD8")
+    before = bench.axis("CD3")
+    bench.set_scale("CD3", {"W": 1.2})
+    assert bench.template.scale("CD3").model_dump()["W"] == 1.2
+    assert bench.template.scale("CD8").model_dump()["W"] != 1.2
+    assert bench.axis("CD3").scale != before.scale
+
+
+def test_a_file_without_a_channel_says_so_and_the_others_are_counted(tubes: tuple[Path, ...], tmp_path: Path) -> None:
+    from cytocar.fcs.write import write_fcs
+
+    lacking = tmp_path / "lacking.fcs"
+    write_fcs(lacking, {"FSC-A": [1.0, 2.0, 3.0], "SSC-A": [1.0, 2.0, 3.0]})
+    bench, _ = open_bench(str(tmp_path / "new.toml"), [tubes[0], lacking], alias_book())
+    bench.look(x="CD3", y="SSC-A")
+    bench.draw("range", [(0.5, 0.5), (1.0, 0.5)], "t_cells")
+    assert bench.counts(bench.tubes[0])["t_cells"].events > 0
+    assert bench.counts(bench.tubes[1]) == {}
+    assert bench.tubes[1].problem.startswith("E055")
