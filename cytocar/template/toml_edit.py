@@ -1,8 +1,7 @@
 """A template file after a change of its template: what did not change stays as it was typed, comments too.
 
 The file is cut at its headers, each piece with the comments above it. Only pieces whose declaration differs are
-touched, and of these only the keys that differ. Who writes the text reads it again first, and refuses what says anything
-else.
+touched, and of these only the keys that differ. Who writes the text reads it first and refuses a difference.
 """
 
 from __future__ import annotations

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log10
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import CytocarError
-from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.regions.boolean import BooleanGate
 from cytocar.report.run.page import AxesDrawing, page_environment
 from cytocar.review.site import TEMPLATES as SHARED
@@ -129,7 +128,7 @@ class WorkshopPages:
             "roles": ROLES,
             "tools": TOOLS,
             "markers": {marker: self._label(marker) for marker in bench.template.panel},
-            "axes": AxesDrawing("stage-axes", self._named(x), self._named(y) if y is not None else None),
+            "axes": AxesDrawing("stage-axes", x, y, self._label(x.marker), self._label(y.marker) if y else ""),
             "pictures": pictures,
             "shown": pictures[place.tube],
             "outlines": [shown.picture.gates if shown.picture else () for shown in pictures],
@@ -152,9 +151,6 @@ class WorkshopPages:
             if detector := tube.detector(marker, self.bench.template):
                 return marker if detector == marker else f"{marker} ({detector})"
         return f"{marker} (not in the files)"
-
-    def _named(self, axis: PictureAxis) -> PictureAxis:
-        return replace(axis, marker=self._label(axis.marker))
 
 
 def branches(bench: Bench) -> Iterator[Branch]:

@@ -192,7 +192,7 @@ class Bench:
             gates = {edits.free_name(document, one): gate for one, gate in quadrants(points[0], stage).items()}
         else:
             gates = {edits.free_name(document, name.strip() or "gate"): drawn_gate(tool, points, stage)}
-        added = [{"name": one, **under, "gate": gate} for one, gate in gates.items()]
+        added: list[dict[str, Any]] = [{"name": one, **under, "gate": gate} for one, gate in gates.items()]
         self.change(edits.add(self.draft, added))
         self.place = replace(self.place, gate=added[0]["name"])
 
