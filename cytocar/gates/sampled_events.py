@@ -40,13 +40,14 @@ class SampledEvents:
         Signals and masks of the events.
     at_the_end : mapping of str to (n,) bool
         By marker with a channel of its own: events whose recorded value is at the end of the channel's range.
-    gates : mapping
-        Each population's gate as it was applied.
+    regions : mapping
+        The region of each population's gate as it was applied; none of a boolean one.
     """
 
     sample: GatedSample
     frame: Frame
     at_the_end: Mapping[str, Bools]
+    regions: Mapping[str, PlacedRegion]
     _by_colour: dict[str, Bools] = field(default_factory=dict)  # each is asked for several times
 
     @property
@@ -74,8 +75,7 @@ class SampledEvents:
 
     def region(self, population: str) -> PlacedRegion | None:
         """Return the region of a population's gate; None for a boolean one."""
-        gate = self.gates[population]
-        return None if isinstance(gate, BooleanGate) else gate.placed(lambda name: self.sample.plan.axes[name].scale)
+        return self.regions.get(population)
 
     def path(self, population: str) -> list[str]:
         """Return a population and those that it comes from, itself first, without ``all``."""
@@ -160,9 +160,11 @@ def sampled_events(sample: GatedSample, limit: int = EVENTS) -> SampledEvents:
     if sample.steady is not None:
         frame.masks[ALL] = sample.steady[::step]
     plan = compile_plan(sample.template, axes, sample.gates)
-    for gate in (*plan.scatter, *plan.fluorescence):
+    gates = (*plan.scatter, *plan.fluorescence)
+    for gate in gates:
         frame.evaluate(gate)
-    return SampledEvents(sample, frame, at_the_end)
+    regions = {gate.name: gate.gate for gate in gates if isinstance(gate.gate, PlacedRegion)}
+    return SampledEvents(sample, frame, at_the_end, regions)
 
 
 def _every(events: EventTable, step: int) -> Block:
