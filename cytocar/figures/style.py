@@ -84,6 +84,10 @@ def save(figure: Figure, path: Path) -> Path:
 
 def settle(figure: Figure) -> None:
     """Lay a figure out once and for all: what is drawn later moves nothing, and three formats cost one layout."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        return
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
