@@ -43,8 +43,10 @@ SHORTEST_LINE = 20
 """Points of a contour below which it encloses a few cells of noise."""
 CAR_DOTS = 30
 """CAR+ events that are shown on the pictures: of more, evenly spaced ones, and none on the crowded CAR picture."""
-SIGN_WIDTH, LINE_HEIGHT = 8, 18
+SIGN_WIDTH, LINE_HEIGHT = 10, 18
 """About the size of a letter of a gate's name."""
+FAR_FROM_THE_GATE = 60
+"""Cells of events that a name may cover near its gate before it moves to a corner of the picture: a quarter of it."""
 PERCENT_SIGNS = 7
 """Letters of a percentage behind a name: `` 45.2 %``."""
 TIME_BINS, TIME_WIDTH, TIME_HEIGHT = 80, 640, 64
@@ -294,8 +296,11 @@ def drawn_gates(
         if drawn is None:
             continue
         places = list(_label_places(drawn))
-        covered = [(int(names[window].sum()), int(occupied[window].sum())) for window in map(_window_of, places)]
-        best = places[covered.index(min(covered))]
+        costs = [
+            (int(names[window].sum()), int(occupied[window].sum()) + place.distance)
+            for place, window in zip(places, map(_window_of, places), strict=True)
+        ]
+        best = places[costs.index(min(costs))]
         names[_window_of(best)] = True
         yield DrawnGate(name, _path(drawn), best.x, best.y)
 
@@ -316,6 +321,8 @@ class _LabelPlace:
     x: int
     y: int
     width: int
+    distance: int = 0
+    """Cells of events that a name may rather cover than stand so far from its gate."""
 
 
 def _label_places(drawn: Outline) -> Iterable[_LabelPlace]:
@@ -328,9 +335,10 @@ def _label_places(drawn: Outline) -> Iterable[_LabelPlace]:
     outside = [(x, y) for y in (high - 6, low + LINE_HEIGHT - 3) for x in (left, right - width)]
     aside = [(x, y) for x in (right + 6, left - width - 6) for y in (high + LINE_HEIGHT, (high + low) / 2, low - 6)]
     corners = [(x, y) for y in (LINE_HEIGHT, SIZE - 6) for x in (4, SIZE - width - 4)]
-    for x, y in (*inside, *outside, *aside, *corners):
+    near = [(place, 0) for place in (*inside, *outside, *aside)]
+    for (x, y), distance in (*near, *((place, FAR_FROM_THE_GATE) for place in corners)):
         fitting_x = max(3, min(round(x), SIZE - width - 2))
-        yield _LabelPlace(fitting_x, max(LINE_HEIGHT - 2, min(round(y), SIZE - 4)), width)
+        yield _LabelPlace(fitting_x, max(LINE_HEIGHT - 2, min(round(y), SIZE - 4)), width, distance)
 
 
 def _window_of(place: _LabelPlace) -> tuple[slice, slice]:
