@@ -69,8 +69,8 @@ def write_table(
     terminal.print(table)
 
 
-def show(outcomes: Iterable[SampleOutcome], *, gated: bool = False) -> None:
-    """Write the table of samples to stdout: net cells/µL where a tube has them, or as gated."""
+def show(outcomes: Iterable[SampleOutcome], *, gated: bool = True) -> None:
+    """Write the table of samples to stdout: cells/µL as gated, or net where a tube has them."""
     counted = list(outcomes)
     with_car = any(isinstance(outcome, SampleResult) and outcome.car for outcome in counted)
     header, line_of = (_CAR_HEADER, partial(_car_line, gated=gated)) if with_car else (_T_HEADER, _t_line)

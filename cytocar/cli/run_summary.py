@@ -37,7 +37,7 @@ def show_rows(
     output: Format | None,
     *,
     to_folder: bool,
-    gated: bool = False,
+    gated: bool = True,
 ) -> None:
     """Write the results to stdout; a run folder has them already, so a pipe gets them only on request."""
     from cytocar.run.lines import tables

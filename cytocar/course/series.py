@@ -40,7 +40,7 @@ class Replicates(StrEnum):
 class CoursePoint:
     """One draw of a course: a sample, or all tubes of one day joined.
 
-    ``car_per_ul`` is the net concentration where the tube has one, or the gated one (``car_count``); it keeps
+    ``car_per_ul`` is the gated concentration, or the net one where asked for (``car_count``); it keeps
     the estimate even below the limit, and ``car_result`` says what may be said of it. The limits are of this
     sample. ``status`` is that of ``counts.csv``; ``failed`` and ``excluded`` points have no numbers.
     ``has_car_gate`` is false where no tube of the draw was stained for CAR: such a point is on no CAR-T curve.
@@ -175,7 +175,7 @@ def join(
     *,
     replicates: Replicates = Replicates.POOL,
     specimen: Specimen = Specimen.BLOOD,
-    gated: bool = False,
+    gated: bool = True,
 ) -> Series:
     """Return the courses of the subjects in these run folders.
 

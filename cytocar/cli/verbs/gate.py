@@ -50,7 +50,9 @@ def command(
         str | None, typer.Option("--shard", metavar="I/N", help="Count the I-th of N parts; then `cytocar merge`.")
     ] = None,
     output: Annotated[Format | None, typer.Option("--format", help="On stdout. [table; csv in a pipe]")] = None,
-    gated: Annotated[bool, typer.Option("--gated", help="The table shows counts as gated, not net ones.")] = False,
+    gated: Annotated[
+        bool, typer.Option("--gated/--net", help="The table shows counts as gated, or net of background.")
+    ] = True,
     force: Annotated[bool, typer.Option("--force", help="Set a finished run in RUN aside, run anew.")] = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Draw every gate: RUN/report.html.")] = True,
     parquet: Annotated[bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).")] = False,

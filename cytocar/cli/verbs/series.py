@@ -69,7 +69,9 @@ def command(
     fit: Annotated[
         bool, typer.Option("--fit", help="Fit lag, growth, peak and decline, with profile intervals: fit.csv.")
     ] = False,
-    gated: Annotated[bool, typer.Option("--gated", help="Counts as gated, also where a net count is there.")] = False,
+    gated: Annotated[
+        bool, typer.Option("--gated/--net", help="Counts as gated, or net ones where a tube has them.")
+    ] = True,
     shade: Annotated[
         list[str] | None,
         typer.Option("--shade", metavar="DRUG", help="Shade this drug's days on every curve; may be repeated."),
