@@ -20,7 +20,7 @@ from cytocar.fcs.decode import DataSource, Stored, TextSource, layout_of
 from cytocar.fcs.events import EventSource, EventTable
 from cytocar.fcs.segments import Claim, Question, claim, locate_data, whole_number
 from cytocar.fcs.text import flowio_objection
-from cytocar.files.places import Address, Place, place_of, require_regular, unreadable
+from cytocar.files.places import Address, Place, is_there, place_of, require_regular, unreadable
 
 
 def open_fcs(path: str | Place, *, data_set: int | None = None) -> EventTable:
@@ -104,16 +104,9 @@ def split_data_set(path: str | Place) -> tuple[Place, int | None]:
     """
     place = place_of(path)
     named = re.fullmatch(r"(.+)#([1-9]\d{0,3})", place.url if isinstance(place, Address) else str(place))
-    if named is None or _is_there(place):
+    if named is None or is_there(place):
         return place, None
     return place_of(named[1]), int(named[2])
-
-
-def _is_there(place: Place) -> bool:
-    try:
-        return place.exists()
-    except OSError:
-        return False  # opening it will say why
 
 
 @contextmanager

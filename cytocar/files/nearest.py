@@ -41,7 +41,11 @@ def why_not_there(path: Path) -> str:
     >>> why_not_there(Path("/no/such/folder/ref.fcs"))
     ' (there is no folder /no/such/folder)'
     """
-    if not path.parent.is_dir():
+    try:
+        has_folder = path.parent.is_dir()
+    except OSError:
+        return ""  # a name that no system can hold
+    if not has_folder:
         return f" (there is no folder {path.parent})"
     names = [name for name in _names_beside(path) if is_text(name)]
     wanted = path.name.casefold()

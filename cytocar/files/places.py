@@ -92,6 +92,22 @@ def require_packages(*places: Path | Address) -> None:
             raise UsageError(error.message, code=error.code, hint=error.hint) from None
 
 
+def is_there(place: Path | Address) -> bool:
+    """Return whether a place holds something; no for a name that no system can hold: opening it says why."""
+    try:
+        return place.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(place: Path | Address) -> bool:
+    """Return whether a place holds a file; as ``is_there``."""
+    try:
+        return place.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def require_regular(place: Path | Address) -> None:
     """Refuse what is there and is no file: a pipe would be waited for, and a device read, without end.
 
@@ -174,6 +190,6 @@ def _hint(error: OSError) -> str:
 
 
 __all__ = [
-    "Address", "Place", "beside", "files_below", "is_address", "lies_in", "place_of", "readable", "require_packages",
-    "require_regular", "unreadable", "whole_bytes", "without_secrets",
+    "Address", "Place", "beside", "files_below", "is_address", "is_file", "is_there", "lies_in", "place_of", "readable",
+    "require_packages", "require_regular", "unreadable", "whole_bytes", "without_secrets",
 ]  # fmt: skip

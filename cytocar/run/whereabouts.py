@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cytocar.files.places import Address, Place, beside, place_of
+from cytocar.files.places import Address, Place, beside, is_file, place_of
 from cytocar.run.trail.journal import Manifest
 
 SEEN_FROM_RUN = "seen_from_run"
@@ -56,7 +56,7 @@ def whereabouts(file: Place, as_given: str, manifest: Manifest, run: Path) -> Pl
     if isinstance(file, Address):
         return file
     places = list(_places(file, as_given, _starts(manifest), run))
-    return next((place for place in places if place.is_file()), places[0])
+    return next((place for place in places if is_file(place)), places[0])
 
 
 def _places(file: Path, as_given: str, starts: dict[str, str], run: Path) -> Iterator[Path]:

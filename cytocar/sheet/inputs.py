@@ -13,7 +13,7 @@ from pathlib import Path
 from cytocar.errors.tree import ReadError, UsageError
 from cytocar.fcs.reader import samples_in, split_data_set
 from cytocar.files.nearest import is_text, printable, why_not_there
-from cytocar.files.places import Address, Place, files_below, place_of, require_packages, unreadable
+from cytocar.files.places import Address, Place, files_below, is_there, place_of, require_packages, unreadable
 from cytocar.sheet.cells import WORKSHEETS
 from cytocar.sheet.rows import SampleRow, SampleType, check_cells, read_sheet
 
@@ -113,7 +113,7 @@ def _files(named: Iterable[Place]) -> list[Place]:
         try:
             if place.is_dir():
                 files.update(dict.fromkeys(sorted(files_below(place, _is_fcs), key=_order)))
-            elif split_data_set(place)[0].exists():
+            elif is_there(split_data_set(place)[0]):
                 files[place] = None
             else:
                 near = why_not_there(place) if isinstance(place, Path) else ""

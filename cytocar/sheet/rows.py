@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from cytocar.errors.tree import SheetError
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.nearest import same_name
-from cytocar.files.places import Address, Place, beside, is_address, without_secrets
+from cytocar.files.places import Address, Place, beside, is_address, is_there, without_secrets
 from cytocar.sheet.among_rows import among_rows, names_of
 from cytocar.sheet.cells import read_cells
 from cytocar.sheet.plausible import impossible
@@ -370,7 +370,7 @@ def days_between(infused_at: str | None, collected_at: str | None) -> float | No
 def _place(folder: Place, as_given: str) -> Place:
     """Return where a file lies; ``plate\\A1.fcs`` of a sheet made on Windows is found on other systems too."""
     place = beside(folder, as_given)
-    if isinstance(place, Address) or split_data_set(place)[0].exists():
+    if isinstance(place, Address) or is_there(split_data_set(place)[0]):
         return place
     if "\\" in as_given:
         place = folder / PureWindowsPath(as_given).as_posix()

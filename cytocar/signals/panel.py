@@ -150,7 +150,7 @@ def _area_of(channels: Sequence[Channel]) -> tuple[Channel, ...]:
 # ---------------------------------------------------------------- comparing names
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
 def _unwrapped(name: str) -> str:
     """Return a name without the ``Comp-`` and ``<>`` that analysis programs put around compensated channels."""
     return re.sub(r"^(fj)?comp[-_ ]", "", name.strip(), flags=re.IGNORECASE).strip("<> ")
@@ -162,6 +162,7 @@ def channel_behind(name: str) -> str | None:
     return behind if behind and behind != name.strip() else None
 
 
+@lru_cache(maxsize=65536)
 def _words(name: str) -> tuple[str, ...]:
     """Return the words of a name in small letters; the last one for a pulse measure as its letter (``FSC - Area``)."""
     words = [word for word in re.split(r"[\W_]+", _unwrapped(name).casefold()) if word]
@@ -175,7 +176,7 @@ _FILTER = re.compile(r"\b\d{3}/\d{1,3}\b(@\d{3}(/\w+)?)?")
 _DETECTOR_WORD = re.compile(r"fl\d+|[buvyrg]\d+|\d{1,3}|lin|log|int|peak|comp")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
 def _plain(name: str) -> str:
     return "".join(_words(name))
 

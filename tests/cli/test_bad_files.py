@@ -90,3 +90,12 @@ def test_a_pipe_in_place_of_a_sheet_or_a_template_is_refused_at_once(
     assert run("template", "show", str(tmp_path / "gates.toml")) == 2
     assert run("gate", str(pipe)) in (1, 2)
     assert capsys.readouterr().err.count("error[E") == 3
+
+
+def test_a_file_name_that_no_system_can_hold_is_a_fault_of_its_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sheet.csv").write_text(f"file,sample_id\n{'a' * 5000}.fcs,d0\n", "utf-8")
+    assert run("sheet", "check", str(tmp_path / "sheet.csv")) == 2
+    assert run("gate", str(tmp_path / "sheet.csv")) in (1, 2)
+    assert "E199" not in capsys.readouterr().err

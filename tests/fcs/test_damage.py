@@ -1,6 +1,6 @@
 """Damaged files: a correct read or an error with a code, never anything else.
 
-The long run is ``benchmarks/fuzz_reader.py``.
+The long run is ``benchmarks/fuzz/reader.py``.
 """
 
 from __future__ import annotations

@@ -62,11 +62,12 @@ def command(
 
 def _missing_files(run: Path, inputs: Place | None, *, numbers_only: bool) -> UsageError | None:
     """Return what is to be said of samples whose files are not at hand; raise it where no sample's file is."""
+    from cytocar.files.places import is_file
     from cytocar.run.finished.recorded_plan import located, recorded_plan
     from cytocar.run.trail.journal import finished_manifest
 
     rows = [row for row in located(recorded_plan(finished_manifest(run), run).samples, inputs) if not row.exclude]
-    missing = [row for row in rows if not row.file.is_file()]
+    missing = [row for row in rows if not is_file(row.file)]
     if not missing:
         return None
     error = UsageError(

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.fcs.reader import split_data_set
-from cytocar.files.places import Place, beside, files_below, require_packages
+from cytocar.files.places import Place, beside, files_below, is_file, require_packages
 from cytocar.regions.kinds import FixedGate
 from cytocar.run.plan import MOVED_GATES, SAMPLE_ROWS, RunPlan, compensated, stamp_of
 from cytocar.run.trail.journal import Manifest
@@ -95,7 +95,7 @@ def require_files(samples: Iterable[SampleRow]) -> None:
     """
     wanted = [row.file for row in samples if not row.exclude]
     require_packages(*wanted)
-    missing = [file for file in wanted if not file.is_file()]
+    missing = [file for file in wanted if not is_file(file)]
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UsageError(
@@ -108,7 +108,7 @@ def _found(row: SampleRow, inputs: Place) -> Place:
     name = row.file.name
     as_named = beside(inputs, str(split_data_set(row.file_as_given)[0]))
     for place in (as_named, inputs / name):
-        if place.is_file():
+        if is_file(place):
             return place
     below = list(files_below(inputs, lambda place: place.name == name))
     return below[0] if len(below) == 1 else inputs / name

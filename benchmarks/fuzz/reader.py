@@ -4,7 +4,7 @@ Every trial takes a good file, damages it, opens it and reads all its columns. W
 cut file must be refused; a wrong number in HEADER or TEXT must be refused or repaired to the very same values; damage
 inside DATA may change values but not their number. Whatever happens, an error carries a code.
 
-    nice python -m benchmarks.fuzz_reader --trials 100000 --seed 1 FOLDER...
+    nice python -m benchmarks.fuzz.reader --trials 100000 --seed 1 FOLDER...
 
 FOLDER holds real FCS files; without one, only files built here are used. A file that fails is kept under its trial's
 number; ``--trials 1 --first NUMBER`` repeats the trial.
