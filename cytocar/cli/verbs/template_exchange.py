@@ -78,7 +78,7 @@ def _import_study(file: Path, files: Path, out: Path, roles: dict[str, str]) -> 
     from cytocar.run.comparison.compare import compare
     from cytocar.run.comparison.counts import of_workspace
     from cytocar.run.study.count import count_sheet
-    from cytocar.run.study.folder import SHEET, make_study, write_study
+    from cytocar.run.study.folder import SHEET, make_study, matrix_tally, write_study
     from cytocar.run.study.match import Match, read_headers
     from cytocar.sheet.inputs import collect
     from cytocar.template.load import document_name, read_study
@@ -101,6 +101,8 @@ def _import_study(file: Path, files: Path, out: Path, roles: dict[str, str]) -> 
         screen.say(
             f"gates stand elsewhere on {study.n_moved} samples: overrides.json, reason 'moved in {workspace.program}'"
         )
+    for verdict, number in matrix_tally(study).items():
+        screen.say(f"matrix {verdict}: {number} samples")
     for role, population in study.roles.items():
         screen.say(f"role {role}: {population}{' (guessed by its name)' if role in study.guessed else ''}")
     if not study.roles:

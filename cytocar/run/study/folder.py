@@ -233,6 +233,12 @@ def _groups(study: Study, matched: Matched) -> list[str]:
     ]
 
 
+def matrix_tally(study: Study) -> Counter[str]:
+    """Return how many matched samples have a matrix that compares with their file's in which way."""
+    matched = (one for one in study.names.values() if one.file is not None and one.sample.matrix is not None)
+    return Counter(compare_matrices(one.sample.matrix, one.file) for one in matched)
+
+
 def compare_matrices(of_study: tuple[str, Matrix] | None, file: Header | None) -> str:
     """Return in words how the study's matrix, which is the one that is used, differs from the file's."""
     if of_study is None:

@@ -113,8 +113,8 @@ def document_of(workspace: Workspace, *, name: str, sample: str | None = None) -
     others = [other for other in workspace.gated if other is not chosen]
     if others and sample is None:
         losses.append(
-            f"gates of {len(others)} other samples ({others[0].name} ...): these are of {chosen.name}; --files FOLDER "
-            "imports all of them"
+            f"gates of {len(others)} other samples ({_called(others[0], chosen)} ...): these are of "
+            f"{_called(chosen, others[0])}; --files FOLDER imports all of them"
         )
     if not chosen.populations:
         raise TemplateError(
@@ -124,6 +124,11 @@ def document_of(workspace: Workspace, *, name: str, sample: str | None = None) -
         )
     title = f"Imported from {source}, sample {chosen.name}"
     return Document(chosen.template(name, title=title), None, tuple(losses))
+
+
+def _called(sample: WorkspaceSample, other: WorkspaceSample) -> str:
+    """Return a sample's name; with its ``sampleID`` where the other one has the same name."""
+    return sample.name if sample.name != other.name else f"{sample.name} (sampleID {sample.sample_id})"
 
 
 def open_workspace(data: bytes, *, source: str) -> Workspace:

@@ -220,11 +220,14 @@ class _Tree:
                 f"the steps of FlowJo's display: it decides {listed} (polygons and ellipses) by the step that an event "
                 "is drawn in, cytocar by its value: events on an edge may differ"
             )
-        unknown = {axis.marker: axis.display.kind for axis in axes if axis.display.scale is None}
-        for marker, kind in unknown.items():
+        unknown: dict[str, list[str]] = {}
+        for axis in axes:
+            if axis.display.scale is None:
+                unknown.setdefault(axis.display.kind, []).append(axis.marker)
+        for kind, markers in unknown.items():
             self.losses.append(
-                f"the scale {kind!r} of {marker} has no equivalent: bounds on it hold as data values, polygons and "
-                "ellipses are left out; a bound at the end of its display is not open"
+                f"the scale {kind!r} of {', '.join(markers)} has no equivalent: bounds hold as data values, polygons "
+                "and ellipses are left out; a bound at the end of its display is not open"
             )
 
     def populations(self, names: Mapping[Path, str]) -> Iterator[Population]:

@@ -356,7 +356,7 @@ def test_an_unknown_scale_leaves_out_what_is_drawn_on_it_and_is_named() -> None:
     assert document.losses[0] == (
         "e and everything under it: its edge is drawn on CD3's scale 'miltenyi', which has no equivalent"
     )
-    assert document.losses[1].startswith("the scale 'miltenyi' of CD3 has no equivalent: bounds on it hold")
+    assert document.losses[1].startswith("the scale 'miltenyi' of CD3 has no equivalent: bounds hold")
 
 
 def test_samples_of_one_name_are_told_apart_by_their_number() -> None:
@@ -364,6 +364,7 @@ def test_samples_of_one_name_are_told_apart_by_their_number() -> None:
     with pytest.raises(TemplateError, match=r"2 samples of x.wsp are called 'a.fcs'") as caught:
         _read(*samples, sample="a.fcs")
     assert caught.value.hint == "give the sampleID: 1, 2"
+    assert "a.fcs (sampleID 2) ...): these are of a.fcs (sampleID 1)" in _read(*samples).losses[0]
     assert _inside(_read(*samples, sample="2"), "p") == [False, False, True, True]
 
 
