@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import warnings
 
 INTERRUPTED = 130
 
@@ -17,6 +18,8 @@ def main() -> None:
     """Run the command line of this process."""
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # what else is installed has no say in what a template may hold
+    if not sys.warnoptions:  # what a library warns of is for who develops; what a user must know has a code
+        warnings.simplefilter("ignore")
     try:
         from cytocar.cli.app import main as command_line
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,15 @@ def test_a_file_name_that_no_system_can_hold_is_a_fault_of_its_row(
     assert run("sheet", "check", str(tmp_path / "sheet.csv")) == 2
     assert run("gate", str(tmp_path / "sheet.csv")) in (1, 2)
     assert "E199" not in capsys.readouterr().err
+
+
+def test_warnings_of_libraries_do_not_reach_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cytocar import __main__
+
+    monkeypatch.setattr(app, "main", lambda: warnings.warn("for developers", stacklevel=1))
+    monkeypatch.setattr(gc, "set_threshold", lambda _: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr("sys.warnoptions", [])
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "")
+    with warnings.catch_warnings():
+        __main__.main()  # a warning that is not silenced is an error here
