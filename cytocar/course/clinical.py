@@ -45,6 +45,11 @@ EVENTS = frozenset(
 """Interventions without a dose that are no drugs; any other is one if its unit is ``event``."""
 
 
+SMALLEST, LARGEST = 1e-15, 1e18
+"""Of a clinical value that is not 0, in any unit: cells per litre reach 1e13; what lies beyond is a typing mistake, and
+cannot be drawn beside others."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClinicalValue:
     """One value of one variable on one day, in the variable's unit.
@@ -276,7 +281,7 @@ def _entries(
             cells.fault(f"{name} in {unit.name}: {unit.dimension.value}, but it is counted in {target.name}")
             continue
         lowest, highest = listed.possible if listed else (-math.inf, math.inf)
-        if not lowest <= value <= highest:
+        if not lowest <= value <= highest or (value and not SMALLEST <= abs(value) <= LARGEST):
             cells.fault(f"{name} cannot be {number[1]:g} {unit.name}")
         elif target.name == "grade" and not value.is_integer():
             cells.fault(f"{name} is {value:g}, a grade is a whole number")

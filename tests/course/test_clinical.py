@@ -178,3 +178,11 @@ def test_a_dose_in_any_unit_is_taken_and_events_are_no_drugs(tmp_path: Path) -> 
         ("levetiracetam", False, ""),
         ("fall", True, ""),
     ]
+
+
+@pytest.mark.parametrize("value", ["1e-320", "1e300"])
+def test_a_value_that_no_laboratory_measures_is_a_fault_of_its_row(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "clinical.csv"
+    path.write_text(f"subject_id,day,variable,value,unit\nP1,0,novel marker,{value},mg/L\n", "utf-8")
+    with pytest.raises(ClinicalError, match="row 2: novel marker cannot be"):
+        read_record(path)
