@@ -47,7 +47,7 @@ def show_rows(
     chosen = output or (Format.TABLE if terminal or to_folder else Format.CSV)
     if to_folder and output is None and not terminal:
         return
-    outcomes = parts.in_order(sample_ids)
+    outcomes = parts.every(sample_ids)
     if chosen is Format.TABLE:
         from cytocar.cli.result_table import show
 

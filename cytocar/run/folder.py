@@ -20,7 +20,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Self
 
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.run.lines import OwnColumns, SampleLines, lines_of, rows_of, tables
 from cytocar.run.parts import from_json
 from cytocar.run.plan import RunPlan
@@ -96,6 +96,29 @@ class Parts:
             outcome = self.read(sample_id)
             if outcome is not None:
                 yield outcome
+
+    def every(self, sample_ids: Iterable[str]) -> Iterator[SampleOutcome]:
+        """Yield all of these finished samples in the order given.
+
+        Raises
+        ------
+        IntegrityError
+            E160 if one is missing or cannot be read back: a table without its row would not say so.
+        """
+        for sample_id in sample_ids:
+            outcome = self.read(sample_id)
+            if outcome is None:
+                raise unreadable_part(sample_id)
+            yield outcome
+
+
+def unreadable_part(sample_id: str) -> IntegrityError:
+    """Return what is wrong where a sample was counted and cannot be read back."""
+    return IntegrityError(
+        f"the finished sample {sample_id} is missing or cannot be read back",
+        code="E160",
+        hint="count again with --force; if it happens again, please report it with the command that you ran",
+    )
 
 
 def require_parts(run: Path, manifest: Manifest, sample_ids: Iterable[str]) -> None:
@@ -321,23 +344,24 @@ def finish(
         for sample_id in plan.sample_ids:
             lines = waiting.take(sample_id) if waiting is not None else None
             lines = lines or _lines_from_part(run.parts, sample_id, plan.own_columns)
-            if lines is not None:
-                kept[f"{PARTS}/{part_name(sample_id)}"] = lines.part_sha256
-                ending.note(sample_id, lines)
-                yield lines.by_table
+            kept[f"{PARTS}/{part_name(sample_id)}"] = lines.part_sha256
+            ending.note(sample_id, lines)
+            yield lines.by_table
 
     files: dict[str, bytes | Path] = {**_drafts(run, samples(), plan.own_columns)}
     files["datapackage.json"] = package_file(plan.own_columns)
     if parquet:
-        files |= parquet_files(run.parts.in_order(plan.sample_ids), plan.own_columns)
+        files |= parquet_files(run.parts.every(plan.sample_ids), plan.own_columns)
     finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **kept}}
     run.journal.commit(finished, list(ending.acts()), files)
 
 
-def _lines_from_part(parts: Parts, sample_id: str, own: OwnColumns) -> SampleLines | None:
+def _lines_from_part(parts: Parts, sample_id: str, own: OwnColumns) -> SampleLines:
     content = parts.content(sample_id)
     outcome = None if content is None else from_json(content)
-    return None if content is None or outcome is None else lines_of(outcome, content, own)
+    if content is None or outcome is None:
+        raise unreadable_part(sample_id)
+    return lines_of(outcome, content, own)
 
 
 def _drafts(run: RunFolder, samples: Iterable[Sequence[bytes]], own: OwnColumns) -> dict[str, Path]:

@@ -98,7 +98,7 @@ def run(  # the options of `cytocar gate`, one keyword each
     work = Work(jobs=jobs, parquet=parquet, command=("cytocar.run",))
     with open_store(plan, None if out is None else Path(out), work, force=force, by=by) as store:
         count(plan, work, store, observer=observer)
-        return tuple(store.parts.in_order(plan.sample_ids))
+        return tuple(store.parts.every(plan.sample_ids))
 
 
 def _inputs(rows: str | Place | Sequence[str | Place | SampleRow], given: SampleRow) -> Inputs:

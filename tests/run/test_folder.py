@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.errors.tree import IntegrityError
 from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.folder import Parts
 from cytocar.run.trail.journal import MANIFEST, PENDING, read_manifest
 from tests.runs import Answer, cytocar_command, small_run
 
@@ -78,3 +80,16 @@ def test_the_manifest_names_every_file_of_the_run(run: Path) -> None:
     assert manifest is not None
     files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     assert files - set(manifest["files"]) == {"manifest.json", "audit.jsonl", ".lock"}
+
+
+@pytest.mark.parametrize("content", [None, b'{"kind": "counted", "limit": null}'])
+def test_a_counted_sample_that_cannot_be_read_back_is_an_error_and_never_a_missing_row(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    parts = Parts(tmp_path)
+    if content is not None:
+        parts.keep("D07", content)
+    assert list(parts.in_order(["D07"])) == []  # an interrupted run counts it anew
+    with pytest.raises(IntegrityError, match="D07") as refused:
+        list(parts.every(["D07"]))
+    assert refused.value.code == "E160"
