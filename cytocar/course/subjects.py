@@ -12,6 +12,7 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import ClinicalError
 from cytocar.tables.columns import Column, Row, Value, parse_columns
 from cytocar.tables.delimited import DelimitedTable, read_delimited
@@ -86,13 +87,9 @@ def read_subjects(path: Path | None, *, known: Collection[str] | None = None) ->
     """
     if path is None:
         return Subjects()
-    try:
+    hint = "give the path of a CSV file, saved as UTF-8"
+    with boundary(lambda why: ClinicalError(f"{path.name} cannot be read: {why}", code="E131", hint=hint)):
         table = read_delimited(path)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ClinicalError(
-            f"{path.name} cannot be read: {reason}", code="E131", hint="give the path of a CSV file, saved as UTF-8"
-        ) from error
     faults = list(_column_faults(table))
     rows = [] if faults else list(_rows(table, faults))
     by_id = {row.subject_id: row for row in rows}

@@ -15,8 +15,9 @@ from cytocar.fcs.segments import whole_number
 
 MAXIMUM_BITS = 64
 """Of an integer: the widest that a processor reads."""
-MAXIMUM_CHANNELS = 50_000
-"""Twice the genes of a single-cell experiment, the widest files there are."""
+MAXIMUM_CHANNELS = 4_096
+"""Ten times the widest cytometer: area, height and width of some 130 detectors. A table of genes written as FCS is no
+tube of cells, and 50,000 channels held a machine for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
