@@ -60,7 +60,7 @@ def reproduce(
     counted = [name for name in plan.sample_ids if name in kept]  # the others are of another shard
     again_plan = replace(plan, samples=tuple(samples))
     count(again_plan, Work(jobs=jobs), Store(parts, scratch), wanted=counted, observer=observer)
-    again = table_files(parts.every(plan.sample_ids), plan.own_columns)
+    again = table_files(parts.every(counted), plan.own_columns)
     return tuple(_compared(run, again))
 
 
