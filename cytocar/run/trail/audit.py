@@ -260,7 +260,7 @@ def _misfit(entry: Entry, expected: int, times: Counter[int]) -> str:
         return f"entry {entry.number} stands {times[entry.number]} times: a line was added"
     if entry.number == expected:
         return f"entry {entry.number} does not follow the entry before it: one of the two was changed or added"
-    if entry.number > expected and not any(times[missing] for missing in range(expected, entry.number)):
+    if entry.number > expected and not any(expected <= there < entry.number for there in times):
         missing = f"entry {expected}" if entry.number == expected + 1 else f"entries {expected} to {entry.number - 1}"
         return f"{missing} is not there: a line was removed or changed before entry {entry.number}"
     return f"entry {entry.number} stands where entry {expected} belongs: lines were swapped"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -116,3 +117,12 @@ def test_any_text_survives_and_stays_on_its_line(operator: str, what: str, why: 
         [Act(Action.OVERRIDE, what, why=why)], Author(operator, "me"), after=None, now=NOON, manifest_sha256=""
     )
     assert parse_trail(entries[0].line) == Trail(entries, ())
+
+
+def test_a_number_beyond_all_counting_is_named_at_once() -> None:
+    first = four_entries()[0]
+    far = trail([Act(Action.SIGNED, "run")], ME, after=first, now=NOON, manifest_sha256="ab" * 32)[0]
+    far = replace(far, number=10**15)  # counting up to it would take days
+    found = parse_trail(b"".join(lines_of((first, replace(far, sha256=far.content_sha256())))))
+    assert [broken.line for broken in found.breaks] == [2]
+    assert "entries 2 to 999999999999999 is not there" in found.breaks[0].message
