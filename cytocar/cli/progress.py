@@ -1,4 +1,4 @@
-"""Progress for people: a live bar on a terminal, a plain line every 10 % otherwise, nothing with ``--quiet``."""
+"""Progress for people: a live bar on a terminal, else a line every 10 % of a long run; nothing with ``--quiet``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _EVERY_SECONDS = 0.1
 _FEWEST_FOR_LINES = 20
+_LINE_SECONDS = 2.0
+"""A shorter run is over before a line about it is read."""
 
 
 class Progress(Observer):
@@ -39,6 +41,7 @@ class Progress(Observer):
         """Begin to count, with so much finished before."""
         self._total, self._done, self._before = total, done, done
         self._start, self._tenths = time.monotonic(), self._tenth()
+        self._shown = self._start
         if not screen.quiet() and not screen.dumb() and total - done >= 2:
             self._bar = _live_bar(total, self._line(), done=done)
 
@@ -52,7 +55,9 @@ class Progress(Observer):
                 self._bar.update(self._bar.task_ids[0], completed=self._done, description=self._line(), refresh=True)
         elif not screen.quiet() and self._total >= _FEWEST_FOR_LINES and self._tenth() > self._tenths:
             self._tenths = self._tenth()
-            sys.stderr.write(self._line() + "\n")
+            if time.monotonic() - self._shown >= _LINE_SECONDS:
+                self._shown = time.monotonic()
+                sys.stderr.write(self._line() + "\n")
 
     def close(self) -> None:
         """Clear the bar."""

@@ -26,8 +26,8 @@ class Format(StrEnum):
 
 
 _COPIES_SHOWN = 3
-_SAMPLES_TO_LOOK_AT = 10
-"""As many as fit on a screen; the others stand in counts.csv."""
+_CONCERNS_SHOWN = 10
+"""As many as fit on a screen; the samples of the others stand in counts.csv."""
 
 
 def show_rows(
@@ -83,14 +83,17 @@ def show_what_to_look_at(done: Sequence[FinishedSample]) -> None:
     if not waiting or screen.quiet():
         return
     known = explanations()
-    for sample in waiting[:_SAMPLES_TO_LOOK_AT]:
+    joined: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for sample in waiting:
         for concern in sample.concerns:
-            fix = concern.hint or (known[concern.code].fix if concern.code in known else "")
-            screen.show_problem(
-                "review", concern.code, concern.message, where=screen.one_line(sample.sample_id), hint=fix
-            )
-    if len(waiting) > _SAMPLES_TO_LOOK_AT:
-        screen.say(f"and {len(waiting) - _SAMPLES_TO_LOOK_AT} more to look at: see status_codes in counts.csv")
+            joined[concern.code, concern.message, concern.hint].append(sample.sample_id)
+    shown = list(joined.items())[:_CONCERNS_SHOWN]
+    for (code, message, hint), names in shown:
+        fix = hint or (known[code].fix if code in known else "")
+        screen.show_problem("review", code, message, where=screen.few(names), hint=fix)
+    named = {name for _, names in shown for name in names}
+    if unnamed := [sample.sample_id for sample in waiting if sample.sample_id not in named]:
+        screen.say(f"and {len(unnamed)} more to look at: see status_codes in counts.csv")
 
 
 def show_notes(done: Sequence[FinishedSample]) -> None:

@@ -18,6 +18,9 @@ from cytocar.template.model import Population, Template
 
 TOLERANCE_PERCENT = 1.0
 """Of 44 populations of real workspaces 42 lie within it, though FlowJo decides polygons by steps of its display."""
+BINNED_SHARE, BINNED_EVENTS = 0.1, 10
+"""What binned edges can explain: of 44 populations of real workspaces 42 differ by at most 1 %; a few events of a small
+population are more percent, and tell nothing."""
 ROUNDED = 1e-6
 """Numbers of gates agree to this share: programs write them with seven to nine digits."""
 
@@ -199,9 +202,18 @@ def _cause(here: str, there: str, ours: SampleCounts, other: SampleCounts) -> st
         causes = list(_differences(ours.template, other.template, here, there))
     way = _way(ours.template, here) if ours.template is not None else (here,)
     binned = [one for one in way if one in other.binned or (one == here and there in other.binned)]
+    if binned and not causes and _too_far_for_bins(ours.events[here], other.events[there]):
+        return "not known: more than binned edges explain; the other side's count may be older than its gates"
     if binned:
         causes.append(f"binned polygon or ellipse: {', '.join(binned)}")
     return "; ".join(causes) or "not known"
+
+
+def _too_far_for_bins(events: int | None, other: int | None) -> bool:
+    """Return whether two counts differ by more than the events that one step of a display can hold."""
+    if events is None or other is None:
+        return False
+    return abs(events - other) > max(BINNED_EVENTS, BINNED_SHARE * max(events, other))
 
 
 def _way(template: Template, name: str) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ def test_a_population_under_a_polygon_may_differ_because_flowjo_bins_it() -> Non
     gates = f"{polygon}<Subpopulations>{above(1, name='p', count=5)}</Subpopulations></Population>"
     stored = _stored(gates)
     assert _cause(_ours(stored, {"poly": 9, "p": 6}), stored, "p") == "binned polygon or ellipse: poly"
+    assert _cause(_ours(stored, {"poly": 9, "p": 55}), stored, "p").startswith("not known")
 
 
 def test_samples_are_found_by_their_file_where_their_names_differ() -> None:

@@ -1,0 +1,28 @@
+"""What stands on the screen after a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from cytocar.cli.run_summary import show_what_to_look_at
+from cytocar.errors.findings import Finding, Severity
+from cytocar.run.execute import FinishedSample
+from cytocar.sample.result import Status
+
+
+def _waiting(name: str, *messages: str) -> FinishedSample:
+    concerns = tuple(
+        Finding("beads", "W220", message=message, hint="look", outcome=Severity.REVIEW) for message in messages
+    )
+    return FinishedSample(name, Status.REVIEW, (), b"", concerns=concerns)
+
+
+def test_a_concern_that_samples_share_is_one_line_with_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    show_what_to_look_at([_waiting(f"S{i}", "few beads") for i in range(6)] + [_waiting("S6", "another")])
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("review")]
+    assert lines == ["review[W220] S0, S1, S2, S3 and 2 more: few beads", "review[W220] S6: another"]
+
+
+def test_samples_that_no_line_names_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    show_what_to_look_at([_waiting(f"S{i}", f"{i} beads") for i in range(13)])
+    assert "and 3 more to look at" in capsys.readouterr().err
