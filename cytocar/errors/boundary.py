@@ -50,7 +50,7 @@ def one_of_many() -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Return what an exception says, in words that stand behind ``cannot be read:``.
+    """The message of an exception, in words that stand behind ``cannot be read:``.
 
     >>> reason(RecursionError("maximum recursion depth exceeded")), reason(EOFError())
     ('it is nested too deeply', 'EOFError')
@@ -68,6 +68,6 @@ def reason(error: Exception) -> str:
 
 
 def bug_message(bug: Exception) -> str:
-    """Return what is said of a mistake of cytocar itself: its kind, its text, the line that met it."""
+    """The report of a mistake of cytocar itself: its kind, its text, the line that met it."""
     place = traceback.extract_tb(bug.__traceback__)[-1]
     return f"this is a bug in cytocar: {type(bug).__name__}: {bug} ({Path(place.filename).name}:{place.lineno})"

@@ -54,7 +54,7 @@ def number(text: str | None) -> float | None:
 
 
 def describe_channels(keywords: Mapping[str, str]) -> Description:
-    """Return what ``$PAR``, ``$DATATYPE``, ``$BYTEORD`` and the ``$Pn`` keywords say.
+    """The channels and their layout, from ``$PAR``, ``$DATATYPE``, ``$BYTEORD`` and the ``$Pn`` keywords.
 
     Raises
     ------

@@ -86,7 +86,7 @@ def _differences(events: EventTable, names: list[str], values: FloatArray) -> tu
         ours = f"{events.n_events:,} of {len(events.channels)}"
         theirs = f"{values.shape[0]:,} of {values.shape[1]}"
         return (Difference("number of events and channels", None, ours, theirs),)
-    found = [
+    differences = [
         Difference("name", channel.index + 1, repr(channel.detector), repr(name))
         for channel, name in zip(events.channels, names, strict=True)
         if channel.detector != name.strip()
@@ -97,8 +97,8 @@ def _differences(events: EventTable, names: list[str], values: FloatArray) -> tu
         differing = _first_difference(columns[:, index], values[:, index])
         if differing is not None:
             what, one, other = differing
-            found.append(Difference(what, index + 1, f"{one:.9g}", f"{other:.9g}"))
-    return tuple(found)
+            differences.append(Difference(what, index + 1, f"{one:.9g}", f"{other:.9g}"))
+    return tuple(differences)
 
 
 def _first_difference(ours: FloatArray, theirs: FloatArray) -> tuple[str, float, float] | None:

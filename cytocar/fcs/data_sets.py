@@ -55,7 +55,7 @@ class Acquisition:
 
 
 def says_it_is_alone(handle: BinaryIO) -> bool:
-    """Return whether TEXT says in so many words that no data set follows: ``$NEXTDATA`` once, and it is zero.
+    """True if TEXT says in so many words that no data set follows: ``$NEXTDATA`` once, and it is zero.
 
     Most files do, and need not be parsed to learn it; any other may have a chain, which ``read_data_sets`` follows.
 
@@ -170,7 +170,7 @@ def _resolution(table: EventTable) -> float:
 
 
 def same_events(one: EventTable, other: EventTable) -> bool:
-    """Return whether two data sets hold the same events at two resolutions.
+    """True if two data sets hold the same events at two resolutions.
 
     They must have as many events, another resolution, and a channel whose order of events is the same in both. A clock
     or a constant is no proof.

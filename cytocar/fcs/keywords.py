@@ -294,9 +294,9 @@ def well_in_file_name(name: str) -> str | None:
     """
     stem = re.sub(r"(?i)\.(fcs|lmd)$", "", name)
     for pattern in WELL_NAMES:
-        found = pattern.search(stem)
-        if found:
-            wells = {well_name(part) for part in found.groups()}
+        match = pattern.search(stem)
+        if match:
+            wells = {well_name(part) for part in match.groups()}
             return wells.pop() if len(wells) == 1 else None
     return None
 

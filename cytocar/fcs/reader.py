@@ -134,10 +134,10 @@ def _opened(path: Place) -> Iterator[tuple[BinaryIO, int]]:
 
 def _numbered(handle: BinaryIO, wanted: int) -> DataSet:
     last = 0
-    for found in read_data_sets(handle):
-        if found.number == wanted:
-            return found
-        last = found.number
+    for data_set in read_data_sets(handle):
+        if data_set.number == wanted:
+            return data_set
+        last = data_set.number
     raise ReadError(
         f"there is no data set {wanted}: the file has {last}",
         code="E021",
@@ -158,11 +158,11 @@ def _tables(
     """
     tables: list[EventTable] = []
     broken: dict[int, ReadError] = {}
-    for found in chain:
+    for data_set in chain:
         try:
-            tables.append(_table(path, found, size))
+            tables.append(_table(path, data_set, size))
         except ReadError as error:
-            broken[found.number] = error
+            broken[data_set.number] = error
     for number, refusal in broken.items():
         stands_first = not tables or (number < tables[0].data_set and refusal.code != HISTOGRAM)
         if strict and (stands_first or refusal.code == CUT_SHORT):
@@ -188,7 +188,7 @@ def _chosen(tables: list[EventTable], broken: dict[int, ReadError]) -> EventTabl
     return first.finest.with_findings(*findings)
 
 
-def _table(path: Place, found: DataSet, size: int) -> EventTable:
+def _table(path: Place, data_set: DataSet, size: int) -> EventTable:
     """Return one data set as a table.
 
     Raises
@@ -197,14 +197,16 @@ def _table(path: Place, found: DataSet, size: int) -> EventTable:
         If its channels or its DATA cannot be made out.
     """
     try:
-        description = describe_channels(found.text.keywords)
-        source, findings = _source(path, found, description, size)
+        description = describe_channels(data_set.text.keywords)
+        source, findings = _source(path, data_set, description, size)
     except ReadError as error:
-        if found.number > 1:
-            error.add_note(f"this is data set {found.number} of the file; each other one can be opened by its number")
+        if data_set.number > 1:
+            error.add_note(
+                f"this is data set {data_set.number} of the file; each other one can be opened by its number"
+            )
         raise
-    repairs = [Finding("read", "W210", Severity.NOTE, repair) for repair in found.text.repairs]
-    objection = flowio_objection(path, found.base, found.text.keywords)
+    repairs = [Finding("read", "W210", Severity.NOTE, repair) for repair in data_set.text.repairs]
+    objection = flowio_objection(path, data_set.base, data_set.text.keywords)
     if objection is not None:
         repairs.append(
             Finding("read", "W201", Severity.NOTE, f"TEXT was read by cytocar's own rules: FlowIO {objection}")
@@ -214,31 +216,31 @@ def _table(path: Place, found: DataSet, size: int) -> EventTable:
     return EventTable(
         source=source,
         channels=description.channels,
-        keywords=found.text.keywords,
+        keywords=data_set.text.keywords,
         path=path,
-        data_set=found.number,
-        version=found.header.version,
+        data_set=data_set.number,
+        version=data_set.header.version,
         findings=(*repairs, *findings, *description.findings),
     )
 
 
 def _source(
-    path: Place, found: DataSet, description: Description, size: int
+    path: Place, data_set: DataSet, description: Description, size: int
 ) -> tuple[EventSource, tuple[Finding, ...]]:
-    keywords = found.text.keywords
+    keywords = data_set.text.keywords
     in_text = claim("TEXT", keywords.get("$BEGINDATA", ""), keywords.get("$ENDDATA", ""))
-    claims = tuple(place for place in (found.header.data, in_text) if place is not None)
+    claims = tuple(place for place in (data_set.header.data, in_text) if place is not None)
     if description.stored is Stored.ASCII:
-        return _text_source(path, found, description, claims, size), ()
+        return _text_source(path, data_set, description, claims, size), ()
     layouts = [layout_of(fields) for fields in description.layouts]
-    text_first = found.header.text.first
+    text_first = data_set.header.text.first
     place = locate_data(
         Question(
             claims=claims,
             declared_events=whole_number(keywords.get("$TOT", "")),
             sizes=tuple(layout.event_bytes for layout in layouts),
-            text=Claim("HEADER", text_first, text_first + found.text.length - 1),
-            available=size - found.base,
+            text=Claim("HEADER", text_first, text_first + data_set.text.length - 1),
+            available=size - data_set.base,
             may_be_padded=not description.describes_more,
         )
     )
@@ -250,12 +252,12 @@ def _source(
             f"values of {', '.join(map(str, widened))} bits are stored in wider words, as the length of DATA shows"
         )
         padded = (Finding("read", "W205", Severity.NOTE, message),)
-    source = DataSource(path, found.base + place.first, place.n_events, layouts[place.layout])
+    source = DataSource(path, data_set.base + place.first, place.n_events, layouts[place.layout])
     return source, (*place.findings, *padded)
 
 
 def _is_whole(path: Place, base: int, place: Claim, *, size: int, needed: int) -> bool:
-    """Return whether DATA that is written as text lies in the file to its last character.
+    """True if DATA that is written as text lies in the file to its last character.
 
     An end one byte too far is everyday. With numbers of fixed width their count tells it from a byte that is missing;
     else the last character does: behind a digit there could have been another.
@@ -271,11 +273,11 @@ def _is_whole(path: Place, base: int, place: Claim, *, size: int, needed: int) -
 
 
 def _text_source(
-    path: Place, found: DataSet, description: Description, claims: tuple[Claim, ...], size: int
+    path: Place, data_set: DataSet, description: Description, claims: tuple[Claim, ...], size: int
 ) -> TextSource:
-    total = whole_number(found.text.keywords.get("$TOT", ""))
+    total = whole_number(data_set.text.keywords.get("$TOT", ""))
     needed = total * sum(description.widths) if total and description.widths else 0
-    inside = [place for place in claims if _is_whole(path, found.base, place, size=size, needed=needed)]
+    inside = [place for place in claims if _is_whole(path, data_set.base, place, size=size, needed=needed)]
     if not inside or total is None:
         raise ReadError(
             "DATA is written as text, and HEADER and TEXT do not say where it lies and how many events it holds",
@@ -283,4 +285,4 @@ def _text_source(
             hint="the file is cut short or damaged: copy it again",
         )
     place = inside[0]
-    return TextSource(path, found.base + place.first, place.length, total, description.widths, description.channels)
+    return TextSource(path, data_set.base + place.first, place.length, total, description.widths, description.channels)

@@ -297,7 +297,7 @@ def _said(question: Question, chosen: Claim) -> tuple[Finding, ...]:
 
 
 def _as_likely(question: Question, other: Claim, chosen: Claim) -> bool:
-    """Return whether only the end of the other claim need be damaged: as many bytes could begin where it begins.
+    """True if only the end of the other claim need be damaged: as many bytes could begin where it begins.
 
     One damaged byte in HEADER left a CyAn file with an end before its start; TEXT placed DATA 46 bytes too far.
     """

@@ -118,7 +118,7 @@ def split_pairs(segment: bytes, mark: bytes) -> tuple[list[Pair], slice]:
     start = blanks + 1 if segment[blanks : blanks + 1] == mark else 0
     if segment.count(mark) > 2 * MAXIMUM_PAIRS:
         raise _unreadable(f"TEXT holds more than {MAXIMUM_PAIRS:,} keywords")
-    ends = [found.start() for found in re.finditer(re.escape(mark), segment)]
+    ends = [match.start() for match in re.finditer(re.escape(mark), segment)]
     ends = [end for end in ends if end >= start] + [len(segment)]
     starts = [start, *(end + 1 for end in ends[:-1])]
     pairs: list[Pair] = []

@@ -13,7 +13,7 @@ _HARMLESS = re.compile(r"(?:versionId|generation|snapshot)=[A-Za-z0-9._:+-]+", r
 
 
 def is_address(text: str) -> bool:
-    """Return whether a text is an address and no path.
+    """True if a text is an address and no path.
 
     >>> is_address("s3://bucket/day9.fcs"), is_address("C:/day9.fcs"), is_address("runs/day9.fcs")
     (True, False, False)
@@ -53,7 +53,7 @@ def _shown(link: str) -> str:
 
 
 def secrets_in(url: str) -> list[str]:
-    """Return what of an address may not be written down, the longest first."""
+    """The parts of an address that may not be written down (secrets), the longest first."""
     secrets: set[str] = set()
     for link in url.split("::"):
         user = USER.match(link.partition("://")[2])

@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 
 def is_text(name: str) -> bool:
-    """Return whether a file's name is UTF-8, so that tables and reports can hold it."""
+    """True if a file's name is UTF-8, so that tables and reports can hold it."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -34,7 +34,7 @@ def same_name(path: Path) -> Path | None:
 
 
 def why_not_there(path: Path) -> str:
-    """Return what is there in place of a file that is not: `` (there is ref.fcs)``, or nothing.
+    """The nearest name of a file that does not exist, as `` (there is ref.fcs)``; empty where none is near.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def why_not_there(path: Path) -> str:
 
 
 def is_no_text(path: Path) -> bool:
-    """Return whether a path that is not there is the printable form of one whose name is not UTF-8."""
+    """True if a path that is not there is the printable form of one whose name is not UTF-8."""
     return any(not is_text(name) and printable(Path(name)).name == path.name for name in _names_beside(path))
 
 

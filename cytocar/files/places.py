@@ -63,7 +63,7 @@ def beside(folder: Path | Address, name: str) -> Path | Address:
 
 
 def lies_in(place: Path | Address, folder: Path | Address) -> bool:
-    """Return whether a place lies in a folder or below."""
+    """True if a place lies in a folder or below."""
     if isinstance(place, Address) or isinstance(folder, Address):
         return isinstance(place, Address) and isinstance(folder, Address) and place.is_relative_to(folder)
     return place.resolve().is_relative_to(folder.resolve())
@@ -93,7 +93,7 @@ def require_packages(*places: Path | Address) -> None:
 
 
 def is_there(place: Path | Address) -> bool:
-    """Return whether a place holds something; no for a name that no system can hold: opening it says why."""
+    """True if a place holds something; no for a name that no system can hold: opening it says why."""
     try:
         return place.exists()
     except (OSError, ValueError):
@@ -101,7 +101,7 @@ def is_there(place: Path | Address) -> bool:
 
 
 def is_file(place: Path | Address) -> bool:
-    """Return whether a place holds a file; as ``is_there``."""
+    """True if a place holds a file; as ``is_there``."""
     try:
         return place.is_file()
     except (OSError, ValueError):
@@ -157,7 +157,7 @@ def readable(place: Path | Address) -> Iterator[None]:
 
 
 def unreadable(place: Path | Address, error: OSError) -> ReadError:
-    """Return what a sample says where its file cannot be read: E010 on this machine, E191 at an address."""
+    """The error of a file that cannot be read: E010 on this machine, E191 at an address."""
     if error.errno == errno.ENOSPC:
         return ReadError(
             "there is no space left for the copy of the file that is counted",

@@ -142,23 +142,23 @@ class Address:
         return self
 
     def is_relative_to(self, folder: Address) -> bool:
-        """Return whether it lies in a folder or below."""
+        """True if it lies in a folder or below."""
         return self.url.startswith(folder.url.rstrip("/") + "/") and ".." not in self.parts
 
     # ------------------------------------------------------------ what is there
 
     def exists(self) -> bool:
-        """Return whether anything is there; a web address ends before its ``#``."""
+        """True if anything is there; a web address ends before its ``#``."""
         fragment = "#" in self.url and self.scheme in {"http", "https"}
         return not fragment and self._info() is not None
 
     def is_file(self) -> bool:
-        """Return whether a file is there."""
+        """True if a file is there."""
         info = self._info()
         return info is not None and info["type"] != "directory"
 
     def is_dir(self) -> bool:
-        """Return whether it is a folder; over HTTP, where nothing tells, a folder's address ends with a slash."""
+        """True if it is a folder; over HTTP, where nothing tells, a folder's address ends with a slash."""
         if self.scheme in {"http", "https"}:
             return self.url.endswith("/")
         info = self._info()
@@ -182,28 +182,28 @@ class Address:
         return AddressStat(int(self._looked_up().get("size") or 0))
 
     def state(self) -> State:
-        """Return what shows that the file is written to: size, time, checksum, as far as the protocol tells."""
+        """A mark that changes when the file is written to: size, time, checksum, as far as the protocol has them."""
         info = self._looked_up()
         return tuple((key, str(info[key])) for key in _STATE if info.get(key) is not None)
 
     def iterdir(self) -> Iterator[Address]:
-        """Yield what lies in the folder."""
+        """Yield the entries of the folder."""
         with self._asked():
             system, path = self._system()
             system.invalidate_cache(path)
-            found = system.ls(path, detail=False)
-        yield from self._below(path, found)
+            entries = system.ls(path, detail=False)
+        yield from self._below(path, entries)
 
     def files_below(self) -> Iterator[Address]:
         """Yield the files of the folder and its subfolders."""
         with self._asked():
             system, path = self._system()
             system.invalidate_cache(path)
-            found = system.find(path)
-        yield from self._below(path, found)
+            entries = system.find(path)
+        yield from self._below(path, entries)
 
     def _below(self, root: str, names: list[str]) -> Iterator[Address]:
-        """Yield what a protocol names below a folder, in the way in which the folder was named."""
+        """Yield the addresses below a folder, in the form in which the folder was named."""
         folder = root.strip("/")
         for name in names:
             plain = name.strip("/")

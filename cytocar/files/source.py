@@ -38,10 +38,10 @@ def at_hand(place: Place) -> Iterator[Path]:
         yield place
         require_unchanged(place, before)
         return
-    with ExitStack() as kept:
+    with ExitStack() as stack:
         with readable(place):
             scratch = tempfile.TemporaryDirectory(prefix="cytocar-", ignore_cleanup_errors=True)
-            copy = Path(kept.enter_context(scratch)) / place.name
+            copy = Path(stack.enter_context(scratch)) / place.name
             place.fetch(copy)
         require_unchanged(place, before)
         yield copy
@@ -64,26 +64,26 @@ def hashing(path: Path) -> Callable[[], str]:
     if size < LARGE:
         sha256 = file_sha256(path)
         return lambda: sha256
-    found: Future[str] = Future()
+    digest: Future[str] = Future()
 
     def hash_file() -> None:
         try:
-            found.set_result(file_sha256(path))
+            digest.set_result(file_sha256(path))
         except ReadError as error:
-            found.set_exception(error)
+            digest.set_exception(error)
 
     beside = Thread(target=hash_file, daemon=True)  # so that a command that is interrupted does not wait for it
     beside.start()
 
     def result() -> str:
         beside.join()
-        return found.result()
+        return digest.result()
 
     return result
 
 
 def file_state(place: Place) -> FileState:
-    """Return what shows that a file is written to: its size and when it was last changed, or what a protocol tells."""
+    """A mark that changes when the file is written to: its size and time, or the protocol's own."""
     with readable(place):
         if isinstance(place, Address):
             return place.state()

@@ -29,7 +29,7 @@ class BooleanGate(FixedGateBase):
         return (*self.all_of, *self.any_of, *self.none_of)
 
     def combine(self, within: Bools, mask_of: Callable[[str], Bools]) -> Bools:
-        """Return which events of ``within`` satisfy the gate.
+        """Mask of the events of ``within`` that satisfy the gate.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class BooleanGate(FixedGateBase):
         return inside
 
     def numbers(self, scale_of: ScaleOf) -> Iterator[tuple[str, float | None]]:
-        """Yield what is joined, in place of a number."""
+        """Yield the operands in words, in place of numbers."""
         yield self._joined("all of", "any of", "none of", "; "), None
 
     def with_numbers(
@@ -76,7 +76,7 @@ class BooleanGate(FixedGateBase):
         return None
 
     def words(self) -> str:
-        """Return what is joined."""
+        """The operands in words."""
         return self._joined("in all of", "in any of", "in none of", " and ")
 
     def _joined(self, every: str, some: str, no: str, between: str) -> str:

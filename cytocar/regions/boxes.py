@@ -48,7 +48,7 @@ class BoxGate(FixedGateBase):
 
     @property
     def depends_on_scale(self) -> bool:
-        """Return whether the bounds are given on the scale."""
+        """True if the bounds are given on the scale."""
         return self.units == "scale"
 
     def placed(self, scale_of: ScaleOf) -> PlacedRegion:

@@ -107,7 +107,7 @@ class EllipseGate(FixedGateBase):
 
 
 def bounds_no_ellipse(rows: Sequence[Sequence[float]]) -> bool:
-    """Return whether a square matrix is no covariance, but has an inverse, so that a gate's formula still decides."""
+    """True if a square matrix is no covariance, but has an inverse, so that a gate's formula still decides."""
     matrix = np.array(rows, dtype=np.float64)
     is_square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
     if not is_square or np.linalg.matrix_rank(matrix) < matrix.shape[0]:

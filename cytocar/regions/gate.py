@@ -28,7 +28,7 @@ class Region(Protocol):
     """Anything that can say which events lie inside it, from their signals in data units, one array per axis."""
 
     def contains(self, *signals: Floats) -> Bools:
-        """Return which events lie inside."""
+        """Mask of the events that lie inside."""
         ...
 
 
@@ -75,7 +75,7 @@ class GateBase(Declaration):
         return ()
 
     def words(self) -> str:
-        """Return what the gate keeps, in one line, for people who read a template."""
+        """The gate in one line of words, for people who read a template."""
         raise NotImplementedError
 
 
@@ -84,7 +84,7 @@ class FixedGateBase(GateBase):
 
     @property
     def depends_on_scale(self) -> bool:
-        """Return whether another scale of an axis moves events in or out."""
+        """True if another scale of an axis moves events in or out."""
         return True
 
     def placed(self, scale_of: ScaleOf) -> PlacedRegion:

@@ -60,7 +60,7 @@ class Interval:
         )
 
     def contains(self, x: Floats) -> Bools:
-        """Return which values lie inside."""
+        """Mask of the values that lie inside."""
         inside = x >= self.low
         inside &= x < self.high
         return inside
@@ -73,7 +73,7 @@ class Box:
     sides: tuple[Interval, ...]
 
     def contains(self, *signals: Floats) -> Bools:
-        """Return which events lie inside, from their signals in data units, one array per axis."""
+        """Mask of the events that lie inside, from their signals in data units, one array per axis."""
         inside = self.sides[0].contains(signals[0])
         for side, signal in zip(self.sides[1:], signals[1:], strict=True):
             inside &= side.contains(signal)
@@ -130,7 +130,7 @@ class Polygon:
         return cls(x_scale, y_scale, corners)
 
     def contains(self, *signals: Floats) -> Bools:
-        """Return which events lie inside, from their signals in data units."""
+        """Mask of the events that lie inside, from their signals in data units."""
         x, y = signals
         if self._frame is None:
             return self._inside(x, y)
@@ -170,7 +170,7 @@ def _around(corners: Floats, axis_scales: Sequence[AnyScale]) -> Box:
 
 
 def inside_polygon(corners: Floats, x: Floats, y: Floats) -> Bools:
-    """Return which points lie inside a polygon by the even-odd rule.
+    """Mask of the points that lie inside a polygon by the even-odd rule.
 
     A point is inside if a ray from it crosses an odd number of edges. Each edge holds its lower end and not its upper
     one, so that a ray through a corner counts once (Sunday, "Inclusion of a point in a polygon", 2001, the crossing
@@ -219,7 +219,7 @@ class Edges:
         return cls(corners, levels, crossed, *(np.append(values, 0.0) for values in (from_x, from_y, across, up)))
 
     def contain(self, x: Floats, y: Floats) -> Bools:
-        """Return which points lie inside; see ``inside_polygon``."""
+        """Mask of the points that lie inside; see ``inside_polygon``."""
         inside = np.empty(x.shape, dtype=np.bool_)
         for start in range(0, x.size, POINTS_AT_ONCE):
             some = slice(start, start + POINTS_AT_ONCE)
@@ -230,7 +230,7 @@ class Edges:
         return inside
 
     def _odd_crossings(self, x: Floats, y: Floats) -> Bools:
-        """Return which points have an odd number of edges on one side."""
+        """Mask of the points with an odd number of edges on one side."""
         slab = np.searchsorted(self.levels, y, side="right")  # a NaN lies above all levels
         odd = np.zeros(x.shape, dtype=np.bool_)
         # Infinities (inf - inf) and places that become one: the bounds of the polygon keep them out.
@@ -292,7 +292,7 @@ def _cell(places: Floats, origin: float, per_unit: float) -> npt.NDArray[np.int3
 
 
 def _fill(drawn: Floats) -> npt.NDArray[np.uint8]:
-    """Return which cells have their middle inside: along each row, every edge that crosses it flips the rest."""
+    """Mask of the cells with their middle inside: along each row, every edge that crosses it flips the rest."""
     ends = np.roll(drawn, -1, axis=0)
     heights = np.stack([drawn[:, 1], ends[:, 1]])
     first, last = np.ceil(heights.min(axis=0) - 0.5).astype(np.intp), np.ceil(heights.max(axis=0) - 0.5).astype(np.intp)
@@ -306,7 +306,7 @@ def _fill(drawn: Floats) -> npt.NDArray[np.uint8]:
 
 
 def _near_edges(drawn: Floats) -> Bools:
-    """Return which cells an edge touches or nearly touches: those of points every half cell, and all around them."""
+    """Mask of the cells that an edge touches or nearly touches: those of points every half cell, and around them."""
     way = np.roll(drawn, -1, axis=0) - drawn
     steps = (2 * np.abs(way).max(axis=1)).astype(np.intp) + 1
     edge, step = _counted_out(steps + 1)
@@ -353,7 +353,7 @@ class Ellipse:
         return cls(tuple(axis_scales), np.array(center, dtype=np.float64), precision, distance_square)
 
     def contains(self, *signals: Floats) -> Bools:
-        """Return which events lie inside or on the boundary, from their signals in data units."""
+        """Mask of the events inside or on the boundary, from their signals in data units."""
         with np.errstate(invalid="ignore", over="ignore"):
             distance = self._distance(
                 [scale.approximate(x) for scale, x in zip(self.axis_scales, signals, strict=True)]

@@ -15,8 +15,8 @@ from cytocar.sheet.rows import CountMethod, SampleRow
 
 
 def sheet_faults(rows: Sequence[SampleRow], *, sheet: Place, template: str | None = None) -> list[str]:
-    """Return what will go wrong when the sheet is run: missing files and templates, counts without their numbers."""
-    faults = [f"{row.sample_id}: {said}" for row in rows if (said := _missing(row))]
+    """The faults that a run of the sheet would meet: missing files and templates, counts without their numbers."""
+    faults = [f"{row.sample_id}: {fault}" for row in rows if (fault := _missing(row))]
     try:
         plan = make_plan(collect([], sheet=sheet), template=template)
     except CytocarError as error:
@@ -30,8 +30,8 @@ def sheet_faults(rows: Sequence[SampleRow], *, sheet: Place, template: str | Non
             faults.append(f"{row.sample_id}: counts by beads, but {missing} is empty")
         held = volume_in_tube(plan.protocols[row.sample_id].template.counting, row)
         if method == CountMethod.VOLUMETRIC and held and (row.acquired_volume_ul or 0) > held:
-            said = f"{row.acquired_volume_ul:g} µL acquired is more than the {held:g} µL that the tube held"
-            faults.append(f"{row.sample_id}, column acquired_volume_ul: {said}")
+            fault = f"{row.acquired_volume_ul:g} µL acquired is more than the {held:g} µL that the tube held"
+            faults.append(f"{row.sample_id}, column acquired_volume_ul: {fault}")
     return faults
 
 

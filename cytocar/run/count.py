@@ -142,7 +142,7 @@ def counted_before(plan: RunPlan, out: Path, work: Work, *, without: str) -> lis
 
 
 def finished_but_for(without: str, out: Path, new: Manifest) -> bool:
-    """Return whether a folder holds the finished run of this plan and command, and lacks the file ``without`` only.
+    """True if a folder holds the finished run of this plan and command, and lacks the file ``without`` only.
 
     ``--force`` makes no other command: killed before its report, it is not repeated to set its own run aside.
     """

@@ -75,15 +75,15 @@ def _packages() -> Iterator[Examined]:
             continue
         what = f"{name} (extra {extra})" if extra else name
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
-            found = "not installed"
-        if found != "not installed" and satisfies(found, wanted):
-            yield Examined(Health.OK, what, found)
+            installed = "not installed"
+        if installed != "not installed" and satisfies(installed, wanted):
+            yield Examined(Health.OK, what, installed)
         elif extra:
-            yield Examined(Health.ABSENT, what, f"{found}, wanted is {wanted}: pip install 'cytocar[{extra}]'")
+            yield Examined(Health.ABSENT, what, f"{installed}, wanted is {wanted}: pip install 'cytocar[{extra}]'")
         else:
-            yield Examined(Health.WRONG, what, f"{found}, needed is {wanted or 'any version'}")
+            yield Examined(Health.WRONG, what, f"{installed}, needed is {wanted or 'any version'}")
 
 
 def _parsed(requirement: str) -> tuple[str, str, str | None]:
@@ -94,23 +94,23 @@ def _parsed(requirement: str) -> tuple[str, str, str | None]:
     >>> _parsed("pyarrow>=14 ; extra == 'parquet'")
     ('pyarrow', '>=14', 'parquet')
     """
-    found = _REQUIREMENT.match(requirement)
-    return (found[1], found[2].strip(), found[3]) if found else (requirement, "", None)
+    match = _REQUIREMENT.match(requirement)
+    return (match[1], match[2].strip(), match[3]) if match else (requirement, "", None)
 
 
-def satisfies(found: str, wanted: str) -> bool:
-    """Return whether a version is among those wanted: ``>=``, ``<`` and ``==`` are all that our requirements use.
+def satisfies(installed: str, wanted: str) -> bool:
+    """True if a version is among those wanted: ``>=``, ``<`` and ``==`` are all that our requirements use.
 
     Examples
     --------
     >>> satisfies("2.4.6", ">=1.26"), satisfies("2.4.6", "<2"), satisfies("1.4.0", "<2,>=1.4")
     (True, False, True)
     """
-    here = _numbers(found)
+    here = _numbers(installed)
     for term in filter(None, (part.strip() for part in wanted.split(","))):
         sign, number = term.rstrip("0123456789.").strip(), _numbers(term)
-        kept = {">=": here >= number, "<": here < number, "==": here[: len(number)] == number}.get(sign, True)
-        if not kept:
+        holds = {">=": here >= number, "<": here < number, "==": here[: len(number)] == number}.get(sign, True)
+        if not holds:
             return False
     return True
 
@@ -139,15 +139,17 @@ def _golden() -> Examined:
     try:
         with (folder / GOLDEN_TABLE).open(encoding="utf-8", newline="") as file:
             expected = next(csv.DictReader(file))
-        found = golden_row(folder / GOLDEN_SAMPLE)
+        counted = golden_row(folder / GOLDEN_SAMPLE)
     except (OSError, StopIteration, CytocarError) as error:
         return Examined(Health.WRONG, what, f"cannot be counted: {error}")
-    differing = [name for name, text in found.items() if not same_number(expected.get(name, ""), text)]
+    differing = [name for name, text in counted.items() if not same_number(expected.get(name, ""), text)]
     if differing:
         name = differing[0]
         more = f", and {len(differing) - 1} more columns" if len(differing) > 1 else ""
-        return Examined(Health.WRONG, what, f"{name} is {found[name]}, expected {expected.get(name)}{more}")
-    return Examined(Health.OK, what, f"{found['car_per_ul']} CAR-T cells/µL, and {len(found) - 1} more numbers agree")
+        return Examined(Health.WRONG, what, f"{name} is {counted[name]}, expected {expected.get(name)}{more}")
+    return Examined(
+        Health.OK, what, f"{counted['car_per_ul']} CAR-T cells/µL, and {len(counted) - 1} more numbers agree"
+    )
 
 
 def golden_row(file: Path) -> dict[str, str]:
@@ -168,19 +170,19 @@ def golden_row(file: Path) -> dict[str, str]:
     return {column.name: cell(row[column.name]) for column in COUNTS if column.type in ("integer", "number")}
 
 
-def same_number(expected: str, found: str) -> bool:
-    """Return whether two cells hold the same number, to the digits that a table has, or are both empty.
+def same_number(expected: str, actual: str) -> bool:
+    """True if two cells hold the same number, to the digits that a table has, or are both empty.
 
     Examples
     --------
     >>> same_number("514.228", "514.229"), same_number("514.228", "514.3"), same_number("", "0")
     (True, False, False)
     """
-    if not expected or not found:
-        return expected == found
-    return math.isclose(float(expected), float(found), rel_tol=_TOLERANCE, abs_tol=1e-12)
+    if not expected or not actual:
+        return expected == actual
+    return math.isclose(float(expected), float(actual), rel_tol=_TOLERANCE, abs_tol=1e-12)
 
 
 def is_sound(examined: Sequence[Examined]) -> bool:
-    """Return whether nothing is wrong."""
+    """True if nothing is wrong."""
     return all(one.health is not Health.WRONG for one in examined)

@@ -200,7 +200,7 @@ def _references(
 def control_signals(
     sample: SampleRow, samples: Sequence[SampleRow], protocols: Mapping[str, Protocol], *, scratch: Path
 ) -> References:
-    """Return what the controls of one sample hold, as ``execute`` gives it to that sample's analysis."""
+    """The signals of one sample's controls, as ``execute`` gives them to that sample's analysis."""
     saved = _references(samples, [sample], protocols, workers=None, scratch=scratch)
     return load_references(saved.get(sample.sample_id, ()))
 

@@ -113,7 +113,7 @@ class Parts:
 
 
 def unreadable_part(sample_id: str) -> IntegrityError:
-    """Return what is wrong where a sample was counted and cannot be read back."""
+    """The fault of a sample that was counted and cannot be read back."""
     return IntegrityError(
         f"the finished sample {sample_id} is missing or cannot be read back",
         code="E160",
@@ -217,7 +217,7 @@ def open_run(
 
 
 def _first_acts(manifest: Manifest, old: Manifest | None, *, force: bool) -> list[Act]:
-    """Return what the trail begins with: the run, and each gate that the sheet's overrides put elsewhere, and why."""
+    """The first entries of the trail: the run, and each gate that the sheet's overrides move, with the reason."""
     start = _start(manifest, old, force=force)
     moved = manifest.get("moved_gates", {}) if start.action is Action.RUN_STARTED else {}
     return [
@@ -337,14 +337,14 @@ def finish(
     The lines of samples that were counted just now are ``waiting``; those of the others are made from their parts. One
     sample follows the other: a run of any size takes the memory of one.
     """
-    kept: dict[str, str] = {}
+    part_hashes: dict[str, str] = {}
     ending = _Ending()
 
     def samples() -> Iterator[Sequence[bytes]]:
         for sample_id in plan.sample_ids:
             lines = waiting.take(sample_id) if waiting is not None else None
             lines = lines or _lines_from_part(run.parts, sample_id, plan.own_columns)
-            kept[f"{PARTS}/{part_name(sample_id)}"] = lines.part_sha256
+            part_hashes[f"{PARTS}/{part_name(sample_id)}"] = lines.part_sha256
             ending.note(sample_id, lines)
             yield lines.by_table
 
@@ -352,7 +352,7 @@ def finish(
     files["datapackage.json"] = package_file(plan.own_columns)
     if parquet:
         files |= parquet_files(run.parts.every(plan.sample_ids), plan.own_columns)
-    finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **kept}}
+    finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **part_hashes}}
     run.journal.commit(finished, list(ending.acts()), files)
 
 
@@ -392,5 +392,5 @@ class _Ending:
 
     def acts(self) -> Iterator[Act]:
         yield from self.failed
-        said = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
-        yield Act(Action.RUN_FINISHED, f"{self.statuses.total()} samples", after=said)
+        statuses = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+        yield Act(Action.RUN_FINISHED, f"{self.statuses.total()} samples", after=statuses)

@@ -62,7 +62,7 @@ class SampleLines:
 
 
 def lines_of(outcome: SampleOutcome, part: bytes, own: OwnColumns) -> SampleLines:
-    """Return what a sample adds to its run; ``part`` is the outcome as ``to_json`` wrote it."""
+    """The lines that a sample adds to the tables; ``part`` is the outcome as ``to_json`` wrote it."""
     rows = rows_of(outcome)
     return SampleLines(
         tuple(csv_text(columns, rows[name], header=False).encode() for name, columns in tables(own).items()),

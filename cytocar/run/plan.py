@@ -103,8 +103,8 @@ MOVED_GATES: TypeAdapter[dict[str, MovedGates]] = TypeAdapter(dict[str, MovedGat
 def _version(name: str) -> str:
     """Return the version of an installed library, without parsing its description and licences as ``version`` does."""
     lines = (distribution(name).read_text("METADATA") or "").splitlines()
-    said = (line.removeprefix("Version: ") for line in lines if line.startswith("Version: "))
-    return next(said, None) or version(name)
+    versions = (line.removeprefix("Version: ") for line in lines if line.startswith("Version: "))
+    return next(versions, None) or version(name)
 
 
 def _sheet(path: Place | None) -> dict[str, str] | None:
@@ -154,7 +154,7 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
 
 
 def _moved_gates(inputs: Inputs) -> dict[str, MovedGates]:
-    """Return what the files of the sheet's column overrides put elsewhere, by sample."""
+    """The gates that the files of the sheet's column overrides move, by sample."""
     folder = inputs.sheet.parent if inputs.sheet else Path()
     read: dict[str, Mapping[str, MovedGates]] = {}
     moved = {}
@@ -175,15 +175,15 @@ def _matrices(inputs: Inputs) -> dict[str, Matrix]:
     for name in names:
         if name.lower().endswith(".csv"):
             try:
-                found = SpilloverMatrix.from_csv(beside(folder, name))
+                matrix = SpilloverMatrix.from_csv(beside(folder, name))
             except CompensationError as error:
                 raise SheetError(
                     f"column compensation: {error.message}", code="E084", hint=error.hint or "correct the matrix"
                 ) from error
             read[name] = Matrix(
-                fluorochromes=found.fluorochromes,
-                detectors=found.detectors,
-                values=tuple(map(tuple, found.values.tolist())),
+                fluorochromes=matrix.fluorochromes,
+                detectors=matrix.detectors,
+                values=tuple(map(tuple, matrix.values.tolist())),
             )
     return read
 
@@ -210,7 +210,7 @@ def compensated(template: Template, row: SampleRow, matrices: Mapping[str, Matri
 
 
 def stamp_of(loaded: LoadedTemplate) -> TemplateStamp:
-    """Return what the rows of counts.csv say about the template behind them."""
+    """The cells of counts.csv that name the template of a row."""
     return TemplateStamp(loaded.template.name, loaded.template.version, loaded.sha256, loaded.status)
 
 

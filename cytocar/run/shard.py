@@ -27,12 +27,12 @@ class Shard:
         >>> Shard.parse("2/8")
         Shard(number=2, of=8)
         """
-        found = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text.strip())
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text.strip())
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise UsageError(
                 f"--shard {text!r} is not I/N", code="E111", hint="for example --shard 1/4, up to --shard 4/4"
             )
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     def of_samples(self, sample_ids: Sequence[str]) -> tuple[str, ...]:
         """Return the samples of this shard: every N-th, so that plates are spread evenly.

@@ -19,7 +19,7 @@ _COMMAND, _SHEET = "command", "sheet"
 
 
 def seen_from(out: Path, sheet: Place | None) -> dict[str, Any]:
-    """Return what a manifest says about where its paths start."""
+    """The starting points of a manifest's paths."""
     starts = {_COMMAND: Path.cwd()} | ({_SHEET: sheet.parent} if isinstance(sheet, Path) else {})
     return {SEEN_FROM_RUN: {name: _relative(start, out) for name, start in starts.items()}}
 
@@ -37,8 +37,8 @@ def _relative(start: Path, out: Path) -> str:
 
 
 def _starts(manifest: Manifest) -> dict[str, str]:
-    said = manifest.get(SEEN_FROM_RUN)
-    return {name: start for name, start in said.items() if isinstance(start, str)} if isinstance(said, dict) else {}
+    starts = manifest.get(SEEN_FROM_RUN)
+    return {name: start for name, start in starts.items() if isinstance(start, str)} if isinstance(starts, dict) else {}
 
 
 def whereabouts(file: Place, as_given: str, manifest: Manifest, run: Path) -> Place:
@@ -74,5 +74,5 @@ def _places(file: Path, as_given: str, starts: dict[str, str], run: Path) -> Ite
 
 def sheet_now(manifest: Manifest, run: Path) -> Place:
     """Return where the sheet of a run lies now."""
-    said = manifest["sheet"]
-    return whereabouts(place_of(said["path"]), said["file"], manifest, run)
+    sheet = manifest["sheet"]
+    return whereabouts(place_of(sheet["path"]), sheet["file"], manifest, run)

@@ -154,8 +154,8 @@ def _tables(file: Place, number: int | None) -> tuple[EventTable, ...]:
 def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = False) -> DataSetReport:
     """Return the report on one data set."""
     problems: list[Problem] = []
-    volume = _told(acquired_volume, events, problems)
-    matrix = _told(lambda table: SpilloverMatrix.from_keywords(table.keywords), events, problems)
+    volume = _or_problem(acquired_volume, events, problems)
+    matrix = _or_problem(lambda table: SpilloverMatrix.from_keywords(table.keywords), events, problems)
     date = acquired_at(events)
     fitting = templates_that_fit(events)
     nearest, lacking = (None, ()) if fitting else nearest_template(events)
@@ -168,7 +168,7 @@ def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = F
         channels=_channels(events, sums=sums),
         spillover=_spillover(matrix),
         volume=VolumeReport(volume.ul, volume.rule) if volume else None,
-        well=_told(well, events, problems),
+        well=_or_problem(well, events, problems),
         plate_keyword=plate_keyword(events),
         date=date.isoformat() if date else None,
         duration_seconds=duration_seconds(events),
@@ -232,7 +232,7 @@ def as_json(report: DataSetReport) -> dict[str, Any]:
 T = TypeVar("T")
 
 
-def _told(ask: Callable[[EventTable], T | None], events: EventTable, problems: list[Problem]) -> T | None:
+def _or_problem(ask: Callable[[EventTable], T | None], events: EventTable, problems: list[Problem]) -> T | None:
     try:
         return ask(events)
     except CytocarError as error:

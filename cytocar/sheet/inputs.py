@@ -63,16 +63,16 @@ def collect(named: Sequence[str | Place], *, sheet: Place | None = None, given: 
     require_packages(*sheets, *all_named)
     places = [place for place in all_named if not _is_sheet(place)]
     with _usage():
-        found = _files(places)
+        files = _files(places)
     if sheets:
-        return _from_sheet(sheets[0], found, restricted=bool(places))
-    if not found:
+        return _from_sheet(sheets[0], files, restricted=bool(places))
+    if not files:
         raise UsageError(
             f"no FCS files in {', '.join(map(str, all_named))}" if named else "no input is named",
             code="E102",
             hint="name FCS files, a folder that holds some, or a sample sheet",
         )
-    split = [split_data_set(file) for file in found]
+    split = [split_data_set(file) for file in files]
     rows = rows_from_files([file for file, _ in split], given=given)
     numbered = [_numbered(row, number) if number else row for row, (_, number) in zip(rows, split, strict=True)]
     return Inputs(tuple(sorted(_expanded(numbered), key=lambda row: natural(row.sample_id))))
@@ -147,7 +147,7 @@ def _from_sheet(sheet: Place, files: Sequence[Place], *, restricted: bool) -> In
 
 
 def _inside(folder: Place) -> list[Place]:
-    """Return what lies in a folder; nothing where an address may not be listed."""
+    """The entries of a folder; none where an address may not be listed."""
     try:
         return sorted(folder.iterdir(), key=_order) if folder.is_dir() else []
     except OSError:
@@ -202,7 +202,7 @@ def _numbered(row: SampleRow, number: int | None) -> SampleRow:
 
 
 def given_for_all(**numbers: object) -> SampleRow:
-    """Return what the command line says about every file without a sheet, checked like a sheet's cells.
+    """The values of the command line for every file without a sheet, checked like a sheet's cells.
 
     Raises
     ------

@@ -20,7 +20,7 @@ Grid = Sequence[Sequence[str]]
 
 
 def read_plate_map(path: Path) -> Mapping[str, Mapping[str, str]]:
-    """Return what a plate map says: sheet column -> well -> text.
+    """The cells of a plate map: sheet column -> well -> text.
 
     Raises
     ------
@@ -29,16 +29,16 @@ def read_plate_map(path: Path) -> Mapping[str, Mapping[str, str]]:
     """
     filled = dict(read_cells(path, what="plate map").lines)
     lines = [filled.get(number, []) for number in range(1, max(filled, default=0) + 1)]
-    found: dict[str, dict[str, str]] = {}
+    cells_of: dict[str, dict[str, str]] = {}
     for column, cells in grids(lines):
         if column not in COLUMNS and not column.startswith("x_"):
             raise _fault(f"{path.name}: a grid is named {column!r}, which is no column of a sheet{nearest(column)}")
-        if column in found:
+        if column in cells_of:
             raise _fault(f"{path.name} has two grids for {column}")
-        found[column] = cells
-    if "sample_id" not in found:
+        cells_of[column] = cells
+    if "sample_id" not in cells_of:
         raise _fault(f"{path.name} holds no grid of samples: letters A, B, C down, numbers 1, 2, 3 across")
-    return found
+    return cells_of
 
 
 def grids(lines: Grid) -> Iterator[tuple[str, dict[str, str]]]:

@@ -94,7 +94,7 @@ CARRIED = ("bead_lot", "operator", "note")
 
 
 def carried_columns(rows: Iterable[SampleRow]) -> tuple[str, ...]:
-    """Return which columns these rows carry: the known ones first, then ``x_*`` in order of appearance."""
+    """The columns that these rows fill: the known ones first, then ``x_*`` in order of appearance."""
     present = dict.fromkeys(column for row in rows for column in row.carried)
     return (*(column for column in CARRIED if column in present), *(c for c in present if c not in CARRIED))
 

@@ -267,7 +267,7 @@ def _in_order(matrix: SpilloverMatrix) -> Floats:
 
 
 def is_square(matrix: SpilloverMatrix) -> bool:
-    """Return whether this is a spillover matrix of one detector a dye, and not a spectrum matrix or an inverse."""
+    """True if this is a spillover matrix of one detector a dye, and not a spectrum matrix or an inverse."""
     return len(matrix.detectors) == len(matrix.fluorochromes) and not matrix.inverted
 
 
@@ -291,7 +291,7 @@ def check_plausible(matrix: SpilloverMatrix) -> None:
 
 
 def leaves_as_it_is(matrix: SpilloverMatrix, detectors: Collection[str]) -> bool:
-    """Return whether a matrix hardly changes the signals of a panel: the identity, or near it.
+    """True if a matrix hardly changes the signals of a panel: the identity, or near it.
 
     Between two detectors alone there may truly be no spillover; the whole matrix decides then.
 

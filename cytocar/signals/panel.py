@@ -183,7 +183,7 @@ def _plain(name: str) -> str:
 
 @lru_cache(maxsize=16384)
 def _is_label(alias: str, label: str) -> bool:
-    """Return whether a ``$PnS`` names a marker, words that name no marker left aside.
+    """True if a ``$PnS`` names a marker, words that name no marker left aside.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def _is_label(alias: str, label: str) -> bool:
 
 
 def answers(alias: str, label: str) -> bool:
-    """Return whether a ``$PnS`` names a marker; other words may stand beside it.
+    """True if a ``$PnS`` names a marker; other words may stand beside it.
 
     >>> answers("CD3", "CD3 clone UCHT1 FITC"), answers("CD19-Fc", "CD19 PE")
     (True, False)
@@ -221,12 +221,12 @@ def marker_words(label: str) -> tuple[str, ...]:
     (('hla', 'dr', 'pe'), (), ())
     """
     words = _words(_FILTER.sub(" ", _unwrapped(label)))
-    said = tuple(word for word in words if not _DETECTOR_WORD.fullmatch(word))
-    return () if _says_nothing(said, last=True) else words
+    meaningful = tuple(word for word in words if not _DETECTOR_WORD.fullmatch(word))
+    return () if _says_nothing(meaningful, last=True) else words
 
 
 def _says_nothing(words: tuple[str, ...], *, last: bool = False) -> bool:
-    """Return whether words name no marker: fluorochromes, viability, and at the end the letter of the pulse measure."""
+    """True if words name no marker: fluorochromes, viability, and at the end the letter of the pulse measure."""
     if not words or (last and words in (("a",), ("h",), ("w",))):
         return True
     return any(

@@ -56,7 +56,7 @@ def fcs_files(folder: Place) -> tuple[Place, ...]:
 
 
 def is_control(row: SampleRow) -> bool:
-    """Return whether a row of a sheet is a single stain or the unstained control."""
+    """True if a row of a sheet is a single stain or the unstained control."""
     return not row.exclude and row.sample_type in {SampleType.SINGLE_STAIN, SampleType.UNSTAINED}
 
 
@@ -76,24 +76,24 @@ def controls_of_files(paths: Sequence[Path], *, unstained: Path | None = None) -
     bright = np.array([np.quantile(events.columns(detectors), BRIGHT, axis=0) for events in tables.values()])
     files = list(tables)
     blank = files.index(unstained) if unstained is not None else _least_bright(files, bright)
-    found = []
+    controls = []
     for position, (path, events) in enumerate(tables.items()):
         rise = bright[position] - bright[blank]
-        found.append(Control(path, events, None if position == blank else detectors[int(rise.argmax())]))
-    return _checked(found)
+        controls.append(Control(path, events, None if position == blank else detectors[int(rise.argmax())]))
+    return _checked(controls)
 
 
 def controls_of_rows(rows: Sequence[SampleRow]) -> tuple[Control, ...]:
     """Return the controls that a sheet names: ``single_stain`` with ``stain_target``, and one ``unstained``."""
-    found = []
+    controls = []
     for row in rows:
         if not is_control(row):
             continue
         events = _opened(row.file, data_set=row.data_set)
         stained = row.sample_type is SampleType.SINGLE_STAIN
-        found.append(Control(row.file, events, _target(row, events) if stained else None))
-    _check_enough(len(found))
-    return _checked(found)
+        controls.append(Control(row.file, events, _target(row, events) if stained else None))
+    _check_enough(len(controls))
+    return _checked(controls)
 
 
 def measure(controls: Sequence[Control], method: Method) -> Measured:

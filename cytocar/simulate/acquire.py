@@ -244,7 +244,7 @@ def _by_kind(recording: Recording) -> dict[str, int]:
 
 
 def _truth(kinds: Sequence[tuple[CellKind, float]], dead_share: float) -> Truth:
-    """Return what a perfect gate would find, under the names that the templates use as well."""
+    """The events of each population that a perfect gate would count, under the templates' names."""
     per_ul = {kind.name: concentration for kind, concentration in kinds}
 
     def total(*kinds: str) -> float:

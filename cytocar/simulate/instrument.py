@@ -36,7 +36,7 @@ PHOTON = np.array([5, 5, 10, 12, 10, 25, 5, 8], dtype=np.float32)
 
 
 def measure(particles: Particles, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
-    """Return what each detector reports, (n,) each, clipped to the scale: scatter first, then fluorescence."""
+    """The signals of each detector, (n,) each, clipped to the scale: scatter first, then fluorescence."""
     columns: dict[str, NDArray[np.float32]] = {}
     for name, area, peak in (("FSC", particles.fsc, particles.fsc_peak), ("SSC", particles.ssc, particles.ssc_peak)):
         recorded = np.clip(area, 1, TOP)

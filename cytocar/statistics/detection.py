@@ -60,7 +60,7 @@ def events_needed(percent: float, events: int) -> int:
 
 
 def claim_supported(parent_events: int, percent: float = 0.1, events: int = 13) -> bool:
-    """Return whether enough parent events were acquired to claim ``percent`` of them on ``events`` positives.
+    """True if enough parent events were acquired to claim ``percent`` of them on ``events`` positives.
 
     Examples
     --------

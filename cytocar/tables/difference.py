@@ -55,7 +55,7 @@ def _blocks(old: list[str], new: list[str]) -> Iterator[tuple[str, int, int, int
 
 
 def _cells(header: str, was: str, now: str) -> str:
-    """Return which cells of a row differ."""
+    """The cells of a row that differ."""
     try:
         names, old, new = (next(csv.reader([line]), []) for line in (header, was, now))
     except csv.Error:

@@ -15,7 +15,7 @@ from cytocar.template.model import Template
 
 
 def declared(part: Declaration) -> dict[str, Any]:
-    """Return what a declaration says beyond the defaults, in plain tables, lists, text and numbers.
+    """The values of a declaration beyond the defaults, as plain tables, lists, text and numbers.
 
     ``kind`` is always kept: it says which declaration the table is.
     """

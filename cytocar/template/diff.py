@@ -50,7 +50,7 @@ class Difference:
 
     @property
     def fits(self) -> bool:
-        """Return whether the version moved at least as far as the changes ask for."""
+        """True if the version moved at least as far as the changes ask for."""
         return version_step(self.before, self.after) >= self.needed
 
     @property
@@ -69,7 +69,7 @@ class Difference:
 
 
 def compare(before: Template, after: Template) -> Difference:
-    """Return what changed from one template to another.
+    """The changes from one template to another.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def compare(before: Template, after: Template) -> Difference:
 
 
 def version_step(before: str, after: str) -> Step:
-    """Return which number of a version was raised; none if it was not.
+    """The number of a version that was raised; None if none was.
 
     Examples
     --------
@@ -186,7 +186,7 @@ def _populations(before: Template, after: Template) -> Iterator[Change]:
         was, now = declared(old[name]), declared(new[name])
         if was["gate"]["kind"] != now["gate"]["kind"]:
             yield Change(Step.MAJOR, f"population {name}: gate {was['gate']['kind']} -> {now['gate']['kind']}")
-            was, now = ({**said, "gate": None} for said in (was, now))
+            was, now = ({**population, "gate": None} for population in (was, now))
         for path, a, b in _differing(was, now):
             step = Step.PATCH if path.endswith("note") else Step.MAJOR
             yield Change(step, f"population {name}: {path} {_shown(a, path)} -> {_shown(b, path)}")

@@ -30,7 +30,7 @@ _MARKS = (
 
 
 def kind_of(data: bytes) -> DocumentKind:
-    """Return what a document is; nothing is parsed.
+    """The kind of a document, by its first bytes; nothing is parsed.
 
     Examples
     --------

@@ -54,8 +54,8 @@ def check_document(document: Mapping[str, Any]) -> tuple[Template | None, tuple[
     template, errors = _validate(document)
     faults = _translate(document, errors)
     if errors:
-        document, found = _mend(document, errors)
-        faults = [fault for fault in faults if fault.place not in found]
+        document, mended = _mend(document, errors)
+        faults = [fault for fault in faults if fault.place not in mended]
         _, hidden = _validate(document)
         known = {fault.place for fault in faults}
         faults += [fault for fault in _translate(document, hidden) if fault.place not in known]
@@ -142,7 +142,9 @@ def _annotation_below(annotation: Any, part: int | str) -> Any:
         tagged = [member for member in members if part in _kinds_of(member)]
         if tagged:
             return tagged[0]
-        return next((found for member in members if (found := _annotation_below(member, part)) is not None), None)
+        return next(
+            (annotation for member in members if (annotation := _annotation_below(member, part)) is not None), None
+        )
     if origin is dict:
         return get_args(annotation)[1]
     if origin is tuple:
@@ -271,7 +273,7 @@ def _mend(document: Mapping[str, Any], errors: Sequence[Any]) -> tuple[dict[str,
     The places of the keys found that way come with it: they are not missing, only misspelt.
     """
     mended: dict[str, Any] = copy.deepcopy(dict(document))
-    found = set()
+    places = set()
     for error in errors:
         if error["type"] != "extra_forbidden":
             continue
@@ -285,5 +287,5 @@ def _mend(document: Mapping[str, Any], errors: Sequence[Any]) -> tuple[dict[str,
         close = get_close_matches(str(location[-1]), _keys_at(error["loc"][:-1]), n=1)
         if close and close[0] not in table:
             table[close[0]] = value
-            found.add(place_in(document, (*location[:-1], close[0])))
-    return mended, found
+            places.add(place_in(document, (*location[:-1], close[0])))
+    return mended, places

@@ -77,7 +77,7 @@ def _damaged(path: Place, why: str) -> IntegrityError:
 
 
 def lock_status(template: Template, template_path: Place) -> LockStatus:
-    """Return whether a template is locked or a draft.
+    """True if a template is locked or a draft.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class MovedGatesFile(Declaration):
 
 
 def read_moved_gates(path: Place) -> Mapping[str, MovedGates]:
-    """Return what stands elsewhere, by sample.
+    """The moved gates, by sample.
 
     Raises
     ------

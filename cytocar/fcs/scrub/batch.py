@@ -118,17 +118,17 @@ def _check_room(files: Sequence[Place], out: Path, *, one_copy: bool) -> None:
 
 def still_identifying(files: Sequence[Place], rule: ScrubRule) -> dict[Place, tuple[str, ...] | CytocarError]:
     """Return, for each file that is not clean, the names of its keywords that scrubbing would change, or its error."""
-    found: dict[Place, tuple[str, ...] | CytocarError] = {}
+    remaining: dict[Place, tuple[str, ...] | CytocarError] = {}
     for file in files:
         try:
             with one_of_many():
                 names = identifying(file, rule)
         except CytocarError as error:
-            found[file] = error
+            remaining[file] = error
             continue
         if names:
-            found[file] = names
-    return found
+            remaining[file] = names
+    return remaining
 
 
 def read_linkage(path: Path) -> tuple[Link, ...]:

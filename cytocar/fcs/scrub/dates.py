@@ -39,10 +39,10 @@ def rewrite_date(text: str, *, dates: Dates, shift_days: int = 0) -> str | None:
     '2024-04-30T09:00:00Z'
     """
     inner = text.strip()
-    if found := _DAY_FIRST.fullmatch(inner):
-        day, mark, month, year, rest = found.groups()
-    elif found := _YEAR_FIRST.fullmatch(inner):
-        year, mark, month, day, rest = found.groups()
+    if match := _DAY_FIRST.fullmatch(inner):
+        day, mark, month, year, rest = match.groups()
+    elif match := _YEAR_FIRST.fullmatch(inner):
+        year, mark, month, day, rest = match.groups()
     else:
         return None
     if dates is Dates.KEEP:
@@ -53,7 +53,7 @@ def rewrite_date(text: str, *, dates: Dates, shift_days: int = 0) -> str | None:
     new_year = f"{moved.year:04d}"[-len(year) :]
     new_month = f"{moved.month:02d}" if month.isdecimal() else _like(MONTHS[moved.month - 1], month)
     new_day = str(moved.day).zfill(len(day))
-    parts = (new_day, new_month, new_year) if found.re is _DAY_FIRST else (new_year, new_month, new_day)
+    parts = (new_day, new_month, new_year) if match.re is _DAY_FIRST else (new_year, new_month, new_day)
     written = text.replace(inner, mark.join(parts) + rest)
     return written if len(written) == len(text) else None
 

@@ -93,9 +93,9 @@ def scrub_file(path: Path, copy: Path, rule: ScrubRule) -> Scrubbed:
     """
     tables = list_data_sets(path)
     with path.open("rb") as handle:
-        found = list(read_data_sets(handle))
-        segments = _scrub_texts(handle, found, rule)
-        pieces = _pieces(found, tables, segments)
+        data_sets = list(read_data_sets(handle))
+        segments = _scrub_texts(handle, data_sets, rule)
+        pieces = _pieces(data_sets, tables, segments)
         length = handle.seek(0, os.SEEK_END)
         temporary = _temporary(copy)
         try:
@@ -123,23 +123,23 @@ def identifying(path: Place, rule: ScrubRule) -> tuple[str, ...]:
     return _unique(name for segment in segments for name in segment.removed)
 
 
-def _scrub_texts(handle: BinaryIO, found: Sequence[DataSet], rule: ScrubRule) -> list[_Segment]:
+def _scrub_texts(handle: BinaryIO, data_sets: Sequence[DataSet], rule: ScrubRule) -> list[_Segment]:
     """Return every TEXT and supplemental TEXT of a file, scrubbed.
 
     Words that one segment loses are looked for in all of them.
     """
-    texts = [text for each in found for text in _texts(handle, each)]
+    texts = [text for each in data_sets for text in _texts(handle, each)]
     words = words_of(value for text in texts for value in _removed_values(text, rule))
     return [scrub_text(text, rule, words) for text in texts]
 
 
-def _texts(handle: BinaryIO, found: DataSet) -> Iterator[_Text]:
-    keywords, mark = found.text.keywords, found.text.delimiter
+def _texts(handle: BinaryIO, data_set: DataSet) -> Iterator[_Text]:
+    keywords, mark = data_set.text.keywords, data_set.text.delimiter
     channels = whole_number(keywords.get("$PAR", "")) or 0
-    places = [(found.base + found.header.text.first, found.text.length)]
+    places = [(data_set.base + data_set.header.text.first, data_set.text.length)]
     extra = claim("TEXT", keywords.get("$BEGINSTEXT", ""), keywords.get("$ENDSTEXT", ""))
-    if extra is not None and extra.first != found.header.text.first and found.text.has_supplement:
-        places.append((found.base + extra.first, extra.length))
+    if extra is not None and extra.first != data_set.header.text.first and data_set.text.has_supplement:
+        places.append((data_set.base + extra.first, extra.length))
     for first, length in places:
         handle.seek(first)
         yield _Text(first, handle.read(length), mark, channels)
@@ -198,9 +198,9 @@ def _new_value(key: str, value: str, kind: Role, *, rule: ScrubRule, filler: str
     return overwritten
 
 
-def _pieces(found: Sequence[DataSet], tables: Sequence[EventTable], segments: Sequence[_Segment]) -> list[_Piece]:
+def _pieces(data_sets: Sequence[DataSet], tables: Sequence[EventTable], segments: Sequence[_Segment]) -> list[_Piece]:
     pieces = [_Piece(segment.first, len(segment.content), segment.content) for segment in segments]
-    for data_set, table in zip(found, tables, strict=True):
+    for data_set, table in zip(data_sets, tables, strict=True):
         pieces.append(_Piece(data_set.base, HEADER_BYTES))
         first, length = _data_of(table)
         pieces += [_Piece(first, length)] if length else []

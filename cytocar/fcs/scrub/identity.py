@@ -82,7 +82,7 @@ _SUSPICIOUS = re.compile(
 
 
 def role(key: str, value: str, *, channels: int) -> Role:
-    """Return what becomes of a keyword's value; ``key`` in upper case, ``channels`` is ``$PAR``.
+    """The value of a keyword in the scrubbed copy; ``key`` in upper case, ``channels`` is ``$PAR``.
 
     >>> [str(role(key, value, channels=2)) for key, value in (("$TOT", "40"), ("$TOT", "J. Doe"), ("$P9S", "J. Doe"))]
     ['kept', 'removed', 'removed']
@@ -99,7 +99,7 @@ def role(key: str, value: str, *, channels: int) -> Role:
 
 
 def is_standard(key: str) -> bool:
-    """Return whether a key is one of the standard's: such a key tells nothing about a person by itself."""
+    """True if a key is one of the standard's: such a key tells nothing about a person by itself."""
     return _STANDARD_KEY.fullmatch(key) is not None
 
 
@@ -158,7 +158,7 @@ def words_of(values: Iterable[str]) -> frozenset[str]:
 
 
 def is_suspicious(key: str) -> bool:
-    """Return whether a keyword's name says that its value may identify a person.
+    """True if a keyword's name says that its value may identify a person.
 
     A shorter list than all that is not known to be harmless: for people who look at a file, not for scrubbing one.
     """

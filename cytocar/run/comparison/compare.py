@@ -193,7 +193,7 @@ def _verdict(events: int | None, expected: int | None, tolerance: float) -> Verd
 
 
 def _cause(here: str, there: str, ours: SampleCounts, other: SampleCounts) -> str:
-    """Return what is different on the way from all events to a population, the strongest first."""
+    """The differences on the way from all events to a population, the strongest first."""
     totals = ours.events.get(TOTAL), other.events.get(TOTAL)
     if None not in totals and totals[0] != totals[1]:
         return f"other file: {totals[0]:,} events in the run, {totals[1]:,} on the other side"
@@ -210,7 +210,7 @@ def _cause(here: str, there: str, ours: SampleCounts, other: SampleCounts) -> st
 
 
 def _too_far_for_bins(events: int | None, other: int | None) -> bool:
-    """Return whether two counts differ by more than the events that one step of a display can hold."""
+    """True if two counts differ by more than the events that one step of a display can hold."""
     if events is None or other is None:
         return False
     return abs(events - other) > max(BINNED_EVENTS, BINNED_SHARE * max(events, other))

@@ -60,8 +60,8 @@ class Counts:
         if name in self.samples:
             return name
         wanted = {_stem(one) for one in (*files, name)}
-        found = [key for key, sample in self.samples.items() if wanted & {_stem(one) for one in (*sample.files, key)}]
-        return found[0] if len(found) == 1 else None
+        keys = [key for key, sample in self.samples.items() if wanted & {_stem(one) for one in (*sample.files, key)}]
+        return keys[0] if len(keys) == 1 else None
 
 
 def _stem(name: str) -> str:
@@ -133,7 +133,7 @@ def of_workspace(workspace: Workspace) -> Counts:
 
 
 def of_sample(sample: WorkspaceSample) -> SampleCounts:
-    """Return what FlowJo stored about one sample."""
+    """The counts that FlowJo stored for one sample."""
     return SampleCounts(
         events={TOTAL: sample.total, **{name: counted.events for name, counted in sample.counts.items()}},
         files=frozenset({sample.name, sample.file_name} - {""}),
@@ -190,8 +190,8 @@ def _long(path: Path, table: DelimitedTable, columns: tuple[str, str, str]) -> C
         if row.cells.get("path"):
             paths.setdefault(key, {})[name] = _plain(row.cells["path"])
     samples = {
-        key: SampleCounts(found, binned=frozenset(binned.get(key, ())), paths=paths.get(key, {}))
-        for key, found in counts.items()
+        key: SampleCounts(events, binned=frozenset(binned.get(key, ())), paths=paths.get(key, {}))
+        for key, events in counts.items()
     }
     return Counts(path.name, samples)
 

@@ -123,10 +123,10 @@ def _matrix(one: _Counted) -> SpilloverMatrix | None:
     declared = one.protocol.template.compensation
     if declared.source in declared.matrices:
         return SpilloverMatrix.from_model(declared.matrices[declared.source], origin=declared.source)
-    found = carried(one.events.keywords).matrix if declared.source == "file" else None
-    if found is None or one.result.compensation not in (found.origin,):
+    matrix = carried(one.events.keywords).matrix if declared.source == "file" else None
+    if matrix is None or one.result.compensation not in (matrix.origin,):
         return None  # the names of the channels say that they are compensated already
-    return SpilloverMatrix(found.detectors, found.fluorochromes, found.values, ACQUIRED, found.inverted)
+    return SpilloverMatrix(matrix.detectors, matrix.fluorochromes, matrix.values, ACQUIRED, matrix.inverted)
 
 
 def _file_names(sample_ids: list[str]) -> list[str]:

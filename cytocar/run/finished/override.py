@@ -169,22 +169,22 @@ def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move) 
     needed = {target.sample_id, *before.control_ids}
     require_as_counted([row for row in samples if row.sample_id in needed], parts)
     after = _counted_again(replace(plan, samples=samples), move)
-    said = [_numbers(outcome, target.population) for outcome in (before, after)]
-    kept = f"{KEPT}/{_next_number(opened.folder):04}-{part_name(target.sample_id)}"
+    numbers = [_numbers(outcome, target.population) for outcome in (before, after)]
+    kept_part = f"{KEPT}/{_next_number(opened.folder):04}-{part_name(target.sample_id)}"
     original = parts.content(target.sample_id) or b""
     files = table_files(_with(parts, plan.sample_ids, after), plan.own_columns)
     if "counts.parquet" in manifest["files"]:
         files |= parquet_files(_with(parts, plan.sample_ids, after), plan.own_columns)
-    files |= {f"{PARTS}/{part_name(target.sample_id)}": to_json(after), kept: original}
+    files |= {f"{PARTS}/{part_name(target.sample_id)}": to_json(after), kept_part: original}
     all_overrides = {name: protocol.overrides for name, protocol in plan.protocols.items()} | {
         target.sample_id: move.overrides
     }
     recorded = GATE_OVERRIDES.dump_python(
         {name: dict(gates) for name, gates in all_overrides.items() if gates}, mode="json", exclude_defaults=True
     )
-    act = replace(move.act, before=f"{said[0]} ({kept})", after=said[1])
+    act = replace(move.act, before=f"{numbers[0]} ({kept_part})", after=numbers[1])
     opened.commit({**manifest, "overrides": recorded}, [act], files)
-    return Change(before, after, *said)
+    return Change(before, after, *numbers)
 
 
 def require_as_counted(samples: Sequence[SampleRow], parts: Parts) -> None:

@@ -44,7 +44,7 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
         samples = SAMPLE_ROWS.validate_python(manifest["samples"])
         if run is not None:
             samples = tuple(_as_now(row, manifest, run) for row in samples)
-        templates = {name: _template(said) for name, said in manifest["templates"].items()}
+        templates = {name: _template(entry) for name, entry in manifest["templates"].items()}
         overrides = GATE_OVERRIDES.validate_python(manifest.get("overrides", {}))
         default, markers = manifest["settings"]["template"], manifest["settings"]["markers"]
         matrices = MATRICES.validate_python(manifest.get("matrices", {}))
@@ -75,9 +75,9 @@ def _as_now(row: SampleRow, manifest: Manifest, run: Path) -> SampleRow:
     return replace(row, file=whereabouts(row.file, as_given, manifest, run))
 
 
-def _template(said: Mapping[str, str]) -> LoadedTemplate:
-    template = Template.model_validate(said["canonical"])
-    return LoadedTemplate(template, Path(said["file"]), said["sha256"], LockStatus(said["status"]))
+def _template(entry: Mapping[str, str]) -> LoadedTemplate:
+    template = Template.model_validate(entry["canonical"])
+    return LoadedTemplate(template, Path(entry["file"]), entry["sha256"], LockStatus(entry["status"]))
 
 
 def located(samples: Iterable[SampleRow], inputs: Place | None) -> tuple[SampleRow, ...]:

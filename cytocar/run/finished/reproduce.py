@@ -55,9 +55,9 @@ def reproduce(
     plan = recorded_plan(finished_manifest(run), run)
     parts = Parts(scratch)
     samples = located(plan.samples, inputs)
-    kept = {outcome.sample.sample_id: outcome for outcome in Parts(run / PARTS).in_order(plan.sample_ids)}
-    require_files(row for row in samples if row.sample_id in kept and kept[row.sample_id].file_sha256)
-    counted = [name for name in plan.sample_ids if name in kept]  # the others are of another shard
+    outcomes = {outcome.sample.sample_id: outcome for outcome in Parts(run / PARTS).in_order(plan.sample_ids)}
+    require_files(row for row in samples if row.sample_id in outcomes and outcomes[row.sample_id].file_sha256)
+    counted = [name for name in plan.sample_ids if name in outcomes]  # the others are of another shard
     again_plan = replace(plan, samples=tuple(samples))
     count(again_plan, Work(jobs=jobs), Store(parts, scratch), wanted=counted, observer=observer)
     again = table_files(parts.every(counted), plan.own_columns)
@@ -67,5 +67,5 @@ def reproduce(
 def _compared(run: Path, again: dict[str, bytes]) -> Iterator[Table]:
     for name, content in again.items():
         recorded = (run / name).read_bytes() if (run / name).is_file() else b""
-        found = () if recorded == content else tuple(differences(recorded, content))
-        yield Table(name, content.count(b"\n"), found)
+        differing = () if recorded == content else tuple(differences(recorded, content))
+        yield Table(name, content.count(b"\n"), differing)

@@ -46,7 +46,7 @@ def sign(
 
 
 def sample_name(sample_id: str) -> str:
-    """Return what the trail calls a sample that a person has looked at."""
+    """The trail's name of a sample that a person has looked at."""
     return f"sample {sample_id}"
 
 

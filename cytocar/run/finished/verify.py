@@ -113,7 +113,7 @@ def _as_recorded(run: Path) -> Manifest | None:
 
 
 def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
-    """Yield what is found inside a run folder: trail, manifest, files, and the runs set aside in it."""
+    """Yield the checks of a run folder: trail, manifest, files, and the runs set aside in it."""
     trail = read_trail(run)
     yield from _trail(trail, head)
     if (run / PENDING).exists():
@@ -159,11 +159,11 @@ def _trail(trail: Trail, head: str | None) -> Iterator[Check]:
 
 def _manifest(run: Path, manifest: Manifest, trail: Trail) -> Iterator[Check]:
     try:
-        found = (run / MANIFEST).read_bytes().decode()
+        text = (run / MANIFEST).read_bytes().decode()
     except UnicodeDecodeError:
-        found = ""
-    if found != manifest_text(manifest):
-        yield _changed(f"{MANIFEST} line {_first_difference(found, manifest_text(manifest))}", "was edited")
+        text = ""
+    if text != manifest_text(manifest):
+        yield _changed(f"{MANIFEST} line {_first_difference(text, manifest_text(manifest))}", "was edited")
     named = last_entry(manifest)
     if named is None:
         yield _changed(MANIFEST, "does not hold the last entry of the trail")
@@ -187,24 +187,24 @@ def _manifest(run: Path, manifest: Manifest, trail: Trail) -> Iterator[Check]:
 
 
 def _is_set_aside(run: Path) -> bool:
-    """Return whether a folder is that of a run that ``--force`` has set aside."""
+    """True if a folder is that of a run that ``--force`` has set aside."""
     return run.resolve().parent.name == REVISIONS and (run.resolve().parents[1] / MANIFEST).is_file()
 
 
 def _ends_differ(trail: Trail, named: Entry) -> Iterator[Check]:
-    said = f"entry {named.number} ({named.action}, {named.utc}, {named.operator})"
+    entry = f"entry {named.number} ({named.action}, {named.utc}, {named.operator})"
     if trail.last is None or trail.last.number < named.number:
-        yield _changed(AUDIT, f"{said} is missing at the end; the manifest still names it")
+        yield _changed(AUDIT, f"{entry} is missing at the end; the manifest still names it")
     elif named in trail.entries:
-        yield _changed(AUDIT, f"lines were added at the end, after {said}, which the manifest names as the last")
+        yield _changed(AUDIT, f"lines were added at the end, after {entry}, which the manifest names as the last")
     else:
-        yield _changed(AUDIT, f"does not hold {said}, which the manifest names as the last")
+        yield _changed(AUDIT, f"does not hold {entry}, which the manifest names as the last")
 
 
-def _first_difference(found: str, expected: str) -> int:
+def _first_difference(actual: str, expected: str) -> int:
     """Return the first line, from 1, in which two texts differ."""
-    pairs = zip(found.split("\n"), expected.split("\n"), strict=False)
-    return next((line for line, (a, b) in enumerate(pairs, start=1) if a != b), found.count("\n") + 1)
+    pairs = zip(actual.split("\n"), expected.split("\n"), strict=False)
+    return next((line for line, (a, b) in enumerate(pairs, start=1) if a != b), actual.count("\n") + 1)
 
 
 # ---------------------------------------------------------------- files of the run
@@ -250,8 +250,8 @@ def _what_changed(run: Path, manifest: Manifest, name: str, content: bytes) -> I
     if saved_by_spreadsheet(name, content):
         yield _changed(name, "was saved again by a spreadsheet")
         content = plain_again(content)
-    for found in differences(expected, content):
-        yield _changed(f"{name} line {found.line}", found.message)
+    for difference in differences(expected, content):
+        yield _changed(f"{name} line {difference.line}", difference.message)
 
 
 def _sample_of_part(manifest: Manifest, name: str) -> str | None:
@@ -279,8 +279,8 @@ def _tables_and_parts(run: Path, manifest: Manifest) -> Iterator[Check]:
             continue
         if hashlib.sha256(content).hexdigest() != manifest.get("files", {}).get(name):
             continue  # changed since, and said so
-        for found in differences(expected, content):
-            yield _changed(f"{name} line {found.line}", f"is not what the kept samples give: {found.message}")
+        for difference in differences(expected, content):
+            yield _changed(f"{name} line {difference.line}", f"is not what the kept samples give: {difference.message}")
 
 
 def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
@@ -335,26 +335,26 @@ def _digest(place: Place) -> str | None:
         return None
 
 
-def _input(name: str, outcome: SampleOutcome, found: str | None, *, named: bool) -> Check:
+def _input(name: str, outcome: SampleOutcome, digest: str | None, *, named: bool) -> Check:
     sample = outcome.sample.sample_id
-    if found is not None:
-        return _changed(name, f"the file of sample {sample} was changed: {found[:12]}, read was {outcome.file_sha256}")
+    if digest is not None:
+        return _changed(name, f"the file of sample {sample} was changed: {digest[:12]}, read was {outcome.file_sha256}")
     if named:
         return _changed(name, f"the file of sample {sample} is not in the folder given")
     return _note(name, f"the file of sample {sample} is not here, so it was not checked; --inputs DIR says where it is")
 
 
 def _sheet(run: Path, manifest: Manifest, inputs: Place | None) -> Iterator[Check]:
-    said = manifest.get("sheet")
-    if not said:
+    sheet = manifest.get("sheet")
+    if not sheet:
         return
-    found = _digest(inputs / said["file"] if inputs else sheet_now(manifest, run))
-    if found is None:
-        yield _note(said["file"], "the sheet is not here, so it was not checked; --inputs DIR says where it is")
-    elif found != said["sha256"]:
-        yield _changed(said["file"], f"the sheet was changed: {found[:12]}, read was {said['sha256'][:12]}")
+    digest = _digest(inputs / sheet["file"] if inputs else sheet_now(manifest, run))
+    if digest is None:
+        yield _note(sheet["file"], "the sheet is not here, so it was not checked; --inputs DIR says where it is")
+    elif digest != sheet["sha256"]:
+        yield _changed(sheet["file"], f"the sheet was changed: {digest[:12]}, read was {sheet['sha256'][:12]}")
     else:
-        yield _ok(said["file"], "the sheet is as it was read")
+        yield _ok(sheet["file"], "the sheet is as it was read")
 
 
 def _template(name: str, sha256: str, number: str, *, locked: bool) -> Iterator[Check]:

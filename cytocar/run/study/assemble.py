@@ -63,7 +63,7 @@ def assemble(samples: Mapping[str, WorkspaceSample], *, name: str, title: str) -
 
 
 def _structure(sample: WorkspaceSample) -> object:
-    """Return what samples of one template share: channels, populations and the axes that they look at."""
+    """The key that samples of one template share: channels, populations and their axes."""
     panel = tuple((marker, repr(entry)) for marker, entry in sorted(sample.panel.items()))
     return panel, tuple(_of_population(population) for population in sample.populations)
 

@@ -195,7 +195,7 @@ def _relative(file: Place, folder: Path) -> str:
 
 
 def count_rows(names: Mapping[str, Matched]) -> Iterator[dict[str, Value]]:
-    """Yield what FlowJo counted."""
+    """Yield the rows of FlowJo's counts."""
     for key, matched in names.items():
         sample = matched.sample
         yield {"sample_id": neutral(key), "population": "all", "path": "", "events": sample.total, "binned": False}

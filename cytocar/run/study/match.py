@@ -108,15 +108,15 @@ def _shared(matched: Matched) -> Matched:
 def _match(sample: WorkspaceSample, headers: Sequence[Header]) -> Matched:
     weighed = [_weigh(sample, header) for header in headers]
     for level in (Match.EXACT, Match.LIKELY):
-        found = [evidence for evidence in weighed if evidence.level is level]
-        if len(found) == 1:
-            return Matched(sample, level, found[0].header, f"{', '.join(found[0].agree)} agree")
-        if found:
-            by_name = [evidence for evidence in found if "name" in evidence.agree]
+        best = [evidence for evidence in weighed if evidence.level is level]
+        if len(best) == 1:
+            return Matched(sample, level, best[0].header, f"{', '.join(best[0].agree)} agree")
+        if best:
+            by_name = [evidence for evidence in best if "name" in evidence.agree]
             if len(by_name) == 1 and level is Match.EXACT:
                 return Matched(sample, level, by_name[0].header, f"{', '.join(by_name[0].agree)} agree")
-            names = ", ".join(evidence.header.file.name for evidence in found[:4])
-            return Matched(sample, Match.AMBIGUOUS, None, f"{len(found)} files agree: {names}")
+            names = ", ".join(evidence.header.file.name for evidence in best[:4])
+            return Matched(sample, Match.AMBIGUOUS, None, f"{len(best)} files agree: {names}")
     others = [evidence for evidence in weighed if evidence.differ and "name" in evidence.agree]
     why = f"{others[0].header.file.name} is another file: {'; '.join(others[0].differ)}" if others else "no such file"
     return Matched(sample, Match.MISSING, None, why)

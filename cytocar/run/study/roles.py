@@ -30,13 +30,13 @@ def guess_roles(template: Template) -> dict[str, str]:
     """Return role to population where exactly one population has a usual name for it."""
     roles: dict[str, str] = {}
     for role, pattern in _USUAL.items():
-        found = [
+        candidates = [
             population.name
             for population in template.populations
             if re.fullmatch(pattern, population.name.rpartition("/")[2].strip().casefold())
         ]
-        if len(found) == 1:
-            roles[role] = found[0]
+        if len(candidates) == 1:
+            roles[role] = candidates[0]
     return roles
 
 

@@ -98,12 +98,12 @@ class Entry:
 
     def content_sha256(self) -> str:
         """Return the hash of all that the entry says, its own hash left out."""
-        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "sha256"}
-        return hashlib.sha256(_canonical(said)).hexdigest()
+        content = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "sha256"}
+        return hashlib.sha256(_canonical(content)).hexdigest()
 
 
-def _canonical(said: dict[str, Any]) -> bytes:
-    return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def _canonical(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 # ---------------------------------------------------------------- writing
@@ -162,8 +162,8 @@ def _entry(act: Act, author: Author, *, after: Entry | None, now: datetime, mani
         manifest_sha256=manifest_sha256,
         sha256="",
     )
-    said = {field.name: getattr(open_entry, field.name) for field in fields(open_entry)}
-    return Entry(**{**said, "sha256": open_entry.content_sha256()})
+    content = {field.name: getattr(open_entry, field.name) for field in fields(open_entry)}
+    return Entry(**{**content, "sha256": open_entry.content_sha256()})
 
 
 def _storable(text: str) -> str:
@@ -228,7 +228,7 @@ def parse_trail(content: bytes) -> Trail:
     if torn:
         breaks.append(Break(len(lines) + 1, "the line is torn: it has no end"))
     breaks += _out_of_chain(entries, places)
-    return Trail(tuple(entries), tuple(sorted(breaks, key=lambda found: found.line)), torn)
+    return Trail(tuple(entries), tuple(sorted(breaks, key=lambda fault: fault.line)), torn)
 
 
 def parse_entry(line: bytes) -> Entry | None:

@@ -67,10 +67,10 @@ def body_sha256(manifest: Manifest) -> str:
 
 def last_entry(manifest: Manifest) -> Entry | None:
     """Return the entry of the trail that a manifest names as the last one."""
-    said = manifest.get("audit")
-    if not isinstance(said, dict):
+    entry = manifest.get("audit")
+    if not isinstance(entry, dict):
         return None
-    return parse_entry(json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+    return parse_entry(json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -130,10 +130,10 @@ class Journal:
         files = files or {}
         hashes = {name: _sha256(content) for name, content in files.items()}
         new = body(manifest) | {"files": {**manifest.get("files", {}), **hashes}}
-        found = read_trail(self.folder)
-        entries = trail(acts, self.author, after=found.last, now=self.clock(), manifest_sha256=body_sha256(new))
+        trail_now = read_trail(self.folder)
+        entries = trail(acts, self.author, after=trail_now.last, now=self.clock(), manifest_sha256=body_sha256(new))
         lines = b"".join(entry.line for entry in entries)
-        size = sum(len(entry.line) for entry in found.entries)
+        size = sum(len(entry.line) for entry in trail_now.entries)
         whole = new | {"audit": asdict(entries[-1])}
         try:
             self._prepare({**files, f"{AUDIT}.at-{size}": lines, MANIFEST: manifest_text(whole).encode()})
@@ -298,35 +298,35 @@ def _settle(opened: Journal) -> None:
     manifest = read_manifest(folder)
     if manifest is None:
         return
-    found, last = read_trail(folder), last_entry(manifest)
-    if not found.breaks and last is not None and found.last == last:
+    trail_now, last = read_trail(folder), last_entry(manifest)
+    if not trail_now.breaks and last is not None and trail_now.last == last:
         return
-    whole = _restored(found, last)
+    whole = _restored(trail_now, last)
     if whole is None:
         raise IntegrityError(
             f"the audit trail in {folder} is not what was recorded",
             code="E122",
             hint=f"`cytocar verify {folder}` names each place; restore the folder from a backup",
         )
-    name = _set_aside(folder, found.torn) if found.torn else ""
+    name = _set_aside(folder, trail_now.torn) if trail_now.torn else ""
     write_atomically(folder / AUDIT, whole)
     act = Act(
         Action.TORN_LINE_SET_ASIDE,
         what=AUDIT,
-        before=f"{len(found.torn)} bytes without an end behind entry {len(found.entries)}",
+        before=f"{len(trail_now.torn)} bytes without an end behind entry {len(trail_now.entries)}",
         after=f"kept in {name}" if name else "the missing entry was put back from the manifest",
     )
-    kept = {name: hashlib.sha256(found.torn).hexdigest()} if name else {}
-    opened.commit({**manifest, "files": {**manifest.get("files", {}), **kept}}, [act])
+    torn_hash = {name: hashlib.sha256(trail_now.torn).hexdigest()} if name else {}
+    opened.commit({**manifest, "files": {**manifest.get("files", {}), **torn_hash}}, [act])
 
 
-def _restored(found: Trail, last: Entry | None) -> bytes | None:
+def _restored(trail_now: Trail, last: Entry | None) -> bytes | None:
     """Return the trail with the last entry put back; None if more than (part of) that entry is lost or other."""
     if last is None:
         return None
-    good = b"".join(entry.line for entry in found.entries)
-    if found.last != last:
-        if not last.line.startswith(found.torn):
+    good = b"".join(entry.line for entry in trail_now.entries)
+    if trail_now.last != last:
+        if not last.line.startswith(trail_now.torn):
             return None
         good += last.line
     whole = parse_trail(good)

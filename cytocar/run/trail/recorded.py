@@ -30,7 +30,7 @@ def unverified() -> Iterator[list[str]]:
 
 
 def taken_unverified() -> tuple[str, ...]:
-    """Return what was taken though it is not what was recorded, for the mark on a page or in the trail."""
+    """The files that were read though their hashes differ from the record, for the mark on a page or in the trail."""
     return tuple(dict.fromkeys(_taken.get() or ()))
 
 
@@ -86,7 +86,7 @@ def _why_other(path: Path, digest: str | None) -> str:
 
 
 def saved_by_spreadsheet(name: str, content: bytes) -> bool:
-    """Return whether a table has what spreadsheets leave and cytocar never writes: BOM, CRLF, semicolons.
+    """True if a table has what spreadsheets leave and cytocar never writes: BOM, CRLF, semicolons.
 
     >>> saved_by_spreadsheet("counts.csv", b"a,b\\r\\n1,2\\r\\n"), saved_by_spreadsheet("counts.csv", b"a,b\\n1,2\\n")
     (True, False)

@@ -72,12 +72,12 @@ class SamplePanel:
 
     def scales(self) -> dict[str, AnyScale]:
         """Return the scale of each marker that has one."""
-        found = {}
+        scales = {}
         for axis in self.axes.values():
             scale = axis.display.bounded(low=axis.at_low, high=axis.at_high)
             if scale is not None and scale != LinearScale():
-                found[axis.marker] = scale
-        return found
+                scales[axis.marker] = scale
+        return scales
 
     def axis(self, dimension: Element) -> Axis:
         """Return the axis of a ``<dimension>``.
@@ -135,7 +135,7 @@ class SamplePanel:
         return amplifier
 
     def _is_linear(self, detector: str) -> bool:
-        """Return whether the channel is stored on a linear scale; ``$PnG`` is ignored on the other ones."""
+        """True if the channel is stored on a linear scale; ``$PnG`` is ignored on the other ones."""
         return self.keywords.get("$DATATYPE", "I") in ("F", "D") or _decades(self._keyword(detector, "E")) == 0
 
     def _keyword(self, detector: str, letter: str) -> str:

@@ -90,7 +90,7 @@ class WorkspaceSample:
 
 
 def read_sample(element: Element, *, uses_gain: bool = False) -> WorkspaceSample:
-    """Return what a ``<Sample>`` holds."""
+    """The content of a ``<Sample>``."""
     node = next(children(element, "SampleNode"), element)
     keywords = {
         entry.get("name", ""): entry.get("value", "").strip()
@@ -128,7 +128,7 @@ def read_sample(element: Element, *, uses_gain: bool = False) -> WorkspaceSample
 
 
 def has_gates(node: Element) -> bool:
-    """Return whether populations stand under a sample or a group."""
+    """True if populations stand under a sample or a group."""
     return any(_kind(entry) for listed in children(node, "Subpopulations") for entry in listed)
 
 

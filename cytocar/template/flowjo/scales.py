@@ -51,7 +51,7 @@ class Display:
         return stored / self.per_unit
 
     def ends_at(self, value: float) -> tuple[bool, bool]:
-        """Return whether a bound in data units lies at or beyond the lower, and the upper, end of the display."""
+        """True if a bound in data units lies at or beyond the lower, and the upper, end of the display."""
         if self.scale is None:
             return False, False
         place = float(self.scale.unbounded(value))

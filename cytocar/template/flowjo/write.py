@@ -163,14 +163,14 @@ class _Sample:
         return node
 
     def _stands_alone(self, name: str, parent: str) -> bool:
-        """Return whether a name such as ``T/CD4+`` only repeats the path that the population has anyway."""
+        """True if a name such as ``T/CD4+`` only repeats the path that the population has anyway."""
         above = f"{self._paths[parent]}/" if self._paths[parent] else ""
         return f"{above}{name.rpartition('/')[2]}".endswith(name)
 
     def _children(self, parent: str) -> Element:
         node = self._nodes[parent]
-        found = node.find("Subpopulations")
-        return SubElement(node, "Subpopulations") if found is None else found
+        below = node.find("Subpopulations")
+        return SubElement(node, "Subpopulations") if below is None else below
 
     def _free(self, parent: str, name: str) -> str:
         number, free = 1, name

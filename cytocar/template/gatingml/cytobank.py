@@ -84,7 +84,7 @@ class _Sets:
         for info in [child for child in gate if local_name(child) == "custom_info"]:
             gate.remove(info)
         if identifier in self.titles:
-            gate.insert(0, self._told(identifier, gate))
+            gate.insert(0, self._custom_info(identifier, gate))
         if identifier in self._plain:
             gate.attrib.pop(_tag("parent_id"), None)
             gate.set(_tag("id"), self._gate_id(identifier))
@@ -112,9 +112,9 @@ class _Sets:
             SubElement(both, _tag("gateReference"), {_tag("ref"): operand})
         return element
 
-    def _told(self, identifier: str, gate: Element) -> Element:
+    def _custom_info(self, identifier: str, gate: Element) -> Element:
         info = Element(_tag("custom_info", DATA_TYPE))
-        told = SubElement(info, "cytobank")
+        described = SubElement(info, "cytobank")
         references = {attribute(one, "compensation-ref") for one in gate.iter(_tag("dimension"))}
         entries = {
             "name": self.titles[identifier],
@@ -128,7 +128,7 @@ class _Sets:
             "tailored": "false",
         }
         for name, text in entries.items():
-            SubElement(told, name).text = text
+            SubElement(described, name).text = text
         return info
 
     def _gate_id(self, identifier: str) -> str:
@@ -137,7 +137,7 @@ class _Sets:
         return f"Gate_{self._numbers[identifier]}_{title}"
 
     def _reference(self, identifier: str) -> str:
-        """Return what stands for a population wherever others refer to it."""
+        """The identifier of a population wherever others refer to it."""
         return f"GateSet_{self._numbers[identifier]}" if identifier in self._plain else identifier
 
 

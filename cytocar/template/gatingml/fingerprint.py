@@ -12,7 +12,7 @@ from cytocar.template.model import Template
 
 
 def axis_description(template: Template, marker: str, *, with_scale: bool = True) -> str:
-    """Return what an axis of an imported document looks at: channel or dye, matrix, ratio, and its scale."""
+    """The description of an imported document's axis: channel or dye, matrix, ratio, and its scale."""
     entry = template.panel[marker]
     described: dict[str, Any] = {"channel": entry.fluorochrome or entry.detectors}
     if entry.ratio is not None:

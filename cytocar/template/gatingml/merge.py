@@ -65,13 +65,13 @@ class Origin:
             return None
 
     def _holds_together(self) -> bool:
-        """Return whether the note speaks of its own template: anybody may have written into it."""
+        """True if the note speaks of its own template: anybody may have written into it."""
         populations = {population.name for population in self.template.populations}
         markers = {*self.axes.values(), *self.data_axes.values()}
         return set(self.names.values()) <= populations and markers <= self.template.panel.keys()
 
 
-def merge(plain: Template, origin: Origin, found: Mapping[str, str]) -> tuple[Template, list[str]]:
+def merge(plain: Template, origin: Origin, fingerprints: Mapping[str, str]) -> tuple[Template, list[str]]:
     """Return the original template with the gates of an edited document, and what was lost.
 
     Parameters
@@ -80,10 +80,10 @@ def merge(plain: Template, origin: Origin, found: Mapping[str, str]) -> tuple[Te
         The document's gates as they stand.
     origin : Origin
         Its note.
-    found : mapping
+    fingerprints : mapping
         Fingerprints of the document's gates.
     """
-    merging = _Merging(plain, origin, found)
+    merging = _Merging(plain, origin, fingerprints)
     for population in plain.populations:
         merging.add(population)
     return merging.finish()
@@ -93,7 +93,7 @@ def merge(plain: Template, origin: Origin, found: Mapping[str, str]) -> tuple[Te
 class _Merging:
     plain: Template
     origin: Origin
-    found: Mapping[str, str]
+    fingerprints: Mapping[str, str]
     panel: dict[str, Marker] = field(default_factory=dict)
     scales: dict[str, Any] = field(default_factory=dict)
     added: dict[str, str] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class _Merging:
 
     def add(self, drawn: Population) -> None:
         """Take one gate of the document over."""
-        same = self.found[drawn.name] == self.origin.fingerprints.get(drawn.name)
+        same = self.fingerprints[drawn.name] == self.origin.fingerprints.get(drawn.name)
         name = self.origin.names.get(drawn.name)
         if name is None:
             self._add_new(drawn, is_helper=same and drawn.name in self.origin.helpers)
@@ -185,15 +185,15 @@ class _Merging:
     def finish(self) -> tuple[Template, list[str]]:
         """Return the merged template; what referred to a population that is gone, refers to nothing."""
         original = self.origin.template
-        kept = self._needed()
-        names = {population.name for population in kept}
+        populations = self._needed()
+        names = {population.name for population in populations}
         gone = [population.name for population in original.populations if population.name not in names]
         self.losses += [f"{name}: removed elsewhere" for name in gone]
-        kept = [self._without(population, gone) for population in kept]
+        populations = [self._without(population, gone) for population in populations]
         update: dict[str, object] = {
             "panel": self.panel,
             "scales": self.scales,
-            "populations": tuple(kept),
+            "populations": tuple(populations),
             "compensation": original.compensation.model_copy(
                 update={"matrices": {**self.plain.compensation.matrices, **original.compensation.matrices}}
             ),
@@ -208,14 +208,14 @@ class _Merging:
 
     def _needed(self) -> list[Population]:
         """Return the populations without the helpers that nothing refers to any more."""
-        kept: dict[str, Population] = {}
+        needed: dict[str, Population] = {}
         wanted: set[str] = set()
         for identifier, population in reversed(self.populations.items()):
             if identifier in self.origin.helpers and identifier not in wanted:
                 continue
-            kept[identifier] = population
+            needed[identifier] = population
             wanted |= {population.parent, *population.gate.references(), *population.exclude}
-        return list(reversed(kept.values()))
+        return list(reversed(needed.values()))
 
     def _without(self, population: Population, gone: Sequence[str]) -> Population:
         lost = [name for name in population.exclude if name in gone]

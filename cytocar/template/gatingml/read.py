@@ -19,7 +19,7 @@ from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.scales import LinearScale
 from cytocar.template.gatingml.axes import PanelBuilder
-from cytocar.template.gatingml.titles import read_told, tailored_gates, with_titles
+from cytocar.template.gatingml.titles import read_title, tailored_gates, with_titles
 from cytocar.template.gatingml.xml import (
     CYTOCAR,
     as_number,
@@ -92,8 +92,8 @@ def read_gatingml(data: bytes, *, source: str, name: str, sample: str | None = N
         raise TemplateError(f"{source} holds no gate", code="E142", hint="export the gates, not only the compensation")
     _by_id(element for gate in gates for element in (gate, *children(gate, "Quadrant")))
     note = next((entry for info in children(root, "custom_info") for entry in info if entry.tag == OWN_NOTE), None)
-    told = {required(gate, "id"): read_told(gate) for gate in gates}
-    gates, losses = tailored_gates(gates, told, sample=sample)
+    titles = {required(gate, "id"): read_title(gate) for gate in gates}
+    gates, losses = tailored_gates(gates, titles, sample=sample)
     reader.losses += losses
     for gate in gates:
         _READERS[local_name(gate)](reader, gate)
@@ -107,19 +107,19 @@ def read_gatingml(data: bytes, *, source: str, name: str, sample: str | None = N
             source="file", missing="fail" if reader.panel.needs_matrix else "none", matrices=dict(matrices)
         ),
         scales=reader.panel.scales(),
-        populations=tuple(populations if note is not None else with_titles(populations, told)),
+        populations=tuple(populations if note is not None else with_titles(populations, titles)),
     )
     return Document(template, note, tuple(reader.losses))
 
 
 def _by_id(elements: Iterable[Element]) -> dict[str, Element]:
-    found: dict[str, Element] = {}
+    by_id: dict[str, Element] = {}
     for element in elements:
         key = required(element, "id")
-        if key in found:
+        if key in by_id:
             raise faulty(element, "has the id of another element")
-        found[key] = element
-    return found
+        by_id[key] = element
+    return by_id
 
 
 def _matrix(element: Element) -> Matrix:
@@ -142,9 +142,9 @@ def _matrix(element: Element) -> Matrix:
 def _add(reader: _Reader, element: Element, gate: FixedGate, *, parent: str | None = None) -> None:
     name = _population(required(element, "id"))
     parent = parent or attribute(element, "parent_id")
-    told = " ".join(" ".join(text.split()) for info in children(element, "custom_info") for text in info.itertext())
+    note = " ".join(" ".join(text.split()) for info in children(element, "custom_info") for text in info.itertext())
     reader.populations[name] = Population(
-        name=name, parent=_population(parent) if parent else EVERY_EVENT, gate=gate, note=told.strip()[:500]
+        name=name, parent=_population(parent) if parent else EVERY_EVENT, gate=gate, note=note.strip()[:500]
     )
 
 
@@ -154,10 +154,10 @@ def _population(identifier: str) -> str:
 
 
 def _axes(reader: _Reader, element: Element, name: str = "dimension") -> list[tuple[Element, str]]:
-    found = [(dimension, reader.panel.entry(dimension)) for dimension in children(element, name)]
-    if not found:
+    axes = [(dimension, reader.panel.entry(dimension)) for dimension in children(element, name)]
+    if not axes:
         raise faulty(element, f"has no <{name}>")
-    return found
+    return axes
 
 
 def _units(reader: _Reader, markers: Iterable[str]) -> str:
@@ -265,13 +265,13 @@ def _corner(reader: _Reader, cuts: Mapping[str, tuple[tuple[float, ...], int]]) 
     dividers = [
         Divider(marker=marker, at=values[0] if len(values) == 1 else values) for marker, (values, _) in cuts.items()
     ]
-    kept = [interval for _, interval in cuts.values()]
+    intervals = [interval for _, interval in cuts.values()]
     units = _units(reader, cuts)
     if len(dividers) == 2 and all(isinstance(divider.at, float) for divider in dividers):
-        keep = "".join("+" if interval else "-" for interval in kept)
+        keep = "".join("+" if interval else "-" for interval in intervals)
         declared: dict[str, object] = {"x": dividers[0], "y": dividers[1], "keep": keep}
     else:
-        declared = {"axes": dividers, "keep": kept}
+        declared = {"axes": dividers, "keep": intervals}
     return QuadrantGate.model_validate({"kind": "quadrant", "units": units, **declared})
 
 

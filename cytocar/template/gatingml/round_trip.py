@@ -59,7 +59,7 @@ def export_gatingml(template: Template, applied: Applied) -> bytes:
 
 def _markers_behind(writer: Writer, written: Template) -> set[tuple[str, str]]:
     """Return each panel entry of the document as it was read back, with the markers that it was written for."""
-    found: set[tuple[str, str]] = set()
+    pairs: set[tuple[str, str]] = set()
     for population in written.populations:
         name = writer.names.get(population.name)
         if name is None:
@@ -67,8 +67,8 @@ def _markers_behind(writer: Writer, written: Template) -> set[tuple[str, str]]:
         applied = writer.applied.gates.get(name, writer.template.population(name).gate)
         entries, markers = population.gate.markers(), applied.markers()
         if len(entries) == len(markers):  # two markers on one channel are one dimension of a document
-            found |= set(zip(entries, markers, strict=True))
-    return found
+            pairs |= set(zip(entries, markers, strict=True))
+    return pairs
 
 
 def reunite(document: Document) -> Imported:
@@ -78,12 +78,12 @@ def reunite(document: Document) -> Imported:
     origin = Origin.from_json(document.note.text or "")
     if origin is None:
         return Imported(document.template, (*document.losses, "the note about the original template cannot be read"))
-    found = fingerprints(document.template)
-    if found == origin.fingerprints:
+    fingerprints_now = fingerprints(document.template)
+    if fingerprints_now == origin.fingerprints:
         return Imported(origin.template, ())
-    merged, losses = merge(document.template, origin, found)
+    merged, losses = merge(document.template, origin, fingerprints_now)
     template, faults = check_document(declared(merged))
     if template is None or faults:
-        told = tuple(f"the original template does not fit any more: {fault}" for fault in faults)
-        return Imported(document.template, (*document.losses, *told))
+        losses_now = tuple(f"the original template does not fit any more: {fault}" for fault in faults)
+        return Imported(document.template, (*document.losses, *losses_now))
     return Imported(template, (*document.losses, *losses))

@@ -31,7 +31,7 @@ def _function(element: Element) -> Element:
 
 
 def is_ratio(element: Element) -> bool:
-    """Return whether a transformation makes a new dimension of two (section 6.1.3)."""
+    """True if a transformation makes a new dimension of two (section 6.1.3)."""
     return local_name(_function(element)) == "fratio"
 
 

@@ -22,8 +22,8 @@ EVERY_EVENT = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What ``custom_info`` says of a gate.
+class CytobankTitle:
+    """The entries of a gate's ``custom_info``.
 
     ``file`` is the file that a tailored gate holds for, ``of_set`` the numbers of the gates that a gate set consists
     of; None for a gate, and for a set of other populations.
@@ -36,14 +36,14 @@ class Told:
     is_set: bool = False
 
 
-def read_told(element: Element) -> Told:
-    """Return what ``custom_info`` says of a gate; empty where it says nothing that is known."""
+def read_title(element: Element) -> CytobankTitle:
+    """Return the entries of a gate's ``custom_info``; empty where none is known."""
     texts: dict[str, str] = {}
     for info in children(element, "custom_info"):
         for entry in info.iter():
             if isinstance(entry.tag, str) and (entry.text or "").strip():
                 texts.setdefault(local_name(entry), " ".join((entry.text or "").split()))
-    return Told(
+    return CytobankTitle(
         title=texts.get("name") or texts.get("title") or "",
         number=texts.get("gate_id", ""),
         file=texts.get("fcs_file_filename") or texts.get("fcs_file_id") or "",
@@ -64,7 +64,7 @@ def _gates_of_set(text: str) -> frozenset[str] | None:
 
 
 def tailored_gates(
-    gates: Sequence[Element], told: Mapping[str, Told], *, sample: str | None
+    gates: Sequence[Element], titles: Mapping[str, CytobankTitle], *, sample: str | None
 ) -> tuple[list[Element], list[str]]:
     """Return the gates of one file: its own where they were tailored to it, and in words what was left behind.
 
@@ -85,7 +85,7 @@ def tailored_gates(
     of_file: dict[str, dict[str, Element]] = {}
     plain: list[Element] = []
     for gate in gates:
-        what = told[required(gate, "id")]
+        what = titles[required(gate, "id")]
         if what.file and what.number:
             of_file.setdefault(what.number, {})[what.file] = gate
         else:
@@ -97,26 +97,28 @@ def tailored_gates(
             code="E144",
             hint=f"files with gates of their own: {', '.join(files) or 'none'}; leave --sample out for the others",
         )
-    kept: list[Element] = []
+    chosen: list[Element] = []
     numbers = set()
     for gate in plain:
-        number = told[required(gate, "id")].number
+        number = titles[required(gate, "id")].number
         numbers.add(number)
         own = of_file.get(number, {}).get(sample or "") if number else None
         if own is not None:
             _give_id(own, required(gate, "id"))
-        kept.append(gate if own is None else own)
+        chosen.append(gate if own is None else own)
     for number, versions in of_file.items():  # a gate that exists for single files only
         if number not in numbers and sample in versions:
-            kept.append(versions[sample])
+            chosen.append(versions[sample])
     losses = []
     if of_file and sample is None:
-        titles = sorted({told[required(gate, "id")].title or "?" for one in of_file.values() for gate in one.values()})
+        tailored = sorted(
+            {titles[required(gate, "id")].title or "?" for one in of_file.values() for gate in one.values()}
+        )
         losses.append(
-            f"gates tailored to single files ({', '.join(titles)}; {', '.join(files[:5])}): these are the untailored "
+            f"gates tailored to single files ({', '.join(tailored)}; {', '.join(files[:5])}): these are the untailored "
             "ones; --sample FILE takes a file's own"
         )
-    return kept, losses
+    return chosen, losses
 
 
 def _give_id(element: Element, identifier: str) -> None:
@@ -124,18 +126,22 @@ def _give_id(element: Element, identifier: str) -> None:
     element.set(key, identifier)
 
 
-def with_titles(populations: Iterable[Population], told: Mapping[str, Told]) -> list[Population]:
+def with_titles(populations: Iterable[Population], titles: Mapping[str, CytobankTitle]) -> list[Population]:
     """Return populations under their titles, gate sets in their tree.
 
     A gate set is a child of the largest one whose gates it shares; a gate whose title a gate set has is called
     ``TITLE (gate)``. Populations without a title keep their id.
     """
     listed = list(populations)
-    sets = {one.name: told[one.name].of_set for one in listed if one.name in told and told[one.name].of_set is not None}
+    sets = {
+        one.name: titles[one.name].of_set
+        for one in listed
+        if one.name in titles and titles[one.name].of_set is not None
+    }
     names: dict[str, str] = {}
     taken = {EVERY_EVENT}
-    for one in sorted(listed, key=lambda one: not told.get(one.name, Told()).is_set):
-        title = told[one.name].title if one.name in told else ""
+    for one in sorted(listed, key=lambda one: not titles.get(one.name, CytobankTitle()).is_set):
+        title = titles[one.name].title if one.name in titles else ""
         wanted = one.name if not title else title if title not in taken else f"{title} (gate)"
         names[one.name] = wanted if wanted not in taken else one.name
         taken.add(names[one.name])

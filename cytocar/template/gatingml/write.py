@@ -120,12 +120,12 @@ class Writer:
         plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", text.replace("+", "pos")).lstrip(".-") or "gate"
         plain = plain if plain[0].isalpha() or plain[0] == "_" else f"_{plain}"
         number = 1
-        found = plain
-        while found in self._used:
+        identifier = plain
+        while identifier in self._used:
             number += 1
-            found = f"{plain}_{number}"
-        self._used.add(found)
-        return found
+            identifier = f"{plain}_{number}"
+        self._used.add(identifier)
+        return identifier
 
     def _helper(self, identifier: str, kind: str, parent: str | None) -> Element:
         """Return a new gate that stands for no population."""

@@ -100,9 +100,10 @@ def children(element: Element, name: str) -> Iterator[Element]:
 
 def child(element: Element, name: str) -> Element:
     """Return the first child of a name; a fault if there is none."""
-    for found in children(element, name):
-        return found
-    raise faulty(element, f"has no <{name}>")
+    first = next(iter(children(element, name)), None)
+    if first is None:
+        raise faulty(element, f"has no <{name}>")
+    return first
 
 
 def attribute(element: Element, name: str) -> str | None:
@@ -147,7 +148,7 @@ def as_number(element: Element, text: str | None) -> float:
 
 
 def declaration(element: Element, kind: type[AnyPart], values: Mapping[str, object]) -> AnyPart:
-    """Return what an element declares; a fault that names the element if it cannot be so."""
+    """The declaration of an element; a fault that names the element if it cannot be so."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
