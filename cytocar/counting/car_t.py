@@ -37,11 +37,13 @@ def car_count(
     backgrounds: Mapping[str, Background],
     *,
     asked_for: CountMethod,
+    is_the_car: bool = True,
 ) -> tuple[CarCount | None, tuple[Finding, ...]]:
     """Return the CAR-T cells with what may be claimed about them; ``None`` where the template has no such role.
 
     A sample whose count was asked for and is not possible (no beads, no volume), or whose CAR+ cells cannot be told
-    from the others (``NOT_QUANTIFIABLE``), is not evaluable; its numbers stay.
+    from the others (``NOT_QUANTIFIABLE``), or whose label says that the signal is not the CAR's, is not evaluable; its
+    numbers stay.
     """
     roles = template.report
     if roles.car is None or roles.t_cells is None:
@@ -54,7 +56,7 @@ def car_count(
     net_per_ul = _net_concentration(net, basis, t_cell_events)
     counted = basis.method == asked_for
     result = classify(car_events, limits if counted else None)
-    if result is CarResult.QUANTIFIED and _overlaps(populations, roles.car):
+    if not is_the_car or (result is CarResult.QUANTIFIED and _overlaps(populations, roles.car)):
         result = CarResult.NOT_EVALUABLE
     background = backgrounds.get(roles.car)
     car = CarCount(

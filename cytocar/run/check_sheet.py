@@ -24,6 +24,8 @@ def sheet_faults(rows: Sequence[SampleRow], *, sheet: Place, template: str | Non
     for row in rows:
         if row.exclude or row.sample_id not in plan.protocols:
             continue
+        if (refused := plan.protocols[row.sample_id].refused) is not None:
+            faults.append(f"{row.sample_id}, {refused.message} [{refused.code}]")
         method = row.count_method or plan.protocols[row.sample_id].template.counting.method
         if method == CountMethod.BEADS and (row.beads_in_tube is None or row.sample_volume_ul is None):
             missing = "beads_added" if row.beads_in_tube is None else "sample_volume_ul"

@@ -16,13 +16,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from cytocar.errors.tree import CompensationError, SheetError
+from cytocar.errors.tree import CompensationError
 from cytocar.files.places import Place, beside, without_secrets
 from cytocar.run.lines import OwnColumns
 from cytocar.sample.analysis import NUMBERS
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.quality.acceptance import check_acceptance
-from cytocar.sample.result import TemplateStamp
+from cytocar.sample.result import ErrorRecord, TemplateStamp
 from cytocar.sheet.inputs import Inputs
 from cytocar.sheet.rows import SampleRow, carried_columns
 from cytocar.signals.applied_matrix import UNMIXED
@@ -39,7 +39,11 @@ _VERSIONS_OF = ("flowio", "numpy", "scipy", "scikit-learn", "pydantic")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunPlan:
-    """Samples, and for each the protocol that it is analysed with."""
+    """Samples, and for each the protocol that it is analysed with.
+
+    ``matrices`` holds the spillover matrices of the CSV files that the sheet names, ``unusable`` what is wrong with
+    those that cannot be used: the rows that name one of these fail, and no other.
+    """
 
     samples: tuple[SampleRow, ...]
     protocols: Mapping[str, Protocol]
@@ -48,6 +52,7 @@ class RunPlan:
     sheet: Place | None = None
     default_template: str = DEFAULT_TEMPLATE
     matrices: Mapping[str, Matrix] = field(default_factory=dict)
+    unusable: Mapping[str, ErrorRecord] = field(default_factory=dict)
     moved: Mapping[str, MovedGates] = field(default_factory=dict)
 
     @property
@@ -83,6 +88,8 @@ class RunPlan:
             "matrices": {name: matrix.model_dump(mode="json") for name, matrix in self.matrices.items()},
             "samples": SAMPLE_ROWS.dump_python(self.samples, mode="json", exclude_defaults=True),
         }
+        if self.unusable:
+            about["unusable_matrices"] = UNUSABLE.dump_python(dict(self.unusable), mode="json")
         if self.moved:
             about["moved_gates"] = MOVED_GATES.dump_python(dict(self.moved), mode="json", exclude_defaults=True)
         return about | {
@@ -96,6 +103,8 @@ class RunPlan:
 
 SAMPLE_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, ...])
 """How a manifest keeps the rows of a run's sheet."""
+UNUSABLE: TypeAdapter[dict[str, ErrorRecord]] = TypeAdapter(dict[str, ErrorRecord])
+"""How a manifest keeps what is wrong with matrices that rows of the sheet name."""
 MOVED_GATES: TypeAdapter[dict[str, MovedGates]] = TypeAdapter(dict[str, MovedGates])
 """How a manifest keeps gates that the sheet's overrides put elsewhere, by sample."""
 
@@ -127,15 +136,15 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
 
     Raises
     ------
-    TemplateError, SheetError
-        A template, or a spillover matrix that the sheet names, cannot be used; nothing is analysed then.
+    TemplateError
+        A template cannot be used; nothing is analysed then. A spillover matrix that cannot costs the rows that name it.
     """
     markers = dict(markers or {})
     default = template or DEFAULT_TEMPLATE
     templates: dict[str, LoadedTemplate] = {}
     protocols: dict[str, Protocol] = {}
     shared: dict[tuple[str, str | None], Protocol] = {}
-    matrices = _matrices(inputs)
+    matrices, unusable = _matrices(inputs)
     moved = _moved_gates(inputs)
     for row in inputs.samples:
         name = row.template or default
@@ -143,14 +152,15 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
             folder = inputs.sheet.parent if inputs.sheet and row.template else None
             templates[name] = _read(_beside(name, folder))
         if (name, row.compensation) not in shared:
-            used = compensated(templates[name].template, row, matrices)
-            shared[name, row.compensation] = Protocol(used, stamp_of(templates[name]), markers)
+            shared[name, row.compensation] = replace(
+                compensated(templates[name], row, matrices, unusable), markers=markers
+            )
         protocol = shared[name, row.compensation]
         if row.sample_id in moved:
             check_fits(moved[row.sample_id], protocol.template, where=row.sample_id)
             protocol = replace(protocol, template=moved[row.sample_id].on(protocol.template))
         protocols[row.sample_id] = protocol
-    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices, moved)
+    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices, unusable, moved)
 
 
 def _moved_gates(inputs: Inputs) -> dict[str, MovedGates]:
@@ -167,46 +177,53 @@ def _moved_gates(inputs: Inputs) -> dict[str, MovedGates]:
     return MOVED_GATES.validate_json(json.dumps(MOVED_GATES.dump_python(moved, mode="json"), sort_keys=True))
 
 
-def _matrices(inputs: Inputs) -> dict[str, Matrix]:
-    """Return the spillover matrices of the CSV files that a sheet names, by these names."""
+def _matrices(inputs: Inputs) -> tuple[dict[str, Matrix], dict[str, ErrorRecord]]:
+    """Return the matrices of the CSV files that a sheet names, by these names, and why others cannot be used."""
     folder = inputs.sheet.parent if inputs.sheet else Path()
     names = dict.fromkeys(row.compensation for row in inputs.samples if row.compensation and not row.exclude)
     read: dict[str, Matrix] = {}
+    unusable: dict[str, ErrorRecord] = {}
     for name in names:
         if name.lower().endswith(".csv"):
             try:
                 matrix = SpilloverMatrix.from_csv(beside(folder, name))
             except CompensationError as error:
-                raise SheetError(
-                    f"column compensation: {error.message}", code="E084", hint=error.hint or "correct the matrix"
-                ) from error
+                unusable[name] = _unusable(error.message, error.hint or "correct the matrix")
+                continue
             read[name] = Matrix(
                 fluorochromes=matrix.fluorochromes,
                 detectors=matrix.detectors,
                 values=tuple(map(tuple, matrix.values.tolist())),
             )
-    return read
+    return read, unusable
 
 
-def compensated(template: Template, row: SampleRow, matrices: Mapping[str, Matrix]) -> Template:
-    """Return the template with the matrix that the sample's row names in place of its own.
+def _unusable(why: str, hint: str) -> ErrorRecord:
+    return ErrorRecord("E084", f"column compensation: {why}", hint)
 
-    The row may say ``file``, ``none``, ``unmixed``, a matrix of the template, or a CSV beside the sheet. The template's
-    hash in the tables stays that of the template; the column ``compensation`` says what was used.
+
+def compensated(
+    loaded: LoadedTemplate, row: SampleRow, matrices: Mapping[str, Matrix], unusable: Mapping[str, ErrorRecord]
+) -> Protocol:
+    """Return the protocol of a template with the matrix that the sample's row names in place of its own.
+
+    The row may say ``file``, ``none``, ``unmixed``, a matrix of the template, or a CSV beside the sheet; whatever else
+    it says, and a CSV that cannot be used, refuses the row. The template's hash in the tables stays that of the
+    template; the column ``compensation`` says what was used.
     """
-    if row.compensation is None:
-        return template
+    template, stamp, name = loaded.template, stamp_of(loaded), row.compensation
+    if name is None:
+        return Protocol(template, stamp)
     declared = template.compensation
     known = {**declared.matrices, **matrices}
-    if row.compensation not in ("file", "none", UNMIXED, *known):
-        raise SheetError(
-            f"{row.sample_id}: compensation {row.compensation!r} is neither file, none, unmixed, a matrix of the "
-            "template nor a .csv",
-            code="E084",
-            hint="correct the sheet's column compensation",
-        )
-    used = declared.model_copy(update={"source": row.compensation, "matrices": known})
-    return template.model_copy(update={"compensation": used})
+    refused = unusable.get(name)
+    if refused is None and name not in ("file", "none", UNMIXED, *known):
+        why = f"{name!r} is neither file, none, unmixed, a matrix of the template nor a .csv"
+        refused = _unusable(why, "correct the sheet's column compensation")
+    if refused is not None:
+        return Protocol(template, stamp, refused=refused)
+    used = declared.model_copy(update={"source": name, "matrices": known})
+    return Protocol(template.model_copy(update={"compensation": used}), stamp)
 
 
 def stamp_of(loaded: LoadedTemplate) -> TemplateStamp:

@@ -26,7 +26,12 @@ from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
-from cytocar.sample.quality.labels import LABEL_CODES, check_car_reagent, gated_channels, label_findings
+from cytocar.sample.quality.labels import (
+    LABEL_CODES,
+    car_is_labelled_otherwise,
+    gated_channels,
+    label_findings,
+)
 from cytocar.sample.quality.populations import Evidence, evidence, findings_on_claim
 from cytocar.sample.quality.stored import check_detectors_live, stored_findings
 from cytocar.sample.quality.tube import believable, volumes_agree
@@ -80,6 +85,8 @@ def analyse(
     """
     if sample.exclude:
         return SampleFailure(sample=sample, template=protocol.stamp)
+    if protocol.refused is not None:
+        return SampleFailure(sample=sample, template=protocol.stamp, error=protocol.refused)
     sha256 = None
     try:
         with at_hand(sample.file) as file:
@@ -196,7 +203,6 @@ def count_sample(
     """Return the counts of one sample whose file is open; see ``analyse``."""
     template = protocol.template
     panel = resolve(template.panel, events.channels, overrides=protocol.markers)
-    check_car_reagent(template, panel, sample.sample_type, settled=protocol.markers)
     check_detectors_live(events, gated_channels(template, panel))
     flow = _flow(events, protocol)
     steady = flow.keep if template.quality.unsteady_flow == "cut" else None
@@ -224,7 +230,8 @@ def count_sample(
     kept_share = 1.0 if steady is None else float(steady.mean())
     tube, basis, count_findings = _counting(sample, events, template, populations, method, found, kept_share=kept_share)
     plate_id, well = _place(sample, events)
-    car, car_findings = car_count(populations, template, basis, backgrounds, asked_for=method)
+    otherwise = car_is_labelled_otherwise(template, panel, sample.sample_type, settled=protocol.markers)
+    car, car_findings = car_count(populations, template, basis, backgrounds, asked_for=method, is_the_car=not otherwise)
     result = SampleResult(
         sample=sample,
         template=protocol.stamp,

@@ -43,6 +43,8 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path
 
     Why it cannot be read is said by the control's own row; the samples that wanted it miss a control, and say so.
     """
+    if protocol.refused is not None:
+        return None
     name = hashlib.sha256(sample.sample_id.encode()).hexdigest()[:24]
     path = folder / f"{name}.npz"
     try:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cytocar.sample.result import (
-    TemplateStamp,
-)
+from cytocar.sample.result import ErrorRecord, TemplateStamp
 from cytocar.template.canonical import template_sha256
 from cytocar.template.lock import LockStatus
 
@@ -20,13 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Protocol:
-    """What a sample is analysed with: all that decides its numbers besides its file and its row of the sheet."""
+    """What a sample is analysed with: all that decides its numbers besides its file and its row of the sheet.
+
+    ``refused`` says why it cannot be analysed, where its row names a spillover matrix that cannot be used.
+    """
 
     template: Template
     stamp: TemplateStamp
     markers: Mapping[str, str] = field(default_factory=dict)
     compensation: SpilloverMatrix | None = None
     overrides: Mapping[str, FixedGate] = field(default_factory=dict)
+    refused: ErrorRecord | None = None
 
 
 def unlocked(template: Template) -> TemplateStamp:

@@ -10,6 +10,7 @@ import pytest
 
 from cytocar.errors.tree import SheetError
 from cytocar.fcs.reader import open_fcs
+from cytocar.run.check_sheet import sheet_faults
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.plan import RunPlan, make_plan
 from cytocar.sample.analysis import analyse
@@ -73,11 +74,24 @@ def test_another_matrix_is_another_plan(folder: Path) -> None:
     assert _plan(folder, "matrix.csv").manifest([])["plan_sha256"] != first
 
 
-@pytest.mark.parametrize("name", ["nonsense", "missing.csv", "../matrix.csv"])
-def test_a_matrix_that_cannot_be_used_stops_the_run(folder: Path, name: str) -> None:
+def test_a_matrix_outside_the_folder_stops_the_run(folder: Path) -> None:
     with pytest.raises(SheetError) as caught:
-        _plan(folder, name)
-    assert caught.value.code in {"E082", "E084"}
+        _plan(folder, "../matrix.csv")
+    assert caught.value.code == "E082"
+
+
+@pytest.mark.parametrize("name", ["nonsense", "missing.csv", "broken.csv"])
+def test_a_matrix_that_cannot_be_used_costs_the_rows_that_name_it(folder: Path, name: str) -> None:
+    text = (folder / "matrix.csv").read_text()
+    (folder / "broken.csv").write_text(text.replace(f"{np.float64(0.1625):.9g}", "639000", 1))
+    (folder / "sheet.csv").write_text(f"file,sample_id,compensation\ntube.fcs,A,matrix.csv\ntube.fcs,B,{name}\n")
+    plan = make_plan(collect([], sheet=folder / "sheet.csv"), template="cart-cd19fc-fixed")
+    for again in (plan, recorded_plan(plan.manifest([]))):
+        sound, failed = (analyse(row, again.protocols[row.sample_id]) for row in again.samples)
+        assert isinstance(sound, SampleResult)
+        assert failed.row()["status_codes"] == "E084"
+    faults = sheet_faults(plan.samples, sheet=folder / "sheet.csv", template="cart-cd19fc-fixed")
+    assert [fault for fault in faults if "E084" in fault and fault.startswith("B, column compensation")]
 
 
 def test_a_file_that_is_still_being_written_is_not_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

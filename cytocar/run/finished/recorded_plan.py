@@ -12,10 +12,9 @@ from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.places import Place, beside, files_below, is_file, require_packages
 from cytocar.regions.kinds import FixedGate
-from cytocar.run.plan import MOVED_GATES, SAMPLE_ROWS, RunPlan, compensated, stamp_of
+from cytocar.run.plan import MOVED_GATES, SAMPLE_ROWS, UNUSABLE, RunPlan, compensated
 from cytocar.run.trail.journal import Manifest
 from cytocar.run.whereabouts import whereabouts
-from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow
 from cytocar.signals.compensation import Matrix
 from cytocar.template.load import LoadedTemplate
@@ -48,26 +47,33 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
         overrides = GATE_OVERRIDES.validate_python(manifest.get("overrides", {}))
         default, markers = manifest["settings"]["template"], manifest["settings"]["markers"]
         matrices = MATRICES.validate_python(manifest.get("matrices", {}))
+        unusable = UNUSABLE.validate_python(manifest.get("unusable_matrices", {}))
         moved = MOVED_GATES.validate_python(manifest.get("moved_gates", {}))
-        stamps = {name: stamp_of(loaded) for name, loaded in templates.items()}
-        protocols = {
-            row.sample_id: Protocol(
-                moved.get(row.sample_id, UNMOVED).on(
-                    compensated(templates[row.template or default].template, row, matrices)
-                ),
-                stamps[row.template or default],
-                markers,
+        protocols = {}
+        for row in samples:
+            protocol = compensated(templates[row.template or default], row, matrices, unusable)
+            protocols[row.sample_id] = replace(
+                protocol,
+                template=moved.get(row.sample_id, UNMOVED).on(protocol.template),
+                markers=markers,
                 overrides=overrides.get(row.sample_id, {}),
             )
-            for row in samples
-        }
     except (ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise IntegrityError(
             "the manifest does not hold what cytocar writes there",
             code="E125",
             hint="`cytocar verify` says what was changed; restore the run folder from a backup",
         ) from error
-    return RunPlan(samples, protocols, templates, markers, default_template=default, matrices=matrices, moved=moved)
+    return RunPlan(
+        samples,
+        protocols,
+        templates,
+        markers,
+        default_template=default,
+        matrices=matrices,
+        unusable=unusable,
+        moved=moved,
+    )
 
 
 def _as_now(row: SampleRow, manifest: Manifest, run: Path) -> SampleRow:

@@ -35,25 +35,52 @@ def gated_channels(template: Template, panel: Panel) -> tuple[Channel, ...]:
 def check_car_reagent(
     template: Template, panel: Panel, sample_type: SampleType, *, settled: Collection[str] = ()
 ) -> None:
-    """Refuse a sample whose CAR channel carries no CAR reagent, as its label says.
+    """Refuse a control whose CAR channel carries no CAR reagent, as its label says: it shows no background of one.
 
     Raises
     ------
     PanelError
         E069 for the label of an isotype control, an FMO, an empty or a dump channel.
     """
+    if missing := _without_reagent(template, panel, sample_type, settled=settled):
+        name = missing[0]
+        raise PanelError(
+            f"{_no_reagent(name, panel[name])}: it is no control",
+            code="E069",
+            hint=f"say in the sheet what the tube is (sample_type fmo, unstained ...), or settle the channel with "
+            f"--marker {name}={panel[name].detector}",
+        )
+
+
+def car_is_labelled_otherwise(
+    template: Template, panel: Panel, sample_type: SampleType, *, settled: Collection[str] = ()
+) -> bool:
+    """Return whether the file calls the CAR channel something else than the CAR: then no CAR-T cell may be claimed."""
+    if sample_type in STAINED_OTHERWISE:
+        return False
+    if _without_reagent(template, panel, sample_type, settled=settled):
+        return True
+    asked = (name for name in _car_markers(template) if name in panel and name not in settled)
+    return any(_contradicts(name, template.panel[name], panel[name]) for name in asked)
+
+
+def _car_markers(template: Template) -> tuple[str, ...]:
     car = template.report.car
-    if car is None or sample_type in STAINED_OTHERWISE:
-        return
-    for name in template.population(car).gate.markers():
-        if name in panel and name not in settled and _says_no_reagent(name, template.panel[name], panel[name]):
-            channel = panel[name]
-            raise PanelError(
-                f"{channel.detector} should carry {name}, and the file calls it {channel.marker!r}: no CAR reagent",
-                code="E069",
-                hint=f"say in the sheet what the tube is (sample_type fmo, unstained ...), or settle the channel with "
-                f"--marker {name}={channel.detector}",
-            )
+    return () if car is None else tuple(template.population(car).gate.markers())
+
+
+def _without_reagent(
+    template: Template, panel: Panel, sample_type: SampleType, *, settled: Collection[str]
+) -> list[str]:
+    """Return the markers of the CAR gate whose labels say that no reagent is there."""
+    if sample_type in STAINED_OTHERWISE:
+        return []
+    asked = (name for name in _car_markers(template) if name in panel and name not in settled)
+    return [name for name in asked if _says_no_reagent(name, template.panel[name], panel[name])]
+
+
+def _no_reagent(name: str, channel: Channel) -> str:
+    return f"{channel.detector} should carry {name}, and the file calls it {channel.marker!r}: no CAR reagent"
 
 
 def _says_no_reagent(name: str, marker: Marker, channel: Channel) -> bool:
@@ -76,16 +103,21 @@ def label_findings(
         return
     asked = {name: panel[name] for name in panel if name not in settled and panel[name].is_fluorescence}
     declared = template.panel
-    contradicted = [_taken(name, on) for name, on in asked.items() if _contradicts(name, declared[name], on)]
+    unstained = _without_reagent(template, panel, sample_type, settled=settled)
+    others = {name: on for name, on in asked.items() if name not in unstained}
+    contradicted = [_taken(name, on) for name, on in others.items() if _contradicts(name, declared[name], on)]
     owners = {name: owner for name, on in asked.items() if (owner := _usual_owner(name, template, on))}
     exchanged = [f"{name} on {asked[name].detector} (of {owner})" for name, owner in owners.items()]
+    for name in unstained:
+        message = f"{_no_reagent(name, panel[name])}, so no CAR-T cell is claimed"
+        yield Finding(CHECK, "E069", Severity.REVIEW, message)
     if contradicted:
         message = f"labels of other markers: {', '.join(contradicted)}"
         yield Finding(CHECK, "W247", Severity.REVIEW, message, float(len(contradicted)), 0.0)
     if exchanged:
         message = f"markers on the usual detector of another: {', '.join(exchanged)}"
         yield Finding(CHECK, "W248", Severity.REVIEW, message, float(len(exchanged)), 0.0)
-    if not contradicted and not exchanged:
+    if not unstained and not contradicted and not exchanged:
         unnamed = [_taken(name, on) for name, on in asked.items() if not _named(name, declared[name], on)]
         rest = f"; by their detectors alone: {', '.join(unnamed)}" if unnamed else ""
         yield Finding(CHECK, "", Severity.PASS, f"{len(asked) - len(unnamed)} markers have their own label{rest}")

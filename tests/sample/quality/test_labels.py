@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cytocar.errors.findings import Severity
-from cytocar.errors.tree import PanelError
 from cytocar.fcs.reader import open_fcs
 from cytocar.sample.analysis import count_sample
+from cytocar.sample.control_signals import save_references
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.rows import SampleRow, SampleType
@@ -33,6 +34,7 @@ def test_another_markers_label_on_the_car_channel_is_for_review(tmp_path: Path, 
     (said,) = (one for one in result.findings if one.code == "W247")
     assert said.outcome is Severity.REVIEW
     assert f"PE-A, called {label!r}" in said.message
+    assert result.row()["car_result"] == "not_evaluable"
 
 
 @pytest.mark.parametrize(
@@ -40,9 +42,12 @@ def test_another_markers_label_on_the_car_channel_is_for_review(tmp_path: Path, 
 )
 def test_a_label_that_says_no_reagent_is_no_car_sample(tmp_path: Path, label: str) -> None:
     path = TUBE.labelled(PE_A=label).write(tmp_path / "a.fcs")
-    with pytest.raises(PanelError, match="no CAR reagent") as refused:
-        _counted(path)
-    assert refused.value.code == "E069"
+    result = _counted(path)
+    (said,) = (one for one in result.findings if one.check == "labels")
+    assert (said.code, said.outcome) == ("E069", Severity.REVIEW)
+    assert "no CAR reagent" in said.message
+    assert result.row()["car_result"] == "not_evaluable"
+    assert result.row()["t_cell_events"] == count(TUBE.write(tmp_path / "b.fcs")).row()["t_cell_events"]
     assert not codes(_counted(path, kind=SampleType.FMO)) & {"E069", "W247"}
 
 
@@ -69,3 +74,12 @@ def test_labels_exchanged_between_two_detectors_are_for_review(tmp_path: Path) -
 def test_a_marker_of_the_panel_labelled_as_none_is_for_review(tmp_path: Path) -> None:
     result = count(TUBE.labelled(V500_A="empty").write(tmp_path / "a.fcs"))
     assert "W247" in codes(result, Severity.REVIEW)
+
+
+def test_a_control_without_the_reagent_is_no_control(tmp_path: Path) -> None:
+    template = load_template("cart-cd19fc")
+    protocol = Protocol(template, unlocked(template))
+    path = TUBE.labelled(PE_A="IgG1 isotype").write(tmp_path / "a.fcs")
+    row = SampleRow(file=path, file_as_given=path.name, sample_id="S1", sample_type=SampleType.BASELINE)
+    assert save_references(row, protocol, tmp_path) is None
+    assert save_references(replace(row, sample_type=SampleType.FMO), protocol, tmp_path) is not None
