@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cytocar.cli import screen
+from cytocar.gates.decision import Flag
 
 if TYPE_CHECKING:
     from cytocar.run.execute import FinishedSample
@@ -115,13 +116,22 @@ def _note_duplicates(done: Sequence[FinishedSample]) -> None:
         screen.say(f"note: {len(copied) - _COPIES_SHOWN} more files occur under several names: see file_sha256")
 
 
+_LACKS = {
+    Flag.NO_REFERENCE: "no CAR-negative control for",
+    Flag.FEW_REFERENCE_EVENTS: "too few T cells in the controls of",
+    Flag.FMO_ONLY: "no control but an FMO for",
+}
+
+
 def _note_missing_controls(done: Sequence[FinishedSample]) -> None:
-    """Say once which samples had no CAR-negative control: what is assumed for them is not silent."""
-    if alone := [sample.sample_id for sample in done if sample.lacks_control]:
-        screen.say(
-            f"note: no CAR-negative control for {screen.few(alone)}: threshold and background of the CAR gate are what "
-            "the template assumes (`cytocar explain NO_REFERENCE`)"
-        )
+    """Say once which samples had no CAR-negative control that counts: what is assumed for them is not silent."""
+    for flag, lacks in _LACKS.items():
+        if alone := [sample.sample_id for sample in done if sample.lacks_control is flag]:
+            assumed = "background" if flag is Flag.FMO_ONLY else "threshold and background"
+            screen.say(
+                f"note: {lacks} {screen.few(alone)}: {assumed} of the CAR gate are what the template assumes "
+                f"(`cytocar explain {flag}`)"
+            )
 
 
 def tally(done: Sequence[FinishedSample]) -> str:

@@ -57,6 +57,9 @@ class Flag(StrEnum):
     OVERRIDDEN = "OVERRIDDEN"
 
 
+CONTROL_FLAGS = (Flag.NO_REFERENCE, Flag.FEW_REFERENCE_EVENTS, Flag.FMO_ONLY)
+"""What a sample lacks of controls: so by design of the run, said once for all of its samples and no reason to look."""
+
 PAIRS_PERCENT = "pairs_percent"
 """Parameter of a bead gate: how many of its events are two beads."""
 

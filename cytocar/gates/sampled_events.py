@@ -28,6 +28,8 @@ EVENTS = 25_000
 """Looked at: a share of 1 % is known to a sixteenth of itself, and a million events cost no more than these."""
 OFF_SCALE = 0.999
 """Of a channel's range: from here on a value may stand for any larger one."""
+BEYOND = 1.01
+"""Of a channel's range: a value as far beyond it shows that the range is not where values end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +157,7 @@ def sampled_events(sample: GatedSample, limit: int = EVENTS) -> SampledEvents:
     signals = BlockSignals(chosen, axes, compensation_rows(axes, axes.by_marker))
     columns = {marker: signals.signal(marker) for marker in axes.by_marker}
     ends = _recorded_channels(sample).items()
-    at_the_end = {marker: chosen.column(channel) >= end for marker, (channel, end) in ends}
+    at_the_end = {marker: _at_the_end(chosen.column(channel), end) for marker, (channel, end) in ends}
     frame = Frame(BufferedSignals(columns, chosen.n_events))
     if sample.steady is not None:
         frame.masks[ALL] = sample.steady[::step]
@@ -179,8 +181,17 @@ def _every(events: EventTable, step: int) -> Block:
     return Block(np.concatenate([part.raw for part in parts]), parts[0].codecs)
 
 
+def _at_the_end(values: Floats, end: float) -> Bools:
+    """Return which recorded values are at the end of a channel's range.
+
+    Where values go beyond the range that the file declares, as unmixed spectral data do, the largest is the end.
+    """
+    highest = float(values.max(initial=0.0))
+    return np.asarray(values >= OFF_SCALE * (highest if highest > BEYOND * end else end))
+
+
 def _recorded_channels(sample: GatedSample) -> dict[str, tuple[int, float]]:
-    """Return by marker the channel that it was recorded in, and from which value on it is at the end of its range."""
+    """Return by marker the channel that it was recorded in, and its range."""
     axes, channels = sample.plan.axes, sample.events.channels
     found: dict[str, int] = {}
     for marker, axis in axes.by_marker.items():
@@ -191,4 +202,4 @@ def _recorded_channels(sample: GatedSample) -> dict[str, tuple[int, float]]:
             if matrix.weights.shape[0] == matrix.weights.shape[1]:  # one dye a detector: not so for spectral data
                 found[marker] = matrix.channels[axis.signal.row]
     by_index = {channel.index: channel for channel in channels}
-    return {marker: (index, OFF_SCALE * by_index[index].range) for marker, index in found.items()}
+    return {marker: (index, by_index[index].range) for marker, index in found.items()}

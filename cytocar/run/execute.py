@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.boundary import REPORT_IT, bug_message
 from cytocar.errors.findings import Finding, Severity
-from cytocar.gates.decision import Flag
+from cytocar.gates.decision import CONTROL_FLAGS, Flag
 from cytocar.run.beside_others import compare_files
 from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.parts import to_json
@@ -82,7 +82,7 @@ class FinishedSample:
 
     ``faults`` are why it has no count, or nothing at all, ``concerns`` why a person has to look at what it has;
     ``source`` names the bytes it came from, so that a file that was copied under another name is noticed;
-    ``lacks_control`` says that the template's assumptions stand in for a CAR-negative control of a patient's sample.
+    ``lacks_control`` says what a patient's sample lacks of controls, for which the template's assumptions stand in.
     """
 
     sample_id: str
@@ -91,7 +91,7 @@ class FinishedSample:
     content: bytes
     source: str | None = None
     lines: SampleLines | None = None
-    lacks_control: bool = False
+    lacks_control: Flag | None = None
     concerns: tuple[Finding, ...] = ()
 
     @classmethod
@@ -102,11 +102,10 @@ class FinishedSample:
         source = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
         content = to_json(outcome)
         lines = None if own is None else lines_of(outcome, content, own)
-        alone = outcome.sample.sample_type is SampleType.SAMPLE and any(
-            f.code == Flag.NO_REFERENCE for f in outcome.findings
-        )
+        lacking = [Flag(one.code) for one in outcome.findings if one.code in CONTROL_FLAGS]
+        lacks = next(iter(lacking), None) if outcome.sample.sample_type is SampleType.SAMPLE else None
         concerns = tuple(finding for finding in outcome.findings if finding.outcome is Severity.REVIEW)
-        return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines, alone, concerns)
+        return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines, lacks, concerns)
 
     def without_content(self) -> FinishedSample:
         """Return the same without JSON and lines: what stays in memory when they are kept."""

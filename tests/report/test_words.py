@@ -67,6 +67,15 @@ def test_what_holds_for_most_samples_is_one_note_of_the_run_and_no_line_of_a_sam
     assert worklist(plate[:3], {}).notes == ()  # three samples are no plate
 
 
+def test_what_samples_lack_of_controls_is_said_once_however_few_they_are(run: Path) -> None:
+    (sample, *_) = open_finished_run(run).counted
+    few = Finding("car_t", "FEW_REFERENCE_EVENTS", Severity.NOTE, "few")
+    found = worklist([replace(sample, findings=(few,) if number < 2 else ()) for number in range(9)], {})
+    assert [(note.code, len(note.samples)) for note in found.notes] == [("FEW_REFERENCE_EVENTS", 2)]
+    assert found.items == ()
+    assert found.calm
+
+
 def test_the_picture_of_a_line_is_that_of_the_gate_concerned(run: Path) -> None:
     (sample, *_) = open_finished_run(run).counted
     views = views_of(load_template("cart-cd19fc"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.figures.gate_pictures.views import View
+from cytocar.gates.decision import CONTROL_FLAGS
 from cytocar.report.run.explained import fix_of, title_of
 from cytocar.sample.result import SampleOutcome, SampleResult
 
@@ -99,7 +100,7 @@ def _item(number: int, outcome: SampleOutcome, own: Sequence[Finding], views: Se
 
 
 def _run_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
-    """Yield the findings that more than half of the samples share, worst first."""
+    """Yield what more than half of the samples share, worst first, and what any of them lacks of controls."""
     samples: dict[tuple[str, Severity], list[int]] = {}
     first: dict[tuple[str, Severity], Finding] = {}
     for number, outcome in enumerate(outcomes):
@@ -114,7 +115,8 @@ def _run_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
     order = (*WORST_FIRST, Severity.NOTE)
     for code, severity in sorted(samples, key=lambda key: order.index(key[1])):
         numbers = samples[code, severity]
-        if len(numbers) > enough and severity is not Severity.FAIL:
+        many = len(numbers) > enough and severity is not Severity.FAIL
+        if many or (code in CONTROL_FLAGS and severity is Severity.NOTE and len(outcomes) > 1):
             finding = first[code, severity]
             yield RunNote(code, title_of(code), fix_of(finding), severity, finding.message, tuple(numbers))
 

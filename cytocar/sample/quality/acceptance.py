@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import TemplateError
-from cytocar.gates.decision import Decision, Flag, Source
+from cytocar.gates.decision import CONTROL_FLAGS, Decision, Flag, Source
 from cytocar.template.gate_kinds import ValleyGate
 from cytocar.template.model import Acceptance, Template
 
@@ -67,7 +67,7 @@ def emptiness(name: str, events: int, *, of: int) -> tuple[Finding, ...]:
     return (Finding(name, "W287", Severity.REVIEW, message, 0.0, None),)
 
 
-NOTED_FLAGS = frozenset({Flag.DIM, Flag.NO_REFERENCE, Flag.FMO_ONLY, Flag.NO_RESOLVED_POSITIVES})
+NOTED_FLAGS = frozenset({Flag.DIM, *CONTROL_FLAGS, Flag.NO_RESOLVED_POSITIVES})
 """Flags that say how a number came about without asking a person to look; all others ask."""
 
 
@@ -84,16 +84,18 @@ def gate_findings(decisions: Sequence[Decision], template: Template, *, by_beads
     """Return one finding per gate and flag of its decisions; the flag is the code.
 
     Notes, no alarms, are: ``NO_VALLEY`` of a gate that keeps what lies below (a tube without dead cells), and of any
-    gate whose fallback lies in a gap; flags of a bead gate by which nothing is counted. Where beads were not found, the
-    check of the beads says so, once.
+    gate whose fallback lies in a gap; ``CLAMPED`` of a valley gate that keeps what lies below and ends in a gap; flags
+    of a bead gate by which nothing is counted. Where beads were not found, the check of the beads says so, once.
     """
     findings: dict[tuple[str, str], Finding] = {}
     for decision in decisions:
         gate = template.population(decision.population).gate
         is_beads = decision.population == template.counting.beads
-        no_peak_needed = isinstance(gate, ValleyGate) and (gate.keep == "below" or _lies_in_a_gap(decision))
+        below = isinstance(gate, ValleyGate) and gate.keep == "below"
+        in_a_gap = isinstance(gate, ValleyGate) and _lies_in_a_gap(decision)
         for flag in decision.flags:
-            noted = flag in NOTED_FLAGS or (flag is Flag.NO_VALLEY and no_peak_needed)
+            noted = flag in NOTED_FLAGS or (flag is Flag.NO_VALLEY and (below or in_a_gap))
+            noted |= flag is Flag.CLAMPED and below and in_a_gap
             noted |= is_beads and (not by_beads or decision.source is Source.FALLBACK)
             outcome = Severity.NOTE if noted else Severity.REVIEW
             used = "" if decision.value is None else f", {decision.parameter} {decision.value:.5g} used"

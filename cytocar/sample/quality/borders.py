@@ -61,6 +61,21 @@ def borders(sampled: SampledEvents, populations: Sequence[str]) -> Mapping[str, 
     return found
 
 
+def borders_of_t_cells(sampled: SampledEvents, t_cells: str) -> Mapping[str, Border]:
+    """Return of each gate on the way to the T cells how many T cells by all other gates lie at its border.
+
+    A gate around lymphocytes runs into monocytes and debris by design; what it does to T cells is what is reported.
+    """
+    found = {}
+    for name in sampled.path(t_cells)[1:]:
+        region = sampled.region(name)
+        if region is not None and not _are_pulses_of_one_detector(region.markers):
+            others = np.flatnonzero(sampled.regardless_of(t_cells, without=name))
+            along = (_along(sampled, region, others, axis) for axis in range(len(region.markers)))
+            found[name] = max(along, key=lambda border: border.events / _limit(border, decides=True))
+    return found
+
+
 def _along(sampled: SampledEvents, region: PlacedRegion, parent: np.ndarray, axis: int) -> Border:
     signals = [sampled.signal(marker)[parent] for marker in region.markers]
     inside = region.region.contains(*signals)

@@ -27,8 +27,12 @@ LARGEST_MARGIN_PERCENT = 1.0
 """Off the scale in clean tubes: .1 %. From 1 % on a gate that ends there would show in the count."""
 LARGEST_PAIR_PERCENT = 5.0
 """Clean tubes show 2 to 4 %; beyond 5 % more is lost than tubes of one draw differ by (CCQM-P102: 2.6 %)."""
-LARGEST_BETWEEN_PERCENT = 1.0
-"""Of the cells alive or between: clean tubes show up to 0.3 %; 3 % move CAR-T counts by a sixth or more."""
+LARGEST_BETWEEN_PERCENT, LARGEST_BETWEEN_WITHOUT_CAR_PERCENT = 1.0, 5.0
+"""Of the cells alive or between: clean tubes show up to 0.3 %; 3 % move CAR-T counts by a sixth or more, since dying
+cells bind the reagent. Without a CAR gate T cells change by as much as lies between, and 5 % is what tubes of one draw
+differ by (CCQM-P102)."""
+LARGEST_SSC = 5.0
+"""Of the T cells' median: blasts reach 3.3, granulocytes begin at 6. Brighter events are no T cells off the scale."""
 FEWEST_EVENTS = 500
 """Fewer events tell a share of some percent by chance."""
 EVENTS_OF_LINE = 6000
@@ -156,32 +160,60 @@ def _pair_findings(percent: float | None, pairs: Pairs) -> tuple[Finding, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """The population and scatter channel with the largest share of events at the end of the range."""
+    """The population and scatter channel with the largest share of events at the end of the range.
+
+    Of ``of_events`` cells by their colours ``events`` are there, and ``lost`` of these are not in the population.
+    """
 
     population: str
     channel: str
     events: int
-    percent: float
+    lost: int
+    of_events: int
+
+    @property
+    def percent(self) -> float:
+        """Return how many percent of the cells are at the end of the range."""
+        return 100 * self.events / max(1, self.of_events)
 
 
 def margins(sampled: SampledEvents, heights: Floats | None) -> Margin | None:
     """Return where most T cells, or CAR-T cells, are off the scale; None where no gate on their way looks at scatter.
 
-    Pairs of cells are left out: they are off the scale more often than either cell alone.
+    Left out are pairs of cells, which are off the scale more often than either cell alone, and what scatters as no T
+    cell does: granulocytes that carry a little of what makes a T cell.
     """
     report = sampled.template.report
     populations = [name for name in (report.t_cells, report.car) if name is not None]
     found: list[Margin] = []
     for name in populations:
-        cells = np.flatnonzero(sampled.by_colour(name))
+        cells = sampled.by_colour(name) & _scatters_like(sampled, name)
         if heights is not None:
-            cells = cells[heights[cells] >= np.log(PAIR_RATIO)]
+            cells &= heights >= np.log(PAIR_RATIO)
         for channel in _scatter(sampled, sampled.path(name)):
-            if channel in sampled.at_the_end and len(cells):
-                events = int(np.count_nonzero(sampled.at_the_end[channel][cells]))
+            if channel in sampled.at_the_end and cells.any():
+                at_end = cells & sampled.at_the_end[channel]
+                events = int(np.count_nonzero(at_end))
+                lost = int(np.count_nonzero(at_end & ~sampled.frame.mask(name)))
                 enough = events >= FEWEST_AT_THE_END or not found
-                found += [Margin(name, channel, events, 100 * events / len(cells))] if enough else []
+                found += [Margin(name, channel, events, lost, int(np.count_nonzero(cells)))] if enough else []
     return max(found, key=lambda margin: margin.percent) if found else None
+
+
+def _scatters_like(sampled: SampledEvents, population: str) -> Bools:
+    """Return the events whose side scatter is not far above that of a population."""
+    side = side_scatter(sampled)
+    cells = sampled.frame.mask(population)
+    if side is None or np.count_nonzero(cells) < FEWEST_AT_THE_END:
+        return sampled.frame.mask(ALL)
+    return sampled.signal(side) <= LARGEST_SSC * max(float(np.median(sampled.signal(side, cells))), 1.0)
+
+
+def side_scatter(sampled: SampledEvents) -> str | None:
+    """Return the marker of the side scatter, if the template has one that was recorded."""
+    return next(
+        (marker for marker in sampled.at_the_end if is_scatter(marker) and marker.upper().startswith("S")), None
+    )
 
 
 def _scatter(sampled: SampledEvents, path: Sequence[str]) -> list[str]:
@@ -195,7 +227,11 @@ def _margin_findings(margin: Margin | None) -> tuple[Finding, ...]:
     where = f"{margin.percent:.1f} % of {margin.population} are at the end of {margin.channel}'s range"
     if margin.percent < LARGEST_MARGIN_PERCENT or margin.events < FEWEST_AT_THE_END:
         return (Finding("margin", "", Severity.PASS, where, margin.percent, LARGEST_MARGIN_PERCENT),)
-    message = f"{where}: their size is not known, and gates on it may lose them"
+    lost = 100 * margin.lost / margin.of_events
+    if lost < LARGEST_MARGIN_PERCENT:
+        message = f"{where}: their size is not known; the gates keep them"
+        return (Finding("margin", "W300", Severity.NOTE, message, margin.percent, LARGEST_MARGIN_PERCENT),)
+    message = f"{where}: their size is not known, and the gates lose {lost:.1f} % there"
     return (Finding("margin", "W300", Severity.REVIEW, message, margin.percent, LARGEST_MARGIN_PERCENT),)
 
 
@@ -235,9 +271,11 @@ def _lower_end(logs: Floats) -> float:
 def _between_findings(sampled: SampledEvents, percent: float | None) -> tuple[Finding, ...]:
     if percent is None:
         return ()
-    viable = sampled.template.report.viable or "viable"
+    report = sampled.template.report
+    check = f"{report.viable or 'viable'}_between"
+    limit = LARGEST_BETWEEN_PERCENT if report.car is not None else LARGEST_BETWEEN_WITHOUT_CAR_PERCENT
     message = f"{percent:.1f} % of the T cells lie between the living and the dead"
-    if percent < LARGEST_BETWEEN_PERCENT:
-        return (Finding(f"{viable}_between", "", Severity.PASS, message, percent, LARGEST_BETWEEN_PERCENT),)
+    if percent < limit:
+        return (Finding(check, "", Severity.PASS, message, percent, limit),)
     message += ": cells that are dying count as alive, and bind reagents as no living cell does"
-    return (Finding(f"{viable}_between", "W301", Severity.REVIEW, message, percent, LARGEST_BETWEEN_PERCENT),)
+    return (Finding(check, "W301", Severity.REVIEW, message, percent, limit),)

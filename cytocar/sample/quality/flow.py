@@ -44,6 +44,9 @@ RATE_MADS, SMALLEST_RATE_CHANGE = 6.0, 0.5
 LARGEST_DRIFT, DRIFT_NOISES = 0.18, 20.0
 """Of ln(level) over a run, 20 %, beyond 20 standard errors of the line: data-driven gates tolerate a change of 20
 %."""
+NO_ORDER_SHARE = 0.1
+"""Of the events: where time runs backwards more often, they are not in the order of acquisition (an export that draws
+or sorts events), no fault of the run; a clock that is set back, or tubes that were joined, go back a few times."""
 KEPT_PASS, KEPT_REVIEW = 95.0, 70.0
 """Percent of the events that flowed steadily: below the first W282 asks for a look, below the second the run fails
 uncut."""
@@ -119,7 +122,9 @@ def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float
         return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
     if (backwards := _steps_back(time)) > 0:
         message = f"time runs backwards {backwards} times, so the flow over time was not judged"
-        return TimeQuality(None, (_finding("W281", Severity.REVIEW, message, float(backwards)),))
+        no_order = backwards > NO_ORDER_SHARE * len(time)
+        outcome = Severity.NOTE if no_order else Severity.REVIEW
+        return TimeQuality(None, (_finding("W281", outcome, message, float(backwards)),))
     rates = _log_rates(time, bins)
     rate_bad = _rate_is_bad(rates)
     with np.errstate(invalid="ignore"):  # infinities: inf - inf

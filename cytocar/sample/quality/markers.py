@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
-from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.engine.frame import Bools
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.borders import Border
+from cytocar.sample.quality.cells import side_scatter
 
 MONOCYTE_SSC = (1.5, 3.2)
 """Side scatter of monocytes, in medians of the T cells': lymphocytes lie below, granulocytes above."""
@@ -55,7 +55,7 @@ def exchanged_labels(sampled: SampledEvents) -> tuple[Finding, ...]:
 def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     """Return living cells beside the T cells that scatter like monocytes and are bright in CD45 if it is known."""
     nothing = np.zeros(len(t_cells), dtype=bool)
-    side = _side_scatter(sampled)
+    side = side_scatter(sampled)
     if side is None or np.count_nonzero(t_cells) < FEWEST_T_CELLS:
         return nothing
     report = sampled.template.report
@@ -65,12 +65,6 @@ def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     if sampled.knows("CD45"):
         chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * np.median(sampled.signal("CD45", t_cells))
     return chosen
-
-
-def _side_scatter(sampled: SampledEvents) -> str | None:
-    return next(
-        (marker for marker in sampled.at_the_end if is_scatter(marker) and marker.upper().startswith("S")), None
-    )
 
 
 def _marker_of(sampled: SampledEvents, role: str) -> str | None:
@@ -164,7 +158,7 @@ class Witness:
 def witness(sampled: SampledEvents) -> Witness | None:
     """Return how often the CAR reagent lies on B and NK cells; None where they or the CAR gate are not known."""
     report = sampled.template.report
-    side = _side_scatter(sampled)
+    side = side_scatter(sampled)
     if report.car is None or report.t_cells is None or report.viable is None or side is None:
         return None
     gate, t_cells = sampled.gates[report.car], sampled.frame.mask(report.t_cells)

@@ -16,7 +16,14 @@ from cytocar.gates.decision import Decision
 from cytocar.gates.populations import Populations
 from cytocar.gates.sampled_events import SampledEvents, sampled_events
 from cytocar.sample.quality.beads import bead_findings
-from cytocar.sample.quality.borders import border_findings, borders, loss_findings, losses, with_borders
+from cytocar.sample.quality.borders import (
+    border_findings,
+    borders,
+    borders_of_t_cells,
+    loss_findings,
+    losses,
+    with_borders,
+)
 from cytocar.sample.quality.cells import Pairs, cell_shares
 from cytocar.sample.quality.markers import (
     FEWEST_T_CELLS,
@@ -84,6 +91,10 @@ def evidence(
     found = borders(sampled, [name for name in sampled.gates if name != beads])
     car = found.get(report.car or "")
     judged = {name: border for name, border in found.items() if not _is_below(sampled, name, report.car)}
+    if report.t_cells is not None:
+        of_t_cells = borders_of_t_cells(sampled, report.t_cells)
+        by_lymphocytes = {report.lymphocytes} if method is CountMethod.DUAL_PLATFORM else set()
+        judged |= {name: border for name, border in of_t_cells.items() if name not in by_lymphocytes}
     deciding = {name for role in (report.t_cells, report.cd4, report.cd8) if role for name in _behind(sampled, role)}
     enough = report.t_cells is None or np.count_nonzero(sampled.frame.mask(report.t_cells)) >= FEWEST_T_CELLS
     shares = cell_shares(sampled, pairs=_fate_of_pairs(method, template))

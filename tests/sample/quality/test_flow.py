@@ -87,7 +87,8 @@ def test_few_events_are_not_judged() -> None:
 
 def test_time_that_runs_backwards_is_not_judged() -> None:
     clock, signals = steady(10_000)
-    assert [finding.code for finding in time_quality(np.r_[clock[5000:], clock[:5000]], signals).findings] == ["W281"]
+    (said,) = time_quality(np.r_[clock[5000:], clock[:5000]], signals).findings
+    assert (said.code, said.outcome) == ("W281", Severity.REVIEW)
 
 
 def test_constant_time_does_not_divide_by_zero() -> None:
@@ -221,8 +222,8 @@ def test_real_files_get_what_their_flow_shows_and_no_more(name: str, shared_data
     [
         (np.zeros(20_000), "W280", Severity.NOTE),
         (np.full(20_000, 7.0), "W280", Severity.NOTE),
-        (np.arange(20_000.0)[::-1], "W281", Severity.REVIEW),
-        (np.random.default_rng(1).permutation(np.arange(20_000.0)), "W281", Severity.REVIEW),
+        (np.arange(20_000.0)[::-1], "W281", Severity.NOTE),
+        (np.random.default_rng(1).permutation(np.arange(20_000.0)), "W281", Severity.NOTE),
     ],
 )
 def test_a_clock_that_does_not_run_proves_no_steady_flow(clock: Floats, code: str, outcome: Severity) -> None:

@@ -12,8 +12,11 @@ import pytest
 
 from cytocar.errors.findings import Severity
 from cytocar.fcs.events import EventTable
+from cytocar.gates.sampled_events import sampled_events
+from cytocar.gates.walk import walk
 from cytocar.run.parts import from_json, to_json
 from cytocar.sample.analysis import quantify
+from cytocar.sample.quality.borders import borders, borders_of_t_cells
 from cytocar.sample.result import SampleResult
 from cytocar.simulate import DIM, SimulatedTube, blood_tube
 from cytocar.template.load import load_template
@@ -140,12 +143,34 @@ def test_a_fallback_in_a_gap_is_no_alarm() -> None:
 def test_cells_off_the_scale_are_counted_and_kept_by_gates_that_adapt(template: Template) -> None:
     large = scaled(3.2, ("FSC-A", "FSC-H"), are("car"))
     usual, result = count(template), count(template, large)
-    assert codes(result) >= {"W300"}
+    (said,) = (finding for finding in result.findings if finding.code == "W300")
+    assert said.outcome is (Severity.NOTE if template is ADAPTS else Severity.REVIEW)
     margin = result.row()["margin_percent"]
     assert isinstance(margin, float)
     assert margin > 40
     if template is ADAPTS:
         assert result.row()["car_events"] == pytest.approx(usual.row()["car_events"], rel=0.1)
+
+
+def test_granulocytes_off_the_scale_are_no_t_cells() -> None:
+    def dim_cd3(columns: Columns) -> Columns:
+        granulocytes = are("granulo")
+        some = granulocytes & (np.arange(len(granulocytes)) % 5 == 0)
+        return {
+            "SSC-A": np.where(granulocytes, 262_143, columns["SSC-A"]),
+            "APC-A": np.where(some, 3000.0, columns["APC-A"]),
+        }
+
+    assert "W300" not in codes(count(FIXED, dim_cd3))
+
+
+def test_a_border_is_judged_by_the_t_cells_that_lie_at_it() -> None:
+    sampled = sampled_events(walk(clean().events, FIXED).gated)
+    own, of_t_cells = borders(sampled, list(sampled.gates)), borders_of_t_cells(sampled, "t_cells")
+    assert set(of_t_cells) <= set(sampled.path("t_cells")) - {"t_cells"}
+    kept = int(np.count_nonzero(sampled.frame.mask("t_cells")))
+    assert all(border.inside == kept for border in of_t_cells.values())
+    assert all(border.events <= own[name].events for name, border in of_t_cells.items())
 
 
 def joined(columns: Columns, share: float) -> Columns:
