@@ -25,7 +25,7 @@ from cytocar.figures.clinical_panels import (
 )
 from cytocar.figures.course import DAYS_PER_MONTH, Days, car_t_panel, curve_legend, day_text, ratio_panel, shade
 from cytocar.figures.lanes import LANE_MM, drug_panel, lanes, write_doses
-from cytocar.figures.style import GREY, PAGE_MM, new_figure, settle
+from cytocar.figures.style import GREY, PAGE_MM, align_value_labels, new_figure, settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -263,5 +263,5 @@ def _stack(panels: Sequence[Panel], days: Days, width_mm: float) -> tuple[Figure
         panel.draw(axes)
         axes.set_xlim(*days)
         axes.axvline(0, color=GREY, lw=0.7, ls=":", zorder=0)
-    figure.align_ylabels([axes for axes in stack if axes.get_ylabel()])
+    align_value_labels(figure, stack)
     return figure, stack

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,12 @@ def figure_style() -> Iterator[None]:
         yield
 
 
+def load_matplotlib() -> None:
+    """Load what every figure needs, before processes are forked that would each load it."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.backends.backend_svg  # noqa: F401
+
+
 def new_figure(width_mm: float, height_mm: float) -> Figure:
     """Return an empty figure of this size."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -83,13 +90,16 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def settle(figure: Figure) -> None:
-    """Lay a figure out once and for all: what is drawn later moves nothing, and three formats cost one layout."""
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    """Lay a figure out once and for all: what is drawn later moves nothing, and three formats cost one layout.
 
-    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+    The figure is left without an engine, not with one that does nothing: matplotlib draws a figure that has any engine
+    once more before it writes it.
+    """
+    engine = figure.get_layout_engine()
+    if engine is None:
         return
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    engine.execute(figure)
+    figure.set_layout_engine(None)
 
 
 def save_all(figure: Figure, folder: Path, stem: str, formats: Sequence[str] = FORMATS) -> bytes:
@@ -110,6 +120,31 @@ def plain_log_axis(axes: Axes, *, which: str = "y") -> None:
     axis.set_minor_locator(LogLocator(base=10, subs=tuple(range(2, 10)), numticks=12))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def align_value_labels(figure: Figure, stack: Sequence[Axes]) -> None:
+    """Put the labels of the value axes of panels above each other into one line, left of the widest tick label.
+
+    ``Figure.align_ylabels`` measures every panel for every panel, anew with each pass of the layout: half of the time
+    of a figure.
+    """
+    from matplotlib import rcParams
+    from matplotlib.transforms import ScaledTranslation
+
+    labelled = [axes for axes in stack if axes.get_ylabel()]
+    widest = max((text_width_pt(text) for axes in labelled for text in _shown_labels(axes)), default=0.0)
+    ticks_pt = rcParams["ytick.major.size"] + rcParams["ytick.major.pad"] + rcParams["axes.labelpad"]
+    left = ScaledTranslation(-(widest + ticks_pt) / 72, 0, figure.dpi_scale_trans)
+    for axes in labelled:
+        axes.yaxis.set_label_coords(0, 0.5, transform=axes.transAxes + left)
+
+
+def _shown_labels(axes: Axes) -> Iterator[str]:
+    """Yield the tick labels of the value axis that lie on it."""
+    low, high = sorted(axes.get_ylim())
+    for text in axes.get_yticklabels():
+        if low <= text.get_position()[1] <= high:
+            yield text.get_text()
 
 
 def two_labels(axes: Axes) -> None:
@@ -137,6 +172,7 @@ def unit_text(unit: str) -> str:
     return "°C" if unit == "C" else unit.replace("ug", "µg").replace("uL", "µL").replace("m2", "m²")
 
 
+@lru_cache(maxsize=4096)  # a legend's texts come again with every figure, and each takes a millisecond
 def text_width_pt(text: str, size_pt: float = FONT_PT) -> float:
     """Return how wide a text will be, in points."""
     from matplotlib.textpath import TextPath

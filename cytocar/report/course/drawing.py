@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from cytocar.course.clinical import ClinicalRecord
 from cytocar.course.series import Course
+from cytocar.figures.style import load_matplotlib
 from cytocar.report.course.page import Picture
+from cytocar.run.workers import process_pool, run_tasks
 
 FEWEST_FOR_PROCESSES = 3
-"""Subjects from which processes are worth their start: each loads matplotlib anew."""
+"""Subjects from which processes are worth their start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +36,51 @@ class Drawing:
     formats: tuple[str, ...] = ("svg",)
 
 
-def draw_subjects(
-    courses: Sequence[Course], record: ClinicalRecord, drawing: Drawing
-) -> Iterator[tuple[Course, tuple[Picture, ...]]]:
-    """Yield each subject's pictures, in order; several subjects are drawn at a time."""
-    own = [record.of(course.subject_id) for course in courses]
-    processes = min(len(courses), os.cpu_count() or 1)
-    if len(courses) < FEWEST_FOR_PROCESSES or processes < 2:
-        for course, part in zip(courses, own, strict=True):
-            yield course, draw_subject(course, part, drawing)
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        drawn = pool.map(draw_subject, courses, own, [drawing] * len(courses))
-        yield from zip(courses, drawn, strict=True)
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """The figures of one subject, or with several courses those of all together."""
+
+    key: str
+    courses: tuple[Course, ...]
+    record: ClinicalRecord
+    groups: Mapping[str, str]
+    drawing: Drawing
 
 
-def draw_subject(course: Course, record: ClinicalRecord, drawing: Drawing) -> tuple[Picture, ...]:
-    """Write one subject's figures and return them as the page shows them."""
+COHORT = ""
+"""Key of the figures of all subjects: no subject has an empty name."""
+
+
+def draw_all(
+    courses: Sequence[Course],
+    record: ClinicalRecord,
+    drawing: Drawing,
+    *,
+    groups: Mapping[str, str] | None = None,
+    cohort: bool = False,
+) -> Iterator[tuple[str, tuple[Picture, ...] | None]]:
+    """Yield each subject's pictures as they are finished, and with ``cohort`` those of all under ``COHORT``.
+
+    Several are drawn at a time. ``None`` stands for pictures whose process was killed twice.
+    """
+    tasks = [
+        _Task(course.subject_id, (course,), record.of(course.subject_id), groups or {}, drawing) for course in courses
+    ]
+    if cohort:  # first: it takes longest
+        tasks.insert(0, _Task(COHORT, tuple(courses), record, groups or {}, drawing))
+    workers = process_pool(0) if len(courses) >= FEWEST_FOR_PROCESSES else None
+    if workers is not None:
+        load_matplotlib()
+    yield from run_tasks(_draw, tasks, workers, killed=lambda task: (task.key, None))
+
+
+def _draw(task: _Task) -> tuple[str, tuple[Picture, ...] | None]:
     from cytocar.figures.style import figure_style
 
     with figure_style():
-        return tuple(_pictures(course, record, drawing))
+        if task.key == COHORT:
+            return task.key, _cohort_pictures(task.courses, task.record, task.groups, task.drawing)
+        return task.key, tuple(_pictures(task.courses[0], task.record, task.drawing))
 
 
 def _pictures(course: Course, record: ClinicalRecord, drawing: Drawing) -> Iterator[Picture]:
@@ -101,19 +125,18 @@ def _pictures(course: Course, record: ClinicalRecord, drawing: Drawing) -> Itera
             yield Picture(svg, f"All values of {name}, sheet {number}", "Every variable over time.")
 
 
-def draw_cohort(
+def _cohort_pictures(
     courses: Sequence[Course], record: ClinicalRecord, groups: Mapping[str, str], drawing: Drawing
 ) -> tuple[Picture, ...]:
     """Write the figures of all subjects: curves with medians, and persistence with responses."""
     from cytocar.figures.cohort import cohort_figure, swimmer_figure
-    from cytocar.figures.style import figure_style, save_all
+    from cytocar.figures.style import save_all
 
     responses = [text for text in record.texts if text.variable == "response"]
-    with figure_style():
-        curves = save_all(cohort_figure(courses, groups=groups), drawing.folder, "cohort", drawing.formats)
-        swimmers = save_all(
-            swimmer_figure(courses, responses=responses, groups=groups), drawing.folder, "swimmer", drawing.formats
-        )
+    curves = save_all(cohort_figure(courses, groups=groups), drawing.folder, "cohort", drawing.formats)
+    swimmers = save_all(
+        swimmer_figure(courses, responses=responses, groups=groups), drawing.folder, "swimmer", drawing.formats
+    )
     caption = "Every subject's curve, with the median and the quartiles of each visit, and the peaks in order of size."
     return (
         Picture(curves, f"CAR-T cells/µL of {len(courses)} subjects", caption),

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +50,8 @@ from cytocar.course.tables import (
 from cytocar.errors.tree import UsageError
 from cytocar.kinetics.expansion_models import Decline, fit_decline
 from cytocar.kinetics.parameters import Kinetics
-from cytocar.report.course.drawing import Drawing, draw_cohort, draw_subjects
+from cytocar.report.course.drawing import COHORT as COHORT_PICTURES
+from cytocar.report.course.drawing import Drawing, draw_all
 from cytocar.report.course.page import (
     Listing,
     Page,
@@ -201,10 +202,14 @@ def write_course(
         window=options.window,
         formats=options.formats,
     )
+    cohort = len(series.courses) >= FEWEST_SUBJECTS
+    drawn = draw_all(series.courses, record, drawing, groups=groups, cohort=cohort)
+    pictures = dict(observed(drawn, len(series.courses) + cohort, observer))
+    for name, own in pictures.items():
+        if own is None:
+            observer.note(f"the figures of {name or 'all subjects'} are missing: the process that drew them was killed")
     sections = []
-    places = list(anchors([course.subject_id for course in series.courses]))
-    drawn = draw_subjects(series.courses, record, drawing)
-    for anchor, (course, pictures) in zip(places, observed(drawn, len(series.courses), observer), strict=True):
+    for anchor, course in zip(anchors([course.subject_id for course in series.courses]), series.courses, strict=True):
         subject = course.subject_id
         findings = _Findings(
             kinetics[subject],
@@ -214,13 +219,11 @@ def write_course(
             responses[subject],
         )
         tables = tuple(_subject_tables(course, record.of(subject), findings))
-        sections.append(Section(subject, anchor, pictures, tables))
+        sections.append(Section(subject, anchor, pictures[subject] or (), tables))
     page = Page(
         title="CAR-T cells over time" + (f": {series.courses[0].subject_id}" if len(sections) == 1 else ""),
         subjects=tuple(sections),
-        cohort=_cohort_section(
-            series, list(kinetics.values()), lambda: draw_cohort(series.courses, record, groups, drawing)
-        ),
+        cohort=_cohort_section(list(kinetics.values()), pictures[COHORT_PICTURES] or ()) if cohort else None,
         left_out=left_out_listing(series.left_out),
         unverified=taken_unverified(),
     )
@@ -321,10 +324,6 @@ def _subject_tables(course: Course, record: ClinicalRecord, findings: _Findings)
         yield drugs_listing(record.interventions, record)
 
 
-def _cohort_section(
-    series: Series, kinetics: Sequence[Kinetics], pictures: Callable[[], tuple[Picture, ...]]
-) -> Section | None:
-    if len(series.courses) < FEWEST_SUBJECTS:
-        return None
+def _cohort_section(kinetics: Sequence[Kinetics], pictures: tuple[Picture, ...]) -> Section:
     tables = (spreads_listing(list(spreads(kinetics))), peaks_listing(kinetics))
-    return Section("All subjects", "cohort", pictures(), tables)
+    return Section("All subjects", "cohort", pictures, tables)

@@ -184,3 +184,53 @@ def test_three_subjects_make_a_cohort(tmp_path: Path) -> None:
     assert (tmp_path / "figures" / "cohort.svg").is_file()
     assert [row["median"] for row in rows(tmp_path / "cohort.csv")] == ["", "510", "1064", "150", "8.5", "2"]
     assert len(list((tmp_path / "figures").glob("*_course.svg"))) == 3
+
+
+def test_a_figure_is_drawn_once_for_each_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.backend_bases import RendererBase
+    from matplotlib.figure import Figure
+
+    drawn: list[str] = []
+    draw = Figure.draw
+
+    def counted(figure: Figure, renderer: RendererBase) -> None:
+        drawn.append(type(renderer).__name__)
+        draw(figure, renderer)
+
+    monkeypatch.setattr(Figure, "draw", counted)
+    write_course(SERIES, RECORD, tmp_path / "out")
+    assert len(drawn) == len(list((tmp_path / "out" / "figures").iterdir())) == 3
+
+
+def test_processes_write_the_same_bytes_as_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cytocar.report.course import drawing
+
+    three = Series(tuple(course(name) for name in ("P1", "P2", "P3")))
+    write_course(three, RECORD, tmp_path / "by processes")
+    monkeypatch.setattr(drawing, "process_pool", lambda jobs: None)
+    write_course(three, RECORD, tmp_path / "by this one")
+    one, other = (
+        {file.relative_to(folder): file.read_bytes() for folder in (tmp_path / name,) for file in folder.rglob("*.*")}
+        for name in ("by processes", "by this one")
+    )
+    assert one == other
+
+
+def test_figures_whose_process_is_killed_are_named_and_the_rest_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cytocar.report.course import folder
+    from cytocar.run.observer import Observer
+
+    class Heard(Observer):
+        notes: list[str]
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    heard = Heard()
+    heard.notes = []
+    monkeypatch.setattr(folder, "draw_all", lambda *_, **__: iter([("P1", None)]))
+    page = write_course(SERIES, RECORD, tmp_path / "out", observer=heard)
+    assert heard.notes == ["the figures of P1 are missing: the process that drew them was killed"]
+    assert "CAR-T cells over time" in page.read_text("utf-8")
