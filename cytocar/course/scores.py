@@ -6,10 +6,12 @@ A score needs all of its variables, measured close enough together; what is miss
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue
+from cytocar.course.units import VARIABLES
 
 LYMPHODEPLETION = frozenset({"fludarabine", "cyclophosphamide", "bendamustine"})
 """Drugs whose first course before infusion ends the time of CAR-HEMATOTOX."""
@@ -19,7 +21,8 @@ LYMPHODEPLETION = frozenset({"fludarabine", "cyclophosphamide", "bendamustine"})
 class Score:
     """One calculated score of one subject; ``value`` is ``None`` where ``note`` says what is missing.
 
-    ``day`` is that of the latest value used. ``inputs`` lists what went in: variable, value, unit, day.
+    ``day`` is that of the latest value used. ``inputs`` lists what went in: variable, value, unit, day. ``source`` is
+    where the score was published.
     """
 
     subject_id: str
@@ -29,6 +32,7 @@ class Score:
     category: str
     inputs: str
     note: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,54 +124,147 @@ EARLY_DAYS, LATE_DAYS = (0.0, 30.0), (31.0, 100.0)
 """Periods of ICAHT."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Toxicity:
+    """Grades of a cytopenia by the days spent below limits: (limit, days at least, grade), early and late."""
+
+    name: str
+    variable: str
+    at_the_limit: bool
+    early: tuple[tuple[float, int, int], ...]
+    late: tuple[tuple[float, int, int], ...]
+
+
+_T_ICAHT = _Toxicity(
+    "T-ICAHT",
+    "platelets",
+    at_the_limit=False,
+    early=((50, 1, 1), (50, 7, 2), (20, 1, 3), (20, 14, 4)),
+    late=((100, 1, 1), (50, 1, 2), (20, 1, 3), (20, 14, 4)),
+)
+_ICAHT = _Toxicity(
+    "ICAHT",
+    "anc",
+    at_the_limit=True,
+    early=((500, 1, 1), (500, 7, 2), (500, 14, 3), (500, 31, 4), (100, 7, 3), (100, 14, 4)),
+    late=((1500, 1, 1), (1000, 1, 2), (500, 1, 3), (100, 1, 4)),
+)
+
+
 def t_icaht(record: ClinicalRecord) -> Iterator[Score]:
     """Yield the grade of thrombocytopenia, early (day 0 to 30) and late (day 31 to 100), with bounds for missing days.
 
     Notes
     -----
-    Early: platelets < 50 G/L for 1-6 days grade 1, 7 and more grade 2; < 20 G/L for 1-13 days grade 3, 14 and more
-    grade 4. Late: < 100 G/L grade 1, < 50 grade 2, < 20 as before. The grade is that of
-    the days between values that are below; the highest that unmeasured days allow stands in the note.
+    Rejeski et al. 2025, doi 10.1182/blood.2025028833, table 1; days are added up over the period. Early: platelets
+    < 50 G/L for 1-6 days grade 1, 7 and more grade 2; < 20 G/L for 1-13 days grade 3, 14 and more grade 4. Late:
+    < 100 G/L grade 1, < 50 grade 2, < 20 as before. The grade is that of the days between values that are below; the
+    highest that unmeasured days around them allow stands in the note; a fall that no value shows is not counted.
+    """
+    yield from _cytopenia(record, _T_ICAHT)
+
+
+def icaht(record: ClinicalRecord) -> Iterator[Score]:
+    """Yield the grade of neutropenia, early (day 0 to 30) and late (day 31 to 100), with bounds for missing days.
+
+    Notes
+    -----
+    Rejeski et al. 2023, Blood 142:865 (EHA/EBMT). Early: ANC <= 500/µL for less than 7 days grade 1, 7-13 days grade 2,
+    14 and more grade 3, never above grade 4; <= 100/µL for 7 days and more grade 3, 14 and more grade 4. Late:
+    <= 1500/µL grade 1, <= 1000 grade 2, <= 500 grade 3, <= 100 grade 4. Days are added up over the period.
+    """
+    yield from _cytopenia(record, _ICAHT)
+
+
+def _cytopenia(record: ClinicalRecord, toxicity: _Toxicity) -> Iterator[Score]:
+    for subject, own in _subjects(record):
+        for word, period, steps in (("early", EARLY_DAYS, toxicity.early), ("late", LATE_DAYS, toxicity.late)):
+            name = f"{toxicity.name} {word}"
+            values = [v for v in own.series(toxicity.variable) if period[0] <= v.day < period[1] + 1]
+            if not values:
+                missing = f"no {toxicity.variable} from day {period[0]:g} to {period[1]:g}"
+                yield _without(subject, name, [], missing)
+                continue
+            least, most = (_grade(values, period, steps, toxicity, most=most) for most in (False, True))
+            lowest = min(values, key=lambda value: value.value)
+            notes = [f"up to grade {most} with the days that were not measured"] if most > least else []
+            limit = max(limit for limit, _, _ in steps)
+            if word == "late" and least and sum(_is_below(v, limit, toxicity) for v in values) == 1:
+                notes.append("one test below; the definition asks for two or more")
+            yield Score(
+                subject, name, values[-1].day, float(least), "", f"lowest: {_listed([lowest])}", "; ".join(notes)
+            )
+
+
+def _grade(
+    values: Sequence[ClinicalValue],
+    period: tuple[float, float],
+    steps: Sequence[tuple[float, int, int]],
+    toxicity: _Toxicity,
+    *,
+    most: bool,
+) -> int:
+    """Return the highest grade that the days below the limits reach: those known, or ``most`` that may have been."""
+    reached = [0]
+    for limit, days, grade in steps:
+        by_day: dict[int, bool] = {}
+        for value in values:
+            by_day[int(value.day)] = by_day.get(int(value.day), False) or _is_below(value, limit, toxicity)
+        if _days_below(by_day, period, most=most) >= days:
+            reached.append(grade)
+    return max(reached)
+
+
+def _is_below(value: ClinicalValue, limit: float, toxicity: _Toxicity) -> bool:
+    at_it = value.value == limit and (toxicity.at_the_limit or value.bound == "<") and value.bound != ">"
+    return value.value < limit or at_it
+
+
+def _days_below(by_day: Mapping[int, bool], period: tuple[float, float], *, most: bool) -> int:
+    """Return the days below in all: between values that are below, or up to the values around them that are not.
+
+    Examples
+    --------
+    >>> measured = {3: False, 8: True, 10: True, 20: False, 25: True}
+    >>> _days_below(measured, (0, 30), most=False), _days_below(measured, (0, 30), most=True)
+    (4, 26)
+    """
+    days = sorted(by_day)
+    total = 0
+    for below, run in groupby(days, key=by_day.__getitem__):
+        own = list(run)
+        if not below:
+            continue
+        first, last = own[0], own[-1]
+        if most:
+            place, end = days.index(first), days.index(last)
+            first = days[place - 1] + 1 if place else int(period[0])
+            last = days[end + 1] - 1 if end + 1 < len(days) else int(period[1])
+        total += last - first + 1
+    return total
+
+
+def highest_grades(record: ClinicalRecord) -> Iterator[Score]:
+    """Yield the highest entered grade of each kind, such as of CRS and ICANS, early (day 0 to 30) and late (31 to 100).
+
+    Grades of the ICE score (``icans_by_ice``) are among them. A grade that was not entered is not known to be 0.
     """
     for subject, own in _subjects(record):
-        for name, (first, last) in (("T-ICAHT early", EARLY_DAYS), ("T-ICAHT late", LATE_DAYS)):
-            values = [value for value in own.series("platelets") if first <= value.day <= last]
-            if not values:
-                yield _without(subject, name, [], f"no platelets from day {first:g} to {last:g}")
-                continue
-            late = name.endswith("late")
-            least, most = (_icaht_grade(values, (first, last), late=late, longest=longest) for longest in (False, True))
-            lowest = min(values, key=lambda value: value.value)
-            note = "" if least == most else f"up to grade {most} with the days that were not measured"
-            yield Score(subject, name, values[-1].day, float(least), "", f"lowest: {_listed([lowest])}", note)
-
-
-def _icaht_grade(values: list[ClinicalValue], period: tuple[float, float], *, late: bool, longest: bool) -> int:
-    """Return the grade from the longest run of days below each threshold."""
-    days = {limit: _days_below(values, limit, period, longest=longest) for limit in (20.0, 50.0, 100.0)}
-    if days[20.0]:
-        return 4 if days[20.0] >= 14 else 3
-    if late:
-        return 2 if days[50.0] else 1 if days[100.0] else 0
-    return (2 if days[50.0] >= 7 else 1) if days[50.0] else 0
-
-
-def _days_below(values: list[ClinicalValue], limit: float, period: tuple[float, float], *, longest: bool) -> int:
-    """Return the longest run of days below: between its first and last value, or up to the values around it."""
-    best = 0
-    for index, value in enumerate(values):
-        if value.value >= limit or (index and values[index - 1].value < limit):
-            continue
-        end = index
-        while end + 1 < len(values) and values[end + 1].value < limit:
-            end += 1
-        if longest:
-            start_day = values[index - 1].day + 1 if index else period[0]
-            end_day = values[end + 1].day - 1 if end + 1 < len(values) else period[1]
-        else:
-            start_day, end_day = value.day, values[end].day
-        best = max(best, int(end_day - start_day) + 1)
-    return best
+        entries = {VARIABLES[name].label if name in VARIABLES else name: own.series(name) for name in own.variables}
+        graded = {f"{label} grade": values for label, values in entries.items() if values[0].unit == "grade"}
+        kinds = {name: [(v.day, v.value) for v in values] for name, values in graded.items()}
+        by_ice = [(s.day, s.value) for s in icans_by_ice(own) if s.day is not None and s.value is not None]
+        if by_ice:
+            kinds["ICANS by ICE"] = by_ice
+        if not kinds:
+            yield _without(subject, "highest grade", [], "no grade was entered")
+        for name, found in kinds.items():
+            for word, (first, last) in (("early", EARLY_DAYS), ("late", LATE_DAYS)):
+                within = [entry for entry in found if first <= entry[0] < last + 1]
+                if within:
+                    day, grade = max(within, key=lambda entry: (entry[1], -entry[0]))
+                    note = f"highest of {len(within)} entered from day {first:g} to {last:g}"
+                    yield Score(subject, f"highest {name}, {word}", day, grade, "", "", note)
 
 
 SCORES: dict[str, Callable[[ClinicalRecord], Iterator[Score]]] = {
@@ -176,8 +273,25 @@ SCORES: dict[str, Callable[[ClinicalRecord], Iterator[Score]]] = {
     "m-easix": modified_easix,
     "icans-by-ice": icans_by_ice,
     "t-icaht": t_icaht,
+    "icaht": icaht,
+    "highest-grades": highest_grades,
 }
 """Each score, by the name that asks for it."""
+SOURCES = {
+    "car-hematotox": "Rejeski et al. 2021, Blood 138:2499",
+    "easix": "Luft et al. 2017, Lancet Haematol 4:e414",
+    "m-easix": "Pennisi et al. 2021, Blood Adv 5:3397",
+    "icans-by-ice": "Lee et al. 2019, Biol Blood Marrow Transplant 25:625",
+    "t-icaht": "Rejeski et al. 2025, doi 10.1182/blood.2025028833",
+    "icaht": "Rejeski et al. 2023, Blood 142:865",
+    "highest-grades": "as entered",
+}
+"""Where each score was published."""
+
+
+def scores_of(names: Sequence[str], record: ClinicalRecord) -> list[Score]:
+    """Return the scores of these names, each with its source."""
+    return [replace(score, source=SOURCES[name]) for name in names for score in SCORES[name](record)]
 
 
 def _quotient(record: ClinicalRecord, name: str, factor: str, *, per: float) -> Iterator[Score]:

@@ -97,6 +97,7 @@ value      num -    | the score
 category   str -    | low or high, where the score has categories
 inputs     str -    | values that went in, with unit and day
 note       str -    | what is missing, or how values were chosen
+source     str -    | where the score was published
 """)
 
 APLASIA = parse_columns("""

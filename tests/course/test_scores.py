@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
-from cytocar.course.scores import SCORES, car_hematotox, easix, modified_easix
+from cytocar.course.scores import SCORES, SOURCES, car_hematotox, easix, modified_easix, scores_of
 from cytocar.course.units import VARIABLES
 
 HEALTHY = {"platelets": 250.0, "ferritin": 100.0, "anc": 3000.0, "haemoglobin": 140.0, "crp": 1.0}
@@ -111,6 +111,68 @@ def test_ice_scores_give_the_grade_that_the_score_alone_decides() -> None:
 def test_thrombocytopenia_is_graded_by_the_days_below_with_bounds_for_missing_days() -> None:
     early, late = SCORES["t-icaht"](entered("platelets", "G/L", (3, 90), (8, 45), (10, 40), (20, 120), (60, 80)))
     assert (early.value, early.note) == (1, "up to grade 2 with the days that were not measured")
-    assert (late.value, late.note) == (1, "")
+    assert (late.value, late.note) == (1, "one test below; the definition asks for two or more")
     (deep, _) = SCORES["t-icaht"](entered("platelets", "G/L", *((day, 15) for day in range(5, 19))))
     assert deep.value == 4
+
+
+def test_days_of_thrombocytopenia_are_added_up_over_several_falls() -> None:
+    falls = [(day, 40) for day in (5, 6, 7, 15, 16, 17, 18)]
+    (early, _) = SCORES["t-icaht"](entered("platelets", "G/L", *falls, (8, 60), (14, 60), (19, 60)))
+    assert (early.value, early.note) == (2, "")
+
+
+def every_day(value: float, first: int = 0, last: int = 30) -> list[tuple[float, float]]:
+    return [(day, value) for day in range(first, last + 1)]
+
+
+@pytest.mark.parametrize(
+    ("values", "grade"),
+    [
+        (every_day(501), 0),
+        ([*every_day(800, 0, 4), *every_day(500, 5, 10), *every_day(800, 11)], 1),
+        ([*every_day(800, 0, 4), *every_day(500, 5, 11), *every_day(800, 12)], 2),
+        ([*every_day(800, 0, 4), *every_day(500, 5, 18), *every_day(800, 19)], 3),
+        (every_day(500), 4),
+        ([*every_day(800, 0, 4), *every_day(100, 5, 11), *every_day(800, 12)], 3),
+        ([*every_day(800, 0, 4), *every_day(100, 5, 18), *every_day(800, 19)], 4),
+    ],
+)
+def test_early_neutropenia_is_graded_by_depth_and_days(values: list[tuple[float, float]], grade: int) -> None:
+    early, late = SCORES["icaht"](entered("anc", "/uL", *values))
+    assert (early.score, early.value, early.note) == ("ICAHT early", grade, "")
+    assert (late.value, late.note) == (None, "no anc from day 31 to 100")
+
+
+@pytest.mark.parametrize(("anc", "grade"), [(1501, 0), (1500, 1), (1000, 2), (500, 3), (100, 4)])
+def test_late_neutropenia_is_graded_by_depth(anc: float, grade: int) -> None:
+    _, late = SCORES["icaht"](entered("anc", "/uL", (40, anc), (50, anc)))
+    assert (late.value, late.note) == (grade, "")
+
+
+def test_unmeasured_days_bound_the_grade_of_neutropenia() -> None:
+    early, _ = SCORES["icaht"](entered("anc", "/uL", (0, 900), (6, 400), (9, 300), (21, 900)))
+    assert (early.value, early.note) == (1, "up to grade 3 with the days that were not measured")
+
+
+def test_a_value_below_a_limit_of_the_analyser_is_below_that_limit() -> None:
+    low = ClinicalRecord(tuple(ClinicalValue("P1", day, "platelets", 20, "G/L", "<") for day in (8, 9)))
+    assert [score.value for score in SCORES["t-icaht"](low)] == [3, None]
+
+
+def test_the_highest_grade_of_each_period_is_told_with_its_day() -> None:
+    values = [("crs_grade", 0, 2), ("crs_grade", 3, 3), ("icans_grade", 7, 4), ("icans_grade", 40, 1), ("ice", 6, 5)]
+    own = ClinicalRecord(tuple(ClinicalValue("P1", d, name, v, VARIABLES[name].unit) for name, d, v in values))
+    found = {score.score: (score.day, score.value) for score in SCORES["highest-grades"](own)}
+    assert found == {
+        "highest CRS grade, early": (3, 3),
+        "highest ICANS grade, early": (7, 4),
+        "highest ICANS grade, late": (40, 1),
+        "highest ICANS by ICE, early": (6, 2),
+    }
+
+
+def test_every_score_names_its_source() -> None:
+    assert SOURCES.keys() == SCORES.keys()
+    found = scores_of(("icaht", "t-icaht"), entered("anc", "/uL", (5, 300)))
+    assert {score.source for score in found} == {SOURCES["icaht"], SOURCES["t-icaht"]}

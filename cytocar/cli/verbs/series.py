@@ -29,6 +29,8 @@ class ScoreName(StrEnum):
     M_EASIX = "m-easix"
     ICANS_BY_ICE = "icans-by-ice"
     T_ICAHT = "t-icaht"
+    ICAHT = "icaht"
+    HIGHEST_GRADES = "highest-grades"
 
 
 class Form(StrEnum):

@@ -17,8 +17,7 @@ from cytocar.course.cohort import FEWEST_SUBJECTS, spreads, visits
 from cytocar.course.copies import copies_beside_cells
 from cytocar.course.reconstitution import reconstitution
 from cytocar.course.responses import Phase, phases
-from cytocar.course.scores import SCORES as SCORE_FUNCTIONS
-from cytocar.course.scores import Score
+from cytocar.course.scores import Score, scores_of
 from cytocar.course.series import Course, Series
 from cytocar.course.subjects import Subjects, subject_columns, subject_rows
 from cytocar.course.tables import (
@@ -145,7 +144,7 @@ def write_course(
     populations = series.chosen_populations(options.populations)
     _make_folder(out, force=force)
     kinetics = {course.subject_id: course.kinetics() for course in series.courses}
-    scores = [score for name in options.scores for score in SCORE_FUNCTIONS[name](record)]
+    scores = scores_of(options.scores, record)
     declines = {course.subject_id: _decline(course) for course in series.courses} if options.decline else {}
     responses = {
         course.subject_id: list(phases(course, record.of(course.subject_id).interventions)) for course in series.courses

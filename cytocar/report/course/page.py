@@ -222,14 +222,24 @@ def _end_text(course: Intervention) -> str:
 def scores_listing(scores: Sequence[Score]) -> Listing:
     """Return the table of calculated scores."""
     lines = tuple(
-        Line((s.score, DASH if s.day is None else f"{s.day:g}", number_text(s.value), s.category, s.inputs, s.note))
+        Line(
+            (
+                s.score,
+                DASH if s.day is None else f"{s.day:g}",
+                number_text(s.value),
+                s.category,
+                s.inputs,
+                s.note,
+                s.source,
+            )
+        )
         for s in scores
     )
     return Listing(
         "Calculated scores",
-        ("Score", "Day", "Value", "", "From", "Note"),
+        ("Score", "Day", "Value", "", "From", "Note", "Source"),
         lines,
-        (0, 3, 4, 5),
+        (0, 3, 4, 5, 6),
         "Calculated from the entered values. Not diagnostic.",
     )
 
