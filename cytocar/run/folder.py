@@ -193,8 +193,35 @@ def open_run(
         E105 the folder holds something else, E106 a finished run, E107 an unfinished run with another plan,
         E108 the folder cannot be written, E113 another command is at work in it.
     """
-    _refuse_foreign(path)
     interrupted = (path / PENDING).is_dir()
+
+    def check(old: Manifest) -> None:
+        _check_same(path, old, manifest, interrupted=interrupted)
+
+    with hold_run(path, check, author=author, clock=clock, force=force) as (run, old):
+        first = {**manifest, "state": "running", "files": pinned_revisions(path)}
+        run.journal.commit(first, _first_acts(manifest, old, force=force))
+        run.parts.folder.mkdir(exist_ok=True)
+        yield run
+
+
+@contextmanager
+def hold_run(
+    path: Path,
+    check: Callable[[Manifest], None],
+    *,
+    author: Author,
+    clock: Callable[[], datetime],
+    force: bool = False,
+) -> Iterator[tuple[RunFolder, Manifest | None]]:
+    """Hold the folder for a run, with the manifest of the one that is there, if ``check`` does not refuse it.
+
+    Raises
+    ------
+    UsageError
+        E105, E108, E113 as ``open_run``, and what ``check`` raises.
+    """
+    _refuse_foreign(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -202,32 +229,28 @@ def open_run(
     with journal(path, author, clock) as opened:
         old = read_manifest(path)
         if old is not None and not force:
-            _check_same(path, old, manifest, interrupted=interrupted)
+            check(old)
         try:
             if force:
                 _set_aside(path)
             for left_over in (path / PARTS).glob("*.tmp"):
                 left_over.unlink()
-            revisions = _revisions(path)
         except OSError as error:
             raise not_writable(path, error) from error
-        opened.commit({**manifest, "state": "running", "files": revisions}, _first_acts(manifest, old, force=force))
-        (path / PARTS).mkdir(exist_ok=True)
-        yield RunFolder(opened)
+        yield RunFolder(opened), old
 
 
 def _first_acts(manifest: Manifest, old: Manifest | None, *, force: bool) -> list[Act]:
     """The first entries of the trail: the run, and each gate that the sheet's overrides move, with the reason."""
     start = _start(manifest, old, force=force)
-    moved = manifest.get("moved_gates", {}) if start.action is Action.RUN_STARTED else {}
-    return [
-        start,
-        *(
-            Act(Action.OVERRIDE, f"{sample} / {population}", why=what.get("reason", ""))
-            for sample, what in moved.items()
-            for population in what.get("gates", {})
-        ),
-    ]
+    return [start, *(moved_acts(manifest) if start.action is Action.RUN_STARTED else ())]
+
+
+def moved_acts(manifest: Manifest) -> Iterator[Act]:
+    """Yield what the trail says of each gate that the sheet's overrides put elsewhere, and why."""
+    for sample, what in manifest.get("moved_gates", {}).items():
+        for population in what.get("gates", {}):
+            yield Act(Action.OVERRIDE, f"{sample} / {population}", why=what.get("reason", ""))
 
 
 def _start(manifest: Manifest, old: Manifest | None, *, force: bool) -> Act:
@@ -283,7 +306,7 @@ def _set_aside(path: Path) -> None:
         moving.rename(revisions / str(number))
 
 
-def _revisions(path: Path) -> dict[str, str]:
+def pinned_revisions(path: Path) -> dict[str, str]:
     """Return the hashes that pin the runs that were set aside: their manifests and trails."""
     for moved in path.glob(f"{REVISIONS}/*.moving"):
         moved.rename(moved.with_suffix(""))
@@ -352,7 +375,8 @@ def finish(
     files["datapackage.json"] = package_file(plan.own_columns)
     if parquet:
         files |= parquet_files(run.parts.every(plan.sample_ids), plan.own_columns)
-    finished = {**manifest, "state": "finished", "files": {**_revisions(run.path), **part_hashes}}
+    others = manifest.get("files", {})
+    finished = {**manifest, "state": "finished", "files": {**others, **pinned_revisions(run.path), **part_hashes}}
     run.journal.commit(finished, list(ending.acts()), files)
 
 

@@ -100,7 +100,12 @@ def analyse(
             sha256 = hashed()
     except SampleError as error:
         return SampleFailure(sample=sample, template=protocol.stamp, error=ErrorRecord.of(error), file_sha256=sha256)
-    return replace(result, file_sha256=sha256, findings=(*result.findings, *_new(beside, result.findings)))
+    return with_findings_beside(replace(result, file_sha256=sha256), beside)
+
+
+def with_findings_beside(result: SampleResult, beside: Sequence[Finding]) -> SampleResult:
+    """Return a result with what the other files of its run show about its own."""
+    return replace(result, findings=(*result.findings, *_new(beside, result.findings)))
 
 
 def _new(beside: Sequence[Finding], findings: Sequence[Finding]) -> Iterator[Finding]:

@@ -98,6 +98,11 @@ def _is_fcs(place: Place) -> bool:
     return place.suffix.lower() in FCS_SUFFIXES and not place.name.startswith(".")
 
 
+def fcs_files(folder: Place) -> list[Place]:
+    """Return the FCS files of a folder and its subfolders, in their order."""
+    return sorted(files_below(folder, _is_fcs), key=_order)
+
+
 @contextmanager
 def _usage() -> Iterator[None]:
     """Let what cannot be looked at stop the command: nothing is analysed then."""
@@ -112,7 +117,7 @@ def _files(named: Iterable[Place]) -> list[Place]:
     for place in named:
         try:
             if place.is_dir():
-                files.update(dict.fromkeys(sorted(files_below(place, _is_fcs), key=_order)))
+                files.update(dict.fromkeys(fcs_files(place)))
             elif is_there(split_data_set(place)[0]):
                 files[place] = None
             else:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cytocar.report.run.page import printable_files
+from cytocar.report.run.page import Live, printable_files, report_files
 from cytocar.report.run.printing import print_pdf
 from tests.report.browser import Browser, browser
 from tests.report.conftest import ODD_NAMES
@@ -183,3 +184,27 @@ def test_a_printed_report_has_each_sample_on_a_page_of_its_own(window: Browser, 
 def test_the_report_is_printed_to_a_pdf_from_the_command_line(window: Browser, run: Path, tmp_path: Path) -> None:
     assert window.session  # a browser is there
     assert print_pdf(run / "report.html", tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_page_of_a_run_that_grows_renews_itself_where_it_was_but_not_while_somebody_reads(
+    window: Browser, run: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    window.requested.clear()
+    text = report_files(run, live=Live("hot", 1, ("d9.fcs",)))["report.html"].decode()
+    page.write_text(text, "utf-8")
+    window.open(page)
+    assert window.run("document.getElementById('live').textContent").endswith("Not counted yet: d9.fcs.")
+    window.run("window.dispatchEvent(new PointerEvent('pointermove'))")
+    page.write_text(text.replace("d9.fcs", "d14.fcs"), "utf-8")
+    wait = "new Promise(done => setTimeout(() => done(document.getElementById('live').textContent), {}))"
+    assert "d9.fcs" in window.run(wait.format(2200))
+    window.open(page)
+    page.write_text(text.replace("d9.fcs", "d30.fcs"), "utf-8")
+    window.run("location.hash = '#s2'")
+    deadline = time.monotonic() + 30
+    while "d30.fcs" not in window.run("document.getElementById('live')?.textContent ?? ''"):
+        assert time.monotonic() < deadline
+    assert window.run("document.getElementById('s2').open")
+    asked = {url.partition("#")[0] for url in window.requested if not url.startswith("data:image/")}
+    assert asked == {page.as_uri()}

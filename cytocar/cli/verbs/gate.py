@@ -16,6 +16,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.run.shard import Shard
 
 if TYPE_CHECKING:
+    from cytocar.cli.watching import Asked
     from cytocar.run.count import Work
     from cytocar.run.execute import FinishedSample
     from cytocar.run.plan import RunPlan
@@ -75,6 +76,12 @@ def command(
     dilution_factor: Annotated[float | None, typer.Option(help="Dilution before pipetting.")] = None,
     subject: Annotated[str | None, typer.Option(help="Subject of these files.")] = None,
     day: Annotated[float | None, typer.Option(help="Day from infusion.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Wait in the folders for files, count each when it is whole; Ctrl-C ends.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch: look so often.")
+    ] = 2.0,
 ) -> None:
     """Count cells: CAR-T cells/µL, CD4/CD8 ratios, intervals and limits, one row per sample.
 
@@ -102,6 +109,33 @@ def command(
         day=day,
     )
     named = place_of(sheet) if sheet is not None else None
+    work = Work(
+        jobs=jobs,
+        dask=dask,
+        shard=Shard.parse(shard) if shard else None,
+        parquet=parquet,
+        command=tuple(sys.argv[1:]),
+    )
+    if watch:
+        from cytocar.cli import watching
+
+        folders = watching.folders_to_watch(inputs or [], out, alone=shard is None)
+        asked = watching.Asked(
+            folders=folders,
+            out=out or Path(),
+            every=every,
+            sheet=named,
+            given=given,
+            controls=[place_of(control) for control in controls or []],
+            template=template,
+            markers=settled_markers(marker or []),
+            work=work,
+            by=by,
+            force=force,
+            report=report,
+        )
+        _end_watch(watching.watch(asked), asked, output, gated=gated, fail_on=fail_on)
+        return
     collected = collect(inputs or [], sheet=named, given=given)
     collected = with_controls(collected, [place_of(control) for control in controls or []])
     plan = make_plan(collected, template=template, markers=settled_markers(marker or []))
@@ -110,13 +144,6 @@ def command(
     if collected.unlisted:
         names = screen.few([file.name for file in collected.unlisted])
         screen.say(f"note: not in the sheet, though beside it: {names}")
-    work = Work(
-        jobs=jobs,
-        dask=dask,
-        shard=Shard.parse(shard) if shard else None,
-        parquet=parquet,
-        command=tuple(sys.argv[1:]),
-    )
     drawn = report and out is not None and shard is None
     done = _all_but_the_report(plan, out, work) if drawn and out is not None and not force else None
     if done is None:
@@ -130,6 +157,28 @@ def command(
         page = draw_report(out, jobs=jobs, by=by) if drawn else None
         screen.say(f"{tally(done)}; tables in {out}" + (f", every gate in {page}" if page else ""))
         show_what_to_look_at(done)
+    show_faults(done)
+    _exit(done, fail_on)
+
+
+def _end_watch(
+    ended: tuple[RunPlan, list[FinishedSample]] | None,
+    asked: Asked,
+    output: Format | None,
+    *,
+    gated: bool,
+    fail_on: FailOn,
+) -> None:
+    """Say what a watched folder has come to."""
+    from cytocar.run.folder import PARTS, Parts
+
+    if ended is None:
+        raise UsageError("no file was finished while it was watched", code="E102", hint="nothing was written")
+    plan, done = ended
+    show_rows(Parts(asked.out / PARTS), plan.sample_ids, plan.own_columns, output, to_folder=True, gated=gated)
+    show_notes(done)
+    screen.say(f"{tally(done)}; tables in {asked.out}")
+    show_what_to_look_at(done)
     show_faults(done)
     _exit(done, fail_on)
 

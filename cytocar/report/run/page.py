@@ -95,6 +95,15 @@ class AxesDrawing:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """That more samples will come: where from, what is waited for, and after how many seconds the page looks again."""
+
+    folder: str
+    seconds: int
+    waiting: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """What every page of a report has: the run, style and script, axes, and where each sample is found."""
 
@@ -109,6 +118,7 @@ class Frame:
     unverified: Sequence[str]
     """What of the run is not what it recorded, and was taken all the same."""
     printable: bool
+    live: Live | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +142,12 @@ class Overview:
 
 
 def report_files(
-    folder: Path, *, inputs: Place | None = None, workers: Workers | None = None, observer: Observer = NOBODY
+    folder: Path,
+    *,
+    inputs: Place | None = None,
+    workers: Workers | None = None,
+    observer: Observer = NOBODY,
+    live: Live | None = None,
 ) -> dict[str, bytes]:
     """Return ``report.html`` of a finished run, and for many samples the pages that it links to, by file name.
 
@@ -144,13 +159,15 @@ def report_files(
         Draw the pictures; without them they are drawn here.
     observer : Observer
         Hears of each sample that is drawn.
+    live : Live, optional
+        The run still grows: the page says so and renews itself.
 
     Raises
     ------
     UsageError, IntegrityError
         As ``open_finished_run``.
     """
-    return _rendered(_drawn(folder, inputs, workers, observer), printable=False)
+    return _rendered(_drawn(folder, inputs, workers, observer), printable=False, live=live)
 
 
 def printable_files(
@@ -181,8 +198,8 @@ def _drawn(folder: Path, inputs: Place | None, workers: Workers | None, observer
     return _Drawn(run, gallery_of, pages, _overview(run, gallery_of, pictures, pages, workers))
 
 
-def _rendered(drawn: _Drawn, *, printable: bool) -> dict[str, bytes]:
-    frame = _named(_frame(drawn.run, drawn.gallery_of, drawn.pages, printable=printable))
+def _rendered(drawn: _Drawn, *, printable: bool, live: Live | None = None) -> dict[str, bytes]:
+    frame = _named(_frame(drawn.run, drawn.gallery_of, drawn.pages, printable=printable, live=live))
     environment = page_environment()
     samples = environment.get_template("samples.html")
     first = environment.get_template("report.html").render(frame, overview="", **_named(drawn.overview))
@@ -200,7 +217,12 @@ def _named(part: Frame | Overview) -> dict[str, object]:
 
 
 def _frame(
-    run: FinishedRun, gallery_of: Mapping[str, Gallery], pages: Sequence[SamplePage], *, printable: bool
+    run: FinishedRun,
+    gallery_of: Mapping[str, Gallery],
+    pages: Sequence[SamplePage],
+    *,
+    printable: bool,
+    live: Live | None,
 ) -> Frame:
     style, script = ((FOLDER / name).read_text("utf-8") for name in ("report.css", "report.js"))
     draft = any(outcome.template.status is not LockStatus.LOCKED for outcome in run.outcomes)
@@ -216,6 +238,7 @@ def _frame(
         with_car=any(template.report.car for template in run.templates.values()),
         draft=draft,
         printable=printable,
+        live=live,
     )
 
 

@@ -151,6 +151,33 @@
     wait.observe(byId("contact"));
   }
 
+  // ---------------------------------------------------------------- a run that grows: look again, but never under a reader's eyes
+
+  const live = byId("live");
+  if (live) {
+    const QUIET_MS = 20000; // so long nobody has touched the page
+    let touched = -QUIET_MS;
+    for (const kind of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
+      window.addEventListener(kind, () => { touched = performance.now(); }, { passive: true });
+    }
+    setInterval(() => {
+      if (performance.now() - touched < QUIET_MS || (large && large.open)) return;
+      const open = Array.from(document.querySelectorAll("details.sample[open]"), (sample) => sample.id);
+      sessionStorage.setItem("cytocar-live", JSON.stringify({ open, y: scrollY }));
+      location.reload();
+    }, live.dataset.seconds * 1000);
+    const before = sessionStorage.getItem("cytocar-live");
+    if (before) {
+      const { open, y } = JSON.parse(before);
+      for (const sample of open.map(byId)) {
+        if (!sample) continue;
+        unfold(sample);
+        sample.open = true;
+      }
+      window.addEventListener("load", () => window.scrollTo(0, y));
+    }
+  }
+
   // ---------------------------------------------------------------- tables: sorted, filtered, copied
 
   const text = (cell) => (cell.dataset.value ?? cell.textContent).trim();

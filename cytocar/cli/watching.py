@@ -1,0 +1,259 @@
+"""``cytocar gate FOLDER --watch``: look, count what is finished, renew the page, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from cytocar.cli import screen
+from cytocar.errors.tree import CytocarError, UsageError
+
+if TYPE_CHECKING:
+    from cytocar.files.places import Place
+    from cytocar.run.count import Work
+    from cytocar.run.execute import FinishedSample
+    from cytocar.run.folder import RunFolder
+    from cytocar.run.hot_folder import HotFolder, Seen
+    from cytocar.run.plan import RunPlan
+    from cytocar.run.watch import Gathered, Grown
+    from cytocar.sheet.rows import SampleRow
+
+_WAKES_EVERY_S = 0.1
+_PAGE_SHARE = 4
+"""The page is drawn again after so many times as long as drawing took, at the earliest: counting goes first."""
+_FEWEST_SECONDS_OF_PAGE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says of a folder that is watched."""
+
+    folders: Sequence[Path]
+    out: Path
+    every: float
+    sheet: Place | None
+    given: SampleRow
+    controls: Sequence[Place]
+    template: str | None
+    markers: Mapping[str, str]
+    work: Work
+    by: str | None
+    force: bool
+    report: bool
+
+
+def folders_to_watch(inputs: Sequence[str], out: Path | None, *, alone: bool) -> list[Path]:
+    """Return the folders that ``--watch`` names.
+
+    Raises
+    ------
+    UsageError
+        E111 if something else is named, without a run folder, or together with ``--shard``.
+    """
+    folders = [Path(name) for name in inputs]
+    others = [str(folder) for folder in folders if not folder.is_dir()]
+    if not folders or others or out is None or not alone:
+        said = f"{screen.few(others)} is no folder of this machine" if others else ""
+        said = said or ("no folder is named" if not folders else "")
+        said = said or ("-o is missing" if out is None else "--shard counts what is there already")
+        raise UsageError(
+            f"--watch: {said}", code="E111", hint="for example cytocar gate FOLDER --watch -o RUN -s SHEET.csv"
+        )
+    return folders
+
+
+def watch(asked: Asked) -> tuple[RunPlan, list[FinishedSample]] | None:
+    """Count files as they are finished, until somebody ends it; return the last plan and its samples, if any came."""
+    from cytocar.run.hot_folder import HotFolder
+    from cytocar.run.trail.who import author, now
+    from cytocar.run.watch import hold_watched
+    from cytocar.sheet.rows import read_sheet
+    from cytocar.template.load import read_template
+
+    if asked.template is not None:
+        read_template(asked.template)
+    if asked.sheet is not None:
+        read_sheet(asked.sheet)
+    with (
+        _ending() as ending,
+        hold_watched(asked.out, author=author(asked.by), clock=now, force=asked.force) as run,
+    ):
+        folders = ", ".join(map(str, asked.folders))
+        screen.say(f"watching {folders}: looking every {asked.every:g} s; Ctrl-C ends")
+        return _Watch(asked, run, HotFolder(asked.folders)).until(ending)
+
+
+@contextmanager
+def _ending() -> Iterator[list[int]]:
+    """Yield a list that the first Ctrl-C, or polite kill, fills; the second stops the command at once."""
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        stop = before[number]
+        if len(came) > 1 and callable(stop):
+            stop(number, frame)
+        screen.say("ending: what is finished is counted first; Ctrl-C again stops at once")
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass(slots=True)
+class _Watch:
+    asked: Asked
+    run: RunFolder
+    folder: HotFolder
+    plan: RunPlan | None = None
+    samples: list[FinishedSample] = field(default_factory=list)
+    _key: object = None
+    _said: set[str] = field(default_factory=set)
+    _drawn_until: float = 0.0
+    _page_is_old: bool = False
+
+    def until(self, ending: Sequence[int]) -> tuple[RunPlan, list[FinishedSample]] | None:
+        """Go on until asked to end; then count what is finished by now, and draw the page that stays."""
+        self._look()
+        pause = min(self.asked.every, 1.0)  # for the first time: what was there before is not kept waiting
+        while not ending:
+            _wait(pause, ending)
+            pause = self.asked.every
+            seen = self._look()
+            if seen is not None:
+                self._count(seen)
+                if self._page_is_old and time.monotonic() >= self._drawn_until and not ending:
+                    self._draw(seen)
+        self._look()
+        _wait(min(self.asked.every, 1.0), ())  # for a file that came last
+        seen = self._look()
+        if seen is not None:
+            self._count(seen)
+            for file in seen.growing:
+                screen.say(f"not counted: {file} is not whole, or still being written")
+        if self.plan is None:
+            return None
+        self._draw(None)
+        return self.plan, self.samples
+
+    def _look(self) -> Seen | None:
+        try:
+            return self.folder.look(time.monotonic())
+        except OSError as error:
+            self._say_once(f"{error.filename} cannot be looked at ({error.strerror}); trying again")
+            return None
+
+    def _count(self, seen: Seen) -> None:
+        """Count what is new; what stands in the way is said once, and the next look tries again."""
+        try:
+            key = (tuple(seen.finished.items()), self.asked.sheet.read_bytes() if self.asked.sheet else b"")
+            if key != self._key:
+                self._count_anew(seen)
+                self._key = key
+        except CytocarError as error:
+            if error.code in ("E106", "E107", "E108"):
+                raise
+            if error.message not in self._said:
+                screen.show_error(error)
+            self._said.add(error.message)
+        except OSError as error:
+            if self.asked.sheet is None or error.filename != str(self.asked.sheet):
+                raise
+            self._say_once(f"the sheet {self.asked.sheet} cannot be read ({error.strerror}); trying again")
+
+    def _count_anew(self, seen: Seen) -> None:
+        from cytocar.cli.progress import Progress
+        from cytocar.run.plan import make_plan
+        from cytocar.run.trail.journal import read_manifest
+        from cytocar.run.watch import gather, grow, require_same_settings, settings_sha256
+        from cytocar.run.whereabouts import seen_from
+
+        asked = self.asked
+        before = read_manifest(asked.out)
+        gathered = gather(
+            seen.finished,
+            sheet=asked.sheet,
+            given=asked.given,
+            controls=asked.controls,
+            before=before,
+            run=asked.out,
+        )
+        if gathered is None:
+            return
+        self._say_what_waits(gathered)
+        plan = make_plan(gathered.inputs, template=asked.template, markers=asked.markers)
+        settings = settings_sha256(plan, asked.given)
+        require_same_settings(asked.out, settings, before)
+        manifest = asked.work.manifest(plan) | seen_from(asked.out, plan.sheet)
+        with tempfile.TemporaryDirectory(prefix=".signals-", dir=asked.out) as scratch:
+            grown = grow(
+                self.run,
+                plan,
+                manifest,
+                gathered.hashes,
+                work=asked.work,
+                settings=settings,
+                scratch=Path(scratch),
+                observer=Progress(),
+            )
+        self.plan = plan
+        if grown is not None:
+            self.samples, self._page_is_old = grown.samples, True
+            self._say_counted(grown)
+
+    def _say_counted(self, grown: Grown) -> None:
+        for name in grown.fresh:
+            outcome = self.run.parts.read(name)
+            if outcome is not None:
+                row = outcome.row()
+                number = f", CAR-T {row['car_report']}/µL" if row.get("car_per_ul") is not None else ""
+                codes = f" ({row['status_codes']})" if row.get("status_codes") else ""
+                screen.say(f"{screen.one_line(name)}: {row['status']}{codes}{number}".replace("no_count", "no count"))
+
+    def _say_what_waits(self, gathered: Gathered) -> None:
+        for copy, counted in gathered.copies.items():
+            self._say_once(f"note: {copy} holds the same bytes as {counted.name}: counted once")
+        for file in gathered.without_row:
+            self._say_once(f"{file} waits for its row in {self.asked.sheet}")
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            screen.say(text)
+
+    def _draw(self, seen: Seen | None) -> None:
+        """Draw the page: one that renews itself while more may come (``seen``), else the one that stays."""
+        if not self.asked.report:
+            return
+        from cytocar.report.run.folder import report_built
+        from cytocar.report.run.page import Live, report_files
+        from cytocar.run.trail.journal import finished_manifest
+        from cytocar.run.workers import process_pool
+
+        began = time.monotonic()
+        every = max(round(self.asked.every), _FEWEST_SECONDS_OF_PAGE)
+        names = tuple(file.name for file in seen.growing) if seen else ()
+        live = Live(", ".join(map(str, self.asked.folders)), every, names) if seen else None
+        files = report_files(self.asked.out, workers=process_pool(self.asked.work.jobs), live=live)
+        self.run.journal.commit(finished_manifest(self.asked.out), [report_built(files)], files)
+        took = time.monotonic() - began
+        self._drawn_until, self._page_is_old = time.monotonic() + _PAGE_SHARE * took, False
+
+
+def _wait(seconds: float, ending: Sequence[int]) -> None:
+    """Wait so long, or until asked to end."""
+    until = time.monotonic() + seconds
+    while not ending and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _WAKES_EVERY_S))
