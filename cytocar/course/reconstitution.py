@@ -13,8 +13,9 @@ from cytocar.course.aplasia import Aplasia, aplasia
 from cytocar.course.clinical import ClinicalRecord
 from cytocar.course.series import Course
 
-THRESHOLDS = {"b_cells": 20.0, "cd4": 200.0, "nk_cells": 80.0}
-"""Cells/µL: B-cell aplasia (FELIX), CD4 below which infections are prevented, lower end of NK cells in adults."""
+THRESHOLDS = {"b_cells": 20.0, "cd4": 200.0, "nk_cells": None}
+"""Cells/µL: B-cell aplasia (FELIX), CD4 below which infections are prevented; of NK cells only what the user gives, for
+laboratories put the lower end of the normal range anywhere from 70 to 160."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Reconstitution:
     """One kind of cells of one subject: nadir, depth, and how long they stayed below the threshold.
 
     ``nadir_bound`` is ``<`` where no cell was seen and ``nadir_per_ul`` is the limit. ``depth_percent`` is the nadir in
-    percent of the last visit before infusion.
+    percent of the last visit before infusion. ``below`` is ``None`` without a threshold.
     """
 
     cells: str
@@ -32,11 +33,15 @@ class Reconstitution:
     nadir_bound: str
     baseline_per_ul: float | None
     depth_percent: float | None
-    below: Aplasia
+    below: Aplasia | None
 
 
 def reconstitution(
-    course: Course, record: ClinicalRecord, *, b_cell_threshold: float | None = None
+    course: Course,
+    record: ClinicalRecord,
+    *,
+    b_cell_threshold: float | None = None,
+    nk_threshold: float | None = None,
 ) -> Iterator[Reconstitution]:
     """Yield what is known of each kind of cells after infusion; tubes go before clinical values.
 
@@ -48,7 +53,10 @@ def reconstitution(
         The subject's clinical values: ``b_cells``, ``cd4``, ``nk_cells``, in cells/µL.
     b_cell_threshold : float, optional
         B cells below this are aplasia; 20/µL without it.
+    nk_threshold : float, optional
+        NK cells below this lack; without it there is only a nadir.
     """
+    given = {"b_cells": b_cell_threshold, "nk_cells": nk_threshold}
     for cells, usual in THRESHOLDS.items():
         visits = sorted(_visits(course, record, cells))
         after = [visit for visit in visits if visit[0] >= 0]
@@ -57,7 +65,8 @@ def reconstitution(
         day, value, bound = min(after, key=lambda visit: (visit[1], visit[0]))
         before = [visit for visit in visits if visit[0] < 0 and not visit[2]]
         baseline = before[-1][1] if before else None
-        threshold = b_cell_threshold if cells == "b_cells" and b_cell_threshold is not None else usual
+        asked = given.get(cells)
+        threshold = usual if asked is None else asked
         yield Reconstitution(
             cells=cells,
             n_visits=len(after),
@@ -66,7 +75,9 @@ def reconstitution(
             nadir_bound=bound,
             baseline_per_ul=baseline,
             depth_percent=100 * value / baseline if baseline else None,
-            below=aplasia(
+            below=None
+            if threshold is None
+            else aplasia(
                 [visit[0] for visit in visits],
                 [visit[1] for visit in visits],
                 threshold_per_ul=threshold,

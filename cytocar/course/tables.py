@@ -13,6 +13,7 @@ from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
 from cytocar.course.cohort import Visit
 from cytocar.course.copies import Copies
 from cytocar.course.groups import Comparison
+from cytocar.course.late import LateFlag
 from cytocar.course.reconstitution import Reconstitution
 from cytocar.course.responses import Phase
 from cytocar.course.scores import Score
@@ -141,7 +142,7 @@ nadir_per_ul     num  cells/µL | the fewest; the limit of detection where none 
 nadir_bound      str  -        | < where none were seen
 baseline_per_ul  num  cells/µL | last visit before infusion
 depth_percent    num  %        | nadir in percent of it
-threshold_per_ul num  cells/µL | below this the cells lack: 20 B cells, 200 CD4, 80 NK cells
+threshold_per_ul num  cells/µL | below this the cells lack: 20 B cells, 200 CD4, NK cells as given
 first_day_below  num  days     | first visit below
 last_day_below   num  days     | last visit below
 recovered_day    num  days     | first visit at or above it again
@@ -149,6 +150,21 @@ shortest_days    num  days     | from the first to the last visit below
 longest_days     num  days     | from the visit before to the visit after
 ongoing          bool -        | still below at the last visit
 note             str  -        | what bounds the answer
+""")
+
+LATE = parse_columns("""
+subject_id    str -        | pseudonym of the person
+day           num days     | day of the draw
+flag          str -        | re-expansion, or car_cd3_negative: CAR+ cells with CD2 and without CD3
+code          str -        | code of the warning
+per_ul        num cells/µL | what was counted
+per_ul_low    num cells/µL | lower end of its 95 % interval
+per_ul_high   num cells/µL | upper end
+lowest_day    num days     | day of the lowest count before it, after the early peak
+lowest_per_ul num cells/µL | that count, or its limit
+lowest_bound  str -        | < where it was below the limit
+threshold     num -        | fold, or cells/µL, from which on it is flagged
+text          str -        | in words
 """)
 
 COPIES = parse_columns("""
@@ -386,7 +402,13 @@ def response_row(phase: Phase) -> Row:
 def reconstitution_row(subject_id: str, found: Reconstitution) -> Row:
     """Return a line of ``reconstitution.csv``."""
     own = ("cells", "n_visits", "nadir_day", "nadir_per_ul", "nadir_bound", "baseline_per_ul", "depth_percent")
-    return {**aplasia_row(found.below), **{name: getattr(found, name) for name in own}, "subject_id": subject_id}
+    bounds = {} if found.below is None else aplasia_row(found.below)
+    return {**bounds, **{name: getattr(found, name) for name in own}, "subject_id": subject_id}
+
+
+def late_row(flag: LateFlag) -> Row:
+    """Return a line of ``late.csv``."""
+    return {column.name: getattr(flag, column.name) for column in LATE}
 
 
 def copies_row(found: Copies) -> Row:

@@ -73,3 +73,18 @@ def test_help_names_the_options() -> None:
     assert done.returncode == 0
     for option in ("--clinical", "--interventions", "--subject", "--replicates", "--score", "--decline"):
         assert option in done.stdout
+
+
+def test_late_flags_are_warned_of_only_when_asked(tmp_path: Path) -> None:
+    run = run_folder(tmp_path)
+    later = "d91,P1,91,sample,blood,ok,20000,40,quantified,1000,2,1.4,2.8,1,1.1,e\n"
+    again = "d200,P1,200,sample,blood,ok,20000,400,quantified,1000,20,18,22,1,1.1,f\n"
+    (run / "counts.csv").write_text(COUNTS + later + again, "utf-8")
+    assert "W323" not in cytocar(run).stderr
+    done = cytocar(run, "--re-expansion", "5", "--cd3-negative", "1", "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "warning W323: P1: 20 CAR-T cells/µL on day 200, 10 times the 2 of day 91" in done.stderr
+    assert "no tube has the population car_cd3_negative" in done.stderr
+    lines = (tmp_path / "out" / "late.csv").read_text("utf-8").splitlines()
+    assert lines[1].startswith("P1,200,re-expansion,W323,20,18,22,91,2,,5,")
+    assert "Late flags" in (tmp_path / "out" / "course.html").read_text("utf-8")

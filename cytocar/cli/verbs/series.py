@@ -12,6 +12,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.cli.unverified import Unverified
+from cytocar.course.late import CD3_NEGATIVE, LATE_FROM_DAY, LateThresholds, late_flags
 from cytocar.course.replicates import DISAGREEMENT
 from cytocar.course.series import Replicates, Series, join
 from cytocar.errors.tree import UsageError
@@ -67,6 +68,18 @@ def command(
     b_cell_threshold: Annotated[
         float | None, typer.Option("--b-cell-threshold", min=0.0, help="B cells/µL below which is aplasia.")
     ] = None,
+    nk_threshold: Annotated[
+        float | None, typer.Option("--nk-threshold", min=0.0, help="NK cells/µL below which they lack.")
+    ] = None,
+    re_expansion: Annotated[
+        float | None,
+        typer.Option("--re-expansion", metavar="FOLD", min=1.0, help="Warn of late counts so many times the lowest."),
+    ] = None,
+    cd3_negative: Annotated[
+        float | None,
+        typer.Option("--cd3-negative", min=0.0, help="Warn of late CAR+ cells/µL without CD3 (`cart-cd3-negative`)."),
+    ] = None,
+    late_from: Annotated[float, typer.Option("--late-from", help="Day after which a warning is late.")] = LATE_FROM_DAY,
     decline: Annotated[bool, typer.Option("--decline", help="Fit two exponentials to the fall.")] = False,
     fit: Annotated[
         bool, typer.Option("--fit", help="Fit lag, growth, peak and decline, with profile intervals: fit.csv.")
@@ -120,6 +133,8 @@ def command(
                 f"warning W320: the replicates of {point.subject_id}, day {point.day:g}, disagree ({point.sample_id}): "
                 "look at each tube; the interval holds their scatter"
             )
+    late = LateThresholds(re_expansion, cd3_negative, late_from)
+    _warn_of_late(series, late)
     if form is not None:
         from cytocar.course.exchange import EXCHANGE
         from cytocar.tables.columns import csv_text
@@ -148,12 +163,23 @@ def command(
         populations=tuple(population or ()),
         subjects=people,
         by=by,
+        late=late,
+        nk_threshold_per_ul=nk_threshold,
     )
     page = write_course(series, record, out, options=options, force=force, observer=Progress("subjects drawn"))
     if sys.stdout.isatty():
         show_courses(series)
     several = "s" if len(series.courses) > 1 else ""
     screen.say(f"{len(series.points)} points of {len(series.courses)} subject{several}; open {page}")
+
+
+def _warn_of_late(series: Series, late: LateThresholds) -> None:
+    """Say what is flagged long after infusion, and where nothing could be."""
+    for course in series.courses:
+        for flag in late_flags(course, late):
+            screen.say(f"warning {flag.code}: {flag.subject_id}: {flag.text}")
+    if late.cd3_negative_per_ul is not None and not any(CD3_NEGATIVE in point.populations for point in series.points):
+        screen.say(f"note: no tube has the population {CD3_NEGATIVE}: count them with the template cart-cd3-negative")
 
 
 def _window(text: str | None) -> tuple[float, float] | None:

@@ -15,6 +15,7 @@ from cytocar.course.aplasia import Aplasia, aplasia
 from cytocar.course.clinical import ClinicalRecord
 from cytocar.course.cohort import FEWEST_SUBJECTS, spreads, visits
 from cytocar.course.copies import copies_beside_cells
+from cytocar.course.late import LateFlag, LateThresholds, late_flags
 from cytocar.course.reconstitution import reconstitution
 from cytocar.course.responses import Phase, phases
 from cytocar.course.scores import Score, scores_of
@@ -29,6 +30,7 @@ from cytocar.course.tables import (
     FIT,
     INTERVENTIONS,
     KINETICS,
+    LATE,
     RECONSTITUTION,
     RESPONSES,
     SCORES,
@@ -39,6 +41,7 @@ from cytocar.course.tables import (
     fit_row,
     intervention_row,
     kinetics_row,
+    late_row,
     reconstitution_row,
     response_row,
     score_row,
@@ -62,6 +65,7 @@ from cytocar.report.course.page import (
     decline_listing,
     drugs_listing,
     kinetics_listing,
+    late_listing,
     left_out_listing,
     peaks_listing,
     points_listing,
@@ -85,6 +89,8 @@ class CourseOptions:
         Names out of ``scores.SCORES``.
     b_cell_threshold_per_ul : float, optional
         Below this many B cells/µL is aplasia.
+    nk_threshold_per_ul : float, optional
+        Below this many NK cells/µL they lack.
     decline : bool
         Whether two exponentials are fitted to each course.
     fit : bool
@@ -105,10 +111,13 @@ class CourseOptions:
         What ``subjects.csv`` says of the subjects.
     by : str, optional
         Column of the subjects by which curves are coloured.
+    late : LateThresholds
+        What is flagged long after infusion.
     """
 
     scores: tuple[str, ...] = ()
     b_cell_threshold_per_ul: float | None = None
+    nk_threshold_per_ul: float | None = None
     decline: bool = False
     fit: bool = False
     shade: tuple[str, ...] = ()
@@ -119,6 +128,7 @@ class CourseOptions:
     populations: tuple[str, ...] = ()
     subjects: Subjects = field(default_factory=Subjects)
     by: str | None = None
+    late: LateThresholds = field(default_factory=LateThresholds)
 
 
 def write_course(
@@ -149,6 +159,7 @@ def write_course(
     responses = {
         course.subject_id: list(phases(course, record.of(course.subject_id).interventions)) for course in series.courses
     }
+    flags = {course.subject_id: list(late_flags(course, options.late)) for course in series.courses}
     aplasias = {course.subject_id: found for course, found in _aplasias(series, record, options)}
     _write_tables(
         out,
@@ -173,9 +184,11 @@ def write_course(
                         course,
                         record.of(course.subject_id),
                         b_cell_threshold=options.b_cell_threshold_per_ul,
+                        nk_threshold=options.nk_threshold_per_ul,
                     )
                 ],
             ),
+            "late": (LATE, [late_row(flag) for own in flags.values() for flag in own]),
             "copies": (
                 COPIES,
                 [
@@ -216,6 +229,7 @@ def write_course(
             declines.get(subject),
             aplasias.get(subject),
             responses[subject],
+            flags[subject],
         )
         tables = tuple(_subject_tables(course, record.of(subject), findings))
         sections.append(Section(subject, anchor, pictures[subject] or (), tables))
@@ -283,6 +297,7 @@ class _Findings:
     decline: Decline | None
     aplasia: Aplasia | None
     responses: Sequence[tuple[Phase, Phase, Phase]] = ()
+    late: Sequence[LateFlag] = ()
 
 
 def _decline(course: Course) -> Decline:
@@ -309,6 +324,8 @@ def _aplasias(series: Series, record: ClinicalRecord, options: CourseOptions) ->
 
 
 def _subject_tables(course: Course, record: ClinicalRecord, findings: _Findings) -> Iterator[Listing]:
+    if findings.late:
+        yield late_listing(findings.late)
     yield points_listing(course.points)
     yield kinetics_listing(findings.kinetics)
     if findings.responses:

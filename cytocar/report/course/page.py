@@ -13,6 +13,7 @@ from cytocar.counting.limits import CarResult, three_digits
 from cytocar.course.aplasia import Aplasia
 from cytocar.course.clinical import ClinicalRecord, Intervention
 from cytocar.course.cohort import Spread
+from cytocar.course.late import LateFlag
 from cytocar.course.responses import Phase, sentence
 from cytocar.course.scores import Score
 from cytocar.course.series import CoursePoint
@@ -241,6 +242,14 @@ def scores_listing(scores: Sequence[Score]) -> Listing:
         lines,
         (0, 3, 4, 5, 6),
         "Calculated from the entered values. Not diagnostic.",
+    )
+
+
+def late_listing(flags: Sequence[LateFlag]) -> Listing:
+    """Return the table of late flags."""
+    lines = tuple(Line((f"{flag.day:g}", flag.flag, flag.text)) for flag in flags)
+    return Listing(
+        "Late flags", ("Day", "Flag", "Found"), lines, (1, 2), "A reason to look again. Thresholds are the user's own."
     )
 
 
