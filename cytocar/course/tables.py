@@ -11,7 +11,7 @@ from statistics import fmean
 from cytocar.course.aplasia import Aplasia
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
 from cytocar.course.cohort import Visit
-from cytocar.course.copies import Copies
+from cytocar.course.copies import Copies, CopiesCorrelation
 from cytocar.course.groups import Comparison
 from cytocar.course.late import LateFlag
 from cytocar.course.reconstitution import Reconstitution
@@ -176,6 +176,18 @@ copies_per_ul       num copies/µL   | copies/µg x leukocytes/µL x 6.6e-6 µg
 car_per_ul          num cells/µL    | CAR-T cells by cytometry, where quantified
 copies_per_car_cell num copies/cell | copies/µL over CAR-T cells/µL
 verdict             str -           | how both go together, by the limit of detection of that tube
+copies_bound        str -           | < or > where only that is known of the copies
+car_limit_per_ul    num cells/µL    | limit that the CAR-T cells lie below, where they do
+""")
+
+COPIES_CORRELATION = parse_columns("""
+subject_id    str - | pseudonym of the person; empty for all subjects
+of            str - | what is correlated
+n_pairs       int - | PCRs with cells of their day
+n_below_limit int - | pairs with a value below its limit
+tau           num - | Kendall's tau-b, values below a limit counted as such
+p             num - | over the subjects: signed-rank test of their taus; no p value within one subject
+note          str - | what to keep in mind
 """)
 
 GROUPS = parse_columns("""
@@ -414,6 +426,11 @@ def late_row(flag: LateFlag) -> Row:
 def copies_row(found: Copies) -> Row:
     """Return a line of ``copies.csv``."""
     return {column.name: getattr(found, column.name) for column in COPIES}
+
+
+def copies_correlation_row(found: CopiesCorrelation) -> Row:
+    """Return a line of ``copies_correlation.csv``."""
+    return {column.name: getattr(found, column.name) for column in COPIES_CORRELATION}
 
 
 def intervention_row(course: Intervention) -> Row:

@@ -14,7 +14,7 @@ from pathlib import Path
 from cytocar.course.aplasia import Aplasia, aplasia
 from cytocar.course.clinical import ClinicalRecord
 from cytocar.course.cohort import FEWEST_SUBJECTS, spreads, visits
-from cytocar.course.copies import copies_beside_cells
+from cytocar.course.copies import copies_beside_cells, copies_correlations
 from cytocar.course.late import LateFlag, LateThresholds, late_flags
 from cytocar.course.reconstitution import reconstitution
 from cytocar.course.responses import Phase, phases
@@ -25,6 +25,7 @@ from cytocar.course.tables import (
     APLASIA,
     COHORT,
     COPIES,
+    COPIES_CORRELATION,
     COVARIATES,
     DECLINE,
     FIT,
@@ -35,6 +36,7 @@ from cytocar.course.tables import (
     RESPONSES,
     SCORES,
     aplasia_row,
+    copies_correlation_row,
     copies_row,
     covariate_rows,
     decline_row,
@@ -159,6 +161,7 @@ def write_course(
     responses = {
         course.subject_id: list(phases(course, record.of(course.subject_id).interventions)) for course in series.courses
     }
+    copies = {c.subject_id: copies_beside_cells(c, record.of(c.subject_id)) for c in series.courses}
     flags = {course.subject_id: list(late_flags(course, options.late)) for course in series.courses}
     aplasias = {course.subject_id: found for course, found in _aplasias(series, record, options)}
     _write_tables(
@@ -189,13 +192,10 @@ def write_course(
                 ],
             ),
             "late": (LATE, [late_row(flag) for own in flags.values() for flag in own]),
-            "copies": (
-                COPIES,
-                [
-                    copies_row(one)
-                    for course in series.courses
-                    for one in copies_beside_cells(course, record.of(course.subject_id))
-                ],
+            "copies": (COPIES, [copies_row(one) for own in copies.values() for one in own]),
+            "copies_correlation": (
+                COPIES_CORRELATION,
+                [copies_correlation_row(one) for one in copies_correlations(copies)],
             ),
             "covariates": (COVARIATES, list(covariate_rows(record))),
             "scores": (SCORES, [score_row(score) for score in scores]),
