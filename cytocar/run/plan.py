@@ -24,10 +24,11 @@ from cytocar.sample.protocol import Protocol
 from cytocar.sample.quality.acceptance import check_acceptance
 from cytocar.sample.result import ErrorRecord, TemplateStamp
 from cytocar.sheet.inputs import Inputs
-from cytocar.sheet.rows import SampleRow, carried_columns
+from cytocar.sheet.rows import SampleRow, SampleType, carried_columns
 from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import Matrix, SpilloverMatrix
 from cytocar.template.canonical import canonical_json, template_sha256
+from cytocar.template.eqa import regardless_of_viability
 from cytocar.template.load import LoadedTemplate, read_template
 from cytocar.template.model import Template
 from cytocar.template.moved_gates import MovedGates, check_fits, read_moved_gates
@@ -143,7 +144,7 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
     default = template or DEFAULT_TEMPLATE
     templates: dict[str, LoadedTemplate] = {}
     protocols: dict[str, Protocol] = {}
-    shared: dict[tuple[str, str | None], Protocol] = {}
+    shared: dict[tuple[str, str | None, bool], Protocol] = {}
     matrices, unusable = _matrices(inputs)
     moved = _moved_gates(inputs)
     for row in inputs.samples:
@@ -151,11 +152,10 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
         if name not in templates:
             folder = inputs.sheet.parent if inputs.sheet and row.template else None
             templates[name] = _read(_beside(name, folder))
-        if (name, row.compensation) not in shared:
-            shared[name, row.compensation] = replace(
-                compensated(templates[name], row, matrices, unusable), markers=markers
-            )
-        protocol = shared[name, row.compensation]
+        key = (name, row.compensation, row.sample_type is SampleType.EQA)
+        if key not in shared:
+            shared[key] = replace(compensated(templates[name], row, matrices, unusable), markers=markers)
+        protocol = shared[key]
         if row.sample_id in moved:
             check_fits(moved[row.sample_id], protocol.template, where=row.sample_id)
             protocol = replace(protocol, template=moved[row.sample_id].on(protocol.template))
@@ -207,11 +207,15 @@ def compensated(
 ) -> Protocol:
     """Return the protocol of a template with the matrix that the sample's row names in place of its own.
 
+    Proficiency samples are gated whether their cells live or not.
+
     The row may say ``file``, ``none``, ``unmixed``, a matrix of the template, or a CSV beside the sheet; whatever else
     it says, and a CSV that cannot be used, refuses the row. The template's hash in the tables stays that of the
     template; the column ``compensation`` says what was used.
     """
     template, stamp, name = loaded.template, stamp_of(loaded), row.compensation
+    if row.sample_type is SampleType.EQA:
+        template = regardless_of_viability(template)
     if name is None:
         return Protocol(template, stamp)
     declared = template.compensation

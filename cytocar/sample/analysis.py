@@ -421,7 +421,18 @@ def _place(sample: SampleRow, events: EventTable) -> tuple[str | None, str | Non
 def _accepted(result: SampleResult, template: Template) -> SampleResult:
     """Return the result with the findings of the template's acceptance rules."""
     findings = check_acceptance(template.acceptance, _acceptable(result))
+    if result.sample.sample_type is SampleType.EQA:
+        findings = (*findings, _viability_as_reported(result))
     return replace(result, findings=(*result.findings, *findings))
+
+
+def _viability_as_reported(result: SampleResult) -> Finding:
+    """Return the note that a proficiency sample is counted whether its cells live or not."""
+    viable = result.population(result.roles.viable)
+    percent = viable.percent_of_parent.value if viable else None
+    seen = "not known" if percent is None else f"{percent:.1f} %"
+    message = f"proficiency sample: viability is {seen}; dead cells are counted as well"
+    return Finding("viability", "W380", Severity.NOTE, message, percent)
 
 
 def _acceptable(result: SampleResult) -> dict[str, float | None]:

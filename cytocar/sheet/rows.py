@@ -22,8 +22,9 @@ from cytocar.files.nearest import same_name
 from cytocar.files.places import Address, Place, beside, is_address, is_there, without_secrets
 from cytocar.sheet.among_rows import among_rows, names_of
 from cytocar.sheet.cells import read_cells
+from cytocar.sheet.laboratory import LABORATORY_COLUMNS, LaboratoryTube
 from cytocar.sheet.plausible import impossible
-from cytocar.sheet.tube import Specimen, Tube
+from cytocar.sheet.tube import Specimen
 
 
 class SampleType(StrEnum):
@@ -36,6 +37,7 @@ class SampleType(StrEnum):
     UNSTAINED = "unstained"
     SINGLE_STAIN = "single_stain"
     PROCESS_CONTROL = "process_control"
+    EQA = "eqa"
     BLANK = "blank"
 
 
@@ -49,7 +51,7 @@ class CountMethod(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SampleRow(Tube):
+class SampleRow(LaboratoryTube):
     """One tube or well, as the sheet (or the command line) describes it.
 
     ``file`` is where the FCS file lies, ``file_as_given`` what the sheet says without secrets (this is what tables
@@ -85,11 +87,11 @@ class SampleRow(Tube):
     @property
     def carried(self) -> dict[str, str]:
         """What the sheet says of the tube and tables carry through: ``CARRIED`` and ``x_*``, as far as filled in."""
-        own = {"bead_lot": self.bead_lot, "operator": self.operator, "note": self.note, **self.extra}
-        return {column: text for column, text in own.items() if text}
+        own = {column: getattr(self, column) for column in CARRIED} | dict(self.extra)
+        return {column: f"{said:.6g}" if isinstance(said, float) else said for column, said in own.items() if said}
 
 
-CARRIED = ("bead_lot", "operator", "note")
+CARRIED = ("bead_lot", "operator", "note", *LABORATORY_COLUMNS)
 """Columns that are carried to the end of every table with a row per sample, as are those that begin with ``x_``."""
 
 
@@ -204,6 +206,9 @@ COLUMNS: Mapping[str, _Parser] = {
     "exclude": _flag,
     "exclude_reason": _text,
     "note": _text,
+    **dict.fromkeys(("val_study", "val_level", "val_day", "val_run", "val_rep", "val_operator"), _text),
+    **dict.fromkeys(("val_expected", "val_hours", "vcn_per_cell"), _not_negative),
+    **dict.fromkeys(("bag_volume_ml", "tnc_per_ml", "weight_kg"), _positive),
 }
 _NUMERIC = [name for name, parse in COLUMNS.items() if parse in (_number, _positive, _not_negative)]
 
