@@ -75,7 +75,9 @@ def main() -> int:
                 outcomes[result] += 1
                 if result.startswith("FAULT"):
                     print(f"{file.name} cut after {length} of {len(content)} bytes: {result}", flush=True)
-    print(f"{used} files, {outcomes.total():,} cuts: " + ", ".join(f"{n:,} {what}" for what, n in outcomes.most_common()))
+    print(
+        f"{used} files, {outcomes.total():,} cuts: " + ", ".join(f"{n:,} {what}" for what, n in outcomes.most_common())
+    )
     return 1 if any(what.startswith("FAULT") for what in outcomes) else 0
 
 

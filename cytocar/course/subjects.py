@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cytocar.errors.boundary import boundary
-from cytocar.errors.tree import ClinicalError
+from cytocar.errors.tree import ClinicalError, listed
 from cytocar.tables.columns import Column, Row, Value, parse_columns
 from cytocar.tables.delimited import DelimitedTable, read_delimited
 
@@ -100,7 +100,7 @@ def read_subjects(path: Path | None, *, known: Collection[str] | None = None) ->
             faults.append(f"subject {subject!r} has no sample{meant}")
     if faults:
         raise ClinicalError(
-            f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in {path.name}:\n  " + "\n  ".join(faults),
+            f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in {path.name}:{listed(faults)}",
             code="E163",
             hint="correct these rows; `cytocar explain E163` lists the columns",
         )

@@ -21,6 +21,8 @@ The message says what is wrong, with the value. The hint says what to do. The co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class CytocarError(Exception):
     """Something that the user can understand and act on.
@@ -54,6 +56,17 @@ class CytocarError(Exception):
 
 def _rebuild(kind: type[CytocarError], message: str, code: str, hint: str) -> CytocarError:
     return kind(message, code=code, hint=hint)
+
+
+FAULTS_SHOWN = 40
+"""A screen; whoever has more faults mends the first ones and looks again."""
+
+
+def listed(faults: Sequence[object]) -> str:
+    """One fault a line, the first 40 of them, and the number of the others."""
+    lines = [f"\n  {fault}" for fault in faults[:FAULTS_SHOWN]]
+    more = len(faults) - FAULTS_SHOWN
+    return "".join(lines) + (f"\n  and {more:,} more" if more > 0 else "")
 
 
 class UsageError(CytocarError):

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
-from cytocar.errors.tree import SheetError
+from cytocar.errors.tree import SheetError, listed
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.nearest import same_name
 from cytocar.files.places import Address, Place, beside, is_address, is_there, without_secrets
@@ -254,7 +254,7 @@ def read_sheet(path: Place) -> tuple[SampleRow, ...]:
         faults += among_rows(lines, header, numeric=_NUMERIC if decimal_comma else ())
     if faults:
         raise SheetError(
-            f"{path.name} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n  " + "\n  ".join(faults),
+            f"{path.name} has {len(faults):,} fault{'s' if len(faults) > 1 else ''}:{listed(faults)}",
             code="E082",
             hint="correct the cells named above; `cytocar sheet check SHEET` looks again without analysing anything",
         )

@@ -53,6 +53,8 @@ def check_document(document: Mapping[str, Any]) -> tuple[Template | None, tuple[
     """
     template, errors = _validate(document)
     faults = _translate(document, errors)
+    if any(error["type"] == "too_long" for error in errors):
+        return None, tuple(faults)  # what else may be wrong would take as long to find as the list is long
     if errors:
         document, mended = _mend(document, errors)
         faults = [fault for fault in faults if fault.place not in mended]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cytocar.errors.tree import CompensationError, TemplateError
+from cytocar.errors.tree import CompensationError, TemplateError, listed
 from cytocar.files.bundled import template_folder
 from cytocar.files.places import Address, Place, is_address, lies_in, place_of, whole_bytes
 from cytocar.signals.applied_matrix import UNMIXED
@@ -231,11 +231,10 @@ def _document(text: str, source: str) -> dict[str, Any]:
 
 
 def faults_error(source: str, faults: Sequence[Fault]) -> TemplateError:
-    """Return the one error that lists every fault."""
-    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    listed = "\n".join(f"  {fault}" for fault in faults)
+    """Return the one error that lists the faults."""
+    count = "1 fault" if len(faults) == 1 else f"{len(faults):,} faults"
     return TemplateError(
-        f"template {source} has {count}:\n{listed}",
+        f"template {source} has {count}:{listed(faults)}",
         code="E062",
         hint="correct the file and run `cytocar template validate` on it",
     )

@@ -38,6 +38,9 @@ class Compensation(Declaration):
 
 # ---------------------------------------------------------------- populations
 
+MOST_POPULATIONS = 2000
+"""Trees of real panels have tens, whole studies hundreds. 2,000 take four seconds a sample; 20,000 stop a machine."""
+
 
 class Population(Declaration):
     """One named population: its parent, the populations set aside first, and its gate."""
@@ -159,7 +162,7 @@ class Template(Declaration):
     panel: dict[str, Marker]
     compensation: Compensation = Compensation()
     scales: dict[str, Scale] = Field(default_factory=dict)
-    populations: tuple[Population, ...]
+    populations: tuple[Population, ...] = Field(max_length=MOST_POPULATIONS)
     counting: Counting = Counting()
     report: Report = Report()
     limits: Limits = Limits()

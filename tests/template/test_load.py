@@ -236,3 +236,25 @@ def test_a_file_made_to_break_the_reader_is_refused_like_any_other(text: str) ->
     with pytest.raises(TemplateError) as caught:
         parse_template(text, source="x.toml")
     assert caught.value.code == "E061"
+
+
+def test_hundreds_of_faults_are_counted_after_the_first_forty() -> None:
+    name, gates = (
+        GOOD.split("[[populations]]", maxsplit=1)[0],
+        "".join(f'[[populations]]\nname = "p{n}"\ngate = {{ kind = "range", marker = "CD3" }}\n' for n in range(300)),
+    )
+    faults = _faults(name + gates)
+    assert len(faults) == 41
+    assert faults[-1] == "and 260 more"
+
+
+def test_more_populations_than_a_machine_can_bear_are_one_fault() -> None:
+    name, gates = (
+        GOOD.split("[[populations]]", maxsplit=1)[0],
+        "".join(
+            f'[[populations]]\nname = "p{n}"\ngate = {{ kind = "range", marker = "CD3", min = {n} }}\n'
+            for n in range(2001)
+        ),
+    )
+    (fault,) = _faults(name + gates)
+    assert fault.startswith("populations: needs at most 2000")

@@ -10,7 +10,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.cli.app import CONTEXT
-from cytocar.errors.tree import SheetError, UsageError
+from cytocar.errors.tree import SheetError, UsageError, listed
 
 app = typer.Typer(
     help="Draft and check sample sheets.",
@@ -65,8 +65,8 @@ def check(
     faults = sheet_faults(rows, sheet=place, template=template)
     if faults:
         raise SheetError(
-            f"{place.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:\n  "
-            + "\n  ".join(faults),
+            f"{place.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:"
+            + listed(faults),
             code="E083",
             hint="correct them, or run anyway: the other samples are not affected",
         )
