@@ -137,3 +137,13 @@ def test_a_report_without_its_files_is_an_error_and_leaves_the_old_page(
     assert cytocar("report", run, "--inputs", tmp_path / "data") == 1
     assert "1 of 2 samples" in capsys.readouterr().err
     assert cytocar("report", run, "--numbers-only") == 0
+
+
+def test_a_manifest_that_lost_its_hashes_is_refused_and_named(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((run / "manifest.json").read_text("utf-8"))
+    del manifest["files"]
+    (run / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    assert cytocar("series", run, "-o", tmp_path / "out") == 4
+    assert "files is missing" in capsys.readouterr().err

@@ -94,6 +94,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         for name, kind in _KINDS.items():
             if not isinstance(read.get(name, kind()), kind):
                 raise ValueError(f"{name} is not what cytocar writes there")  # noqa: TRY004 -- for the boundary above
+        if read.get("state") == "finished" and "files" not in read:
+            raise ValueError("files is missing: the hashes of the run's files")
         if not all(isinstance(digest, str) for digest in read.get("files", {}).values()):
             raise ValueError("files does not hold the hashes of the run's files")
         return read

@@ -42,7 +42,7 @@ def require_recorded(run: Path, manifest: Manifest, *names: str) -> Path:
     IntegrityError
         E123 with the files' names, and what seems to have become of them.
     """
-    changed = [(name, why) for name in names if (why := _why_other(run / name, manifest["files"].get(name)))]
+    changed = [(name, why) for name in names if (why := _why_other(run / name, manifest.get("files", {}).get(name)))]
     if changed:
         listed = "; ".join(f"{name} {why}" for name, why in changed[:SHOWN]) + (" ..." if len(changed) > SHOWN else "")
         taken = _taken.get()
