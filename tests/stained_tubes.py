@@ -16,7 +16,7 @@ from cytocar.fcs.events import EventTable
 from cytocar.simulate.acquire import MARKERS
 from cytocar.simulate.cells import CellKind, Signal, spread
 from cytocar.simulate.drawing import Mixture, draw, draw_numbers
-from cytocar.simulate.instrument import THRESHOLD_FSC, measure, spillover_keyword
+from cytocar.simulate.instrument import FLUORESCENCE, SPILLOVER, THRESHOLD_FSC, measure
 
 DETECTOR_OF = {"CD3": "FITC-A", "CAR": "PE-A", "CD2": "PE-Cy7-A", "CD56": "APC-A", "CD8": "APC-H7-A"} | {
     "CD4": "V450-A",
@@ -26,13 +26,24 @@ DETECTOR_OF = {"CD3": "FITC-A", "CAR": "PE-A", "CD2": "PE-Cy7-A", "CD56": "APC-A
 """The detector of each colour of the simulator."""
 
 
-def cell(name: str, /, *, blast: bool = False, **stain: float | tuple[float, float]) -> CellKind:
-    """Return a kind of lymphocyte: per colour a median, or a median and a coefficient of variation (0.3 without)."""
+Stain = Mapping[str, float | tuple[float, float]]
+"""Per colour a median, or a median and a coefficient of variation (0.3 without)."""
+
+
+def stain(**colours: float | tuple[float, float]) -> Stain:
+    """Return what a kind of cell is stained with."""
+    return colours
+
+
+def cell(name: str, *stains: Stain, blast: bool = False, ssc: float | None = None) -> CellKind:
+    """Return a kind of lymphocyte that is stained with all of these; large and granular as a blast."""
     signals: dict[str, Signal] = {
-        dye: spread(*value) if isinstance(value, tuple) else spread(value, 0.3) for dye, value in stain.items()
+        dye: spread(*value) if isinstance(value, tuple) else spread(value, 0.3)
+        for colours in stains
+        for dye, value in colours.items()
     }
-    fsc, ssc = (115_000, 45_000) if blast else (97_000, 38_000)
-    return CellKind(name, spread(fsc, 0.14), spread(ssc, 0.16), signals)
+    fsc, usual_ssc = (115_000, 45_000) if blast else (97_000, 38_000)
+    return CellKind(name, spread(fsc, 0.14), spread(ssc or usual_ssc, 0.16), signals)
 
 
 @dataclass(frozen=True)
@@ -47,9 +58,15 @@ class StainedTube:
     @property
     def events(self) -> EventTable:
         """The events as they would be read from a file."""
-        return EventTable.from_columns(
-            self.columns, markers=self.markers, keywords={"$SPILLOVER": spillover_keyword(), "$TIMESTEP": "0.01"}
-        )
+        return EventTable.from_columns(self.columns, markers=self.markers, keywords=self.keywords)
+
+    @property
+    def keywords(self) -> dict[str, str]:
+        """The spillover matrix of the channels that the file has, and the unit of time."""
+        there = [index for index, detector in enumerate(FLUORESCENCE) if detector in self.columns]
+        numbers = (f"{value:g}" for value in SPILLOVER[np.ix_(there, there)].ravel())
+        names = [FLUORESCENCE[index] for index in there]
+        return {"$SPILLOVER": ",".join([str(len(names)), *names, *numbers]), "$TIMESTEP": "0.01"}
 
     def number(self, *kinds: str) -> int:
         """Return how many living single cells (or beads) of these kinds the tube holds."""

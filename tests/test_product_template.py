@@ -6,9 +6,9 @@ import pytest
 
 from cytocar import load_template, quantify
 from cytocar.sample.result import SampleResult
-from tests.stained_tubes import StainedTube, cell, stained_tube
+from tests.stained_tubes import StainedTube, cell, stain, stained_tube
 
-CD4, CD8 = {"CD4": 4000, "CD8": 200}, {"CD8": 20_000, "CD4": 80}
+CD4, CD8 = stain(CD4=4000, CD8=200), stain(CD8=20_000, CD4=80)
 CAR_SHARE = 0.4
 BEADS_ADDED, SAMPLE_UL = 20_000, 100
 
@@ -25,14 +25,14 @@ def product(
     """Return a tube of a product: 20,000 T cells that divide, some B and NK cells, dead cells, beads."""
     t_cells = 20_000
     with_car, without = round(t_cells * car), round(t_cells * (1 - car))
-    stain: dict[str, float | tuple[float, float]] = {"CD3": 4000, "CAR": (5000, 0.9)}
+    car_t, other_t = stain(CD3=4000, CAR=(5000, 0.9)), stain(CD3=5500, CAR=80)
     return stained_tube(
-        (cell("car_cd4", blast=True, **stain, **CD4), round(0.6 * with_car)),
-        (cell("car_cd8", blast=True, **stain, **CD8), round(0.4 * with_car)),
-        (cell("cd4", blast=True, CD3=5500, CAR=80, **CD4), round(0.6 * without)),
-        (cell("cd8", blast=True, CD3=5500, CAR=80, **CD8), round(0.4 * without)),
-        (cell("b_cells", CD2=(9000, 0.4), CD8=200), b_cells),
-        (cell("nk_cells", CD3=90, CD8=500), nk_cells),
+        (cell("car_cd4", car_t, CD4, blast=True), round(0.6 * with_car)),
+        (cell("car_cd8", car_t, CD8, blast=True), round(0.4 * with_car)),
+        (cell("cd4", other_t, CD4, blast=True), round(0.6 * without)),
+        (cell("cd8", other_t, CD8, blast=True), round(0.4 * without)),
+        (cell("b_cells", stain(CD2=(9000, 0.4), CD8=200)), b_cells),
+        (cell("nk_cells", stain(CD3=90, CD8=500)), nk_cells),
         beads=beads,
         dead_share=dead,
         seed=seed,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.decision import Flag
 from cytocar.statistics.estimate import LEVEL
 
@@ -195,3 +196,24 @@ def three_digits(value: float) -> str:
     decimals = max(2 - math.floor(math.log10(abs(float(f"{value:.2e}")))), 0)
     text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rare_cells(name: str, events: int, limits: Limits, basis: CountBasis) -> tuple[Finding, ...]:
+    """Return a note on cells that may be absent, B cells in aplasia, where they are too few to be detected or counted.
+
+    Parameters
+    ----------
+    name : str
+        The population.
+    events : int
+        Its events. A border that lies between two populations has hardly a background, so events alone decide.
+    """
+    if events >= limits.quantification_events:
+        return ()
+    detected = events >= limits.detection_events
+    limit = limits.quantification_events if detected else limits.detection_events
+    per_ul = basis.concentration(limit).value
+    of_tube = f", {per_ul:.3g} cells/µL in this tube" if per_ul is not None else ""
+    what = "detected, too few for a number" if detected else "not detected"
+    message = f"{name}: {events} events, {what} (the limit is {limit} events{of_tube})"
+    return (Finding(name, "W223", Severity.NOTE, message, float(events), float(limit)),)

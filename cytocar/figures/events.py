@@ -192,8 +192,9 @@ def _gated(
     )
     clouds = []
     for table, populations, columns in zip(tables, gated, signals, strict=True):
-        lines = (outline(name, populations.fitted[name], axes[0], axes[1]) for name in view.populations)
-        shares = ", ".join(f"{name} {populations[name].events:,}" for name in view.populations)
+        known = [name for name in view.populations if name in populations]
+        lines = (outline(name, populations.fitted[name], axes[0], axes[1]) for name in known)
+        shares = ", ".join(f"{name} {populations[name].events:,}" for name in known)
         name = "\n".join(filter(None, (_named(table), shares or f"{view.parent} {populations[view.parent].events:,}")))
         clouds.append(Cloud(name, columns[0], columns[1], tuple(line for line in lines if line is not None)))
     return clouds, (axes[0], axes[1])

@@ -85,6 +85,8 @@ def walk(
     plan = plan_for(events, template, markers=markers, compensation=compensation)
     if overrides:
         plan = compile_plan(template, plan.axes, overrides)
+    complete, template = template, plan.template
+    overrides = {name: gate for name, gate in overrides.items() if name in plan.parents}
     gates = {**_fixed_gates(template), **overrides}
     watched = _Watched.of(template, plan.axes, events.n_events) if watch else None
     tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes], watched)
@@ -100,7 +102,12 @@ def walk(
         GatedSample(events, template, plan, gates, steady),
         decisions=tuple(_decisions(template, placed, overrides)),
         backgrounds=placed.backgrounds,
-        findings=(*plan.axes.findings, *_findings(tally, events.n_events), *_shapes(gates)),
+        findings=(
+            *plan.axes.findings,
+            *_findings(tally, events.n_events),
+            *_shapes(gates),
+            *_left_out(complete, template, plan.axes),
+        ),
         medians={**tally.medians.found(blocks), **placed.medians},
         over_time=watched.over_time.counts if watched else {},
         car_beside_t_cells=(watched.beside.events, watched.beside.of_events) if watched else (0, 0),
@@ -121,7 +128,8 @@ def replay(
     Parameters are those of ``walk``; ``gates`` are what its ``Populations.fitted`` were.
     """
     axes = plan_for(events, template, markers=markers, compensation=compensation).axes
-    return GatedSample(events, template, compile_plan(template, axes, gates), gates, steady)
+    plan = compile_plan(template, axes, gates)
+    return GatedSample(events, plan.template, plan, gates, steady)
 
 
 # ---------------------------------------------------------------- the pass over the file
@@ -274,6 +282,26 @@ def _findings(tally: _Tally, n_events: int) -> Iterable[Finding]:
             value=float(tally.not_finite),
             limit=NOT_FINITE_SHARE * n_events,
         )
+
+
+def _left_out(complete: Template, part: Template, axes: Axes) -> Iterator[Finding]:
+    """Yield which populations were left out, for want of which optional markers."""
+    there = {population.name for population in part.populations}
+    missing = [population for population in complete.populations if population.name not in there]
+    if not missing:
+        return
+    lacking = {one.name: [marker for marker in one.gate.markers() if marker not in axes] for one in missing}
+    absent = dict.fromkeys(marker for markers in lacking.values() for marker in markers)
+    themselves = [name for name, markers in lacking.items() if markers]
+    further = len(missing) - len(themselves)
+    hanging = f" and {further} that come from {'it' if len(themselves) == 1 else 'them'}" if further else ""
+    yield Finding(
+        check="optional_markers",
+        code="W272",
+        outcome=Severity.NOTE,
+        message=f"the file has no {', '.join(absent)}; left out: {', '.join(themselves)}{hanging}",
+        value=float(len(missing)),
+    )
 
 
 def _shapes(gates: Mapping[str, FixedGate]) -> Iterator[Finding]:

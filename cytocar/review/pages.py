@@ -191,10 +191,11 @@ def gates_in_order(gallery: Gallery) -> tuple[str, ...]:
 
 
 def _chosen(names: Sequence[str], gate: int | None, result: SampleResult) -> int:
+    gated = [number for number, name in enumerate(names) if name in result.gates]  # the file may lack a marker
     if gate is not None and 0 <= gate < len(names):
-        return gate
+        return next((number for number in gated if number >= gate), gated[0])
     flagged = {row.population for row in result.decisions if row.flags}
-    return next((number for number, name in enumerate(names) if name in flagged), 0)
+    return next((number for number in gated if names[number] in flagged), gated[0])
 
 
 def _bench(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.counting.basis import BeadBasis, CountBasis, NoBasis, beads_acquired
 from cytocar.counting.car_t import car_count
+from cytocar.counting.limits import rare_cells
 from cytocar.counting.tube import count_basis, with_pairs
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError, ReadError, SampleError
@@ -222,6 +223,7 @@ def count_sample(
         steady=steady,
         watch=True,
     )
+    template = populations.gated.template  # without populations of optional markers that the file does not have
     method = _method(sample, template)
     backgrounds = backgrounds_of(populations, template, protocol.overrides, references or {})
     found = evidence(
@@ -258,6 +260,7 @@ def count_sample(
             *gain_findings(populations, template, references or {}),
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
+            *_few_b_cells(populations, template, basis),
         ),
         counting=CountInputs(
             method=method,
@@ -286,6 +289,11 @@ def _emptiness(populations: Populations, template: Template, sample: SampleRow) 
     if t_cells is None or sample.sample_type in WITHOUT_T_CELLS:
         return ()
     return emptiness(t_cells, populations[t_cells].events, of=populations.n_events)
+
+
+def _few_b_cells(populations: Populations, template: Template, basis: CountBasis) -> tuple[Finding, ...]:
+    b_cells = template.report.b_cells
+    return () if b_cells is None else rare_cells(b_cells, populations[b_cells].events, template.limits, basis)
 
 
 def gate_again(events: EventTable, protocol: Protocol, result: SampleResult) -> GatedSample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -54,7 +55,8 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path
             check_car_reagent(protocol.template, panel, sample.sample_type, settled=protocol.markers)
             check_detectors_live(events, gated_channels(protocol.template, panel))
             populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
-            found = _signals(populations, protocol.template)
+            is_fmo = sample.sample_type is SampleType.FMO
+            found = _signals(populations, left_out=sample.stain_target if is_fmo else None)
     except SampleError:
         return None
     signals = {
@@ -78,25 +80,33 @@ def references_from(controls: Sequence[EventTable], template: Template) -> Refer
     by_population: dict[str, list[ReferenceEvents]] = defaultdict(list)
     for number, control in enumerate(controls if wants_references(template) else (), start=1):
         name = control.path.name if control.path else f"control {number}"
-        for parent, signals in _signals(walk(control, template), template).items():
+        for parent, signals in _signals(walk(control, template)).items():
             by_population[parent].append(ReferenceEvents(name, SampleType.BASELINE, parent, signals))
     return by_population
 
 
-def _signals(populations: Populations, template: Template) -> Mapping[str, Mapping[str, np.ndarray]]:
+def _signals(populations: Populations, *, left_out: str | None = None) -> Mapping[str, Mapping[str, np.ndarray]]:
     """Return the signals that a control shows to each ``reference`` gate, by the gate's parent and marker, in order.
 
     Put in order once, and not for each sample that they place a gate of. The counting beads' signals go with them:
-    they tell the detector's gain (``bead_gain``).
+    they tell the detector's gain (``bead_gain``). An FMO that names what was left out of it (``stain_target``) says
+    nothing about the gates of other markers: it is stained for these.
     """
     found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    template = populations.gated.template
     for population in template.populations:
         gate = population.gate
-        if isinstance(gate, ReferenceGate):
+        if isinstance(gate, ReferenceGate) and _is_left_out(gate.marker, template, left_out):
             found[population.parent][gate.marker] = np.sort(populations.values(population.parent, gate.marker))
             if (beads := template.counting.beads) is not None:
                 found[beads][gate.marker] = np.sort(populations.values(beads, gate.marker))
     return found
+
+
+def _is_left_out(marker: str, template: Template, target: str | None) -> bool:
+    """Return whether a control says something about a marker: it names none that was left out, or this one."""
+    names = {name.casefold() for name in (marker, *template.panel[marker].aliases, *template.panel[marker].detectors)}
+    return target is None or any(part.strip().casefold() in names for part in re.split(r"[,;]", target))
 
 
 def load_references(paths: Sequence[Path]) -> Mapping[str, tuple[ReferenceEvents, ...]]:
@@ -117,6 +127,8 @@ def backgrounds_of(
     """Return the backgrounds of the gates that controls place; of one that a person moved, above its new threshold."""
     backgrounds = dict(populations.backgrounds)
     for name, gate in overrides.items():
+        if name not in populations:
+            continue  # the file has not its marker
         declared = template.population(name)
         if isinstance(declared.gate, ReferenceGate) and isinstance(gate, RangeGate) and gate.min is not None:
             from cytocar.gates.adaptive.reference import background_above

@@ -166,8 +166,7 @@ class Bench:
         populations = tube.gated(self.template)
         if populations is None:
             return {}
-        names = [one.name for one in self.template.populations]
-        return {name: count_of(populations, self.template, name) for name in names}
+        return {name: count_of(populations, self.template, name) for name in populations if name != ALL}
 
     def grips(self) -> tuple[Grip, ...]:
         """Return what can be dragged of the gate that is taken hold of."""

@@ -16,7 +16,7 @@ from cytocar.fcs.events import EventTable
 from cytocar.gates.decision import Background, Decision, Fitted, Source
 from cytocar.gates.medians import median_of
 from cytocar.gates.populations import Populations
-from cytocar.gates.walk import walk
+from cytocar.gates.walk import replay, walk
 from cytocar.regions.boxes import RangeGate
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.scales import LogicleScale
@@ -262,7 +262,22 @@ def test_a_matrix_for_a_name_that_two_channels_share_is_refused() -> None:
     assert caught.value.code == "E050"
 
 
-def test_a_gate_on_an_absent_optional_marker_is_refused() -> None:
+def test_populations_of_an_absent_optional_marker_are_left_out_and_said() -> None:
+    made = template(
+        population("a", "range", marker="A", min=0),
+        population("z", "range", marker="Z", min=0),
+        population("both", "boolean", parent="a", all_of=["z"]),
+        panel={"A": {}, "Z": {"optional": True}},
+    )
+    populations = walk(stained(), made)
+    assert list(populations) == ["all", "a"]
+    (finding,) = [one for one in populations.findings if one.code == "W272"]
+    assert finding.outcome == "note"
+    assert finding.message == "the file has no Z; left out: z and 1 that come from it"
+    assert list(replay(stained(), made, populations.fitted).gates) == ["a"]
+
+
+def test_a_template_of_which_no_population_is_left_is_refused() -> None:
     made = template(population("z", "range", marker="Z", min=0), panel={"A": {}, "Z": {"optional": True}})
     with pytest.raises(GateError, match="Z") as caught:
         walk(stained(), made)

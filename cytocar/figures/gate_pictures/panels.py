@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from cytocar.figures.gate_pictures.axis import Floats, PictureAxis
 from cytocar.figures.gate_pictures.outline import Outline, outline
 from cytocar.figures.gate_pictures.png import RAMP, indexed_png
 from cytocar.figures.gate_pictures.views import View
+from cytocar.gates.engine.frame import ALL
 from cytocar.gates.walk import GatedSample
 from cytocar.regions.kinds import FixedGate
 
@@ -119,14 +120,17 @@ def draw_gate_pictures(
     beads : str, optional
         The population whose flow is shown beside that of all events.
     """
-    markers = tuple(dict.fromkeys(marker for view in views for marker in view.markers))
-    clouds = [_Cloud(view) for view in views]
+    clouds = [_Cloud(part) if (part := _part_of(view, sample)) else None for view in views]
+    drawn = [cloud for cloud in clouds if cloud is not None]
+    markers = tuple(dict.fromkeys(marker for cloud in drawn for marker in cloud.view.markers))
+    car = car if car in sample.gates else None
+    beads = beads if beads in sample.gates else None
     counts = dict.fromkeys(sample.gates, 0)
     car_places: dict[str, list[Floats]] = {marker: [] for marker in markers}
     of_beads: list[Bools] = []
     for block in sample.blocks(*markers):
         places = {marker: axes[marker].place(block.signal(marker)) for marker in markers}
-        for cloud in clouds:
+        for cloud in drawn:
             inside = block.mask(cloud.view.parent)
             for aside in cloud.view.exclude:
                 inside = inside & ~block.mask(aside)
@@ -147,11 +151,21 @@ def draw_gate_pictures(
                 tuple(drawn_gates(cloud.view, sample.gates, axes, crowd=cloud.crowd())),
                 "" if cloud.view.car and crowded else _dots_of(shown, cloud.view),
             )
+            if cloud is not None
+            else Picture(0)
             for cloud in clouds
         ),
         counts=counts,
         time=_time(sample.events, np.concatenate(of_beads) if of_beads else None),
     )
+
+
+def _part_of(view: View, sample: GatedSample) -> View | None:
+    """Return a view without the populations that the file's markers do not allow; None if nothing is left of it."""
+    known = {ALL, *sample.gates}
+    kept = tuple(name for name in view.populations if name in known)
+    possible = kept and {view.parent, *view.exclude} <= known
+    return replace(view, populations=kept) if possible else None
 
 
 def draw_events(
@@ -292,7 +306,7 @@ def drawn_gates(
     occupied = np.zeros((CELLS, CELLS), dtype=bool) if crowd is None else crowd
     names = np.zeros((CELLS, CELLS), dtype=bool)
     for name in view.populations:
-        drawn = outline(name, gates[name], x, y)
+        drawn = outline(name, gates[name], x, y) if name in gates else None
         if drawn is None:
             continue
         places = list(_label_places(drawn))

@@ -193,9 +193,10 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
 def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple[list[ReferenceEvents], list[Flag]]:
     """Return the references to use in the template's order of kinds, up to enough events, and what is wrong with them.
 
-    FMOs are used only where there is nothing else.
+    FMOs are used only where there is nothing else; a control that says nothing about the marker is none.
     """
-    usable = [one for kind in gate.controls for one in references if one.kind == kind]
+    telling = [one for one in references if gate.marker in one.values]
+    usable = [one for kind in gate.controls for one in telling if one.kind == kind]
     stained = [one for one in usable if one.kind is not SampleType.FMO]
     chosen: list[ReferenceEvents] = []
     events = 0

@@ -28,6 +28,7 @@ from cytocar.regions.kinds import FixedGate
 from cytocar.signals.compensation import KEYWORDS, SpilloverMatrix
 from cytocar.template.gate_kinds import Gate
 from cytocar.template.model import Population, Template
+from cytocar.template.parts import without_markers
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
@@ -42,6 +43,8 @@ class Plan:
 
     Attributes
     ----------
+    template : Template
+        The part of the template that the layout allows (``cytocar.template.parts``).
     axes : Axes
         Where each marker's signal comes from.
     scatter, fluorescence : tuple of GateStep
@@ -58,6 +61,7 @@ class Plan:
         Every population and its parent, in the template's order.
     """
 
+    template: Template
     axes: Axes
     scatter: tuple[GateStep, ...]
     fluorescence: tuple[GateStep, ...]
@@ -108,8 +112,17 @@ _PLANS: OrderedDict[tuple[object, ...], tuple[Plan, Template, SpilloverMatrix | 
 
 
 def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] | None = None) -> Plan:
-    """Return the plan of a template whose gates may be replaced, by population."""
+    """Return the plan of a template whose gates may be replaced, by population.
+
+    Populations of optional markers that the file does not have are left out.
+
+    Raises
+    ------
+    GateError
+        E058 if none is left.
+    """
     replaced = gates or {}
+    template = _allowed_part(template, axes)
     populations = [
         population.model_copy(update={"gate": replaced[population.name]}) if population.name in replaced else population
         for population in template.populations
@@ -131,6 +144,7 @@ def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] 
         stage = scatter if recorded and not fluorescence.keys() & set(_links(population)) else fluorescence
         stage[population.name] = step
     return Plan(
+        template=template,
         axes=axes,
         scatter=tuple(scatter.values()),
         fluorescence=tuple(fluorescence.values()),
@@ -142,6 +156,18 @@ def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] 
         kept=_unique(population.parent for population in deferred if population.parent not in waiting),
         parents={population.name: population.parent for population in template.populations},
     )
+
+
+def _allowed_part(template: Template, axes: Axes) -> Template:
+    absent = [marker for marker in template.panel if marker not in axes]
+    part, left_out = without_markers(template, absent)
+    if left_out and not part.populations:
+        raise GateError(
+            f"every population of the template looks at {' or '.join(absent)}, which this file does not have",
+            code="E058",
+            hint=f"name its channel: --marker {absent[0]}=CHANNEL; or take a template of the markers that are there",
+        )
+    return part
 
 
 def make_step(population: Population, gate: FixedGate, axes: Axes, declared: Mapping[str, Population]) -> GateStep:

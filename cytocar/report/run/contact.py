@@ -56,7 +56,7 @@ def contact_sheet(
         if not isinstance(section.outcome, SampleResult) or not section.drawn.pictures:
             continue
         own = [panel for panel in section.panels if not panel.control]
-        shares = tuple(", ".join(map(_share, panel.captions)) for panel in own)
+        shares = tuple(", ".join(map(_share, panel.captions)) or "not in this panel" for panel in own)
         plate, row, column = places.get(section.number, (None, None, None))
         sample_id, status = section.outcome.sample.sample_id, str(section.outcome.status)
         gallery = numbers[section.outcome.template.sha256]

@@ -125,7 +125,8 @@ def panels(
     """
     for number, view in enumerate(gallery.views):
         picture = drawn.pictures[number] if drawn.pictures else None
-        captions = tuple(_caption(name, view, result, gallery.template) for name in view.populations)
+        gated = [name for name in view.populations if result.population(name) is not None]
+        captions = tuple(_caption(name, view, result, gallery.template) for name in gated)
         yield Panel(number + 1, view, axes_id(gallery_number, number), picture, captions)
         if not view.car or picture is None:
             continue
@@ -147,7 +148,7 @@ def panels(
 def combinations(result: SampleResult, template: Template) -> Iterator[Combination]:
     """Yield the populations that other populations define."""
     for population in template.populations:
-        if isinstance(population.gate, BooleanGate):
+        if isinstance(population.gate, BooleanGate) and result.population(population.name) is not None:
             gate = population.gate
             parts = (("all of", gate.all_of), ("any of", gate.any_of), ("none of", gate.none_of))
             rule = ", ".join(f"{words} {', '.join(names)}" for words, names in parts if names)

@@ -86,6 +86,8 @@ def gate_findings(decisions: Sequence[Decision], template: Template, *, by_beads
     Notes, no alarms, are: ``NO_VALLEY`` of a gate that keeps what lies below (a tube without dead cells), and of any
     gate whose fallback lies in a gap; ``CLAMPED`` of a valley gate that keeps what lies below and ends in a gap; flags
     of a bead gate by which nothing is counted. Where beads were not found, the check of the beads says so, once.
+    ``NO_REFERENCE`` is a note of the CAR gate alone, whose background is then assumed: any other line that a control
+    should place stands where the template puts it, on whatever instrument.
     """
     findings: dict[tuple[str, str], Finding] = {}
     for decision in decisions:
@@ -96,6 +98,7 @@ def gate_findings(decisions: Sequence[Decision], template: Template, *, by_beads
         for flag in decision.flags:
             noted = flag in NOTED_FLAGS or (flag is Flag.NO_VALLEY and (below or in_a_gap))
             noted |= flag is Flag.CLAMPED and below and in_a_gap
+            noted &= flag is not Flag.NO_REFERENCE or decision.population == template.report.car
             noted |= is_beads and (not by_beads or decision.source is Source.FALLBACK)
             outcome = Severity.NOTE if noted else Severity.REVIEW
             used = "" if decision.value is None else f", {decision.parameter} {decision.value:.5g} used"

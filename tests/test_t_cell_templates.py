@@ -1,0 +1,261 @@
+"""Templates beyond the CAR: memory, exhaustion, NK and NKT cells, TBNK with beads, names of reagents."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cytocar
+from cytocar import EventTable, gate, load_template, open_fcs, quantify
+from cytocar.errors.tree import PanelError
+from cytocar.fcs.write import write_fcs
+from cytocar.files.bundled import template_folder
+from cytocar.sample.result import SampleResult
+from cytocar.signals.panel import resolve
+from tests.stained_tubes import StainedTube, cell, stain, stained_tube
+
+LINES = {"cd4": stain(CD4=4000, CD8=200), "cd8": stain(CD8=20_000, CD4=80)}
+MEMORY = {"naive": (5000, 3000), "central_memory": (100, 3000), "effector_memory": (100, 60), "emra": (5000, 60)}
+"""CD45RA and CCR7."""
+SHARES = {
+    "": {"naive": 0.4, "central_memory": 0.3, "effector_memory": 0.2, "emra": 0.1},
+    "car_": {"naive": 0.1, "central_memory": 0.4, "effector_memory": 0.4, "emra": 0.1},
+}
+
+
+def events_of(result: SampleResult) -> dict[str, int]:
+    """Return the events of each population."""
+    return {population.name: population.events for population in result.populations}
+
+
+# ---------------------------------------------------------------- memory
+
+
+def memory_tube(*, dead: float = 0.05, seed: int) -> StainedTube:
+    """Return 20,000 T cells, a fifth with a CAR, with CD45RA and CCR7 in place of CD2 and CD56."""
+    kinds = [(cell("nk_cells", stain(CD3=90, CD8=500)), 1500)]
+    for car, share in (("", 0.8), ("car_", 0.2)):
+        for line, of_line in LINES.items():
+            for subset, (cd45ra, ccr7) in MEMORY.items():
+                colours = stain(CD3=5000, CD2=(cd45ra, 0.5), CD56=(ccr7, 0.5), CAR=(5000, 0.9) if car else 80)
+                kind = cell(f"{car}{line}_{subset}", colours, of_line)
+                kinds.append((kind, round(10_000 * share * SHARES[car][subset])))
+    return stained_tube(*kinds, dead_share=dead, seed=seed, CD2="CD45RA", CD56="CCR7", CD45="CD25")
+
+
+def test_memory_subsets_are_found_with_and_without_a_car() -> None:
+    tube = memory_tube(seed=1)
+    result = quantify(tube.events, load_template("t-memory"))
+    events = events_of(result)
+
+    assert result.status == "ok", [finding.message for finding in result.findings]
+    for subset in MEMORY:
+        for line in LINES:
+            assert events[f"car_{line}_{subset}"] == pytest.approx(tube.number(f"car_{line}_{subset}"), rel=0.03)
+        in_both = (f"cd4_{subset}", f"cd8_{subset}")
+        assert events[f"car_negative_{subset}"] == pytest.approx(tube.number(*in_both), rel=0.02)
+
+
+def test_a_memory_tube_without_car_viability_and_height_gives_the_subsets_of_all_t_cells() -> None:
+    tube = memory_tube(dead=0, seed=2).without("PE-A", "PerCP-Cy5-5-A", "FSC-H")
+    result = quantify(tube.events, load_template("t-memory"))
+    events = events_of(result)
+
+    (left_out,) = [finding for finding in result.findings if finding.code == "W272"]
+    assert left_out.message == (
+        "the file has no FSC-H, viability, CAR; left out: singlets, viable, car_t and 21 that come from them"
+    )
+    assert "car_t" not in events and result.row()["car_percent_of_t_cells"] is None
+    for subset in MEMORY:
+        kinds = [f"{car}{line}_{subset}" for car in ("", "car_") for line in LINES]
+        assert events[subset] == pytest.approx(tube.number(*kinds), rel=0.05)
+
+
+def test_a_panel_with_both_homing_receptors_says_which_one_decides() -> None:
+    tube = memory_tube(seed=3)
+    both = StainedTube(tube.columns, {**tube.markers, "V500-A": "CD62L"}, tube.origin, tube.kinds)
+    with pytest.raises(PanelError, match=r"CCR7.*CD62L"):
+        gate(both.events, load_template("t-memory"))
+    assert gate(both.events, load_template("t-memory"), markers={"homing": "APC-A"})["naive"].events > 0
+
+
+@pytest.mark.parametrize(
+    ("donor", "cd4", "cd8", "naive_percent"), [("Donor1", 1234, 706, (25, 35)), ("Donor2", 1299, 642, (50, 62))]
+)
+def test_memory_of_a_real_tube_lies_where_its_clouds_are(
+    shared_data: Path, donor: str, cd4: int, cd8: int, naive_percent: tuple[int, int]
+) -> None:
+    """Donor 2 has one large naive cloud; CD45RA has no valley in either, so both ask for a look."""
+    file = shared_data / f"tcell_human/cytopipeline_omip021/{donor}.fcs"
+    result = quantify(open_fcs(file), load_template("t-memory"))
+    events = events_of(result)
+
+    assert result.status == "review"
+    assert events["cd4"] == pytest.approx(cd4, rel=0.03)
+    assert events["cd8"] == pytest.approx(cd8, rel=0.05)
+    assert naive_percent[0] <= 100 * events["naive"] / events["t_cells"] <= naive_percent[1]
+
+
+# ---------------------------------------------------------------- exhaustion
+
+
+def exhaustion_tube(*, left_out: tuple[str, ...] = (), seed: int) -> StainedTube:
+    """Return 20,000 T cells, half with a CAR, of these 60 % PD-1+, 30 % also LAG-3+; without some of the reagents."""
+    colour = {"PD-1": "CD2", "LAG-3": "CD56", "TIM-3": "CD45"}
+    groups = {"none": (), "pd1": ("PD-1",), "pd1_lag3": ("PD-1", "LAG-3"), "all": ("PD-1", "LAG-3", "TIM-3")}
+    kinds = [(cell("nk_cells", stain(CD3=90, CD8=500)), 1000)]
+    for car in ("", "car_"):
+        shares = {"none": 0.4, "pd1": 0.3, "pd1_lag3": 0.2, "all": 0.1} if car else {"none": 0.9, "pd1": 0.1}
+        for group, share in shares.items():
+            stained = stain(**{colour[marker]: (4000, 0.6) for marker in groups[group] if marker not in left_out})
+            for line, of_line in LINES.items():
+                colours = stain(CD3=5000, CAR=(5000, 0.9) if car else 80)
+                kind = cell(f"{car}{line}_{group}", colours, stained, of_line)
+                kinds.append((kind, round(5000 * share)))
+    return stained_tube(*kinds, seed=seed, CD2="PD-1", CD56="LAG-3", CD45="TIM-3")
+
+
+def test_an_fmo_places_the_lines_of_the_markers_that_were_left_out_of_it(tmp_path: Path) -> None:
+    tubes = {
+        "day14": exhaustion_tube(seed=1),
+        "without_all": exhaustion_tube(left_out=("PD-1", "LAG-3", "TIM-3"), seed=2),
+        "without_pd1": exhaustion_tube(left_out=("PD-1",), seed=3),
+    }
+    for name, tube in tubes.items():
+        write_fcs(tmp_path / f"{name}.fcs", tube.columns, markers=tube.markers, keywords=tube.keywords)
+    sheet = "file,sample_id,sample_type,subject_id,control_for,stain_target\nday14.fcs,day14,sample,P1,,\n"
+    for control, target in (("without_all", ""), ("without_pd1", "PD1")):
+        path = tmp_path / f"{control}.csv"
+        path.write_text(sheet + f"{control}.fcs,{control},fmo,P1,P1,{target}\n", encoding="utf-8")
+
+    def counted(control: str) -> SampleResult:
+        outcomes = {one.sample.sample_id: one for one in cytocar.run(tmp_path / f"{control}.csv", "exhaustion")}
+        result = outcomes["day14"]
+        assert isinstance(result, SampleResult)
+        return result
+
+    by_all, by_pd1 = counted("without_all"), counted("without_pd1")
+    tube, events = tubes["day14"], events_of(by_all)
+    car = {group: tube.number(f"car_cd4_{group}", f"car_cd8_{group}") for group in ("pd1", "pd1_lag3", "all")}
+    assert by_all.status == "ok", [finding.message for finding in by_all.findings if finding.outcome == "review"]
+    assert events["car_pd1"] == pytest.approx(sum(car.values()), rel=0.03)
+    assert events["car_lag3"] == pytest.approx(car["pd1_lag3"] + car["all"], rel=0.03)
+    assert events["car_triple_positive"] == pytest.approx(car["all"], rel=0.05)
+    assert events["car_negative_pd1"] == pytest.approx(tube.number("cd4_pd1", "cd8_pd1"), rel=0.05)
+
+    sources = {row.population: row.source for row in by_pd1.decisions if row.parameter == "threshold"}
+    assert sources["pd1_positive"] == "reference"
+    assert sources["lag3_positive"] == sources["tim3_positive"] == "fallback"
+    assert by_pd1.status == "review"
+
+
+def test_lines_without_an_fmo_ask_for_a_look() -> None:
+    result = quantify(exhaustion_tube(seed=4).events, load_template("exhaustion"))
+    asking = {finding.check for finding in result.findings if finding.outcome == "review"}
+    assert {"pd1_positive", "lag3_positive", "tim3_positive"} <= asking
+
+
+# ---------------------------------------------------------------- NK cells, TBNK, B cells
+
+
+@pytest.mark.parametrize("template", ["cart-cd19fc", "cart-cd19fc-fixed"])
+def test_nk_and_nkt_cells_are_counted_where_the_panel_has_cd56(template: str) -> None:
+    t_cell = stain(CD3=6000, CD45=(12_000, 0.18))
+    tube = stained_tube(
+        (cell("cd4", t_cell, LINES["cd4"]), 5000),
+        (cell("cd8", t_cell, LINES["cd8"]), 3000),
+        (cell("nkt", t_cell, LINES["cd8"], stain(CD56=(3000, 0.5))), 400),
+        (cell("nk", stain(CD3=90, CD45=(13_000, 0.18), CD56=(4000, 0.5))), 2000),
+        (cell("b", stain(CD3=60, CD45=(9500, 0.2))), 500),
+        beads=5000,
+        seed=1,
+    )
+    populations = gate(tube.events, load_template(template))
+    assert populations["nk_cells"].events == pytest.approx(tube.number("nk"), rel=0.05)
+    assert populations["nkt_cells"].events == pytest.approx(tube.number("nkt"), rel=0.05)
+
+    without = gate(tube.without("APC-A").events, load_template(template))
+    assert "nk_cells" not in without
+    assert without["t_cells"].events == populations["t_cells"].events
+
+
+LOW_SSC = 12_400
+"""Side scatter of lymphocytes on the instrument of ``tbnk``."""
+
+
+@pytest.mark.parametrize("height", [True, False])
+@pytest.mark.parametrize("beads", [0, 4000])
+def test_tbnk_counts_with_and_without_beads_and_pulse_height(height: bool, beads: int) -> None:
+    bright = stain(CD45=(12_000, 0.15))
+    tube = stained_tube(
+        (cell("cd4", bright, stain(CD3=6000), LINES["cd4"], ssc=LOW_SSC), 5000),
+        (cell("cd8", bright, stain(CD3=6000, CD8=6000, CD4=60), ssc=LOW_SSC), 3000),
+        (cell("b", bright, stain(CD2=5000), ssc=LOW_SSC), 1000),
+        (cell("nk", bright, stain(CD56=(4000, 0.5)), ssc=LOW_SSC), 1500),
+        beads=beads,
+        seed=2,
+        CD2="CD19",
+        CD56="CD16+56",
+    ).without(*(() if height else ("FSC-H", "FSC-W")))
+    counting = {"beads_added": 20_000, "sample_volume_ul": 50} if beads else {"count_method": "none"}
+    result = quantify(tube.events, load_template("tbnk"), **counting)
+    events = events_of(result)
+
+    truth = {"cd4": tube.number("cd4"), "cd8": tube.number("cd8"), "b_cells": tube.number("b")}
+    assert {name: events[name] for name in truth} == pytest.approx(truth, rel=0.03)
+    assert events["nk_cells"] == pytest.approx(tube.number("nk"), rel=0.05)
+    assert ("singlets" in events) is height
+    if beads:
+        assert result.row()["cd4_per_ul"] == pytest.approx(truth["cd4"] / tube.number("beads") * 20_000 / 50, rel=0.03)
+
+
+@pytest.mark.parametrize(("b_cells", "words"), [(0, "not detected"), (16, "detected, too few"), (40, None)])
+def test_b_cells_below_a_limit_are_said_to_be_so_in_cells_per_ul(b_cells: int, words: str | None) -> None:
+    bright = stain(CD45=(12_000, 0.12))
+    tube = stained_tube(
+        (cell("t", bright), 3000),
+        (cell("b", bright, stain(CD2=(9000, 0.2), CD56=(9000, 0.2))), b_cells),
+        beads=5000,
+        seed=3,
+        CD2="CD19",
+        CD56="CD20",
+        CD4="IgG",
+        CD8="IgG2",
+    )
+    result = quantify(tube.events, load_template("bcell-aplasia"), beads_added=20_000, sample_volume_ul=50)
+    said = [finding.message for finding in result.findings if finding.code == "W223"]
+    assert (len(said) == 1 and words in said[0]) if words else not said
+    if words == "not detected":
+        assert "13 events, 1.0" in said[0]  # 13 / 5000 beads * 20,000 beads / 50 µL
+
+
+# ---------------------------------------------------------------- names
+
+
+def alias_book() -> Mapping[str, Mapping[str, list[str]]]:
+    """Return the names that ``template fit`` knows."""
+    text = (Path(cytocar.__file__).parent / "fit" / "aliases.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+WITH_CAR = [path.stem for path in template_folder().glob("*.toml") if '"anti-FMC63"' in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("name", WITH_CAR)
+@pytest.mark.parametrize("role", ["CAR", "viability"])
+def test_a_template_for_any_reagent_knows_every_name_of_the_alias_book(name: str, role: str) -> None:
+    panel = load_template(name).panel
+    marker = role if role in panel else "7-AAD"
+    for label in alias_book()[role]["names"]:
+        for written in (label, f"{label} PE", f"PE - {label}"):
+            events = EventTable.from_columns({"PE-A": np.zeros(1)}, markers={"PE-A": written})
+            found = resolve({marker: panel[marker]}, events.channels)
+            assert marker in found, written
+
+
+def test_four_templates_are_for_any_reagent() -> None:
+    assert set(WITH_CAR) == {"cart-generic", "exhaustion", "product-release", "t-memory"}
