@@ -135,3 +135,15 @@ def test_help_loads_no_numeric_library() -> None:
 def test_every_public_name_is_there_and_explained() -> None:
     for name in cytocar.__all__:
         assert (getattr(cytocar, name).__doc__ or "").strip(), name
+
+
+def test_every_path_that_architecture_names_is_there() -> None:
+    named = re.findall(r"`([\w./]+/[\w./]*)`", ARCHITECTURE.read_text("utf-8"))
+    assert len(named) > 40
+    files = [*PACKAGE.parent.glob("*"), *PACKAGE.rglob("*"), *Path(__file__).parent.glob("*.py")]
+    there = [f"/{plain(path.relative_to(PACKAGE.parent).as_posix())}" for path in files]
+    assert [name for name in named if not any(one.endswith(f"/{plain(name)}") for one in there)] == []
+
+
+def plain(name: str) -> str:
+    return name.rstrip("/").removesuffix(".py").removesuffix(".toml")
