@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
@@ -37,6 +39,14 @@ def docs(session: nox.Session) -> None:
     session.install("-e", ".[test]")
     session.run("python", "docs/generate.py")
     session.run("pytest", "-q", "tests/test_docs.py")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """Build the documentation as a site into build/site; a broken link fails, and no network is needed."""
+    session.install("-e", ".[docs]")
+    session.run("python", "-m", "sphinx", "-q", "-W", "--keep-going", "docs", "build/site")
+    session.log(f"open {Path('build/site/index.html').absolute()}")
 
 
 @nox.session

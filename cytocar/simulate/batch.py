@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cytocar.simulate.acquire import SimulatedTube, blood_tube
+from cytocar.simulate.appearance import Appearance
 from cytocar.simulate.artefacts import Artefact
 from cytocar.simulate.cells import BRIGHT, Blood, CarStain
 from cytocar.simulate.preparation import Preparation
@@ -29,6 +30,7 @@ def simulate_tubes(
     preparation: Preparation | None = None,
     stain: CarStain = BRIGHT,
     artefacts: Collection[Artefact] = (),
+    appearance: Appearance | None = None,
     seed: int = 1,
     on_tube: Callable[[Path], None] | None = None,
 ) -> Path:
@@ -42,11 +44,14 @@ def simulate_tubes(
         True concentrations, cells/µL.
     tubes : int
         Tubes at each of them; every tube has a seed of its own.
+    appearance : Appearance, optional
+        How the files are labelled, where it is not as ``cart-cd19fc`` expects.
     on_tube : callable, optional
         Called with each file written.
     car_cd4_cd8, blood, preparation, stain, artefacts, seed
         As for ``blood_tube``.
     """
+    appearance = appearance or Appearance()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, str]] = []
@@ -62,8 +67,8 @@ def simulate_tubes(
                 seed=np.random.SeedSequence(seed, spawn_key=(level, number)),
             )
             sample_id = f"car{concentration:g}-{number + 1:02d}"
-            path = tube.write(folder / f"{sample_id}.fcs")
-            rows.append(_row(sample_id, path, tube))
+            path = appearance.of(tube).write(folder / f"{sample_id}.fcs")
+            rows.append({**_row(sample_id, path, tube), "template": appearance.template})
             if on_tube is not None:
                 on_tube(path)
     sheet = folder / "sheet.csv"
@@ -85,5 +90,4 @@ def _row(sample_id: str, path: Path, tube: SimulatedTube) -> dict[str, str]:
         "beads_added": f"{tube.drawn.beads_added:g}" if has_beads else "",
         # Without beads, the volume drawn counts: of blood that lyse solution diluted.
         "dilution_factor": "" if has_beads else f"{tube.drawn.final_volume_ul / tube.drawn.sample_volume_ul:g}",
-        "template": "cart-cd19fc",
     }

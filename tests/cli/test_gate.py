@@ -315,3 +315,12 @@ def test_a_run_that_stopped_in_its_report_goes_on_with_the_report(tubes: Path, m
     assert (tubes / "run" / "report.html").is_file()
     assert _tables(tubes / "run") == tables
     assert "error[E106]" in cytocar_command(*command).stderr
+
+
+def test_a_tube_without_its_beads_is_no_count_and_exits_with_1(cytocar: Cytocar, tmp_path: Path) -> None:
+    made = cytocar("simulate", "-o", tmp_path / "tubes", "--artefact", "missing-beads", "--sample-volume-ul", 6)
+    assert made.returncode == 0, made.stderr
+
+    done = cytocar("gate", tmp_path / "tubes" / "sheet.csv", "--format", "csv")
+
+    assert (done.returncode, _rows(done.stdout)[0]["status"]) == (1, "no_count")

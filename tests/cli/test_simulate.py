@@ -57,3 +57,20 @@ def test_a_cohort_is_simulated_by_one_option(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "cohort").glob("S001-*.fcs"))) == 9
     assert done.stdout.strip() == str(tmp_path / "cohort" / "sheet.csv")
+
+
+def test_files_look_as_another_laboratory_writes_them(tmp_path: Path) -> None:
+    options = ("--car-label", "BCMA-Fc", "--cytometer", "MACSQuant", "--without", "FSC-H", "--sample-volume-ul", "2")
+
+    assert cytocar("simulate", "-o", tmp_path / "tubes", "--car-per-ul", "20", *options).returncode == 0
+
+    seen = cytocar("inspect", tmp_path / "tubes" / "car20-01.fcs").stdout
+    assert "BCMA-Fc" in seen
+    assert "450 µL ($VOL in nL (MACSQuant))" in seen
+    assert "FSC-H" not in seen
+
+
+def test_a_dye_cannot_be_left_out(tmp_path: Path) -> None:
+    run = cytocar("simulate", "-o", tmp_path / "new", "--without", "PE-A")
+
+    assert (run.returncode, "PE-A cannot be left out" in run.stderr) == (2, True)

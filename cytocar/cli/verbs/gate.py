@@ -233,7 +233,11 @@ def _exit(done: list[FinishedSample], fail_on: FailOn) -> None:
     statuses = {sample.status for sample in done}
     if any(fault.code == "E199" for sample in done for fault in sample.faults):
         raise typer.Exit(EXIT_BUG)
-    counted = [sample for sample in done if not any(fault.code.startswith("E") for fault in sample.faults)]
+    counted = [
+        sample
+        for sample in done
+        if sample.status != Status.NO_COUNT and not any(fault.code.startswith("E") for fault in sample.faults)
+    ]
     if fail_on is FailOn.REVIEW and statuses - {Status.OK, Status.EXCLUDED}:
         raise typer.Exit(EXIT_FAIL_ON)
     if len(counted) < len(done):

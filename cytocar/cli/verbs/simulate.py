@@ -10,7 +10,16 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.errors.tree import UsageError
-from cytocar.simulate import Artefact, Blood, Brightness, Preparation, sample_course, simulate_cohort, simulate_tubes
+from cytocar.simulate import (
+    Appearance,
+    Artefact,
+    Blood,
+    Brightness,
+    Preparation,
+    sample_course,
+    simulate_cohort,
+    simulate_tubes,
+)
 
 
 def command(
@@ -37,6 +46,16 @@ def command(
     beads_added: Annotated[
         float, typer.Option("--beads-added", min=0, max=1_000_000, help="Beads per tube; 0: none.")
     ] = 20_000.0,
+    background_percent: Annotated[
+        float, typer.Option("--background-percent", min=0, max=50, help="T cells that the CAR reagent stains falsely.")
+    ] = 0.01,
+    car_label: Annotated[str, typer.Option("--car-label", help="Name of the CAR channel.")] = "CD19-Fc",
+    cytometer: Annotated[
+        str | None, typer.Option("--cytometer", help="Name of the instrument; $VOL is in the unit that it writes.")
+    ] = None,
+    without: Annotated[
+        list[str], typer.Option("--without", metavar="CHANNEL", help="A scatter channel that is not stored.")
+    ] = [],  # noqa: B006 -- Typer copies it
     artefact: Annotated[list[Artefact], typer.Option("--artefact", help="What goes wrong; repeat for several.")] = [],  # noqa: B006 -- Typer copies it
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Same options and seed, same events.")] = None,
     course: Annotated[
@@ -69,7 +88,10 @@ def command(
             tubes=tubes,
             car_cd4_cd8=cd4_cd8,
             blood=Blood(activation=activation).with_t_cells(t_cells_per_ul),
-            preparation=Preparation(sample_volume_ul=sample_volume_ul, beads_added=beads_added),
+            preparation=Preparation(
+                sample_volume_ul=sample_volume_ul, beads_added=beads_added, sticky_share=background_percent / 100
+            ),
+            appearance=Appearance(car_label, cytometer, tuple(without)),
             stain=stain.stain,
             artefacts=artefact,
             seed=1 if seed is None else seed,

@@ -1,0 +1,74 @@
+"""What files of other laboratories look like: the CAR channel's label, the instrument, channels that are not stored."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from cytocar.errors.tree import UsageError
+from cytocar.fcs.keywords import BY_STANDARD, VOLUME_RULES
+from cytocar.simulate.acquire import MARKERS, SimulatedTube
+from cytocar.simulate.instrument import SCATTER
+
+_CAR_DETECTOR = "PE-A"
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """How a simulated tube is labelled; its events are the same.
+
+    Parameters
+    ----------
+    car_label : str
+        What ``$PnS`` of the CAR channel says.
+    cytometer : str, optional
+        ``$CYT``; ``$VOL`` is then written in the unit that this instrument writes.
+    without : tuple of str
+        Scatter channels that are not stored, such as ``FSC-H``.
+
+    Raises
+    ------
+    UsageError
+        E100 if a channel to leave out is no scatter channel: without a dye the matrix would be another.
+    """
+
+    car_label: str = MARKERS[_CAR_DETECTOR]
+    cytometer: str | None = None
+    without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.without) - set(SCATTER)):
+            raise UsageError(
+                f"{unknown[0]} cannot be left out",
+                code="E100",
+                hint=f"scatter channels can: {', '.join(SCATTER)}",
+            )
+
+    @property
+    def template(self) -> str:
+        """The bundled template that reads such a file; empty where none does."""
+        if self.without:
+            return ""
+        return "cart-cd19fc" if self.car_label == MARKERS[_CAR_DETECTOR] else "cart-generic"
+
+    def of(self, tube: SimulatedTube) -> SimulatedTube:
+        """Return the tube as such a file shows it.
+
+        Examples
+        --------
+        >>> from cytocar.simulate.acquire import blood_tube
+        >>> tube = Appearance("anti-FMC63", "Aurora", ("FSC-H",)).of(blood_tube(car_per_ul=100, seed=1))
+        >>> tube.markers["PE-A"], tube.keywords["$CYT"], tube.keywords["$VOL"], "FSC-H" in tube.columns
+        ('anti-FMC63', 'Aurora', '450', False)
+        """
+        keywords = dict(tube.keywords)
+        if self.cytometer is not None:
+            named = (rule for rule in VOLUME_RULES if re.search(rule.cytometer, self.cytometer.casefold()))
+            rule = next((rule for rule in named if rule.key == "$VOL"), BY_STANDARD)
+            keywords |= {"$CYT": self.cytometer, "$VOL": f"{tube.drawn.acquired_volume_ul * rule.units_per_ul:g}"}
+        return replace(
+            tube,
+            columns={name: column for name, column in tube.columns.items() if name not in self.without},
+            markers={**tube.markers, _CAR_DETECTOR: self.car_label},
+            keywords=keywords,
+        )

@@ -1,0 +1,80 @@
+"""The site builds from the pages without a network and without a warning, and is read without one."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.report.browser import browser
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built with every warning an error: a broken link, a page that no start page names."""
+    for needed in ("sphinx", "myst_parser", "furo"):
+        pytest.importorskip(needed, reason="the site needs the extra `docs`")
+    out = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", str(ROOT / "docs"), str(out)],
+        env={**os.environ, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.slow
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 60
+    loaded = re.compile(r'<(?:script|img|link|iframe)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*"')
+    assert [found[0] for page in pages if (found := loaded.search(page.read_text("utf-8")))] == []
+    fetched = re.compile(r"(?:url|@import)[^;]*https?://")
+    assert [style for style in site.rglob("*.css") if fetched.search(style.read_text("utf-8"))] == []
+
+
+@pytest.mark.slow
+def test_the_api_links_to_numpy_and_scipy(site: Path) -> None:
+    text = "".join(page.read_text("utf-8") for page in (site / "api").glob("*.html"))
+    assert 'href="https://numpy.org/doc/stable/reference/random/generator.html#numpy.random.Generator"' in text
+    assert "https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.mannwhitneyu.html" in text
+
+
+RESULTS = """new Promise(done => {
+  const look = () => {
+    const links = [...document.querySelectorAll("#search-results ul.search li a")];
+    const over = /found|did not match/.test(document.querySelector("#search-results .search-summary")?.innerText);
+    over ? done(links.map(a => a.getAttribute("href"))) : setTimeout(look, 50);
+  };
+  look();
+})"""
+SEARCHES = {
+    "trucount": "recipes/trucount",
+    "MACSQuant": "recipes/volume",
+    "FMC63": "recipes/anti-fmc63",
+    "without FSC-H": "how-to/my-instrument-has-no-fsc-h",
+    "FlowJo workspace": "how-to/moving-from-flowjo",
+    "hematology": "recipes/dual-platform",
+    "haematology": "recipes/dual-platform",
+    "leucocyte": "reference/glossary",
+}
+
+
+@pytest.mark.slow
+def test_search_finds_what_people_have_under_both_spellings(site: Path) -> None:
+    found: dict[str, list[str]] = {}
+    with browser() as opened:
+        for words in SEARCHES:
+            opened.open(f"{(site / 'search.html').as_uri()}?q={words.replace(' ', '+')}")
+            found[words] = [link.partition(".html")[0] for link in opened.run(RESULTS)]
+    assert {words: pages[:5] for words, pages in found.items() if SEARCHES[words] not in pages[:5]} == {}
+    assert found["hematology"] == found["haematology"]
