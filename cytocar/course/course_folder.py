@@ -124,11 +124,14 @@ class CourseFolder:
         return found
 
     def _spelt_out(self, names: Sequence[str]) -> Iterator[str]:
+        """Yield each name once: what is asked for twice must not count twice where p values are adjusted."""
+        spelt: dict[str, None] = {}
         for name in names:
             if name == "all" or name.startswith("all@"):
-                yield from (variable + name[3:] for variable in self.values if variable != _CAR)
+                spelt.update({variable + name[3:]: None for variable in self.values if variable != _CAR})
             else:
-                yield name
+                spelt[name] = None
+        yield from spelt
 
     def _variable(self, name: str) -> str:
         own = name if name == _CAR else variable_name(name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
+from statistics import median
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import ClinicalError, listed
@@ -27,6 +28,8 @@ infused_at str -     | dates of infusion, ISO 8601, separated by semicolons
 arm        str -     | arm of the study
 response   str -     | response to treatment
 """)
+MOST_NUMBERS = 4
+"""Different numbers in a column (doses, ages) up to which each is a group: more are two, about their median."""
 _NUMBERS = tuple(column.name for column in SUBJECTS if column.type == "number")
 
 
@@ -57,9 +60,10 @@ class Subjects:
     columns: tuple[str, ...] = ()
     rows: tuple[Subject, ...] = ()
     by_id: Mapping[str, Subject] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def groups(self, column: str) -> dict[str, str]:
-        """Return the group of each subject that has one.
+        """Return the group of each subject that has one: its word, or its side of the median of many numbers.
 
         Raises
         ------
@@ -74,11 +78,23 @@ class Subjects:
                 code="E164",
                 hint=f"columns of subjects.csv: {', '.join(near)}" if near else "give subjects.csv with --subjects",
             )
-        return named
+        return _halves(named) if len(set(named.values())) > MOST_NUMBERS else named
+
+
+def _halves(named: Mapping[str, str]) -> dict[str, str]:
+    """Return numbers as two groups about their median; words stay what they are."""
+    try:
+        numbers = {subject: float(text.replace(",", ".")) for subject, text in named.items()}
+    except ValueError:
+        return dict(named)
+    middle = median(numbers.values())
+    return {s: f"{middle:g} or less" if number <= middle else f"above {middle:g}" for s, number in numbers.items()}
 
 
 def read_subjects(path: Path | None, *, known: Collection[str] | None = None) -> Subjects:
     """Return the subjects of a table; ``known`` are those that have samples.
+
+    A subject without a sample is noted; it is a fault where its name is nearly that of one who is not in the table.
 
     Raises
     ------
@@ -93,18 +109,21 @@ def read_subjects(path: Path | None, *, known: Collection[str] | None = None) ->
     faults = list(_column_faults(table))
     rows = [] if faults else list(_rows(table, faults))
     by_id = {row.subject_id: row for row in rows}
+    notes = []
     for subject in filter(None, by_id):
         if known is not None and subject not in known:
-            near_one = get_close_matches(subject, list(known), n=1)
-            meant = f" (did you mean {near_one[0]!r}?)" if near_one else ""
-            faults.append(f"subject {subject!r} has no sample{meant}")
+            near_one = get_close_matches(subject, [one for one in known if one not in by_id], n=1)
+            if near_one:
+                faults.append(f"subject {subject!r} has no sample (did you mean {near_one[0]!r}?)")
+            else:
+                notes.append(f"subject {subject} of {path.name} has no sample yet")
     if faults:
         raise ClinicalError(
             f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in {path.name}:{listed(faults)}",
             code="E163",
             hint="correct these rows; `cytocar explain E163` lists the columns",
         )
-    return Subjects(table.columns, tuple(rows), by_id)
+    return Subjects(table.columns, tuple(rows), by_id, tuple(notes))
 
 
 def _column_faults(table: DelimitedTable) -> Iterator[str]:

@@ -54,7 +54,8 @@ def cohort_figure(
         axes.set_ylabel("CAR-T cells/µL")
         for course in courses:
             _subject(axes, course, named.get((groups or {}).get(course.subject_id, ""), GREY))
-        axes.plot([], [], color=GREY, lw=0.8, label="subjects")
+        if any(course.subject_id not in (groups or {}) for course in courses):
+            axes.plot([], [], color=GREY, lw=0.8, label="without a group" if named else "subjects")
         for name, colour in named.items():
             own = [course for course in courses if (groups or {}).get(course.subject_id) == name]
             axes.plot([], [], color=colour, lw=0.8, label=f"{name} (n = {len(own)})")
@@ -77,6 +78,55 @@ def cohort_figure(
         borderaxespad=0.1,
     ).get_title().set(fontweight="bold", fontsize=FONT_PT + 1)
     return figure
+
+
+def split_figure(
+    courses: Sequence[Course],
+    split: Mapping[str, str],
+    *,
+    groups: Mapping[str, str] | None = None,
+    width_mm: float = PAGE_MM,
+) -> Figure:
+    """Return a panel of curves for each group of ``split`` (subject to group), all on the same axes.
+
+    Each has the median and the quartiles of its own subjects. Curves are coloured by ``groups``, grey without.
+    """
+    named = dict(zip(sorted(set((groups or {}).values())), cycle(GROUP_COLOURS), strict=False))
+    rows = sorted(set(split.values()))
+    days = [point.day for course in courses for point in course.points if point.quantified]
+    parts = time_parts(days, marks_that_fit=marks_that_fit(width_mm))
+    figure = new_figure(width_mm, 14 + 48 * len(rows))
+    ratios = PART_WIDTHS[: len(parts)]
+    grid = figure.subplots(len(rows), len(parts), sharex="col", sharey=True, squeeze=False, width_ratios=ratios)
+    for row, name in zip(grid, rows, strict=True):
+        own = [course for course in courses if split.get(course.subject_id) == name]
+        at = list(visits(own))
+        for axes, part in zip(row, parts, strict=True):
+            plain_log_axis(axes)
+            part.apply(axes)
+            for course in own:
+                _subject(axes, course, named.get((groups or {}).get(course.subject_id, ""), GREY))
+            _median(axes, at, part.limits, INK)
+            part.apply(axes)
+            axes.set_xlabel("")
+        row[0].set_ylabel("CAR-T cells/µL")
+        row[0].set_title(f"{name} (n = {len(own)})", loc="left")
+    for axes, part in zip(grid[-1], parts, strict=True):
+        part.apply(axes)
+    join_parts([list(row) for row in grid])
+    _split_legend(figure, named)
+    return figure
+
+
+def _split_legend(figure: Figure, named: Mapping[str, str]) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    marks: list[tuple[Line2D | Patch, str]] = [
+        (Line2D([], [], color=colour, lw=0.8), name) for name, colour in (named or {"subjects": GREY}).items()
+    ]
+    marks += [(Line2D([], [], color=INK, marker="o"), "median"), (Patch(color=INK, alpha=0.18, lw=0), "quartiles")]
+    figure.legend([m for m, _ in marks], [t for _, t in marks], loc="outside upper left", ncols=4, borderaxespad=0.1)
 
 
 def _subject(axes: Axes, course: Course, colour: str) -> None:

@@ -69,6 +69,20 @@ def test_before_and_after_a_drug(course: Path) -> None:
     assert car["p"] == "0.00195312"  # ten of ten rose: 2 / 2**10
 
 
+def test_what_is_asked_for_twice_is_compared_and_counted_once(course: Path) -> None:
+    once = cytocar_command("groups", course, "--by", "arm", "--what", "peak,all@max").stdout
+    twice = cytocar_command("groups", course, "--by", "arm", "--what", "peak,peak,all@max,il6@max").stdout
+    assert twice == once
+    assert [row["measure"] for row in rows_of(once)] == ["peak", "il6@max"]
+
+
+def test_pairs_are_drawn(course: Path, tmp_path: Path) -> None:
+    words = ("--paired", "before,after:ruxolitinib", "--what", "il6,car_per_ul", "-o", tmp_path)
+    answer = cytocar_command("groups", course, *words)
+    assert f"wrote {tmp_path / 'pairs.svg'}" in answer.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["groups.csv", "pairs.svg"]
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

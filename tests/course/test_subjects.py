@@ -42,16 +42,31 @@ def test_subjects_are_grouped_by_any_column(tmp_path: Path) -> None:
 
 
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
-    path = table(tmp_path, "P1,,,many,31,soon,,,\nP1,,,,,,,,\n,,,,,,,,x\nP11,,,,,,,,\n")
+    path = table(tmp_path, "P1,,,many,31,soon,,,\nP1,,,,,,,,\n,,,,,,,,x\nP022,,,,,,,,\n")
     with pytest.raises(ClinicalError) as caught:
-        read_subjects(path, known={"P1"})
+        read_subjects(path, known={"P1", "P02"})
     assert caught.value.code == "E163"
     assert [line.strip() for line in caught.value.message.splitlines()[1:]] == [
         "row 2: dose_car_t is no number above 0: 'many'",
         "row 2: infused_at is no date: 'soon' (2024-03-05; several are separated by ;)",
         "row 3: 'P1' comes twice",
         "row 4: subject_id is empty",
-        "subject 'P11' has no sample (did you mean 'P1'?)",
+        "subject 'P022' has no sample (did you mean 'P02'?)",
     ]
     with pytest.raises(ClinicalError, match=r"unknown column arms \(did you mean arm\?\)"):
         read_subjects(table(tmp_path, "", "subject_id,arms\n"))
+
+
+def test_a_subject_who_has_no_sample_yet_is_noted_and_costs_nobody(tmp_path: Path) -> None:
+    subjects = read_subjects(table(tmp_path, "P1,,,,,,one,,\nP2,,,,,,two,,\n"), known={"P1"})
+    assert subjects.notes == ("subject P2 of subjects.csv has no sample yet",)
+    assert subjects.groups("arm") == {"P1": "one", "P2": "two"}
+
+
+def test_many_numbers_are_two_groups_about_their_median(tmp_path: Path) -> None:
+    rows = "".join(f"P{n},,,{n}e6,,,{n % 2},,\n" for n in range(1, 7))
+    subjects = read_subjects(table(tmp_path, rows))
+    assert subjects.groups("dose_car_t") == {
+        f"P{n}": "3.5e+06 or less" if n < 4 else "above 3.5e+06" for n in range(1, 7)
+    }
+    assert set(subjects.groups("arm").values()) == {"0", "1"}

@@ -67,7 +67,7 @@ def command(
 
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / "groups.csv", table)
-        for path in write_figures(found, measures, of_subject, out):
+        for path in write_figures(found, measures, of_subject, out, pairs=pairs):
             screen.say(f"wrote {path}")
     if not sys.stdout.isatty():
         if out is None:

@@ -57,6 +57,9 @@ def command(
     by: Annotated[
         str | None, typer.Option("--by", metavar="COLUMN", help="Colour the subjects' curves by this of --subjects.")
     ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="COLUMN", help="A panel of curves for each group of this column.")
+    ] = None,
     subject: Annotated[list[str] | None, typer.Option("--subject", help="Only this subject; may be repeated.")] = None,
     replicates: Annotated[
         Replicates, typer.Option("--replicates", help="Samples of one day: pool their events, or show each.")
@@ -122,7 +125,7 @@ def command(
     people = read_subjects(subjects, known={course.subject_id for course in everyone.courses})
     series = everyone.only(subject) if subject else everyone
     record = record.of(*(course.subject_id for course in series.courses))
-    for note in record.notes:
+    for note in (*record.notes, *people.notes):
         screen.say(f"note: {note}")
     for sample_id, reason in series.left_out:
         if not reason.endswith("control"):
@@ -163,6 +166,7 @@ def command(
         populations=tuple(population or ()),
         subjects=people,
         by=by,
+        split=split,
         late=late,
         nk_threshold_per_ul=nk_threshold,
     )

@@ -44,6 +44,7 @@ class _Task:
     courses: tuple[Course, ...]
     record: ClinicalRecord
     groups: Mapping[str, str]
+    split: Mapping[str, str]
     drawing: Drawing
 
 
@@ -57,17 +58,16 @@ def draw_all(
     drawing: Drawing,
     *,
     groups: Mapping[str, str] | None = None,
+    split: Mapping[str, str] | None = None,
     cohort: bool = False,
 ) -> Iterator[tuple[str, tuple[Picture, ...] | None]]:
     """Yield each subject's pictures as they are finished, and with ``cohort`` those of all under ``COHORT``.
 
     Several are drawn at a time. ``None`` stands for pictures whose process was killed twice.
     """
-    tasks = [
-        _Task(course.subject_id, (course,), record.of(course.subject_id), groups or {}, drawing) for course in courses
-    ]
+    tasks = [_Task(one.subject_id, (one,), record.of(one.subject_id), {}, {}, drawing) for one in courses]
     if cohort:  # first: it takes longest
-        tasks.insert(0, _Task(COHORT, tuple(courses), record, groups or {}, drawing))
+        tasks.insert(0, _Task(COHORT, tuple(courses), record, groups or {}, split or {}, drawing))
     workers = process_pool(0) if len(courses) >= FEWEST_FOR_PROCESSES else None
     if workers is not None:
         load_matplotlib()
@@ -79,7 +79,7 @@ def _draw(task: _Task) -> tuple[str, tuple[Picture, ...] | None]:
 
     with figure_style():
         if task.key == COHORT:
-            return task.key, _cohort_pictures(task.courses, task.record, task.groups, task.drawing)
+            return task.key, tuple(_cohort_pictures(task))
         return task.key, tuple(_pictures(task.courses[0], task.record, task.drawing))
 
 
@@ -125,23 +125,21 @@ def _pictures(course: Course, record: ClinicalRecord, drawing: Drawing) -> Itera
             yield Picture(svg, f"All values of {name}, sheet {number}", "Every variable over time.")
 
 
-def _cohort_pictures(
-    courses: Sequence[Course], record: ClinicalRecord, groups: Mapping[str, str], drawing: Drawing
-) -> tuple[Picture, ...]:
-    """Write the figures of all subjects: curves with medians, and persistence with responses."""
-    from cytocar.figures.cohort import cohort_figure, swimmer_figure
+def _cohort_pictures(task: _Task) -> Iterator[Picture]:
+    """Write the figures of all subjects: curves with medians, split ones, and persistence with responses."""
+    from cytocar.figures.cohort import cohort_figure, split_figure, swimmer_figure
     from cytocar.figures.style import save_all
 
-    responses = [text for text in record.texts if text.variable == "response"]
-    curves = save_all(cohort_figure(courses, groups=groups), drawing.folder, "cohort", drawing.formats)
-    swimmers = save_all(
-        swimmer_figure(courses, responses=responses, groups=groups), drawing.folder, "swimmer", drawing.formats
-    )
+    courses, groups, to = task.courses, task.groups, task.drawing
+    svg = save_all(cohort_figure(courses, groups=groups), to.folder, "cohort", to.formats)
     caption = "Every subject's curve, with the median and the quartiles of each visit, and the peaks in order of size."
-    return (
-        Picture(curves, f"CAR-T cells/µL of {len(courses)} subjects", caption),
-        Picture(swimmers, "Persistence and response", "How long each subject was followed, how long cells lasted."),
-    )
+    yield Picture(svg, f"CAR-T cells/µL of {len(courses)} subjects", caption)
+    if task.split:
+        svg = save_all(split_figure(courses, task.split, groups=groups), to.folder, "cohort_split", to.formats)
+        yield Picture(svg, "CAR-T cells/µL by group", "A panel for each group, on the same axes.")
+    responses = [text for text in task.record.texts if text.variable == "response"]
+    svg = save_all(swimmer_figure(courses, responses=responses, groups=groups), to.folder, "swimmer", to.formats)
+    yield Picture(svg, "Persistence and response", "How long each subject was followed, how long cells lasted.")
 
 
 def file_stem(subject_id: str) -> str:

@@ -113,6 +113,8 @@ class CourseOptions:
         What ``subjects.csv`` says of the subjects.
     by : str, optional
         Column of the subjects by which curves are coloured.
+    split : str, optional
+        Column of the subjects of which each group has a panel of curves.
     late : LateThresholds
         What is flagged long after infusion.
     """
@@ -130,6 +132,7 @@ class CourseOptions:
     populations: tuple[str, ...] = ()
     subjects: Subjects = field(default_factory=Subjects)
     by: str | None = None
+    split: str | None = None
     late: LateThresholds = field(default_factory=LateThresholds)
 
 
@@ -153,6 +156,7 @@ def write_course(
     options = options or CourseOptions()
     _require_present(record, options)
     groups = options.subjects.groups(options.by) if options.by else {}
+    split = options.subjects.groups(options.split) if options.split else {}
     populations = series.chosen_populations(options.populations)
     _make_folder(out, force=force)
     kinetics = {course.subject_id: course.kinetics() for course in series.courses}
@@ -215,7 +219,7 @@ def write_course(
         formats=options.formats,
     )
     cohort = len(series.courses) >= FEWEST_SUBJECTS
-    drawn = draw_all(series.courses, record, drawing, groups=groups, cohort=cohort)
+    drawn = draw_all(series.courses, record, drawing, groups=groups, split=split, cohort=cohort)
     pictures = dict(observed(drawn, len(series.courses) + cohort, observer))
     for name, own in pictures.items():
         if own is None:
