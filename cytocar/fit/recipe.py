@@ -15,9 +15,11 @@ from cytocar.fit.evidence import find_evidence, gated_before, left_spread
 from cytocar.fit.gated import ALL, Study
 from cytocar.fit.lines import Line, Status, draw_line, rounded
 from cytocar.fit.taking import stain_scale, take_line, why_no_line
+from cytocar.fit.tubes import Tube
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import RangeGate
 
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 FEWEST_LIVING, FEWEST_T_LIVING = 0.5, 0.9
@@ -27,6 +29,9 @@ CLEAR = 0.5
 LIVING_SPREADS, LEAST_KEPT = 6.0, 0.98
 LONGEST_REACH = 0.3
 """Share of the axis: a cloud that needs more for 6 sigma is a smear, and its end says nothing."""
+RAISED, FEWEST_COLOURS, MOST_COLOURS = 0.5, 3, 0.75
+"""Decades between medians of cells above and below the line of CD3, and in how many of the other colours. Larger cells
+are a little brighter in all colours, by 0.1 to 0.3 decades, than debris."""
 SMALLEST_T_SHARE = 0.85
 FEWEST_T_CELLS = 300
 
@@ -67,6 +72,15 @@ def _with_cd3(study: Study, base: str) -> None:
     inside = viability(study, inside, line)
     refitted = draw_line("CD3", study.signals("CD3", inside), scale) or line
     take_line(study, "t_cells", inside, refitted, keep="above")
+    bright = _bright_in_all(study, inside)
+    if 2 * len(bright) >= len(study.tubes):
+        study.drop("t_cells")
+        why = "what is bright in CD3 is as bright in every other colour: autofluorescent or dead cells, not T cells"
+        study.left_out.append(("t_cells", why))
+        study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
+        return
+    if bright:
+        study.doubts.append(("W348", f"what is bright in CD3 is as bright in other colours in {', '.join(bright)}"))
     _look_at_t_cells(study, base, line)
     if car and scatter is not None:
         around = "lymphocytes"
@@ -77,6 +91,31 @@ def _with_cd3(study: Study, base: str) -> None:
     subsets.car_t(study, "t_cells")
     lymphocytes = "lymphocytes" if "lymphocytes" in study.masks else inside
     subsets.other_lymphocytes(study, lymphocytes)
+
+
+def _bright_in_all(study: Study, parent: str) -> list[str]:
+    """Return the files in which cells above the line of CD3 are brighter than the rest in CD4, CD8 and most colours.
+
+    T cells are not: no more than half of them carry CD4, or no more than half CD8.
+    """
+    stained = [name for name in study.tubes[0].panel.channels if name[:3] not in ("FSC", "SSC") and study.has(name)]
+    others = [name for name in stained if name != "CD3"]
+    if len(others) < FEWEST_COLOURS or not study.has("CD4", "CD8"):
+        return []
+    found = []
+    for tube, within, inside in zip(study.tubes, study.masks[parent], study.masks["t_cells"], strict=True):
+        raised = {marker: _raised(study, marker, tube, inside, within & ~inside) for marker in others}
+        if raised["CD4"] and raised["CD8"] and sum(raised.values()) >= MOST_COLOURS * len(others):
+            found.append(tube.name)
+    return found
+
+
+def _raised(study: Study, marker: str, tube: Tube, inside: Bools, outside: Bools) -> bool:
+    if not (inside.any() and outside.any()):
+        return False
+    scale = stain_scale(study, marker)
+    medians = [float(np.median(scale.approximate(tube.signals[marker][mask]))) for mask in (inside, outside)]
+    return scale.M * (medians[0] - medians[1]) > RAISED
 
 
 def _look_at_t_cells(study: Study, base: str, line: Line) -> None:

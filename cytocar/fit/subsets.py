@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from cytocar.fit.evidence import Valley, left_spread
-from cytocar.fit.gated import Study
+from cytocar.fit.gated import FittedGate, Study
 from cytocar.fit.lines import Line, Status, draw_line, rounded
 from cytocar.fit.taking import stain_scale, take_line, why_no_line
 from cytocar.regions.boolean import BooleanGate
@@ -26,10 +28,48 @@ CAR_REACH = 1.4
 FEWEST_CONTROL_EVENTS = 1000
 FEW_ABOVE = 0.03
 DOUBLE_POSITIVE, DOUBLE_NEGATIVE = 0.05, 0.20
+SAME_CELLS = 0.6
+"""Share of all CD4+ or CD8+ cells that are both (Jaccard). Blood: below 0.05; unstained cells, whose positives are the
+same ones in every colour: 0.7 to 0.96."""
+FEWEST_OF_ITS_OWN = 0.02
+"""Of a marker's positives, cells without the other marker: with fewer, the one line only repeats the other."""
 
 
 def cd4_and_cd8(study: Study, parent: str) -> None:
-    """Add CD4 and CD8 T cells: the clearer marker first, the other one with a line of its own on either side.
+    """Add CD4 and CD8 T cells, unless both lines find the same cells: those part bright from dim, not two kinds."""
+    before = len(study.gates)
+    _draw_cd4_and_cd8(study, parent)
+    if why := _same_cells(study, study.gates[before:]):
+        for gate in reversed(study.gates[before:]):
+            study.drop(gate.population.name)
+        study.doubts = [(code, told) for code, told in study.doubts if code not in ("W341", "W342", "W343")]
+        study.left_out.append(("cd4, cd8", why))
+
+
+def _same_cells(study: Study, gates: Sequence[FittedGate]) -> str:
+    """Return why CD4 and CD8 cells are no two kinds of cells; nothing where they are."""
+    names = {gate.population.name for gate in gates}
+    if not {"cd4", "cd8"} <= names:
+        return ""
+    first = next(name for name in ("cd4", "cd8") if f"{name}_bright" == gates[0].population.name)
+    own = {name: study.count(name) for name in ("cd4", "cd8")}
+    both = study.count(f"{first}_bright") - own[first]
+    of_either = both + sum(own.values())
+    if not of_either:
+        return "no cell lies above either line"
+    if both > SAME_CELLS * of_either:
+        return (
+            f"{100 * both / of_either:.0f} % of the CD4+ or CD8+ cells are both: the lines part bright from dim cells"
+        )
+    for name, cells in own.items():
+        if both and cells < FEWEST_OF_ITS_OWN * (cells + both):
+            marker, other = name.upper(), "CD8" if name == "cd4" else "CD4"
+            return f"nearly all {marker}+ cells are {other}+ too: one line repeats the other; is a matrix missing?"
+    return ""
+
+
+def _draw_cd4_and_cd8(study: Study, parent: str) -> None:
+    """Draw the clearer marker first, the other one with a line of its own on either side.
 
     Spread of a bright CD4 lifts the CD8 background of CD4+ cells: the line that parts CD8 cells from CD4- ones would
     run through their cloud.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,12 +51,29 @@ def fit_template(
     settled: Mapping[str, str] | None = None,
     controls: Sequence[Place] = (),
 ) -> FittedTemplate:
-    """Return a template made from files of one panel.
+    """Return a template made from the files of the most frequent layout; parameters and errors as of ``fit_layouts``.
+
+    Files of other layouts are ``skipped``.
+    """
+    first, *others = _read_layouts(files, book, settled=settled, controls=controls)
+    further = [(tube.name, _differing(tube, first.tubes[0])) for other in others for tube in other.tubes]
+    return _fitted(first, name, skipped=(*first.skipped, *further))
+
+
+def fit_layouts(
+    files: Sequence[Place],
+    book: Book,
+    *,
+    name: str,
+    settled: Mapping[str, str] | None = None,
+    controls: Sequence[Place] = (),
+) -> tuple[FittedTemplate, ...]:
+    """Return a template for each layout of the files: the same markers on the same detectors, with or without a matrix.
 
     Parameters
     ----------
     name : str
-        Of the template.
+        Of the template of the most frequent layout, the first one returned; the others get a number behind it.
     settled : mapping, optional
         Marker to detector, as a person says.
     controls : sequence of Place
@@ -68,53 +84,74 @@ def fit_template(
     SampleError
         What is wrong with the first file, if none can be used.
     UsageError
-        E207 if no gate has evidence.
+        E207 if no gate of the most frequent layout has evidence. Other layouts without evidence are ``skipped``.
     """
+    first, *others = _read_layouts(files, book, settled=settled, controls=controls)
+    skipped = list(first.skipped)
+    further: list[FittedTemplate] = []
+    for layout in others:
+        try:
+            further.append(_fitted(layout, f"{name}-{len(further) + 2}", skipped=()))
+        except UsageError as error:
+            differing = _differing(layout.tubes[0], first.tubes[0])
+            skipped += [(tube.name, f"{differing}; {error.code}: {error.message}") for tube in layout.tubes]
+    return (_fitted(first, name, skipped=tuple(skipped)), *further)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Files that can share a template, and, with the most frequent layout, files that could not be read."""
+
+    tubes: tuple[Tube, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def _read_layouts(
+    files: Sequence[Place], book: Book, *, settled: Mapping[str, str] | None, controls: Sequence[Place]
+) -> list[_Layout]:
+    """Return the files that can be read by their layout, the most frequent first."""
     held = max(FEWEST_EVENTS_HELD, ALL_EVENTS // max(1, len(files) + len(controls)))
-    tubes: list[Tube] = []
+    groups: dict[tuple[tuple[str, str], ...], list[Tube]] = {}
     skipped: list[tuple[str, str]] = []
     first: SampleError | None = None
     for file in (*files, *controls):
         try:
-            tubes.append(read_tube(file, book, settled=settled, held=held, control=file in controls))
+            tube = read_tube(file, book, settled=settled, held=held, control=file in controls)
         except SampleError as error:
             first = first or error
             skipped.append((file.name, f"{error.code}: {error.message.splitlines()[0]}"))
-    if not tubes:
+        else:
+            groups.setdefault(_layout(tube), []).append(tube)
+    if not groups:
         raise first or UsageError("no file was given", code="E207", hint="cytocar template fit FILE... -o mine.toml")
-    tubes, others = _largest_group(tubes)
-    skipped += others
-    study = Study(tuple(tubes), scales_of(tubes))
+    most, *others = sorted(groups.values(), key=len, reverse=True)
+    return [_Layout(tuple(most), tuple(skipped)), *(_Layout(tuple(tubes)) for tubes in others)]
+
+
+def _fitted(layout: _Layout, name: str, *, skipped: tuple[tuple[str, str], ...]) -> FittedTemplate:
+    study = Study(layout.tubes, scales_of(layout.tubes))
     fit_gates(study)
     if study.has("CD3") and not any(gate.population.name == "t_cells" for gate in study.gates):
-        narrower = Study(tuple(tubes), scales_of(tubes, narrower=NARROWER))
+        narrower = Study(layout.tubes, scales_of(layout.tubes, narrower=NARROWER))
         fit_gates(narrower)
         if any(gate.population.name == "t_cells" for gate in narrower.gates):
             study = narrower
     if not study.gates:
-        told = "; ".join(f"{what}: {why}" for what, why in study.left_out)
+        reasons = "; ".join(f"{what}: {why}" for what, why in study.left_out)
         raise UsageError(
-            f"no gate has evidence in these files ({told})",
+            f"no gate has evidence in these files ({reasons})",
             code="E207",
             hint="give files of whole stained tubes, not of gated populations, unstained cells or single stains",
         )
-    return FittedTemplate(_template(study, name), study, tuple(skipped))
+    return FittedTemplate(_template(study, name), study, skipped)
 
 
-def _largest_group(tubes: Sequence[Tube]) -> tuple[list[Tube], list[tuple[str, str]]]:
-    """Return the files of the most frequent layout, and why the others are left to a fit of their own."""
-    groups = Counter(_layout(tube) for tube in tubes)
-    layout = max(groups, key=lambda one: groups[one])
-    kept = [tube for tube in tubes if _layout(tube) == layout]
-    others = []
-    for tube in tubes:
-        if _layout(tube) == layout:
-            continue
-        here, there = dict(_layout(tube)), dict(layout)
-        differing = [marker for marker in {*here, *there} if here.get(marker) != there.get(marker)]
-        told = ", ".join(f"{marker} on {here.get(marker, 'no channel')}" for marker in sorted(differing)[:4])
-        others.append((tube.name, f"another layout than most files ({told}): fit it apart"))
-    return kept, others
+def _differing(tube: Tube, usual: Tube) -> str:
+    """Return in words how the layout of a file differs from that of most."""
+    here, there = dict(_layout(tube)), dict(_layout(usual))
+    markers = [marker for marker in {*here, *there} if here.get(marker) != there.get(marker)]
+    shown = ", ".join(f"{marker} on {here.get(marker, 'no channel')}" for marker in sorted(markers)[:4])
+    return f"another layout than most files ({shown}): fit it apart"
 
 
 def _layout(tube: Tube) -> tuple[tuple[str, str], ...]:

@@ -49,3 +49,26 @@ def test_inspect_gives_the_command_that_makes_a_template(cytocar: Cytocar, tubes
     refused = cytocar("gate", tmp_path / "a.fcs", "-t", "tcell-basic")
     assert "error[E040]" in refused.stderr
     assert "cytocar template fit FILE... -o mine.toml" in refused.stderr
+
+
+def test_two_layouts_in_one_call_give_two_templates(cytocar: Cytocar, tubes: Path, tmp_path: Path) -> None:
+    from cytocar.fcs.reader import open_fcs
+
+    events = open_fcs(tubes / "day7.fcs")
+    names = {channel.detector: channel.detector.replace("V450", "BV421") for channel in events.channels}
+    columns = {names[channel.detector]: events.column(channel) for channel in events.channels}
+    markers = {names[channel.detector]: channel.marker for channel in events.channels if channel.marker}
+    keywords = {"$SPILLOVER": events.keywords["$SPILLOVER"].replace("V450", "BV421")}
+    write_fcs(tmp_path / "moved.fcs", columns, markers=markers, keywords=keywords)
+    made = cytocar("template", "fit", tubes / "day7.fcs", tmp_path / "moved.fcs", "-o", tmp_path / "mine.toml")
+    assert made.returncode == 0, made.stderr
+    assert "2 layouts" in made.stderr
+    assert {path.name for path in tmp_path.glob("mine*")} == {
+        "mine.toml",
+        "mine.report.html",
+        "mine-2.toml",
+        "mine-2.report.html",
+    }
+    counted = cytocar("gate", tmp_path / "moved.fcs", "-t", tmp_path / "mine-2.toml", "--format", "csv")
+    assert "BV421" in (tmp_path / "mine-2.report.html").read_text("utf-8")
+    assert counted.returncode in (0, 1), counted.stderr

@@ -13,10 +13,11 @@ from cytocar.fcs.write import write_fcs
 from cytocar.fit.draft import refuse_without_t_cells, to_text
 from cytocar.fit.lines import Status
 from cytocar.fit.names import alias_book
-from cytocar.fit.template import FittedTemplate, fit_template
+from cytocar.fit.template import FittedTemplate, fit_layouts, fit_template
 from cytocar.gates.walk import walk
 from cytocar.simulate import Preparation, SimulatedTube, blood_tube
 from cytocar.template.load import load_template
+from tests.stained_tubes import cell, stain, stained_tube
 
 BOOK = alias_book()
 SMALL = Preparation(sample_volume_ul=50, drawn_share=0.15)
@@ -135,6 +136,82 @@ def test_files_of_another_layout_are_left_to_a_fit_of_their_own(tube: SimulatedT
     assert [tube.name for tube in fitted.study.tubes] == ["a.fcs", "b.fcs"]
     assert fitted.skipped[0][0] == "moved.fcs"
     assert "CD4 on APC-A" in fitted.skipped[0][1]
+
+
+def test_each_layout_gives_a_template_and_one_without_evidence_is_skipped(tube: SimulatedTube, tmp_path: Path) -> None:
+    moved = {
+        {"V450-A": "BV421-A", "FITC-A": "BB515-A"}.get(name, name): values for name, values in tube.columns.items()
+    }
+    names = dict(zip(tube.columns, moved, strict=True))
+    markers = {names[detector]: marker for detector, marker in tube.markers.items()}
+    keywords = {"$SPILLOVER": ",".join(names.get(word, word) for word in tube.keywords["$SPILLOVER"].split(","))}
+    for name in ("a", "b"):
+        tube.write(tmp_path / f"{name}.fcs")
+    write_fcs(tmp_path / "moved.fcs", moved, markers=markers, keywords=keywords)
+    noise = np.random.default_rng(3).normal(50, 60, 3000).astype("f4")
+    write_fcs(tmp_path / "unstained.fcs", {"APC-A": noise, "PE-A": noise[::-1]}, markers={"APC-A": "CD3"})
+    first, second = fit_layouts(sorted(tmp_path.glob("*.fcs")), BOOK, name="mine")
+    assert [tube.name for tube in first.study.tubes] == ["a.fcs", "b.fcs"]
+    assert [tube.name for tube in second.study.tubes] == ["moved.fcs"]
+    assert (first.template.name, second.template.name) == ("mine", "mine-2")
+    counts = [_events(fitted, tmp_path / f"{name}.fcs") for fitted, name in ((first, "a"), (second, "moved"))]
+    assert counts[1]["cd4"] == pytest.approx(counts[0]["cd4"], rel=0.01)
+    ((skipped, why),) = first.skipped
+    assert skipped == "unstained.fcs"
+    assert "E207" in why
+
+
+# ---------------------------------------------------------------- lines that find the same cells
+
+
+def test_cells_bright_in_every_colour_are_no_t_cells(tmp_path: Path) -> None:
+    dim = stain(CD3=(150, 0.8), CD4=(150, 0.8), CD8=(200, 0.8))
+    all_bright = stain(CD3=2500, CD4=2200, CD8=3000, CAR=1500, CD45=2000, CD2=2000, CD56=1500)
+    unstained = stained_tube((cell("dim", dim), 9000), (cell("autofluorescent", all_bright), 1500), seed=2)
+    write_fcs(tmp_path / "a.fcs", unstained.columns, markers=unstained.markers, keywords=unstained.keywords)
+    fitted = fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
+    assert "t_cells" not in fitted.study.masks
+    assert "as bright in every other colour" in dict(fitted.study.left_out)["t_cells"]
+
+
+def test_an_unstained_tube_among_stained_ones_is_named(tube: SimulatedTube, tmp_path: Path) -> None:
+    tube.write(tmp_path / "a.fcs")
+    tube.write(tmp_path / "b.fcs")
+    dim = stain(CD3=(150, 0.8), CD4=(150, 0.8), CD8=(200, 0.8))
+    all_bright = stain(CD3=2500, CD4=2200, CD8=3000, CAR=1500, CD45=2000, CD2=2000, CD56=1500)
+    unstained = stained_tube((cell("dim", dim), 9000), (cell("autofluorescent", all_bright), 1500), seed=2)
+    write_fcs(tmp_path / "c.fcs", unstained.columns, markers=unstained.markers, keywords=unstained.keywords)
+    fitted = fit_template(sorted(tmp_path.glob("*.fcs")), BOOK, name="mine")
+    assert [told for code, told in fitted.study.doubts if code == "W348"] == [
+        "what is bright in CD3 is as bright in other colours in c.fcs"
+    ]
+
+
+def test_lines_of_cd4_and_cd8_that_find_the_same_cells_are_left_out(tmp_path: Path) -> None:
+    t_cell = stain(CD3=5000, CD45=12_000)
+    twice = stained_tube(  # one reagent on two channels
+        (cell("both", t_cell, stain(CD4=4000, CD8=9000)), 4000),
+        (cell("neither", t_cell, stain(CD4=60, CD8=150)), 3000),
+        (cell("nk", stain(CD3=80, CD45=12_000)), 2500),
+        seed=4,
+    )
+    write_fcs(tmp_path / "a.fcs", twice.columns, markers=twice.markers, keywords=twice.keywords)
+    fitted = fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
+    assert "t_cells" in fitted.study.masks
+    assert not {"cd4", "cd8", "cd4_bright", "cd8_bright"} & set(fitted.study.masks)
+    assert "are both" in dict(fitted.study.left_out)["cd4, cd8"]
+
+
+def test_without_cd3_and_matrix_a_line_that_repeats_another_is_left_out(tube: SimulatedTube, tmp_path: Path) -> None:
+    columns = {name: values for name, values in tube.columns.items() if name != "FITC-A"}
+    markers = {name: marker for name, marker in tube.markers.items() if name != "FITC-A"}
+    write_fcs(tmp_path / "a.fcs", columns, markers=markers)
+    fitted = fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
+    if "cd4" in fitted.study.masks:
+        truth = tube.is_kind("cd8_t_cells", "car_cd8_t_cells").sum()
+        assert fitted.study.count("cd8") == pytest.approx(truth, rel=0.1)
+    else:
+        assert "one line repeats the other" in dict(fitted.study.left_out)["cd4, cd8"]
 
 
 # ---------------------------------------------------------------- real files

@@ -34,33 +34,62 @@ def fit(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write it without T cells too, and over a file.")] = False,
 ) -> None:
-    """Make a template from files: panel from names, scales and gates from the data, the evidence beside each number."""
-    from cytocar.fit.draft import refuse_without_t_cells, to_text
+    """Make a template from files: panel from names, scales and gates from the data, the evidence beside each number.
+
+    Files whose markers lie on other detectors give a template of their own: mine-2.toml beside mine.toml.
+    """
     from cytocar.fit.names import alias_book
-    from cytocar.fit.template import fit_template
-    from cytocar.report.fit.page import fit_html
+    from cytocar.fit.template import fit_layouts
 
     if out.suffix != ".toml":
         raise UsageError(f"{out} does not end in .toml", code="E111", hint=f"name it {out.stem or 'mine'}.toml")
     if out.exists() and not force:
         raise UsageError(f"{out} exists", code="E105", hint="choose another name, or --force to replace it")
-    fitted = fit_template(
+    every = fit_layouts(
         _places(files),
         alias_book(aliases),
         name=_name_of(out),
         settled=_settled(marker or []),
         controls=_places(control or []),
     )
+    paths = [out, *(out.with_stem(f"{out.stem}-{number}") for number in range(2, len(every) + 1))]
+    for path in paths[1:]:
+        if path.exists() and not force:
+            raise UsageError(f"{path} exists", code="E105", hint="choose another name, or --force to replace it")
+    if len(every) > 1:
+        screen.say(f"{len(every)} layouts of markers and detectors: a template for each")
+    for number, (fitted, path) in enumerate(zip(every, paths, strict=True)):
+        if number:
+            sys.stdout.write("\n")
+        _show(fitted)
+        _write(fitted, path, force=force, is_first=number == 0)
+
+
+def _show(fitted: FittedTemplate) -> None:
     for line in _lines(fitted):
         sys.stdout.write(screen.printable(line) + "\n")
     _show_doubts(fitted)
+
+
+def _write(fitted: FittedTemplate, path: Path, *, force: bool, is_first: bool) -> None:
+    """Write a template and its page; a further layout without T cells is said, and costs the others nothing."""
+    from cytocar.fit.draft import refuse_without_t_cells, to_text
+    from cytocar.report.fit.page import fit_html
+
     if not force:
-        refuse_without_t_cells(fitted)
-    out.write_text(to_text(fitted), "utf-8")
-    page = out.with_suffix(".report.html")
-    page.write_text(fit_html(fitted, name=out.name), "utf-8")
-    screen.say(f"wrote {out}, a draft; every gate of every file is in {page}")
-    screen.say(f"try it: cytocar gate {_shell(files[0])} -t {out} -o RUN")
+        try:
+            refuse_without_t_cells(fitted)
+        except UsageError as error:
+            if is_first:
+                raise
+            for tube in fitted.study.tubes:
+                screen.show_problem("warning", "W345", f"{error.code}: {error.message}", where=tube.name)
+            return
+    path.write_text(to_text(fitted), "utf-8")
+    page = path.with_suffix(".report.html")
+    page.write_text(fit_html(fitted, name=path.name), "utf-8")
+    screen.say(f"wrote {path}, a draft; every gate of every file is in {page}")
+    screen.say(f"try it: cytocar gate {_shell(str(fitted.study.tubes[0].file))} -t {path} -o RUN")
 
 
 def _places(names: list[str]) -> list[Place]:
