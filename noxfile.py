@@ -63,6 +63,14 @@ def release(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Change what decides about numbers and records, one place at a time, and list the changes that no test notices."""
+    session.install("-e", ".[test]", "mutmut>=3.8")
+    session.run("mutmut", "run", *session.posargs)
+    session.run("mutmut", "results")
+
+
+@nox.session
 def audit(session: nox.Session) -> None:
     """Look the dependencies up in the list of known vulnerabilities."""
     session.install(".[xlsx,parquet,remote]", "pip-audit")

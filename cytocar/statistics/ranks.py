@@ -162,12 +162,9 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     >>> [round(p, 3) for p in benjamini_hochberg([0.01, 0.04, 0.03])]
     [0.03, 0.04, 0.04]
     """
-    adjusted, so_far = [0.0] * len(p_values), 1.0
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    for place, index in reversed(list(enumerate(order, start=1))):
-        so_far = min(so_far, p_values[index] * len(p_values) / place)
-        adjusted[index] = so_far
-    return adjusted
+    from scipy.stats import false_discovery_control
+
+    return [float(p) for p in false_discovery_control(p_values, method="bh")] if p_values else []
 
 
 def _largest_exact(values: Sequence[float]) -> int:

@@ -82,3 +82,54 @@ def test_a_template_without_the_population_of_the_method_is_named(method: str) -
     with pytest.raises(CountingError) as caught:
         count_basis(Counting(), FULL, EVENTS, method=method)
     assert caught.value.code == "E038"
+
+
+def test_a_volume_carries_the_dilutions_and_the_error_of_the_pipette() -> None:
+    tube = Tube(sample_volume_ul=50, acquired_volume_ul=30, dilution_factor=4)
+    basis = count_basis(COUNTING, tube, EVENTS, method="volumetric")
+    assert isinstance(basis, VolumetricBasis)
+    assert dict(basis.cvs) == {"pipetting": 0.04}
+    assert basis.concentration(300).value == pytest.approx(300 / 30 * 4)
+    in_the_tube = COUNTING.model_copy(update={"final_volume_ul": 500.0})
+    assert count_basis(in_the_tube, tube, EVENTS, method="volumetric").concentration(300).value == pytest.approx(
+        300 / 30 * 500 / 50 * 4
+    )
+
+
+@pytest.mark.parametrize(
+    ("tube", "final", "held"),
+    [
+        (Tube(sample_volume_ul=50, acquired_volume_ul=51), None, 50),
+        (Tube(sample_volume_ul=50, acquired_volume_ul=101, dilution_factor=2), None, 100),
+        (Tube(sample_volume_ul=50, acquired_volume_ul=501), 500.0, 500),
+    ],
+)
+def test_no_instrument_draws_more_than_the_tube_holds(tube: Tube, final: float | None, held: float) -> None:
+    counting = COUNTING.model_copy(update={"final_volume_ul": final})
+    with pytest.raises(CountingError, match=f"cannot have acquired .* held {held:g} µL") as caught:
+        count_basis(counting, tube, EVENTS, method="volumetric")
+    assert caught.value.code == "E071"
+    full = replace(tube, acquired_volume_ul=held)
+    assert count_basis(counting, full, EVENTS, method="volumetric").per_event() is not None
+
+
+def test_an_analysers_count_carries_its_own_error() -> None:
+    basis = count_basis(COUNTING, FULL, EVENTS, method="dual_platform")
+    assert isinstance(basis, DualPlatformBasis)
+    assert dict(basis.cvs) == {"analyser": 0.02}
+    assert basis.concentration(100).value == pytest.approx(100 / 20_000 * 1500)
+
+
+@pytest.mark.parametrize(
+    ("counting", "tube", "method", "words"),
+    [
+        (Counting(), FULL, "dual_platform", "dual_platform, but the template names no population under .* dual_plat"),
+        (Counting(), FULL, "beads", "beads, but the template names no population under .* beads"),
+        (COUNTING, replace(FULL, acquired_volume_ul=None), "volumetric", "in neither the file nor the sheet"),
+        (COUNTING, replace(FULL, lymphocytes_per_ul=None), "dual_platform", "lymphocytes_per_ul is missing"),
+        (COUNTING, replace(FULL, acquired_volume_ul=0.0), "volumetric", "the acquired volume is 0"),
+    ],
+)
+def test_the_message_names_what_is_missing(counting: Counting, tube: Tube, method: str, words: str) -> None:
+    with pytest.raises(CountingError, match=words):
+        count_basis(counting, tube, EVENTS, method=method)

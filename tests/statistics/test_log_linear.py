@@ -44,3 +44,31 @@ def test_a_bend_needs_four_values_and_one_on_each_side() -> None:
     values = [LogValue(day, 2.0**day) for day in range(3)]
     assert bend_p(values, 1) is None
     assert bend_p([*values, LogValue(3, 9)], 5) is None
+
+
+def test_a_bend_has_the_p_of_the_coefficient_s_t_test() -> None:
+    days = np.array([0.0, 1, 2, 3, 5, 8, 9])
+    logs = np.array([0.1, 0.9, 2.2, 2.9, 3.4, 3.1, 4.0])
+    values = [LogValue(float(day), math.exp(log)) for day, log in zip(days, logs, strict=True)]
+    model = np.column_stack([np.ones(7), days, np.clip(days - 3, 0, None)])
+    inverse = np.linalg.inv(model.T @ model)
+    coefficients = inverse @ model.T @ logs
+    variance = np.sum((logs - model @ coefficients) ** 2) / 4
+    statistic = coefficients[2] / math.sqrt(variance * inverse[2, 2])
+    assert bend_p(values, 3) == pytest.approx(2 * t.sf(abs(statistic), 4))
+    limit = LogValue(4, 1000.0, below=True)
+    assert bend_p([*values, limit], 3) == bend_p(values, 3)
+
+
+def test_a_bend_without_any_scatter_is_certain_and_a_straight_line_tells_nothing() -> None:
+    bent = [LogValue(day, 2.0 ** min(day, 3)) for day in range(7)]
+    assert bend_p(bent, 3) == pytest.approx(0, abs=1e-9)
+    assert bend_p([LogValue(day, 1.0) for day in range(7)], 3) is None
+
+
+def test_a_bend_is_judged_from_four_values_with_one_before_and_one_after() -> None:
+    values = [LogValue(0, 1), LogValue(1, 3), LogValue(2, 8), LogValue(3, 9)]
+    assert bend_p(values, 1) is not None
+    assert bend_p(values, 0) is None
+    assert bend_p(values, 3) is None
+    assert bend_p(values[:3], 1) is None

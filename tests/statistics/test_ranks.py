@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu, wilcoxon
+from scipy.stats import false_discovery_control, mannwhitneyu, wilcoxon
 
 from cytocar.statistics.ranks import (
     Shift,
@@ -104,3 +104,66 @@ def test_many_tests_are_adjusted() -> None:
     p = [0.001, 0.008, 0.039, 0.041, 0.042]
     assert holm(p) == pytest.approx([0.005, 0.032, 0.117, 0.117, 0.117])
     assert benjamini_hochberg(p) == pytest.approx([0.005, 0.02, 0.042, 0.042, 0.042])
+
+
+def test_above_a_hundred_values_and_with_many_ties_it_is_the_normal_approximation() -> None:
+    rng = np.random.default_rng(8)
+    first, second = rng.normal(0, 1, 60).tolist(), rng.normal(0.4, 1, 41).tolist()
+    tied = [float(round(2 * value)) for value in first[:11]], [float(round(2 * value)) for value in second[:10]]
+    for one, other in ((first, second), tied):
+        expected = mannwhitneyu(one, other, method="asymptotic")
+        test = mann_whitney(one, other)
+        assert (test.statistic, test.p) == pytest.approx((expected.statistic, expected.pvalue))
+        assert test.method == "normal approximation"
+    assert mann_whitney(first[:59], second).method == "exact"
+    assert mann_whitney(tied[0][:10], tied[1]).method == "exact"
+    differences = rng.normal(0.2, 1, 101).tolist()
+    expected = wilcoxon(differences, method="asymptotic")
+    test = signed_rank(differences)
+    assert test.p == pytest.approx(expected.pvalue)
+    assert test.method == "normal approximation"
+    assert signed_rank(differences[:100]).method == "exact"
+
+
+def test_the_signed_rank_statistic_is_the_sum_of_positive_ranks_without_zeros() -> None:
+    assert signed_rank([0, -1, 2, -3]).statistic == 2
+    assert signed_rank([-1, -2, -3, 0, 4, 5]).statistic == 9
+    tied = [1, -1, 2, 2, -3, 4, 4, 4]
+    ranks = [1.5, 1.5, 3.5, 3.5, 5, 7, 7, 7]
+    sums = [sum(rank for rank, plus in zip(ranks, signs, strict=True) if plus) for signs in _signs(8)]
+    own = 1.5 + 3.5 + 3.5 + 21
+    assert signed_rank(tied).statistic == own
+    assert signed_rank(tied).p == pytest.approx(2 * np.mean([total >= own for total in sums]))
+
+
+def _signs(n: int) -> list[tuple[bool, ...]]:
+    return list(itertools.product((False, True), repeat=n))
+
+
+@pytest.mark.parametrize(("n", "m"), [(60, 50), (90, 12)])
+def test_intervals_of_large_groups_hold_the_shifts_that_are_not_rejected(n: int, m: int) -> None:
+    rng = np.random.default_rng(9)
+    first, second = rng.normal(1, 1, n).tolist(), rng.normal(0, 1, m).tolist()
+    shift = shift_between(first, second)
+    assert shift.value == np.median(np.subtract.outer(first, second))
+    for bound in (shift.low, shift.high):
+        p = mannwhitneyu([value - (bound or 0) for value in first], second, method="asymptotic").pvalue
+        assert p == pytest.approx(0.05, abs=0.003)
+
+
+@pytest.mark.parametrize("n", [30, 101])
+def test_intervals_of_many_pairs_hold_the_shifts_that_are_not_rejected(n: int) -> None:
+    differences = np.random.default_rng(10).normal(1, 1, n)
+    shift = shift_of_pairs(differences.tolist())
+    rows, columns = np.triu_indices(n)
+    assert shift.value == np.median((differences[rows] + differences[columns]) / 2)
+    for bound in (shift.low, shift.high):
+        p = wilcoxon(differences - (bound or 0) + 1e-12, method="asymptotic").pvalue
+        assert p == pytest.approx(0.05, abs=0.004)
+
+
+def test_adjusted_p_values_keep_their_order_and_end_at_one() -> None:
+    p = [0.6, 0.01, 0.9, 0.02]
+    assert holm(p) == pytest.approx([1.0, 0.04, 1.0, 0.06])
+    assert benjamini_hochberg(p) == pytest.approx(false_discovery_control(p))
+    assert benjamini_hochberg(p) == pytest.approx([0.8, 0.04, 0.9, 0.04])
