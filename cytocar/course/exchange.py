@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.series import Course, CoursePoint
 from cytocar.course.subjects import Subjects
+from cytocar.sheet.tube import Specimen
 from cytocar.tables.columns import Column, Row, Value, parse_columns
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What a form asks besides the course: the study's name, the subjects, the specimen."""
+
+    name: str = ""
+    subjects: Subjects = field(default_factory=Subjects)
+    specimen: Specimen = Specimen.BLOOD
+
+    def date_of(self, subject_id: str, day: float) -> date | None:
+        """Return the date of a day after the first infusion, where that is known."""
+        subject = self.subjects.by_id.get(subject_id)
+        first = subject.first_infused if subject else None
+        return None if first is None else first + timedelta(days=int(day // 1))
+
 
 _BELOW = frozenset({CarResult.BELOW_LLOQ, CarResult.NOT_DETECTED})
 
@@ -20,7 +40,7 @@ DV    num cells/µL | CAR-T cells per µL; below the limit the limit itself
 CENS  int -        | 1 where the value lies below DV
 LIMIT num cells/µL | lower end of what is censored: 0
 MDV   int -        | 1 where there is no observation
-EVID  int -        | 1 dose, 0 observation
+EVID  int -        | 1 dose, 2 infusion of an unknown dose, 0 observation
 LLOQ  num cells/µL | lower limit of quantification of the sample
 """)
 REDCAP = parse_columns("""
@@ -39,9 +59,9 @@ cart_status              str -        | ok, review, no_count, failed, excluded
 
 def _sdtm(domain: str, limit: str) -> tuple[Column, ...]:
     return parse_columns(f"""
-    STUDYID str - | study; to be filled in
+    STUDYID str - | study, of --study
     DOMAIN str - | {domain}
-    USUBJID str - | pseudonym of the person
+    USUBJID str - | study and pseudonym of the person
     {domain}SEQ int - | number of the record within the person
     {domain}TESTCD str - | short name of the test
     {domain}TEST str - | name of the test
@@ -54,6 +74,7 @@ def _sdtm(domain: str, limit: str) -> tuple[Column, ...]:
     {domain}REASND str - | why
     {domain}SPEC str - | specimen
     {limit} num cells/µL | lower limit of quantification
+    {domain}DTC str - | date of the draw, ISO 8601, where subjects.csv has the date of infusion
     {domain}DY int days | study day: the day of infusion is day 1, there is no day 0
     """)
 
@@ -66,34 +87,47 @@ to_day     num days | last day of the reporting period
 detected   str -    | yes where any test of the period was positive, no where all were negative
 day        num days | last positive test, or the first negative one where all are
 n_tests    int -    | tests of the period with a result
+date       str -    | that day as a date, where subjects.csv has the date of infusion
 """)
-PERIODS = ((0.0, 100.0), (100.0, 183.0), (183.0, 365.0), (365.0, 730.0), (730.0, 1095.0))
-"""Reporting periods: 100 days, 6 months, 1 year, then years; a day on a border belongs to the earlier one."""
+FIRST_PERIODS = ((0.0, 100.0), (100.0, 183.0), (183.0, 365.0))
+"""Reporting periods: 100 days, 6 months, 1 year, then each year; a day on a border belongs to the earlier one."""
+_DAYS_PER_YEAR = 365.0
 
 
-def nonmem(courses: Sequence[Course], subjects: Subjects) -> Iterator[Row]:
-    """Yield doses and observations; a value below the limit is left-censored at the limit (CENS and LIMIT, M3)."""
+def nonmem(courses: Sequence[Course], study: Study) -> Iterator[Row]:
+    """Yield doses and observations in order of time; a value below the limit is left-censored at it (CENS, LIMIT, M3).
+
+    An infusion of which no dose is known is another event (EVID 2): NONMEM refuses a dose of nothing.
+    """
     for number, course in enumerate(courses, start=1):
         base: dict[str, Value] = {"ID": number, "SUBJ": course.subject_id}
-        subject = subjects.by_id.get(course.subject_id)
-        dose = subject.cells.get("dose_car_t", "").replace(",", ".") if subject else ""
-        days = subject.infusion_days if subject else (0.0,)
-        for place, day in enumerate(days):
-            amount = float(dose) if dose and place == 0 else None
-            yield base | {"TIME": day, "AMT": amount, "MDV": 1, "EVID": 1, "CENS": 0}
-        for point in course.points:
-            if point.day < 0 or not point.has_car_gate:
-                continue
-            value, below = _observed(point)
-            yield base | {
-                "TIME": point.day,
-                "DV": value,
-                "CENS": int(below),
-                "LIMIT": 0.0 if below else None,
-                "MDV": int(value is None),
-                "EVID": 0,
-                "LLOQ": point.car_lloq_per_ul,
-            }
+        rows = [*_doses(course, study.subjects), *map(_observation, _after_infusion(course))]
+        yield from (base | row for row in sorted(rows, key=lambda row: (row["TIME"], not row["EVID"])))
+
+
+def _doses(course: Course, subjects: Subjects) -> Iterator[dict[str, Value]]:
+    subject = subjects.by_id.get(course.subject_id)
+    dose = subject.cells.get("dose_car_t", "").replace(",", ".") if subject else ""
+    for place, day in enumerate(subject.infusion_days if subject else (0.0,)):
+        amount = float(dose) if dose and place == 0 else None
+        yield {"TIME": day, "AMT": amount, "MDV": 1, "EVID": 1 if amount else 2, "CENS": 0}
+
+
+def _after_infusion(course: Course) -> list[CoursePoint]:
+    return [point for point in course.points if point.day >= 0 and point.has_car_gate]
+
+
+def _observation(point: CoursePoint) -> dict[str, Value]:
+    value, below = _observed(point)
+    return {
+        "TIME": point.day,
+        "DV": value,
+        "CENS": int(below),
+        "LIMIT": 0.0 if below else None,
+        "MDV": int(value is None),
+        "EVID": 0,
+        "LLOQ": point.car_lloq_per_ul,
+    }
 
 
 def _observed(point: CoursePoint) -> tuple[float | None, bool]:
@@ -104,7 +138,7 @@ def _observed(point: CoursePoint) -> tuple[float | None, bool]:
     return (limit, True) if point.car_result in _BELOW and limit else (None, False)
 
 
-def redcap(courses: Sequence[Course], _subjects: Subjects) -> Iterator[Row]:
+def redcap(courses: Sequence[Course], _study: Study) -> Iterator[Row]:
     """Yield a repeating instrument with one instance a draw."""
     for course in courses:
         for number, point in enumerate(course.points, start=1):
@@ -117,37 +151,70 @@ def redcap(courses: Sequence[Course], _subjects: Subjects) -> Iterator[Row]:
                 "cart_result": point.car_result,
                 "cart_lloq_per_ul": point.car_lloq_per_ul,
                 "cart_percent_of_t": point.car_percent_of_t_cells,
-                "cart_cd4_cd8": point.car_cd4_cd8_ratio.value,
+                "cart_cd4_cd8": point.car_cd4_cd8_ratio.value if point.quantified else None,
                 "cart_status": point.status,
             }
 
 
-def sdtm_pc(courses: Sequence[Course], _subjects: Subjects) -> Iterator[Row]:
+_CART = ("CART", "CAR-T Cells")
+
+
+def sdtm_pc(courses: Sequence[Course], study: Study) -> Iterator[Row]:
     """Yield the domain of concentrations: one record of CAR-T cells/µL a draw."""
     for course in courses:
-        for number, point in enumerate(course.points, start=1):
-            yield _sdtm_row("PC", course.subject_id, number, point, ("CART", "CAR-T Cells"))
+        stained = [point for point in course.points if point.has_car_gate]
+        for number, point in enumerate(stained, start=1):
+            yield _sdtm_row("PC", number, point, _CART, study)
 
 
-def sdtm_cp(courses: Sequence[Course], _subjects: Subjects) -> Iterator[Row]:
+def sdtm_cp(courses: Sequence[Course], study: Study) -> Iterator[Row]:
     """Yield the domain of cell phenotypes: CAR-T cells and every population of each draw."""
+    names = list(dict.fromkeys(name for course in courses for point in course.points for name in point.populations))
+    tests = _tests(names)
     for course in courses:
         number = 0
         for point in course.points:
-            for name in ("", *point.populations):
+            for name in ("", *point.populations) if point.has_car_gate else tuple(point.populations):
                 number += 1
-                test = ("CART", "CAR-T Cells") if not name else (name.upper().replace("_", "")[:8], name)
                 own = point if not name else point.of_population(name)
-                yield _sdtm_row("CP", course.subject_id, number, own, test)
+                yield _sdtm_row("CP", number, own, tests[name] if name else _CART, study)
 
 
-def _sdtm_row(domain: str, subject_id: str, number: int, point: CoursePoint, test: tuple[str, str]) -> Row:
+def _tests(names: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+    """Return a short name of up to 8 letters for each population, each its own, and a name of up to 40.
+
+    Examples
+    --------
+    >>> _tests(["lymphocytes", "lymphocyte_scatter", "7aad_low"])["lymphocyte_scatter"]
+    ('LYMPHOC2', 'lymphocyte_scatter')
+    """
+    short: dict[str, tuple[str, str]] = {}
+    taken = {_CART[0]}
+    for name in names:
+        letters = re.sub(r"[^A-Z0-9]", "", name.upper()) or "CELLS"
+        first = code = (letters if letters[0].isalpha() else f"P{letters}")[:8]
+        number = 1
+        while code in taken:
+            number += 1
+            code = f"{first[: 8 - len(str(number))]}{number}"
+        taken.add(code)
+        short[name] = (code, name[:40])
+    return short
+
+
+SPECIMENS = {Specimen.MARROW: "BONE MARROW", Specimen.CSF: "CEREBROSPINAL FLUID"}
+"""Where CDISC's word is not the sheet's."""
+
+
+def _sdtm_row(domain: str, number: int, point: CoursePoint, test: tuple[str, str], study: Study) -> Row:
     value, below = _observed(point)
     text = "" if value is None else f"<{value:.4g}" if below else f"{value:.6g}"
     day = int(point.day // 1)
+    drawn = study.date_of(point.subject_id, point.day)
     row: dict[str, Value] = {
+        "STUDYID": study.name,
         "DOMAIN": domain,
-        "USUBJID": subject_id,
+        "USUBJID": f"{study.name}-{point.subject_id}" if study.name else point.subject_id,
         f"{domain}SEQ": number,
         f"{domain}TESTCD": test[0],
         f"{domain}TEST": test[1],
@@ -158,35 +225,47 @@ def _sdtm_row(domain: str, subject_id: str, number: int, point: CoursePoint, tes
         f"{domain}STRESU": "/uL" if text else "",
         f"{domain}STAT": "" if text else "NOT DONE",
         f"{domain}REASND": "" if text else str(point.status),
-        f"{domain}SPEC": "BLOOD",
+        f"{domain}SPEC": SPECIMENS.get(study.specimen, study.specimen.value.upper()),
         f"{domain}LLOQ": point.car_lloq_per_ul,
+        f"{domain}DTC": drawn.isoformat() if drawn else "",
         f"{domain}DY": day + 1 if day >= 0 else day,
     }
     return row
 
 
-def cibmtr(courses: Sequence[Course], _subjects: Subjects) -> Iterator[Row]:
+def cibmtr(courses: Sequence[Course], study: Study) -> Iterator[Row]:
     """Yield for each period whether CAR-T cells were detected, and the day that CIBMTR's form asks for.
 
     All tests of the period negative: the first negative one; else the last positive one.
     """
     for course in courses:
-        for start, end in PERIODS:
+        for start, end in _periods(max((point.day for point in course.points), default=0.0)):
             own = [p for p in course.points if (start < p.day <= end) or (start == 0 == p.day)]
             tested = [p for p in own if p.car_result is not CarResult.NOT_EVALUABLE]
             positive = [p.day for p in tested if p.car_result is not CarResult.NOT_DETECTED]
             if tested:
+                day = max(positive) if positive else min(p.day for p in tested)
+                told = study.date_of(course.subject_id, day)
                 yield {
                     "subject_id": course.subject_id,
                     "from_day": start,
                     "to_day": end,
                     "detected": "yes" if positive else "no",
-                    "day": max(positive) if positive else min(p.day for p in tested),
+                    "day": day,
                     "n_tests": len(tested),
+                    "date": told.isoformat() if told else "",
                 }
 
 
-EXCHANGE: dict[str, tuple[tuple[Column, ...], Callable[[Sequence[Course], Subjects], Iterator[Row]]]] = {
+def _periods(last_day: float) -> Iterator[tuple[float, float]]:
+    yield from FIRST_PERIODS
+    start = FIRST_PERIODS[-1][1]
+    while start < last_day:
+        yield start, start + _DAYS_PER_YEAR
+        start += _DAYS_PER_YEAR
+
+
+EXCHANGE: dict[str, tuple[tuple[Column, ...], Callable[[Sequence[Course], Study], Iterator[Row]]]] = {
     "nonmem": (NONMEM, nonmem),
     "redcap": (REDCAP, redcap),
     "sdtm-pc": (SDTM_PC, sdtm_pc),

@@ -40,6 +40,7 @@ class Subject:
     subject_id: str
     cells: Mapping[str, str]
     infusion_days: tuple[float, ...] = (0.0,)
+    first_infused: date | None = None
 
     def days_from_last_infusion(self, day: float) -> float:
         """Return the days since the latest infusion on or before a day; before the first, since the first.
@@ -148,17 +149,20 @@ def _rows(table: DelimitedTable, faults: list[str]) -> Iterator[Subject]:
             number = table.number(text)
             if text and (number is None or number <= 0):
                 faults.append(f"row {row.line}: {column} is no number above 0: {text!r}")
-        yield Subject(subject, dict(row.cells), _infusions(row.cells.get("infused_at", ""), row.line, faults))
+        dates = _infusions(row.cells.get("infused_at", ""), row.line, faults)
+        days = tuple(float((day - dates[0]).days) for day in dates) or (0.0,)
+        yield Subject(subject, dict(row.cells), days, dates[0] if dates else None)
 
 
-def _infusions(text: str, line: int, faults: list[str]) -> tuple[float, ...]:
+def _infusions(text: str, line: int, faults: list[str]) -> list[date]:
+    """Return the dates of infusion, the first one first."""
     dates = []
     for word in filter(None, map(str.strip, text.split(";"))):
         try:
             dates.append(date.fromisoformat(word[:10]))
         except ValueError:
             faults.append(f"row {line}: infused_at is no date: {word!r} (2024-03-05; several are separated by ;)")
-    return tuple(float((day - min(dates)).days) for day in sorted(dates)) or (0.0,)
+    return sorted(dates)
 
 
 def subject_columns(subjects: Subjects) -> tuple[Column, ...]:

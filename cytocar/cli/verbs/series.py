@@ -20,6 +20,7 @@ from cytocar.sheet.tube import Specimen
 
 if TYPE_CHECKING:
     from cytocar.course.clinical import ClinicalRecord
+    from cytocar.tables.columns import Column, Row
 
 
 class ScoreName(StrEnum):
@@ -99,8 +100,10 @@ def command(
         typer.Option("--also", metavar="VARIABLE", help="Panel of one more variable; may be repeated."),
     ] = None,
     form: Annotated[
-        Form | None, typer.Option("--as", help="Write the course to stdout as another program takes it.")
+        Form | None,
+        typer.Option("--as", help="Write the course to stdout as another program takes it, with -o to OUT too."),
     ] = None,
+    study: Annotated[str | None, typer.Option("--study", help="STUDYID of `--as sdtm-...`.")] = None,
     also_all: Annotated[bool, typer.Option("--also-all", help="A small panel of every clinical variable.")] = False,
     window: Annotated[
         str | None, typer.Option("--window", metavar="FROM,TO", help="Days of the first figure, such as -7,60.")
@@ -138,14 +141,17 @@ def command(
             )
     late = LateThresholds(re_expansion, cd3_negative, late_from)
     _warn_of_late(series, late)
+    exchange: dict[str, tuple[Sequence[Column], Sequence[Row]]] = {}
     if form is not None:
-        from cytocar.course.exchange import EXCHANGE
+        from cytocar.course.exchange import EXCHANGE, Study
         from cytocar.tables.columns import csv_text
 
         columns, lines = EXCHANGE[form.value]
-        sys.stdout.write(csv_text(columns, lines(series.courses, people)))
+        rows = list(lines(series.courses, Study(study or "", people, specimen)))
+        sys.stdout.write(csv_text(columns, rows))
         if out is None:
             return
+        exchange[form.value.replace("-", "_")] = (columns, rows)
     elif out is None:
         _show(series, record, series.chosen_populations(population or ()))
         return
@@ -169,6 +175,7 @@ def command(
         split=split,
         late=late,
         nk_threshold_per_ul=nk_threshold,
+        exchange=exchange,
     )
     page = write_course(series, record, out, options=options, force=force, observer=Progress("subjects drawn"))
     if sys.stdout.isatty():

@@ -52,6 +52,7 @@ from cytocar.course.tables import (
     visit_row,
 )
 from cytocar.errors.tree import UsageError
+from cytocar.figures.style import FORMATS
 from cytocar.kinetics.expansion_models import Decline, fit_decline
 from cytocar.kinetics.parameters import Kinetics
 from cytocar.report.course.drawing import COHORT as COHORT_PICTURES
@@ -115,6 +116,8 @@ class CourseOptions:
         Column of the subjects by which curves are coloured.
     split : str, optional
         Column of the subjects of which each group has a panel of curves.
+    exchange : mapping
+        Further tables, for other programs, by name.
     late : LateThresholds
         What is flagged long after infusion.
     """
@@ -133,6 +136,7 @@ class CourseOptions:
     subjects: Subjects = field(default_factory=Subjects)
     by: str | None = None
     split: str | None = None
+    exchange: Mapping[str, tuple[Sequence[Column], Sequence[Row]]] = field(default_factory=dict)
     late: LateThresholds = field(default_factory=LateThresholds)
 
 
@@ -207,6 +211,7 @@ def write_course(
             "cohort": (COHORT, [visit_row(visit) for visit in visits(series.courses)]),
             "decline": (DECLINE, [decline_row(subject, fit) for subject, fit in declines.items()]),
             "fit": (FIT, [fit_row(course.subject_id, course.fit()) for course in series.courses if options.fit]),
+            **options.exchange,
         },
     )
     drawing = Drawing(
@@ -273,6 +278,7 @@ def _make_folder(out: Path, *, force: bool) -> None:
             hint="name a new folder with -o, or write an earlier course anew with --force",
         )
     try:
+        _clear(out)
         (out / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
@@ -282,12 +288,33 @@ def _make_folder(out: Path, *, force: bool) -> None:
         ) from error
 
 
+def _clear(out: Path) -> None:
+    """Remove the tables and figures of an earlier course: what is not written anew would pass for this one's.
+
+    Tables are those that its ``datapackage.json`` lists; other files of the folder are left alone.
+    """
+    try:
+        described = json.loads((out / "datapackage.json").read_text("utf-8"))
+        names = [str(one["name"]) for one in described["resources"]] if described["name"] == _PACKAGE else []
+    except (OSError, ValueError, LookupError, TypeError):
+        names = []
+    for name in names:
+        if name.isidentifier():
+            (out / f"{name}.csv").unlink(missing_ok=True)
+    for path in (out / "figures").glob("*.*") if names else ():
+        if path.suffix.removeprefix(".") in FORMATS:
+            path.unlink()
+
+
+_PACKAGE = "cytocar-course"
+
+
 def _write_tables(out: Path, tables: Mapping[str, tuple[Sequence[Column], Sequence[Row]]]) -> None:
     """Write the tables that have lines (series and kinetics always do) and their description."""
     written = {name: columns for name, (columns, rows) in tables.items() if rows}
     for name, columns in written.items():
         write_atomically(out / f"{name}.csv", csv_text(columns, tables[name][1]))
-    description = json.dumps(describe(written, name="cytocar-course"), indent=1, ensure_ascii=False)
+    description = json.dumps(describe(written, name=_PACKAGE), indent=1, ensure_ascii=False)
     write_atomically(out / "datapackage.json", description + "\n")
 
 

@@ -234,3 +234,31 @@ def test_figures_whose_process_is_killed_are_named_and_the_rest_is_written(
     page = write_course(SERIES, RECORD, tmp_path / "out", observer=heard)
     assert heard.notes == ["the figures of P1 are missing: the process that drew them was killed"]
     assert "CAR-T cells over time" in page.read_text("utf-8")
+
+
+def test_an_earlier_course_leaves_no_table_and_no_figure_behind(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_course(SERIES, RECORD, out, options=ALL)
+    (out / "mine.csv").write_text("a note of mine\n")
+    assert (out / "decline.csv").is_file()
+    write_course(Series((course("P2"),)), ClinicalRecord(), out, force=True)
+    left = sorted(path.name for path in (*out.iterdir(), *(out / "figures").iterdir()) if path.is_file())
+    assert left == [
+        "P2_course.svg", "P2_months.svg", "course.html", "datapackage.json", "kinetics.csv", "mine.csv", "series.csv",
+    ]  # fmt: skip
+
+
+def test_every_csv_of_a_course_is_described_with_its_columns(tmp_path: Path) -> None:
+    from cytocar.course.exchange import EXCHANGE, Study
+
+    tables = {
+        name.replace("-", "_"): (columns, list(lines(SERIES.courses, Study())))
+        for name, (columns, lines) in EXCHANGE.items()
+    }
+    write_course(SERIES, RECORD, tmp_path, options=CourseOptions(exchange=tables, scores=("easix",)))
+    described = json.loads((tmp_path / "datapackage.json").read_text("utf-8"))
+    fields = {one["path"]: one["schema"]["fields"] for one in described["resources"]}
+    assert set(fields) == {path.name for path in tmp_path.glob("*.csv")} >= {"nonmem.csv", "sdtm_pc.csv", "cibmtr.csv"}
+    for path, columns in fields.items():
+        assert (tmp_path / path).read_text("utf-8").splitlines()[0] == ",".join(column["name"] for column in columns)
+        assert all(column["description"] for column in columns)
