@@ -23,6 +23,7 @@ REFERENCE = Path(__file__).resolve().parent / "reference"
 sys.path.insert(0, str(REFERENCE.parents[1]))
 
 from cytocar.cli.app import VERBS  # noqa: E402
+from cytocar.counting.blank_tubes import HISTORY  # noqa: E402
 from cytocar.course import tables as course_tables  # noqa: E402
 from cytocar.errors.codes import explanations  # noqa: E402
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS  # noqa: E402
@@ -131,7 +132,7 @@ def _named_tables() -> dict[str, tuple[Column, ...]]:
         if name.isupper() and isinstance(columns, tuple) and columns and isinstance(columns[0], Column)
         if not name.startswith("_") and name not in ("COUNTS", "POPULATIONS", "GATES", "QUALITY")
     }
-    return of_runs | of_courses | {"levey_jennings.csv": LEVEY_JENNINGS}
+    return of_runs | of_courses | {"levey_jennings.csv": LEVEY_JENNINGS, "history of `cytocar qc --history`": HISTORY}
 
 
 # ---------------------------------------------------------------- codes

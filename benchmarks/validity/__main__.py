@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from benchmarks.validity import car, gates, limits, odd, runs, silent, spikes
+from benchmarks.validity import background, car, gates, limits, odd, runs, silent, spikes
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
-    parser.add_argument("--only", choices=("car", "gates", "limits", "spikes", "odd", "runs", "silent", "clean"))
+    parts = ("car", "gates", "limits", "background", "spikes", "odd", "runs", "silent", "clean")
+    parser.add_argument("--only", choices=parts)
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
         table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
@@ -24,6 +25,9 @@ def main() -> None:
     if wanted.only in (None, "limits"):
         table(limits.DETECTION_HEAD, limits.detection_rows(16 * wanted.tubes))
         table(limits.CELLS_HEAD, limits.cells_rows(4 * wanted.tubes))
+    if wanted.only in (None, "background"):
+        table(background.PLACES_HEAD, background.place_rows(max(4, wanted.tubes // 4)))
+        table(background.HEAD, background.rows(4 * wanted.tubes))
     if wanted.only in (None, "odd"):
         table(odd.HEAD, odd.rows())
     if wanted.only in (None, "silent"):

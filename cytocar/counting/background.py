@@ -105,8 +105,9 @@ def net_share(
     car_events, t_cell_events : int
         Events in the gate, and in its parent.
     background : Background, optional
-        From the references; None: ``assumed_percent``, known to a factor of two or so for the lower limit, and none at
-        all for the upper one; and no claim below 0.1 %.
+        From the references, and from more tubes. Without a reference (``of_events`` of 0, or None: ``assumed_percent``,
+        known to a factor of two or so) it holds for the lower limit; the upper one supposes none at all, and no claim
+        is made below 0.1 %.
     assumed_percent : float
         The template's ``background_percent`` of the gate.
     seed : int
@@ -132,25 +133,26 @@ def net_share(
     if t_cell_events == 0:
         return NetShare(UNKNOWN, UNKNOWN, None, 0)
     random = np.random.default_rng(seed)
+    without = background is None or not background.of_events
     blank = assumed_rates(assumed_percent / 100) if background is None else measured_rates(background)
     rates = blank.draws(random, DRAWS)
     sensitivities = _sensitivities(background, random)
     observed = random.beta(car_events + 0.5, t_cell_events - car_events + 0.5, DRAWS)
     low_draws = _with_systematic((observed - rates) / (sensitivities - rates), systematic_cv, random)
     high_draws = low_draws
-    if background is None:  # nobody has seen a background: there may be none, and positives below the threshold
+    if without:  # no control has seen this day's background: there may be none, and positives below the threshold
         high_draws = observed / random.normal(*SENSITIVITY_WITHOUT_REFERENCE, DRAWS).clip(0.5, 1.0)
     rate = assumed_percent / 100 if background is None else probable_rate(background)
     point = float(np.clip((car_events / t_cell_events - rate) / (_sensitivity(background) - rate), 0, 1))
     first_above = blank.first_above(t_cell_events)
-    if background is None:
+    if without:
         first_above = max(first_above, math.ceil(SMALLEST_CLAIM_WITHOUT_REFERENCE / 100 * t_cell_events))
     low = float(np.clip(np.quantile(low_draws, 0.025), 0, 1)) if car_events >= first_above else 0.0
     high = float(np.clip(np.quantile(high_draws, 0.975), 0, 1))
     lob = blank.limit_of_blank(t_cell_events)
     needed = max(fewest_events, lob + 1, first_above)
     lod, lloq = _limits(t_cell_events, needed, blank, sensitivities)
-    if background is None:
+    if without:
         lod, lloq = (None if one is None else max(one, SMALLEST_CLAIM_WITHOUT_REFERENCE) for one in (lod, lloq))
     return NetShare(
         raw=Share(car_events, t_cell_events).estimate(),
@@ -160,7 +162,7 @@ def net_share(
         first_above=first_above,
         lod_percent=lod,
         lloq_percent=lloq,
-        flags=(Flag.NO_REFERENCE,) if background is None else (),
+        flags=(Flag.NO_REFERENCE,) if without else (),
         low_draws=low_draws,
         high_draws=high_draws,
     )
@@ -188,7 +190,7 @@ def _limits(t_cells: int, needed: int, blank: BlankRates, sensitivities: Floats)
     """Return LoD and LLOQ in percent, None where even half of all T cells would not do."""
     sensitivity = float(sensitivities.mean())
     lod = blank.smallest_detected(t_cells, needed, sensitivity=sensitivity)
-    rate, spread = blank.mean, blank.sd
+    rate, spread = blank.quantile(0.5), blank.sd
     # CV^2 (n p s)^2 = n (p s + b) + (n sd)^2 is quadratic in the expected positives x = n p s
     squared = QUANTIFIABLE_CV**2
     fixed = t_cells * rate + (t_cells * spread) ** 2

@@ -15,7 +15,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.gates.decision import Background
+from cytocar.counting.between_tubes import LOG_RATES, TubeRates, tube_rates
+from cytocar.gates.decision import Background, BlankCount
 from cytocar.statistics.estimate import LEVEL
 
 Floats = npt.NDArray[np.float64]
@@ -44,14 +45,9 @@ class BlankRates:
     weights: Floats
 
     @property
-    def mean(self) -> float:
-        """Expected rate."""
-        return float(self.rates @ self.weights)
-
-    @property
     def sd(self) -> float:
-        """Standard deviation of the rate."""
-        return math.sqrt(max(float(self.rates**2 @ self.weights) - self.mean**2, 0.0))
+        """Half of what the middle 68 % span: the standard deviation, but for a few tubes that are sticky by far."""
+        return (self.quantile(0.841) - self.quantile(0.159)) / 2
 
     def quantile(self, probability: float) -> float:
         """Return the rate that is not exceeded with a probability."""
@@ -97,9 +93,22 @@ class BlankRates:
 
 
 def measured_rates(background: Background) -> BlankRates:
-    """Return the rates that references leave possible."""
+    """Return the rates that references leave possible: between tubes they vary as is given, else as all tubes show."""
     events = background.shifted_events or (background.events,)
-    return _measured(events, background.of_events, background.between_cv)
+    if background.between_cv is not None:
+        return _measured(events, background.of_events, background.between_cv)
+    return BlankRates(np.exp(LOG_RATES), learned_rates(background).weights)
+
+
+@lru_cache(maxsize=64)
+def learned_rates(background: Background) -> TubeRates:
+    """Return what the references, and more tubes if there are any, say about the rate of this one."""
+    cases = max((len(part.events) for part in background.parts), default=1)
+    aligned = [
+        [BlankCount(part.events[case], part.of_events, own=part.own) for part in background.parts]
+        for case in range(cases)
+    ]
+    return tube_rates(aligned, background.others, extra_cv=background.extra_cv)
 
 
 def assumed_rates(rate: float) -> BlankRates:
@@ -109,7 +118,12 @@ def assumed_rates(rate: float) -> BlankRates:
 
 
 def probable_rate(background: Background) -> float:
-    """Return the background rate that is expected, over the alignments that are possible."""
+    """Return the background rate that is expected, over the alignments that are possible.
+
+    The median where tubes show how they vary: the mean of what is possible is that of the few sticky ones.
+    """
+    if background.between_cv is None:
+        return measured_rates(background).quantile(0.5)
     events = np.mean(background.shifted_events or (background.events,))
     return float((events + 0.5) / (background.of_events + 1))
 

@@ -62,6 +62,8 @@ CONTROL_FLAGS = (Flag.NO_REFERENCE, Flag.FEW_REFERENCE_EVENTS, Flag.FMO_ONLY)
 
 PAIRS_PERCENT = "pairs_percent"
 """Parameter of a bead gate: how many of its events are two beads."""
+THRESHOLD_SD = "threshold_sd"
+"""Parameter of a ``reference`` gate: its threshold in spreads of the negatives above their median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +111,63 @@ class ReferenceEvents:
 
 
 @dataclass(frozen=True, slots=True)
+class BlankCount:
+    """A tube without positives: events above the threshold, of so many; whose, and whether of the sample's own subject.
+
+    Without a ``subject`` it is a subject of its own.
+    """
+
+    events: float
+    of_events: int
+    subject: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceCount:
+    """A reference that placed a gate: whether it is the subject's own; events above for each possible alignment."""
+
+    own: bool
+    of_events: int
+    events: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Background:
     """What the references say about a positive gate: how many negatives enter it, how many positives it misses.
 
     Parameters
     ----------
     events, of_events : int
-        Events above the threshold in the pooled references, and the references' total.
-    between_cv : float
-        Coefficient of variation of the background rate from tube to tube.
+        Events above the threshold in the pooled references, and the references' total; both 0 where other tubes alone
+        (``others``) tell the background.
+    between_cv : float, optional
+        Coefficient of variation of the background rate from tube to tube; None: as all the tubes show.
     sensitivity, sensitivity_sd : float
         Share of the positives that lie above the threshold, and how well that is known.
     shifted_events : tuple of int
         ``events`` if the references were aligned a little higher or lower, equally likely cases; empty: as they are.
+    parts : tuple of ReferenceCount
+        The references one by one.
+    place : float, optional
+        The threshold, in spreads above the median of the negatives.
+    extra_cv : float
+        What this tube's alignment adds to the variation.
+    others : tuple of BlankCount
+        More tubes without positives, of this run and of earlier ones.
     """
 
     events: int
     of_events: int
     control_ids: tuple[str, ...]
-    between_cv: float = 0.25
+    between_cv: float | None = 0.25
     sensitivity: float = 1.0
     sensitivity_sd: float = 0.0
     shifted_events: tuple[int, ...] = ()
+    parts: tuple[ReferenceCount, ...] = ()
+    place: float | None = None
+    extra_cv: float = 0.0
+    others: tuple[BlankCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

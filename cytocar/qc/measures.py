@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from cytocar.counting.blank_tubes import BlankTube
 from cytocar.errors.boundary import one_of_many
 from cytocar.errors.tree import SampleError
 from cytocar.fcs.reader import open_fcs
@@ -56,6 +57,8 @@ class Measured:
     run: str
     values: Mapping[Quantity, float]
     notes: tuple[str, ...] = ()
+    blanks: tuple[BlankTube, ...] = ()
+    """Its tubes without CAR-T cells."""
 
 
 def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Measured]:
@@ -63,7 +66,10 @@ def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Me
     places = [run.resolve() for run in runs]
     times = Counter(place.name for place in places)
     names = ["/".join(place.parts[-2:]) if times[place.name] > 1 else place.name for place in places]
-    return [replace(measure(run, inputs=inputs), run=name) for run, name in zip(runs, names, strict=True)]
+    measured = [(measure(run, inputs=inputs), name) for run, name in zip(runs, names, strict=True)]
+    return [
+        replace(one, run=name, blanks=tuple(replace(tube, run=name) for tube in one.blanks)) for one, name in measured
+    ]
 
 
 def measure(run: Path, *, inputs: Place | None = None) -> Measured:
@@ -86,7 +92,8 @@ def measure(run: Path, *, inputs: Place | None = None) -> Measured:
     files = [row.file for row in located(plan.only([sample.sample.sample_id for sample in samples]).samples, inputs)]
     voltages = _medians_over_tubes(list(_voltages(files)))
     notes = () if voltages else (f"{run}: no detector voltages: the FCS files are not here, or name none",)
-    return Measured(run.resolve().name, values | voltages, notes)
+    blanks = tuple(sample.blank for sample in samples if sample.blank is not None)
+    return Measured(run.resolve().name, values | voltages, notes, blanks)
 
 
 _Value = tuple[Quantity, float]

@@ -22,6 +22,7 @@ from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.parts import to_json
 from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, run_tasks
 from cytocar.sample.analysis import analyse
+from cytocar.sample.blank_controls import CAR_NEGATIVE
 from cytocar.sample.choose_controls import choose_references
 from cytocar.sample.control_signals import References, load_references, save_references, wants_references
 from cytocar.sample.protocol import Protocol
@@ -29,7 +30,7 @@ from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, Sta
 from cytocar.sheet.rows import SampleRow, SampleType
 
 if TYPE_CHECKING:
-    pass
+    from cytocar.counting.blank_tubes import BlankTube
 
 
 PROTOCOLS_KEPT = 64
@@ -40,8 +41,9 @@ class Task:
     """One sample with all that decides its result, as a worker gets it.
 
     ``references`` are the files in which its controls' signals lie; ``own`` the columns of this run, where
-    lines of tables are wanted; ``beside`` says how its file differs from the others of the run. Samples that share a
-    protocol share it in a worker too: what is worked out once per template stays so.
+    lines of tables are wanted; ``beside`` says how its file differs from the others of the run; ``blanks`` are the
+    run's tubes without CAR-T cells. Samples that share a protocol share it in a worker too: what is worked out once per
+    template stays so.
     """
 
     sample: SampleRow
@@ -49,10 +51,12 @@ class Task:
     references: tuple[Path, ...] = ()
     own: OwnColumns | None = None
     beside: tuple[Finding, ...] = ()
+    blanks: tuple[BlankTube, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[..., Task], tuple[object, ...]]:
         """Return how to make this task again in a worker."""
-        return _unpacked_task, (self.sample, _packed(self.protocol), self.references, self.own, self.beside)
+        packed = _packed(self.protocol)
+        return _unpacked_task, (self.sample, packed, self.references, self.own, self.beside, self.blanks)
 
 
 def _unpacked_task(
@@ -61,8 +65,9 @@ def _unpacked_task(
     references: tuple[Path, ...],
     own: OwnColumns | None,
     beside: tuple[Finding, ...],
+    blanks: tuple[BlankTube, ...],
 ) -> Task:
-    return Task(sample, _unpacked(protocol), references, own, beside)
+    return Task(sample, _unpacked(protocol), references, own, beside, blanks)
 
 
 @lru_cache(maxsize=PROTOCOLS_KEPT)
@@ -148,7 +153,7 @@ def execute(
     if beside is None:
         beside = compare_files(samples, protocols) if left else {}
     tasks = [
-        Task(row, protocols[name], references.get(name, ()), own, beside.get(name, ()))
+        Task(row, protocols[name], references.of(name), own, beside.get(name, ()), references.blanks)
         for row in left
         for name in [row.sample_id]
     ]
@@ -157,7 +162,8 @@ def execute(
 
 def _analyse(task: Task) -> FinishedSample:
     try:
-        outcome = analyse(task.sample, task.protocol, load_references(task.references), beside=task.beside)
+        signals = load_references(task.references)
+        outcome = analyse(task.sample, task.protocol, signals, beside=task.beside, blanks=task.blanks)
         return FinishedSample.of(outcome, task.own)
     except Exception as bug:  # noqa: BLE001 -- a mistake over one odd file must not cost the other samples of the plate
         fault = ErrorRecord("E199", bug_message(bug), REPORT_IT)
@@ -176,6 +182,23 @@ def _killed(task: Task) -> FinishedSample:
 # ---------------------------------------------------------------- controls
 
 
+MOST_BLANKS = 50
+"""Tubes without CAR-T cells that are read for what they say about the background, beside the controls of samples: the
+variation between tubes is then known to 10 %."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Controls:
+    """The files of each sample's controls' signals, best control first; the run's tubes without CAR-T cells."""
+
+    chosen: Mapping[str, tuple[str, ...]]
+    saved: Mapping[str, Path]
+    blanks: tuple[BlankTube, ...] = ()
+
+    def of(self, sample_id: str) -> tuple[Path, ...]:
+        return tuple(self.saved[name] for name in self.chosen.get(sample_id, ()) if name in self.saved)
+
+
 def _references(
     samples: Sequence[SampleRow],
     left: Sequence[SampleRow],
@@ -183,35 +206,48 @@ def _references(
     *,
     workers: Workers | None,
     scratch: Path,
-) -> Mapping[str, tuple[Path, ...]]:
-    """Return, for each sample with a ``reference`` gate, the files of its controls' signals, best control first."""
+) -> _Controls:
+    """Return what controls say to the samples that are left and have a ``reference`` gate.
+
+    The tubes that tell the background are the same whichever samples are left, so that each is counted alike by every
+    shard, and when a run goes on.
+    """
     chosen = {
         row.sample_id: choose_references(row, samples)
         for row in left
         if not row.exclude and wants_references(protocols[row.sample_id].template)
     }
-    wanted = {name for names in chosen.values() for name in names}
+    telling = [
+        row.sample_id
+        for row in samples
+        if row.sample_type in CAR_NEGATIVE and not row.exclude and wants_references(protocols[row.sample_id].template)
+    ][:MOST_BLANKS]
+    wanted = {name for names in chosen.values() for name in names}.union(telling if chosen else ())
     controls = [Task(row, protocols[row.sample_id], (scratch,)) for row in samples if row.sample_id in wanted]
-    saved = dict(run_tasks(_save, controls, workers, killed=_nothing_saved))
-    return {name: tuple(path for key in names if (path := saved[key])) for name, names in chosen.items()}
+    saved = {name: kept for name, kept in run_tasks(_save, controls, workers, killed=_nothing_saved) if kept}
+    blanks = (saved[name][1] for name in telling if name in saved)
+    paths = {name: path for name, (path, _) in saved.items()}
+    return _Controls(chosen, paths, tuple(tube for tube in blanks if tube is not None))
 
 
 def control_signals(
     sample: SampleRow, samples: Sequence[SampleRow], protocols: Mapping[str, Protocol], *, scratch: Path
 ) -> References:
     """The signals of one sample's controls, as ``execute`` gives them to that sample's analysis."""
-    saved = _references(samples, [sample], protocols, workers=None, scratch=scratch)
-    return load_references(saved.get(sample.sample_id, ()))
+    own = choose_references(sample, samples)
+    needed = [row for row in samples if row.sample_id in own]
+    saved = _references(needed, [sample], protocols, workers=None, scratch=scratch)
+    return load_references(saved.of(sample.sample_id))
 
 
-def _save(task: Task) -> tuple[str, Path | None]:
+def _save(task: Task) -> tuple[str, tuple[Path, BlankTube | None] | None]:
     try:
         return task.sample.sample_id, save_references(task.sample, task.protocol, task.references[0])
     except Exception:  # noqa: BLE001 -- the control's own analysis meets the same mistake and reports it
         return task.sample.sample_id, None
 
 
-def _nothing_saved(task: Task) -> tuple[str, Path | None]:
+def _nothing_saved(task: Task) -> tuple[str, tuple[Path, BlankTube | None] | None]:
     return task.sample.sample_id, None
 
 

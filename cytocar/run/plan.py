@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from cytocar.counting.blank_tubes import NO_HISTORY, History
 from cytocar.errors.tree import CompensationError
 from cytocar.files.places import Place, beside, without_secrets
 from cytocar.run.lines import OwnColumns
@@ -55,6 +56,7 @@ class RunPlan:
     matrices: Mapping[str, Matrix] = field(default_factory=dict)
     unusable: Mapping[str, ErrorRecord] = field(default_factory=dict)
     moved: Mapping[str, MovedGates] = field(default_factory=dict)
+    history: History = NO_HISTORY
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
@@ -93,6 +95,8 @@ class RunPlan:
             about["unusable_matrices"] = UNUSABLE.dump_python(dict(self.unusable), mode="json")
         if self.moved:
             about["moved_gates"] = MOVED_GATES.dump_python(dict(self.moved), mode="json", exclude_defaults=True)
+        if self.history.tubes:
+            about["background_history"] = HISTORY_RECORD.dump_python(self.history, mode="json")
         return about | {
             "format": "cytocar-run-1",
             "command": [without_secrets(word) for word in command],
@@ -108,6 +112,8 @@ UNUSABLE: TypeAdapter[dict[str, ErrorRecord]] = TypeAdapter(dict[str, ErrorRecor
 """How a manifest keeps what is wrong with matrices that rows of the sheet name."""
 MOVED_GATES: TypeAdapter[dict[str, MovedGates]] = TypeAdapter(dict[str, MovedGates])
 """How a manifest keeps gates that the sheet's overrides put elsewhere, by sample."""
+HISTORY_RECORD: TypeAdapter[History] = TypeAdapter(History)
+"""How a manifest keeps the laboratory's tubes without CAR-T cells, with the file's name and hash."""
 
 
 def _version(name: str) -> str:
@@ -123,7 +129,13 @@ def _sheet(path: Place | None) -> dict[str, str] | None:
     return {"file": path.name, "path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[str, str] | None = None) -> RunPlan:
+def make_plan(
+    inputs: Inputs,
+    *,
+    template: str | None = None,
+    markers: Mapping[str, str] | None = None,
+    history: History | None = None,
+) -> RunPlan:
     """Return the plan of a run.
 
     Parameters
@@ -134,13 +146,15 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
         Name or path of the template for samples whose row names none.
     markers : mapping of str to str, optional
         Markers whose channel the user has settled, such as ``{"CD3": "FITC-A"}``.
+    history : History, optional
+        Earlier tubes without CAR-T cells, which tell the background too.
 
     Raises
     ------
     TemplateError
         A template cannot be used; nothing is analysed then. A spillover matrix that cannot costs the rows that name it.
     """
-    markers = dict(markers or {})
+    markers, history = dict(markers or {}), history or NO_HISTORY
     default = template or DEFAULT_TEMPLATE
     templates: dict[str, LoadedTemplate] = {}
     protocols: dict[str, Protocol] = {}
@@ -154,13 +168,16 @@ def make_plan(inputs: Inputs, *, template: str | None = None, markers: Mapping[s
             templates[name] = _read(_beside(name, folder))
         key = (name, row.compensation, row.sample_type is SampleType.EQA)
         if key not in shared:
-            shared[key] = replace(compensated(templates[name], row, matrices, unusable), markers=markers)
+            used = compensated(templates[name], row, matrices, unusable)
+            shared[key] = replace(used, markers=markers, history=history)
         protocol = shared[key]
         if row.sample_id in moved:
             check_fits(moved[row.sample_id], protocol.template, where=row.sample_id)
             protocol = replace(protocol, template=moved[row.sample_id].on(protocol.template))
         protocols[row.sample_id] = protocol
-    return RunPlan(inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices, unusable, moved)
+    return RunPlan(
+        inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices, unusable, moved, history
+    )
 
 
 def _moved_gates(inputs: Inputs) -> dict[str, MovedGates]:

@@ -22,6 +22,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand, hashing
 from cytocar.gates.walk import GatedSample, Populations, replay, walk
 from cytocar.sample.bead_gain import gain_findings
+from cytocar.sample.blank_controls import Told, blank_tube, told_by_tubes
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
@@ -53,6 +54,7 @@ from cytocar.statistics.intervals import Share, ratio_estimate
 from cytocar.tables.columns import COUNTS
 
 if TYPE_CHECKING:
+    from cytocar.counting.blank_tubes import BlankTube
     from cytocar.fcs.events import EventTable
     from cytocar.gates.decision import Background
     from cytocar.template.model import Population, Template
@@ -70,6 +72,7 @@ def analyse(
     references: References | None = None,
     *,
     beside: Sequence[Finding] = (),
+    blanks: Sequence[BlankTube] = (),
 ) -> SampleOutcome:
     """Return a sample's result, or why it has none.
 
@@ -83,6 +86,8 @@ def analyse(
         Control samples for the ``reference`` gates.
     beside : sequence of Finding
         How the file differs from the others of its run.
+    blanks : sequence of BlankTube
+        The CAR-negative tubes of the run: what they say about the background.
     """
     if sample.exclude:
         return SampleFailure(sample=sample, template=protocol.stamp)
@@ -94,7 +99,7 @@ def analyse(
             hashed = hashing(file)
             try:
                 events = open_fcs(file, data_set=sample.data_set)
-                result = count_sample(events, sample, protocol, references=references)
+                result = count_sample(events, sample, protocol, references=references, blanks=blanks)
             except SampleError:
                 sha256 = hashed()
                 raise
@@ -205,6 +210,7 @@ def count_sample(
     protocol: Protocol,
     *,
     references: References | None = None,
+    blanks: Sequence[BlankTube] = (),
 ) -> SampleResult:
     """Return the counts of one sample whose file is open; see ``analyse``."""
     template = protocol.template
@@ -237,8 +243,13 @@ def count_sample(
     kept_share = 1.0 if steady is None else float(steady.mean())
     tube, basis, count_findings = _counting(sample, events, template, populations, method, found, kept_share=kept_share)
     plate_id, well = _place(sample, events)
+    own = next((tube for tube in blanks if tube.sample_id == sample.sample_id), None)
+    own = own or blank_tube(populations, template, sample)
+    told = told_by_tubes(populations, protocol, sample, backgrounds, own=own, run=blanks)
     otherwise = car_is_labelled_otherwise(template, panel, sample.sample_type, settled=protocol.markers)
-    car, car_findings = car_count(populations, template, basis, backgrounds, asked_for=method, is_the_car=not otherwise)
+    car, car_findings = car_count(
+        populations, template, basis, told.backgrounds, asked_for=method, is_the_car=not otherwise
+    )
     result = SampleResult(
         sample=sample,
         template=protocol.stamp,
@@ -256,6 +267,7 @@ def count_sample(
             *found.findings,
             *gate_findings(found.decisions, template, by_beads=method is CountMethod.BEADS),
             *car_findings,
+            *told.findings,
             *findings_on_claim(found, car),
             *gain_findings(populations, template, references or {}),
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
@@ -268,7 +280,7 @@ def count_sample(
             sample_volume_ul=tube.sample_volume_ul,
             acquired_volume_ul=tube.acquired_volume_ul,
             dilution_factor=tube.dilution_factor,
-            ci_method=basis.ci_method or None,
+            ci_method=_interval_name(basis, told),
         ),
         cd4_cd8_ratio=_ratio(populations, template.report.cd4, template.report.cd8),
         car_cd4_cd8_ratio=_ratio(populations, template.report.car_cd4, template.report.car_cd8),
@@ -280,8 +292,15 @@ def count_sample(
         gates=populations.fitted,
         pair_percent=found.pair_percent,
         margin_percent=found.margin_percent,
+        blank=own,
     )
     return _accepted(result, template)
+
+
+def _interval_name(basis: CountBasis, told: Told) -> str | None:
+    """Return how the intervals were made, and what told the background that the net ones carry."""
+    named = [basis.ci_method, f"background: {told.who}" if told.who else ""]
+    return "; ".join(name for name in named if name) or None
 
 
 def _emptiness(populations: Populations, template: Template, sample: SampleRow) -> tuple[Finding, ...]:

@@ -19,6 +19,7 @@ from cytocar.gates.decision import Background, ReferenceEvents
 from cytocar.gates.walk import Populations, walk
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
+from cytocar.sample.blank_controls import blank_tube
 from cytocar.sample.quality.labels import check_car_reagent, gated_channels
 from cytocar.sample.quality.stored import check_detectors_live
 from cytocar.sheet.rows import SampleRow, SampleType
@@ -27,6 +28,7 @@ from cytocar.template.gate_kinds import ReferenceGate
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:
+    from cytocar.counting.blank_tubes import BlankTube
     from cytocar.fcs.events import EventTable
     from cytocar.sample.protocol import Protocol
 
@@ -39,8 +41,10 @@ def wants_references(template: Template) -> bool:
     return any(isinstance(population.gate, ReferenceGate) for population in template.populations)
 
 
-def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path | None:
-    """Write a control's signals for every ``reference`` gate; ``None`` when the control cannot be read.
+def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> tuple[Path, BlankTube | None] | None:
+    """Write a control's signals for every ``reference`` gate; return where, and what it says about backgrounds.
+
+    ``None`` when the control cannot be read.
 
     Why it cannot be read is said by the control's own row; the samples that wanted it miss a control, and say so.
     """
@@ -57,6 +61,7 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path
             populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
             is_fmo = sample.sample_type is SampleType.FMO
             found = _signals(populations, left_out=sample.stain_target if is_fmo else None)
+            tube = blank_tube(populations, protocol.template, sample)
     except SampleError:
         return None
     signals = {
@@ -64,7 +69,7 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> Path
     }
     signals["about"] = np.array([sample.sample_id, sample.sample_type])
     np.savez(path, allow_pickle=False, **signals)
-    return path
+    return path, tube
 
 
 def references_from(controls: Sequence[EventTable], template: Template) -> References:

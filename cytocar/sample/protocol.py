@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cytocar.counting.blank_tubes import NO_HISTORY, History
 from cytocar.sample.result import ErrorRecord, TemplateStamp
 from cytocar.template.canonical import template_sha256
 from cytocar.template.lock import LockStatus
@@ -29,6 +30,7 @@ class Protocol:
     compensation: SpilloverMatrix | None = None
     overrides: Mapping[str, FixedGate] = field(default_factory=dict)
     refused: ErrorRecord | None = None
+    history: History = NO_HISTORY
 
 
 def unlocked(template: Template) -> TemplateStamp:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from html import escape
 from typing import Literal
 
+from cytocar.counting.blank_tubes import BlankTube
 from cytocar.counting.car_t import CarCount
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import SampleError
@@ -124,6 +125,7 @@ class SampleResult:
     gates: Mapping[str, FixedGate] = field(default_factory=dict)
     pair_percent: float | None = None
     margin_percent: float | None = None
+    blank: BlankTube | None = None
     kind: Literal["counted"] = "counted"
 
     @property

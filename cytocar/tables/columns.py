@@ -102,7 +102,7 @@ beads_added                    num beads    | beads in the tube
 sample_volume_ul               num µL       | specimen in the tube
 acquired_volume_ul             num µL       | volume that the instrument drew
 dilution_factor                num -        | dilution of the specimen before pipetting
-ci_method                      str -        | how the interval of car_per_ul was made
+ci_method                      str -        | how intervals were made; which tubes told the background
 template_name                  str -        | gating template
 template_version               str -        | its version
 template_sha256                str -        | hash of its canonical form

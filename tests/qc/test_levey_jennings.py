@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -140,3 +141,69 @@ def test_fail_on_out_looks_at_the_last_run(three_runs: list[Path], tmp_path: Pat
 def test_only_finished_runs_are_charted(three_runs: list[Path], tmp_path: Path) -> None:
     shutil.copytree(three_runs[0] / "parts", tmp_path / "parts")
     assert cytocar_command("qc", tmp_path).code == 2
+
+
+@pytest.fixture(scope="module")
+def runs_with_baselines(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two runs with baselines of three subjects each, gated by the template whose CAR gate controls place."""
+    folder = tmp_path_factory.mktemp("baselines")
+    prepared = Preparation(drawn_share=0.3, beads_added=20_000)
+    runs = []
+    for number in (1, 2):
+        inputs = folder / f"inputs{number}"
+        inputs.mkdir()
+        lines = ["file,sample_id,subject_id,sample_type,beads_added,sample_volume_ul"]
+        for tube in range(3):
+            name = f"b{3 * number + tube}"
+            blood_tube(car_per_ul=0, preparation=prepared, seed=40 + 3 * number + tube).write(inputs / f"{name}.fcs")
+            lines.append(f"{name}.fcs,{name},S{3 * number + tube},baseline,20000,50")
+        (inputs / "sheet.csv").write_text("\n".join(lines) + "\n", "utf-8")
+        answer = cytocar_command("gate", inputs / "sheet.csv", "-o", folder / f"run{number}", "-j", "1", "--no-report")
+        assert answer.code == 0, answer.stderr
+        runs.append(folder / f"run{number}")
+    return runs
+
+
+def test_a_history_grows_by_the_tubes_of_new_runs_only(runs_with_baselines: list[Path], tmp_path: Path) -> None:
+    history = tmp_path / "history.csv"
+    answer = cytocar_command("qc", runs_with_baselines[0], "--history", history)
+    assert answer.code == 0, answer.stderr
+    assert "3 CAR-negative tubes, 3 of them new" in answer.stderr
+    once = history.read_text("utf-8")
+    assert cytocar_command("qc", runs_with_baselines[0], "--history", history).code == 0
+    assert history.read_text("utf-8") == once
+    assert (
+        "6 CAR-negative tubes, 3 of them new"
+        in cytocar_command("qc", *runs_with_baselines, "--history", history).stderr
+    )
+    rows = list(csv.DictReader(io.StringIO(history.read_text("utf-8"))))
+    assert [row["run"] for row in rows] == ["run1"] * 3 + ["run2"] * 3
+    assert {row["template"] for row in rows} == {"cart-cd19fc"}
+
+
+def test_a_run_says_which_tubes_told_its_background(runs_with_baselines: list[Path], tmp_path: Path) -> None:
+    history = tmp_path / "history.csv"
+    cytocar_command("qc", runs_with_baselines[0], "--history", history)
+    tube = tmp_path / "late.fcs"
+    blood_tube(car_per_ul=3, preparation=Preparation(drawn_share=0.3, beads_added=20_000), seed=77).write(tube)
+    run = tmp_path / "run"
+    words = ("gate", tube, "--beads-added", "20000", "--sample-volume-ul", "50", "-j", "1", "--no-report")
+    answer = cytocar_command(*words, "--background", history, "-o", run)
+    assert answer.code == 0, answer.stderr
+    (row,) = csv.DictReader(io.StringIO((run / "counts.csv").read_text("utf-8")))
+    assert row["ci_method"].endswith("; background: history")
+    assert "background from 0 of the subject's own, 0 other controls, 0 more of the run, 3 of the history" in (
+        run / "quality.csv"
+    ).read_text("utf-8")
+    (assumed,) = csv.DictReader(io.StringIO(cytocar_command(*words, "--format", "csv").stdout))
+    assert assumed["ci_method"].endswith("; background: assumed")
+    assert float(row["background_percent"]) != float(assumed["background_percent"])
+    assert cytocar_command("reproduce", run).code == 0
+    manifest = json.loads((run / "manifest.json").read_text("utf-8"))["background_history"]
+    assert (manifest["file"], len(manifest["sha256"]), len(manifest["tubes"])) == ("history.csv", 64, 3)
+
+
+def test_a_history_that_is_none_counts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_text("a,b\n1,2\n", "utf-8")
+    answer = cytocar_command("gate", tmp_path / "tube.fcs", "--background", tmp_path / "history.csv")
+    assert answer.code == 2

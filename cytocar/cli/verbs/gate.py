@@ -65,6 +65,10 @@ def command(
     controls: Annotated[
         list[str] | None, typer.Option("--controls", metavar="FILE", help="CAR-negative control of these files.")
     ] = None,
+    background: Annotated[
+        Path | None,
+        typer.Option("--background", metavar="HISTORY", help="Earlier CAR-negative tubes: `qc --history` keeps them."),
+    ] = None,
     count_method: Annotated[
         str | None, typer.Option("--count-method", help="beads, volumetric, dual_platform or none.")
     ] = None,
@@ -89,6 +93,7 @@ def command(
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are 8 x 8: threads cost more than they bring
     from cytocar.cli.progress import Progress
+    from cytocar.counting.blank_tubes import read_history
     from cytocar.files.places import place_of
     from cytocar.run.count import Work, count, open_store
     from cytocar.run.plan import make_plan
@@ -138,7 +143,12 @@ def command(
         return
     collected = collect(inputs or [], sheet=named, given=given)
     collected = with_controls(collected, [place_of(control) for control in controls or []])
-    plan = make_plan(collected, template=template, markers=settled_markers(marker or []))
+    plan = make_plan(
+        collected,
+        template=template,
+        markers=settled_markers(marker or []),
+        history=read_history(background) if background else None,
+    )
     for loaded in plan.templates.values():
         screen.show_losses(loaded.losses)
     if collected.unlisted:

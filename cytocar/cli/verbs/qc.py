@@ -14,7 +14,10 @@ from cytocar.cli.unverified import Unverified
 from cytocar.errors.tree import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cytocar.qc.levey_jennings import Chart
+    from cytocar.qc.measures import Measured
 
 
 class FailOn(StrEnum):
@@ -36,6 +39,10 @@ def command(
     inputs: Annotated[
         str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie, for detector voltages.")
     ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option("--history", metavar="FILE", help="Add the runs' CAR-negative tubes to this table."),
+    ] = None,
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit 3 when a point of the last run is out.")
     ] = FailOn.NEVER,
@@ -44,7 +51,8 @@ def command(
     """Chart control samples, bead recovery, baseline CAR %, median fluorescence and detector voltages over runs.
 
     Levey-Jennings charts with Westgard rules 1-2s, 1-3s, 2-2s, R-4s, 4-1s, 10-x. Without -o: what is not ok on a
-    terminal, CSV in a pipe.
+    terminal, CSV in a pipe. --history keeps what baselines and healthy donors show in the CAR gate, for
+    `cytocar gate --background`; a tube that stands there already is not added again.
     """
     from cytocar.files.places import place_of
     from cytocar.qc.levey_jennings import LEVEY_JENNINGS, charts, read_targets
@@ -56,6 +64,8 @@ def command(
     for run in measured:
         for note in run.notes:
             screen.say(f"note: {note}")
+    if history is not None:
+        _keep(history, measured)
     drawn = charts(measured, baseline=baseline, targets=own)
     table = csv_text(LEVEY_JENNINGS, (row for chart in drawn for row in chart.rows()))
     if out is not None:
@@ -76,6 +86,17 @@ def command(
         point.verdict == "out" and point.run == last for chart in drawn for point in chart.points[-1:]
     ):
         raise typer.Exit(3)
+
+
+def _keep(history: Path, measured: Sequence[Measured]) -> None:
+    """Add the tubes without CAR-T cells of some runs to a history."""
+    from cytocar.counting.blank_tubes import HISTORY, all_tubes, joined
+    from cytocar.tables.columns import csv_text, write_atomically
+
+    before = all_tubes(history) if history.exists() else ()
+    tubes = joined(before, (tube for run in measured for tube in run.blanks))
+    write_atomically(history, csv_text(HISTORY, (tube.row() for tube in tubes)))
+    screen.say(f"{history}: {len(tubes)} CAR-negative tubes, {len(tubes) - len(before)} of them new")
 
 
 def _show(drawn: tuple[Chart, ...], runs: int) -> None:

@@ -16,7 +16,17 @@ import numpy as np
 from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Alignment, align
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.positives import Positives, describe
-from cytocar.gates.decision import Background, Decision, Fitted, Flag, ReferenceEvents, Source, differs
+from cytocar.gates.decision import (
+    THRESHOLD_SD,
+    Background,
+    Decision,
+    Fitted,
+    Flag,
+    ReferenceCount,
+    ReferenceEvents,
+    Source,
+    differs,
+)
 from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 from cytocar.signals.scales import Scale
@@ -40,11 +50,6 @@ DEFAULT_REACH, LARGEST_REACH = 1.4, 4.0
 """Thresholds in units of (99.9 % quantile - median) above the median of the aligned references."""
 SMALLEST_STAIN_INDEX = 3.0
 """Positives closer to the negatives are not told apart, whatever the threshold: NOT_QUANTIFIABLE."""
-USUAL_BETWEEN_CV = 0.25
-"""Assumed from tube to tube where there are fewer than five references: larger widens every interval near the
-background."""
-REFERENCES_FOR_CV = 5
-"""Below five tubes a variance between tubes is hardly known."""
 ALIGNMENTS = 2
 """Rounds: the second uses the share of negatives that the first has found."""
 FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
@@ -70,15 +75,24 @@ class _Pool:
     all: Ordered
     parts: tuple[Ordered, ...]
     ids: tuple[str, ...]
+    own: tuple[bool, ...]
     alignments: tuple[Alignment, ...]
 
     @classmethod
-    def of(cls, parts: Sequence[Ordered], ids: Sequence[str], alignments: Sequence[Alignment]) -> _Pool:
+    def of(
+        cls, parts: Sequence[Ordered], references: Sequence[ReferenceEvents], alignments: Sequence[Alignment]
+    ) -> _Pool:
         """Pool the references that could be aligned; all of them as they are where none could."""
         fitting = [index for index, one in enumerate(alignments) if one.trusted] or range(len(parts))
         used = tuple(parts[index] for index in fitting)
         pooled = used[0] if len(used) == 1 else Ordered(np.sort(np.concatenate([part.values for part in used])))
-        return cls(pooled, used, tuple(ids[index] for index in fitting), tuple(alignments[index] for index in fitting))
+        return cls(
+            all=pooled,
+            parts=used,
+            ids=tuple(references[index].sample_id for index in fitting),
+            own=tuple(references[index].kind is SampleType.BASELINE for index in fitting),
+            alignments=tuple(alignments[index] for index in fitting),
+        )
 
     @property
     def is_usable(self) -> bool:
@@ -175,18 +189,22 @@ def background_above(
 
 
 def _background(pool: _Pool, threshold: float, positives: Positives) -> Background:
+    center, spread = pool.all.center_and_spread()
+    shifted = threshold + pool.shift_sd(threshold) * np.array(SHIFTS)
     return Background(
         events=pool.all.above(threshold),
         of_events=len(pool.all),
         control_ids=pool.ids,
-        between_cv=math.hypot(
-            _tube_cv(pool, threshold) * math.sqrt(1 + 1 / len(pool.parts)), OFFSET_TAIL_DOUBT * pool.unusual_offset
-        ),
+        between_cv=None,
         sensitivity=positives.sensitivity,
         sensitivity_sd=math.hypot(positives.sensitivity_sd, OFFSET_DOUBT * pool.unusual_offset),
-        shifted_events=tuple(
-            pool.all.above(threshold + shift) for shift in pool.shift_sd(threshold) * np.array(SHIFTS)
+        shifted_events=tuple(pool.all.above(place) for place in shifted),
+        parts=tuple(
+            ReferenceCount(own, len(part), tuple(part.above(place) for place in shifted))
+            for own, part in zip(pool.own, pool.parts, strict=True)
         ),
+        place=(threshold - center) / spread,
+        extra_cv=OFFSET_TAIL_DOUBT * pool.unusual_offset,
     )
 
 
@@ -225,7 +243,7 @@ def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: Refer
             Ordered(alignment.gain * signal.values + alignment.offset)
             for alignment, signal in zip(alignments, signals, strict=True)
         )
-        pool = _Pool.of(parts, [one.sample_id for one in references], alignments)
+        pool = _Pool.of(parts, references, alignments)
         threshold = pool.reach(1.0)
         rate = pool.rate(threshold)
         share = float(np.clip((values.above(threshold) / len(values) - rate) / (1 - rate), 0.0, 0.95))
@@ -286,7 +304,12 @@ def _described(
         flags.append(Flag.DIFFERS_FROM_FIXED)
     background = None if Flag.FMO_ONLY in flags else _background(pool, threshold, positives)
     gain = float(np.exp(np.mean([np.log(alignment.gain) for alignment in pool.alignments])))
-    measured = {"gain": gain, "sensitivity": positives.sensitivity, "stain_index": stain_index}
+    measured = {
+        "gain": gain,
+        "sensitivity": positives.sensitivity,
+        "stain_index": stain_index,
+        THRESHOLD_SD: (threshold - center) / spread,
+    }
     decision = _decision(population, gate, values, threshold, flags, Source.REFERENCE)
     others = tuple(
         Decision(population, gate.kind, name, value, Source.REFERENCE, events=len(values))
@@ -303,12 +326,15 @@ def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list
     middle, beyond which 0.02 % of normally distributed negatives lie. Nothing is placed or subtracted by that.
     """
     dim = Ordered(values.values[: len(values) - values.above(gate.fallback)])
+    place = None
     if len(dim) >= FEWEST_EVENTS:
         middle = dim.quantile(0.5)
-        if gate.fallback < middle + FALLBACK_SPREADS * (middle - dim.quantile(0.159)):
+        place = (gate.fallback - middle) / max(middle - dim.quantile(0.159), 1e-9)
+        if place < FALLBACK_SPREADS:
             flags = [*flags, Flag.FALLBACK_TOO_LOW]
     decision = _decision(population, gate, values, gate.fallback, flags, Source.FALLBACK)
-    return Fitted(RangeGate(kind="range", marker=gate.marker, min=gate.fallback), (decision,))
+    where = Decision(population, gate.kind, THRESHOLD_SD, place, Source.FALLBACK, events=len(values))
+    return Fitted(RangeGate(kind="range", marker=gate.marker, min=gate.fallback), (decision, where))
 
 
 def _decision(
@@ -346,17 +372,3 @@ def _positives(values: Ordered, pool: _Pool, threshold: float) -> Positives:
 
 def _net_events(kept: int, events: int, rate: float) -> float:
     return max(0.0, (kept - events * rate) / (1 - rate))
-
-
-def _tube_cv(pool: _Pool, threshold: float) -> float:
-    """Return how much the background rate varies from tube to tube: estimated from five references, else 25 %.
-
-    The excess of the counts' variance over its Poisson part, relative to the pooled rate; bounded to 0.1 - 1.
-    """
-    if len(pool.parts) < REFERENCES_FOR_CV:
-        return USUAL_BETWEEN_CV
-    rate = pool.rate(threshold)
-    sizes = np.array([len(part) for part in pool.parts])
-    counts = np.array([part.above(threshold) for part in pool.parts])
-    excess = float(((counts - rate * sizes) ** 2 - rate * sizes).sum() / ((rate * sizes) ** 2).sum())
-    return float(np.clip(np.sqrt(max(excess, 0.0)), 0.1, 1.0))

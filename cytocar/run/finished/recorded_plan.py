@@ -12,7 +12,7 @@ from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.places import Place, beside, files_below, is_file, require_packages
 from cytocar.regions.kinds import FixedGate
-from cytocar.run.plan import MOVED_GATES, SAMPLE_ROWS, UNUSABLE, RunPlan, compensated
+from cytocar.run.plan import HISTORY_RECORD, MOVED_GATES, SAMPLE_ROWS, UNUSABLE, RunPlan, compensated
 from cytocar.run.trail.journal import Manifest
 from cytocar.run.whereabouts import whereabouts
 from cytocar.sheet.rows import SampleRow
@@ -49,6 +49,7 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
         matrices = MATRICES.validate_python(manifest.get("matrices", {}))
         unusable = UNUSABLE.validate_python(manifest.get("unusable_matrices", {}))
         moved = MOVED_GATES.validate_python(manifest.get("moved_gates", {}))
+        history = HISTORY_RECORD.validate_python(manifest.get("background_history", {}))
         protocols = {}
         for row in samples:
             protocol = compensated(templates[row.template or default], row, matrices, unusable)
@@ -57,6 +58,7 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
                 template=moved.get(row.sample_id, UNMOVED).on(protocol.template),
                 markers=markers,
                 overrides=overrides.get(row.sample_id, {}),
+                history=history,
             )
     except (ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise IntegrityError(
@@ -73,6 +75,7 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
         matrices=matrices,
         unusable=unusable,
         moved=moved,
+        history=history,
     )
 
 

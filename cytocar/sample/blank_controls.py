@@ -1,0 +1,122 @@
+"""Tubes without CAR-T cells around a sample: kept for others, and asked about the sample's own background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cytocar.counting.blank_rates import learned_rates
+from cytocar.counting.blank_tubes import FEWEST_T_CELLS, BlankTube, beyond_places, counts_at
+from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.adaptive.density import Ordered
+from cytocar.gates.decision import THRESHOLD_SD, Background
+from cytocar.sheet.rows import SampleType
+from cytocar.template.gate_kinds import ReferenceGate
+
+if TYPE_CHECKING:
+    from cytocar.gates.decision import BlankCount
+    from cytocar.gates.populations import Populations
+    from cytocar.sample.protocol import Protocol
+    from cytocar.sheet.rows import SampleRow
+    from cytocar.template.model import Template
+
+CAR_NEGATIVE = frozenset({SampleType.BASELINE, SampleType.HEALTHY})
+"""Fully stained tubes without CAR-T cells: an FMO has no sticky cells, a blank no T cells."""
+
+
+def blank_tube(populations: Populations, template: Template, sample: SampleRow) -> BlankTube | None:
+    """Return what a CAR-negative tube says to others; None for other tubes, and for templates without a CAR gate.
+
+    The T cells' signals are worked out by a pass over the file.
+    """
+    role = template.report.car
+    if role is None or sample.sample_type not in CAR_NEGATIVE:
+        return None
+    declared = template.population(role)
+    if not isinstance(declared.gate, ReferenceGate):
+        return None
+    signals = Ordered.of(populations.values(declared.parent, declared.gate.marker)).values
+    if len(signals) < FEWEST_T_CELLS:
+        return None
+    return BlankTube(
+        sample_id=sample.sample_id,
+        subject_id=sample.subject_id or "",
+        sample_type=sample.sample_type.value,
+        template=template.name,
+        population=role,
+        marker=declared.gate.marker,
+        t_cells=len(signals),
+        above=beyond_places(signals),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Backgrounds with all the tubes that tell them, and which tubes these are, in words."""
+
+    backgrounds: Mapping[str, Background]
+    findings: tuple[Finding, ...] = ()
+    who: str = ""
+
+
+def told_by_tubes(
+    populations: Populations,
+    protocol: Protocol,
+    sample: SampleRow,
+    backgrounds: Mapping[str, Background],
+    *,
+    own: BlankTube | None,
+    run: Sequence[BlankTube],
+) -> Told:
+    """Return the backgrounds with the other tubes of the run, and of the laboratory's history, added to the CAR gate's.
+
+    Parameters
+    ----------
+    own : BlankTube, optional
+        The sample itself, where it is such a tube: it never tells its own background.
+    run : sequence of BlankTube
+        The CAR-negative tubes of the run.
+    """
+    template, role = protocol.template, protocol.template.report.car
+    gate = template.population(role).gate if role else None
+    if role is None or not isinstance(gate, ReferenceGate):
+        return Told(backgrounds)
+    background = backgrounds.get(role)
+    place = _place(populations, role) if background is None else background.place
+    controls = background.control_ids if background else ()
+    known = [tube.profile for tube in run if tube.sample_id in controls] + ([own.profile] if own else [])
+    of_run: tuple[BlankCount, ...] = ()
+    earlier: tuple[BlankCount, ...] = ()
+    if place is not None:
+        at_gate = partial(counts_at, place, subject=sample.subject_id, gate=(template.name, role, gate.marker))
+        of_run = at_gate(run, without=known)
+        earlier = at_gate(protocol.history.tubes, without=known + [tube.profile for tube in run])
+    others = (*of_run, *earlier)
+    if background is None and not others:
+        return Told(backgrounds, (_assumed(gate),), "assumed")
+    told = replace(background or Background(0, 0, (), between_cv=None), others=others, place=place)
+    kinds = {"own baseline": any(part.own for part in told.parts) or any(one.own for one in others)}
+    kinds |= {"controls": any(not part.own for part in told.parts), "run": bool(of_run), "history": bool(earlier)}
+    who = " + ".join(kind for kind, there in kinds.items() if there)
+    return Told({**backgrounds, role: told}, (_learned(told, len(of_run), len(earlier)),), who)
+
+
+def _place(populations: Populations, role: str) -> float | None:
+    places = (row.value for row in populations.decisions if row.population == role and row.parameter == THRESHOLD_SD)
+    return next(places, None)
+
+
+def _learned(background: Background, of_run: int, earlier: int) -> Finding:
+    """Return which tubes the background is known from, and how much tubes vary by them."""
+    cv = learned_rates(background).cv
+    own = sum(part.own for part in background.parts)
+    tubes = f"{own} of the subject's own, {len(background.parts) - own} other controls, {of_run} more of the run"
+    message = f"background from {tubes}, {earlier} of the history; {100 * cv:.0f} % from tube to tube"
+    return Finding("background", "", Severity.PASS, message, value=cv)
+
+
+def _assumed(gate: ReferenceGate) -> Finding:
+    message = f"background of {gate.background_percent:g} % assumed: neither a control nor a history tells it"
+    return Finding("background", "", Severity.PASS, message, value=None)
