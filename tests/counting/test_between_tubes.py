@@ -56,7 +56,7 @@ def sampled(own: Sequence[BlankCount], others: Sequence[BlankCount], n: int = 40
 def test_the_grid_agrees_with_importance_sampling(own: tuple[int, ...], others: tuple[int, ...]) -> None:
     known = [BlankCount(events, 50_000, own=True) for events in own]
     told = [BlankCount(events, 50_000) for events in others]
-    assert quantiles(tube_rates([known], told), 0.1, 0.5, 0.9) == pytest.approx(sampled(known, told), rel=0.06)
+    assert quantiles(tube_rates([known], told), 0.1, 0.5, 0.9) == pytest.approx(sampled(known, told), rel=0.1)
 
 
 def test_tubes_that_agree_narrow_what_is_possible_and_tubes_that_differ_widen_it() -> None:
