@@ -46,6 +46,7 @@ class Handle:
     """Something to drag on a picture: an edge (one name on one axis), or a point (one name on each).
 
     ``whole`` moves every corner of a polygon alike. ``x`` and ``y`` are the place; None along which it does not move.
+    ``value`` is what stands there, in words for those who do not see it.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Handle:
     x: float | None
     y: float | None
     whole: bool = False
+    value: str = ""
 
     @property
     def label(self) -> str:
@@ -141,9 +143,11 @@ def _handles(gate: FixedGate, values: Mapping[str, float], x: PictureAxis, y: Pi
 
 
 def _edge(name: str, value: float, x: PictureAxis, y: PictureAxis | None) -> Handle:
+    marker, said = (x if y is None else y).marker, as_text(value, EDGE_DIGITS)
+    words = f"{marker} {said}"
     if y is None:
-        return Handle(f"edge {name}", name, None, _seen(x, value), None)
-    return Handle(f"edge {name}", None, name, None, _seen(y, value))
+        return Handle(f"edge {name}", name, None, _seen(x, value), None, value=words)
+    return Handle(f"edge {name}", None, name, None, _seen(y, value), value=words)
 
 
 def _points(
@@ -157,10 +161,14 @@ def _points(
             pairs += [(f"{x.marker} corner {at}", f"{y.marker} corner {at}") for at in range(1, 1 + len(gate.vertices))]
     there = [(first, second) for first, second in pairs if first in values and second in values]
     for first, second in there:
-        yield Handle(f"point {first}", first, second, _seen(x, values[first]), _seen(y, values[second]))
+        places = _seen(x, values[first]), _seen(y, values[second])
+        words = f"{x.marker} {as_text(values[first], EDGE_DIGITS)}, {y.marker} {as_text(values[second], EDGE_DIGITS)}"
+        yield Handle(f"point {first}", first, second, *places, value=words)
     if isinstance(gate, PolygonGate) and not any(first.startswith("center_") for first, _ in there):
         middle = _middle(values, x, y)
-        yield Handle("whole", None, None, middle[0], middle[1], whole=True)
+        at = [as_text(value_at(axis, place), EDGE_DIGITS) for axis, place in zip((x, y), middle, strict=True)]
+        words = f"middle at {x.marker} {at[0]}, {y.marker} {at[1]}"
+        yield Handle("whole", None, None, middle[0], middle[1], whole=True, value=words)
 
 
 def _middle(values: Mapping[str, float], x: PictureAxis, y: PictureAxis) -> Place:

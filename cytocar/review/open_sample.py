@@ -7,7 +7,7 @@ every gate that hangs on it placed anew, controls and background included, which
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,9 +27,10 @@ from cytocar.report.run.source import FinishedRun
 from cytocar.run.execute import control_signals
 from cytocar.run.finished.override import require_as_counted
 from cytocar.run.finished.recorded_plan import located
-from cytocar.run.folder import PARTS, Parts
+from cytocar.run.folder import PARTS, Parts, part_name
 from cytocar.sample.analysis import count_sample, gate_again
-from cytocar.sample.control_signals import References
+from cytocar.sample.choose_controls import choose_references
+from cytocar.sample.control_signals import References, wants_references
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import SampleResult
 from cytocar.statistics.intervals import Share
@@ -119,8 +120,24 @@ class OpenSample:
         return self._gated
 
 
-def open_sample(run: FinishedRun, result: SampleResult, *, inputs: Place | None) -> OpenSample:
-    """Return a sample with its file and controls open.
+class KeptSignals:
+    """What the controls of the last sample hold: most often those of the next one too, and they take the longest."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._references: References = {}
+
+    def of(self, key: object, read: Callable[[], References]) -> References:
+        """Return the signals of some controls, read only where they are others than before."""
+        if key != self._key:
+            self._references, self._key = read(), key
+        return self._references
+
+
+def open_sample(
+    run: FinishedRun, result: SampleResult, *, inputs: Place | None, kept: KeptSignals | None = None
+) -> OpenSample:
+    """Return a sample with its file and controls open; ``kept`` holds signals of controls from sample to sample.
 
     Raises
     ------
@@ -137,8 +154,15 @@ def open_sample(run: FinishedRun, result: SampleResult, *, inputs: Place | None)
     require_as_counted(needed, Parts(run.path / PARTS))
     states = {row.file: file_state(row.file) for row in needed}
     own = next(row for row in needed if row.sample_id == name)
-    with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
-        references = control_signals(own, samples, run.plan.protocols, scratch=Path(scratch))
+    controls = choose_references(own, samples) if wants_references(run.plan.protocols[name].template) else ()
+    recorded = [run.manifest["files"].get(f"{PARTS}/{part_name(one)}") for one in controls]
+    key = (controls, recorded, [states.get(row.file) for row in samples if row.sample_id in controls])
+
+    def read() -> References:
+        with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
+            return control_signals(own, samples, run.plan.protocols, scratch=Path(scratch))
+
+    references = (kept or KeptSignals()).of(key, read)
     with ExitStack() as lent:
         file = lent.enter_context(at_hand(own.file))
         events = open_fcs(file, data_set=own.data_set)

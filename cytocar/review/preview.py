@@ -26,6 +26,8 @@ COMPARED = (
     "car_percent_net",
     "car_cd4_cd8_ratio",
     "t_cells_per_ul",
+    "cd4_per_ul",
+    "cd8_per_ul",
     "cd4_cd8_ratio",
     "viability_percent",
     "status",

@@ -32,13 +32,22 @@ class ReviewApp(LocalSite):
         Called when the report is to be drawn again.
     close : callable
         Called when somebody ends the review on the page.
+    soon : callable
+        Called with the number of a sample whose page was handed out: its gates may be moved next.
     """
 
     def __init__(
-        self, session: ReviewSession, access: AccessControl, *, redraw: Callable[[], None], close: Callable[[], None]
+        self,
+        session: ReviewSession,
+        access: AccessControl,
+        *,
+        redraw: Callable[[], None],
+        close: Callable[[], None],
+        soon: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.session = session
         self.redraw = redraw
+        self.soon = soon
         self.close = close
         root = f"/{access.token}"
         self.pages = Pages(session, root)
@@ -46,6 +55,7 @@ class ReviewApp(LocalSite):
             access,
             [
                 Rule(f"{root}/", endpoint=self._overview, methods=["GET"]),
+                Rule(f"{root}/look", endpoint=self._look_at_group, methods=["POST"]),
                 Rule(f"{root}/sign", endpoint=self._sign, methods=["POST"]),
                 Rule(f"{root}/close", endpoint=self._close, methods=["POST"]),
                 Rule(f"{root}/state", endpoint=self._state, methods=["GET"]),
@@ -73,7 +83,9 @@ class ReviewApp(LocalSite):
     def _sample(self, request: Request, number: int, gate: int | None = None) -> Response:
         opened = self.session.opened()
         said = Said(entry=request.args.get("entry", type=int))
-        return page(self.pages.sample(opened, _item(opened, number), gate, said))
+        shown = page(self.pages.sample(opened, _item(opened, number), gate, said))
+        self.soon(number)
+        return shown
 
     def _state(self, _request: Request) -> Response:
         kind, words = self.pages.report_state(self.session.opened())
@@ -126,6 +138,16 @@ class ReviewApp(LocalSite):
         if "next" in form and following is not None:
             return self._done(f"sample/{following.number}/")
         return self._done(f"sample/{number}/{form.get('gate', '')}")
+
+    def _look_at_group(self, request: Request) -> Response:
+        form = request.form
+        said = Said(by=form.get("by", ""), note=form.get("note", ""))
+        try:
+            asked = {"by": said.by or "", "note": said.note, "seen": form.get("seen", "")}
+            self.session.look_at_group(form.get("cause", ""), **asked)
+        except CytocarError as error:
+            return page(self.pages.overview(self.session.opened(), _with(said, error)), status_of(error))
+        return self._done("")
 
     def _sign(self, request: Request) -> Response:
         form = request.form

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -17,6 +20,8 @@ from cytocar.review.site import LocalSite
 HOST = "127.0.0.1"
 CLOSING_SECONDS = 0.3
 """How long the last page has to reach the browser."""
+LOOKED_AT_S = 0.3
+"""A sample whose page is shown for so long is opened: who turns pages does not wait for each."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -50,8 +55,12 @@ def serve(session: ReviewSession, *, port: int, announce: Callable[[str], None])
     session.opened()
     wanted = threading.Event()
     threading.Thread(target=_redraw, args=(session, wanted), daemon=True).start()
+    shown: queue.SimpleQueue[int] = queue.SimpleQueue()
+    threading.Thread(target=_make_ready, args=(session, shown), daemon=True).start()
     serve_site(
-        lambda access, close: ReviewApp(session, access, redraw=wanted.set, close=close), port=port, announce=announce
+        lambda access, close: ReviewApp(session, access, redraw=wanted.set, close=close, soon=shown.put),
+        port=port,
+        announce=announce,
     )
 
 
@@ -101,6 +110,18 @@ def _redraw(session: ReviewSession, wanted: threading.Event) -> None:
     while wanted.wait():
         wanted.clear()
         session.draw_report()
+
+
+def _make_ready(session: ReviewSession, shown: queue.SimpleQueue[int]) -> None:
+    """Open the sample that is looked at, once it is looked at for a moment; libraries that counting needs go first."""
+    for name in ("scipy.special", "cytocar.gates.adaptive"):
+        import_module(name)
+    while True:
+        number = shown.get()
+        with suppress(queue.Empty):
+            while True:  # pages that are only turned over are not opened
+                number = shown.get(timeout=LOOKED_AT_S)
+        session.make_ready(number)
 
 
 def _end(shutdown: Callable[[], None], ended: threading.Event) -> None:

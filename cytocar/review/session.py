@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,11 +21,11 @@ from cytocar.report.run.folder import report_built
 from cytocar.report.run.page import REPORT, report_files
 from cytocar.report.run.pictures import PictureTask, SamplePictures, draw_sample
 from cytocar.review.handles import changed, fields
-from cytocar.review.open_sample import GateYield, OpenSample, open_sample
+from cytocar.review.open_sample import GateYield, KeptSignals, OpenSample, open_sample
 from cytocar.review.worklist import ReviewedRun, reviewed_run, version_of
 from cytocar.run.finished.override import Target, moved_gate, override, require_as_counted, undo
 from cytocar.run.finished.recorded_plan import located
-from cytocar.run.finished.sign import sign, sign_sample
+from cytocar.run.finished.sign import sign, sign_samples
 from cytocar.run.folder import PARTS, Parts
 from cytocar.run.trail.audit import Author, Meaning
 from cytocar.run.trail.journal import MANIFEST, Journal, finished_manifest, journal, require_run
@@ -80,6 +80,7 @@ class ReviewSession:
         self._state: tuple[int, int, int] | None = None
         self._tube: tuple[tuple[int, str], OpenSample] | None = None
         self._pictures: dict[tuple[int, str], SamplePictures] = {}
+        self._signals = KeptSignals()
 
     # ------------------------------------------------------------ looking
 
@@ -166,7 +167,8 @@ class ReviewSession:
             if self._tube is not None:
                 self._tube[1].close()
             self._tube = None
-            self._tube = (key, open_sample(opened.run, _counted(opened, number), inputs=self.settings.inputs))
+            result = _counted(opened, number)
+            self._tube = (key, open_sample(opened.run, result, inputs=self.settings.inputs, kept=self._signals))
         return self._tube[1]
 
     # ------------------------------------------------------------ saving
@@ -209,7 +211,7 @@ class ReviewSession:
             self._moved_a_gate = True
 
     def look(self, number: int, *, by: str, note: str, seen: str) -> None:
-        """Note that somebody has looked at a sample; raises as ``save`` and ``signature.sign_sample``."""
+        """Note that somebody has looked at a sample; raises as ``save`` and ``sign_samples``."""
         if not by.strip():
             raise UsageError("a mark needs a name", code="E115", hint="fill in who has looked at the sample")
         with self._at_work, self._writer(by) as writer:
@@ -217,7 +219,30 @@ class ReviewSession:
             item = opened.item(number)
             self._require_seen(opened, number, seen)
             if item is not None:
-                sign_sample(writer, item.sample_id, reason=note)
+                sign_samples(writer, [item.sample_id], reason=note)
+
+    def look_at_group(self, key: str, *, by: str, note: str, seen: str) -> None:
+        """Note that somebody has looked at all samples of one cause that nobody has looked at; raises as ``look``."""
+        if not by.strip():
+            raise UsageError("a mark needs a name", code="E115", hint="fill in who has looked at the samples")
+        with self._at_work, self._writer(by) as writer:
+            opened = self.opened()
+            if opened.version != seen:
+                raise _changed_since("the run")
+            waiting = [item for group in opened.groups if group.cause.key == key for item in group.waiting]
+            if not waiting:
+                raise UsageError("every sample of this cause is marked", code="E115", hint="nothing is left to mark")
+            sign_samples(writer, [item.sample_id for item in waiting], reason=note)
+
+    def make_ready(self, number: int) -> None:
+        """Open a sample's file and its controls, so that the first moved gate is answered at once.
+
+        What stands in the way is said when a gate is moved.
+        """
+        with suppress(CytocarError, OSError), self._at_work:
+            opened = self.opened()
+            if opened.result(number) is not None:
+                self._tube_of(opened, number)
 
     def sign_run(self, meaning: Meaning, *, by: str, note: str, seen: str) -> None:
         """Sign the run as ``cytocar sign`` does; E180 if a sample was changed since its list was looked at."""
@@ -232,7 +257,15 @@ class ReviewSession:
             with self._writing:
                 author = self.settings.author(by)
                 settings = self.settings
-                sign(settings.folder, meaning, author=author, clock=settings.clock, reason=note, inputs=settings.inputs)
+                sign(
+                    settings.folder,
+                    meaning,
+                    author=author,
+                    clock=settings.clock,
+                    reason=note,
+                    inputs=settings.inputs,
+                    unseen=self.opened().unseen,
+                )
             self.operator = by.strip()
 
     @contextmanager

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cytocar.errors.findings import Severity
 from cytocar.files.places import Place
 from cytocar.gates.decision import Flag
+from cytocar.report.run.explained import fix_of
 from cytocar.report.run.pictures import Gallery, galleries
 from cytocar.report.run.source import FinishedRun, open_finished_run
+from cytocar.report.run.worklist import WORST_FIRST, worklist
 from cytocar.run.finished.override import KEPT
 from cytocar.run.finished.sign import RUN, sample_name
-from cytocar.run.folder import PARTS, part_name
+from cytocar.run.folder import PARTS, Parts, part_name
 from cytocar.run.trail.audit import Action, Entry, Trail, read_trail
-from cytocar.run.trail.journal import Manifest, finished_manifest, last_entry
+from cytocar.run.trail.journal import MANIFEST, Manifest, finished_manifest, last_entry
 from cytocar.sample.choose_controls import CONTROL_TYPES
 from cytocar.sample.result import SampleOutcome, SampleResult, Status
 
@@ -46,6 +50,35 @@ class WorkItem:
         return self.outcome.sample.sample_id
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why samples ask for a look: the worst finding's code, or a flag of a gate, and whether most of the run has it."""
+
+    code: str
+    severity: Severity
+    of_the_run: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name in an address."""
+        return f"{self.code}-{self.severity}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Samples that ask for a look for one cause, in the order of the tables."""
+
+    cause: Cause
+    message: str
+    fix: str
+    items: tuple[WorkItem, ...]
+
+    @property
+    def waiting(self) -> tuple[WorkItem, ...]:
+        """Those that nobody has looked at as they stand now."""
+        return tuple(item for item in self.items if item.marks.looked_at is None)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ReviewedRun:
     """A finished run as last read, with what its pictures need and what its trail says."""
@@ -53,10 +86,21 @@ class ReviewedRun:
     run: FinishedRun
     gallery_of: Mapping[str, Gallery]
     version: str
-    items: tuple[WorkItem, ...]
+    groups: tuple[Group, ...]
+    others: tuple[WorkItem, ...]
     entries: tuple[Entry, ...]
     report_behind: bool
     head: str
+
+    @property
+    def items(self) -> tuple[WorkItem, ...]:
+        """Every sample, in the order in which a reviewer goes through the run."""
+        return (*(item for group in self.groups for item in group.items), *self.others)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Samples that ask for a look and had none."""
+        return tuple(item.sample_id for group in self.groups for item in group.waiting)
 
     @property
     def signed(self) -> tuple[Entry, ...]:
@@ -111,7 +155,7 @@ def reviewed_run(folder: Path, *, inputs: Place | None, before: ReviewedRun | No
         run,
         gallery_of,
         version,
-        _in_order(run, said),
+        *_in_order(run, said),
         said.entries,
         _report_behind(said),
         last.sha256 if last else "",
@@ -137,19 +181,47 @@ def _report_behind(said: Trail) -> bool:
 # ---------------------------------------------------------------- the order of looking
 
 
-def _in_order(run: FinishedRun, said: Trail) -> tuple[WorkItem, ...]:
-    """Return the samples that need a look first, then the others, then those that the sheet excludes."""
+def _in_order(run: FinishedRun, said: Trail) -> tuple[tuple[Group, ...], tuple[WorkItem, ...]]:
+    """Return the samples that ask for a look, grouped by cause, worst first; then the others, excluded ones last.
+
+    Of equal weight, what one or a few samples have stands before what most of the run has, the commonest cause first.
+    """
     marks = _marks(run.outcomes, said.entries)
     items = [
         WorkItem(number, outcome, needs_a_look(outcome), marks[outcome.sample.sample_id])
         for number, outcome in enumerate(run.outcomes)
     ]
-    return tuple(sorted(items, key=_urgency))
+    of_the_run = {(note.code, note.severity) for note in worklist(run.outcomes, {}).notes}
+    by_cause: dict[Cause, list[WorkItem]] = defaultdict(list)
+    for item in items:
+        if item.needs_a_look:
+            by_cause[_cause(item.outcome, of_the_run)].append(item)
+    groups = [_group(cause, members) for cause, members in by_cause.items()]
+    groups.sort(key=lambda group: (_rank(group.cause.severity), group.cause.of_the_run, -len(group.items)))
+    others = [item for item in items if not item.needs_a_look]
+    return tuple(groups), tuple(sorted(others, key=lambda item: item.outcome.status is Status.EXCLUDED))
 
 
-def _urgency(item: WorkItem) -> int:
-    status = item.outcome.status
-    return 0 if status in _NEED_A_LOOK else 1 if item.needs_a_look else 3 if status is Status.EXCLUDED else 2
+def _rank(severity: Severity) -> int:
+    return WORST_FIRST.index(severity) if severity in WORST_FIRST else len(WORST_FIRST)
+
+
+def _cause(outcome: SampleOutcome, of_the_run: Collection[tuple[str, Severity]]) -> Cause:
+    """Return why a sample asks for a look: first what it has alone, of that the worst, of that the first."""
+    serious = [finding for finding in outcome.findings if finding.outcome in WORST_FIRST]
+    if serious:
+        first = min(
+            serious, key=lambda finding: (_rank(finding.outcome), (finding.code, finding.outcome) in of_the_run)
+        )
+        return Cause(first.code, first.outcome, (first.code, first.outcome) in of_the_run)
+    flags = [flag for row in outcome.decisions for flag in row.flags] if isinstance(outcome, SampleResult) else []
+    return Cause(flags[0] if flags else "", Severity.NOTE)
+
+
+def _group(cause: Cause, items: Sequence[WorkItem]) -> Group:
+    found = [finding for item in items for finding in item.outcome.findings if finding.code == cause.code]
+    message, fix = (found[0].message, fix_of(found[0])) if found else ("", "")
+    return Group(cause, message, fix, tuple(items))
 
 
 def needs_a_look(outcome: SampleOutcome) -> bool:
@@ -162,6 +234,18 @@ def needs_a_look(outcome: SampleOutcome) -> bool:
     expected = {Flag.NO_REFERENCE} if outcome.sample.sample_type in CONTROL_TYPES else set()
     flags = {flag for row in outcome.decisions for flag in row.flags}
     return outcome.status in _NEED_A_LOOK or bool(flags - expected)
+
+
+def unseen_samples(folder: Path) -> tuple[str, ...]:
+    """Return the samples of a finished run that ask for a look and had none."""
+    if not (folder / MANIFEST).is_file():
+        return ()  # whoever asked says so
+    manifest = finished_manifest(folder)
+    parts = Parts(folder / PARTS)
+    outcomes = [outcome for row in manifest["samples"] if (outcome := parts.read(row["sample_id"])) is not None]
+    marks = _marks(outcomes, read_trail(folder).entries)
+    names = (outcome.sample.sample_id for outcome in outcomes if needs_a_look(outcome))
+    return tuple(name for name in names if marks[name].looked_at is None)
 
 
 def _marks(outcomes: Sequence[SampleOutcome], entries: Sequence[Entry]) -> Mapping[str, ReviewState]:

@@ -176,7 +176,8 @@ def input_hashes(plan: RunPlan, hashes: Mapping[str, str]) -> dict[str, str]:
     def decided_by(row: SampleRow) -> list[object]:
         protocol = plan.protocols[row.sample_id]
         used = templates.setdefault(id(protocol.template), template_sha256(protocol.template))
-        return [hashes[row.sample_id], row.data_set, used, protocol.stamp.sha256, dict(plan.markers)]
+        refused = protocol.refused and protocol.refused.message
+        return [hashes[row.sample_id], row.data_set, used, protocol.stamp.sha256, dict(plan.markers), refused]
 
     as_control = {row.sample_id: _sha256([row.sample_type, *decided_by(row)]) for row in plan.samples}
     found = {}

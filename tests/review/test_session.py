@@ -14,6 +14,7 @@ from cytocar.run.folder import PARTS, Parts
 from cytocar.run.lines import rows_of
 from cytocar.run.trail.audit import Action, read_trail
 from cytocar.sample.result import SampleResult
+from cytocar.simulate import Preparation, blood_tube
 from tests.review.visitor import Visitor, words
 from tests.runs import cytocar_command
 
@@ -233,3 +234,96 @@ def test_every_number_of_a_gate_can_be_typed(course: Visitor) -> None:
     assert [one.name for one in fields(result, "car_t", template)] == ["threshold"]
     beads = [one.name for one in fields(result, "beads", template)]
     assert beads[:4] == ["center_CD4", "center_CD8", "CD4 corner 1", "CD8 corner 1"]
+
+
+# ---------------------------------------------------------------- causes
+
+
+@pytest.fixture
+def plate(fixed_run: Path, tmp_path: Path) -> Visitor:
+    """Somebody who reviews a run in which three files cannot be read, two of them for one reason."""
+    folder = Path(shutil.copytree(fixed_run.parent / "inputs", tmp_path / "inputs"))
+    rows = ["file,sample_id,beads_added,sample_volume_ul"]
+    rows += [f"{name}.fcs,{name},50000,50" for name in ("day0", "day9")]
+    for name, content in (("a", b"no FCS"), ("b", b"none either"), ("c", b"")):
+        (folder / f"{name}.fcs").write_bytes(content)
+        rows.append(f"{name}.fcs,{name},50000,50")
+    sheet = folder / "plate.csv"
+    sheet.write_text("\n".join(rows) + "\n", "utf-8")
+    words_of = ("gate", sheet, "-t", "cart-cd19fc-fixed", "-o", tmp_path / "run", "-j", "1", "-q", "--no-report")
+    assert cytocar_command(*words_of).code == 1
+    return Visitor(tmp_path / "run")
+
+
+def test_samples_that_ask_for_a_look_stand_by_cause_the_worst_and_commonest_first(plate: Visitor) -> None:
+    groups = plate.session.opened().groups
+    shown = [(group.cause.code, group.cause.severity, [item.sample_id for item in group.items]) for group in groups]
+    assert shown[:2] == [("E012", "fail", ["a", "b"]), ("E011", "fail", ["c"])]
+    assert [item.sample_id for item in plate.session.opened().items][:3] == ["a", "b", "c"]
+    text = words(plate.get(""))
+    assert text.index("E012") < text.index("E011") < text.index("day9")
+    assert "Mark all 2 as looked at" in text
+
+
+def test_a_whole_group_is_marked_at_once_with_an_entry_for_each_sample(plate: Visitor) -> None:
+    form = {"seen": plate.seen(""), "cause": "E012-fail", "by": "A. Muster", "note": "wrong folder copied"}
+    assert plate.post("look", form).status_code == 303
+    last = read_trail(plate.run).entries[-2:]
+    assert [(entry.action, entry.what, entry.why) for entry in last] == [
+        ("signed", "sample a", "wrong folder copied"),
+        ("signed", "sample b", "wrong folder copied"),
+    ]
+    assert 'value="E012-fail"' not in plate.get("").text
+    answer = plate.post("look", {**form, "seen": plate.seen("")})
+    assert (answer.status_code, "E115" in answer.text) == (400, True)
+    answer = plate.post("look", {**form, "seen": "another"})
+    assert "E180" in answer.text
+    assert all(check.verdict is not Verdict.CHANGED for check in verify(plate.run))
+
+
+def test_approving_with_samples_that_nobody_looked_at_asks_for_a_reason_and_keeps_it(plate: Visitor) -> None:
+    form = {"seen": plate.seen(""), "by": "Dr. B", "meaning": "approved", "note": " "}
+    answer = plate.post("sign", form)
+    assert (answer.status_code, "E115" in answer.text) == (400, True)
+    assert cytocar_command("sign", plate.run, "--by", "Dr. B", "--meaning", "approved").code == 2
+    assert plate.post("sign", {**form, "meaning": "reviewed"}).status_code == 303
+    assert plate.post("sign", {**form, "note": "files are drawn again tomorrow"}).status_code == 303
+    last = read_trail(plate.run).entries[-1]
+    assert (last.after, last.why) == ("approved", "files are drawn again tomorrow")
+    assert "not looked at: a, b, c" in last.before
+
+
+def test_a_run_of_t_cells_shows_their_numbers_and_none_of_a_car(tmp_path: Path) -> None:
+    tube = blood_tube(car_per_ul=0, preparation=Preparation(drawn_share=0.05), seed=3)
+    tube.write(tmp_path / "x.fcs")
+    words_of = ("gate", tmp_path / "x.fcs", "-t", "tcell", "-o", tmp_path / "run", "-j", "1", "-q", "--no-report")
+    answer = cytocar_command(*words_of, "--beads-added", "20000", "--sample-volume-ul", "50")
+    assert answer.code in (0, 1), answer.stderr
+    visitor = Visitor(tmp_path / "run")
+    row = next(item.outcome.row() for item in visitor.session.opened().items)
+    shown = words(visitor.get(""))
+    assert "T cells/µL CD4/µL CD8/µL CD4/CD8" in shown
+    assert "CAR" not in shown
+    page = words(visitor.get("sample/0/"))
+    assert "CAR-T" not in page
+    assert f"{float(row['cd4_cd8_ratio']):.3g}" in page
+
+
+def test_signals_of_a_control_are_read_once_for_all_of_its_samples(
+    course: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cytocar.review import open_sample
+
+    read: list[str] = []
+    real = open_sample.control_signals
+    monkeypatch.setattr(
+        open_sample,
+        "control_signals",
+        lambda own, *rest, **more: read.append(own.sample_id) or real(own, *rest, **more),
+    )
+    opened = course.session.opened()
+    controlled = [item.number for item in opened.items if getattr(item.outcome, "control_ids", ())]
+    assert len(controlled) > 1
+    for number in controlled:
+        course.session.make_ready(number)
+    assert len(read) == 1

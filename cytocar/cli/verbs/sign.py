@@ -21,14 +21,17 @@ def command(
 ) -> None:
     """Note in the audit trail that a person has reviewed, approved or rejected a run.
 
-    A run that is not what was recorded cannot be signed. The name is what was typed: this supports a laboratory's
+    A run that is not what was recorded cannot be signed. To approve one in which samples that ask for a look had none
+    (`cytocar review`), say why: it is kept in the trail. The name is what was typed: this supports a laboratory's
     records and is no electronic signature by itself.
     """
+    from cytocar.review.worklist import unseen_samples
     from cytocar.run.finished.sign import sign
     from cytocar.run.trail.who import author, now
 
     if not by.strip():
         raise UsageError("a signature needs a name", code="E115", hint="give --by NAME")
-    last = sign(run, meaning, author=author(by), clock=now, reason=reason)
+    unseen = unseen_samples(run) if meaning is Meaning.APPROVED else ()
+    last = sign(run, meaning, author=author(by), clock=now, reason=reason, unseen=unseen)
     head = last.sha256 if last else ""
     sys.stdout.write(screen.printable(f"{meaning} by {by.strip()}; head of the trail: {head}") + "\n")

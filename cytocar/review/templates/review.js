@@ -150,7 +150,9 @@ function startBench() {
 
   function put(place) {
     for (const handle of bench.querySelectorAll(`[data-view="${place.view}"] .handle`)) {
-      if (handle.dataset.handle !== place.id || handle.classList.contains("held")) continue;
+      if (handle.dataset.handle !== place.id) continue;
+      handle.setAttribute("aria-valuetext", place.value);
+      if (handle.classList.contains("held")) continue;
       move(handle, place.x, place.y);
     }
   }

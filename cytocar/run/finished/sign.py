@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from cytocar.run.trail.audit import Act, Action, Author, Entry, Meaning, read_tr
 from cytocar.run.trail.journal import Journal, amend, finished_manifest
 
 RUN = "run"
+SHOWN = 10
+"""Samples that an entry of the trail names: as many as a line holds; counts.csv has all."""
 
 
 def sign(
@@ -25,15 +27,21 @@ def sign(
     clock: Callable[[], datetime],
     reason: str = "",
     inputs: Place | None = None,
+    unseen: Sequence[str] = (),
 ) -> Entry | None:
     """Note what a person says about a run, and return the last entry of its trail.
+
+    Parameters
+    ----------
+    unseen : sequence of str
+        Samples that ask for a look and had none: an approval says why all the same, and names them.
 
     Raises
     ------
     IntegrityError
         E123 if the run is not what was recorded.
     UsageError
-        As ``journal.amend``.
+        E115 if a run is approved without a word on samples that nobody looked at; and as ``journal.amend``.
     """
     if any(check.verdict is Verdict.CHANGED for check in verify(run, inputs=inputs)):
         raise IntegrityError(
@@ -41,7 +49,16 @@ def sign(
             code="E123",
             hint=f"`cytocar verify {run}` names each place",
         )
-    amend(run, [Act(Action.SIGNED, RUN, after=meaning, why=reason.strip())], author=author, clock=clock)
+    named = f"{', '.join(unseen[:SHOWN])}{' ...' if len(unseen) > SHOWN else ''}"
+    if unseen and meaning is Meaning.APPROVED and not reason.strip():
+        raise UsageError(
+            f"{len(unseen)} of the samples that ask for a look were not looked at ({named}), and no reason is given",
+            code="E115",
+            hint="look at them, or say in the note why the run is approved all the same: it is kept in the audit trail",
+        )
+    before = f"{len(unseen)} not looked at: {named}" if unseen else ""
+    act = Act(Action.SIGNED, RUN, before=before, after=meaning, why=reason.strip())
+    amend(run, [act], author=author, clock=clock)
     return read_trail(run).last
 
 
@@ -50,8 +67,8 @@ def sample_name(sample_id: str) -> str:
     return f"sample {sample_id}"
 
 
-def sign_sample(opened: Journal, sample_id: str, *, reason: str = "") -> None:
-    """Note that a person has looked at a sample as it stands in the run.
+def sign_samples(opened: Journal, sample_ids: Sequence[str], *, reason: str = "") -> None:
+    """Note that a person has looked at samples as they stand in the run: an entry for each, all of them or none.
 
     Raises
     ------
@@ -61,15 +78,17 @@ def sign_sample(opened: Journal, sample_id: str, *, reason: str = "") -> None:
         E123 if the sample is not as it was recorded.
     """
     manifest = finished_manifest(opened.folder)
-    name = f"{PARTS}/{part_name(sample_id)}"
-    recorded = manifest["files"].get(name)
-    if recorded is None:
-        raise UsageError(f"the run has no sample {sample_id!r}", code="E115", hint="counts.csv lists its samples")
-    content = Parts(opened.folder / PARTS).content(sample_id)
-    if content is None or hashlib.sha256(content).hexdigest() != recorded:
-        raise IntegrityError(
-            f"{name} is not what was recorded, so the sample was not signed",
-            code="E123",
-            hint=f"`cytocar verify {opened.folder}` names each place",
-        )
-    opened.commit(manifest, [Act(Action.SIGNED, sample_name(sample_id), after=Meaning.REVIEWED, why=reason.strip())])
+    for sample_id in sample_ids:
+        name = f"{PARTS}/{part_name(sample_id)}"
+        recorded = manifest["files"].get(name)
+        if recorded is None:
+            raise UsageError(f"the run has no sample {sample_id!r}", code="E115", hint="counts.csv lists its samples")
+        content = Parts(opened.folder / PARTS).content(sample_id)
+        if content is None or hashlib.sha256(content).hexdigest() != recorded:
+            raise IntegrityError(
+                f"{name} is not what was recorded, so the sample was not signed",
+                code="E123",
+                hint=f"`cytocar verify {opened.folder}` names each place",
+            )
+    looked = [Act(Action.SIGNED, sample_name(name), after=Meaning.REVIEWED, why=reason.strip()) for name in sample_ids]
+    opened.commit(manifest, looked)
