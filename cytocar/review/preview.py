@@ -35,7 +35,7 @@ COMPARED = (
 """Columns of counts.csv that are shown before and after."""
 WITH_INTERVAL = ("car_per_ul_net", "car_per_ul", "car_percent_of_t_cells")
 MANY_CONSEQUENCES = 8
-_HEADINGS = {column.name: column.heading for column in COUNTS}
+_HEADINGS = {column.name: column.heading for column in COUNTS} | {"cd4_per_ul": "CD4 T/µL", "cd8_per_ul": "CD8 T/µL"}
 NOTHING = "–"
 """What stands for a number that there is not."""
 

@@ -72,3 +72,10 @@ def test_taking_a_move_back_can_be_looked_at_first(course: Visitor) -> None:
     course.save(where, threshold="900")
     said = course.attempt(where, typed={}, undo=True)
     assert {one["name"]: one["after"] for one in said["compared"]} == before
+
+
+def test_every_number_that_is_compared_has_a_name(course: Visitor) -> None:
+    from cytocar.review.preview import compared
+
+    row = next(item.outcome.row() for item in course.session.opened().items)
+    assert all(one.label for one in compared(row, row))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cytocar.report.run.numbers import people
 from cytocar.review.handles import fields
 from cytocar.review.worklist import needs_a_look
+from cytocar.run.execute import control_signals
 from cytocar.run.finished.verify import Verdict, verify
 from cytocar.run.folder import PARTS, Parts
 from cytocar.run.lines import rows_of
 from cytocar.run.trail.audit import Action, read_trail
+from cytocar.sample.control_signals import References
 from cytocar.sample.result import SampleResult
+from cytocar.sheet.rows import SampleRow
 from cytocar.simulate import Preparation, blood_tube
 from tests.review.visitor import Visitor, words
 from tests.runs import cytocar_command
@@ -306,21 +311,19 @@ def test_a_run_of_t_cells_shows_their_numbers_and_none_of_a_car(tmp_path: Path) 
     assert "CAR" not in shown
     page = words(visitor.get("sample/0/"))
     assert "CAR-T" not in page
-    assert f"{float(row['cd4_cd8_ratio']):.3g}" in page
+    assert people(row["cd4_cd8_ratio"]) in page
 
 
 def test_signals_of_a_control_are_read_once_for_all_of_its_samples(
     course: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cytocar.review import open_sample
-
     read: list[str] = []
-    real = open_sample.control_signals
-    monkeypatch.setattr(
-        open_sample,
-        "control_signals",
-        lambda own, *rest, **more: read.append(own.sample_id) or real(own, *rest, **more),
-    )
+
+    def noted(own: SampleRow, *rest: Any, **more: Any) -> References:
+        read.append(own.sample_id)
+        return control_signals(own, *rest, **more)
+
+    monkeypatch.setattr("cytocar.review.open_sample.control_signals", noted)
     opened = course.session.opened()
     controlled = [item.number for item in opened.items if getattr(item.outcome, "control_ids", ())]
     assert len(controlled) > 1

@@ -85,6 +85,7 @@ def _write(fitted: FittedTemplate, path: Path, *, force: bool, is_first: bool) -
             for tube in fitted.study.tubes:
                 screen.show_problem("warning", "W345", f"{error.code}: {error.message}", where=tube.name)
             return
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(to_text(fitted), "utf-8")
     page = path.with_suffix(".report.html")
     page.write_text(fit_html(fitted, name=path.name), "utf-8")

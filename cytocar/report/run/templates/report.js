@@ -7,7 +7,7 @@
 
   function fill(slot) {
     const kept = byId(slot.dataset.picture);
-    if (!kept || slot.firstChild) return;
+    if (!kept || slot.querySelector("svg")) return;
     slot.append(kept.content.cloneNode(true));
   }
   const seen = new IntersectionObserver((entries) => {
@@ -117,11 +117,13 @@
       const grid = document.createElement("div");
       grid.className = plate < 0 ? "thumbs" : `thumbs plate-${data.columns[plate]}`;
       for (const sample of samples) {
-        const slot = document.createElement("button");
-        slot.type = "button";
+        const slot = document.createElement("div");
+        const button = document.createElement("button"); // over the picture, whose text is not the button's
+        button.type = "button";
+        button.setAttribute("aria-label", `${sample.sample_id}: ${sample.shares[view]}`);
+        slot.append(button);
         slot.className = `slot ${sample.status}`;
         slot.dataset.picture = nameOf(sample, view);
-        slot.setAttribute("aria-label", `${sample.sample_id}: ${sample.shares[view]}`);
         slot.title = `${sample.sample_id}: ${sample.shares[view]}`;
         if (plate >= 0) {
           slot.dataset.row = sample.row;
