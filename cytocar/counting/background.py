@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.counting.blank_rates import BlankRates, assumed_rates, lognormal_sd, measured_rates, probable_rate
+from cytocar.counting.witness import Rise
 from cytocar.gates.decision import Background, Flag
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import Share
@@ -61,6 +62,10 @@ class NetShare:
         ``NO_REFERENCE`` where the background is an assumption.
     low_draws, high_draws : (n,) ndarray, optional
         Fractions of T cells behind the lower and the upper limit of ``net``.
+    witnessed : Estimate
+        ``net`` if T cells bind as the tube's CD3-negative lymphocytes do (``witness``): never in place of ``net``.
+    rise_probability : float, optional
+        That these bind more than in the controls.
     """
 
     raw: Estimate
@@ -73,6 +78,8 @@ class NetShare:
     flags: tuple[Flag, ...] = ()
     low_draws: Floats | None = field(default=None, compare=False, repr=False)
     high_draws: Floats | None = field(default=None, compare=False, repr=False)
+    witnessed: Estimate = UNKNOWN
+    rise_probability: float | None = None
 
     def times(self, total: float | None, total_draws: Floats | None) -> Estimate:
         """Return the share of a total, such as T cells/µL, whose uncertainty is independent of the share's.
@@ -97,6 +104,7 @@ def net_share(
     seed: int,
     systematic_cv: float = SYSTEMATIC_CV,
     fewest_events: int = 1,
+    rise: Rise | None = None,
 ) -> NetShare:
     """Return the share of CAR+ among T cells, raw and net of background, with LoB, LoD and LLOQ.
 
@@ -115,6 +123,9 @@ def net_share(
     fewest_events : int
         Events that a claim needs whatever the background (the template's ``detection_events``); the limit of detection
         is that of a tube in which so many are needed.
+
+    rise : Rise, optional
+        Of the rate on cells that cannot carry the CAR: what ``witnessed`` supposes of T cells too.
 
     Notes
     -----
@@ -165,7 +176,28 @@ def net_share(
         flags=(Flag.NO_REFERENCE,) if without else (),
         low_draws=low_draws,
         high_draws=high_draws,
+        witnessed=UNKNOWN
+        if rise is None
+        else _witnessed(rise, observed, rates, sensitivities, point, systematic_cv, random),
+        rise_probability=None if rise is None else rise.probability,
     )
+
+
+def _witnessed(
+    rise: Rise,
+    observed: Floats,
+    rates: Floats,
+    sensitivities: Floats,
+    point: float,
+    systematic_cv: float,
+    random: np.random.Generator,
+) -> Estimate:
+    """Return the net share in percent with the rise added to the background; no more than without it."""
+    risen = (rates + rise.draws(random, len(rates))).clip(0, 0.5 * sensitivities)
+    shares = _with_systematic((observed - risen) / (sensitivities - risen), systematic_cv, random).clip(0, 1)
+    low, middle, high = np.quantile(shares, [0.025, 0.5, 0.975])
+    value = min(float(middle), point)
+    return Estimate(100 * value, 100 * min(float(low), value), 100 * max(float(high), value))
 
 
 def _sensitivity(background: Background | None) -> float:

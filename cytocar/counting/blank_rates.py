@@ -111,6 +111,11 @@ def learned_rates(background: Background) -> TubeRates:
     return tube_rates(aligned, background.others, extra_cv=background.extra_cv)
 
 
+def known_rates(events: int, of_events: int, *, cv: float) -> BlankRates:
+    """Return the rates that one count leaves possible, between tubes that vary by so much."""
+    return _measured((events,), of_events, cv)
+
+
 def assumed_rates(rate: float) -> BlankRates:
     """Return the rates that are possible where nothing was measured, about the template's figure."""
     places, weights = _normal()

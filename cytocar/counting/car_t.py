@@ -13,6 +13,7 @@ from cytocar.counting.basis import CountBasis
 from cytocar.counting.blank_rates import assumed_rates, measured_rates
 from cytocar.counting.limits import CarResult, DetectionLimits, classify, detection_limits, report_text
 from cytocar.counting.plan import t_cells_needed
+from cytocar.counting.witness import CONVINCING, Rise
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.decision import Flag
 from cytocar.sheet.rows import CountMethod
@@ -38,6 +39,7 @@ def car_count(
     *,
     asked_for: CountMethod,
     is_the_car: bool = True,
+    rise: Rise | None = None,
 ) -> tuple[CarCount | None, tuple[Finding, ...]]:
     """Return the CAR-T cells with what may be claimed about them; ``None`` where the template has no such role.
 
@@ -50,7 +52,7 @@ def car_count(
         return None, ()
     car_events, t_cell_events = populations[roles.car].events, populations[roles.t_cells].events
     raw = Share(car_events, t_cell_events).estimate()
-    net = _net(backgrounds.get(roles.car), template, car_events, t_cell_events)
+    net = _net(backgrounds.get(roles.car), template, car_events, t_cell_events, rise)
     limits = detection_limits(template.limits, t_cell_events, basis, net=net)
     per_ul = basis.concentration(car_events)
     net_per_ul = _net_concentration(net, basis, t_cell_events)
@@ -67,8 +69,13 @@ def car_count(
         net_per_ul=net_per_ul,
         result=result,
         limits=limits,
+        witnessed_percent=net.witnessed if net else UNKNOWN,
     )
-    findings = (*_claim_findings(car, t_cell_events, template, background), *_excess_findings(car))
+    findings = (
+        *_claim_findings(car, t_cell_events, template, background),
+        *_excess_findings(car),
+        *_witness_findings(net),
+    )
     return car, findings
 
 
@@ -77,7 +84,9 @@ def _overlaps(populations: Populations, car: str) -> bool:
     return any(row.population == car and Flag.NOT_QUANTIFIABLE in row.flags for row in populations.decisions)
 
 
-def _net(background: Background | None, template: Template, car_events: int, t_cell_events: int) -> NetShare | None:
+def _net(
+    background: Background | None, template: Template, car_events: int, t_cell_events: int, rise: Rise | None
+) -> NetShare | None:
     """Return the share net of background, where the CAR gate is one that control samples place."""
     car = template.report.car
     gate = template.population(car).gate if car else None
@@ -90,6 +99,7 @@ def _net(background: Background | None, template: Template, car_events: int, t_c
         assumed_percent=gate.background_percent,
         seed=SEED,
         fewest_events=template.limits.detection_events,
+        rise=rise,
     )
 
 
@@ -115,6 +125,20 @@ def _excess_findings(car: CarCount) -> tuple[Finding, ...]:
         return ()
     message = f"net count {net.value / gated:.2f} times the gated one: are the negatives brighter than the control's?"
     return (Finding("net", "W321", Severity.REVIEW, message, value=net.value / gated, limit=LARGEST_EXCESS),)
+
+
+def _witness_findings(net: NetShare | None) -> tuple[Finding, ...]:
+    """Return whether T cells that bind as the CD3-negative lymphocytes do would be another result."""
+    if net is None or net.rise_probability is None or net.rise_probability < CONVINCING or not net.net.low:
+        return ()
+    value, low = net.witnessed.value or 0.0, net.net.low
+    if value >= low and net.witnessed.low:
+        return ()
+    message = (
+        f"CD3-negative lymphocytes bind more CAR reagent than the control's; if T cells do so too, {value:.3g} "
+        f"({net.witnessed.low or 0:.3g} to {net.witnessed.high or 0:.3g}) % are CAR+, not {net.net.value:.3g} %"
+    )
+    return (Finding("witness", "W325", Severity.REVIEW, message, value=value, limit=low),)
 
 
 def _claim_findings(
@@ -152,6 +176,7 @@ class CarCount:
     net_per_ul: Estimate
     result: CarResult
     limits: DetectionLimits
+    witnessed_percent: Estimate = UNKNOWN
 
     def concentration(self, *, gated: bool = True) -> Estimate:
         """Return the headline: cells/µL as gated, or net where controls or an assumption give a background.

@@ -125,11 +125,19 @@ class BlankCount:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceCount:
-    """A reference that placed a gate: whether it is the subject's own; events above for each possible alignment."""
+    """A reference that placed a gate: whether it is the subject's own; events above for each possible alignment.
+
+    ``place`` is the threshold on its own scale; ``gain`` and ``offset`` (in spreads of its negatives) brought it to the
+    sample's.
+    """
 
     own: bool
     of_events: int
     events: tuple[int, ...]
+    sample_id: str = ""
+    place: float = 0.0
+    gain: float = 1.0
+    offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.parts import to_json
 from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, run_tasks
 from cytocar.sample.analysis import analyse
-from cytocar.sample.blank_controls import CAR_NEGATIVE
+from cytocar.sample.blank_controls import tells_backgrounds
 from cytocar.sample.choose_controls import choose_references
 from cytocar.sample.control_signals import References, load_references, save_references, wants_references
 from cytocar.sample.protocol import Protocol
@@ -220,7 +220,7 @@ def _references(
     telling = [
         row.sample_id
         for row in samples
-        if row.sample_type in CAR_NEGATIVE and not row.exclude and wants_references(protocols[row.sample_id].template)
+        if not row.exclude and tells_backgrounds(protocols[row.sample_id].template, row)
     ][:MOST_BLANKS]
     wanted = {name for names in chosen.values() for name in names}.union(telling if chosen else ())
     controls = [Task(row, protocols[row.sample_id], (scratch,)) for row in samples if row.sample_id in wanted]

@@ -46,6 +46,7 @@ from cytocar.sample.result import (
     SampleOutcome,
     SampleResult,
 )
+from cytocar.sample.witnesses import rise_on_witnesses
 from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
 from cytocar.sheet.tube import Specimen, Tube
 from cytocar.signals.panel import resolve
@@ -248,7 +249,13 @@ def count_sample(
     told = told_by_tubes(populations, protocol, sample, backgrounds, own=own, run=blanks)
     otherwise = car_is_labelled_otherwise(template, panel, sample.sample_type, settled=protocol.markers)
     car, car_findings = car_count(
-        populations, template, basis, told.backgrounds, asked_for=method, is_the_car=not otherwise
+        populations,
+        template,
+        basis,
+        told.backgrounds,
+        asked_for=method,
+        is_the_car=not otherwise,
+        rise=rise_on_witnesses(populations, template, backgrounds, references or {}),
     )
     result = SampleResult(
         sample=sample,

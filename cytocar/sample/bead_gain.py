@@ -35,11 +35,11 @@ def gain_findings(populations: Populations, template: Template, references: Refe
         gain, gate = gains.get(population.name), population.gate
         if beads is None or not gain or not isinstance(gate, ReferenceGate):
             continue
-        own = populations.median(beads, gate.marker)
-        theirs = [np.median(one.values[gate.marker]) for one in controls if _tells(one.values.get(gate.marker))]
-        if populations[beads].events < FEWEST_BEADS or own is None or own <= 0 or not theirs:
+        told = (gain_of_beads(populations, template, gate.marker, one.values.get(gate.marker)) for one in controls)
+        known = [one for one in told if one is not None]
+        if not known:
             continue
-        of_beads = own / float(np.median(theirs))
+        of_beads = float(np.median(known))
         if abs(math.log(gain / of_beads)) > LARGEST_DISAGREEMENT:
             message = (
                 f"the negatives' {gate.marker} signal is {gain:.2f} times the control's, the beads' "
@@ -48,8 +48,22 @@ def gain_findings(populations: Populations, template: Template, references: Refe
             yield Finding("gain", "W322", Severity.REVIEW, message, value=gain / of_beads)
 
 
-def _tells(signals: np.ndarray | None) -> bool:
+def gain_of_beads(
+    populations: Populations, template: Template, marker: str, control: np.ndarray | None
+) -> float | None:
+    """Return the detector's gain, sample against control, from the beads' medians; None where these do not tell it.
+
+    ``control`` (n,) are the control's beads' signals in ascending order.
+    """
+    beads = template.counting.beads
+    if beads is None or control is None or not _tells(control) or populations[beads].events < FEWEST_BEADS:
+        return None
+    own = populations.median(beads, marker)
+    return own / float(np.median(control)) if own is not None and own > 0 else None
+
+
+def _tells(signals: np.ndarray) -> bool:
     """Return whether a control's beads (in order of their signal) tell a gain: enough, and not at the range's end."""
-    if signals is None or len(signals) < FEWEST_BEADS or signals[len(signals) // 2] <= 0:
+    if len(signals) < FEWEST_BEADS or signals[len(signals) // 2] <= 0:
         return False
     return bool(np.mean(signals >= signals[-1]) < SATURATED_SHARE)

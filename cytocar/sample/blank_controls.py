@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cytocar.counting.blank_rates import learned_rates
 from cytocar.counting.blank_tubes import FEWEST_T_CELLS, BlankTube, beyond_places, counts_at
 from cytocar.errors.findings import Finding, Severity
@@ -26,19 +28,35 @@ CAR_NEGATIVE = frozenset({SampleType.BASELINE, SampleType.HEALTHY})
 """Fully stained tubes without CAR-T cells: an FMO has no sticky cells, a blank no T cells."""
 
 
-def blank_tube(populations: Populations, template: Template, sample: SampleRow) -> BlankTube | None:
+def tells_backgrounds(template: Template, sample: SampleRow) -> bool:
+    """Return whether a tube says something about the background of others: CAR-negative, with a CAR gate so placed."""
+    role = template.report.car
+    placed = role is not None and isinstance(template.population(role).gate, ReferenceGate)
+    return placed and sample.sample_type in CAR_NEGATIVE
+
+
+def blank_tube(
+    populations: Populations,
+    template: Template,
+    sample: SampleRow,
+    *,
+    signals: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+) -> BlankTube | None:
     """Return what a CAR-negative tube says to others; None for other tubes, and for templates without a CAR gate.
 
-    The T cells' signals are worked out by a pass over the file.
+    Without the ``signals`` by population and marker, they are worked out by a pass over the file.
     """
     role = template.report.car
-    if role is None or sample.sample_type not in CAR_NEGATIVE:
+    if role is None or not tells_backgrounds(template, sample):
         return None
     declared = template.population(role)
-    if not isinstance(declared.gate, ReferenceGate):
+    gate = declared.gate
+    if not isinstance(gate, ReferenceGate):
         return None
-    signals = Ordered.of(populations.values(declared.parent, declared.gate.marker)).values
-    if len(signals) < FEWEST_T_CELLS:
+    parent, marker = declared.parent, gate.marker
+    values = populations.values(parent, marker) if signals is None else signals[parent][marker]
+    ordered = Ordered.of(values).values
+    if len(ordered) < FEWEST_T_CELLS:
         return None
     return BlankTube(
         sample_id=sample.sample_id,
@@ -46,9 +64,9 @@ def blank_tube(populations: Populations, template: Template, sample: SampleRow) 
         sample_type=sample.sample_type.value,
         template=template.name,
         population=role,
-        marker=declared.gate.marker,
-        t_cells=len(signals),
-        above=beyond_places(signals),
+        marker=marker,
+        t_cells=len(ordered),
+        above=beyond_places(ordered),
     )
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
     from cytocar.sample.protocol import Protocol
 
+WITNESSES = "\0CD3-negative lymphocytes"
+"""In place of a population's name: what no template calls one of its own."""
 References = Mapping[str, Sequence[ReferenceEvents]]
 """Signals of control samples by the population that a ``reference`` gate looks into."""
 
@@ -61,7 +63,7 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> tupl
             populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
             is_fmo = sample.sample_type is SampleType.FMO
             found = _signals(populations, left_out=sample.stain_target if is_fmo else None)
-            tube = blank_tube(populations, protocol.template, sample)
+            tube = blank_tube(populations, protocol.template, sample, signals=found)
     except SampleError:
         return None
     signals = {
@@ -94,17 +96,29 @@ def _signals(populations: Populations, *, left_out: str | None = None) -> Mappin
     """Return the signals that a control shows to each ``reference`` gate, by the gate's parent and marker, in order.
 
     Put in order once, and not for each sample that they place a gate of. The counting beads' signals go with them:
-    they tell the detector's gain (``bead_gain``). An FMO that names what was left out of it (``stain_target``) says
-    nothing about the gates of other markers: it is stained for these.
+    they tell the detector's gain (``bead_gain``); and those of the CD3-negative lymphocytes (``witness``). An FMO that
+    names what was left out of it (``stain_target``) says nothing about the gates of other markers: it is stained for
+    these.
     """
-    found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
     template = populations.gated.template
+    roles = template.report
+    wanted: dict[tuple[str, str], tuple[str, str | None]] = {}
     for population in template.populations:
         gate = population.gate
         if isinstance(gate, ReferenceGate) and _is_left_out(gate.marker, template, left_out):
-            found[population.parent][gate.marker] = np.sort(populations.values(population.parent, gate.marker))
+            wanted[population.parent, gate.marker] = population.parent, None
             if (beads := template.counting.beads) is not None:
-                found[beads][gate.marker] = np.sort(populations.values(beads, gate.marker))
+                wanted[beads, gate.marker] = beads, None
+            if population.name == roles.car and roles.lymphocytes and roles.t_cells:
+                wanted[WITNESSES, gate.marker] = roles.lymphocytes, roles.t_cells
+    chunks: dict[tuple[str, str], list[np.ndarray]] = {key: [] for key in wanted}
+    for block in populations.gated.blocks(*dict.fromkeys(marker for _, marker in wanted)) if wanted else ():
+        for (name, marker), (inside, outside) in wanted.items():
+            mask = block.mask(inside) if outside is None else block.mask(inside) & ~block.mask(outside)
+            chunks[name, marker].append(block.signal(marker)[mask])
+    found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    for (name, marker), several in chunks.items():
+        found[name][marker] = np.sort(np.concatenate(several)) if several else np.empty(0)
     return found
 
 

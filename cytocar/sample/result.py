@@ -193,6 +193,7 @@ class SampleResult:
             "car_lloq_percent": car.limits.lloq_percent,
             **spread("car_per_ul_net", car.net_per_ul),
             "car_lob_events": car.limits.lob_events,
+            **spread("car_percent_witnessed", car.witnessed_percent),
         }
 
     def population_rows(self) -> Iterator[Row]:

@@ -118,6 +118,9 @@ car_per_ul_net_high            num cells/µL | its 95 % interval, upper bound
 car_lob_events                 int events   | limit of blank: CAR+ events that 95 % of blank tubes do not exceed
 pair_percent                   num %        | leukocytes in pairs of cells, percent
 margin_percent                 num %        | T cells, or CAR-T cells, at the end of a scatter channel's range, percent
+car_percent_witnessed          num %        | car_percent_net if T cells bind as this tube's CD3-negative lymphocytes do
+car_percent_witnessed_low      num %        | its 95 % interval, lower bound
+car_percent_witnessed_high     num %        | its 95 % interval, upper bound
 """)
 
 POPULATIONS = parse_columns("""

@@ -24,6 +24,7 @@ count_method beads_added sample_volume_ul acquired_volume_ul dilution_factor ci_
 template_name template_version template_sha256 template_status compensation control_ids
 file file_sha256 cytocar_version
 car_per_ul_net car_per_ul_net_low car_per_ul_net_high car_lob_events pair_percent margin_percent
+car_percent_witnessed car_percent_witnessed_low car_percent_witnessed_high
 """
 
 

@@ -55,9 +55,13 @@ class Alignment:
     offset_variance: float = 0.0
     covariance: float = 0.0
 
+    def on_reference(self, value: float) -> float:
+        """Return a value of the sample's scale on the reference's."""
+        return (value - self.offset) / self.gain
+
     def sd_at(self, value: float) -> float:
         """Return how well a value on the sample's scale is known to correspond to the reference's."""
-        on_reference = (value - self.offset) / self.gain
+        on_reference = self.on_reference(value)
         variance = self.gain_variance * on_reference**2 + 2 * self.covariance * on_reference + self.offset_variance
         return float(np.sqrt(max(variance, 0.0)))
 

@@ -200,8 +200,16 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
         sensitivity_sd=math.hypot(positives.sensitivity_sd, OFFSET_DOUBT * pool.unusual_offset),
         shifted_events=tuple(pool.all.above(place) for place in shifted),
         parts=tuple(
-            ReferenceCount(own, len(part), tuple(part.above(place) for place in shifted))
-            for own, part in zip(pool.own, pool.parts, strict=True)
+            ReferenceCount(
+                own,
+                len(part),
+                tuple(part.above(place) for place in shifted),
+                sample_id=name,
+                place=alignment.on_reference(threshold),
+                gain=alignment.gain,
+                offset=alignment.offset / alignment.spread,
+            )
+            for own, part, name, alignment in zip(pool.own, pool.parts, pool.ids, pool.alignments, strict=True)
         ),
         place=(threshold - center) / spread,
         extra_cv=OFFSET_TAIL_DOUBT * pool.unusual_offset,

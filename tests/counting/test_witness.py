@@ -1,0 +1,89 @@
+"""CD3-negative lymphocytes as a witness: a second number and a look, never another first number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cytocar
+from cytocar.counting.background import NetShare, net_share
+from cytocar.counting.witness import CONVINCING, RISES, Witnesses, rise_of
+from cytocar.fcs.events import EventTable
+from cytocar.gates.decision import Background, ReferenceCount
+from cytocar.simulate import Preparation, blood_tube
+
+CONTROL = Background(20, 100_000, ("B",), between_cv=None, parts=(ReferenceCount(True, 100_000, (20,)),))
+
+
+def share(car_events: int, witnesses: Witnesses | None) -> NetShare:
+    rise = rise_of(witnesses) if witnesses else None
+    return net_share(car_events, 50_000, CONTROL, assumed_percent=0.05, seed=1, rise=rise)
+
+
+def test_the_first_number_does_not_know_the_witness() -> None:
+    assert share(400, Witnesses(120, 15_000, 6, 30_000)).net == share(400, None).net
+
+
+def test_a_rise_on_cells_without_a_car_explains_as_many_t_cells() -> None:
+    found = share(400, Witnesses(120, 15_000, 6, 30_000))  # 0.8 % of T cells, 0.8 % of the others
+    assert found.net.low and found.net.low > 0.6
+    assert found.witnessed.low == 0
+    assert found.witnessed.value is not None and found.witnessed.value < 0.4
+    assert found.rise_probability is not None and found.rise_probability > 0.999
+
+
+def test_without_a_rise_both_numbers_agree() -> None:
+    found = share(400, Witnesses(3, 15_000, 6, 30_000))
+    assert found.rise_probability is not None and found.rise_probability < CONVINCING
+    assert found.witnessed.value == pytest.approx(found.net.value, rel=0.02)
+
+
+@pytest.mark.parametrize("rise", [0.001, 0.01])
+def test_a_rise_is_found_where_it_is(rise: float) -> None:
+    random = np.random.default_rng(4)
+    held = 0
+    for _ in range(60):
+        usual = 2e-4 * np.exp(random.normal(0, 0.25, 2))
+        here = int(random.poisson(15_000 * (usual[0] + rise)))
+        found = rise_of(Witnesses(here, 15_000, int(random.poisson(30_000 * usual[1])), 30_000))
+        assert found is not None
+        middle = np.cumsum(found.weights) - 0.5 * found.weights
+        low, high = np.interp([0.025, 0.975], middle, found.rises)
+        held += bool(low <= rise <= high)
+    assert held >= 52
+
+
+def test_few_witnesses_say_nothing() -> None:
+    assert rise_of(Witnesses(9, 900, 0, 30_000)) is None
+    assert rise_of(Witnesses(9, 9000, 0, 0)) is None
+
+
+def test_a_rate_beyond_all_that_is_tried_is_a_rise() -> None:
+    found = rise_of(Witnesses(900_000, 1_000_000, 0, 30_000))
+    assert found is not None and found.probability == 1
+    assert found.rises[np.argmax(found.weights)] == RISES[-1]
+
+
+def with_sticky_cells(tube: EventTable, percent: float) -> EventTable:
+    """Return a tube in which so many percent of all events hold the CAR reagent, whatever they are."""
+    columns = {channel.detector: np.array(tube.column(channel.detector)) for channel in tube.channels}
+    random = np.random.default_rng(3)
+    sticky = random.random(tube.n_events) < percent / 100
+    columns["PE-A"][sticky] += random.gamma(3, 700, int(sticky.sum()))
+    markers = {channel.detector: channel.marker for channel in tube.channels if channel.marker}
+    return EventTable.from_columns(columns, markers=markers, keywords=dict(tube.keywords))
+
+
+def test_a_tube_in_which_all_cells_bind_asks_for_a_look_and_a_clean_one_does_not() -> None:
+    prepared = Preparation(drawn_share=0.6, beads_added=20_000)
+    template = cytocar.load_template("cart-cd19fc")
+    clean, control = (blood_tube(car_per_ul=0, preparation=prepared, seed=seed).events for seed in (1, 2))
+    car = blood_tube(car_per_ul=30, preparation=prepared, seed=3).events
+    rows = [
+        cytocar.quantify(tube, template, beads_added=20_000, sample_volume_ul=50, controls=[control]).row()
+        for tube in (with_sticky_cells(clean, 1.0), car)
+    ]
+    assert "W325" in str(rows[0]["status_codes"])
+    assert rows[0]["car_percent_witnessed_low"] == 0
+    assert "W325" not in str(rows[1]["status_codes"])
+    assert rows[1]["car_percent_witnessed"] == pytest.approx(rows[1]["car_percent_net"], rel=0.03)
