@@ -64,7 +64,7 @@ def crosscheck(events: EventTable) -> Crosscheck:
         raise UsageError(
             f"the second reader is not installed ({why})",
             code="E026",
-            hint="install it with: pip install 'cytocar[crosscheck]'",
+            hint="in the clone of cytocar, in an environment of its own: pip install '.[crosscheck]'",
         ) from why
     logging.getLogger(fcsparser.__name__).addHandler(logging.NullHandler())  # what it says goes into the findings
     name = f"fcsparser {fcsparser.__version__}"

@@ -357,7 +357,7 @@ def _require_protocol(scheme: str) -> None:
         raise ReadError(
             f"{scheme}:// is an address, and reading from addresses is not installed",
             code="E190",
-            hint=f'pip install "cytocar[remote]"{_and_package(scheme)}',
+            hint=f"in the clone of cytocar: pip install '.[remote]'{_and_package(scheme)}",
         ) from None
     try:
         get_filesystem_class(scheme)

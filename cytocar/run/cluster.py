@@ -35,7 +35,7 @@ def dask_workers(address: str) -> Iterator[Workers]:
         from distributed.scheduler import KilledWorker
     except ImportError as error:
         raise UsageError(
-            "--dask needs the extra `cluster`", code="E100", hint="pip install 'cytocar[cluster]'"
+            "--dask needs the extra `cluster`", code="E100", hint="in the clone of cytocar: pip install '.[cluster]'"
         ) from error
     local, _, number = address.partition(":")
     try:

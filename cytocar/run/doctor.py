@@ -81,7 +81,9 @@ def _packages() -> Iterator[Examined]:
         if installed != "not installed" and satisfies(installed, wanted):
             yield Examined(Health.OK, what, installed)
         elif extra:
-            yield Examined(Health.ABSENT, what, f"{installed}, wanted is {wanted}: pip install 'cytocar[{extra}]'")
+            yield Examined(
+                Health.ABSENT, what, f"{installed}, wanted is {wanted}: in the clone: pip install '.[{extra}]'"
+            )
         else:
             yield Examined(Health.WRONG, what, f"{installed}, needed is {wanted or 'any version'}")
 

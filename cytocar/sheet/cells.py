@@ -90,7 +90,7 @@ def _of_worksheet(content: bytes, name: str) -> Cells:
         raise SheetError(
             f"{name} is an .xlsx file, which needs the extra `xlsx`",
             code="E080",
-            hint="pip install 'cytocar[xlsx]', or save it as 'CSV UTF-8'",
+            hint="pip install '.[xlsx]' in the clone of cytocar, or save it as 'CSV UTF-8'",
         ) from error
     with boundary(lambda why: _unreadable(name, why)):
         with ZipFile(BytesIO(content)) as archive:

@@ -1,6 +1,6 @@
 """Tables as Parquet, for whoever joins many runs: typed columns, with unit and meaning in each column's metadata.
 
-Needs pyarrow (``pip install 'cytocar[parquet]'``). Numbers have six digits, as in the CSV tables; text is as it is,
+Needs pyarrow (``pip install '.[parquet]'``). Numbers have six digits, as in the CSV tables; text is as it is,
 since no spreadsheet runs it.
 """
 
@@ -26,7 +26,7 @@ def require_pyarrow() -> None:
         raise UsageError(
             "Parquet tables need pyarrow, which is not installed",
             code="E117",
-            hint="pip install 'cytocar[parquet]', or leave out --parquet: the CSV tables hold the same",
+            hint="in the clone: pip install '.[parquet]'; or leave out --parquet: the CSV tables hold the same",
         )
 
 

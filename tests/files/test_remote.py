@@ -335,7 +335,7 @@ def test_without_the_extra_an_address_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(ReadError) as missing:
         cytocar.open_fcs("s3://bucket/a.fcs")
-    assert (missing.value.code, missing.value.hint) == ("E190", 'pip install "cytocar[remote]" s3fs')
+    assert (missing.value.code, missing.value.hint) == ("E190", "in the clone of cytocar: pip install '.[remote]' s3fs")
     with pytest.raises(UsageError):
         collect(["s3://bucket/a.fcs"])
 
