@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from benchmarks.validity import background, car, disturbed, gates, limits, odd, runs, silent, spikes
+from benchmarks.validity import background, car, cells, disturbed, gates, limits, odd, runs, silent, spikes
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
-    parts = ("car", "gates", "limits", "background", "disturbed", "spikes", "odd", "runs", "silent", "clean")
+    parts = ("car", "gates", "cells", "limits", "background", "disturbed", "spikes", "odd", "runs", "silent", "clean")
     parser.add_argument("--only", choices=parts)
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
@@ -30,6 +30,8 @@ def main() -> None:
         table(background.HEAD, background.rows(4 * wanted.tubes))
     if wanted.only in (None, "disturbed"):
         table(disturbed.HEAD, disturbed.rows(4 * wanted.tubes))
+    if wanted.only in (None, "cells"):
+        table(cells.HEAD, cells.rows(4 * wanted.tubes, cells.TUNED | cells.HELD_OUT))
     if wanted.only in (None, "odd"):
         table(odd.HEAD, odd.rows())
     if wanted.only in (None, "silent"):

@@ -6,7 +6,7 @@ distributed, stains have Student tails, doublets join any two events, blasts are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +30,16 @@ STAINS = {
 DIM_SPREAD = 70.0
 TOP = 262_143.0
 
+
+SHAPES: Mapping[str, Callable[[Tube, np.random.Generator, int], Floats]] = {
+    "student": lambda tube, random, n: random.standard_t(tube.tails, n),
+    "normal": lambda tube, random, n: random.normal(size=n),
+    "tail of dim": lambda tube, random, n: 0.8 * random.normal(size=n) - random.exponential(0.9, n) + 0.6,
+    "two levels": lambda tube, random, n: np.where(random.random(n) < 0.3, -1.3, 0.5) + 0.6 * random.normal(size=n),
+    "logistic": lambda tube, random, n: random.logistic(0, 0.55, n),
+    "gamma": lambda tube, random, n: np.log(random.gamma(1.5, 1, n) / 1.18),
+}
+"""What stains show, natural logarithm, in units of ``Tube.spread``."""
 
 SPILL = 0.02
 """Of PE-Cy7 in the APC detector: all spillover there is, in a marker that no gate looks at. No file has none at all."""
@@ -59,7 +69,8 @@ class Tube:
     """What is in a tube and what drifts. Shares are of the T cells; ``missing`` names kinds that are absent.
 
     CAR+ cells are as bright as ``stain_index`` says, with a log10 SD of 0.35; ``sticky_share`` of the other T cells
-    hold some of the reagent.
+    hold some of the reagent. ``stained`` are factors on the brightness of markers, ``spread`` the SD of the natural
+    logarithm of what a stain shows, ``shape`` its distribution (``SHAPES``).
     """
 
     t_cells: int = 24_000
@@ -75,6 +86,10 @@ class Tube:
     doublet_share: float = 0.03
     tails: float = 8.0
     missing: frozenset[str] = field(default_factory=frozenset)
+    beads: int = 8000
+    stained: Mapping[str, float] = field(default_factory=dict)
+    spread: float = 0.22
+    shape: str = "student"
 
     def kinds(self) -> dict[str, Kind]:
         """Return the kinds of events of the tube by name."""
@@ -122,9 +137,14 @@ class Drawn:
 
 def draw(tube: Tube, random: np.random.Generator) -> Drawn:
     """Return the events of a tube, in random order, 10 µs apart."""
-    parts = {name: _cells(kind, tube, random) for name, kind in tube.kinds().items()}
+    return drawn(tube, tube.kinds(), random)
+
+
+def drawn(tube: Tube, kinds: Mapping[str, Kind], random: np.random.Generator) -> Drawn:
+    """Return the events of so many of each kind, and of the tube's beads."""
+    parts = {name: _cells(kind, tube, random) for name, kind in kinds.items()}
     if "beads" not in tube.missing:
-        parts["beads"] = _beads(8000, tube, random)
+        parts["beads"] = _beads(tube.beads, tube, random)
     parts["doublets"] = _doublets(
         parts, int(tube.doublet_share * sum(len(part["FSC-A"]) for part in parts.values())), random
     )
@@ -152,8 +172,10 @@ def _cells(kind: Kind, tube: Tube, random: np.random.Generator) -> dict[str, Flo
     for marker, detector in STAINS.items():
         signal = random.normal(60, DIM_SPREAD, n)
         if marker in kind.stains:
-            spread = 0.8 * random.normal(size=n) if marker == "CAR" else 0.22 * random.standard_t(tube.tails, n)
-            signal += kind.stains[marker] * np.exp(spread)
+            spread = (
+                0.8 * random.normal(size=n) if marker == "CAR" else tube.spread * SHAPES[tube.shape](tube, random, n)
+            )
+            signal += tube.stained.get(marker, 1.0) * kind.stains[marker] * np.exp(spread)
         if marker == "CAR" and "CD3" in kind.stains and marker not in kind.stains:
             sticky = random.random(n) < tube.sticky_share
             signal[sticky] += random.gamma(1.5, 700, int(sticky.sum()))

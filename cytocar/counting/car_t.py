@@ -13,6 +13,7 @@ from cytocar.counting.basis import CountBasis
 from cytocar.counting.blank_rates import assumed_rates, measured_rates
 from cytocar.counting.limits import CarResult, DetectionLimits, classify, detection_limits, report_text
 from cytocar.counting.plan import t_cells_needed
+from cytocar.counting.tube import with_gates
 from cytocar.counting.witness import CONVINCING, Rise
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.decision import Flag
@@ -38,10 +39,14 @@ def car_count(
     backgrounds: Mapping[str, Background],
     *,
     asked_for: CountMethod,
+    gate_cvs: Mapping[str, float],
     is_the_car: bool = True,
     rise: Rise | None = None,
 ) -> tuple[CarCount | None, tuple[Finding, ...]]:
     """Return the CAR-T cells with what may be claimed about them; ``None`` where the template has no such role.
+
+    ``gate_cvs`` is what the place of the gates on the way to a population leaves open; the CAR gate itself is not among
+    them where controls place it.
 
     A sample whose count was asked for and is not possible (no beads, no volume), or whose CAR+ cells cannot be told
     from the others (``NOT_QUANTIFIABLE``), or whose label says that the signal is not the CAR's, is not evaluable; its
@@ -54,8 +59,8 @@ def car_count(
     raw = Share(car_events, t_cell_events).estimate()
     net = _net(backgrounds.get(roles.car), template, car_events, t_cell_events, rise)
     limits = detection_limits(template.limits, t_cell_events, basis, net=net)
-    per_ul = basis.concentration(car_events)
-    net_per_ul = _net_concentration(net, basis, t_cell_events)
+    per_ul = with_gates(basis, gate_cvs.get(roles.car)).concentration(car_events)
+    net_per_ul = _net_concentration(net, with_gates(basis, gate_cvs.get(roles.t_cells)), t_cell_events)
     counted = basis.method == asked_for
     result = classify(car_events, limits if counted else None)
     if not is_the_car or (result is CarResult.QUANTIFIED and _overlaps(populations, roles.car)):

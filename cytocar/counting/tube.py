@@ -200,6 +200,20 @@ def with_pairs(basis: CountBasis, pair_percent: float | None) -> CountBasis:
     return replace(basis, cells_per_event=1 / (1 - min(pair_percent, MOST_PAIRS_PERCENT) / 100))
 
 
+def with_gates(basis: CountBasis, cv: float | None) -> CountBasis:
+    """Return a basis whose intervals also carry what the place of a population's gates leaves open.
+
+    Examples
+    --------
+    >>> basis = BeadBasis(bead_events=1000, beads_added=1000, sample_volume_ul=50, cvs={"beads": 0.036})
+    >>> with_gates(basis, 0.01).ci_method
+    'clopper_pearson + beads 3.6 % + gates 1 %'
+    """
+    if not cv or not isinstance(basis, BeadBasis | VolumetricBasis | DualPlatformBasis):
+        return basis
+    return replace(basis, cvs={**basis.cvs, "gates": cv})
+
+
 def _no_population(method: str, key: str) -> CountingError:
     return CountingError(
         f"count method {method}, but the template names no population under [counting] {key}",

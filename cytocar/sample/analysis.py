@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cytocar.counting.basis import BeadBasis, CountBasis, NoBasis, beads_acquired
 from cytocar.counting.car_t import car_count
 from cytocar.counting.limits import rare_cells
-from cytocar.counting.tube import count_basis, with_pairs
+from cytocar.counting.tube import count_basis, with_gates, with_pairs
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError, ReadError, SampleError
 from cytocar.fcs import keywords
@@ -254,6 +254,7 @@ def count_sample(
         basis,
         told.backgrounds,
         asked_for=method,
+        gate_cvs=found.gate_cvs,
         is_the_car=not otherwise,
         rise=rise_on_witnesses(populations, template, backgrounds, references or {}),
     )
@@ -262,7 +263,7 @@ def count_sample(
         template=protocol.stamp,
         roles=_roles(template),
         total_events=events.n_events,
-        populations=tuple(_population_counts(populations, template, basis)),
+        populations=tuple(_population_counts(populations, template, basis, found.gate_cvs)),
         decisions=found.decisions,
         findings=(
             *events.findings,
@@ -287,7 +288,7 @@ def count_sample(
             sample_volume_ul=tube.sample_volume_ul,
             acquired_volume_ul=tube.acquired_volume_ul,
             dilution_factor=tube.dilution_factor,
-            ci_method=_interval_name(basis, told),
+            ci_method=_interval_name(with_gates(basis, found.gate_cvs.get(template.report.car or "")), told),
         ),
         cd4_cd8_ratio=_ratio(populations, template.report.cd4, template.report.cd8),
         car_cd4_cd8_ratio=_ratio(populations, template.report.car_cd4, template.report.car_cd8),
@@ -398,7 +399,9 @@ def _counting(
     return tube, basis, (*basis.findings, *found.beads, *physics, *volumes)
 
 
-def _population_counts(populations: Populations, template: Template, basis: CountBasis) -> list[PopulationCount]:
+def _population_counts(
+    populations: Populations, template: Template, basis: CountBasis, gate_cvs: Mapping[str, float]
+) -> list[PopulationCount]:
     return [
         PopulationCount(
             name=population.name,
@@ -407,7 +410,10 @@ def _population_counts(populations: Populations, template: Template, basis: Coun
             of_events=(of_events := _of_events(populations, template.population(population.name))),
             percent_of_parent=Share(population.events, of_events).estimate(),
             percent_of_total=Share(population.events, populations.n_events).percent,
-            per_ul=UNKNOWN if population.name == template.counting.beads else basis.concentration(population.events),
+            per_ul=UNKNOWN
+            if population.name == template.counting.beads
+            else with_gates(basis, gate_cvs.get(population.name)).concentration(population.events),
+            gates_percent=None if (cv := gate_cvs.get(population.name)) is None else 100 * cv,
             medians={marker: populations.median(population.name, marker) for marker in template.report.medians},
         )
         for population in populations.values()
@@ -493,4 +499,5 @@ def _roles(template: Template) -> Roles:
         car_cd4=report.car_cd4,
         car_cd8=report.car_cd8,
         beads=template.counting.beads,
+        b_cells=report.b_cells,
     )

@@ -19,7 +19,7 @@ from cytocar.errors.tree import SampleError
 from cytocar.gates.decision import Decision
 from cytocar.regions.kinds import FixedGate
 from cytocar.sheet.rows import SampleRow
-from cytocar.statistics.estimate import Estimate
+from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.tables.columns import COUNTS, Row, Value, cell, median_column
 from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
@@ -67,6 +67,7 @@ class Roles:
     car_cd4: str | None = None
     car_cd8: str | None = None
     beads: str | None = None
+    b_cells: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class PopulationCount:
     """One population of one sample: events, shares, concentration.
 
     ``of_events`` are the events of the parent without the populations set aside first; shares are in percent.
+    ``gates_percent`` is the coefficient of variation that the place of its gates leaves to ``per_ul``.
     """
 
     name: str
@@ -83,6 +85,7 @@ class PopulationCount:
     percent_of_parent: Estimate
     percent_of_total: float | None
     per_ul: Estimate
+    gates_percent: float | None = None
     medians: Mapping[str, float | None] = field(default_factory=dict)
 
 
@@ -157,7 +160,7 @@ class SampleResult:
             values[column] = population.events if population else None
         for role, column in _CONCENTRATION_COLUMNS.items():
             population = self.population(getattr(self.roles, role))
-            values[column] = population.per_ul.value if population else None
+            values |= spread(column, population.per_ul if population else UNKNOWN)
         viable, t_cells = self.population(self.roles.viable), self.population(self.roles.t_cells)
         values["viability_percent"] = viable.percent_of_parent.value if viable else None
         values["t_cell_percent_of_lymphocytes"] = _percent(t_cells, self.population(self.roles.lymphocytes))
@@ -207,6 +210,7 @@ class SampleResult:
                 **spread("percent_of_parent", population.percent_of_parent),
                 "percent_of_total": population.percent_of_total,
                 **spread("cells_per_ul", population.per_ul),
+                "gates_percent": population.gates_percent,
                 **{median_column(marker).name: value for marker, value in population.medians.items()},
             }
 
@@ -320,6 +324,7 @@ _CONCENTRATION_COLUMNS = {
     "cd8": "cd8_per_ul",
     "car_cd4": "car_cd4_per_ul",
     "car_cd8": "car_cd8_per_ul",
+    "b_cells": "b_cells_per_ul",
 }
 
 

@@ -121,6 +121,15 @@ margin_percent                 num %        | T cells, or CAR-T cells, at the en
 car_percent_witnessed          num %        | car_percent_net if T cells bind as this tube's CD3-negative lymphocytes do
 car_percent_witnessed_low      num %        | its 95 % interval, lower bound
 car_percent_witnessed_high     num %        | its 95 % interval, upper bound
+t_cells_per_ul_low             num cells/µL | its 95 % interval, with the gates' part; lower bound
+t_cells_per_ul_high            num cells/µL | its 95 % interval, upper bound
+cd4_per_ul_low                 num cells/µL | its 95 % interval, lower bound
+cd4_per_ul_high                num cells/µL | its 95 % interval, upper bound
+cd8_per_ul_low                 num cells/µL | its 95 % interval, lower bound
+cd8_per_ul_high                num cells/µL | its 95 % interval, upper bound
+b_cells_per_ul                 num cells/µL | B cells per µL, where the template has them
+b_cells_per_ul_low             num cells/µL | its 95 % interval, lower bound
+b_cells_per_ul_high            num cells/µL | its 95 % interval, upper bound
 """)
 
 POPULATIONS = parse_columns("""
@@ -135,6 +144,7 @@ percent_of_total       num %        | events in percent of all events of the fil
 cells_per_ul           num cells/µL | concentration in the specimen
 cells_per_ul_low       num cells/µL | its 95 % interval, lower bound
 cells_per_ul_high      num cells/µL | its 95 % interval, upper bound
+gates_percent          num %        | what the place of its gates' borders leaves open, coefficient of variation
 """)
 
 GATES = parse_columns("""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -139,9 +140,13 @@ def _counting(results: Sequence[SampleResult], template: Template) -> Iterator[s
             yield f"Absolute counts (n = {number}, {method.replace('_', ' ')}): {_METHODS[method]}."
     if used["beads"]:
         yield f"At least {template.counting.minimum_beads} beads were asked for."
-    intervals = sorted({result.counting.ci_method for result in results if result.counting.ci_method})
+    named = (result.counting.ci_method for result in results if result.counting.ci_method)
+    intervals = sorted({_OF_ONE_SAMPLE.sub("gates", name) for name in named})
     if intervals:
         yield f"Intervals of concentrations are two-sided 95 % intervals ({'; '.join(intervals)})."
+
+
+_OF_ONE_SAMPLE = re.compile(r"gates [\d.e-]+ %")
 
 
 def _of_all(run: FinishedRun) -> str:

@@ -5,7 +5,8 @@ Everything is looked at on 25,000 evenly chosen events. Each check is a row of `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from cytocar.sample.quality.borders import (
     with_borders,
 )
 from cytocar.sample.quality.cells import Pairs, cell_shares
+from cytocar.sample.quality.gate_doubt import gate_doubts
 from cytocar.sample.quality.markers import (
     FEWEST_T_CELLS,
     Witness,
@@ -53,6 +55,8 @@ class Evidence:
         Cells in pairs, and at the end of a scatter channel's range.
     witness : Witness, optional
         How often the CAR reagent lies on other lymphocytes.
+    gate_cvs : mapping of str to float
+        By population, what the place of its gates' borders leaves open: a coefficient of variation of its events.
     """
 
     beads: tuple[Finding, ...]
@@ -61,6 +65,7 @@ class Evidence:
     pair_percent: float | None
     margin_percent: float | None
     witness: Witness | None = None
+    gate_cvs: Mapping[str, float] = field(default_factory=dict)
 
 
 def evidence(
@@ -111,6 +116,7 @@ def evidence(
         pair_percent=shares.pair_percent,
         margin_percent=shares.margin_percent,
         witness=witness(sampled),
+        gate_cvs=gate_doubts(sampled, [name for name in sampled.gates if name != beads], populations.decisions),
     )
 
 

@@ -1,0 +1,169 @@
+"""How many of a population's cells the place of its gates' borders decides: the gates' part of an interval.
+
+Two things are asked of each border on the way to a population, or behind a boolean gate: how many of its events come
+and go if the border lay elsewhere, and how many may lie beyond it unseen, as the density of the population there and
+its spread let one expect. In a gap between two populations both are nil.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cytocar.gates.adaptive.density import FULL_SCALE_PER_COFACTOR
+from cytocar.gates.decision import Decision, Source
+from cytocar.gates.engine.frame import ALL
+from cytocar.gates.sampled_events import SampledEvents
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.gate import Bools
+from cytocar.regions.geometry import LOWEST, Box, Interval
+from cytocar.template.gate_kinds import ReferenceGate
+
+Rows = npt.NDArray[np.intp]
+
+FIXED_CV, PLACED_CV = 0.10, 0.05
+"""By how much a border may lie elsewhere: a detector's gain differs by 10 % from day to day, and moves the cells under
+a fixed border; gates that follow the data are known to half of that. A valley tells it itself, by its floor."""
+UNIFORM = 1 / math.sqrt(12)
+"""Standard deviation of a place that may lie anywhere in a stretch, in units of the stretch."""
+SMALLEST_CHANGE = 0.001
+"""Of a population: where moving a border changes less, there is no doubt worth a look at its spread."""
+NEAREST_BORDER = 0.5
+"""Standard deviations between a population's median and its border that are supposed at least."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moved:
+    """One border in two places: the gate, its marker, and for the events between both whether each place keeps them.
+
+    ``stretch`` is the distance of both places on the marker's asinh axis, ``per_unit`` its cofactor; ``placing`` is the
+    standard deviation of the border, in units of the stretch.
+    """
+
+    gate: str
+    marker: str
+    rows: Rows
+    first: Bools
+    second: Bools
+    border: float | None
+    stretch: float
+    placing: float
+
+
+def gate_doubts(
+    sampled: SampledEvents, populations: Iterable[str], decisions: Sequence[Decision]
+) -> Mapping[str, float]:
+    """Return by population the coefficient of variation that its gates leave to its number of cells.
+
+    Notes
+    -----
+    For each border: the events that come and go between the ends of a valley's floor, over the root of 12, or with 10 %
+    of gain; and the tail beyond it, the density d of the population at the border (per unit of asinh) times s^2 / z,
+    with s the spread on its other side and z the distance of its median: the mass beyond z of a normal population,
+    known to between nothing and twice as much. All add in quadrature. A gate that control samples place is not asked:
+    its doubt is in the net count's interval.
+    """
+    floors = {one.population: one.floor for one in decisions if one.floor is not None}
+    placed = {one.population for one in decisions if one.source not in (Source.FIXED, Source.FALLBACK, Source.OVERRIDE)}
+    borders = [
+        moved
+        for name in sampled.gates
+        if not isinstance(sampled.template.population(name).gate, ReferenceGate)
+        for moved in _moved(sampled, name, floors.get(name), PLACED_CV if name in placed else FIXED_CV)
+        if moved.rows.size
+    ]
+    return {name: math.hypot(*_doubts(sampled, name, borders)) for name in populations}
+
+
+def _moved(sampled: SampledEvents, name: str, floor: tuple[float, float] | None, cv: float) -> Iterator[_Moved]:
+    """Yield each border of a gate in two places."""
+    placed = sampled.region(name)
+    if placed is None:
+        return
+    inside = sampled.frame.mask(ALL)
+    signals = [sampled.signal(marker) for marker in placed.markers]
+    if isinstance(placed.region, Box):
+        for axis, (marker, side) in enumerate(zip(placed.markers, placed.region.sides, strict=True)):
+            per_unit = sampled.range(marker) / FULL_SCALE_PER_COFACTOR
+            for border in (side.low, side.high):
+                if border in (LOWEST, np.inf):
+                    continue
+                first, second = floor or sorted((border / (1 + cv / 2), border * (1 + cv / 2)))
+                rows = np.flatnonzero(inside & Interval(first, second).contains(signals[axis]))
+                beside = [Interval() if number == axis else one for number, one in enumerate(placed.region.sides)]
+                kept = Box(tuple(beside)).contains(*(signal[rows] for signal in signals))
+                stretch = math.asinh(second / per_unit) - math.asinh(first / per_unit)
+                yield _Moved(name, marker, rows, np.zeros_like(kept), kept, border, stretch, UNIFORM if floor else 1.0)
+        return
+    stems = {marker.rsplit("-", 1)[0] for marker in placed.markers}
+    if len(placed.markers) > 1 and len(stems) == 1:  # area and height of one signal: no gain moves their ratio
+        return
+    for axis, marker in enumerate(placed.markers):
+        one, other = (
+            placed.region.contains(*(s * factor if number == axis else s for number, s in enumerate(signals)))
+            for factor in (1 + cv / 2, 1 / (1 + cv / 2))
+        )
+        rows = np.flatnonzero(inside & (one != other))
+        yield _Moved(name, marker, rows, one[rows], other[rows], None, cv, 1.0)
+
+
+def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) -> Iterator[float]:
+    """Yield what each border leaves open, as a share of the population."""
+    own = sampled.frame.mask(population)
+    events = int(np.count_nonzero(own))
+    if not events:
+        return
+    behind = _behind(sampled, population)
+    for moved in borders:
+        if moved.gate not in behind:
+            continue
+        first, second = (_inside(sampled, population, moved, kept) for kept in (moved.first, moved.second))
+        change = abs(int(np.count_nonzero(first)) - int(np.count_nonzero(second))) / events
+        if change < SMALLEST_CHANGE:
+            continue
+        yield moved.placing * change
+        if moved.border is not None:
+            yield _tail(sampled, own, moved, density=change / moved.stretch)
+
+
+def _tail(sampled: SampledEvents, own: Bools, moved: _Moved, *, density: float) -> float:
+    """Return the share of a population that may lie beyond a border."""
+    per_unit = sampled.range(moved.marker) / FULL_SCALE_PER_COFACTOR
+    places = np.arcsinh(sampled.signal(moved.marker)[own] / per_unit)
+    border = math.asinh((moved.border or 0.0) / per_unit)
+    low, middle, high = np.quantile(places, (0.16, 0.5, 0.84))
+    spread = float(high - middle if border < middle else middle - low)
+    return density * spread**2 / max(abs(float(middle) - border), NEAREST_BORDER * spread, 1e-9)
+
+
+def _inside(sampled: SampledEvents, population: str, moved: _Moved, kept: Bools) -> Bools:
+    """Return which of the events between both places of a border are in a population, if its gate keeps these."""
+    if population == ALL:
+        return np.ones(len(moved.rows), dtype=np.bool_)
+    declared, gate = sampled.template.population(population), sampled.gates[population]
+    inside = _inside(sampled, declared.parent, moved, kept).copy()
+    for aside in declared.exclude:
+        inside &= ~_inside(sampled, aside, moved, kept)
+    if isinstance(gate, BooleanGate):
+        return gate.combine(inside, lambda name: _inside(sampled, name, moved, kept))
+    if population == moved.gate:
+        return inside & kept
+    region = sampled.region(population)
+    assert region is not None
+    return inside & region.region.contains(*(sampled.signal(marker)[moved.rows] for marker in region.markers))
+
+
+def _behind(sampled: SampledEvents, population: str) -> set[str]:
+    names: set[str] = set()
+    waiting = [population]
+    while waiting:
+        name = waiting.pop()
+        if name != ALL and name not in names:
+            names.add(name)
+            declared = sampled.template.population(name)
+            waiting += [declared.parent, *declared.exclude, *declared.gate.references()]
+    return names
