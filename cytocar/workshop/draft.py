@@ -225,6 +225,83 @@ def set_gate(draft: Draft, name: str, gate: Mapping[str, Any]) -> Draft:
     return draft.edited(change)
 
 
+def set_parts(draft: Draft, name: str, parts: Mapping[str, str]) -> Draft:
+    """Return the draft with a combination of other populations: each with ``all_of``, ``any_of`` or ``none_of``."""
+    lists = {key: [other for other, of in parts.items() if of == key] for key in _LISTS}
+    if not any(lists.values()):
+        raise UsageError("a combination needs a population", code="E221", hint="choose at least one")
+    if unknown := set(parts.values()) - {*_LISTS, ""}:
+        raise UsageError(f"there is no way {sorted(unknown)[0]!r} to combine", code="E221", hint="load the page again")
+    return set_gate(draft, name, {"kind": "boolean", **{key: names for key, names in lists.items() if names}})
+
+
+LONGEST_OF_NUMBERS = 3
+"""A gate with longer lists of numbers (corners, covariances) is changed on the picture."""
+
+
+def numbers_of(gate: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers that a gate's table says, by their place in it.
+
+    Examples
+    --------
+    >>> numbers_of({"kind": "valley", "marker": "CD3", "window": [400, 4000], "fallback": 1200})
+    {'window low': 400, 'window high': 4000, 'fallback': 1200}
+    """
+    found: dict[str, float] = {}
+    for key, value in gate.items():
+        parts: Mapping[str, Any] = {key: value}
+        if isinstance(value, Mapping):
+            parts = {f"{key} {name}": part for name, part in numbers_of(value).items()}
+        elif isinstance(value, list) and len(value) <= LONGEST_OF_NUMBERS:
+            names = ("low", "high") if len(value) == len(("low", "high")) else range(1, len(value) + 1)
+            parts = {f"{key} {name}": part for name, part in zip(names, value, strict=True)}
+        found |= {name: part for name, part in parts.items() if type(part) in (int, float)}
+    return found
+
+
+def set_number(draft: Draft, name: str, number: str, value: float) -> Draft:
+    """Return the draft with one number of a gate changed; ``number`` as ``numbers_of`` names it."""
+    gate = entry(draft.document, name)["gate"]
+    if number not in numbers_of(gate):
+        raise UsageError(f"the gate has no number {number!r}", code="E221", hint="load the page again")
+    changed = with_number(gate, number, value)
+    if {"window", "fallback"} <= changed.keys() and not isinstance(changed["fallback"], list):
+        low, high = changed["window"]
+        changed["fallback"] = min(max(changed["fallback"], low), max(low, high))  # it goes where its window goes
+    return set_gate(draft, name, changed)
+
+
+def with_number(gate: Mapping[str, Any], number: str, value: float) -> dict[str, Any]:
+    """Return a gate's table with one number changed.
+
+    Examples
+    --------
+    >>> with_number({"kind": "valley", "window": [400, 4000]}, "window low", 500)
+    {'kind': 'valley', 'window': [500, 4000]}
+    """
+    changed = deepcopy(dict(gate))
+    table: Any = changed
+    *outer, last = _path(table, number)
+    for key in outer:
+        table = table[key]
+    table[last] = value
+    return changed
+
+
+def _path(table: Mapping[str, Any], number: str) -> tuple[str | int, ...]:
+    """Return where a number stands in a gate's table."""
+    for key, value in table.items():
+        if number == key:
+            return (key,)
+        if number.startswith(f"{key} "):
+            rest = number.removeprefix(f"{key} ")
+            if isinstance(value, Mapping):
+                return (key, *_path(value, rest))
+            if isinstance(value, list):
+                return (key, {"low": 0, "high": 1}[rest] if rest in ("low", "high") else int(rest) - 1)
+    raise KeyError(number)
+
+
 def set_scale(draft: Draft, marker: str, scale: Mapping[str, Any]) -> Draft:
     """Return the draft with another scale of a marker's axis."""
 

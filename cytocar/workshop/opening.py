@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cytocar.errors.tree import UsageError
 from cytocar.fit.names import Book
 from cytocar.workshop.draft import Draft
+from cytocar.workshop.from_run import ReviewedGates, taken_over
 from cytocar.workshop.panel import empty_template, with_other_channels
 from cytocar.workshop.saving import TemplateFile, template_file
 from cytocar.workshop.session import Bench
@@ -15,13 +16,20 @@ from cytocar.workshop.tubes import open_tube
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
+    from cytocar.template.model import Template
 
+FIRST_VERSION = "0.1.0"
 MOST_FILES = 24
 """Files are held in memory, and all are counted while a gate is dragged: more than a quarter plate takes too long."""
 
 
 def open_bench(
-    name: str, files: Sequence[Place], book: Book, *, markers: Mapping[str, str] | None = None
+    name: str,
+    files: Sequence[Place],
+    book: Book,
+    *,
+    markers: Mapping[str, str] | None = None,
+    start: Template | None = None,
 ) -> tuple[Bench, TemplateFile]:
     """Return the bench with a template and files on it, and the template's file.
 
@@ -33,6 +41,8 @@ def open_bench(
         Names of markers, for channels that the template does not name.
     markers : mapping, optional
         Marker to detector, as a person says.
+    start : Template, optional
+        What a template that is not there is started from, in place of the files' channels.
 
     Raises
     ------
@@ -52,11 +62,30 @@ def open_bench(
     file = template_file(name)
     tubes = [open_tube(one, markers or {}) for one in files]
     tables = [tube.events for tube in tubes]
-    own = Draft.of_template(file.saved if file.saved is not None else empty_template(file.name, tables, book))
-    draft = own if file.saved is None else Draft.of(with_other_channels(own.document, tables, book))
-    there = frozenset(file.saved.panel) if file.saved is not None else frozenset()
+    if file.saved is None and start is not None:
+        start = start.model_copy(update={"name": file.name, "version": FIRST_VERSION})
+    known = file.saved or start
+    own = Draft.of_template(known or empty_template(file.name, tables, book))
+    draft = own if known is None else Draft.of(with_other_channels(own.document, tables, book))
+    there = frozenset(known.panel) if known is not None else frozenset()
     file.added = frozenset(draft.template.panel) - there
-    file.lists_all = file.saved is None
+    file.lists_all = known is None
     for tube in tubes:
         tube.own_panel = there or file.added
     return Bench(draft, tubes), file
+
+
+def open_reviewed(
+    name: str, reviewed: ReviewedGates, files: Sequence[Place], book: Book, *, markers: Mapping[str, str] | None = None
+) -> tuple[Bench, TemplateFile, list[str]]:
+    """Return the bench with the gates that were moved in a run taken into the template, and what became of each.
+
+    A template that is not there is started from the run's. Each gate can be undone. Parameters and errors are those of
+    ``open_bench``; without ``files`` those of the run are opened, as many as fit.
+    """
+    shown = list(files) or list(reviewed.files[:MOST_FILES])
+    bench, file = open_bench(name, shown, book, markers=markers, start=reviewed.template)
+    drafts, words = taken_over(bench.draft, reviewed)
+    for draft in drafts:
+        bench.change(draft)
+    return bench, file, words

@@ -13,6 +13,7 @@ from cytocar.regions.boolean import BooleanGate
 from cytocar.report.run.page import AxesDrawing, page_environment
 from cytocar.review.site import TEMPLATES as SHARED
 from cytocar.template.model import Population
+from cytocar.workshop import draft as edits
 from cytocar.workshop.draft import ALL, ROLES, role_of
 from cytocar.workshop.saving import TemplateFile
 from cytocar.workshop.session import Bench, adapts
@@ -124,6 +125,8 @@ class WorkshopPages:
             "branches": list(branches(bench)),
             "taken": next((one for one in branches(bench) if one.population.name == place.gate), None),
             "asides": asides(bench, place.gate) if place.gate else [],
+            "parts": parts_of(bench, place.gate) if place.gate else {},
+            "gate_numbers": _gate_numbers(bench, place.gate) if place.gate else {},
             "switchable": bool(place.gate) and can_switch(bench, place.gate or ""),
             "roles": ROLES,
             "tools": TOOLS,
@@ -174,6 +177,23 @@ def asides(bench: Bench, name: str) -> list[str]:
     while parent != ALL:
         above.add(parent := template.population(parent).parent)
     return [other for other in names[: names.index(name)] if other not in above]
+
+
+def _gate_numbers(bench: Bench, name: str) -> dict[str, str]:
+    numbers = edits.numbers_of(edits.entry(bench.draft.document, name)["gate"])
+    return {number: f"{value:.12g}" for number, value in numbers.items()}
+
+
+def parts_of(bench: Bench, name: str) -> dict[str, str]:
+    """Return how a combination uses each population that it may use, nothing where it does not; empty for others."""
+    gate = bench.template.population(name).gate
+    if not isinstance(gate, BooleanGate):
+        return {}
+    lists = {"all_of": gate.all_of, "any_of": gate.any_of, "none_of": gate.none_of}
+    return {
+        other: next((key for key, names in lists.items() if other in names), "")
+        for other in dict.fromkeys([*asides(bench, name), *gate.references()])
+    }
 
 
 def can_switch(bench: Bench, name: str) -> bool:

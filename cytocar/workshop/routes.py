@@ -62,7 +62,13 @@ class WorkshopApp(LocalSite):
         )
         self.actions: Mapping[str, Callable[[Asked], None]] = {
             "show": lambda asked: None,
-            "look": lambda asked: bench.look(x=_text(asked, "x"), y=_text(asked, "y"), tube=_whole(asked, "tube")),
+            "look": lambda asked: bench.look(
+                x=_text(asked, "x"),
+                y=_text(asked, "y"),
+                tube=_whole(asked, "tube"),
+                dots=bool(asked["dots"]) if "dots" in asked else None,
+                back=_text(asked, "back"),
+            ),
             "take": lambda asked: bench.take(str(asked["name"])),
             "enter": lambda asked: bench.enter(str(asked["name"])),
             "draw": lambda asked: bench.draw(str(asked["tool"]), _places(asked["points"]), str(asked.get("name", ""))),
@@ -75,6 +81,13 @@ class WorkshopApp(LocalSite):
             ),
             "exclude": lambda asked: bench.change(
                 edits.set_excluded(bench.draft, str(asked["name"]), [str(one) for one in asked["excluded"]])
+            ),
+            "combine": lambda asked: bench.combine(str(asked["name"])),
+            "parts": lambda asked: bench.change(
+                edits.set_parts(bench.draft, str(asked["name"]), {str(k): str(v) for k, v in asked["parts"].items()})
+            ),
+            "number": lambda asked: bench.change(
+                edits.set_number(bench.draft, str(asked["name"]), str(asked["number"]), _finite(asked["value"]))
             ),
             "switch": lambda asked: bench.switch(str(asked["name"])),
             "scale": lambda asked: bench.set_scale(str(asked["marker"]), _scale_numbers(asked)),
@@ -161,6 +174,14 @@ def _text(asked: Asked, key: str) -> str | None:
 
 def _whole(asked: Asked, key: str) -> int | None:
     return int(asked[key]) if key in asked else None
+
+
+def _finite(value: Any) -> float:
+    """Return a number; ValueError where it is none, or not finite."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("a number is finite")
+    return number
 
 
 def _place(asked: Asked) -> Place:

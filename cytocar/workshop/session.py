@@ -14,13 +14,15 @@ from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.panels import DrawnGate, Picture, drawn_gates
 from cytocar.figures.gate_pictures.views import View, views
+from cytocar.gates.populations import Populations
+from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.review.handles import Place
 from cytocar.template.model import Template
 from cytocar.workshop import draft as edits
 from cytocar.workshop.draft import ALL, Draft
 from cytocar.workshop.shapes import Grip, Stage, drawn_gate, grips, moved, quadrants, switched
-from cytocar.workshop.tubes import Count, OpenTube, count_of, own_range
+from cytocar.workshop.tubes import Count, OpenTube, Trial, count_of, own_range
 
 STEPS_KEPT = 200
 """Of undo: a template has fewer gates, and a draft is some kilobytes."""
@@ -28,13 +30,18 @@ STEPS_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class Standpoint:
-    """Where one looks: whose events, on which axes, which gate is taken hold of, in which file."""
+    """Where one looks: whose events, on which axes, which gate is taken hold of, in which file, and how they are drawn.
+
+    ``back`` is a population whose events are marked on the picture: back-gating.
+    """
 
     parent: str = ALL
     x: str = ""
     y: str | None = None
     gate: str | None = None
     tube: int = 0
+    dots: bool = False
+    back: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Bench:
     done: list[tuple[Draft, Standpoint]] = field(default_factory=list)
     at_work: threading.RLock = field(default_factory=threading.RLock)
     _axes: dict[tuple[str, str], PictureAxis] = field(default_factory=dict)
+    _trial: Trial | None = None
 
     def __post_init__(self) -> None:
         if not self.place.x:
@@ -76,9 +84,19 @@ class Bench:
 
     # ------------------------------------------------------------ looking
 
-    def look(self, *, x: str | None = None, y: str | None = None, tube: int | None = None) -> None:
-        """Look at other axes (an empty ``y``: a histogram) or another file."""
+    def look(
+        self,
+        *,
+        x: str | None = None,
+        y: str | None = None,
+        tube: int | None = None,
+        dots: bool | None = None,
+        back: str | None = None,
+    ) -> None:
+        """Look at other axes (an empty ``y``: a histogram), another file, or otherwise; see ``Standpoint``."""
         place = self.place
+        if back:
+            edits.position(self.draft.document, back)
         for marker in (x, y):
             if marker and marker not in self.template.panel:
                 raise UsageError(f"there is no channel {marker!r}", code="E221", hint="load the page again")
@@ -88,7 +106,14 @@ class Bench:
         new_x = x or place.x
         if new_x == new_y:  # the axes are exchanged
             new_x, new_y = (new_x, place.x) if x else (place.y or new_x, new_y)
-        self.place = replace(place, x=new_x, y=new_y, tube=place.tube if tube is None else tube)
+        self.place = replace(
+            place,
+            x=new_x,
+            y=new_y,
+            tube=place.tube if tube is None else tube,
+            dots=place.dots if dots is None else dots,
+            back=place.back if back is None else back,
+        )
 
     def take(self, name: str) -> None:
         """Take hold of a population's gate, on its own picture; one on the present picture stays there."""
@@ -120,7 +145,7 @@ class Bench:
                 if self.place.x
                 else self._default_place(population.parent)
             )
-        return Standpoint(population.parent, view.x, view.y, name, self.place.tube)
+        return replace(self.place, parent=population.parent, x=view.x, y=view.y, gate=name)
 
     def _default_place(self, parent: str) -> Standpoint:
         """Return scatter, or else the first two channels."""
@@ -128,7 +153,7 @@ class Bench:
         first = next((name for name in names if name.casefold().startswith("fsc")), names[0])
         others = [name for name in names if name != first]
         second = next((name for name in others if name.casefold().startswith("ssc")), others[0] if others else None)
-        return Standpoint(parent, first, second, None, self.place.tube)
+        return replace(self.place, parent=parent, x=first, y=second, gate=None)
 
     # ------------------------------------------------------------ pictures and counts
 
@@ -154,16 +179,30 @@ class Bench:
         """Return the picture of a file; of an empty population, that of the nearest ancestor that has events."""
         stage, tube = self.stage(), self.tubes[number]
         view, instead = stage.view, ""
-        populations = tube.gated(self.template)
+        populations = self.gated(tube)
+        if populations is not None and view.parent not in populations:
+            return Shown(view, None, f"{view.parent} is left out here: the file lacks a marker")
         if populations is not None and populations[view.parent].events == 0:
             while view.parent != ALL and populations[view.parent].events == 0:
                 view = replace(view, parent=self.template.population(view.parent).parent, exclude=())
             instead = f"{stage.view.parent} is empty here: these are the events of {view.parent}"
-        return Shown(view, tube.picture(self.template, view, stage.axes), instead)
+        picture = tube.picture(self.template, view, stage.axes, dots=self.place.dots, back=self.marked)
+        return Shown(view, picture, instead)
+
+    @property
+    def marked(self) -> str:
+        """The population whose events are marked on the picture: the one chosen, else a combination taken hold of."""
+        taken = self.place.gate
+        combined = taken is not None and isinstance(self.template.population(taken).gate, BooleanGate)
+        return self.place.back or (taken if combined and taken else "")
+
+    def gated(self, tube: OpenTube) -> Populations | None:
+        """Return the populations of a file; None where it cannot be counted."""
+        return tube.gated(self.template, self._trial)
 
     def counts(self, tube: OpenTube) -> Mapping[str, Count]:
         """Return the counts of every population of a file; nothing where it cannot be counted."""
-        populations = tube.gated(self.template)
+        populations = self.gated(tube)
         if populations is None:
             return {}
         return {name: count_of(populations, self.template, name) for name in populations if name != ALL}
@@ -176,7 +215,7 @@ class Bench:
 
     def outlines(self, tube: OpenTube) -> tuple[DrawnGate, ...]:
         """Return the gates of the picture as they lie on a file."""
-        stage, populations = self.stage(), tube.gated(self.template)
+        stage, populations = self.stage(), self.gated(tube)
         if populations is None:
             return ()
         return tuple(drawn_gates(stage.view, populations.fitted, stage.axes))
@@ -211,8 +250,20 @@ class Bench:
         return draft
 
     def trial(self, draft: Draft) -> Bench:
-        """Return a bench on which a draft can be looked at, beside this one."""
-        return Bench(draft, self.tubes, self.place, _axes=self._axes)
+        """Return a bench on which a draft can be looked at, beside this one; gates that it leaves alone stay put."""
+        before = {one["name"]: one for one in self.draft.document["populations"]}
+        changed = {one["name"] for one in draft.document["populations"] if before.get(one["name"]) != one}
+        hanging = {name for one in changed for name in edits.under(draft.document, one)}
+        trial = Trial(self.template, frozenset(before.keys() - hanging))
+        return Bench(draft, self.tubes, self.place, _axes=self._axes, _trial=trial)
+
+    def combine(self, name: str) -> None:
+        """Add a population made of others, at first of one alone, and take hold of it."""
+        parent = edits.entry(self.draft.document, name).get("parent", ALL)
+        new = edits.free_name(self.draft.document, "combined")
+        gate = {"kind": "boolean", "all_of": [name]}
+        self.change(edits.add(self.draft, [{"name": new, "parent": parent, "gate": gate}]))
+        self.place = replace(self.place, parent=parent, gate=new)
 
     def switch(self, name: str) -> None:
         """Turn a fixed gate into one that adapts, or back."""
@@ -226,7 +277,8 @@ class Bench:
         self.change(edits.rename(self.draft, name, new))
         place, stripped = self.place, new.strip()
         parent = stripped if place.parent == name else place.parent
-        self.place = replace(place, parent=parent, gate=stripped if place.gate == name else place.gate)
+        back = stripped if place.back == name else place.back
+        self.place = replace(place, parent=parent, gate=stripped if place.gate == name else place.gate, back=back)
 
     def delete(self, name: str) -> None:
         """Take a population away, with all that hangs on it."""
@@ -238,6 +290,7 @@ class Bench:
             place,
             parent=parent if place.parent in gone else place.parent,
             gate=None if place.gate in gone else place.gate,
+            back="" if place.back in gone else place.back,
         )
 
     def set_scale(self, marker: str, numbers: Mapping[str, float]) -> None:

@@ -47,6 +47,14 @@ class Count:
         return Share(self.events, self.of_events).percent
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A change that is looked at before it is kept: the template before it, and what it leaves as it is."""
+
+    before: Template
+    unchanged: frozenset[str]
+
+
 @dataclass(slots=True, eq=False)
 class OpenTube:
     """One file.
@@ -61,21 +69,40 @@ class OpenTube:
     own_panel: frozenset[str] = frozenset()
     problem: str = ""
     _last: tuple[Template, Populations] | None = None
+    _whole: tuple[Template, Populations] | None = None
     _signals: dict[str, Floats | None] = field(default_factory=dict)
     _places: dict[str, tuple[PictureAxis, Floats]] = field(default_factory=dict)
     _steady: dict[tuple[int, ...], Bools | None] = field(default_factory=dict)
 
-    def gated(self, template: Template) -> Populations | None:
-        """Return the populations of the file as a run counts them; None, and a problem, where that is not possible."""
-        if self._last is not None and self._last[0] is template:
-            return self._last[1]
+    def gated(self, template: Template, trial: Trial | None = None) -> Populations | None:
+        """Return the populations of the file as a run counts them; None, and a problem, where that is not possible.
+
+        Parameters
+        ----------
+        trial : Trial, optional
+            What a drag that is not let go yet leaves as it is: those gates are not placed again.
+        """
+        for known in (self._last, self._whole):
+            if known is not None and known[0] is template:
+                return known[1]
+        placed = {}
+        if trial is not None and self._whole is not None and self._whole[0] is trial.before:
+            placed = {name: gate for name, gate in self._whole[1].fitted.items() if name in trial.unchanged}
         try:
-            populations = walk(self.events, template, markers=self._settled(template), steady=self._kept(template))
+            populations = walk(
+                self.events,
+                template,
+                markers=self._settled(template),
+                steady=self._kept(template),
+                gate_overrides=placed,
+            )
         except SampleError as error:
             self.problem = f"{error.code} {error.message}"
             return None
         self.problem = ""
         self._last = (template, populations)
+        if trial is None:
+            self._whole = self._last
         return populations
 
     def signal(self, marker: str, template: Template) -> Floats | None:
@@ -89,8 +116,18 @@ class OpenTube:
                 self._signals[marker] = None
         return self._signals[marker]
 
-    def picture(self, template: Template, view: View, axes: Mapping[str, PictureAxis]) -> Picture | None:
-        """Return a view of the file; None where it has no such channel or cannot be counted."""
+    def picture(
+        self, template: Template, view: View, axes: Mapping[str, PictureAxis], *, dots: bool = False, back: str = ""
+    ) -> Picture | None:
+        """Return a view of the file; None where it has no such channel or cannot be counted.
+
+        Parameters
+        ----------
+        dots : bool
+            Draw events one by one and not their density.
+        back : str
+            A population whose events are shown on the picture, wherever its gate is drawn.
+        """
         populations = self.gated(template)
         places: dict[str, Floats] = {}
         for marker in view.markers:
@@ -104,7 +141,8 @@ class OpenTube:
             return None
         inside = self._inside(populations, view)
         shown = replace(view, populations=tuple(name for name in view.populations if name in populations.fitted))
-        return draw_events(shown, places, inside, populations.fitted, axes)
+        behind = populations[back].mask & inside if back in populations else None
+        return draw_events(shown, places, inside, populations.fitted, axes, dots=dots, marked=behind)
 
     def fitted(self, template: Template, population: str) -> FixedGate | None:
         """Return a population's gate as it lies on this file."""

@@ -236,6 +236,35 @@ def test_a_gate_is_dragged_with_all_counts_beside_it_and_undone_by_keys(
         assert window.said == []
 
 
+def test_dots_marks_combinations_and_numbers_on_the_page(
+    window: Browser, tubes: tuple[Path, ...], tmp_path: Path
+) -> None:
+    template = tmp_path / "mine.toml"
+    assert cytocar_command("template", "new", template, "--from", "cart-cd19fc").code == 0
+    hand = Hand(window)
+    with workshop(template, *tubes) as address:
+        hand.open(address)
+        hand.click("[data-take=t_cells]")
+        assert window.run("!!document.querySelector('.bench-figure image')")
+        hand.choose("#style", "dots")
+        assert window.run("!document.querySelector('.bench-figure image')")
+        assert window.run("!!document.querySelector('.bench-figure .dots')")
+        hand.choose("#back", "cd4")
+        assert window.run("document.querySelector('.bench-figure .car title').textContent") == "events of cd4"
+        before = hand.events("t_cells")
+        window.run("document.querySelector('.numbers-of-gate').open = true")
+        hand.choose('[data-gate-number="window low"]', "3900")
+        assert window.run("document.querySelector('.numbers-of-gate').open")
+        assert hand.events("t_cells") < before
+        hand.click("[data-do=undo]")
+        assert hand.events("t_cells") == before
+        hand.click("[data-take=cd4_bright]")
+        hand.click("[data-combine=cd4_bright]")
+        hand.choose("[data-part=cd8_bright]", "none_of")
+        assert hand.events("combined") == hand.events("cd4")
+        assert window.said == []
+
+
 def test_everything_has_a_name_is_reached_by_the_keyboard_and_fits_the_window(
     window: Browser, tubes: tuple[Path, ...], tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.fcs.reader import open_fcs
 from cytocar.fit.names import alias_book
 from cytocar.gates.walk import walk
@@ -207,3 +207,79 @@ def test_a_file_without_a_channel_says_so_and_the_others_are_counted(tubes: tupl
     assert bench.counts(bench.tubes[0])["t_cells"].events > 0
     assert bench.counts(bench.tubes[1]) == {}
     assert bench.tubes[1].problem.startswith("E055")
+
+
+def test_a_drag_counts_as_a_new_gating_does_though_only_what_hangs_on_it_is_placed_again(
+    tubes: tuple[Path, ...], tmp_path: Path
+) -> None:
+    from tests.runs import cytocar_command
+
+    assert cytocar_command("template", "new", tmp_path / "own.toml", "--from", "cart-cd19fc").code == 0
+    bench, _ = open_bench(str(tmp_path / "own.toml"), tubes, alias_book())
+    before = [bench.counts(tube) for tube in bench.tubes]
+    gate = edits.entry(bench.draft.document, "t_cells")["gate"]
+    draft = edits.set_gate(bench.draft, "t_cells", {**gate, "fallback": 9000, "window": [8000, 10_000]})
+    trial = bench.trial(draft)
+    tried = [trial.counts(tube) for tube in trial.tubes]
+    for tube, counts, first in zip(bench.tubes, tried, before, strict=True):
+        anew = walk(tube.events, draft.template, steady=tube._kept(draft.template))
+        assert {name: count.events for name, count in counts.items()} == {
+            name: population.events for name, population in anew.items() if name != ALL
+        }
+        assert counts["viable"] == first["viable"]
+        assert counts["t_cells"].events < first["t_cells"].events
+
+
+def test_events_are_drawn_as_dots_and_a_population_is_marked_on_any_picture(bench: Bench) -> None:
+    with_t_cells(bench)
+    bench.enter(ALL)
+    bench.look(x="FSC-A", y="SSC-A", dots=True, back="t_cells")
+    picture = bench.shown(0).picture
+    assert picture is not None
+    assert picture.dots and not picture.png
+    assert 0 < picture.car_dots.count("h0") <= bench.counts(bench.tubes[0])["t_cells"].events
+    bench.look(dots=False, back="")
+    picture = bench.shown(0).picture
+    assert picture is not None and picture.png and not picture.car_dots
+    bench.look(back="t_cells")
+    bench.rename("t_cells", "lymphocytes T")
+    assert bench.place.back == "lymphocytes T"
+    bench.delete("lymphocytes T")
+    assert bench.place.back == ""
+    with pytest.raises(UsageError):
+        bench.look(back="nobody")
+
+
+def test_populations_are_combined_by_all_any_and_none(bench: Bench) -> None:
+    with_t_cells(bench)
+    bench.look(x="CD4", y="CD8")
+    bench.enter("t_cells")
+    bench.draw("range", [(0.5, 0.5), (1.0, 0.5)], "cd4 bright")
+    bench.look(x="CD8")
+    bench.draw("range", [(0.5, 0.5), (1.0, 0.5)], "cd8 bright")
+    bench.combine("cd4 bright")
+    assert (bench.place.gate, bench.marked) == ("combined", "combined")
+    bench.change(edits.set_parts(bench.draft, "combined", {"cd4 bright": "all_of", "cd8 bright": "none_of"}))
+    bench.rename("combined", "cd4")
+    counts = bench.counts(bench.tubes[0])
+    walked = walk(bench.tubes[0].events, bench.template)
+    both = int((walked["cd4 bright"].mask & walked["cd8 bright"].mask).sum())
+    assert counts["cd4"].events == counts["cd4 bright"].events - both
+    assert edits.role_of(bench.draft, "cd4") == "cd4"
+    for parts in ({}, {"cd4 bright": "some_of"}, {"cd4": "all_of"}):
+        with pytest.raises(CytocarError):
+            edits.set_parts(bench.draft, "cd4", parts)
+
+
+def test_every_number_of_a_gate_can_be_typed(bench: Bench) -> None:
+    with_t_cells(bench)
+    gate = edits.entry(bench.draft.document, "t_cells")["gate"]
+    assert set(edits.numbers_of(gate)) == {"bounds CD3 min", "bounds SSC-A max"}
+    bench.change(edits.set_number(bench.draft, "t_cells", "bounds CD3 min", 1234.5))
+    assert edits.entry(bench.draft.document, "t_cells")["gate"]["bounds"]["CD3"] == {"min": 1234.5}
+    singlets = {"kind": "singlets", "area": "FSC-A", "height": "FSC-H", "window": [0.5, 1.8]}
+    draft = edits.add(bench.draft, [{"name": "singlets", "gate": singlets}])
+    draft = edits.set_number(draft, "singlets", "window low", 0.6)
+    assert edits.entry(draft.document, "singlets")["gate"]["window"] == [0.6, 1.8]
+    with pytest.raises(UsageError):
+        edits.set_number(draft, "singlets", "colour", 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,15 @@ from cytocar.cli import screen
 
 def edit(
     template: Annotated[str, typer.Argument(metavar="TEMPLATE.toml", help="The template; a new name starts one.")],
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="FCS files to draw and try it on.")],
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE...", help="FCS files to draw and try it on.")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", metavar="RUN", help="Take in the gates that were moved in a reviewed run, and its files."
+        ),
+    ] = None,
     marker: Annotated[
         list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Say which detector carries a marker.")
     ] = None,
@@ -26,6 +35,7 @@ def edit(
     this computer and this address only. Ctrl-C, or "end the workshop" on the page, ends it.
 
     Example: cytocar template edit mine.toml day7.fcs day14.fcs
+    Gates that a review moved become the template: cytocar template edit mine.toml --run RUN
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.cli.verbs.gate import settled_markers
@@ -33,11 +43,18 @@ def edit(
     from cytocar.files.places import place_of
     from cytocar.fit.names import alias_book
     from cytocar.run.trail.who import now
-    from cytocar.workshop.opening import open_bench
+    from cytocar.workshop.from_run import reviewed_gates
+    from cytocar.workshop.opening import open_bench, open_reviewed
     from cytocar.workshop.serve import serve
 
-    places = [place_of(file) for file in files]
-    bench, file = open_bench(template, places, alias_book(), markers=settled_markers(marker or []))
+    places = [place_of(file) for file in files or []]
+    markers = settled_markers(marker or [])
+    if run is None:
+        bench, file = open_bench(template, places, alias_book(), markers=markers)
+    else:
+        bench, file, words = open_reviewed(template, reviewed_gates(run), places, alias_book(), markers=markers)
+        for line in words:
+            screen.say(line)
 
     def announce(address: str) -> None:
         sys.stdout.write(address + "\n")

@@ -44,6 +44,8 @@ SHORTEST_LINE = 20
 """Points of a contour below which it encloses a few cells of noise."""
 CAR_DOTS = 30
 """CAR+ events that are shown on the pictures: of more, evenly spaced ones, and none on the crowded CAR picture."""
+MOST_DOTS, MARKED_DOTS = 4000, 1500
+"""Of events that are drawn one by one: more take longer to send than to gate, and hide each other."""
 SIGN_WIDTH, LINE_HEIGHT = 10, 18
 """About the size of a letter of a gate's name."""
 FAR_FROM_THE_GATE = 60
@@ -174,6 +176,9 @@ def draw_events(
     inside: Bools,
     gates: Mapping[str, FixedGate],
     axes: Mapping[str, PictureAxis],
+    *,
+    dots: bool = False,
+    marked: Bools | None = None,
 ) -> Picture:
     """Return one picture of events in memory.
 
@@ -185,10 +190,27 @@ def draw_events(
         Which of them are drawn.
     gates, axes : mapping
         Gates of the view's populations; each marker's axis.
+    dots : bool
+        Draw evenly chosen events one by one, and not their density.
+    marked : (n,) bool, optional
+        Events that are shown as dots of their own (``car_dots``).
     """
     cloud = _Cloud(view)
     cloud.add(places, inside)
-    return cloud.picture(tuple(drawn_gates(view, gates, axes)), "")
+    drawn = cloud.picture(tuple(drawn_gates(view, gates, axes)), "")
+    if view.y is None:
+        return drawn
+    if dots:
+        drawn = replace(drawn, png="", contours="", dots=_dots_among(view, places, inside, MOST_DOTS))
+    if marked is not None:
+        drawn = replace(drawn, car_dots=_dots_among(view, places, marked, MARKED_DOTS))
+    return drawn
+
+
+def _dots_among(view: View, places: Mapping[str, Floats], mask: Bools, most: int) -> str:
+    rows = np.flatnonzero(mask)
+    rows = rows[:: max(1, -(-rows.size // most))]
+    return _dots(places[view.x][rows], places[view.y][rows]) if view.y is not None else ""
 
 
 def _dots_of(places: Mapping[str, Floats], view: View) -> str:

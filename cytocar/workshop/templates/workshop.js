@@ -20,10 +20,10 @@ async function act(asked) {
 
 function show(answer) {
   const focused = focusKey(document.activeElement);
-  const open = document.querySelector(".scales")?.open;
+  const open = [".scales", ".numbers-of-gate"].filter(part => document.querySelector(part)?.open);
   for (const [id, html] of Object.entries(answer.fragments || {})) find(id).innerHTML = html;
   if (answer.saving !== undefined) find("saving-content").innerHTML = answer.saving;
-  if (open) document.querySelector(".scales").open = true;
+  for (const part of open) if (document.querySelector(part)) document.querySelector(part).open = true;
   if (answer.error) trouble(answer.error);
   else find("trouble").hidden = true;
   find("done").hidden = !answer.notice;
@@ -38,7 +38,7 @@ function show(answer) {
 function focusKey(element) {
   if (!element || element === document.body) return "";
   if (element.id) return "#" + CSS.escape(element.id);
-  for (const name of ["handle", "take", "enter", "switch", "reorder", "do", "open"]) {
+  for (const name of ["handle", "take", "enter", "switch", "combine", "reorder", "do", "open"]) {
     if (element.dataset[name] !== undefined) {
       const form = element.closest("form") ? "form " : "";
       return `${form}[data-${name}="${CSS.escape(element.dataset[name])}"]`;
@@ -214,6 +214,14 @@ function wire() {
   on("#role", "change", one => act({action: "role", name: taken(), role: one.value}));
   on("#x", "change", one => act({action: "look", x: one.value}));
   on("#y", "change", one => act({action: "look", y: one.value}));
+  on("#style", "change", one => act({action: "look", dots: one.value === "dots"}));
+  on("#back", "change", one => act({action: "look", back: one.value}));
+  on("[data-combine]", "click", one => act({action: "combine", name: one.dataset.combine}));
+  on("[data-part]", "change", () => {
+    const parts = Array.from(document.querySelectorAll("[data-part]"), one => [one.dataset.part, one.value]);
+    act({action: "parts", name: taken(), parts: Object.fromEntries(parts)});
+  });
+  on("[data-gate-number]", "change", one => act({action: "number", name: taken(), number: one.dataset.gateNumber, value: one.value}));
   on("#swap", "click", () => act({action: "look", x: find("y").value}));
   on("#save", "click", openSaving);
   on("#exclude input", "change", () => {
