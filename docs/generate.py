@@ -31,6 +31,8 @@ from cytocar.signals.declaration import Declaration  # noqa: E402
 from cytocar.tables import columns as tables  # noqa: E402
 from cytocar.tables.columns import Column  # noqa: E402
 from cytocar.template.model import Template  # noqa: E402
+from cytocar.validation.study import TUBES  # noqa: E402
+from cytocar.validation.verdicts import VALIDATION  # noqa: E402
 
 _MADE = "<!-- Made by docs/generate.py from the code: change that, not this page. -->\n\n"
 
@@ -132,7 +134,13 @@ def _named_tables() -> dict[str, tuple[Column, ...]]:
         if name.isupper() and isinstance(columns, tuple) and columns and isinstance(columns[0], Column)
         if not name.startswith("_") and name not in ("COUNTS", "POPULATIONS", "GATES", "QUALITY")
     }
-    return of_runs | of_courses | {"levey_jennings.csv": LEVEY_JENNINGS, "history of `cytocar qc --history`": HISTORY}
+    of_laboratories = {
+        "validation.csv": VALIDATION,
+        "validation_tubes.csv": TUBES,
+        "levey_jennings.csv": LEVEY_JENNINGS,
+        "history of `cytocar qc --history`": HISTORY,
+    }
+    return of_runs | of_courses | of_laboratories
 
 
 # ---------------------------------------------------------------- codes

@@ -31,7 +31,7 @@ class LockStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """The content of a lock file."""
+    """The content of a lock file; ``validation`` names the evaluation behind it and its hash, empty where none is."""
 
     template: str
     version: str
@@ -39,6 +39,7 @@ class Lock:
     locked_by: str
     locked_at: str
     reason: str
+    validation: str = ""
 
 
 def lock_path(template_path: Place) -> Place:
@@ -65,6 +66,7 @@ def read_lock(template_path: Place) -> Lock | None:
         return None
     with boundary(lambda why: _damaged(path, why)):
         content = json_object(whole_bytes(path))
+        content.setdefault("validation", "")  # locks from before there were validations
         return Lock(**{key: str(content[key]) for key in Lock.__dataclass_fields__})
 
 
@@ -98,7 +100,9 @@ def lock_status(template: Template, template_path: Place) -> LockStatus:
     return LockStatus.LOCKED
 
 
-def write_lock(template: Template, template_path: Place, *, by: str, at: str, reason: str) -> Lock:
+def write_lock(
+    template: Template, template_path: Place, *, by: str, at: str, reason: str, validation: str = ""
+) -> Lock:
     """Write the lock of a template beside it and return it.
 
     An earlier lock gives way only to a higher version; the locks before this one stay in the file.
@@ -109,6 +113,8 @@ def write_lock(template: Template, template_path: Place, *, by: str, at: str, re
         Who locks it, and why.
     at : str
         When, ISO 8601; the clock is the caller's.
+    validation : str
+        What the lock rests on: an evaluation and its hash.
 
     Raises
     ------
@@ -127,7 +133,7 @@ def write_lock(template: Template, template_path: Place, *, by: str, at: str, re
             code="E064",
             hint="copy the template to a folder of your own and lock it there",
         )
-    lock = Lock(template.name, template.version, template_sha256(template), by.strip(), at, reason.strip())
+    lock = Lock(template.name, template.version, template_sha256(template), by.strip(), at, reason.strip(), validation)
     earlier = read_lock(template_path)
     if earlier is not None:
         _refuse_same_version(lock, earlier, template_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,15 +18,30 @@ def lock(
     name: _NAME,
     by: Annotated[str, typer.Option("--by", help="Who answers for it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, for instance the validation report.")],
+    validation: Annotated[
+        Path | None,
+        typer.Option("--validation", metavar="DIR", help="Folder of `validate evaluate` that the lock rests on."),
+    ] = None,
 ) -> None:
-    """Lock a template: from now on a change of anything that it says stops with exit code 4."""
+    """Lock a template: from now on a change of anything that it says stops with exit code 4.
+
+    With --validation the evaluation must be of this very template, and every criterion met; its hash is in the lock.
+    """
     from cytocar.template.load import read_template
     from cytocar.template.lock import lock_path, write_lock
 
     loaded = read_template(name, check_lock=False)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    written = write_lock(loaded.template, loaded.path, by=by, at=now, reason=reason)
+    rests_on = ""
+    if validation is not None:
+        from cytocar.template.canonical import template_sha256
+        from cytocar.validation.proof import proof_of
+
+        rests_on = proof_of(validation, template_sha256(loaded.template))
+    written = write_lock(loaded.template, loaded.path, by=by, at=now, reason=reason, validation=rests_on)
     sys.stdout.write(f"{lock_path(loaded.path).name}: {written.template} {written.version}, sha256 {written.sha256}\n")
+    if written.validation:
+        sys.stdout.write(f"rests on {written.validation}\n")
 
 
 def diff(

@@ -1,0 +1,1 @@
+"""``validation.html``: what a method validation found, against its criteria."""
