@@ -26,6 +26,7 @@ from cytocar.cli.app import VERBS  # noqa: E402
 from cytocar.counting.blank_tubes import HISTORY  # noqa: E402
 from cytocar.course import tables as course_tables  # noqa: E402
 from cytocar.errors.codes import explanations  # noqa: E402
+from cytocar.product.release import PRODUCT  # noqa: E402
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS  # noqa: E402
 from cytocar.signals.declaration import Declaration  # noqa: E402
 from cytocar.tables import columns as tables  # noqa: E402
@@ -135,6 +136,7 @@ def _named_tables() -> dict[str, tuple[Column, ...]]:
         if not name.startswith("_") and name not in ("COUNTS", "POPULATIONS", "GATES", "QUALITY")
     }
     of_laboratories = {
+        "product.csv": PRODUCT,
         "validation.csv": VALIDATION,
         "validation_tubes.csv": TUBES,
         "levey_jennings.csv": LEVEY_JENNINGS,

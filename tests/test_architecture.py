@@ -19,7 +19,7 @@ HOMES = {
     "flowio": ("fcs",),
     "fcsparser": ("fcs",),
     "sklearn": ("gates", "fit"),
-    "pydantic": ("signals", "regions", "template", "gates", "fit", "run", "validation"),
+    "pydantic": ("signals", "regions", "template", "gates", "fit", "run", "validation", "product"),
     "typer": ("cli",),
     "rich": ("cli",),
     "matplotlib": ("figures",),

@@ -36,6 +36,7 @@ VERBS: dict[str, str] = {
     "sheet": "Draft and check sample sheets.",
     "compensate": "Estimate the spillover matrix from single-stain controls.",
     "simulate": "Write FCS files of stained blood with known truth.",
+    "product": "Tell dose and release of infusion products.",
     "validate": "Plan and evaluate a method validation.",
     "plan-sample": "Plan T cells and blood for a limit of detection.",
     "qc": "Chart controls and instrument over runs, with Westgard rules.",

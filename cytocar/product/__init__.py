@@ -1,0 +1,1 @@
+"""Infusion products: dose, copies per CAR+ cell, recovery after thawing, and whether a product meets its limits."""

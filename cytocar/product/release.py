@@ -1,0 +1,217 @@
+"""Products of a run against limits of release: each number, its limit, its verdict, traceable to the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
+
+from cytocar.errors.tree import UsageError
+from cytocar.product.dose import FIGURES, VIABLE_TOTAL, Figure, figures_of
+from cytocar.run.finished.recorded_plan import recorded_plan
+from cytocar.run.folder import PARTS, Parts, require_parts
+from cytocar.run.trail.journal import finished_manifest
+from cytocar.sample.result import SampleResult, Status
+from cytocar.sheet.rows import SampleType
+from cytocar.sheet.tube import Specimen
+from cytocar.statistics.estimate import Estimate
+from cytocar.tables.columns import Row, parse_columns
+from cytocar.validation.limits import Bound, Sources, Verdict
+
+PRODUCT = parse_columns("""
+sample_id       str -  | tube of the product
+subject_id      str -  | pseudonym of the person, or of the lot
+figure          str -  | what is told of the product
+value           num -  | the number
+low             num -  | its 95 % interval, lower bound
+high            num -  | its 95 % interval, upper bound
+unit            str -  | unit of value, low and high
+method          str -  | how it is made
+limit           str -  | what has to be met, in words; empty: no criterion
+judged_by       str -  | interval or estimate: what is held against the limit
+verdict         str -  | pass, fail, crosses (the limit lies in the interval), not_evaluated; empty: no criterion
+reason          str -  | why the limit is what it is, from the criteria
+run             str -  | run folder
+status          str -  | status of the tube in its run
+file            str -  | FCS file, as the sheet names it
+file_sha256     str -  | hash of its bytes
+template_name   str -  | gating template
+template_sha256 str -  | hash of its canonical form
+""")
+
+
+class ReleaseCriterion(Bound):
+    """A limit of one number of a product, or of a column ``x_*`` of the sheet, as entered."""
+
+    figure: str
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        if self.figure not in FIGURES and not self.figure.startswith("x_"):
+            near = get_close_matches(self.figure, FIGURES, n=3) or list(FIGURES)
+            raise ValueError(f"figure {self.figure!r} is not known; did you mean {', '.join(near)}?")
+        return self
+
+
+class ReleaseCriteria(Sources):
+    """A file of limits that a product has to meet."""
+
+    criteria: tuple[ReleaseCriterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One number of a product, and the limit that it is held against."""
+
+    name: str
+    figure: Figure
+    found: Estimate
+    limit: ReleaseCriterion | None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the limit is met; None without one."""
+        return None if self.limit is None else self.limit.verdict(self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One product: its tube, and the lines of its certificate."""
+
+    run: str
+    result: SampleResult
+    lines: tuple[Line, ...]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The worst verdict of its lines; None without limits.
+
+        A tube that asks for a look is said beside it, and does not change it.
+        """
+        verdicts = [line.verdict for line in self.lines if line.verdict is not None]
+        worst = (Verdict.FAIL, Verdict.NOT_EVALUATED, Verdict.CROSSES, Verdict.PASS)
+        return next((verdict for verdict in worst if verdict in verdicts), None)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield its lines of product.csv."""
+        counted = self.result.row()
+        kept = ("status", "file", "file_sha256", "template_name", "template_sha256")
+        for line in self.lines:
+            yield {
+                **{name: counted[name] for name in kept},
+                "sample_id": self.result.sample.sample_id,
+                "subject_id": self.result.sample.subject_id,
+                "figure": line.name,
+                "value": line.found.value,
+                "low": line.found.low,
+                "high": line.found.high,
+                "unit": line.figure.unit,
+                "method": line.figure.method,
+                "limit": line.limit.text(line.figure.unit) if line.limit else None,
+                "judged_by": line.limit.by if line.limit else None,
+                "verdict": line.verdict,
+                "reason": line.limit.why if line.limit else None,
+                "run": self.run,
+            }
+
+
+def products_of(run: Path, criteria: ReleaseCriteria | None, *, before: Path | None = None) -> tuple[Product, ...]:
+    """Return the products of a finished run, with their verdicts.
+
+    Parameters
+    ----------
+    run : Path
+        Its tubes with ``specimen`` product are looked at, controls aside.
+    criteria : ReleaseCriteria, optional
+        What has to be met.
+    before : Path, optional
+        A run of the same products before freezing: tubes of the same ``subject_id`` give the recovery.
+
+    Raises
+    ------
+    UsageError
+        E261 no product could be evaluated, E262 a product before freezing is missing or there are several.
+    """
+    earlier = (
+        {sample_id: figures for _, result, figures in _counted(before) if (sample_id := _who(result))} if before else {}
+    )
+    if before is not None:
+        _require_one_each(before)
+    found = []
+    for _, result, _ in _counted(run):
+        if before is not None and _who(result) not in earlier:
+            raise UsageError(
+                f"{before} has no product of the subject {_who(result) or '(none named)'} ({result.sample.sample_id})",
+                code="E262",
+                hint="the product before freezing and after thawing have the same subject_id",
+            )
+    for name, result, figures in _counted(run, earlier):
+        found.append(Product(name, result, tuple(_lines(result, figures, criteria.criteria if criteria else ()))))
+    if not found:
+        raise UsageError(
+            f"{run} holds no product with a result",
+            code="E261",
+            hint="the sheet says `specimen = product`, and the tube must be counted; `quality.csv` says why it is not",
+        )
+    return tuple(found)
+
+
+def _who(result: SampleResult) -> str:
+    return result.sample.subject_id or ""
+
+
+def _require_one_each(before: Path) -> None:
+    names = [_who(result) for _, result, _ in _counted(before)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"{before} has several products of the subject {twice[0] or '(none named)'}",
+            code="E262",
+            hint="keep one tube of each product before freezing in that run",
+        )
+
+
+def _counted(
+    run: Path, before: Mapping[str, Mapping[str, Estimate]] | None = None
+) -> Iterator[tuple[str, SampleResult, dict[str, Estimate]]]:
+    """Yield the products of a run with their numbers."""
+    manifest = finished_manifest(run)
+    plan = recorded_plan(manifest, run)
+    require_parts(run, manifest, plan.sample_ids)
+    for outcome in Parts(run / PARTS).every(plan.sample_ids):
+        sample = outcome.sample
+        if not isinstance(outcome, SampleResult) or outcome.status is Status.FAILED:
+            continue
+        if sample.specimen is not Specimen.PRODUCT or sample.sample_type is not SampleType.SAMPLE:
+            continue
+        template = plan.protocols[sample.sample_id].template
+        figures = figures_of(
+            outcome,
+            b_cells=template.report.b_cells,
+            analyser_cv=template.counting.cv.analyser,
+            before=(before or {}).get(_who(outcome)),
+        )
+        yield run.resolve().name, outcome, figures
+
+
+def _lines(result: SampleResult, figures: Mapping[str, Estimate], limits: Sequence[ReleaseCriterion]) -> Iterator[Line]:
+    shown = [name for name in FIGURES if name in figures]
+    named = dict.fromkeys((*shown, *(limit.figure for limit in limits)))
+    for name in named:
+        if name == VIABLE_TOTAL:
+            continue
+        figure = FIGURES.get(name, Figure(name.removeprefix("x_").replace("_", " "), "", "as entered"))
+        found = figures.get(name) or _entered(result, name)
+        of_it: list[ReleaseCriterion | None] = [limit for limit in limits if limit.figure == name]
+        yield from (Line(name, figure, found, limit) for limit in of_it or [None])
+
+
+def _entered(result: SampleResult, name: str) -> Estimate:
+    try:
+        return Estimate(float(result.sample.extra[name]), None, None)
+    except (KeyError, ValueError):
+        return Estimate(None, None, None)

@@ -1,0 +1,1 @@
+"""``certificates.html``: one page for each infusion product."""

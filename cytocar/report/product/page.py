@@ -1,0 +1,55 @@
+"""Fill the certificates of infusion products: one printed page each, to be signed."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from markupsafe import Markup
+
+from cytocar.product.release import Product, ReleaseCriteria
+from cytocar.report.run.explained import fix_of, title_of
+from cytocar.report.run.page import FOLDER as SHARED
+from cytocar.report.run.page import page_environment
+from cytocar.report.run.worklist import WORST_FIRST
+from cytocar.report.validation.page import number
+from cytocar.validation.limits import WORDS
+
+FOLDER = Path(__file__).parent / "templates"
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+MILLION = 1e6
+
+
+def certificates(products: Sequence[Product], criteria: ReleaseCriteria | None) -> str:
+    """Return the certificates as one self-contained HTML file; no clock: same run and limits, same bytes."""
+    environment = page_environment(FOLDER)
+    environment.filters["cells"] = cells
+    css = (SHARED / "one-page.css").read_text("utf-8"), (FOLDER / "certificates.css").read_text("utf-8")
+    style = Markup("\n".join(css))  # noqa: S704 -- files of ours
+    digest = b64encode(sha256(str(style).encode()).digest()).decode()
+    return environment.get_template("certificates.html").render(
+        products=[(product, _remarks(product)) for product in products],
+        criteria=criteria,
+        words=WORDS,
+        style=style,
+        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+    )
+
+
+def cells(value: float | None) -> str:
+    """Return a number as people read it; from a million on as a power of ten.
+
+    >>> cells(3.9e8), cells(13.9), cells(None)
+    ('3.90 × 10⁸', '13.9', '–')
+    """
+    if value is None or abs(value) < MILLION:
+        return number(value)
+    digits, _, power = f"{value:.2e}".partition("e+")
+    return f"{digits} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
+
+
+def _remarks(product: Product) -> list[tuple[str, str, str, str]]:
+    serious = [finding for finding in product.result.findings if finding.outcome in WORST_FIRST]
+    return [(each.code, title_of(each.code), each.message, fix_of(each)) for each in serious]
