@@ -136,20 +136,15 @@ def products_of(run: Path, criteria: ReleaseCriteria | None, *, before: Path | N
     UsageError
         E261 no product could be evaluated, E262 a product before freezing is missing or there are several.
     """
-    earlier = (
-        {sample_id: figures for _, result, figures in _counted(before) if (sample_id := _who(result))} if before else {}
-    )
-    if before is not None:
-        _require_one_each(before)
+    earlier = _before(before) if before is not None else {}
     found = []
-    for _, result, _ in _counted(run):
+    for name, result, figures in _counted(run, earlier):
         if before is not None and _who(result) not in earlier:
             raise UsageError(
                 f"{before} has no product of the subject {_who(result) or '(none named)'} ({result.sample.sample_id})",
                 code="E262",
                 hint="the product before freezing and after thawing have the same subject_id",
             )
-    for name, result, figures in _counted(run, earlier):
         found.append(Product(name, result, tuple(_lines(result, figures, criteria.criteria if criteria else ()))))
     if not found:
         raise UsageError(
@@ -164,15 +159,18 @@ def _who(result: SampleResult) -> str:
     return result.sample.subject_id or ""
 
 
-def _require_one_each(before: Path) -> None:
-    names = [_who(result) for _, result, _ in _counted(before)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(
-            f"{before} has several products of the subject {twice[0] or '(none named)'}",
-            code="E262",
-            hint="keep one tube of each product before freezing in that run",
-        )
+def _before(run: Path) -> dict[str, dict[str, Estimate]]:
+    """Return the numbers of the products before freezing, by subject; one tube of each."""
+    found: dict[str, dict[str, Estimate]] = {}
+    for _, result, figures in _counted(run):
+        if _who(result) in found:
+            raise UsageError(
+                f"{run} has several products of the subject {_who(result) or '(none named)'}",
+                code="E262",
+                hint="keep one tube of each product before freezing in that run",
+            )
+        found[_who(result)] = figures
+    return found
 
 
 def _counted(

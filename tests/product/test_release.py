@@ -158,7 +158,9 @@ def test_without_volume_and_weight_there_is_no_dose(made: Path) -> None:
     assert isinstance(result, SampleResult)
     bare = replace(result, sample=replace(result.sample, bag_volume_ml=None, weight_kg=None, vcn_per_cell=None))
     names = set(figures_of(bare, b_cells="b_cells"))
-    assert "residual_cd19_percent" in names
+    assert {"viability_percent", "cd3_percent", "car_percent"} <= names
+    residual = figures_of(result, b_cells="not_t")["residual_cd19_percent"].value
+    assert residual == pytest.approx(100 - (figures_of(result, b_cells=None)["cd3_percent"].value or 0))
     assert not {name for name in names if name.startswith(("dose", "vcn"))}
 
 
