@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
     from cytocar.sample.protocol import Protocol
 
-WITNESSES = "\0CD3-negative lymphocytes"
-"""In place of a population's name: what no template calls one of its own."""
+WITNESSES = "\x01CD3-negative lymphocytes"
+"""In place of a population's name: what no template calls one of its own. No NUL: a zip archive cuts names there."""
 References = Mapping[str, Sequence[ReferenceEvents]]
 """Signals of control samples by the population that a ``reference`` gate looks into."""
 
