@@ -5,19 +5,42 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cytocar.cli import screen
+from cytocar.cli.app import CONTEXT
 from cytocar.cli.unverified import Unverified
 from cytocar.errors.tree import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cytocar.qc.eqa import Scored
     from cytocar.qc.levey_jennings import Chart
     from cytocar.qc.measures import Measured
+
+
+class _ChartsUnlessNamed(TyperGroup):
+    """The verbs of quality control; what names none of them are run folders to chart, as before there were several."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "-h", "--help"):
+            args = ["charts", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_ChartsUnlessNamed,
+    help="Chart controls over runs (cytocar qc RUN...), and score proficiency samples (cytocar qc eqa RUN...).",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+)
 
 
 class FailOn(StrEnum):
@@ -27,7 +50,16 @@ class FailOn(StrEnum):
     OUT = "out"
 
 
-def command(
+class FailOnEqa(StrEnum):
+    """Which performance of a proficiency sample makes the command exit with 3."""
+
+    NEVER = "never"
+    ACTION = "action"
+    CRITICAL = "critical"
+
+
+@app.command("charts")
+def charts(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, in the order of time.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write levey_jennings.csv, .svg and .png here.")
@@ -55,7 +87,8 @@ def command(
     `cytocar gate --background`; a tube that stands there already is not added again.
     """
     from cytocar.files.places import place_of
-    from cytocar.qc.levey_jennings import LEVEY_JENNINGS, charts, read_targets
+    from cytocar.qc.levey_jennings import LEVEY_JENNINGS, read_targets
+    from cytocar.qc.levey_jennings import charts as charts_of
     from cytocar.qc.measures import measure_all
     from cytocar.tables.columns import csv_text, write_atomically
 
@@ -66,7 +99,7 @@ def command(
             screen.say(f"note: {note}")
     if history is not None:
         _keep(history, measured)
-    drawn = charts(measured, baseline=baseline, targets=own)
+    drawn = charts_of(measured, baseline=baseline, targets=own)
     table = csv_text(LEVEY_JENNINGS, (row for chart in drawn for row in chart.rows()))
     if out is not None:
         from cytocar.figures.levey_jennings import draw_levey_jennings
@@ -113,3 +146,69 @@ def _show(drawn: tuple[Chart, ...], runs: int) -> None:
             what = f"{point.verdict:<8} {point.run}: {chart.quantity}: {point.value:.6g}{distance}"
             sys.stdout.write(screen.printable(f"{what}: {' '.join(point.rules)}") + "\n")
     sys.stdout.write(f"{runs} runs, {len(drawn)} quantities, {fine} points without a fault\n")
+
+
+@app.command("eqa")
+def eqa(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, in the order of the surveys.")],
+    peers: Annotated[
+        Path | None,
+        typer.Option("--peers", metavar="CSV", help="The scheme's results: sample,measurand,value; or mean,sd."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Write tables and eqa.html.")] = None,
+    fail_on: Annotated[
+        FailOnEqa, typer.Option("--fail-on", help="Exit 3 when a result of the last run asks for this, or more.")
+    ] = FailOnEqa.NEVER,
+    unverified: Unverified = False,
+) -> None:
+    """Score proficiency samples (`sample_type` eqa): z against the peers' robust mean, action and critical results.
+
+    Algorithm A of ISO 13528; trend over surveys; groups by reagent and instrument. Without -o: CSV on stdout.
+    """
+    from cytocar.qc.eqa import EQA, EQA_GROUPS, group_rows, read_peers, results_of, scored
+    from cytocar.tables.columns import csv_text, write_atomically
+
+    table = read_peers(peers) if peers else None
+    results = results_of(runs)
+    scores = scored(results, table)
+    text = csv_text(EQA, (one.row() for one in scores))
+    if table is not None:
+        known = {*table.results, *table.assigned}
+        for sample in sorted({one.sample for one in results} - {name for name, _ in known}):
+            screen.say(f"note: {peers} has nothing of the sample {sample}")
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        from cytocar.report.qc.eqa import eqa_page
+
+        if out.exists() and any(out.iterdir()):
+            raise UsageError(f"{out} exists and is not empty", code="E105", hint="name a new folder with -o")
+        out.mkdir(parents=True, exist_ok=True)
+        groups = list(group_rows(results, table)) if table else []
+        write_atomically(out / "eqa.csv", text)
+        write_atomically(out / "eqa_groups.csv", csv_text(EQA_GROUPS, groups))
+        write_atomically(out / "eqa.html", eqa_page(scores, groups))
+        _show_scores(scores)
+        screen.say(f"wrote eqa.csv, eqa_groups.csv, eqa.html in {out}")
+    bad = {"critical"} if fail_on is FailOnEqa.CRITICAL else {"critical", "action"}
+    last = runs[-1].resolve().name
+    if fail_on is not FailOnEqa.NEVER and any(one.performance in bad and one.result.run == last for one in scores):
+        raise typer.Exit(3)
+
+
+def _show_scores(scores: Sequence[Scored]) -> None:
+    from cytocar.cli.result_table import grid, number
+
+    lines = [
+        (
+            one.result.sample,
+            one.result.measurand,
+            number(one.result.found.value),
+            number(one.assigned.mean.value) if one.assigned else "–",
+            "–" if one.z is None else f"{one.z:+.2f}",
+            one.performance.replace("_", " "),
+        )
+        for one in scores
+    ]
+    header = ("sample", "measurand", "found", "peers", "z", "performance")
+    sys.stdout.write("\n".join(map(screen.printable, grid(header, lines, right=(2, 3, 4)))) + "\n")

@@ -39,20 +39,26 @@ class Section:
 
 def validation_page(validation: Validation) -> str:
     """Return the page as one self-contained HTML file; no clock and no script: same data, same bytes."""
-    environment = page_environment(FOLDER)
-    environment.filters["number"] = number
-    environment.filters["interval"] = interval
-    style = Markup("\n".join((page_style(), (FOLDER / "validation.css").read_text("utf-8"))))  # noqa: S704 -- ours
-    digest = b64encode(sha256(str(style).encode()).digest()).decode()
-    return environment.get_template("validation.html").render(
+    return filled(
+        FOLDER,
+        "validation.html",
         validation=validation,
         judged=tuple(one for one in validation.judged if one.criterion is not None),
         sections=tuple(_sections(validation)),
         words=WORDS,
         headings=_HEADINGS,
-        style=style,
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
     )
+
+
+def filled(folder: Path, template: str, **values: object) -> str:
+    """Return a page of this kind filled: the style that all reports share, that of validations, no script."""
+    environment = page_environment(folder)
+    environment.filters["number"] = number
+    environment.filters["interval"] = interval
+    style = Markup("\n".join((page_style(), (FOLDER / "validation.css").read_text("utf-8"))))  # noqa: S704 -- ours
+    digest = b64encode(sha256(str(style).encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return environment.get_template(template).render(style=style, policy=policy, **values)
 
 
 def number(value: float | None) -> str:
