@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 ACUTE_DAYS: Days = (-7.0, 28.0)
 """The first weeks: from lymphodepletion to the first month's visit."""
+_MARGIN_DAYS = 0.8
+"""Beyond the first and the last day, so that the blocks of their grades and doses stay whole."""
 
 LONG_TERM = ("haemoglobin", "platelets", "anc", "b_cells")
 TRANSGENE = "transgene"
@@ -77,7 +79,8 @@ def acute_figure(
     window : pair of float, optional
         First and last day; without it the first four weeks, as far as there are data.
     """
-    days = window or _acute_days(points, record)
+    first, last = window or _acute_days(points, record)
+    days = (first - _MARGIN_DAYS, last + _MARGIN_DAYS)
     courses = [course for course in record.interventions if course.name in shaded]
     within = _between(record, days)
     panels = [
@@ -244,7 +247,7 @@ def _acute_days(points: Sequence[CoursePoint], record: ClinicalRecord) -> Days:
     days += [course.start_day for course in record.interventions]
     within = [day for day in days if ACUTE_DAYS[0] <= day <= ACUTE_DAYS[1]]
     last = max(*within, *(course.end_day for course in record.interventions if course.end_day is not None), 1.0)
-    return min(within) - 0.8, min(last, ACUTE_DAYS[1]) + 0.8
+    return min(within), min(last, ACUTE_DAYS[1])
 
 
 def _between(record: ClinicalRecord, days: Days) -> ClinicalRecord:

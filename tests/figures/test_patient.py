@@ -237,9 +237,17 @@ def test_the_window_is_chosen_and_a_population_has_its_own_curve() -> None:
     ]
     with figure_style():
         figure = acute_figure(counted, ClinicalRecord(), populations=["nk_cells"], window=(0, 60))
-    assert figure.axes[0].get_xlim() == (0, 60)
+    assert figure.axes[0].get_xlim() == (-0.8, 60.8)
     assert figure.axes[1].get_ylabel() == "NK cells\n(/µL)"
     assert [np.asarray(line.get_xdata()).tolist() for line in figure.axes[1].lines if line.get_marker() == "v"] == [[3]]
+
+
+@pytest.mark.parametrize("window", [(0, 26), (3, 8), (-20, 400), (500, 600)])
+def test_a_chosen_window_cuts_no_text_and_lays_none_over_another(window: tuple[float, float]) -> None:
+    with figure_style():
+        figure = acute_figure(POINTS, RECORD, title="P1", window=window)
+        assert overlapping_texts(figure) == []
+        assert figure.axes[0].get_xlim() == (window[0] - 0.8, window[1] + 0.8)
 
 
 def test_values_and_drugs_after_the_first_weeks_are_drawn() -> None:

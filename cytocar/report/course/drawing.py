@@ -95,7 +95,7 @@ def _pictures(course: Course, record: ClinicalRecord, drawing: Drawing) -> Itera
         course_figure(course.points, title=name, shaded=shaded), drawing.folder, f"{stem}_course", drawing.formats
     )
     yield Picture(svg, f"CAR-T cells/µL of {name} over time", "CAR-T cells/µL (log axis) over the whole course.")
-    if record.values or record.interventions or drawing.populations:
+    if record.values or record.interventions or drawing.populations or drawing.window:
         figure = acute_figure(
             course.points,
             record,

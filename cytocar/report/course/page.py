@@ -31,8 +31,9 @@ METHOD = (
     " error.",
     "A sample is quantified from its lower limit of quantification (LLOQ) up, detected from its limit of detection"
     " (LoD) up. Both are of that sample: the largest of a number of events, of the exact Poisson limit above the"
-    " background, and of a percentage of its T cells. Open triangles stand at the limit that was not reached; the line"
-    " is not drawn through them. Replicates of one day are pooled by their events unless they are shown apart.",
+    " background, and, where no control shows the background, of a percentage of its T cells. Open triangles stand"
+    " at the limit that was not reached; the line is not drawn through them. Replicates of one day are pooled by their"
+    " events unless they are shown apart.",
     "Kinetics are noncompartmental. AUC: linear where the curve rises, logarithmic where it falls, from infusion, with"
     " no extrapolation. Half-life: the straightest log-linear fit to three or more quantified samples at the end of"
     " the curve, after the peak. Persistence: the last day with cells detected. Values below the limit of"
