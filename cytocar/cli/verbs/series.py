@@ -180,8 +180,12 @@ def command(
     page = write_course(series, record, out, options=options, force=force, observer=Progress("subjects drawn"))
     if sys.stdout.isatty():
         show_courses(series)
-    several = "s" if len(series.courses) > 1 else ""
-    screen.say(f"{len(series.points)} points of {len(series.courses)} subject{several}; open {page}")
+    counted = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in _sizes(series)]
+    screen.say(f"{' of '.join(counted)}; open {page}")
+
+
+def _sizes(series: Series) -> tuple[tuple[int, str], tuple[int, str]]:
+    return (len(series.points), "point"), (len(series.courses), "subject")
 
 
 def _warn_of_late(series: Series, late: LateThresholds) -> None:
