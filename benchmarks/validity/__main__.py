@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from benchmarks.validity import background, car, cells, disturbed, gates, limits, odd, runs, silent, spikes
+from benchmarks.validity import background, car, cells, disturbed, gates, joint, limits, odd, runs, silent, spikes
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
-    parts = ("car", "gates", "cells", "limits", "background", "disturbed", "spikes", "odd", "runs", "silent", "clean")
-    parser.add_argument("--only", choices=parts)
+    parts = ("car", "gates", "cells", "limits", "background", "disturbed", "joint", "spikes", "odd", "runs")
+    parser.add_argument("--only", choices=(*parts, "silent", "clean"))
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
         table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
@@ -32,6 +32,8 @@ def main() -> None:
         table(disturbed.HEAD, disturbed.rows(4 * wanted.tubes))
     if wanted.only in (None, "cells"):
         table(cells.HEAD, cells.rows(4 * wanted.tubes, cells.TUNED | cells.HELD_OUT))
+    if wanted.only in (None, "joint"):
+        table(joint.HEAD, joint.rows(max(4, wanted.tubes)))
     if wanted.only in (None, "odd"):
         table(odd.HEAD, odd.rows())
     if wanted.only in (None, "silent"):

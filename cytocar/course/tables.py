@@ -13,6 +13,7 @@ from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
 from cytocar.course.cohort import Visit
 from cytocar.course.copies import Copies, CopiesCorrelation
 from cytocar.course.groups import Comparison
+from cytocar.course.joint import JointCount
 from cytocar.course.late import LateFlag
 from cytocar.course.reconstitution import Reconstitution
 from cytocar.course.responses import Phase
@@ -22,6 +23,7 @@ from cytocar.course.subjects import Subjects
 from cytocar.kinetics.course_fit import CourseFit
 from cytocar.kinetics.expansion_models import Decline
 from cytocar.kinetics.parameters import Kinetics
+from cytocar.sample.result import spread
 from cytocar.statistics.estimate import Estimate
 from cytocar.tables.columns import Column, Row, Value, carried_column, parse_columns
 
@@ -244,6 +246,31 @@ second_per_ul          num cells/µL | second phase on the day of the peak
 second_half_life_days  num days     | its half-life
 residual_sd_log        num -        | scatter of the samples about the fit, natural logarithm
 caution                str -        | why there is no fit, or why not to trust it
+""")
+
+JOINT = parse_columns("""
+subject_id              str -        | pseudonym of the person
+day                     num days     | days from infusion
+sample_id               str -        | tube
+car_events              int events   | CAR+ events of the tube
+car_percent_net         num %        | its own net share of T cells
+car_percent_net_low     num %        | its 95 % interval, lower bound
+car_percent_net_high    num %        | its 95 % interval, upper bound
+car_per_ul_net          num cells/µL | its own net concentration
+car_per_ul_net_low      num cells/µL | its 95 % interval, lower bound
+car_per_ul_net_high     num cells/µL | its 95 % interval, upper bound
+sensitivity             num -        | share of CAR-T cells above the threshold, as the tube alone tells
+car_percent_joint       num %        | net share with the shape of the positives that the subject's tubes share
+car_percent_joint_low   num %        | its 95 % interval, lower bound
+car_percent_joint_high  num %        | its 95 % interval, upper bound
+car_per_ul_joint        num cells/µL | net concentration with the shared shape
+car_per_ul_joint_low    num cells/µL | its 95 % interval, lower bound
+car_per_ul_joint_high   num cells/µL | its 95 % interval, upper bound
+sensitivity_joint       num -        | share of CAR-T cells above the threshold, as all tubes together tell
+stain_index_joint       num -        | stain index of the shared positives
+joint_tubes             int tubes    | tubes that share the shape
+shape_p                 num -        | probability that tubes of one shape differ so much; refused below 0.001
+refused                 str -        | why there is no joint count; empty where there is one
 """)
 
 FIT = parse_columns("""
@@ -482,6 +509,26 @@ def decline_row(subject_id: str, fit: Decline) -> Row:
         column.name: getattr(fit, column.name) for column in DECLINE if column.name != "subject_id"
     }
     return row | {"subject_id": subject_id}
+
+
+def joint_row(count: JointCount) -> Row:
+    """Return a line of ``joint.csv``."""
+    return {
+        "subject_id": count.subject_id,
+        "day": count.day,
+        "sample_id": count.sample_id,
+        "car_events": count.car_events,
+        **spread("car_percent_net", count.percent),
+        **spread("car_per_ul_net", count.per_ul),
+        "sensitivity": count.sensitivity,
+        **spread("car_percent_joint", count.joint_percent),
+        **spread("car_per_ul_joint", count.joint_per_ul),
+        "sensitivity_joint": count.joint_sensitivity,
+        "stain_index_joint": count.joint_stain_index,
+        "joint_tubes": count.tubes,
+        "shape_p": count.shape_p,
+        "refused": count.refused,
+    }
 
 
 def fit_row(subject_id: str, fit: CourseFit) -> Row:

@@ -88,6 +88,10 @@ def command(
     fit: Annotated[
         bool, typer.Option("--fit", help="Fit lag, growth, peak and decline, with profile intervals: fit.csv.")
     ] = False,
+    joint: Annotated[
+        bool,
+        typer.Option("--joint", help="Read the files again; one shape of CAR-T cells for all tubes: joint.csv."),
+    ] = False,
     gated: Annotated[
         bool, typer.Option("--gated/--net", help="Counts as gated, or net ones where a tube has them.")
     ] = True,
@@ -156,6 +160,7 @@ def command(
         _show(series, record, series.chosen_populations(population or ()))
         return
     from cytocar.cli.progress import Progress
+    from cytocar.course.joint import joint_counts
     from cytocar.course.units import variable_name
     from cytocar.report.course.folder import CourseOptions, write_course
 
@@ -176,7 +181,10 @@ def command(
         late=late,
         nk_threshold_per_ul=nk_threshold,
         exchange=exchange,
+        joint=joint_counts(runs, series) if joint else (),
     )
+    for reason in dict.fromkeys(f"{one.subject_id}: {one.refused}" for one in options.joint if one.refused):
+        screen.say(f"note: no joint count of {reason}")
     page = write_course(series, record, out, options=options, force=force, observer=Progress("subjects drawn"))
     if sys.stdout.isatty():
         show_courses(series)

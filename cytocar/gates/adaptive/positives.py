@@ -19,6 +19,8 @@ USUAL_LOG_SD, USUAL_LOG_SD_SPREAD = 0.7, 0.25
 """Prior of the spread: log10 SD 0.3, lognormal with a quarter of it."""
 LOG_MEDIANS = np.linspace(-0.5, 4.0, 46)
 """Medians of the positives, as ln(median / threshold)."""
+WIDER_LOG_MEDIANS = np.linspace(-1.0, 4.5, 56)
+"""The same where several tubes share the curves: their thresholds differ by a factor of up to 1.6 either way."""
 USUAL_LOG_MEDIAN, USUAL_LOG_MEDIAN_SPREAD = 1.3, 0.8
 """Prior of ln(median / threshold) and its standard deviation: positives 3.7 times above it, from 1.6 to 8 times."""
 BINS = 24
@@ -84,52 +86,94 @@ def describe(sample: Floats, reference: Floats, *, events: int, reference_events
     Where they cannot say, at small shares, the prior decides: two thirds of what the curves say, on average. The
     posterior over all of it gives the share above the threshold.
     """
-    dimmest = int(np.searchsorted(sample, threshold))
-    if dimmest == len(sample):
+    seen = Seen(sample, reference, events=events, reference_events=reference_events, threshold=threshold)
+    if not seen.above:
         return Positives(events=0.0, median=threshold, log_sd=USUAL_LOG_SD, sensitivity=1.0, sensitivity_sd=0.0)
-    behind = int(np.searchsorted(reference, threshold))
-    rate = (len(reference) - behind + 0.5) / (reference_events + 1)
-    net = max((len(sample) - dimmest - rate * events) / (1 - rate), 0.5)
-    curves = _Curves.on_grid(threshold)
-    above = curves.share(np.array([np.log(threshold), np.inf]))[:, 0]
-    beyond = np.minimum(net / above, events)
-    negatives = (events - beyond)[:, None] / reference_events
-
-    top = max(float(np.quantile(sample[dimmest:], BRIGHTEST_BINNED)), 1.5 * threshold)
-    upper = np.r_[np.linspace(np.log(threshold), np.log(top), BINS), np.inf]
-    places = np.r_[threshold, np.exp(upper[1:])]
-    counts = np.diff(np.searchsorted(sample, places))
-    expected = (net / above)[:, None] * curves.share(upper)
-    expected += np.diff(np.searchsorted(reference, places)) * negatives + 1e-3
-    likelihood = (counts * np.log(expected) - expected).sum(axis=1)
-
-    likelihood = likelihood + np.zeros((len(HIDDEN), 1))
-    if behind:
-        lower = np.r_[min(sample[0], reference[0]), np.quantile(reference[:behind], LOWER_SHARES), threshold]
-        below = np.diff(np.searchsorted(sample, lower))
-        background = np.diff(np.searchsorted(reference, lower)) * negatives
-        hidden = HIDDEN[:, None, None] * beyond[:, None] * curves.share(np.log(lower))
-        variance = below + background * negatives + (BACKGROUND_DOUBT * background) ** 2 + 1
-        likelihood -= 0.5 * ((below - background - hidden) ** 2 / variance).sum(axis=-1)
-
-    posterior = likelihood + curves.prior + np.log(HIDDEN_PRIOR)[:, None]
-    weights = np.exp(posterior - posterior.max())
-    weights /= weights.sum()
-    seen = above / (above + HIDDEN[:, None] * (1 - above))
-    mean = float((weights * seen).sum())
-    spread = float(np.sqrt((weights * (seen - mean) ** 2).sum()))
+    curves = Curves.on_grid(threshold)
+    weights = normalised(seen.likelihood(curves) + curves.prior + np.log(HIDDEN_PRIOR)[:, None])
+    mean, sd = seen.sensitivity(curves, weights)
     of_curves = weights.sum(axis=0)
     return Positives(
-        events=net / mean,
+        events=seen.net / mean,
         median=float(np.exp(of_curves @ curves.medians)),
         log_sd=float(of_curves @ curves.spreads),
         sensitivity=mean,
-        sensitivity_sd=float(np.sqrt(spread**2 + (SHAPE_DOUBT * (1 - mean)) ** 2 + LEAST_DOUBT**2)),
+        sensitivity_sd=sd,
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Curves:
+class Seen:
+    """What one tube shows of its positives: its signals and its references' from some place below a threshold on.
+
+    Parameters
+    ----------
+    sample, reference : (k,) float64
+        Sorted signals; in any unit, the threshold's.
+    events, reference_events : int
+        All events of both.
+    """
+
+    sample: Floats
+    reference: Floats
+    events: int
+    reference_events: int
+    threshold: float
+
+    @property
+    def above(self) -> int:
+        """Events at or above the threshold."""
+        return len(self.sample) - int(np.searchsorted(self.sample, self.threshold))
+
+    @property
+    def net(self) -> float:
+        """Events above the threshold less the background's, half an event at least."""
+        behind = int(np.searchsorted(self.reference, self.threshold))
+        rate = (len(self.reference) - behind + 0.5) / (self.reference_events + 1)
+        return max((self.above - rate * self.events) / (1 - rate), 0.5)
+
+    def likelihood(self, curves: Curves) -> Floats:
+        """Return the log likelihood of each curve with each of ``HIDDEN``, shape (len(HIDDEN), curves)."""
+        sample, reference, threshold, events = self.sample, self.reference, self.threshold, self.events
+        net, above = self.net, curves.above(threshold)
+        beyond = np.minimum(net / above, events)
+        negatives = (events - beyond)[:, None] / self.reference_events
+        likelihood = np.zeros((len(HIDDEN), len(above)))
+        if self.above:
+            top = max(float(np.quantile(sample[-self.above :], BRIGHTEST_BINNED)), 1.5 * threshold)
+            upper = np.r_[np.linspace(np.log(threshold), np.log(top), BINS), np.inf]
+            places = np.r_[threshold, np.exp(upper[1:])]
+            counts = np.diff(np.searchsorted(sample, places))
+            expected = (net / above)[:, None] * curves.share(upper)
+            expected += np.diff(np.searchsorted(reference, places)) * negatives + 1e-3
+            likelihood += (counts * np.log(expected) - expected).sum(axis=1)
+        behind = int(np.searchsorted(reference, threshold))
+        if behind:
+            lower = np.r_[min(sample[0], reference[0]), np.quantile(reference[:behind], LOWER_SHARES), threshold]
+            below = np.diff(np.searchsorted(sample, lower))
+            background = np.diff(np.searchsorted(reference, lower)) * negatives
+            hidden = HIDDEN[:, None, None] * beyond[:, None] * curves.share(np.log(lower))
+            variance = below + background * negatives + (BACKGROUND_DOUBT * background) ** 2 + 1
+            likelihood -= 0.5 * ((below - background - hidden) ** 2 / variance).sum(axis=-1)
+        return likelihood
+
+    def sensitivity(self, curves: Curves, weights: Floats) -> tuple[float, float]:
+        """Return the share of positives above the threshold and its standard deviation, for weights of curves."""
+        above = curves.above(self.threshold)
+        seen = above / (above + HIDDEN[:, None] * (1 - above))
+        mean = float((weights * seen).sum())
+        spread = float(np.sqrt((weights * (seen - mean) ** 2).sum()))
+        return mean, float(np.sqrt(spread**2 + (SHAPE_DOUBT * (1 - mean)) ** 2 + LEAST_DOUBT**2))
+
+
+def normalised(log_weights: Floats) -> Floats:
+    """Return weights that add to 1, from their logarithms."""
+    weights = np.exp(log_weights - log_weights.max())
+    return np.asarray(weights / weights.sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
     """Curves of ln(signal) of positives: medians, spreads, whether normal, and log prior weights, (curves,) each."""
 
     medians: Floats
@@ -138,13 +182,22 @@ class _Curves:
     prior: Floats
 
     @classmethod
-    def on_grid(cls, threshold: float) -> _Curves:
+    def on_grid(cls, threshold: float, medians: Floats = LOG_MEDIANS) -> Curves:
         """Return all curves for a threshold."""
-        grid = np.meshgrid(LOG_MEDIANS, LOG_SDS, [True, False], indexing="ij")
+        grid = np.meshgrid(medians, LOG_SDS, [True, False], indexing="ij")
         above, spreads, normal = (axis.ravel() for axis in grid)
         prior = -0.5 * ((above - USUAL_LOG_MEDIAN) / USUAL_LOG_MEDIAN_SPREAD) ** 2
         prior -= 0.5 * (np.log(spreads / USUAL_LOG_SD) / USUAL_LOG_SD_SPREAD) ** 2
         return cls(above + np.log(threshold), spreads, normal.astype(bool), prior)
+
+    @classmethod
+    def about(cls, threshold: float) -> Curves:
+        """Return curves for several tubes, whose thresholds lie about this one."""
+        return cls.on_grid(threshold, medians=WIDER_LOG_MEDIANS)
+
+    def above(self, threshold: float) -> Floats:
+        """Return the share of positives above a threshold, shape (curves,)."""
+        return self.share(np.array([np.log(threshold), np.inf]))[:, 0]
 
     def share(self, edges: Floats) -> Floats:
         """Return the share of positives between neighbouring edges of ln(signal), shape (curves, edges - 1)."""

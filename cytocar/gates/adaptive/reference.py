@@ -15,7 +15,7 @@ import numpy as np
 
 from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Alignment, align
 from cytocar.gates.adaptive.density import Floats, Ordered
-from cytocar.gates.adaptive.positives import Positives, describe
+from cytocar.gates.adaptive.positives import Positives, Seen, describe
 from cytocar.gates.decision import (
     THRESHOLD_SD,
     Background,
@@ -186,6 +186,37 @@ def background_above(
     if not pool.is_usable:
         return None
     return _background(pool, threshold, _positives(ordered, pool, threshold))
+
+
+def seen_above(
+    threshold: float, values: Floats, gate: ReferenceGate, references: Sequence[ReferenceEvents]
+) -> tuple[Seen, Background] | None:
+    """Return what a tube shows of its positives about a threshold, in spreads of its references' negatives.
+
+    In that unit, from the offset on, tubes of one subject can be compared whatever their gain. None where the
+    references do not fit or give no background.
+    """
+    ordered = Ordered.of(values)
+    chosen, flags = _choose(gate, references)
+    if not chosen or Flag.FMO_ONLY in flags or len(ordered) < FEWEST_EVENTS:
+        return None
+    pool, _ = _aligned(ordered, chosen, gate)
+    if not pool.is_usable or threshold <= max(0.0, pool.offset):
+        return None
+    _, spread = pool.all.center_and_spread()
+    start = _looked_at_from(pool, threshold)
+    seen = Seen(
+        (ordered.from_on(start) - pool.offset) / spread,
+        (pool.all.from_on(start) - pool.offset) / spread,
+        events=len(ordered),
+        reference_events=len(pool.all),
+        threshold=(threshold - pool.offset) / spread,
+    )
+    return seen, _background(pool, threshold, _positives(ordered, pool, threshold))
+
+
+def _looked_at_from(pool: _Pool, threshold: float) -> float:
+    return min(max(pool.all.quantile(LOWEST_LOOKED_AT), 0.2 * threshold), 0.8 * threshold)
 
 
 def _background(pool: _Pool, threshold: float, positives: Positives) -> Background:
@@ -368,7 +399,7 @@ def _positives(values: Ordered, pool: _Pool, threshold: float) -> Positives:
     """Return what the positives look like, from all that lies above the references' 80 % quantile."""
     if threshold <= max(0.0, pool.offset):
         return Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=1.0, sensitivity_sd=0.0)
-    start = min(max(pool.all.quantile(LOWEST_LOOKED_AT), 0.2 * threshold), 0.8 * threshold)
+    start = _looked_at_from(pool, threshold)
     return describe(
         values.from_on(start) - pool.offset,
         pool.all.from_on(start) - pool.offset,

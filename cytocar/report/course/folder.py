@@ -15,6 +15,7 @@ from cytocar.course.aplasia import Aplasia, aplasia
 from cytocar.course.clinical import ClinicalRecord
 from cytocar.course.cohort import FEWEST_SUBJECTS, spreads, visits
 from cytocar.course.copies import copies_beside_cells, copies_correlations
+from cytocar.course.joint import JointCount
 from cytocar.course.late import LateFlag, LateThresholds, late_flags
 from cytocar.course.reconstitution import reconstitution
 from cytocar.course.responses import Phase, phases
@@ -30,6 +31,7 @@ from cytocar.course.tables import (
     DECLINE,
     FIT,
     INTERVENTIONS,
+    JOINT,
     KINETICS,
     LATE,
     RECONSTITUTION,
@@ -42,6 +44,7 @@ from cytocar.course.tables import (
     decline_row,
     fit_row,
     intervention_row,
+    joint_row,
     kinetics_row,
     late_row,
     reconstitution_row,
@@ -67,6 +70,7 @@ from cytocar.report.course.page import (
     course_html,
     decline_listing,
     drugs_listing,
+    joint_listing,
     kinetics_listing,
     late_listing,
     left_out_listing,
@@ -120,6 +124,8 @@ class CourseOptions:
         Further tables, for other programs, by name.
     late : LateThresholds
         What is flagged long after infusion.
+    joint : tuple of JointCount
+        Tubes counted with the shape of the positives that all tubes of their subject share.
     """
 
     scores: tuple[str, ...] = ()
@@ -138,6 +144,7 @@ class CourseOptions:
     split: str | None = None
     exchange: Mapping[str, tuple[Sequence[Column], Sequence[Row]]] = field(default_factory=dict)
     late: LateThresholds = field(default_factory=LateThresholds)
+    joint: tuple[JointCount, ...] = ()
 
 
 def write_course(
@@ -210,6 +217,7 @@ def write_course(
             "aplasia": (APLASIA, [aplasia_row(found) for found in aplasias.values()]),
             "cohort": (COHORT, [visit_row(visit) for visit in visits(series.courses)]),
             "decline": (DECLINE, [decline_row(subject, fit) for subject, fit in declines.items()]),
+            "joint": (JOINT, [joint_row(one) for one in options.joint]),
             "fit": (FIT, [fit_row(course.subject_id, course.fit()) for course in series.courses if options.fit]),
             **options.exchange,
         },
@@ -239,6 +247,7 @@ def write_course(
             aplasias.get(subject),
             responses[subject],
             flags[subject],
+            [one for one in options.joint if one.subject_id == subject],
         )
         tables = tuple(_subject_tables(course, record.of(subject), findings))
         sections.append(Section(subject, anchor, pictures[subject] or (), tables))
@@ -329,6 +338,7 @@ class _Findings:
     aplasia: Aplasia | None
     responses: Sequence[tuple[Phase, Phase, Phase]] = ()
     late: Sequence[LateFlag] = ()
+    joint: Sequence[JointCount] = ()
 
 
 def _decline(course: Course) -> Decline:
@@ -361,6 +371,8 @@ def _subject_tables(course: Course, record: ClinicalRecord, findings: _Findings)
     yield kinetics_listing(findings.kinetics)
     if findings.responses:
         yield responses_listing(findings.responses)
+    if findings.joint:
+        yield joint_listing(findings.joint)
     if findings.decline is not None:
         yield decline_listing(findings.decline)
     if findings.aplasia is not None:

@@ -13,6 +13,7 @@ from cytocar.counting.limits import CarResult, three_digits
 from cytocar.course.aplasia import Aplasia
 from cytocar.course.clinical import ClinicalRecord, Intervention
 from cytocar.course.cohort import Spread
+from cytocar.course.joint import JointCount
 from cytocar.course.late import LateFlag
 from cytocar.course.responses import Phase, sentence
 from cytocar.course.scores import Score
@@ -205,6 +206,23 @@ def decline_listing(fit: Decline) -> Listing:
     )
     lines = tuple(Line((name, number_text(value))) for name, value in rows)
     return Listing("Decline in two phases", ("", "Value"), lines, caption=fit.caution)
+
+
+def joint_listing(counts: Sequence[JointCount]) -> Listing:
+    """Return the tubes' own net counts beside those with the shape that they share."""
+    lines = []
+    for one in counts:
+        by_volume = one.per_ul.value is not None
+        alone, together = (one.per_ul, one.joint_per_ul) if by_volume else (one.percent, one.joint_percent)
+        numbers = (number_text(alone.value), interval_text(alone))
+        shared = (number_text(together.value), one.refused or interval_text(together))
+        lines.append(Line((f"{one.day:g}", one.sample_id, *numbers, *shared)))
+    head = ("Day", "Tube", "Net, alone", "95 % interval", "Net, shared shape", "95 % interval")
+    with_shape = next((one for one in counts if one.joint_stain_index is not None), None)
+    note = "cells/µL, or percent of T cells where there is no absolute count."
+    if with_shape is not None:
+        note += f" {with_shape.tubes} tubes share CAR-T cells of a stain index of {with_shape.joint_stain_index:.1f}."
+    return Listing("Tubes together", head, tuple(lines), (1, 5), note)
 
 
 def drugs_listing(interventions: Sequence[Intervention], record: ClinicalRecord) -> Listing:
