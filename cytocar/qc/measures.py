@@ -7,14 +7,15 @@ does not move; detector voltages from the FCS files, where these are still to be
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
 from cytocar.counting.blank_tubes import BlankTube
 from cytocar.errors.boundary import one_of_many
 from cytocar.errors.tree import SampleError
+from cytocar.fcs.keywords import cytometer
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
 from cytocar.run.finished.recorded_plan import located, recorded_plan
@@ -59,6 +60,8 @@ class Measured:
     notes: tuple[str, ...] = ()
     blanks: tuple[BlankTube, ...] = ()
     """Its tubes without CAR-T cells."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """What it was made with: instrument, lot of beads, lots of reagents (``x_lot_*`` of the sheet)."""
 
 
 def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Measured]:
@@ -90,10 +93,11 @@ def measure(run: Path, *, inputs: Place | None = None) -> Measured:
     values = dict(_of_controls(samples))
     values |= _medians_over_tubes([*_recoveries(samples), *_backgrounds(samples), *_fluorescence(samples)])
     files = [row.file for row in located(plan.only([sample.sample.sample_id for sample in samples]).samples, inputs)]
-    voltages = _medians_over_tubes(list(_voltages(files)))
+    instrument = _instrument(files)
+    voltages = _medians_over_tubes(instrument.voltages)
     notes = () if voltages else (f"{run}: no detector voltages: the FCS files are not here, or name none",)
     blanks = tuple(sample.blank for sample in samples if sample.blank is not None)
-    return Measured(run.resolve().name, values | voltages, notes, blanks)
+    return Measured(run.resolve().name, values | voltages, notes, blanks, _marks(samples, instrument.types))
 
 
 _Value = tuple[Quantity, float]
@@ -151,13 +155,43 @@ def _fluorescence(samples: Sequence[SampleResult]) -> Iterator[_Value]:
                     yield Quantity(f"median_{marker}", str(name)), value
 
 
-def _voltages(files: Sequence[Place]) -> Iterator[_Value]:
+@dataclass(slots=True)
+class _Instrument:
+    """What files say of the instrument: voltages by detector, and its type."""
+
+    voltages: list[_Value] = field(default_factory=list)
+    types: set[str] = field(default_factory=set)
+
+
+def _instrument(files: Sequence[Place]) -> _Instrument:
+    """Return what the files that are still to be found say."""
+    found = _Instrument()
     for file in files:
         try:
             with one_of_many():
-                channels = open_fcs(file).channels
+                events = open_fcs(file)
         except SampleError:
             continue
-        for channel in channels:
+        found.types.update(filter(None, [cytometer(events)]))
+        for channel in events.channels:
             if channel.voltage is not None:
-                yield Quantity("voltage", channel.detector, "V"), channel.voltage
+                found.voltages.append((Quantity("voltage", channel.detector, "V"), channel.voltage))
+    return found
+
+
+LOT_COLUMN = "x_lot_"
+"""How a column of the sheet begins that names the lot of a reagent: ``x_lot_CD3``."""
+
+
+def _marks(samples: Sequence[SampleResult], instruments: Collection[str]) -> dict[str, str]:
+    """Return what a run was made with; several of a kind in one run stand side by side."""
+    found: dict[str, set[str]] = defaultdict(set)
+    if instruments:
+        found["instrument"].update(instruments)
+    for sample in samples:
+        if sample.sample.bead_lot:
+            found["bead lot"].add(sample.sample.bead_lot)
+        for column, lot in sample.sample.extra.items():
+            if column.startswith(LOT_COLUMN) and lot:
+                found[f"lot of {column.removeprefix(LOT_COLUMN)}"].add(lot)
+    return {name: ", ".join(sorted(names)) for name, names in sorted(found.items())}

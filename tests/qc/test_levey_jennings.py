@@ -127,6 +127,7 @@ def test_the_command_writes_table_and_figure(three_runs: list[Path], tmp_path: P
     assert {row["run"] for row in rows} == {"week1", "week2", "week3"}
     assert (tmp_path / "qc" / "levey_jennings.svg").read_text("utf-8").startswith("<?xml")
     assert (tmp_path / "qc" / "levey_jennings.png").read_bytes().startswith(b"\x89PNG")
+    assert "Controls over 3 runs" in (tmp_path / "qc" / "qc.html").read_text("utf-8")
     assert cytocar_command("qc", *three_runs, "-o", tmp_path / "qc").code == 2
 
 

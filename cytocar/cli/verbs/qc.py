@@ -62,7 +62,7 @@ class FailOnEqa(StrEnum):
 def charts(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, in the order of time.")],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Write levey_jennings.csv, .svg and .png here.")
+        Path | None, typer.Option("-o", "--out", help="Write levey_jennings.csv, .svg, .png and qc.html here.")
     ] = None,
     baseline: Annotated[
         int, typer.Option(min=3, help="Mean and SD come from the first so many runs (all, if there are fewer).")
@@ -107,7 +107,10 @@ def charts(
         if out.exists() and any(out.iterdir()):
             raise UsageError(f"{out} exists and is not empty", code="E105", hint="name a new folder with -o")
         out.mkdir(parents=True, exist_ok=True)
+        from cytocar.report.qc.charts import qc_page
+
         write_atomically(out / "levey_jennings.csv", table)
+        write_atomically(out / "qc.html", qc_page(drawn, measured))
         for kind in ("svg", "png"):
             draw_levey_jennings(drawn, out / f"levey_jennings.{kind}")
     if sys.stdout.isatty() or out is not None:

@@ -1,0 +1,1 @@
+"""Tests of cytocar.report.qc."""
