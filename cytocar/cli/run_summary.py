@@ -27,6 +27,8 @@ class Format(StrEnum):
 
 
 _COPIES_SHOWN = 3
+_MESSAGES_SHOWN = 3
+"""Of one code, where the samples' numbers differ: enough to see what it is about."""
 _CONCERNS_SHOWN = 10
 """As many as fit on a screen; the samples of the others stand in counts.csv."""
 
@@ -66,14 +68,25 @@ def show_rows(
 
 
 def show_faults(done: Sequence[FinishedSample]) -> None:
-    """Write each fault once, with the samples that it befell."""
-    befallen: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    """Write each code once, with the samples that it befell; where their messages differ, the first of them."""
+    from cytocar.errors.codes import explanations
+
+    by_code: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for sample in done:
         for fault in sample.faults:
-            befallen[fault.code, fault.message, fault.hint].append(sample.sample_id)
-    for (code, message, hint), names in befallen.items():
+            by_code[fault.code][fault.message, fault.hint].append(sample.sample_id)
+    for code, messages in by_code.items():
         level = "error" if code.startswith("E") else "warning"
-        screen.show_problem(level, code, message, where=screen.few(names), hint=hint)
+        (message, hint), *_ = messages
+        names = [name for befallen in messages.values() for name in befallen]
+        notes = []
+        if len(messages) > 1:
+            shown = list(messages.items())[:_MESSAGES_SHOWN]
+            notes = [f"{screen.few(befallen, most=2)}: {said}" for (said, _), befallen in shown]
+            if len(messages) > _MESSAGES_SHOWN:
+                notes.append(f"and {len(messages) - _MESSAGES_SHOWN} more: each sample's own stands in quality.csv")
+            message = explanations()[code].title if code in explanations() else message
+        screen.show_problem(level, code, message, where=screen.few(names), hint=hint, notes=notes)
 
 
 def show_what_to_look_at(done: Sequence[FinishedSample]) -> None:

@@ -24,12 +24,14 @@ FCS_SUFFIXES = (".fcs", ".lmd")
 class Inputs:
     """The samples of a run, in the order of the sheet or of their names, and the sheet they came from.
 
-    ``unlisted`` are FCS files in the named folders that the sheet does not list.
+    ``unlisted`` are FCS files in the named folders that the sheet does not list; ``unused_sheets`` are sheets in named
+    folders that nobody named: a sheet decides numbers, so none is taken unasked.
     """
 
     samples: tuple[SampleRow, ...]
     sheet: Place | None = None
     unlisted: tuple[Place, ...] = ()
+    unused_sheets: tuple[Path, ...] = ()
 
 
 def collect(named: Sequence[str | Place], *, sheet: Place | None = None, given: SampleRow | None = None) -> Inputs:
@@ -75,7 +77,8 @@ def collect(named: Sequence[str | Place], *, sheet: Place | None = None, given: 
     split = [split_data_set(file) for file in files]
     rows = rows_from_files([file for file, _ in split], given=given)
     numbered = [_numbered(row, number) if number else row for row, (_, number) in zip(rows, split, strict=True)]
-    return Inputs(tuple(sorted(_expanded(numbered), key=lambda row: natural(row.sample_id))))
+    samples = tuple(sorted(_expanded(numbered), key=lambda row: natural(row.sample_id)))
+    return Inputs(samples, unused_sheets=tuple(_sheets_in(places)))
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -149,6 +152,13 @@ def _from_sheet(sheet: Place, files: Sequence[Place], *, restricted: bool) -> In
     beside = {row.file.parent for row in rows} if not restricted else set()
     unlisted = [file for folder in sorted(beside, key=_order) for file in _inside(folder) if _is_unlisted(file, listed)]
     return Inputs(tuple(_expanded(rows)), sheet=sheet, unlisted=tuple(unlisted))
+
+
+def _sheets_in(places: Iterable[Place]) -> Iterator[Path]:
+    """Yield what looks like the sample sheet of a folder."""
+    for place in places:
+        names = ("sheet.csv", "sheet.xlsx") if isinstance(place, Path) and place.is_dir() else ()
+        yield from (Path(str(place)) / name for name in names if (Path(str(place)) / name).is_file())
 
 
 def _inside(folder: Place) -> list[Place]:

@@ -15,6 +15,7 @@ import pytest
 
 from cytocar.cli.result_table import fitted
 from cytocar.simulate import Preparation, blood_tube
+from tests.runs import cytocar_command
 
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
@@ -150,3 +151,26 @@ def test_a_shell_completes_verbs_and_options() -> None:
 
     assert completed("cytocar ga", 1) == ["gate"]
     assert completed("cytocar gate --fo", 2) == ["--format", "--force"]
+
+
+def test_a_code_is_said_once_for_a_run_whose_samples_have_it_with_other_numbers(tmp_path: Path) -> None:
+    tube = blood_tube(car_per_ul=10, preparation=Preparation(drawn_share=0.03), seed=1)
+    whole = tube.write(tmp_path / "whole.fcs").read_bytes()
+    for number in range(1, 6):
+        (tmp_path / f"cut{number}.fcs").write_bytes(whole[: -1000 * number])
+    answer = cytocar_command("gate", tmp_path, "-t", "cart-cd19fc-fixed", "-j", "1")
+    assert answer.stderr.count("error[E018]") == 1
+    assert "cut1, cut2, cut3, cut4 and 1 more" in answer.stderr
+    assert "and 2 more: each sample's own stands in quality.csv" in answer.stderr
+
+
+def test_a_sheet_in_a_folder_that_nobody_named_is_said_and_not_used(tmp_path: Path) -> None:
+    tube = blood_tube(car_per_ul=10, preparation=Preparation(drawn_share=0.03), seed=1)
+    tube.write(tmp_path / "a.fcs")
+    (tmp_path / "sheet.csv").write_text("file,sample_id,beads_added,sample_volume_ul\na.fcs,P1,20000,50\n", "utf-8")
+    answer = cytocar_command("gate", tmp_path, "-t", "cart-cd19fc-fixed", "-j", "1")
+    assert f"{tmp_path / 'sheet.csv'} is not used" in answer.stderr
+    assert "\na," in answer.stdout
+    answer = cytocar_command("gate", tmp_path, "-s", tmp_path / "sheet.csv", "-t", "cart-cd19fc-fixed", "-j", "1")
+    assert "is not used" not in answer.stderr
+    assert "\nP1," in answer.stdout

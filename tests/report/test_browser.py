@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.report.run.page import Live, printable_files, report_files
+from cytocar.report.run.page import Live, drawn_report, report_files
 from cytocar.report.run.printing import print_pdf
 from tests.report.browser import Browser, browser
 from tests.report.conftest import ODD_NAMES
@@ -166,7 +166,7 @@ def test_everything_that_can_be_pressed_can_be_reached_by_the_keyboard(page: Bro
 
 
 def test_a_printed_report_has_each_sample_on_a_page_of_its_own(window: Browser, run: Path, tmp_path: Path) -> None:
-    (tmp_path / "print.html").write_bytes(printable_files(run)["report.html"])
+    (tmp_path / "print.html").write_bytes(drawn_report(run).printable_files()["report.html"])
     window.open(tmp_path / "print.html")
     pdf = base64.b64decode(window.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"])
     pages = pdf.count(b"/Type /Page\n")
@@ -203,8 +203,29 @@ def test_the_page_of_a_run_that_grows_renews_itself_where_it_was_but_not_while_s
     page.write_text(text.replace("d9.fcs", "d30.fcs"), "utf-8")
     window.run("location.hash = '#s2'")
     deadline = time.monotonic() + 30
-    while "d30.fcs" not in window.run("document.getElementById('live')?.textContent ?? ''"):
+    renewed = "/d30.fcs/.test(document.getElementById('live')?.textContent) && document.getElementById('s2')?.open"
+    while not window.run(renewed):
         assert time.monotonic() < deadline
-    assert window.run("document.getElementById('s2').open")
     asked = {url.partition("#")[0] for url in window.requested if not url.startswith("data:image/")}
     assert asked == {page.as_uri()}
+
+
+def test_in_a_run_of_many_samples_what_stands_about_each_is_unpacked_when_it_is_opened(
+    window: Browser, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cytocar.report.run.page.PACKED_FROM", 2)
+    page = tmp_path / "report.html"
+    page.write_bytes(report_files(run)["report.html"])
+    window.said.clear()
+    window.open(page)
+    body = "document.getElementById('s2').textContent"
+    assert "viable %" not in window.run(body)
+    window.run("document.querySelector('#s2 > summary').click()")
+    deadline = time.monotonic() + 30
+    while "viable %" not in window.run(body):
+        assert time.monotonic() < deadline
+    assert window.run("document.querySelectorAll('#s2 .panel').length") > 5
+    window.run("location.hash = '#s1'")
+    while "viable %" not in window.run(body.replace("s2", "s1")):
+        assert time.monotonic() < deadline
+    assert window.said == []

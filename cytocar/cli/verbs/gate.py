@@ -143,6 +143,8 @@ def command(
         return
     collected = collect(inputs or [], sheet=named, given=given)
     collected = with_controls(collected, [place_of(control) for control in controls or []])
+    for unused in collected.unused_sheets:
+        screen.say(f"note: {unused} is not used: `-s {unused}` takes its beads, volumes, subjects and days")
     plan = make_plan(
         collected,
         template=template,

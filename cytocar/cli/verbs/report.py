@@ -17,6 +17,7 @@ from cytocar.errors.tree import UsageError
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
+    from cytocar.report.run.page import DrawnReport
 
 
 def command(
@@ -50,10 +51,10 @@ def command(
         return
     place = place_of(inputs) if inputs else None
     missing = _missing_files(run, place, numbers_only=numbers_only)
-    page = build_report(run, inputs=place, jobs=jobs, by=by)
-    sys.stdout.write(f"{page}\n")
+    drawn = _drawn(run, inputs=place, jobs=jobs)
+    sys.stdout.write(f"{_written(run, drawn, by=by)}\n")
     if pdf:
-        for printed in print_report(run, inputs=place, jobs=jobs, by=by):
+        for printed in _printed(run, drawn.printable_files(), by=by):
             sys.stdout.write(f"{printed}\n")
     if missing is not None and not numbers_only:
         screen.show_error(missing)
@@ -83,22 +84,22 @@ def _missing_files(run: Path, inputs: Place | None, *, numbers_only: bool) -> Us
 
 def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Path:
     """Write a finished run's report into its folder, note it in the audit trail, and return the page."""
+    return _written(run, _drawn(run, inputs=inputs, jobs=jobs), by=by)
+
+
+def _drawn(run: Path, *, inputs: Place | None, jobs: int) -> DrawnReport:
     from cytocar.cli.progress import Progress
-    from cytocar.report.run.folder import write_report
+    from cytocar.report.run.page import drawn_report
+    from cytocar.run.workers import process_pool
+
+    return drawn_report(run, inputs=inputs, workers=process_pool(jobs), observer=Progress("samples drawn"))
+
+
+def _written(run: Path, drawn: DrawnReport, *, by: str | None) -> Path:
+    from cytocar.report.run.folder import write_drawn
     from cytocar.run.trail.who import author, now
-    from cytocar.run.workers import process_pool
 
-    return write_report(
-        run, author=author(by), clock=now, inputs=inputs, workers=process_pool(jobs), observer=Progress("samples drawn")
-    )
-
-
-def print_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Sequence[Path]:
-    """Print a run's report, and the pages that it links to, into its folder."""
-    from cytocar.report.run.page import printable_files
-    from cytocar.run.workers import process_pool
-
-    return _printed(run, printable_files(run, inputs=inputs, workers=process_pool(jobs)), by=by)
+    return write_drawn(run, drawn, author=author(by), clock=now)
 
 
 def print_one_page(run: Path, *, by: str | None = None) -> Sequence[Path]:

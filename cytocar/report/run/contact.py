@@ -28,9 +28,10 @@ class ContactSample:
 
 @dataclass(frozen=True, slots=True)
 class ContactSheet:
-    """The pictures that can be chosen, by gallery, and the samples that have them."""
+    """The pictures that can be chosen, by gallery, the one that is shown first, and the samples that have them."""
 
     views: tuple[tuple[str, ...], ...]
+    first: int
     columns: tuple[int, ...]
     samples: tuple[ContactSample, ...]
 
@@ -65,7 +66,9 @@ def contact_sheet(
         tuple(f"{' and '.join(view.populations)} ({view.x}{f', {view.y}' if view.y else ''})" for view in gallery.views)
         for gallery in gallery_of.values()
     )
-    return ContactSheet(views, tuple(plate.columns for plate in plates), tuple(samples))
+    chosen = next(iter(gallery_of.values())).views if gallery_of else ()
+    first = next((number for number, view in enumerate(chosen) if view.car), len(chosen) - 1)
+    return ContactSheet(views, first, tuple(plate.columns for plate in plates), tuple(samples))
 
 
 def _share(caption: GateCaption) -> str:

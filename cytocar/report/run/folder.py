@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cytocar.files.places import Place
-from cytocar.report.run.page import REPORT, report_files
+from cytocar.report.run.page import REPORT, DrawnReport, drawn_report
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.trail.audit import Act, Action, Author
 from cytocar.run.trail.journal import amend
@@ -24,8 +24,13 @@ def write_report(
     observer: Observer = NOBODY,
 ) -> Path:
     """Write the report of a finished run into its folder, note it in the trail, return it; see ``report_files``."""
-    files = report_files(run, inputs=inputs, workers=workers, observer=observer)
-    keep_report(run, files, author=author, clock=clock)
+    drawn = drawn_report(run, inputs=inputs, workers=workers, observer=observer)
+    return write_drawn(run, drawn, author=author, clock=clock)
+
+
+def write_drawn(run: Path, drawn: DrawnReport, *, author: Author, clock: Callable[[], datetime]) -> Path:
+    """Write a report that is drawn already, note it in the trail, return it."""
+    keep_report(run, drawn.files(), author=author, clock=clock)
     return run / REPORT
 
 

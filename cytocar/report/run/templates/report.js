@@ -26,9 +26,17 @@
 
   // ---------------------------------------------------------------- samples: their content when they are opened
 
-  function unfold(sample) {
+  async function unpack(folded) {
+    const bytes = Uint8Array.from(atob(folded.content.textContent), (sign) => sign.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    folded.innerHTML = await new Response(stream).text();
+    delete folded.dataset.packed;
+  }
+  async function unfold(sample) {
     const folded = sample.querySelector(":scope > template");
     if (!folded) return;
+    if ("packed" in folded.dataset) await unpack(folded);
+    if (!folded.isConnected) return; // asked twice at once
     sample.append(folded.content.cloneNode(true));
     folded.remove();
     watch(sample);
@@ -36,11 +44,13 @@
   for (const sample of document.querySelectorAll("details.sample")) {
     sample.addEventListener("toggle", () => sample.open && unfold(sample));
   }
-  function openNamed(hash) {
+  async function openNamed(hash) {
     const sample = hash.startsWith("#s") && byId(hash.slice(1));
     if (!sample || sample.tagName !== "DETAILS") return;
-    unfold(sample);
     sample.open = true;
+    const folded = sample.querySelector(":scope > template");
+    if (folded && "packed" in folded.dataset) await unfold(sample);
+    else unfold(sample);
     sample.scrollIntoView();
     sample.querySelector("summary").focus({ preventScroll: true });
   }
@@ -141,8 +151,7 @@
     data.views.forEach((views, gallery) => views.forEach((title, view) => {
       select.append(new Option(title, `${gallery}-${view}`));
     }));
-    const last = data.views[0].length - 1;
-    select.value = `0-${last}`;
+    select.value = `0-${data.first}`;
     select.addEventListener("change", contactSheet);
     byId("contact").hidden = false;
     const wait = new IntersectionObserver((entries) => {
