@@ -16,6 +16,7 @@ from cytocar.cli import screen
 from cytocar.errors.tree import CytocarError, UsageError
 
 if TYPE_CHECKING:
+    from cytocar.counting.blank_tubes import History
     from cytocar.files.places import Place
     from cytocar.run.count import Work
     from cytocar.run.execute import FinishedSample
@@ -43,6 +44,7 @@ class Asked:
     controls: Sequence[Place]
     template: str | None
     markers: Mapping[str, str]
+    history: History | None
     work: Work
     by: str | None
     force: bool
@@ -193,7 +195,7 @@ class _Watch:
         if gathered is None:
             return
         self._say_what_waits(gathered)
-        plan = make_plan(gathered.inputs, template=asked.template, markers=asked.markers)
+        plan = make_plan(gathered.inputs, template=asked.template, markers=asked.markers, history=asked.history)
         settings = settings_sha256(plan, asked.given)
         require_same_settings(asked.out, settings, before)
         manifest = asked.work.manifest(plan) | seen_from(asked.out, plan.sheet)

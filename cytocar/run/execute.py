@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -217,17 +218,23 @@ def _references(
         for row in left
         if not row.exclude and wants_references(protocols[row.sample_id].template)
     }
-    telling = [
-        row.sample_id
-        for row in samples
-        if not row.exclude and tells_backgrounds(protocols[row.sample_id].template, row)
-    ][:MOST_BLANKS]
+    telling = telling_tubes(samples, protocols)
     wanted = {name for names in chosen.values() for name in names}.union(telling if chosen else ())
     controls = [Task(row, protocols[row.sample_id], (scratch,)) for row in samples if row.sample_id in wanted]
     saved = {name: kept for name, kept in run_tasks(_save, controls, workers, killed=_nothing_saved) if kept}
     blanks = (saved[name][1] for name in telling if name in saved)
     paths = {name: path for name, (path, _) in saved.items()}
     return _Controls(chosen, paths, tuple(tube for tube in blanks if tube is not None))
+
+
+def telling_tubes(samples: Sequence[SampleRow], protocols: Mapping[str, Protocol]) -> list[str]:
+    """The tubes whose background says something to every sample with a ``reference`` gate."""
+    told = (
+        row.sample_id
+        for row in samples
+        if not row.exclude and tells_backgrounds(protocols[row.sample_id].template, row)
+    )
+    return list(islice(told, MOST_BLANKS))
 
 
 def control_signals(

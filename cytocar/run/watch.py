@@ -1,8 +1,9 @@
 """A run that grows while files come: counted as they are finished, each once; at any time as one run over them all.
 
-What a sample's numbers depend on (its bytes, its row, its protocol, its controls) is one hash, kept in the manifest. A
-sample whose hash is another one is counted again; every other keeps its part, and only hears anew what the files
-beside it say of it. So the tables are the same bytes whatever order the files came in, and wherever it was killed.
+What a sample's numbers depend on (its bytes, its row, its protocol, its controls, the run's tubes without CAR-T cells)
+is one hash, kept in the manifest. A sample whose hash is another one is counted again; every other keeps its part, and
+only hears anew what the files beside it say of it. So the tables are the same bytes whatever order the files came in,
+and wherever it was killed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
 from cytocar.run.beside_others import CHECK, compare_files
 from cytocar.run.count import Work
-from cytocar.run.execute import FinishedSample, execute
+from cytocar.run.execute import FinishedSample, execute, telling_tubes
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.folder import (
     Parts,
@@ -177,13 +178,15 @@ def input_hashes(plan: RunPlan, hashes: Mapping[str, str]) -> dict[str, str]:
         protocol = plan.protocols[row.sample_id]
         used = templates.setdefault(id(protocol.template), template_sha256(protocol.template))
         refused = protocol.refused and protocol.refused.message
-        return [hashes[row.sample_id], row.data_set, used, protocol.stamp.sha256, dict(plan.markers), refused]
+        asked = [dict(plan.markers), plan.history.sha256, refused]
+        return [hashes[row.sample_id], row.data_set, used, protocol.stamp.sha256, *asked]
 
     as_control = {row.sample_id: _sha256([row.sample_type, *decided_by(row)]) for row in plan.samples}
+    telling = telling_tubes(plan.samples, plan.protocols)
     found = {}
     for row in plan.samples:
         wanted = not row.exclude and wants_references(plan.protocols[row.sample_id].template)
-        controls = choose_references(row, plan.samples) if wanted else ()
+        controls = [*choose_references(row, plan.samples), *telling] if wanted else ()
         said = SAMPLE_ROWS.dump_python((row,), mode="json", exclude_defaults=True)
         found[row.sample_id] = _sha256([said, decided_by(row), [[name, as_control[name]] for name in controls]])
     return found

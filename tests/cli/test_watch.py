@@ -176,7 +176,8 @@ def test_rows_of_the_sheet_join_as_they_come_and_a_broken_sheet_is_waited_out(tu
     hot, run, sheet = tmp_path / "hot", tmp_path / "run", tmp_path / "sheet.csv"
     hot.mkdir()
     header = "file,sample_id,subject_id,day,sample_type,beads_added,sample_volume_ul\n"
-    rows = [f"hot/d{n}.fcs,P1 {n},P1,{7 * n},{'sample' if n else 'baseline'},20000,50\n" for n in range(6)]
+    rows = [f"hot/d{n}.fcs,P1 {n},P1,{7 * n},{'sample' if n else 'baseline'},20000,50\n" for n in range(5)]
+    rows.append("hot/d5.fcs,P2 0,P2,-4,baseline,20000,50\n")
     sheet.write_text(header + rows[3], "utf-8")
     for name in ("d1", "d3"):
         shutil.copy(tubes / f"{name}.fcs", hot)
@@ -189,6 +190,9 @@ def test_rows_of_the_sheet_join_as_they_come_and_a_broken_sheet_is_waited_out(tu
         wait_for(lambda: counted(run) == ["P1 3", "P1 1"])
         shutil.copy(tubes / "d0.fcs", hot)  # the baseline: a control of the others, which are counted again with it
         wait_for(lambda: counted(run) == ["P1 3", "P1 1", "P1 0"])
+        sheet.write_text(header + rows[3] + rows[1] + rows[0] + rows[5], "utf-8")
+        shutil.copy(tubes / "d5.fcs", hot)  # another subject's: what the run's controls say together
+        wait_for(lambda: counted(run) == ["P1 3", "P1 1", "P1 0", "P2 0"])
     assert sum("d1.fcs waits for its row" in line for line in said) == 1
     assert any("dya" in line for line in said)
     assert tables(run) == at_once(hot, tmp_path / "other", "-s", str(sheet))
@@ -213,10 +217,9 @@ def test_other_options_other_runs_and_signed_runs_are_refused(tubes: Path, tmp_p
     shutil.copy(tubes / "d1.fcs", hot)
     with watching(hot, run, *FIXED, "--no-report"):
         wait_for(lambda: counted(run) == ["d1"])
-    with watching(hot, run, "--no-report") as said:
-        wait_for(lambda: True)
-        time.sleep(2.5)
-    assert any(line.startswith("error[E107]") for line in said)
+    process = start(hot, run, "--no-report")
+    _, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, "error[E107]" in err) == (2, True), err
     assert cytocar_command("sign", run, "--by", "A. Person", "--meaning", "reviewed", "--reason", "seen").code == 0
     answer = cytocar_command("gate", hot, "--watch", "-o", run, *FIXED)
     assert (answer.code, "E106" in answer.stderr) == (2, True), answer.stderr

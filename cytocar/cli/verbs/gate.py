@@ -134,6 +134,7 @@ def command(
             controls=[place_of(control) for control in controls or []],
             template=template,
             markers=settled_markers(marker or []),
+            history=read_history(background) if background else None,
             work=work,
             by=by,
             force=force,
