@@ -27,6 +27,7 @@ from cytocar.counting.blank_tubes import HISTORY  # noqa: E402
 from cytocar.course import tables as course_tables  # noqa: E402
 from cytocar.errors.codes import explanations  # noqa: E402
 from cytocar.product.release import PRODUCT  # noqa: E402
+from cytocar.qc.bridging import BRIDGING  # noqa: E402
 from cytocar.qc.eqa import EQA, EQA_GROUPS  # noqa: E402
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS  # noqa: E402
 from cytocar.signals.declaration import Declaration  # noqa: E402
@@ -141,6 +142,7 @@ def _named_tables() -> dict[str, tuple[Column, ...]]:
         "validation.csv": VALIDATION,
         "validation_tubes.csv": TUBES,
         "levey_jennings.csv": LEVEY_JENNINGS,
+        "table of `cytocar qc lots`": BRIDGING,
         "eqa.csv": EQA,
         "eqa_groups.csv": EQA_GROUPS,
         "history of `cytocar qc --history`": HISTORY,

@@ -22,6 +22,7 @@ from cytocar.run.finished.recorded_plan import located, recorded_plan
 from cytocar.run.folder import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.result import SampleResult
+from cytocar.sheet.laboratory import LOT_COLUMN
 from cytocar.sheet.rows import SampleType
 
 CONTROL_COLUMNS = {
@@ -177,10 +178,6 @@ def _instrument(files: Sequence[Place]) -> _Instrument:
             if channel.voltage is not None:
                 found.voltages.append((Quantity("voltage", channel.detector, "V"), channel.voltage))
     return found
-
-
-LOT_COLUMN = "x_lot_"
-"""How a column of the sheet begins that names the lot of a reagent: ``x_lot_CD3``."""
 
 
 def _marks(samples: Sequence[SampleResult], instruments: Collection[str]) -> dict[str, str]:

@@ -30,6 +30,9 @@ class LaboratoryTube(Tube):
     vcn_per_cell: float | None = None
 
 
+LOT_COLUMN = "x_lot_"
+"""How a column of the sheet begins that names the lot of a reagent: ``x_lot_CD3``."""
+
 LABORATORY_COLUMNS = tuple(
     name for name in LaboratoryTube.__dataclass_fields__ if name not in Tube.__dataclass_fields__
 )

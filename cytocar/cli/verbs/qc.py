@@ -215,3 +215,54 @@ def _show_scores(scores: Sequence[Scored]) -> None:
     ]
     header = ("sample", "measurand", "found", "peers", "z", "performance")
     sys.stdout.write("\n".join(map(screen.printable, grid(header, lines, right=(2, 3, 4)))) + "\n")
+
+
+@app.command("lots")
+def lots(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, in the order of time.")],
+    by: Annotated[
+        str, typer.Option("--by", metavar="COLUMN", help="Column of the lot: bead_lot, x_lot_CD3.")
+    ] = "bead_lot",
+    limit: Annotated[float, typer.Option("--limit", min=0.1, max=90, help="Largest difference, percent.")] = 10.0,
+    old: Annotated[
+        str | None, typer.Option("--old", metavar="LOT", help="The lot before, if there are several.")
+    ] = None,
+    new: Annotated[
+        str | None, typer.Option("--new", metavar="LOT", help="The lot after, if there are several.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="CSV", help="Write the table here.")] = None,
+    unverified: Unverified = False,
+) -> None:
+    """Bridge two lots: specimens measured with both, the new one in percent of the old, with interval and verdict.
+
+    Specimens have the same `subject_id` and `day`. Without -o: a table on a terminal, CSV in a pipe. Exit code 1 if a
+    number does not stay within the limit, or the limit lies inside its interval.
+    """
+    from cytocar.qc.bridging import BRIDGING, bridges
+    from cytocar.tables.columns import csv_text, write_atomically
+
+    found = bridges(runs, by=by, limit=limit, old=old, new=new)
+    text = csv_text(BRIDGING, (one.row() for one in found))
+    if out is not None:
+        if out.exists():
+            raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
+        write_atomically(out, text)
+    if out is None and not sys.stdout.isatty():
+        sys.stdout.write(text)
+    else:
+        from cytocar.cli.result_table import grid, interval, number
+
+        lines = [
+            (
+                one.measurand,
+                str(len(one.specimens)),
+                f"{number(one.percent.value)} %",
+                interval(one.percent.low, one.percent.high),
+                one.verdict,
+            )
+            for one in found
+        ]
+        header = (f"lot {found[0].new} of {found[0].old}", "specimens", "percent", "95 % interval", "verdict")
+        sys.stdout.write("\n".join(map(screen.printable, grid(header, lines, right=(1, 2)))) + "\n")
+    if any(one.verdict != "pass" for one in found):
+        raise typer.Exit(1)

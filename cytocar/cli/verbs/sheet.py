@@ -48,6 +48,49 @@ def new(
     screen.say(f"wrote {out}; fill in beads_added and sample_volume_ul, then `cytocar sheet check {out}`")
 
 
+@app.command("lots")
+def lots(
+    sheet: Annotated[Path, typer.Argument(help="The sheet.")],
+    reagents: Annotated[
+        Path, typer.Option("--reagents", metavar="CSV", help="Lots: reagent,clone,lot,expiry,beads_per_tube,...")
+    ],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it here, beside the sheet. [stdout]")] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DATE", help="Day of tubes whose file and row name none.")
+    ] = None,
+) -> None:
+    """Complete a sheet from a table of lots: beads by `bead_lot`, lots of reagents as `x_lot_*`; warns of expired ones.
+
+    A number of beads that is not the lot's, and a lot that is not in the table, are errors.
+    """
+    from datetime import date
+
+    from cytocar.sheet.reagents import complete_sheet, day_of_tube, read_lots
+
+    try:
+        otherwise = date.fromisoformat(on) if on else None
+    except ValueError:
+        raise UsageError(f"--on {on!r} is no date", code="E260", hint="write it as 2026-03-31") from None
+    if out is not None and out.resolve().parent != sheet.resolve().parent:
+        raise UsageError(
+            f"{out} does not lie beside {sheet}",
+            code="E260",
+            hint="files are named relative to the sheet: write it there",
+        )
+    if out is not None and out.exists():
+        raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
+    done = complete_sheet(sheet, read_lots(reagents), day_of=lambda row: day_of_tube(row, otherwise))
+    for note in done.notes:
+        screen.say(f"note: {note}")
+    for lot in done.expired:
+        screen.show_problem("warning", "W381", lot)
+    if out is None:
+        sys.stdout.write(done.text)
+    else:
+        out.write_text(done.text, "utf-8")
+        screen.say(f"wrote {out}")
+
+
 @app.command("check")
 def check(
     sheet: Annotated[str, typer.Argument(help="The sheet.")],

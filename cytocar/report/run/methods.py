@@ -11,6 +11,7 @@ from cytocar.regions.boolean import BooleanGate
 from cytocar.report.run.pictures import Acquisition
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult, Status
+from cytocar.sheet.laboratory import LOT_COLUMN
 from cytocar.signals.applied_matrix import COMPENSATED, UNMIXED
 from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.statistics.estimate import expanded
@@ -170,14 +171,14 @@ def miflowcyt(run: FinishedRun, acquisitions: Iterable[Acquisition]) -> tuple[It
     cytometers = Counter(one.cytometer or "not named in the file" for one in recorded)
     types = Counter(str(outcome.sample.sample_type) for outcome in run.outcomes)
     specimens = Counter(str(outcome.sample.specimen or "not stated") for outcome in run.outcomes)
-    lots = sorted({outcome.sample.bead_lot for outcome in run.outcomes if outcome.sample.bead_lot})
+    lots = list(_lots(run))
     return (
         Item("1.1", "Purpose", BY_LABORATORY),
         Item("1.3", "Experiment variables", f"samples: {_counted(types)}"),
         Item("1.6", "Date", "kept in the FCS files; not printed here, as it may identify a person"),
         Item("1.8", "Quality control", "time, counting beads and acceptance rules of the template: quality.csv"),
         Item("2.1", "Specimen", _counted(specimens)),
-        Item("2.4", "Reagents", "; ".join(_reagents(run)) + (f"; bead lots {', '.join(lots)}" if lots else "")),
+        Item("2.4", "Reagents", "; ".join(_reagents(run)) + (f"; lots: {', '.join(lots)}" if lots else "")),
         Item("3.1", "Instrument", _counted(cytometers) if recorded else "the FCS files were not at hand"),
         Item("3.3", "Detectors", _detectors(recorded)),
         Item("4.1", "List-mode data", f"{len(run.outcomes)} files; SHA-256 of each in counts.csv"),
@@ -185,6 +186,19 @@ def miflowcyt(run: FinishedRun, acquisitions: Iterable[Acquisition]) -> tuple[It
         Item("4.3", "Scales", "; ".join(_scales(run))),
         Item("4.4", "Gating", "this page; numbers of every gate in gates.csv; template in manifest.json"),
     )
+
+
+def _lots(run: FinishedRun) -> Iterator[str]:
+    """Yield the lots that the sheet names: of beads, of reagents (``x_lot_*``), and those past their date."""
+    samples = [outcome.sample for outcome in run.outcomes]
+    columns = sorted({name for sample in samples for name in sample.extra if name.startswith(LOT_COLUMN)})
+    named = {"beads": {sample.bead_lot for sample in samples}}
+    named |= {name.removeprefix(LOT_COLUMN): {sample.extra.get(name) for sample in samples} for name in columns}
+    named |= {"past their date": {sample.extra.get("x_expired_lots") for sample in samples}}
+    for reagent, lots in named.items():
+        known = sorted(filter(None, lots))
+        if known:
+            yield f"{reagent} {' and '.join(known)}"
 
 
 def _counted(counter: Mapping[str, int]) -> str:

@@ -1,0 +1,186 @@
+"""From one lot to the next: the same specimens with both lots, and whether results stay within a limit.
+
+Source: CLSI EP26-A (variation between reagent lots): specimens are measured with both lots, and the difference is held
+against what may change without consequence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from cytocar.errors.tree import UsageError
+from cytocar.run.finished.recorded_plan import recorded_plan
+from cytocar.run.folder import PARTS, Parts, require_parts
+from cytocar.run.trail.journal import finished_manifest
+from cytocar.sample.result import SampleResult
+from cytocar.statistics.estimate import Estimate
+from cytocar.statistics.normal import mean_fold
+from cytocar.tables.columns import Row, parse_columns
+
+MEASURANDS = ("car_per_ul", "car_percent_of_t_cells", "t_cells_per_ul", "cd4_cd8_ratio")
+"""Numbers of counts.csv that are bridged, beside the median fluorescence of CAR-T cells and T cells."""
+FEWEST_PAIRS = 3
+"""Fewer specimens have no interval that could tell anything."""
+
+BRIDGING = parse_columns("""
+by             str - | column of the sheet that names the lot
+old_lot        str - | lot before
+new_lot        str - | lot after
+measurand      str - | number of counts.csv, or median fluorescence of a population
+n              int - | specimens measured with both lots
+percent_of_old num % | new lot in percent of the old one, geometric mean of specimens
+low            num % | its 95 % interval, lower bound
+high           num % | its 95 % interval, upper bound
+limit          num % | largest difference that may be
+verdict        str - | pass, fail, crosses (the limit lies in the interval)
+specimens      str - | subject and day of each, separated by blanks
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """One number with the new lot, in percent of the old one."""
+
+    by: str
+    old: str
+    new: str
+    measurand: str
+    specimens: tuple[str, ...]
+    percent: Estimate
+    limit: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether the whole interval lies within the limit around 100 %, beyond it, or across."""
+        low, high = self.percent.low or 0.0, self.percent.high or float("inf")
+        if low >= 100 - self.limit and high <= 100 + self.limit:
+            return "pass"
+        return "fail" if low > 100 + self.limit or high < 100 - self.limit else "crosses"
+
+    def row(self) -> Row:
+        """Return its line of the table."""
+        return {
+            "by": self.by,
+            "old_lot": self.old,
+            "new_lot": self.new,
+            "measurand": self.measurand,
+            "n": len(self.specimens),
+            "percent_of_old": self.percent.value,
+            "low": self.percent.low,
+            "high": self.percent.high,
+            "limit": self.limit,
+            "verdict": self.verdict,
+            "specimens": " ".join(self.specimens),
+        }
+
+
+Numbers = dict[str, float]
+
+
+def bridges(
+    runs: Sequence[Path], *, by: str, limit: float, old: str | None = None, new: str | None = None
+) -> tuple[Bridge, ...]:
+    """Return how results with a new lot compare with those of the old one on the same specimens.
+
+    Parameters
+    ----------
+    runs : sequence of Path
+        Finished runs, in their order: the first lot met is the old one.
+    by : str
+        ``bead_lot``, or a column ``x_*`` of the sheet such as ``x_lot_CD3``.
+    limit : float
+        Largest difference that may be, percent.
+    old, new : str, optional
+        The two lots, where the runs hold more.
+
+    Raises
+    ------
+    UsageError
+        E265 without two lots, or with fewer than three specimens that were measured with both.
+    """
+    found: dict[str, dict[str, list[Numbers]]] = defaultdict(lambda: defaultdict(list))
+    for result in (one for run in runs for one in _samples(run)):
+        lot = result.sample.bead_lot if by == "bead_lot" else result.sample.extra.get(by)
+        if lot:
+            found[lot][_specimen(result)].append(dict(_numbers(result)))
+    before, after = _two(list(found), by, old, new)
+    both = [specimen for specimen in found[before] if specimen in found[after]]
+    bridged = tuple(_bridges(found[before], found[after], both, by=by, lots=(before, after), limit=limit))
+    if not bridged:
+        raise UsageError(
+            f"{len(both)} specimens were measured with lot {before} and lot {after}",
+            code="E265",
+            hint=f"measure {FEWEST_PAIRS} specimens at least with both lots: a row for each, with the same subject_id "
+            "and day",
+        )
+    return bridged
+
+
+def _bridges(
+    before: dict[str, list[Numbers]],
+    after: dict[str, list[Numbers]],
+    both: Sequence[str],
+    *,
+    by: str,
+    lots: tuple[str, str],
+    limit: float,
+) -> Iterator[Bridge]:
+    names = dict.fromkeys(name for specimen in both for numbers in before[specimen] for name in numbers)
+    for name in names:
+        ratios = {
+            specimen: _mean(after[specimen], name) / _mean(before[specimen], name)
+            for specimen in both
+            if _mean(after[specimen], name) > 0 and _mean(before[specimen], name) > 0
+        }
+        if len(ratios) >= FEWEST_PAIRS:
+            yield Bridge(by, *lots, name, tuple(ratios), mean_fold(list(ratios.values())), limit)
+
+
+def _mean(several: Sequence[Numbers], name: str) -> float:
+    values = [numbers[name] for numbers in several if name in numbers]
+    return mean(values) if values else 0.0
+
+
+def _two(lots: Sequence[str], by: str, old: str | None, new: str | None) -> tuple[str, str]:
+    wanted = [lot for lot in (old, new) if lot is not None]
+    missing = [lot for lot in wanted if lot not in lots]
+    if missing or (len(wanted) < 2 and len(lots) != 2):
+        raise UsageError(
+            f"{by} names {len(lots)} lots ({', '.join(lots) or 'none'})" + (f", not {missing[0]}" if missing else ""),
+            code="E265",
+            hint="two lots are compared: name them with --old and --new where there are more",
+        )
+    before = old or next(lot for lot in lots if lot != new)
+    return before, new or next(lot for lot in lots if lot != before)
+
+
+def _samples(run: Path) -> Iterator[SampleResult]:
+    manifest = finished_manifest(run)
+    plan = recorded_plan(manifest, run)
+    require_parts(run, manifest, plan.sample_ids)
+    for outcome in Parts(run / PARTS).every(plan.sample_ids):
+        if isinstance(outcome, SampleResult):
+            yield outcome
+
+
+def _specimen(result: SampleResult) -> str:
+    sample = result.sample
+    day = "" if sample.day is None else f"@{sample.day:g}"
+    return f"{sample.subject_id or sample.sample_id}{day}"
+
+
+def _numbers(result: SampleResult) -> Iterator[tuple[str, float]]:
+    row = result.row()
+    for name in MEASURANDS:
+        value = row.get(name)
+        if isinstance(value, int | float):
+            yield name, float(value)
+    for role in (result.roles.car, result.roles.t_cells):
+        population = result.population(role)
+        for marker, median in (population.medians if population else {}).items():
+            if median is not None:
+                yield f"median_{marker} of {role}", median
