@@ -14,8 +14,13 @@ from cytocar import EventTable, gate, load_template, open_fcs, quantify
 from cytocar.errors.tree import PanelError
 from cytocar.fcs.write import write_fcs
 from cytocar.files.bundled import template_folder
+from cytocar.fit.names import alias_book as known_names
+from cytocar.report.run.source import open_finished_run
+from cytocar.review.open_sample import open_sample
 from cytocar.sample.result import SampleResult
 from cytocar.signals.panel import resolve
+from cytocar.workshop.opening import open_bench
+from tests.runs import cytocar_command
 from tests.stained_tubes import StainedTube, cell, stain, stained_tube
 
 LINES = {"cd4": stain(CD4=4000, CD8=200), "cd8": stain(CD8=20_000, CD4=80)}
@@ -259,3 +264,58 @@ def test_a_template_for_any_reagent_knows_every_name_of_the_alias_book(name: str
 
 def test_four_templates_are_for_any_reagent() -> None:
     assert set(WITH_CAR) == {"cart-generic", "exhaustion", "product-release", "t-memory"}
+
+
+# ---------------------------------------------------------------- what is left out is left out everywhere
+
+
+def test_a_run_of_files_that_lack_optional_markers_is_reported_drawn_exported_and_compared(tmp_path: Path) -> None:
+    tube = memory_tube(dead=0, seed=6).without("PE-A", "FSC-H")
+    write_fcs(tmp_path / "day1.fcs", tube.columns, markers=tube.markers, keywords=tube.keywords)
+    run = tmp_path / "run"
+    gated = cytocar_command("gate", tmp_path / "day1.fcs", "-t", "t-memory", "-o", run, "-j", "1", "-q")
+    assert gated.code == 0, gated.stderr
+    page = (run / "report.html").read_text("utf-8")
+    assert "the file lacks FSC-A or FSC-H" in page
+    assert 'class="population">car_t' not in page
+    for form in ("wsp", "gatingml", "cytobank"):
+        exported = cytocar_command("export", run, "--as", form, "-o", tmp_path / form)
+        assert exported.code == 0, exported.stderr
+    agreed = cytocar_command("compare", run, tmp_path / "wsp" / "gates.wsp")
+    assert agreed.code == 0, agreed.stdout
+    again = cytocar_command(
+        "gate", tmp_path / "day1.fcs", "-t", tmp_path / "gatingml" / "day1.xml", "--format", "csv", "-j", "1", "-q"
+    )
+    assert again.code == 0, again.stderr
+    assert f",{events_of(quantify(tube.events, load_template('t-memory')))['t_cells']}," in again.stdout
+    drawn = cytocar_command(
+        "plot", tmp_path / "day1.fcs", "-t", "t-memory", "-g", "lymphocytes", "-o", tmp_path / "a.png"
+    )
+    assert drawn.code == 0, drawn.stderr
+    refused = cytocar_command("plot", tmp_path / "day1.fcs", "-t", "t-memory", "-g", "car_t", "-o", tmp_path / "b.png")
+    assert "error[E210] day1.fcs has not the markers of car_t" in refused.stderr.replace("]:", "]")
+
+
+def test_the_workshop_and_the_review_show_what_a_file_allows(tmp_path: Path) -> None:
+    tube = memory_tube(dead=0, seed=7).without("PE-A", "FSC-H")
+    write_fcs(tmp_path / "day1.fcs", tube.columns, markers=tube.markers, keywords=tube.keywords)
+    assert cytocar_command("template", "new", tmp_path / "own.toml", "--from", "t-memory").code == 0
+    bench, _ = open_bench(str(tmp_path / "own.toml"), [tmp_path / "day1.fcs"], known_names())
+    counts = bench.counts(bench.tubes[0])
+    assert "singlets" not in counts and "car_t" not in counts
+    for name in ("lymphocytes", "t_cells", "naive"):
+        bench.take(name)
+        assert bench.shown(0).picture is not None
+    bench.enter("car_t")
+    assert "left out" in bench.shown(0).instead
+
+    run = tmp_path / "run"
+    cytocar.run([tmp_path / "day1.fcs"], "t-memory", out=run, jobs=1)
+    finished = open_finished_run(run)
+    (result,) = finished.counted
+    opened = open_sample(finished, result, inputs=None)
+    for name in ("lymphocytes", "cd45ra_positive"):
+        counted = result.population(name)
+        assert counted is not None
+        assert opened.kept_by(name, result.gates[name]).events == counted.events
+    opened.close()

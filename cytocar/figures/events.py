@@ -185,6 +185,14 @@ def _gated(
 ) -> tuple[list[Cloud], tuple[PictureAxis, PictureAxis]]:
     view = _view(template, x, y, population)
     gated = [walk(table, template) for table in tables]
+    for table, populations in zip(tables, gated, strict=True):
+        lacking = [one for one in (view.parent, population or view.parent) if one not in populations]
+        if lacking:
+            raise UsageError(
+                f"{_named(table)} has not the markers of {lacking[0]}",
+                code="E210",
+                hint="leave the file out, or name its channels in the template",
+            )
     signals = [_of_view(populations, view) for populations in gated]
     axes = tuple(
         PictureAxis.of(marker, template.scale(marker), top=_top(np.concatenate([one[place] for one in signals])))
@@ -204,7 +212,8 @@ def _of_view(populations: Populations, view: View) -> tuple[Floats, Floats]:
     """Return the signals of the events that a view shows, on both axes."""
     inside = populations[view.parent].mask
     for aside in view.exclude:
-        inside = inside & ~populations[aside].mask
+        if aside in populations:
+            inside = inside & ~populations[aside].mask
     if view.y is None:
         raise ValueError("a view of two axes is needed")
     return populations.values("all", view.x)[inside], populations.values("all", view.y)[inside]

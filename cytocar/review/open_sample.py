@@ -95,7 +95,7 @@ class OpenSample:
     def _parent(self, population: str) -> Frame:
         """Return the events that a population's gate chooses from, with the signals that it looks at."""
         if population not in self._parents:
-            declared = self.protocol.template.population(population)
+            declared = self._sample().template.population(population)
             markers = self.result.gates[population].markers()
             chunks: dict[str, list[Floats]] = {marker: [] for marker in markers}
             count = 0

@@ -37,11 +37,21 @@ def without_markers(template: Template, absent: Collection[str]) -> tuple[Templa
                 left_out.add(population.name)
     if not left_out:
         return template, ()
+    return _without(template, left_out), tuple(one.name for one in template.populations if one.name in left_out)
+
+
+def with_populations(template: Template, names: Collection[str]) -> Template:
+    """Return the part of a template that a sample was counted with, by the names of its populations."""
+    left_out = {one.name for one in template.populations}.difference(names)
+    return _without(template, left_out) if left_out else template
+
+
+def _without(template: Template, left_out: Collection[str]) -> Template:
     roles = {role: None for role in Report.model_fields if getattr(template.report, role) in left_out}
     counting = {
         key: None for key in ("beads", "dual_platform_reference") if getattr(template.counting, key) in left_out
     }
-    part = template.model_copy(
+    return template.model_copy(
         update={
             "populations": tuple(
                 one.model_copy(update={"exclude": tuple(name for name in one.exclude if name not in left_out)})
@@ -53,4 +63,3 @@ def without_markers(template: Template, absent: Collection[str]) -> tuple[Templa
             "acceptance": tuple(rule for rule in template.acceptance if rule.check not in left_out),
         }
     )
-    return part, tuple(one.name for one in template.populations if one.name in left_out)

@@ -205,7 +205,7 @@ class Bench:
         populations = self.gated(tube)
         if populations is None:
             return {}
-        return {name: count_of(populations, self.template, name) for name in populations if name != ALL}
+        return {name: count_of(populations, name) for name in populations if name != ALL}
 
     def grips(self) -> tuple[Grip, ...]:
         """Return what can be dragged of the gate that is taken hold of."""

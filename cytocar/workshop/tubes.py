@@ -162,7 +162,8 @@ class OpenTube:
     def _inside(self, populations: Populations, view: View) -> Bools:
         inside = populations[view.parent].mask
         for name in view.exclude:
-            inside = inside & ~populations[name].mask
+            if name in populations:
+                inside = inside & ~populations[name].mask
         return inside
 
     def _kept(self, template: Template) -> Bools | None:
@@ -194,9 +195,9 @@ def open_tube(file: Place, markers: Mapping[str, str]) -> OpenTube:
     return OpenTube(file.name, replace(events, source=MemorySource(values)), markers)
 
 
-def count_of(populations: Populations, template: Template, name: str) -> Count:
+def count_of(populations: Populations, name: str) -> Count:
     """Return a population's events, and those that its gate chose from: its parent's without those set aside."""
-    declared = template.population(name)
+    declared = populations.gated.template.population(name)  # without what the file's markers do not allow
     if not declared.exclude:
         return Count(populations[name].events, populations[declared.parent].events)
     inside = populations[declared.parent].mask

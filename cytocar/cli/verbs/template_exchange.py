@@ -142,6 +142,7 @@ def export_gates(
     with at_hand(place) as file:
         events = open_fcs(file, data_set=number)
         populations = walk(events, template, markers=markers)
+        template = populations.gated.template  # without what the file's markers do not allow
         applied = applied_to(events, template, populations=populations, markers=markers)
         document = export_gatingml(template, applied)
     for population, flags in _flags(populations.decisions).items():

@@ -166,8 +166,8 @@ def _part_of(view: View, sample: GatedSample) -> View | None:
     """Return a view without the populations that the file's markers do not allow; None if nothing is left of it."""
     known = {ALL, *sample.gates}
     kept = tuple(name for name in view.populations if name in known)
-    possible = kept and {view.parent, *view.exclude} <= known
-    return replace(view, populations=kept) if possible else None
+    aside = tuple(name for name in view.exclude if name in known)
+    return replace(view, populations=kept, exclude=aside) if kept and view.parent in known else None
 
 
 def draw_events(

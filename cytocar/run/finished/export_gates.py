@@ -27,6 +27,7 @@ from cytocar.template.flowjo.write import GatedFile, write_workspace
 from cytocar.template.gatingml.cytobank import export_cytobank
 from cytocar.template.gatingml.round_trip import export_gatingml
 from cytocar.template.moved_gates import MovedGates
+from cytocar.template.parts import with_populations
 
 WORKSPACE = "gates.wsp"
 ACQUIRED = "Acquisition-defined"
@@ -93,7 +94,8 @@ def _counted(run: Path, inputs: Place | None) -> Iterator[_Counted]:
         if isinstance(result, SampleResult):
             protocol = plan.protocols[row.sample_id]
             # A gate that a person moved is the template's on this sample: an import of the export keeps it so.
-            moved = MovedGates(gates=dict(protocol.overrides)).on(protocol.template)
+            part = with_populations(protocol.template, result.gates)
+            moved = MovedGates(gates=dict(protocol.overrides)).on(part)
             yield _Counted(result, replace(protocol, template=moved), open_fcs(row.file, data_set=row.data_set))
 
 
