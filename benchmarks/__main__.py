@@ -82,13 +82,13 @@ def _told(rows: list[suite.Row]) -> list[suite.Row]:
 def _text(gated: list[suite.Row], read: list[suite.Row], seconds: dict[str, float]) -> str:
     parts = [
         f"Measured {report.machine()}.",
-        "### Nine gates",
+        "## Nine gates",
         report.gating_table(gated),
-        "### Reading every channel",
+        "## Reading every channel",
         report.reading_table(read) if read else "not measured",
-        "### Start-up",
+        "## Start-up",
         report.start_up_table(seconds),
-        "### What is asked for",
+        "## What is asked for",
         required.table(gated, seconds),
     ]
     return "\n\n".join(parts)

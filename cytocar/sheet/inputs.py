@@ -231,15 +231,29 @@ def given_for_all(**numbers: object) -> SampleRow:
 
 
 def with_controls(inputs: Inputs, controls: Sequence[Place]) -> Inputs:
-    """Return the inputs with CAR-negative control files added, as controls for every sample."""
+    """Return the inputs with CAR-negative control files as controls for every other sample.
+
+    A control that is among the inputs already, as one of a folder's files is, keeps its row and its numbers.
+    """
     if not controls:
         return inputs
     require_packages(*controls)
-    names = tuple(row.sample_id for row in inputs.samples)
+    named = {control.resolve() for control in controls}
+    names = tuple(row.sample_id for row in inputs.samples if row.file.resolve() not in named)
+    rows = tuple(
+        row if row.sample_id in names else replace(row, sample_type=_control(row.sample_type), control_for=names)
+        for row in inputs.samples
+    )
+    there = {row.file.resolve() for row in rows}
     given = replace(inputs.samples[0], sample_type=SampleType.BASELINE, control_for=names, data_set=None)
-    rows = rows_from_files(controls, given=given)
-    taken = [replace(row, sample_id=f"control {row.sample_id}") if row.sample_id in names else row for row in rows]
-    return replace(inputs, samples=(*inputs.samples, *taken))
+    added = rows_from_files([control for control in controls if control.resolve() not in there], given=given)
+    taken = [replace(row, sample_id=f"control {row.sample_id}") if row.sample_id in names else row for row in added]
+    return replace(inputs, samples=(*rows, *taken))
+
+
+def _control(kind: SampleType) -> SampleType:
+    """Return what a named control is: what its row says, unless that says nothing."""
+    return SampleType.BASELINE if kind is SampleType.SAMPLE else kind
 
 
 # ---------------------------------------------------------------- without a sheet

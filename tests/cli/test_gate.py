@@ -324,3 +324,13 @@ def test_a_tube_without_its_beads_is_no_count_and_exits_with_1(cytocar: Cytocar,
     done = cytocar("gate", tmp_path / "tubes" / "sheet.csv", "--format", "csv")
 
     assert (done.returncode, _rows(done.stdout)[0]["status"]) == (1, "no_count")
+
+
+def test_a_control_that_lies_in_the_folder_is_counted_once_and_as_a_control(cytocar: Cytocar, tubes: Path) -> None:
+    told = ("--beads-added", 20_000, "--sample-volume-ul", 50, "--controls", tubes / "day7.fcs")
+    rows = _rows(cytocar("gate", tubes, *FIXED, *told).stdout)
+    assert [(row["sample_id"], row["sample_type"]) for row in rows] == [
+        ("day7", "baseline"),
+        ("day9", "sample"),
+        ("day28", "sample"),
+    ]
