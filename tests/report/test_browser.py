@@ -229,3 +229,10 @@ def test_in_a_run_of_many_samples_what_stands_about_each_is_unpacked_when_it_is_
     while "viable %" not in window.run(body.replace("s2", "s1")):
         assert time.monotonic() < deadline
     assert window.said == []
+
+
+def test_nothing_on_the_page_is_wider_than_a_screen_of_1280_pixels(window: Browser, run: Path) -> None:
+    window.open(run / "report.html", width=1280, height=800)
+    assert window.run("document.documentElement.scrollWidth") <= 1280
+    wider = "Array.from(document.querySelectorAll('.scroll')).filter(one => one.scrollWidth > one.clientWidth).length"
+    assert window.run(wider) == 0

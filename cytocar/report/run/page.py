@@ -66,6 +66,9 @@ SHOWN_FIRST = (
 WITH_INTERVALS = ("car_per_ul_net", "car_per_ul", "car_percent_of_t_cells", "car_percent_net")
 """Columns of the short table with their interval in the cell; the others have theirs behind the number."""
 
+SPARE = ("car_percent_net", "t_cell_events")
+"""Columns of the short table that a screen of 1280 pixels has no room for; the table of all columns has them."""
+
 FACTS = (
     ("car_percent_of_t_cells", "CAR+ of T cells", " %"),
     ("car_percent_net", "net of background", " %"),
@@ -368,6 +371,7 @@ def page_environment(*folders: Path) -> Environment:
         measures=MEASURES,
         facts=FACTS,
         with_intervals=WITH_INTERVALS,
+        spare=SPARE,
         population_columns=POPULATIONS,
         SIZE=SIZE,
         LEFT=MARGIN_LEFT,
