@@ -34,6 +34,7 @@ from cytocar.signals.declaration import Declaration  # noqa: E402
 from cytocar.tables import columns as tables  # noqa: E402
 from cytocar.tables.columns import Column  # noqa: E402
 from cytocar.template.model import Template  # noqa: E402
+from cytocar.validation.gates import GATE_AGREEMENT  # noqa: E402
 from cytocar.validation.study import TUBES  # noqa: E402
 from cytocar.validation.verdicts import VALIDATION  # noqa: E402
 
@@ -141,6 +142,7 @@ def _named_tables() -> dict[str, tuple[Column, ...]]:
         "product.csv": PRODUCT,
         "validation.csv": VALIDATION,
         "validation_tubes.csv": TUBES,
+        "table of `cytocar validate gates`": GATE_AGREEMENT,
         "levey_jennings.csv": LEVEY_JENNINGS,
         "table of `cytocar qc lots`": BRIDGING,
         "eqa.csv": EQA,

@@ -263,3 +263,45 @@ def _show(validation: Validation, *, to_stdout: bool) -> None:
         sys.stdout.write("\n".join(map(screen.printable, told)) + "\n")
     else:
         screen.say(validation.line())
+
+
+@app.command("gates")
+def gates(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder by the template.")],
+    person: Annotated[
+        Path, typer.Argument(metavar="PERSON", help="Run folder with a person's gates, of the same files.")
+    ],
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="CSV", help="Write each file's line here.")] = None,
+    at_least: Annotated[
+        float, typer.Option("--at-least", min=0, max=1, help="Median F1 that every population has to reach.")
+    ] = 0.0,
+    inputs: Annotated[
+        str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
+    ] = None,
+    unverified: Unverified = False,
+) -> None:
+    """Hold the gates of a run against a person's: events in both, and F1, of every population and file.
+
+    PERSON is a run whose gates were moved (`review`, `override`) or imported from FlowJo. Without -o: a table on a
+    terminal, CSV in a pipe. Exit code 1 if the median F1 of a population is below --at-least.
+    """
+    from cytocar.cli.result_table import grid
+    from cytocar.files.places import place_of
+    from cytocar.tables.columns import csv_text, write_atomically
+    from cytocar.validation.gates import GATE_AGREEMENT, gates_against, summaries
+
+    if out is not None and out.exists():
+        raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
+    found = gates_against(run, person, inputs=place_of(inputs) if inputs else None)
+    text = csv_text(GATE_AGREEMENT, (one.row() for one in found))
+    told = summaries(found)
+    if out is not None:
+        write_atomically(out, text)
+    if out is None and not sys.stdout.isatty():
+        sys.stdout.write(text)
+    else:
+        lines = [(one.population, str(one.n), f"{one.median_f1:.3f}", f"{one.lowest_f1:.3f}") for one in told]
+        header = ("population", "files", "median F1", "lowest F1")
+        sys.stdout.write("\n".join(map(screen.printable, grid(header, lines, right=(1, 2, 3)))) + "\n")
+    if any(one.median_f1 < at_least for one in told):
+        raise typer.Exit(1)
