@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from cytocar.counting.limits import CarResult
-from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.clinical import ClinicalRecord, ClinicalText, ClinicalValue, Intervention
+from cytocar.course.late import LateThresholds
+from cytocar.course.scores import SCORES
 from cytocar.course.series import Course, CoursePoint, Series
 from cytocar.errors.tree import UsageError
 from cytocar.report.course.folder import CourseOptions, write_course
@@ -262,3 +264,53 @@ def test_every_csv_of_a_course_is_described_with_its_columns(tmp_path: Path) -> 
     for path, columns in fields.items():
         assert (tmp_path / path).read_text("utf-8").splitlines()[0] == ",".join(column["name"] for column in columns)
         assert all(column["description"] for column in columns)
+
+
+def test_a_window_is_drawn_without_any_clinical_table(tmp_path: Path) -> None:
+    write_course(SERIES, ClinicalRecord(), tmp_path, options=CourseOptions(window=(0.0, 60.0)))
+    assert (tmp_path / "figures" / "P1_acute.svg").is_file()
+
+
+def counted(*counts: tuple[float, float | None]) -> Course:
+    """Return a course of (day, cells/µL): 0 was not detected, ``None`` has no result."""
+    results = {True: CarResult.QUANTIFIED, False: CarResult.NOT_DETECTED}
+    return Course(
+        "P1",
+        tuple(
+            CoursePoint(
+                "P1",
+                day,
+                f"d{day:g}",
+                car_result=CarResult.NOT_EVALUABLE if per_ul is None else results[per_ul > 0],
+                car_per_ul=Estimate(per_ul, per_ul and per_ul * 0.9, per_ul and per_ul * 1.1),
+                car_lod_per_ul=0.5,
+                car_lloq_per_ul=1.0,
+            )
+            for day, per_ul in counts
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("course", "peak"),
+    [
+        pytest.param(counted((9, 250)), "250", id="one tube"),
+        pytest.param(counted((0, 0), (7, 0), (28, 0)), "", id="all below the limit"),
+        pytest.param(counted((0.25, 1), (0.75, 3), (9.125, 250), (28.6, 9)), "250", id="parts of days"),
+        pytest.param(counted((-30, 0), (-1, 3)), "", id="before infusion only"),
+        pytest.param(counted((9, None)), "", id="no result"),
+    ],
+)
+def test_a_course_of_little_is_written_whole(course: Course, peak: str, tmp_path: Path) -> None:
+    texts = (ClinicalText("P1", 28, "response", "CR"), ClinicalText("P1", 91, "note", "felt well; <b>"))
+    bounds = (ClinicalValue("P1", 5, "il6", 1.5, "ng/L", "<"), ClinicalValue("P1", 6, "il6", 5e4, "ng/L", ">"))
+    drugs = (Intervention("P1", "ruxolitinib", 9, 9.5, 10, "mg"), Intervention("P1", "ICU", 3, None))
+    every = CourseOptions(
+        scores=tuple(SCORES), decline=True, fit=True, b_cell_threshold_per_ul=10, every_variable=True,
+        late=LateThresholds(2, 1),
+    )  # fmt: skip
+    page = write_course(Series((course,)), ClinicalRecord(bounds, drugs, texts), tmp_path, options=every)
+    (line,) = rows(tmp_path / "kinetics.csv")
+    assert line["cmax_per_ul"] == peak
+    assert [row["day"] for row in rows(tmp_path / "series.csv")] == [f"{point.day:g}" for point in course.points]
+    assert ">nan<" not in page.read_text("utf-8")
