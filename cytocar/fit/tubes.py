@@ -21,6 +21,7 @@ from cytocar.fit.names import Book, is_fluorescence
 from cytocar.fit.panel import FoundPanel, find_panel
 from cytocar.gates.adaptive.parent_events import thin
 from cytocar.signals.compensation import SpilloverMatrix, carried, leaves_as_it_is
+from cytocar.signals.over_compensation import over_compensated, takes_too_much, without_beads
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel, EventTable
@@ -39,15 +40,7 @@ TOPS = (1024.0, 4096.0, 1e4, 65536.0, 262144.0, 2.0**20, 2.0**22, 2.0**24)
 BEYOND_RANGE_SHARE = 1e-4
 TRANSFORMED_BELOW = 20.0
 """A stained channel whose 99.9 % quantile stays below 20 holds an asinh or a logicle already (arcsinh(1e5) is 12)."""
-OVER_COMPENSATED, FEWEST_PAIRS = 0.02, 2
-"""Share of detector pairs in which a bright signal pulls the other below its negatives: 0 to 0.014 in eight files that
-were compensated once, 0.033 to 0.107 in the same files compensated twice, 0.103 in one whose matrix is wrong."""
-BRIGHT_IN_ALL = 1 / 100
-"""Share of the scale above which beads lie in every colour: they are bright together, whatever the matrix is."""
-TIGHT_LN = 0.3
-"""Beads, with a CV of at most 10 %, lie within this of their median in every colour, natural log."""
 COMPARED_EVENTS = 20_000
-FEWEST_COMPARED = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,9 +199,9 @@ def _test_matrix(matrix: SpilloverMatrix, raw: Mapping[Channel, Floats]) -> None
     """Refuse a matrix that takes away more than there is: a wrong one, or one that was applied before."""
     by_name = {channel.detector: thin(values, COMPARED_EVENTS) for channel, values in raw.items()}
     measured = np.column_stack([by_name[name] for name in matrix.detectors])
-    cells = ~_beads(measured, BRIGHT_IN_ALL * max(channel.top for channel in raw))
+    cells = without_beads(measured, max(channel.top for channel in raw))
     pairs, over = over_compensated(matrix.compensate(measured[cells]))
-    if pairs and len(over) >= max(FEWEST_PAIRS, OVER_COMPENSATED * pairs):
+    if takes_too_much(pairs, over):
         worst = ", ".join(f"{matrix.fluorochromes[i]} in {matrix.fluorochromes[j]}" for i, j in over[:4])
         raise CompensationError(
             f"{matrix.origin} takes away more than there is in {len(over)} of {pairs} pairs of detectors ({worst})",
@@ -216,55 +209,6 @@ def _test_matrix(matrix: SpilloverMatrix, raw: Mapping[Channel, Floats]) -> None
             hint="the file was compensated before its export, or the matrix is of other settings: export it again, "
             "uncompensated, with the matrix of the day",
         )
-
-
-def _beads(measured: Floats, bright: float) -> npt.NDArray[np.bool_]:
-    """Return which events are counting beads: bright in all colours, and one tight spot; dead cells are a smear."""
-    found: npt.NDArray[np.bool_] = np.all(measured > bright, axis=1)
-    if not found.any():
-        return found
-    logs = np.log(measured[found])
-    tight = np.abs(logs - np.median(logs, axis=0)).max(axis=1) < TIGHT_LN
-    found[found] = tight if np.mean(tight) > 0.5 else False
-    return found
-
-
-def over_compensated(signals: Floats) -> tuple[int, list[tuple[int, int]]]:
-    """Return how many pairs of dyes were compared, and those in which bright events of one lie below the other's rest.
-
-    Parameters
-    ----------
-    signals : (n_events, k) float64
-        Compensated signals.
-
-    Notes
-    -----
-    The top 5 % in i against the lower half in i: over if the median in j is lower by more than 3 robust standard
-    deviations of the lower half, and lies below zero by more than its noise: CD4 cells lie below CD8 cells in CD8, and
-    not below zero.
-    """
-    count = signals.shape[1]
-    over: list[tuple[int, int]] = []
-    if signals.shape[0] * 0.05 < FEWEST_COMPARED:
-        return 0, over
-    for i in range(count):
-        middle, high = np.quantile(signals[:, i], (0.5, 0.95))
-        rest, bright = signals[signals[:, i] <= middle], signals[signals[:, i] >= high]
-        low, center, up = np.quantile(rest, (0.159, 0.5, 0.841), axis=0)
-        middle_of_bright = np.median(bright, axis=0)
-        far = center - middle_of_bright > 3 * np.maximum((up - low) / 2, 1e-9)
-        below_zero = middle_of_bright < -_noise(rest)
-        over += [(i, j) for j in np.flatnonzero(far & below_zero).tolist() if j != i]
-    return count * (count - 1), over
-
-
-def _noise(signals: Floats) -> Floats:
-    """Return one sigma of each signal's noise around zero, from the negative values; 0 where there are few."""
-    sigmas = []
-    for values in signals.T:
-        below = values[values < 0]
-        sigmas.append(-1.4826 * float(np.median(below)) if len(below) >= FEWEST_COMPARED else 0.0)
-    return np.array(sigmas)
 
 
 # ---------------------------------------------------------------- scale

@@ -20,7 +20,7 @@ from cytocar.regions.kinds import FixedGate
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:
-    from cytocar.fcs.events import EventTable
+    from cytocar.fcs.events import Block, EventTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +147,18 @@ class Populations(Mapping[str, Population]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GatedSample:
-    """What it takes to gate the same file again and get the same answer: every gate is fixed by now."""
+    """What it takes to gate the same file again and get the same answer: every gate is fixed by now.
+
+    ``chosen`` are every ``step``-th event, still encoded, where the pass was asked to keep some (``sampled_events``).
+    """
 
     events: EventTable
     template: Template
     plan: Plan
     gates: Mapping[str, FixedGate]
     steady: Bools | None = None
+    chosen: Block | None = None
+    step: int = 1
 
     def blocks(self, *markers: str) -> Iterator[GatedBlock]:
         """Yield the file's blocks with every population evaluated, and with the signals of these markers."""

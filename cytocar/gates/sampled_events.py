@@ -14,6 +14,7 @@ import numpy as np
 
 from cytocar.fcs.events import Block, EventTable, MemorySource
 from cytocar.gates.adaptive.cluster import is_scatter
+from cytocar.gates.chosen import EVENTS, joined, step_of
 from cytocar.gates.engine.axes import Compensated, Recorded
 from cytocar.gates.engine.compile import compile_plan
 from cytocar.gates.engine.frame import ALL, BlockSignals, Bools, BufferedSignals, Floats, Frame, compensation_rows
@@ -24,8 +25,6 @@ from cytocar.regions.gate import PlacedRegion
 from cytocar.regions.kinds import FixedGate
 from cytocar.template.model import Template
 
-EVENTS = 25_000
-"""Looked at: a share of 1 % is known to a sixteenth of itself, and a million events cost no more than these."""
 OFF_SCALE = 0.999
 """Of a channel's range: from here on a value may stand for any larger one."""
 BEYOND = 1.01
@@ -42,6 +41,8 @@ class SampledEvents:
         Signals and masks of the events.
     at_the_end : mapping of str to (n,) bool
         By marker with a channel of its own: events whose recorded value is at the end of the channel's range.
+    chosen : Block
+        The events as they were recorded.
     regions : mapping
         The region of each population's gate as it was applied; none of a boolean one.
     """
@@ -49,6 +50,7 @@ class SampledEvents:
     sample: GatedSample
     frame: Frame
     at_the_end: Mapping[str, Bools]
+    chosen: Block
     regions: Mapping[str, PlacedRegion]
     _by_colour: dict[str, Bools] = field(default_factory=dict)  # each is asked for several times
 
@@ -150,10 +152,13 @@ class SampledEvents:
 
 
 def sampled_events(sample: GatedSample, limit: int = EVENTS) -> SampledEvents:
-    """Return evenly chosen events of a file, ``limit`` to twice as many, with every population evaluated on them."""
+    """Return evenly chosen events of a file, ``limit`` to twice as many, with every population evaluated on them.
+
+    Those that the pass over the file kept are taken; otherwise it is read again.
+    """
     axes, events = sample.plan.axes, sample.events
-    step = max(1, events.n_events // limit)
-    chosen = _every(events, step)
+    step = step_of(events.n_events, limit)
+    chosen = sample.chosen if sample.chosen is not None and sample.step == step else _every(events, step)
     signals = BlockSignals(chosen, axes, compensation_rows(axes, axes.by_marker))
     columns = {marker: signals.signal(marker) for marker in axes.by_marker}
     ends = _recorded_channels(sample).items()
@@ -166,7 +171,7 @@ def sampled_events(sample: GatedSample, limit: int = EVENTS) -> SampledEvents:
     for gate in gates:
         frame.evaluate(gate)
     regions = {gate.name: gate.gate for gate in gates if isinstance(gate.gate, PlacedRegion)}
-    return SampledEvents(sample, frame, at_the_end, regions)
+    return SampledEvents(sample, frame, at_the_end, chosen, regions)
 
 
 def _every(events: EventTable, step: int) -> Block:
@@ -175,10 +180,11 @@ def _every(events: EventTable, step: int) -> Block:
     for block in events.blocks():
         parts.append(block.take(np.arange(-seen % step, block.n_events, step)))
         seen += block.n_events
-    if not parts:
+    whole = joined(parts)
+    if whole is None:
         (nothing,) = MemorySource(np.empty((1, len(events.channels)))).blocks(1)
         return nothing.take(np.arange(0))
-    return Block(np.concatenate([part.raw for part in parts]), parts[0].codecs)
+    return whole
 
 
 def _at_the_end(values: Floats, end: float) -> Bools:

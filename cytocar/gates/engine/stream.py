@@ -28,7 +28,7 @@ from cytocar.gates.engine.frame import (
 from cytocar.regions.gate import PlacedRegion
 
 if TYPE_CHECKING:
-    from cytocar.fcs.events import EventTable
+    from cytocar.fcs.events import Block, EventTable
 
 FEW_ENOUGH_TO_COMPACT = 0.8  # beyond this share of survivors, copying them costs more than it saves
 
@@ -80,6 +80,13 @@ class GatedBlock:
     def signal(self, marker: str) -> Floats:
         """Return a marker's compensated signal of every event of the block; the marker was asked for as an extra."""
         return self.scatter.signals.signal(marker)
+
+    def every(self, step: int) -> Block:
+        """Return every so-manieth event of the file that lies in this block, as it was recorded; a copy."""
+        signals = self.scatter.signals
+        if not isinstance(signals, BlockSignals):
+            raise TypeError("the events of a pass are blocks of a file")
+        return signals.block.take(np.arange(-self.start % step, self.n_events, step))
 
     def not_finite(self) -> int:
         """Return how many events have no finite number in some signal that was looked at."""

@@ -35,6 +35,7 @@ from cytocar.sample.quality.markers import (
     witness,
     witness_findings,
 )
+from cytocar.sample.quality.matrix import matrix_findings
 from cytocar.sheet.rows import CountMethod
 from cytocar.template.model import Template
 
@@ -109,6 +110,7 @@ def evidence(
             *(border_findings(judged, sorted(deciding)) if enough else ()),
             *(loss_findings(losses(sampled, report.t_cells)) if enough and report.t_cells else ()),
             *shares.findings,
+            *matrix_findings(sampled),
             *exchanged_labels(sampled),
             *car_findings(sampled, car, own_control=own_control, product=product),
         ),

@@ -12,7 +12,10 @@ import pytest
 from cytocar.errors.findings import Severity
 from cytocar.errors.tree import CompensationError
 from cytocar.fcs.reader import open_fcs
+from cytocar.gates.sampled_events import sampled_events
+from cytocar.gates.walk import walk
 from cytocar.sample.analysis import quantify
+from cytocar.sample.quality.matrix import matrix_findings
 from cytocar.signals.compensation import Matrix, SpilloverMatrix
 from cytocar.template.load import load_template
 from cytocar.template.model import Compensation
@@ -186,3 +189,29 @@ def test_a_matrix_without_names_of_fewer_channels_than_the_file_has_is_refused(t
     with pytest.raises(CompensationError, match="names none") as refused:
         count(TUBE.with_keywords(S_SPILLOVER=None, S_COMP=comp).write(tmp_path / "unnamed.fcs"))
     assert refused.value.code == "E067"
+
+
+# ---------------------------------------------------------------- what the stained tube says about it
+
+
+def test_a_matrix_that_fits_passes_the_tube_s_own_audit(tmp_path: Path) -> None:
+    (said,) = (one for one in count(TUBE.write(tmp_path / "ref.fcs")).findings if one.check == "matrix")
+    assert said.outcome is Severity.PASS
+    assert "0 of 56 pairs" in said.message
+
+
+def test_a_matrix_that_takes_away_more_than_there_is_is_for_review(tmp_path: Path) -> None:
+    exaggerated = np.eye(8) + 3 * (REAL - np.eye(8))
+    result = count(TUBE.with_keywords(S_SPILLOVER=spillover(exaggerated)).write(tmp_path / "a.fcs"))
+    (said,) = (one for one in result.findings if one.code == "W253")
+    assert said.outcome is Severity.REVIEW
+    assert said.value is not None
+    assert said.value >= 2.0
+
+
+def test_the_audit_of_real_files_alarms_where_the_matrix_is_wrong(shared_data: Path) -> None:
+    for name, outcome in (("100715.fcs", Severity.REVIEW), ("cytopipeline_omip021/Donor1.fcs", Severity.PASS)):
+        events = open_fcs(shared_data / "tcell_human" / name)
+        template = load_template("tcell" if name.startswith("100715") else "tcell-basic")
+        (said,) = matrix_findings(sampled_events(walk(events, template).gated))
+        assert said.outcome is outcome, name
