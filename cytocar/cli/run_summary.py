@@ -114,6 +114,18 @@ def show_notes(done: Sequence[FinishedSample]) -> None:
     """Write what is so by assumption or by oversight, once for all samples."""
     _note_duplicates(done)
     _note_missing_controls(done)
+    _note_odd_places(done)
+
+
+def _note_odd_places(done: Sequence[FinishedSample]) -> None:
+    """Say which samples have gates or signals far from where the others of the run have them."""
+    from cytocar.run.places import odd_samples
+
+    odd = odd_samples([sample.places for sample in done if sample.places is not None])
+    for name, places in list(odd.items())[:_COPIES_SHOWN]:
+        screen.say(f"note: {screen.one_line(name)} lies elsewhere than the others: {places} (`cytocar explain W254`)")
+    if len(odd) > _COPIES_SHOWN:
+        screen.say(f"note: {len(odd) - _COPIES_SHOWN} more lie elsewhere than the others: see report.html")
 
 
 def _note_duplicates(done: Sequence[FinishedSample]) -> None:

@@ -21,6 +21,7 @@ from cytocar.gates.decision import CONTROL_FLAGS, Flag
 from cytocar.run.beside_others import compare_files
 from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.parts import to_json
+from cytocar.run.places import Places, places_of
 from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, run_tasks
 from cytocar.sample.analysis import analyse
 from cytocar.sample.blank_controls import tells_backgrounds
@@ -88,7 +89,8 @@ class FinishedSample:
 
     ``faults`` are why it has no count, or nothing at all, ``concerns`` why a person has to look at what it has;
     ``source`` names the bytes it came from, so that a file that was copied under another name is noticed;
-    ``lacks_control`` says what a patient's sample lacks of controls, for which the template's assumptions stand in.
+    ``places`` are where its gates and signals lie, to be held against the others'; ``lacks_control`` says what a
+    patient's sample lacks of controls, for which the template's assumptions stand in.
     """
 
     sample_id: str
@@ -99,6 +101,7 @@ class FinishedSample:
     lines: SampleLines | None = None
     lacks_control: Flag | None = None
     concerns: tuple[Finding, ...] = ()
+    places: Places | None = None
 
     @classmethod
     def of(cls, outcome: SampleOutcome, own: OwnColumns | None = None) -> FinishedSample:
@@ -111,7 +114,8 @@ class FinishedSample:
         lacking = [Flag(one.code) for one in outcome.findings if one.code in CONTROL_FLAGS]
         lacks = next(iter(lacking), None) if outcome.sample.sample_type is SampleType.SAMPLE else None
         concerns = tuple(finding for finding in outcome.findings if finding.outcome is Severity.REVIEW)
-        return cls(outcome.sample.sample_id, outcome.status, faults, content, source, lines, lacks, concerns)
+        where, name = places_of(outcome), outcome.sample.sample_id
+        return cls(name, outcome.status, faults, content, source, lines, lacks, concerns, where)
 
     def without_content(self) -> FinishedSample:
         """Return the same without JSON and lines: what stays in memory when they are kept."""

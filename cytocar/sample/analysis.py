@@ -301,6 +301,7 @@ def count_sample(
         pair_percent=found.pair_percent,
         margin_percent=found.margin_percent,
         blank=own,
+        instrument=" ".join(filter(None, (keywords.cytometer(events), events.keywords.get("$CYTSN")))),
     )
     return _accepted(result, template)
 

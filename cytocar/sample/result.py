@@ -106,7 +106,7 @@ class SampleResult:
     """One sample, counted.
 
     ``gates`` are its gates as they were applied, all fixed: what it takes to draw, export or repeat them without
-    deciding anything again.
+    deciding anything again. ``instrument`` is the cytometer's name and serial number, as the file has them.
     """
 
     sample: SampleRow
@@ -129,6 +129,7 @@ class SampleResult:
     pair_percent: float | None = None
     margin_percent: float | None = None
     blank: BlankTube | None = None
+    instrument: str = ""
     kind: Literal["counted"] = "counted"
 
     @property

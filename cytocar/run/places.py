@@ -1,0 +1,130 @@
+"""Where gates and signals of each tube lie, against the other tubes of the run: what one tube alone cannot show.
+
+Compared are places that data decided and the brightness of what biology leaves alone: CD3 of T cells, beads. CAR+
+cells come and go over a course, so neither their number nor their brightness is compared. It is said once the run is
+counted, and decides no status: each tube's own checks do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from cytocar.gates.adaptive.cluster import is_scatter
+from cytocar.gates.decision import Source
+from cytocar.sample.result import SampleOutcome, SampleResult
+from cytocar.sheet.rows import SampleType
+
+FEWEST_OTHERS = 4
+"""Other tubes: of four the middle stands whatever one of them does; with fewer nobody can say which is the odd one."""
+FACTOR, STEADY_FACTOR = 2.0, 1.3
+"""Half or twice the others': activated T cells carry half the CD3 of resting ones, and gates follow a gain of 1.3. Of
+beads and of where lymphocytes scatter, which no biology moves, a third: a gain of 20 % is tolerated everywhere."""
+SPREADS = 6.0
+"""Robust standard deviations of the others beside it, where they differ more than that among themselves."""
+MAD_TO_SD = 1.4826
+FEWEST_EVENTS = 100
+"""Of a population whose brightness is compared: a median known to a tenth of its spread."""
+DATA_DRIVEN = frozenset({Source.VALLEY, Source.CLUSTER, Source.SINGLETS})
+COMPARED = frozenset({SampleType.SAMPLE, SampleType.BASELINE, SampleType.HEALTHY, SampleType.PROCESS_CONTROL})
+"""Tubes that are stained with the whole panel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Of one tube: what it is compared among (template and instrument), and its places by their names.
+
+    ``steady`` are the names of those that no biology moves.
+    """
+
+    sample_id: str
+    kind: tuple[str, ...]
+    values: Mapping[str, float] = field(default_factory=dict)
+    steady: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OddPlace:
+    """A place of a tube that is far from where the others have it; ``others`` is their middle, of ``of_files``."""
+
+    sample_id: str
+    name: str
+    value: float
+    others: float
+    of_files: int
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.3g} (others {self.others:.3g})"
+
+
+def places_of(outcome: SampleOutcome) -> Places | None:
+    """Return where the gates and signals of a counted, stained tube lie; None of any other."""
+    if not isinstance(outcome, SampleResult) or outcome.sample.sample_type not in COMPARED:
+        return None
+    roles = outcome.roles
+    values = {
+        f"{one.population} {one.parameter}": one.value
+        for one in outcome.decisions
+        if one.value is not None and one.source in DATA_DRIVEN and one.population != roles.car
+    }
+    of_the_car = {gate.marker for gate in [outcome.gates.get(roles.car or "")] if gate and hasattr(gate, "marker")}
+    for name in filter(None, (roles.t_cells, roles.beads)):
+        population = outcome.population(name)
+        if population is not None and population.events >= FEWEST_EVENTS:
+            known = population.medians.items()
+            values |= {f"{marker} of {name}": value for marker, value in known if value and marker not in of_the_car}
+    values = {name: value for name, value in values.items() if value > 0}
+    of_beads = {name for name in values if roles.beads in (name.split()[0], name.split(" of ")[-1])}
+    scatter = {name for name in values if " center_" in name and is_scatter(name.split("center_")[1])}
+    kind = (outcome.template.name, outcome.template.version, outcome.instrument)
+    return Places(outcome.sample.sample_id, kind, values, frozenset(of_beads | scatter))
+
+
+def _factor(tube: Places, name: str) -> float:
+    return STEADY_FACTOR if name in tube.steady else FACTOR
+
+
+def odd_places(tubes: Sequence[Places]) -> tuple[OddPlace, ...]:
+    """Return the places that lie far from those of the other tubes of their kind, in the order of the tubes.
+
+    Notes
+    -----
+    On a log scale: farther from the median of the others than a factor of 2 (1.3 of what is steady) and than six robust
+    standard deviations (MAD) of theirs. Two groups of tubes (two bead lots, two settings) differ by design: then the
+    spread is theirs.
+
+    Examples
+    --------
+    >>> tubes = [Places(name, ("t",), {"CD3 of T": cd3}) for name, cd3 in zip("abcdef", (50, 52, 48, 51, 49, 12))]
+    >>> [str(odd) for odd in odd_places(tubes)], odd_places(tubes[2:])
+    (['CD3 of T 12 (others 50)'], ())
+    """
+    kinds: dict[tuple[tuple[str, ...], str], list[tuple[str, float]]] = defaultdict(list)
+    for tube in tubes:
+        for name, value in tube.values.items():
+            kinds[tube.kind, name].append((tube.sample_id, math.log(value)))
+    found = []
+    for tube in tubes:
+        for name, value in tube.values.items():
+            others = [log for sample_id, log in kinds[tube.kind, name] if sample_id != tube.sample_id]
+            if len(others) >= FEWEST_OTHERS:
+                middle = median(others)
+                spread = MAD_TO_SD * median(abs(log - middle) for log in others)
+                if abs(math.log(value) - middle) > max(math.log(_factor(tube, name)), SPREADS * spread):
+                    found.append(OddPlace(tube.sample_id, name, value, math.exp(middle), len(others)))
+    return tuple(found)
+
+
+PLACES_NAMED = 3
+"""Of a tube that lies elsewhere: its first places say enough."""
+
+
+def odd_samples(tubes: Sequence[Places]) -> Mapping[str, str]:
+    """Return by sample how it lies elsewhere than the others, in words."""
+    told: dict[str, list[str]] = defaultdict(list)
+    for odd in odd_places(tubes):
+        told[odd.sample_id].append(str(odd))
+    return {name: ", ".join(places[:PLACES_NAMED]) for name, places in told.items()}
