@@ -100,7 +100,7 @@ class SampledEvents:
                 inside &= ~self.frame.mask(aside)
             gate = self.gates[name]
             if name == without and marker is not None and isinstance(gate, BoxGate):
-                inside &= self._within({axis: ends for axis, ends in gate.sides().items() if axis != marker})
+                inside &= self.within({axis: ends for axis, ends in gate.sides().items() if axis != marker})
             region = None if name == without else self.region(name)
             if region is not None:
                 inside &= region.region.contains(*(self.signal(marker) for marker in region.markers))
@@ -124,7 +124,7 @@ class SampledEvents:
             if isinstance(gate, BoxGate):
                 bounds = {marker: ends for marker, ends in gate.sides().items() if not is_scatter(marker)}
                 if gate.units == "data":
-                    inside &= self._within(bounds)
+                    inside &= self.within(bounds)
                     continue
             region = self.region(name)
             if region is not None and not any(is_scatter(marker) for marker in region.markers):
@@ -136,7 +136,7 @@ class SampledEvents:
         gate = self.gates[name]
         return (*self.template.population(name).exclude, *(gate.none_of if isinstance(gate, BooleanGate) else ()))
 
-    def _within(self, bounds: Mapping[str, tuple[float | None, float | None]]) -> Bools:
+    def within(self, bounds: Mapping[str, tuple[float | None, float | None]]) -> Bools:
         inside = np.ones(self.frame.n_events, dtype=np.bool_)
         for marker, (low, high) in bounds.items():
             signal = self.signal(marker)

@@ -36,6 +36,7 @@ from cytocar.sample.quality.markers import (
     witness_findings,
 )
 from cytocar.sample.quality.matrix import matrix_findings
+from cytocar.sample.quality.shadows import shadow_findings, shadows
 from cytocar.sheet.rows import CountMethod
 from cytocar.template.model import Template
 
@@ -102,12 +103,14 @@ def evidence(
         by_lymphocytes = {report.lymphocytes} if method is CountMethod.DUAL_PLATFORM else set()
         judged |= {name: border for name, border in of_t_cells.items() if name not in by_lymphocytes}
     deciding = {name for role in (report.t_cells, report.cd4, report.cd8) if role for name in _behind(sampled, role)}
+    shadowed = sorted(deciding | ({report.car} if report.car else set()))
     enough = report.t_cells is None or np.count_nonzero(sampled.frame.mask(report.t_cells)) >= FEWEST_T_CELLS
     shares = cell_shares(sampled, pairs=_fate_of_pairs(method, template))
     return Evidence(
         beads=bead_rows,
         findings=(
             *(border_findings(judged, sorted(deciding)) if enough else ()),
+            *(shadow_findings(tuple(shadows(sampled, shadowed))) if enough else ()),
             *(loss_findings(losses(sampled, report.t_cells)) if enough and report.t_cells else ()),
             *shares.findings,
             *matrix_findings(sampled),
