@@ -38,6 +38,7 @@ def main() -> None:
         table(odd.HEAD, odd.rows())
     if wanted.only in (None, "silent"):
         table(silent.HEAD, silent.rows(max(1, wanted.tubes // 24), silent.TUNED | silent.HELD_OUT))
+        table(silent.HEAD, silent.rows(max(1, wanted.tubes // 24), silent.UNSEEN))
     if wanted.only in (None, "clean"):
         table(silent.HEAD, silent.clean_rows(max(1, wanted.tubes // 15)))
     if wanted.only in (None, "runs"):

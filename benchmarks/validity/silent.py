@@ -1,7 +1,8 @@
 """Tubes in which one thing is wrong, three strengths of each: how many of those that are ``ok`` have a wrong number.
 
 Half of the kinds was looked at while the checks were made (``TUNED``), the other half at the end (``HELD_OUT``); two
-checks were added for what that look showed, so it is no longer unseen.
+checks were added for what that look showed, so it is no longer unseen. ``UNSEEN`` was looked at once, and no check was
+made for it.
 Each tube is gated by the template that adapts, with the subject's own baseline, and by the fixed one, without.
 """
 
@@ -207,6 +208,44 @@ def _diffuse_cd45(share: float) -> Change:
     return change
 
 
+def _reagent_of_b_cells(share: float) -> Change:
+    """CD19 stains in the CAR's channel: T cells have no signal, B cells (of whom a share is left) do."""
+
+    def change(tube: Odd, random: np.random.Generator) -> Odd:
+        signal, b_cells = tube.columns["PE-A"].copy(), np.flatnonzero(tube.origin == "b")
+        car = np.isin(tube.origin, CAR)
+        signal[car] = random.normal(60, 70, np.count_nonzero(car))
+        signal[b_cells] = 20_000 * np.exp(random.normal(0, 0.3, len(b_cells)))
+        left = (tube.origin != "b") | (random.random(len(signal)) < share)
+        return replace(tube, columns={**tube.columns, "PE-A": signal}).take(np.flatnonzero(left))
+
+    return change
+
+
+def _few_t_cells(events: float) -> Change:
+    """So many T cells among 300,000 events, and colours at 0.45 of their gain."""
+
+    def change(tube: Odd, random: np.random.Generator) -> Odd:
+        t_cells = random.permutation(np.flatnonzero(np.isin(tube.origin, T_CELLS)))[: int(events)]
+        others = np.flatnonzero(np.isin(tube.origin, ("granulocytes", "monocytes", "debris")))
+        filled = random.choice(others, 300_000 - len(t_cells) - 8000)
+        beads = np.flatnonzero(tube.origin == "beads")
+        few = tube.take(random.permutation(np.r_[t_cells, filled, beads]))
+        return _scaled(COLOURS)(0.45)(few, random)
+
+    return change
+
+
+def _other_lot(left: float) -> Change:
+    """Beads of another lot than the one in the sheet: a third brighter, and only so many of what was written."""
+
+    def change(tube: Odd, random: np.random.Generator) -> Odd:
+        lost = (tube.origin == "beads") & (random.random(len(tube.origin)) > left)
+        return _scaled(COLOURS, ("beads",))(1.33)(tube.take(np.flatnonzero(~lost)), random)
+
+    return change
+
+
 def _car(share: float) -> Tube:
     return replace(TYPICAL, car_share=share, blast_share=min(TYPICAL.blast_share, (1 - share) / 2))
 
@@ -234,6 +273,12 @@ HELD_OUT: Mapping[str, Kind] = {
     "brighter negatives": Kind((1.5, 2.0, 4.0), change=_brighter_negatives),
     "a third brighter, none CAR+": Kind((2.0, 4.0, 8.0), tube=lambda _: _car(0.0), change=_some_brighter_negatives),
     "sticky, none CAR+": Kind((5.0, 20.0, 60.0), tube=lambda _: _car(0.0), change=_sticky),
+}
+UNSEEN: Mapping[str, Kind] = {
+    "CAR detector saturated": Kind((4.0, 12.0, 40.0), change=_scaled(("PE-A",))),
+    "CD19 in the CAR's channel": Kind((1.0, 0.2, 0.02), change=_reagent_of_b_cells),
+    "few T cells, colours dim": Kind((2000.0, 600.0, 200.0), change=_few_t_cells),
+    "another lot of beads": Kind((0.9, 0.75, 0.5), change=_other_lot),
 }
 CLEAN: Mapping[str, Tube] = {
     "typical": TYPICAL,
@@ -270,13 +315,14 @@ class Judged:
         return self.wrong and self.status == "ok"
 
 
-def rows(seeds: int, kinds: Mapping[str, Kind]) -> Iterator[tuple[str, ...]]:
-    """Yield a line per kind and strength and template, and one for all of them."""
+def rows(seeds: int, kinds: Mapping[str, Kind], series: int = 3) -> Iterator[tuple[str, ...]]:
+    """Yield a line per kind and strength and template, and one for all of them; another ``series`` has other seeds."""
     everything: dict[str, list[Judged]] = {template: [] for template in TEMPLATES}
     for template, (name, kind) in product(TEMPLATES, kinds.items()):
         for strength in kind.strengths:
             judged = [
-                judge(kind.tube(strength), kind.change(strength), template, seed=(3, seed)) for seed in range(seeds)
+                judge(kind.tube(strength), kind.change(strength), template, seed=(series, seed))
+                for seed in range(seeds)
             ]
             everything[template] += judged
             yield _line(f"{name} ({_short(template)})", f"{strength:g}", judged)

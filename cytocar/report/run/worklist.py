@@ -128,8 +128,8 @@ def _odd_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
     """Yield a note on each sample whose gates or signals lie elsewhere than those of the others."""
     numbers = {outcome.sample.sample_id: number for number, outcome in enumerate(outcomes)}
     odd = odd_samples([places for outcome in outcomes if (places := places_of(outcome)) is not None])
-    for name, places in odd.items():
-        message = f"{name} lies elsewhere than the others: {places}"
+    for name, how in odd.items():
+        message = f"{name} lies elsewhere than the others: {how}"
         yield RunNote("W254", title_of("W254"), explanations()["W254"].fix, Severity.NOTE, message, (numbers[name],))
 
 

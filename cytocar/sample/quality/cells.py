@@ -31,8 +31,9 @@ LARGEST_BETWEEN_PERCENT, LARGEST_BETWEEN_WITHOUT_CAR_PERCENT = 1.0, 5.0
 """Of the cells alive or between: clean tubes show up to 0.3 %; 3 % move CAR-T counts by a sixth or more, since dying
 cells bind the reagent. Without a CAR gate T cells change by as much as lies between, and 5 % is what tubes of one draw
 differ by (CCQM-P102)."""
-LARGEST_SSC = 5.0
-"""Of the T cells' median: blasts reach 3.3, granulocytes begin at 6. Brighter events are no T cells off the scale."""
+LARGEST_SSC = 3.2
+"""Of the T cells' median: granulocytes, dead cells and clumps lie above (``markers.MONOCYTE_SSC``), half of the largest
+blasts below. Brighter events are no T cells off the scale."""
 FEWEST_EVENTS = 500
 """Fewer events tell a share of some percent by chance."""
 EVENTS_OF_LINE = 6000
