@@ -57,7 +57,8 @@ class OddPlace:
     of_files: int
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value:.3g} (others {self.others:.3g})"
+        value, others = (f"{one:,.0f}" if one >= 100 else f"{one:.3g}" for one in (self.value, self.others))
+        return f"{self.name} {value} (others {others})"
 
 
 def places_of(outcome: SampleOutcome) -> Places | None:

@@ -37,7 +37,7 @@ def test_tubes_that_lie_together_are_not_named() -> None:
 def test_a_tube_far_from_the_others_is_named_with_how(cd3: float) -> None:
     told = odd_samples(run(**{"CD3 of t_cells": cd3}))
     assert list(told) == ["odd"]
-    assert told["odd"] == f"CD3 of t_cells {cd3:.3g} (others 5e+03)"
+    assert told["odd"] == f"CD3 of t_cells {cd3:,.0f} (others 5,000)"
 
 
 def test_beads_move_with_the_lot_and_nothing_else() -> None:

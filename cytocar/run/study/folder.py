@@ -177,6 +177,8 @@ def _sheet_rows(study: Study, folder: Path) -> Iterator[dict[str, Value]]:
                 "file": _relative(matched.file.file, folder),
                 "sample_id": neutral(key),
                 "sample_type": "sample",
+                # a volume that the file names asks for no cells/µL: nobody has said how the tube was diluted
+                "count_method": family.template.counting.method,
                 "acquired_volume_ul": matched.file.acquired_ul,
                 "template": f"{family.template.name}.toml",
                 "compensation": family.matrices.get(key),
