@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cytocar.errors.findings import Severity
 from cytocar.sample.analysis import quantify
 from cytocar.simulate import Preparation, blood_tube
 from cytocar.template.load import load_template
@@ -46,3 +47,14 @@ def test_a_clog_of_a_tenth_of_the_events_leaves_counts_right(method: str) -> Non
         # The kept nine tenths are a draw from all: cells and beads each vary by a tenth of their Poisson noise squared.
         noise = np.sqrt(0.12 / before.events + (0.12 / 18_000 if method == "beads" else 0))
         assert after.per_ul.value == pytest.approx(before.per_ul.value, rel=4 * noise)
+
+
+@pytest.mark.parametrize(("share", "outcome"), [(0.3, Severity.NOTE), (0.02, Severity.REVIEW)])
+def test_few_t_cells_without_a_car_t_cell_ask_for_a_look_where_the_limit_is_far_from_the_aim(
+    share: float, outcome: Severity
+) -> None:
+    preparation = Preparation(sample_volume_ul=50, drawn_share=share)
+    tube = blood_tube(car_per_ul=0, preparation=preparation, seed=3)
+    result = quantify(tube.events, TEMPLATE, beads_added=50_000, sample_volume_ul=50)
+    (said,) = (finding for finding in result.findings if finding.code == "W222")
+    assert said.outcome is outcome
