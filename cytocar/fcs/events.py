@@ -126,6 +126,10 @@ class Block:
         """Return the events at ``rows`` as a block of their own, compacted once over all channels."""
         return Block(np.take(self.raw, rows, axis=0), self.codecs)
 
+    def every(self, step: int, *, first: int = 0) -> Block:
+        """Return every so-manieth event from the ``first`` on as a block of its own; a copy."""
+        return Block(self.raw[first::step].copy(), self.codecs)
+
 
 class EventSource(Protocol):
     """Where an event table's numbers come from."""

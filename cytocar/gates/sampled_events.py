@@ -178,7 +178,7 @@ def _every(events: EventTable, step: int) -> Block:
     """Return every so-manieth event of a file as a block of its own."""
     seen, parts = 0, []
     for block in events.blocks():
-        parts.append(block.take(np.arange(-seen % step, block.n_events, step)))
+        parts.append(block.every(step, first=-seen % step))
         seen += block.n_events
     whole = joined(parts)
     if whole is None:

@@ -86,7 +86,7 @@ class GatedBlock:
         signals = self.scatter.signals
         if not isinstance(signals, BlockSignals):
             raise TypeError("the events of a pass are blocks of a file")
-        return signals.block.take(np.arange(-self.start % step, self.n_events, step))
+        return signals.block.every(step, first=-self.start % step)
 
     def not_finite(self) -> int:
         """Return how many events have no finite number in some signal that was looked at."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,8 @@ class _Moved:
     """One border in two places: the gate, its marker, and for the events between both whether each place keeps them.
 
     ``stretch`` is the distance of both places on the marker's asinh axis, ``per_unit`` its cofactor; ``placing`` is the
-    standard deviation of the border, in units of the stretch.
+    standard deviation of the border, in units of the stretch. ``known`` holds for each place the populations of these
+    events that were asked for before: most are behind several others.
     """
 
     gate: str
@@ -52,6 +53,7 @@ class _Moved:
     border: float | None
     stretch: float
     placing: float
+    known: tuple[dict[str, Bools], dict[str, Bools]] = field(default_factory=lambda: ({}, {}))
 
 
 def gate_doubts(
@@ -119,9 +121,9 @@ def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) 
         return
     behind = _behind(sampled, population)
     for moved in borders:
-        if moved.gate not in behind:
+        if moved.gate not in behind or np.count_nonzero(moved.first != moved.second) < SMALLEST_CHANGE * events:
             continue
-        first, second = (_inside(sampled, population, moved, kept) for kept in (moved.first, moved.second))
+        first, second = (_inside(sampled, population, moved, place) for place in (0, 1))
         change = abs(int(np.count_nonzero(first)) - int(np.count_nonzero(second))) / events
         if change < SMALLEST_CHANGE:
             continue
@@ -140,18 +142,25 @@ def _tail(sampled: SampledEvents, own: Bools, moved: _Moved, *, density: float) 
     return density * spread**2 / max(abs(float(middle) - border), NEAREST_BORDER * spread, 1e-9)
 
 
-def _inside(sampled: SampledEvents, population: str, moved: _Moved, kept: Bools) -> Bools:
-    """Return which of the events between both places of a border are in a population, if its gate keeps these."""
+def _inside(sampled: SampledEvents, population: str, moved: _Moved, place: int) -> Bools:
+    """Return which of the events between both places of a border are in a population, if the border is in this one."""
+    known = moved.known[place]
+    if population not in known:
+        known[population] = _worked_out(sampled, population, moved, place)
+    return known[population]
+
+
+def _worked_out(sampled: SampledEvents, population: str, moved: _Moved, place: int) -> Bools:
     if population == ALL:
         return np.ones(len(moved.rows), dtype=np.bool_)
     declared, gate = sampled.template.population(population), sampled.gates[population]
-    inside = _inside(sampled, declared.parent, moved, kept).copy()
+    inside = _inside(sampled, declared.parent, moved, place).copy()
     for aside in declared.exclude:
-        inside &= ~_inside(sampled, aside, moved, kept)
+        inside &= ~_inside(sampled, aside, moved, place)
     if isinstance(gate, BooleanGate):
-        return gate.combine(inside, lambda name: _inside(sampled, name, moved, kept))
+        return gate.combine(inside, lambda name: _inside(sampled, name, moved, place))
     if population == moved.gate:
-        return inside & kept
+        return inside & (moved.first, moved.second)[place]
     region = sampled.region(population)
     assert region is not None
     return inside & region.region.contains(*(sampled.signal(marker)[moved.rows] for marker in region.markers))
