@@ -64,12 +64,12 @@ TUNED: Mapping[str, Case] = {
 }
 HELD_OUT: dict[str, Case] = {
     f"{shape}, {words}": Case(replace(USUAL, shape=shape, spread=spread, stained=stained))
-    for shape in ("tail of dim", "two levels", "logistic", "gamma")
+    for shape in ("Weibull", "dim fifth")
     for words, spread, stained in (("usual", 0.25, {}), ("broad and dim", 0.4, {"CD3": 0.5, "CD4": 0.5, "CD8": 0.4}))
 }
 HELD_OUT |= {
     f"B cells, {shape}": Case(replace(USUAL, shape=shape, spread=0.35, stained={"CD4": 0.7}), template=B_CELLS)
-    for shape in ("tail of dim", "gamma")
+    for shape in ("Weibull", "dim fifth")
 }
 
 

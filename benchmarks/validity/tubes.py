@@ -38,6 +38,10 @@ SHAPES: Mapping[str, Callable[[Tube, np.random.Generator, int], Floats]] = {
     "two levels": lambda tube, random, n: np.where(random.random(n) < 0.3, -1.3, 0.5) + 0.6 * random.normal(size=n),
     "logistic": lambda tube, random, n: random.logistic(0, 0.55, n),
     "gamma": lambda tube, random, n: np.log(random.gamma(1.5, 1, n) / 1.18),
+    "Weibull": lambda tube, random, n: 0.8 * np.log(random.weibull(1.0, n) / 0.693),
+    "dim fifth": lambda tube, random, n: np.where(
+        random.random(n) < 0.2, random.uniform(-2.4, 0.3, n), random.normal(0.3, 0.7, n)
+    ),
 }
 """What stains show, natural logarithm, in units of ``Tube.spread``."""
 

@@ -133,13 +133,23 @@ def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) 
 
 
 def _tail(sampled: SampledEvents, own: Bools, moved: _Moved, *, density: float) -> float:
-    """Return the share of a population that may lie beyond a border."""
+    """Return the share of a population that may lie beyond a border.
+
+    The density there times the length over which it falls off: as a normal population of this spread would (s^2 / z),
+    or as it does between the border and half way to the median, whichever is longer.
+    """
     per_unit = sampled.range(moved.marker) / FULL_SCALE_PER_COFACTOR
     places = np.arcsinh(sampled.signal(moved.marker)[own] / per_unit)
     border = math.asinh((moved.border or 0.0) / per_unit)
     low, middle, high = np.quantile(places, (0.16, 0.5, 0.84))
-    spread = float(high - middle if border < middle else middle - low)
-    return density * spread**2 / max(abs(float(middle) - border), NEAREST_BORDER * spread, 1e-9)
+    spread = max(float(high - middle if border < middle else middle - low), 1e-9)
+    distance = max(abs(float(middle) - border), NEAREST_BORDER * spread)
+    inwards = (places - border) * math.copysign(1.0, float(middle) - border)
+    edges = np.array([0.0, 0.25, 0.5]) * distance
+    near, further = np.diff(np.searchsorted(np.sort(inwards), edges)) + 0.5
+    falls = math.log(further / near)
+    length = 0.25 * distance / falls if falls > 0.25 else distance
+    return density * max(spread**2 / distance, min(length, distance))
 
 
 def _inside(sampled: SampledEvents, population: str, moved: _Moved, place: int) -> Bools:
