@@ -141,9 +141,13 @@ class SampleResult:
         """Return a population by its name; ``None`` where the template has none for that role."""
         return next((population for population in self.populations if population.name == name), None)
 
-    def row(self) -> dict[str, Value]:
-        """Return the sample's line of ``counts.csv``, columns in the contract's order."""
-        values = {**_identity(self.sample, self.template, self.file_sha256), **self._numbers(), **self._car_numbers()}
+    def row(self, *, gated: bool = True) -> dict[str, Value]:
+        """Return the sample's line of ``counts.csv``, columns in the contract's order.
+
+        ``car_report`` is the count as gated, as in the table, or the net one where there is one.
+        """
+        values = {**_identity(self.sample, self.template, self.file_sha256), **self._numbers()}
+        values |= self._car_numbers(gated=gated)
         values |= {"status": self.status.value, "status_codes": status_codes(self.findings)}
         values |= {"well": self.well, "plate_id": self.plate_id}
         return {column.name: values.get(column.name) for column in COUNTS} | self.sample.carried
@@ -180,7 +184,7 @@ class SampleResult:
         }
         return values
 
-    def _car_numbers(self) -> dict[str, Value]:
+    def _car_numbers(self, *, gated: bool) -> dict[str, Value]:
         car = self.car
         if car is None:
             return {}
@@ -190,7 +194,7 @@ class SampleResult:
             "background_percent": car.background_percent,
             **spread("car_per_ul", car.per_ul),
             "car_result": car.result.value,
-            "car_report": car.report(),
+            "car_report": car.report(gated=gated),
             "car_lod_per_ul": car.limits.lod_per_ul,
             "car_lloq_per_ul": car.limits.lloq_per_ul,
             "car_lod_percent": car.limits.lod_percent,
@@ -285,7 +289,7 @@ class SampleFailure:
         message = "; ".join((self.error.message, *self.error.notes))
         return (Finding("analysis", self.error.code, Severity.FAIL, message, hint=self.error.hint),)
 
-    def row(self) -> dict[str, Value]:
+    def row(self, *, gated: bool = True) -> dict[str, Value]:
         """Return the sample's line of ``counts.csv``: who it is and why there are no numbers."""
         values = _identity(self.sample, self.template, self.file_sha256)
         values |= {"status": self.status.value, "status_codes": self.error.code if self.error else ""}

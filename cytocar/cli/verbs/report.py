@@ -36,6 +36,9 @@ def command(
     numbers_only: Annotated[
         bool, typer.Option("--numbers-only", help="Build it although no FCS file is at hand: without pictures.")
     ] = False,
+    gated: Annotated[
+        bool, typer.Option("--gated/--net", help="Print counts as gated, or net ones where a tube has them.")
+    ] = True,
     unverified: Unverified = False,
 ) -> None:
     """Build report.html from a run folder: every gate of every sample on one page. No gate is decided again.
@@ -46,12 +49,12 @@ def command(
     from cytocar.files.places import place_of
 
     if one_page:
-        for printed in print_one_page(run, by=by):
+        for printed in print_one_page(run, by=by, gated=gated):
             sys.stdout.write(f"{printed}\n")
         return
     place = place_of(inputs) if inputs else None
     missing = _missing_files(run, place, numbers_only=numbers_only)
-    drawn = _drawn(run, inputs=place, jobs=jobs)
+    drawn = _drawn(run, inputs=place, jobs=jobs, gated=gated)
     sys.stdout.write(f"{_written(run, drawn, by=by)}\n")
     if pdf:
         for printed in _printed(run, drawn.printable_files(), by=by):
@@ -84,15 +87,15 @@ def _missing_files(run: Path, inputs: Place | None, *, numbers_only: bool) -> Us
 
 def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Path:
     """Write a finished run's report into its folder, note it in the audit trail, and return the page."""
-    return _written(run, _drawn(run, inputs=inputs, jobs=jobs), by=by)
+    return _written(run, _drawn(run, inputs=inputs, jobs=jobs, gated=True), by=by)
 
 
-def _drawn(run: Path, *, inputs: Place | None, jobs: int) -> DrawnReport:
+def _drawn(run: Path, *, inputs: Place | None, jobs: int, gated: bool) -> DrawnReport:
     from cytocar.cli.progress import Progress
     from cytocar.report.run.page import drawn_report
     from cytocar.run.workers import process_pool
 
-    return drawn_report(run, inputs=inputs, workers=process_pool(jobs), observer=Progress("samples drawn"))
+    return drawn_report(run, inputs=inputs, workers=process_pool(jobs), observer=Progress("samples drawn"), gated=gated)
 
 
 def _written(run: Path, drawn: DrawnReport, *, by: str | None) -> Path:
@@ -102,13 +105,13 @@ def _written(run: Path, drawn: DrawnReport, *, by: str | None) -> Path:
     return write_drawn(run, drawn, author=author(by), clock=now)
 
 
-def print_one_page(run: Path, *, by: str | None = None) -> Sequence[Path]:
+def print_one_page(run: Path, *, by: str | None = None, gated: bool = True) -> Sequence[Path]:
     """Print one page for each subject, or sample without one, into a run's folder: as HTML, and as PDF."""
     from cytocar.report.run.folder import keep_report
     from cytocar.report.run.one_page import one_page_files
     from cytocar.run.trail.who import author, now
 
-    files = one_page_files(run)
+    files = one_page_files(run, gated=gated)
     keep_report(run, files, author=author(by), clock=now)
     return [*(run / name for name in files), *_printed(run, files, by=by)]
 

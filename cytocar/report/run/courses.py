@@ -43,7 +43,7 @@ class Courses:
 def draw_courses(run: FinishedRun, workers: Workers | None = None, *, most: int = MOST_COURSES) -> Courses:
     """Return the curves of subjects with samples of several days; none where the samples name no subject and day."""
     try:
-        courses = [course for course in join([run.path]).courses if _has_a_course(course)]
+        courses = [course for course in join([run.path], gated=run.gated).courses if _has_a_course(course)]
     except UsageError:
         return Courses()
     chosen = courses[:most]

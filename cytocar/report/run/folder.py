@@ -22,9 +22,10 @@ def write_report(
     inputs: Place | None = None,
     workers: Workers | None = None,
     observer: Observer = NOBODY,
+    gated: bool = True,
 ) -> Path:
     """Write the report of a finished run into its folder, note it in the trail, return it; see ``report_files``."""
-    drawn = drawn_report(run, inputs=inputs, workers=workers, observer=observer)
+    drawn = drawn_report(run, inputs=inputs, workers=workers, observer=observer, gated=gated)
     return write_drawn(run, drawn, author=author, clock=clock)
 
 

@@ -45,7 +45,7 @@ class ResultPage:
     alt: str
 
 
-def one_page_files(folder: Path, *, workers: Workers | None = None) -> dict[str, bytes]:
+def one_page_files(folder: Path, *, workers: Workers | None = None, gated: bool = True) -> dict[str, bytes]:
     """Return the one-page reports of a finished run as one HTML file, a printed page for each subject.
 
     A sample that names no subject has a page of its own; controls have none.
@@ -55,7 +55,7 @@ def one_page_files(folder: Path, *, workers: Workers | None = None) -> dict[str,
     UsageError, IntegrityError
         As ``open_finished_run``.
     """
-    run = open_finished_run(folder)
+    run = open_finished_run(folder, gated=gated)
     pages = tuple(result_pages(run, draw_courses(run, workers, most=len(run.outcomes))))
     draft = any(outcome.template.status is not LockStatus.LOCKED for outcome in run.outcomes)
     style = (FOLDER / "one-page.css").read_text("utf-8") + page_margins(run, draft=draft)
@@ -80,8 +80,8 @@ def result_pages(run: FinishedRun, courses: Courses) -> Iterator[ResultPage]:
         figure = figures.get(newest.sample.subject_id or "")
         yield ResultPage(
             outcome=newest,
-            row=newest.row(),
-            earlier=tuple(outcome.row() for outcome in earlier[:EARLIER_ROWS]),
+            row=run.row(newest),
+            earlier=tuple(run.row(outcome) for outcome in earlier[:EARLIER_ROWS]),
             remarks=tuple(_remarks(newest)),
             figure=figure.svg if figure else "",
             alt=figure.alt if figure else "",

@@ -29,7 +29,7 @@ from cytocar.report.run.methods import Item, methods, miflowcyt
 from cytocar.report.run.metrics import Strip, strips
 from cytocar.report.run.numbers import at_the_point, people, with_interval
 from cytocar.report.run.pictures import Gallery, SamplePictures, draw_run, galleries
-from cytocar.report.run.plates import MEASURES, Plate, plates
+from cytocar.report.run.plates import Measure, Plate, measures_of, plates
 from cytocar.report.run.sections import SamplePage, sample_pages
 from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.report.run.strip import axes_id
@@ -62,6 +62,13 @@ SHOWN_FIRST = (
     "t_cell_events",
 )
 """Columns of counts.csv that the short table shows, in this order; all columns stand in the long one."""
+
+_NET_FIRST = {
+    "car_per_ul": "car_per_ul_net",
+    "car_per_ul_net": "car_per_ul",
+    "car_percent_of_t_cells": "car_percent_net",
+    "car_percent_net": "car_percent_of_t_cells",
+}
 
 WITH_INTERVALS = ("car_per_ul_net", "car_per_ul", "car_percent_of_t_cells", "car_percent_net")
 """Columns of the short table with their interval in the cell; the others have theirs behind the number."""
@@ -141,6 +148,7 @@ class Overview:
     columns: Sequence[Column]
     shown_columns: Sequence[Column]
     rows: Sequence[tuple[int, Status, Row]]
+    measures: Sequence[Measure]
     plates: Sequence[Plate]
     contact: Mapping[str, object]
     strips: Sequence[Strip]
@@ -157,6 +165,7 @@ def report_files(
     workers: Workers | None = None,
     observer: Observer = NOBODY,
     live: Live | None = None,
+    gated: bool = True,
 ) -> dict[str, bytes]:
     """Return ``report.html`` of a finished run, and for many samples the pages that it links to, by file name.
 
@@ -170,13 +179,15 @@ def report_files(
         Hears of each sample that is drawn.
     live : Live, optional
         The run still grows: the page says so and renews itself.
+    gated : bool
+        Whether counts as gated come first, or net ones.
 
     Raises
     ------
     UsageError, IntegrityError
         As ``open_finished_run``.
     """
-    return drawn_report(folder, inputs=inputs, workers=workers, observer=observer).files(live=live)
+    return drawn_report(folder, inputs=inputs, workers=workers, observer=observer, gated=gated).files(live=live)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,10 +218,15 @@ class DrawnReport:
 
 
 def drawn_report(
-    folder: Path, *, inputs: Place | None = None, workers: Workers | None = None, observer: Observer = NOBODY
+    folder: Path,
+    *,
+    inputs: Place | None = None,
+    workers: Workers | None = None,
+    observer: Observer = NOBODY,
+    gated: bool = True,
 ) -> DrawnReport:
     """Return a finished run with its pictures; parameters and errors are those of ``report_files``."""
-    run = open_finished_run(folder, inputs=inputs)
+    run = open_finished_run(folder, inputs=inputs, gated=gated)
     gallery_of = galleries(run)
     pictures = draw_run(run, gallery_of, workers, observer)
     without = [one.problem for one in pictures.values() if one.problem]
@@ -308,18 +324,20 @@ def _overview(
     carried = carried_columns(outcome.sample for outcome in run.outcomes)
     every = (*COUNTS, *map(carried_column, carried))
     empty: Row = dict.fromkeys(carried)
-    rows = [(number, outcome.status, {**empty, **outcome.row()}) for number, outcome in enumerate(run.outcomes)]
+    rows = [(number, outcome.status, {**empty, **run.row(outcome)}) for number, outcome in enumerate(run.outcomes)]
     acquisitions = (found.acquisition for found in drawn.values() if found.acquisition is not None)
     by_name = {column.name: column for column in COUNTS}
-    placed = plates(run.outcomes)
+    first = SHOWN_FIRST if run.gated else tuple(_NET_FIRST.get(name, name) for name in SHOWN_FIRST)
+    placed = plates(run.outcomes, gated=run.gated)
     return Overview(
         pages=pages,
         opening=opening(run, len(placed)),
         statuses=[(status, statuses[status]) for status in Status if statuses[status]],
         work=worklist(run.outcomes, {sha: gallery.views for sha, gallery in gallery_of.items()}),
         columns=every,
-        shown_columns=[by_name[name] for name in SHOWN_FIRST if any(row[name] is not None for _, _, row in rows)],
+        shown_columns=[by_name[name] for name in first if any(row[name] is not None for _, _, row in rows)],
         rows=rows,
+        measures=measures_of(gated=run.gated),
         plates=placed,
         contact=contact_sheet(pages, gallery_of, placed).as_data(),
         strips=tuple(strips([row for _, _, row in rows])),
@@ -368,7 +386,6 @@ def page_environment(*folders: Path) -> Environment:
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.globals.update(
         version=__version__,
-        measures=MEASURES,
         facts=FACTS,
         with_intervals=WITH_INTERVALS,
         spare=SPARE,

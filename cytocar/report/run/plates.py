@@ -73,8 +73,18 @@ class Plate:
     rows: tuple[tuple[str, tuple[Well | None, ...]], ...]
 
 
-def plates(outcomes: Sequence[SampleOutcome]) -> tuple[Plate, ...]:
+NET = Measure("car", "CAR-T cells/µL, net", "car_per_ul_net", "car_report")
+"""In place of the first one where net counts come first."""
+
+
+def measures_of(*, gated: bool) -> tuple[Measure, ...]:
+    """Return what a plate can be coloured by, with the count as gated first, or the net one."""
+    return MEASURES if gated else (NET, *MEASURES[1:])
+
+
+def plates(outcomes: Sequence[SampleOutcome], *, gated: bool = True) -> tuple[Plate, ...]:
     """Return the plates of a run, in the order of their first sample; of two samples in one well the last is shown."""
+    measures = measures_of(gated=gated)
     placed: dict[str, dict[tuple[int, int], tuple[int, SampleOutcome]]] = {}
     for number, outcome in enumerate(outcomes):
         row = outcome.row()
@@ -82,15 +92,24 @@ def plates(outcomes: Sequence[SampleOutcome]) -> tuple[Plate, ...]:
         if found:
             place = (ord(found[1]) - ord("A"), int(found[2]) - 1)
             placed.setdefault(str(row["plate_id"] or ""), {})[place] = (number, outcome)
-    return tuple(_plate(plate_id, wells) for plate_id, wells in placed.items())
+    return tuple(_plate(plate_id, wells, measures, gated=gated) for plate_id, wells in placed.items())
 
 
-def _plate(plate_id: str, placed: Mapping[tuple[int, int], tuple[int, SampleOutcome]]) -> Plate:
+def _plate(
+    plate_id: str,
+    placed: Mapping[tuple[int, int], tuple[int, SampleOutcome]],
+    measures: Sequence[Measure],
+    *,
+    gated: bool,
+) -> Plate:
     large = any(row > 7 or column > 11 for row, column in placed)
     rows, columns = (16, 24) if large else (8, 12)
-    table = {place: (number, outcome, outcome.row()) for place, (number, outcome) in placed.items()}
-    reaches = {measure.key: _reach(measure, [row for _, _, row in table.values()]) for measure in MEASURES}
-    wells = {place: _well(number, outcome, row, reaches) for place, (number, outcome, row) in table.items()}
+    table = {place: (number, outcome, outcome.row(gated=gated)) for place, (number, outcome) in placed.items()}
+    reaches = {measure.key: _reach(measure, [row for _, _, row in table.values()]) for measure in measures}
+    wells = {
+        place: _well(number, outcome, tuple(_readings(row, measures, reaches)), row)
+        for place, (number, outcome, row) in table.items()
+    }
     return Plate(
         plate_id,
         columns,
@@ -103,19 +122,19 @@ def _plate(plate_id: str, placed: Mapping[tuple[int, int], tuple[int, SampleOutc
 Reach = tuple[float, float] | None
 
 
-def _well(number: int, outcome: SampleOutcome, row: Mapping[str, Value], reaches: Mapping[str, Reach]) -> Well:
+def _well(number: int, outcome: SampleOutcome, readings: tuple[Reading, ...], row: Mapping[str, Value]) -> Well:
     return Well(
         number=number,
         sample_id=outcome.sample.sample_id,
         status=outcome.status,
-        readings=tuple(_readings(row, reaches)),
+        readings=readings,
         below_limit=row["car_result"] in {CarResult.BELOW_LLOQ, CarResult.NOT_DETECTED},
         failed=outcome.status is Status.FAILED,
     )
 
 
-def _readings(row: Mapping[str, Value], reaches: Mapping[str, Reach]) -> Iterator[Reading]:
-    for measure in MEASURES:
+def _readings(row: Mapping[str, Value], measures: Sequence[Measure], reaches: Mapping[str, Reach]) -> Iterator[Reading]:
+    for measure in measures:
         shade = _shade(measure, row[measure.column], reaches)
         text = people(row[measure.printed])
         yield Reading(measure.key, IN_A_WELL.get(text, text), cell(row[measure.column]), shade)

@@ -69,7 +69,7 @@ def _sections(
     for number, outcome in enumerate(run.outcomes):
         nothing = SamplePictures(outcome.sample.sample_id)
         if not isinstance(outcome, SampleResult):
-            yield SampleSection(number, outcome, outcome.row(), (), (), (), nothing)
+            yield SampleSection(number, outcome, run.row(outcome), (), (), (), nothing)
             continue
         sha = outcome.template.sha256
         pictures = drawn.get(outcome.sample.sample_id, nothing)
@@ -77,7 +77,7 @@ def _sections(
         yield SampleSection(
             number,
             outcome,
-            outcome.row(),
+            run.row(outcome),
             tuple(strip),
             tuple(combinations(outcome, run.templates[sha])),
             tuple(outcome.population_rows()),

@@ -14,6 +14,7 @@ from cytocar.run.plan import RunPlan
 from cytocar.run.trail.audit import Action, Entry, read_trail
 from cytocar.run.trail.journal import Manifest, finished_manifest
 from cytocar.sample.result import SampleOutcome, SampleResult
+from cytocar.tables.columns import Value
 from cytocar.template.model import Template
 
 
@@ -35,6 +36,8 @@ class FinishedRun:
         Where each sample's FCS file lies, by sample_id.
     entry : Entry, optional
         The entry of the audit trail that closed the run.
+    gated : bool
+        Whether counts as gated come first, or net ones where a tube has them.
     """
 
     path: Path
@@ -43,6 +46,11 @@ class FinishedRun:
     outcomes: tuple[SampleOutcome, ...]
     files: Mapping[str, Place]
     entry: Entry | None
+    gated: bool = True
+
+    def row(self, outcome: SampleOutcome) -> dict[str, Value]:
+        """Return a sample's line of ``counts.csv``, with the count that the report is asked to print."""
+        return outcome.row(gated=self.gated)
 
     @property
     def name(self) -> str:
@@ -61,13 +69,15 @@ class FinishedRun:
         return {protocol.stamp.sha256: protocol.template for protocol in protocols}
 
 
-def open_finished_run(folder: Path, *, inputs: Place | None = None) -> FinishedRun:
+def open_finished_run(folder: Path, *, inputs: Place | None = None, gated: bool = True) -> FinishedRun:
     """Return a finished run.
 
     Parameters
     ----------
     inputs : Path, optional
         Where its FCS files lie now, if they have moved.
+    gated : bool
+        Whether counts as gated come first in a report.
 
     Raises
     ------
@@ -92,4 +102,4 @@ def open_finished_run(folder: Path, *, inputs: Place | None = None) -> FinishedR
     files = {row.sample_id: row.file for row in located(plan.samples, inputs)}
     closing = [entry for entry in read_trail(folder).entries if entry.action == Action.RUN_FINISHED]
     outcomes = tuple(outcome for outcome in found.values() if outcome is not None)
-    return FinishedRun(folder, manifest, plan, outcomes, files, closing[-1] if closing else None)
+    return FinishedRun(folder, manifest, plan, outcomes, files, closing[-1] if closing else None, gated)
