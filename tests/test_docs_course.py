@@ -10,7 +10,8 @@ from cytocar.cli.verbs.series import ScoreName
 from cytocar.course.scores import SCORES
 from cytocar.course.tables import KINETICS
 
-PAGE = (Path(__file__).parent.parent / "docs" / "course.md").read_text("utf-8")
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = "".join((DOCS / name).read_text("utf-8") for name in ("course.md", "kinetics.md", "clinical-values.md"))
 
 
 @pytest.mark.parametrize("column", [column.name for column in KINETICS if not column.name.endswith(("_low", "_high"))])

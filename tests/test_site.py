@@ -78,3 +78,25 @@ def test_search_finds_what_people_have_under_both_spellings(site: Path) -> None:
             found[words] = [link.partition(".html")[0] for link in opened.run(RESULTS)]
     assert {words: pages[:5] for words, pages in found.items() if SEARCHES[words] not in pages[:5]} == {}
     assert found["hematology"] == found["haematology"]
+
+
+LONG = {"validity", "performance", "reliability", "release-notes", "genindex", "py-modindex"}
+"""Records of measurements, which say so at their top; pages that are made."""
+WRITTEN = {"reference/sample-sheet", "reference/glossary"}
+"""Pages of the reference that are not made from the code."""
+
+
+@pytest.mark.slow
+def test_a_page_is_read_within_three_screens_and_fits_a_telephone(site: Path) -> None:
+    names = [page.relative_to(site).with_suffix("").as_posix() for page in sorted(site.rglob("*.html"))]
+    wide, screens = [], {}
+    with browser() as opened:
+        for name in names:
+            opened.open(site / f"{name}.html", width=390, height=844)
+            if opened.run("document.documentElement.scrollWidth") > 390:
+                wide.append(name)
+            if name in WRITTEN or not (name in LONG or name.startswith(("reference/", "api/", "_"))):
+                opened.open(site / f"{name}.html", width=1280, height=800)
+                screens[name] = opened.run("(document.querySelector('article')?.offsetHeight ?? 0) / 800")
+    assert wide == []
+    assert {name: round(height, 1) for name, height in screens.items() if height > 3.1} == {}
