@@ -34,6 +34,10 @@ WORDS = {
 """Each verdict as a report says it."""
 
 
+COLOURS = {Verdict.PASS: "", Verdict.FAIL: "red", Verdict.CROSSES: "yellow", Verdict.NOT_EVALUATED: "yellow"}
+"""Each verdict on a terminal, beside its words."""
+
+
 class Bound(Declaration):
     """A limit from below, from above, or both, and what is held against it.
 

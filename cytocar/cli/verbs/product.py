@@ -80,16 +80,16 @@ def _write(
 
 
 def _show(products: tuple[Product, ...]) -> None:
-    from cytocar.cli.result_table import grid
-    from cytocar.report.product.page import cells
-    from cytocar.validation.limits import WORDS
+    from cytocar.cli.result_table import write_table
+    from cytocar.report.product.page import cells, cells_interval
+    from cytocar.validation.limits import COLOURS, WORDS
 
     lines = [
         (
             product.result.sample.sample_id,
             line.name,
             f"{cells(line.found.value)} {line.figure.unit}".strip(),
-            f"{cells(line.found.low)} to {cells(line.found.high)}" if line.found.low is not None else "",
+            cells_interval(line.found),
             line.limit.text(line.figure.unit) if line.limit else "",
             WORDS[line.verdict] if line.verdict else "",
         )
@@ -97,7 +97,9 @@ def _show(products: tuple[Product, ...]) -> None:
         for line in product.lines
     ]
     header = ("product", "figure", "found", "95 % interval", "limit", "verdict")
-    sys.stdout.write("\n".join(map(screen.printable, grid(header, lines, right=()))) + "\n")
+    verdicts = [line.verdict for product in products for line in product.lines]
+    write_table(header, lines, styles=[COLOURS[verdict] if verdict else "" for verdict in verdicts])
     for product in products:
         if product.verdict is not None:
-            sys.stdout.write(f"{product.result.sample.sample_id}: {WORDS[product.verdict]}\n")
+            name = screen.printable(product.result.sample.sample_id)
+            sys.stdout.write(f"{name}: {WORDS[product.verdict]}\n")

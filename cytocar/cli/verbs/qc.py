@@ -199,8 +199,11 @@ def eqa(
         raise typer.Exit(3)
 
 
+_COLOURS = {"action": "yellow", "critical": "red"}
+
+
 def _show_scores(scores: Sequence[Scored]) -> None:
-    from cytocar.cli.result_table import grid, number
+    from cytocar.cli.result_table import number, write_table
 
     lines = [
         (
@@ -214,7 +217,7 @@ def _show_scores(scores: Sequence[Scored]) -> None:
         for one in scores
     ]
     header = ("sample", "measurand", "found", "peers", "z", "performance")
-    sys.stdout.write("\n".join(map(screen.printable, grid(header, lines, right=(2, 3, 4)))) + "\n")
+    write_table(header, lines, right=(2, 3, 4), styles=[_COLOURS.get(one.performance, "") for one in scores])
 
 
 @app.command("lots")
@@ -250,7 +253,7 @@ def lots(
     if out is None and not sys.stdout.isatty():
         sys.stdout.write(text)
     else:
-        from cytocar.cli.result_table import grid, interval, number
+        from cytocar.cli.result_table import interval, number, write_table
 
         lines = [
             (
@@ -263,6 +266,6 @@ def lots(
             for one in found
         ]
         header = (f"lot {found[0].new} of {found[0].old}", "specimens", "percent", "95 % interval", "verdict")
-        sys.stdout.write("\n".join(map(screen.printable, grid(header, lines, right=(1, 2)))) + "\n")
+        write_table(header, lines, right=(1, 2), styles=["" if one.verdict == "pass" else "red" for one in found])
     if any(one.verdict != "pass" for one in found):
         raise typer.Exit(1)

@@ -237,8 +237,8 @@ def _write(validation: Validation, out: Path, *, pdf: bool, force: bool) -> None
 
 
 def _show(validation: Validation, *, to_stdout: bool) -> None:
-    from cytocar.cli.result_table import grid, number
-    from cytocar.validation.limits import WORDS
+    from cytocar.cli.result_table import number, write_table
+    from cytocar.validation.limits import COLOURS, WORDS, Verdict
 
     lines = [
         (
@@ -258,9 +258,11 @@ def _show(validation: Validation, *, to_stdout: bool) -> None:
         for one in validation.unmet
     ]
     header = ("study", "measurand", "level", "statistic", "found", "limit", "verdict")
-    told = [*grid(header, lines, right=(4,)), validation.line()]
+    verdicts = [one.verdict for one in validation.judged if one.verdict is not None]
+    styles = [COLOURS[verdict] for verdict in (*verdicts, *[Verdict.NOT_EVALUATED] * len(validation.unmet))]
     if to_stdout:
-        sys.stdout.write("\n".join(map(screen.printable, told)) + "\n")
+        write_table(header, lines, right=(4,), styles=styles)
+        sys.stdout.write(validation.line() + "\n")
     else:
         screen.say(validation.line())
 
@@ -285,7 +287,7 @@ def gates(
     PERSON is a run whose gates were moved (`review`, `override`) or imported from FlowJo. Without -o: a table on a
     terminal, CSV in a pipe. Exit code 1 if the median F1 of a population is below --at-least.
     """
-    from cytocar.cli.result_table import grid
+    from cytocar.cli.result_table import write_table
     from cytocar.files.places import place_of
     from cytocar.tables.columns import csv_text, write_atomically
     from cytocar.validation.gates import GATE_AGREEMENT, gates_against, summaries
@@ -302,6 +304,6 @@ def gates(
     else:
         lines = [(one.population, str(one.n), f"{one.median_f1:.3f}", f"{one.lowest_f1:.3f}") for one in told]
         header = ("population", "files", "median F1", "lowest F1")
-        sys.stdout.write("\n".join(map(screen.printable, grid(header, lines, right=(1, 2, 3)))) + "\n")
+        write_table(header, lines, right=(1, 2, 3))
     if any(one.median_f1 < at_least for one in told):
         raise typer.Exit(1)

@@ -15,6 +15,7 @@ from cytocar.report.run.page import FOLDER as SHARED
 from cytocar.report.run.page import page_environment
 from cytocar.report.run.worklist import WORST_FIRST
 from cytocar.report.validation.page import number
+from cytocar.statistics.estimate import Estimate
 from cytocar.validation.limits import WORDS
 
 FOLDER = Path(__file__).parent / "templates"
@@ -26,6 +27,7 @@ def certificates(products: Sequence[Product], criteria: ReleaseCriteria | None) 
     """Return the certificates as one self-contained HTML file; no clock: same run and limits, same bytes."""
     environment = page_environment(FOLDER)
     environment.filters["cells"] = cells
+    environment.filters["cells_interval"] = cells_interval
     css = (SHARED / "one-page.css").read_text("utf-8"), (FOLDER / "certificates.css").read_text("utf-8")
     style = Markup("\n".join(css))  # noqa: S704 -- files of ours
     digest = b64encode(sha256(str(style).encode()).digest()).decode()
@@ -48,6 +50,19 @@ def cells(value: float | None) -> str:
         return number(value)
     digits, _, power = f"{value:.2e}".partition("e+")
     return f"{digits} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
+
+
+def cells_interval(found: Estimate) -> str:
+    """Return an interval as people read it, with one power of ten for both limits where they share it.
+
+    >>> cells_interval(Estimate(2e8, 1.8e8, 2.18e8)), cells_interval(Estimate(2e8, 9e7, None))
+    ('(1.80 to 2.18) × 10⁸', '9.00 × 10⁷ to –')
+    """
+    if found.low is None and found.high is None:
+        return ""
+    low, high = cells(found.low), cells(found.high)
+    (first, times, power), (last, _, other) = low.partition(" × "), high.partition(" × ")
+    return f"({first} to {last}){times}{power}" if times and power == other else f"{low} to {high}"
 
 
 def _remarks(product: Product) -> list[tuple[str, str, str, str]]:
