@@ -193,3 +193,15 @@ def test_everything_can_be_reached_by_the_keyboard_and_has_a_name(window: Browse
         )
         assert window.run(unnamed) == 0
         assert window.run("Array.from(document.querySelectorAll('.handle')).every(handle => handle.ariaLabel)")
+
+
+def test_a_handle_tells_who_does_not_see_it_where_it_stands(window: Browser, address: str) -> None:
+    window.open(f"{address}{DAY_9}", width=1280, height=900)
+    said = f"document.querySelector('{CAR_GATE}').getAttribute('aria-valuetext')"
+    value = "document.querySelector('input[data-was]').value"
+    before = window.run(said)
+    assert before == f"CAR {float(window.run(value)):.4g}"
+    window.run(f"document.querySelector('{CAR_GATE}').focus()")
+    window.call("Input.dispatchKeyEvent", type="keyDown", key="ArrowUp", code="ArrowUp")
+    window.call("Input.dispatchKeyEvent", type="keyUp", key="ArrowUp", code="ArrowUp")
+    until(window, f"{said} !== {before!r} && {said} === 'CAR ' + {value}")
