@@ -110,9 +110,10 @@ def gather(
     hashes = {row.sample_id: by_place[row.file.resolve()] for row in samples}
     order = _Order(None if rows is None else {row.sample_id: place for place, row in enumerate(rows)})
     present = set(by_place.values())
+    placed = {*by_place, *(control.resolve() for control in controls)}
     for row in old:
         sha256 = known.get(row.sample_id, "")
-        taken = row.sample_id in hashes or not sha256 or sha256 in present or row.file.resolve() in by_place
+        taken = row.sample_id in hashes or not sha256 or sha256 in present or row.file.resolve() in placed
         if not taken and order.holds(row):  # the file is gone, or written again
             samples.append(row)
             hashes[row.sample_id] = sha256

@@ -199,6 +199,19 @@ def test_rows_of_the_sheet_join_as_they_come_and_a_broken_sheet_is_waited_out(tu
     assert intact(run)
 
 
+def test_a_control_that_lies_elsewhere_serves_every_file_that_comes(tubes: Path, tmp_path: Path) -> None:
+    hot, run = tmp_path / "hot", tmp_path / "run"
+    hot.mkdir()
+    options = (*FIXED[2:], "--controls", str(tubes / "d0.fcs"))
+    shutil.copy(tubes / "d1.fcs", hot)
+    with watching(hot, run, *options, "--no-report"):
+        wait_for(lambda: counted(run) == ["d1", "d0"])
+        shutil.copy(tubes / "d2.fcs", hot)
+        wait_for(lambda: counted(run) == ["d1", "d2", "d0"])
+    assert tables(run) == at_once(hot, tmp_path / "other", *options)
+    assert intact(run)
+
+
 def test_a_file_that_is_left_half_written_is_named_at_the_end_and_is_no_sample(tubes: Path, tmp_path: Path) -> None:
     hot, run = tmp_path / "hot", tmp_path / "run"
     hot.mkdir()
