@@ -162,7 +162,8 @@ class _Tally:
     def __init__(self, plan: Plan, n_events: int, medians: Sequence[str], watched: _Watched | None) -> None:
         self.counts = dict.fromkeys((ALL, *(step.name for step in (*plan.scatter, *plan.fluorescence))), 0)
         self.not_finite = 0
-        self.markers = tuple(dict.fromkeys((*plan.deferred_markers, *medians)))
+        side = watched.beside.side if watched is not None else None
+        self.markers = tuple(dict.fromkeys((*plan.deferred_markers, *medians, *([side] if side else []))))
         self.kept = EventBuffer(plan, self.markers, n_events, with_rows=watched is not None) if plan.deferred else None
         self.medians = Medians([name for name in self.counts if name != ALL], medians)
         self.watched = watched

@@ -17,6 +17,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand
 from cytocar.gates.decision import Background, ReferenceEvents
 from cytocar.gates.walk import Populations, walk
+from cytocar.gates.watch import LowScatter, side_scatter
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.sample.blank_controls import blank_tube
@@ -112,9 +113,15 @@ def _signals(populations: Populations, *, left_out: str | None = None) -> Mappin
             if population.name == roles.car and roles.lymphocytes and roles.t_cells:
                 wanted[WITNESSES, gate.marker] = roles.lymphocytes, roles.t_cells
     chunks: dict[tuple[str, str], list[np.ndarray]] = {key: [] for key in wanted}
-    for block in populations.gated.blocks(*dict.fromkeys(marker for _, marker in wanted)) if wanted else ():
+    side, low = side_scatter(populations.gated.plan.axes), LowScatter()
+    extra = dict.fromkeys((*(marker for _, marker in wanted), *([side] if side else [])))
+    for block in populations.gated.blocks(*extra) if wanted else ():
         for (name, marker), (inside, outside) in wanted.items():
-            mask = block.mask(inside) if outside is None else block.mask(inside) & ~block.mask(outside)
+            mask = block.mask(inside)
+            if outside is not None:
+                t_cells = block.mask(outside)
+                mask = mask & ~t_cells
+                mask &= low.among(block.signal(side), t_cells) if side else True
             chunks[name, marker].append(block.signal(marker)[mask])
     found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
     for (name, marker), several in chunks.items():

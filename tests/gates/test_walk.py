@@ -17,6 +17,7 @@ from cytocar.gates.decision import Background, Decision, Fitted, Source
 from cytocar.gates.medians import median_of
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import replay, walk
+from cytocar.gates.watch import LowScatter
 from cytocar.regions.boxes import RangeGate
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.scales import LogicleScale
@@ -533,3 +534,11 @@ def test_the_quick_median_is_the_median(n_events: int) -> None:
     rng = np.random.default_rng(n_events)
     for values in (rng.normal(size=n_events), np.sort(rng.normal(size=n_events)), np.round(rng.normal(size=n_events))):
         assert median_of(values) == np.median(values)
+
+
+def test_monocytes_are_no_witnesses_of_the_reagent() -> None:
+    low = LowScatter()
+    side, t_cells = np.r_[np.full(60, 100.0), 125.0, 160.0], np.r_[np.ones(60, dtype=bool), False, False]
+    assert low.among(side, t_cells)[-2:].tolist() == [True, False]
+    assert low.among(np.array([120.0, 140.0]), np.zeros(2, dtype=bool)).tolist() == [True, False]  # as seen before
+    assert LowScatter().among(side, np.zeros(62, dtype=bool)).all()
