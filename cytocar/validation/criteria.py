@@ -14,6 +14,10 @@ from cytocar.validation.designs import Kind
 from cytocar.validation.evaluate.statistic import NAMES, Settings, Statistic
 from cytocar.validation.limits import Bound, Sources
 
+ANY_MEASURAND = frozenset({Kind.PRECISION, Kind.COMPARISON, Kind.STABILITY, Kind.OPERATORS})
+"""Studies that tell something of every number; the others are made for one: a dilution leaves a share as it is, and a
+blank of CAR-T cells is none of T cells."""
+
 
 class Needs(Declaration):
     """Limits that a statistic itself needs: the lowest level that meets a CV and a bias, the change that is allowed."""
@@ -74,4 +78,4 @@ class Criteria(Sources):
     def measurands_of(self, kind: Kind) -> tuple[str, ...]:
         """Return what is evaluated of a kind of study: what is limited there, and what the file names beside it."""
         limited = [one.measurand for one in self.criteria if one.study is kind]
-        return tuple(dict.fromkeys((*limited, *self.measurands)))
+        return tuple(dict.fromkeys((*limited, *(self.measurands if kind in ANY_MEASURAND else ()))))

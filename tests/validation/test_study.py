@@ -13,6 +13,7 @@ from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.files.bundled import template_folder
 from cytocar.statistics.estimate import Estimate
 from cytocar.validation.criteria import Criteria
+from cytocar.validation.designs import Kind
 from cytocar.validation.limits import Bound, Verdict, read_limits
 from cytocar.validation.proof import proof_of
 from tests.runs import Answer, cytocar_command
@@ -199,6 +200,13 @@ def test_the_bundled_criteria_can_be_read_and_an_unknown_name_is_said() -> None:
     assert all(one.why for one in criteria.criteria)
     with pytest.raises(UsageError, match="car-t-blood"):
         read_limits("car-t-bloot", Criteria, package="cytocar.validation")
+
+
+def test_studies_made_for_one_number_are_evaluated_for_that_alone() -> None:
+    criteria = read_limits("car-t-blood", Criteria, package="cytocar.validation")
+    assert criteria.measurands_of(Kind.DETECTION) == ("car_percent_of_t_cells",)
+    assert criteria.measurands_of(Kind.LINEARITY) == ("car_per_ul",)
+    assert "t_cells_per_ul" in criteria.measurands_of(Kind.PRECISION)
 
 
 def test_a_limit_inside_the_interval_decides_nothing() -> None:
