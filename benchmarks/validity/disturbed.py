@@ -45,15 +45,23 @@ BEAD_SD = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """What is different in the sample: factors on its negatives and sticky cells, percent of all cells that bind."""
+    """What is different in the sample: factors on its negatives and sticky cells, percent of all cells that bind.
+
+    ``part`` of the negatives are brighter; ``added`` is the mean autofluorescence that comes on top, gamma distributed.
+    """
 
     brighter: float = 1.0
+    part: float = 1.0
+    added: float = 0.0
     sticky: float = 1.0
     bind_percent: float = 0.0
 
     def on(self, values: Floats, positive: Bools, random: np.random.Generator) -> Floats:
         """Return signals with the disturbance, of CAR+ cells too where they bind."""
-        moved = np.where(positive, values, values * self.brighter)
+        brighter = ~positive & (random.random(len(values)) < self.part)
+        moved = np.where(brighter, values * self.brighter, values)
+        if self.added:
+            moved = moved + np.where(positive, 0.0, random.gamma(2.0, self.added / 2, len(moved)))
         binding = random.random(len(moved)) < self.bind_percent / 100
         return np.where(binding, 12 * moved, moved)
 
@@ -62,6 +70,8 @@ KINDS = {
     "as the control": Disturbance(),
     "negatives 1.5 times as bright": Disturbance(brighter=1.5),
     "negatives 2 times as bright": Disturbance(brighter=2.0),
+    "6 of 10 negatives 2 times as bright": Disturbance(brighter=2.0, part=0.6),
+    "autofluorescence added to all": Disturbance(added=120.0),
     "sticky cells 5 times as frequent": Disturbance(sticky=5.0),
     "sticky cells 20 times as frequent": Disturbance(sticky=20.0),
     "1 % of all cells bind 12 times as much": Disturbance(bind_percent=1.0),
@@ -111,11 +121,11 @@ def _trial(
     beside = gain * kind.on(beside, np.zeros(len(beside), bool), random)
     control_beside = CarTube(t_cells=16_000, negatives=shape).draw(random)[0]
     control_signals = control.draw(random)[0]
-    references = [ReferenceEvents("B", SampleType.BASELINE, "t_cells", {"CAR": control_signals})]
+    of_beads = gain * float(np.exp(random.normal(0, BEAD_SD)))
+    references = [ReferenceEvents("B", SampleType.BASELINE, "t_cells", {"CAR": control_signals}, {"CAR": of_beads})]
     fitted = reference.fit("car_t", GATE, {"CAR": values}, scales={}, ranges={}, references=references, seed=1)
     assert isinstance(fitted.gate, RangeGate)
     threshold = fitted.gate.min or 0.0
-    of_beads = gain * float(np.exp(random.normal(0, BEAD_SD)))
     rise = None
     if fitted.background is not None and comparable(part := fitted.background.parts[0], of_beads):
         above, control_above = int((beside >= threshold).sum()), int((control_beside >= part.place).sum())

@@ -51,6 +51,7 @@ class Flag(StrEnum):
     OFFSET_SHIFT = "OFFSET_SHIFT"
     FALLBACK_TOO_LOW = "FALLBACK_TOO_LOW"
     GAIN_SHIFT = "GAIN_SHIFT"
+    NEGATIVES_DIFFER = "NEGATIVES_DIFFER"
     HIGH_BACKGROUND = "HIGH_BACKGROUND"
     NO_RESOLVED_POSITIVES = "NO_RESOLVED_POSITIVES"
     NOT_QUANTIFIABLE = "NOT_QUANTIFIABLE"
@@ -101,13 +102,15 @@ class Decision:
 class ReferenceEvents:
     """A control sample's compensated signals in the parent population of a ``reference`` gate.
 
-    ``values`` maps a marker to an array of shape (n_events,), linear compensated scale.
+    ``values`` maps a marker to an array of shape (n_events,), linear compensated scale. ``bead_gains`` are the sample's
+    gains against this tube by marker, as the counting beads of both show them.
     """
 
     sample_id: str
     kind: SampleType
     population: str
     values: Mapping[str, npt.NDArray[np.float64]]
+    bead_gains: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from zlib import crc32
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.adaptive.bead_peak import with_bead_gains
 from cytocar.gates.adaptive.parent_events import ParentEvents
 from cytocar.gates.chosen import joined, step_of
 from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source, fixed_decisions
@@ -29,7 +30,7 @@ from cytocar.gates.watch import EventsOverTime, NonTCellCarCounter
 from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.template.gate_kinds import AdaptiveGate
+from cytocar.template.gate_kinds import AdaptiveGate, ReferenceGate
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:
@@ -208,13 +209,17 @@ def _place_deferred(
         return placed
     frames = SubframeCache(tally.kept.frame())
     declared = {population.name: population for population in template.populations}
+    beads = template.counting.beads
+    bead_medians: dict[str, tuple[float | None, int]] = {}
     for population in plan.deferred:
         gate = population.gate
         frame = frames.frame_for(population.parent, (*population.exclude, *gate.references()))
         if not isinstance(gate, FixedGate):
             rows = np.flatnonzero(frame.within(population.parent, population.exclude))
             columns = ParentEvents(tally.kept.markers, frame.signals.signal, rows, frame.n_events)
-            controls = references.get(population.parent, ())
+            controls = with_bead_gains(
+                references.get(population.parent, ()), references.get(beads or "", ()), bead_medians
+            )
             placed.fitted[population.name] = _fit(population.name, gate, columns, plan, controls)
             gate = placed.fitted[population.name].gate
         mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
@@ -222,8 +227,11 @@ def _place_deferred(
         placed.counts[population.name] = frame.counts[population.name]
         if tally.watched is not None and population.name in tally.watched.over_time.counts:
             tally.watched.over_time.add(population.name, tally.kept.rows(frame.rows_of(mask)))
-        if tally.medians.markers:
+        if population.name == beads or tally.medians.markers:
             rows = np.flatnonzero(mask)
+        if population.name == beads:
+            for marker in _placed_by_references(template):
+                bead_medians[marker] = median_of(np.take(frame.signals.signal(marker), rows)), len(rows)
         for marker in tally.medians.markers:
             placed.medians[population.name, marker] = median_of(np.take(frame.signals.signal(marker), rows))
     if tally.watched is not None:
@@ -232,6 +240,10 @@ def _place_deferred(
         frame = frames.frame_for(roles.lymphocytes or ALL, [roles.t_cells] if roles.t_cells else [])
         tally.watched.beside.add(frame, gates)
     return placed
+
+
+def _placed_by_references(template: Template) -> set[str]:
+    return {one.gate.marker for one in template.populations if isinstance(one.gate, ReferenceGate)}
 
 
 def _fit(

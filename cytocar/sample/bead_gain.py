@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.adaptive.bead_peak import gain_between
 from cytocar.template.gate_kinds import ReferenceGate
 
 if TYPE_CHECKING:
@@ -16,14 +17,10 @@ if TYPE_CHECKING:
     from cytocar.sample.control_signals import References
     from cytocar.template.model import Template
 
-FEWEST_BEADS = 100
-"""Their median is then known to 1 %."""
 LARGEST_DISAGREEMENT = 0.3
 """Between the logarithms of both gains. Negatives are mostly spillover noise, which does not scale with the detector:
 at a gain of 0.7 the negatives' own was 0.22 above it; bead lots lie 10 % apart. Negatives 1.5 times as bright give
 0.4."""
-SATURATED_SHARE = 0.01
-"""More beads than this at one highest value are at the end of the detector's range, and tell no gain."""
 
 
 def gain_findings(populations: Populations, template: Template, references: References) -> Iterator[Finding]:
@@ -56,14 +53,6 @@ def gain_of_beads(
     ``control`` (n,) are the control's beads' signals in ascending order.
     """
     beads = template.counting.beads
-    if beads is None or control is None or not _tells(control) or populations[beads].events < FEWEST_BEADS:
+    if beads is None or control is None:
         return None
-    own = populations.median(beads, marker)
-    return own / float(np.median(control)) if own is not None and own > 0 else None
-
-
-def _tells(signals: np.ndarray) -> bool:
-    """Return whether a control's beads (in order of their signal) tell a gain: enough, and not at the range's end."""
-    if len(signals) < FEWEST_BEADS or signals[len(signals) // 2] <= 0:
-        return False
-    return bool(np.mean(signals >= signals[-1]) < SATURATED_SHARE)
+    return gain_between(populations.median(beads, marker), populations[beads].events, control)

@@ -15,6 +15,12 @@ from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.parent_events import thin
 
 GAINS = np.exp(np.linspace(np.log(0.6), np.log(1.6), 61))
+BEADS_SAY = np.exp(np.linspace(np.log(0.6), np.log(2.62), 92))
+"""Gains beside the one that the counting beads show: where the detector is known, negatives twice as bright can be told
+from it, and are followed; without beads a far gain is more often a tube of dim positives."""
+BEADS_SD = 0.2
+"""Of ln(gain of the negatives / gain of the beads): spillover noise does not scale with the detector (0.22 at a gain of
+0.7). Thousands of events overrule it; hundreds do not."""
 OFFSETS = np.linspace(-0.6, 0.6, 25)
 """In robust standard deviations of the reference's negatives."""
 OFFSET_SD = 0.15
@@ -23,6 +29,10 @@ FAR_OFFSETS = np.linspace(-4, 4, 65)
 """Where to look if no small offset does: what a fifth too much or too little compensation of a bright signal leaves."""
 LARGEST_UNEXPLAINED = 0.02
 """A far offset is believed only if it explains the sample: where positives are compared too, 0.1 and more is left."""
+DIFFERENT, LEAST_DIFFERENT = 2.0, 0.001
+"""Negatives are not the reference's, whatever the gain and offset, if what is left exceeds twice what counting leaves,
+and 0.001 per event: undisturbed tubes left 0.5 to 1.15 times the noise, rare markers of two real donors 0.7 to 1.3
+times; two kinds of T cells of which one is twice as bright left 5 to 10 times and 0.002 to 0.009."""
 UNUSUAL_OFFSET = 1.0
 """Spreads of the negatives: beyond it the gate is flagged OFFSET_SHIFT, and its background is known less well."""
 COMPARED_SHARE = 0.80
@@ -44,7 +54,8 @@ nothing."""
 class Alignment:
     """``sample ~ gain * reference + offset``, with the variances and the covariance of both.
 
-    ``trusted`` is False where the best gain is the search's edge; ``spread`` is that of the reference's negatives.
+    ``trusted`` is False where the best gain is the search's edge; ``spread`` is that of the reference's negatives;
+    ``different`` says that neither gain nor offset makes the reference's negatives the sample's.
     """
 
     gain: float = 1.0
@@ -54,6 +65,7 @@ class Alignment:
     gain_variance: float = 0.0
     offset_variance: float = 0.0
     covariance: float = 0.0
+    different: bool = False
 
     def on_reference(self, value: float) -> float:
         """Return a value of the sample's scale on the reference's."""
@@ -66,7 +78,9 @@ class Alignment:
         return float(np.sqrt(max(variance, 0.0)))
 
 
-def align(sample: Ordered, reference: Ordered, *, negative_share: float = 1.0) -> Alignment:
+def align(
+    sample: Ordered, reference: Ordered, *, negative_share: float = 1.0, bead_gain: float | None = None
+) -> Alignment:
     """Return the gain and offset that best map a reference's negatives onto the sample's.
 
     Parameters
@@ -75,6 +89,8 @@ def align(sample: Ordered, reference: Ordered, *, negative_share: float = 1.0) -
         The marker's signals in the same parent population, linear scale.
     negative_share : float
         Share of the sample that is thought negative: the lower 80 % of that share is compared.
+    bead_gain : float, optional
+        The detector's gain as the counting beads show it: where to look for that of the negatives.
 
     Notes
     -----
@@ -83,25 +99,30 @@ def align(sample: Ordered, reference: Ordered, *, negative_share: float = 1.0) -
     refined by a parabola on each axis. Offsets are small; only where none of them explains the sample, a far one is
     looked for: a spillover matrix that no longer fits leaves a part of a bright neighbour's signal in all T cells.
     """
-    compared = _Compared.of(sample, reference, negative_share=negative_share)
-    places = OFFSETS
-    likelihood = compared.likelihood(places) - 0.5 * (OFFSETS / OFFSET_SD) ** 2
+    beside = GAINS if bead_gain is None else BEADS_SAY
+    gains = (bead_gain or 1.0) * beside
+    of_beads = 0.0 if bead_gain is None else -0.5 * (np.log(beside)[:, np.newaxis] / BEADS_SD) ** 2
+    compared = _Compared.of(sample, reference, gains, negative_share=negative_share)
+    places, bare = OFFSETS, compared.likelihood(OFFSETS)
+    likelihood = bare + of_beads - 0.5 * (OFFSETS / OFFSET_SD) ** 2
     row, column = _best(likelihood)
-    if row in (0, len(GAINS) - 1) or column in (0, len(OFFSETS) - 1):
+    if row in (0, len(gains) - 1) or column in (0, len(OFFSETS) - 1):
         far = compared.likelihood(FAR_OFFSETS)
         if compared.unexplained(far) < LARGEST_UNEXPLAINED:
             places = FAR_OFFSETS[_best(far)[1]] + OFFSETS
-            likelihood = compared.likelihood(places)
+            bare = compared.likelihood(places)
+            likelihood = bare + of_beads
             row, column = _best(likelihood)
-    if row in (0, len(GAINS) - 1):
+    left = compared.unexplained(bare)
+    if row in (0, len(gains) - 1) or (beside[row] > GAINS[-1] and left > LARGEST_UNEXPLAINED):
         return Alignment(trusted=False)
-    log_step = float(np.log(GAINS[1] / GAINS[0]))
-    gain = float(GAINS[row] * np.exp(log_step * _parabola(likelihood[:, column], row)))
+    log_step = float(np.log(gains[1] / gains[0]))
+    gain = float(gains[row] * np.exp(log_step * _parabola(likelihood[:, column], row)))
     step = float(places[1] - places[0])
     weights = np.exp(likelihood - likelihood.max())
     weights /= weights.sum()
-    gains, offsets = np.meshgrid(GAINS, places * compared.spread, indexing="ij")
-    gain_error, offset_error = gains - (weights * gains).sum(), offsets - (weights * offsets).sum()
+    every_gain, offsets = np.meshgrid(gains, places * compared.spread, indexing="ij")
+    gain_error, offset_error = every_gain - (weights * every_gain).sum(), offsets - (weights * offsets).sum()
     return Alignment(
         gain=gain,
         offset=(float(places[column]) + step * _parabola(likelihood[row], column)) * compared.spread,
@@ -109,6 +130,8 @@ def align(sample: Ordered, reference: Ordered, *, negative_share: float = 1.0) -
         gain_variance=compared.noise * float((weights * gain_error**2).sum()),
         offset_variance=compared.noise * float((weights * offset_error**2).sum()),
         covariance=compared.noise * float((weights * gain_error * offset_error).sum()),
+        different=left - compared.usual_unexplained
+        > max((DIFFERENT - 1) * compared.usual_unexplained, LEAST_DIFFERENT),
     )
 
 
@@ -122,11 +145,12 @@ class _Compared:
     edges: Floats
     counts: npt.NDArray[np.intp]
     reference: Floats
+    gains: Floats
     spread: float
     noise: float
 
     @classmethod
-    def of(cls, sample: Ordered, reference: Ordered, *, negative_share: float) -> _Compared:
+    def of(cls, sample: Ordered, reference: Ordered, gains: Floats, *, negative_share: float) -> _Compared:
         looked_at, explaining = thin(sample.values, ALIGNED_EVENTS), thin(reference.values, ALIGNED_EVENTS)
         shares = np.linspace(0, COMPARED_SHARE * negative_share, BINS + 1)[1:]
         edges = np.array([sample.quantile(share) for share in shares])
@@ -134,9 +158,15 @@ class _Compared:
             edges=edges,
             counts=np.diff(np.searchsorted(looked_at, edges), prepend=0),
             reference=explaining,
+            gains=gains,
             spread=max(reference.quantile(0.5) - reference.quantile(0.159), 1e-9),
             noise=1 + len(looked_at) / len(explaining),
         )
+
+    @property
+    def usual_unexplained(self) -> float:
+        """What counting noise alone leaves unexplained, per event: half of chi-square with a degree for each bin."""
+        return 0.5 * (len(self.counts) - 1) * self.noise / max(float(self.counts.sum()), 1.0)
 
     def unexplained(self, likelihood: Floats) -> float:
         """Return what the best of some fits leaves, per event: Kullback-Leibler divergence of the counts from it."""
@@ -148,7 +178,7 @@ class _Compared:
 
     def likelihood(self, offsets: Floats) -> Floats:
         """Return the log likelihood of every gain at every offset (in units of ``spread``), shape (gains, offsets)."""
-        moved = (self.edges - (offsets * self.spread)[:, np.newaxis]) / GAINS[:, np.newaxis, np.newaxis]
+        moved = (self.edges - (offsets * self.spread)[:, np.newaxis]) / self.gains[:, np.newaxis, np.newaxis]
         below = _counts_below(self.reference, moved)
         expected = np.diff(below, prepend=0, axis=-1) + 0.5
         likelihood = np.log(expected / expected.sum(axis=-1, keepdims=True)) @ self.counts

@@ -277,7 +277,10 @@ def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: Refer
     share = 0.0
     signals = [Ordered.of(one.values[gate.marker]) for one in references]
     for _ in range(ALIGNMENTS):
-        alignments = tuple(align(values, signal, negative_share=1 - share) for signal in signals)
+        alignments = tuple(
+            align(values, signal, negative_share=1 - share, bead_gain=one.bead_gains.get(gate.marker))
+            for signal, one in zip(signals, references, strict=True)
+        )
         parts = tuple(
             Ordered(alignment.gain * signal.values + alignment.offset)
             for alignment, signal in zip(alignments, signals, strict=True)
@@ -295,6 +298,8 @@ def _doubts(pool: _Pool) -> list[Flag]:
         flags.append(Flag.OFFSET_SHIFT)
     if any(abs(np.log(alignment.gain)) > np.log(UNUSUAL_GAIN) for alignment in pool.alignments):
         flags.append(Flag.GAIN_SHIFT)
+    if any(alignment.different for alignment in pool.alignments):
+        flags.append(Flag.NEGATIVES_DIFFER)
     center, spread = pool.all.center_and_spread()
     if pool.rate(center + FAR_SPREADS * spread) > LARGEST_FAR_SHARE:
         flags.append(Flag.HIGH_BACKGROUND)

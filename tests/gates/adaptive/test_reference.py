@@ -180,3 +180,40 @@ def test_order_of_events_does_not_matter() -> None:
     values = np.concatenate([negatives(20_000, 1), positives(500, 2)])
     shuffled = np.random.default_rng(0).permutation(values)
     assert threshold(place(values, control())) == pytest.approx(threshold(place(shuffled, control())), rel=1e-9)
+
+
+def with_beads(gain: float, n: int = 100_000) -> ReferenceEvents:
+    return ReferenceEvents("B1", SampleType.BASELINE, "t_cells", {"CAR": negatives(n, 9)}, {"CAR": gain})
+
+
+@pytest.mark.parametrize("gain", [0.8, 1.2])
+def test_negatives_twice_as_bright_are_followed_where_beads_tell_the_gain(gain: float) -> None:
+    values = np.concatenate([negatives(49_500, 1, 2 * gain), positives(500, 2, gain, median=6000)])
+    assert "ALIGNMENT_REJECTED" in place(values, control()).decisions[0].flags or gain < 1
+    fitted = place(values, with_beads(gain))
+    assert fitted.extras["gain"] == pytest.approx(2 * gain, rel=0.05)
+    assert fitted.decisions[0].kept == pytest.approx(500, rel=0.1)
+
+
+def test_a_far_gain_is_not_believed_of_dim_positives() -> None:
+    values = np.concatenate([negatives(10_000, 1), positives(40_000, 2, median=700)])
+    fitted = place(values, with_beads(1.0))
+    assert {"ALIGNMENT_REJECTED", "NEGATIVES_DIFFER"} & set(fitted.decisions[0].flags)
+
+
+def test_negatives_of_another_shape_ask_for_a_look() -> None:
+    random = np.random.default_rng(4)
+    some = negatives(50_000, 1)
+    some[random.random(50_000) < 0.6] *= 2
+    assert "NEGATIVES_DIFFER" in place(some, with_beads(1.0)).decisions[0].flags
+    for gain in (0.75, 1.0, 1.3):
+        clean = np.concatenate([negatives(30_000, 1, gain), positives(20_000, 2, gain)])
+        assert "NEGATIVES_DIFFER" not in place(clean, with_beads(gain)).decisions[0].flags
+
+
+def test_a_reference_says_where_the_threshold_lies_on_its_own_scale() -> None:
+    fitted = place(negatives(50_000, 1, 1.2), control())
+    assert fitted.background is not None
+    (part,) = fitted.background.parts
+    assert part.own and part.sample_id == "B1"
+    assert part.place == pytest.approx(threshold(fitted) / 1.2, rel=0.03)
