@@ -169,3 +169,7 @@ def test_t_cells_of_simulated_blood_are_found_without_a_second_pulse() -> None:
     for name in ("cd4", "cd8"):
         truth = tube.is_kind(f"{name}_t_cells", f"car_{name}_t_cells")
         assert populations[name].events == pytest.approx(int(truth.sum()), rel=0.1)
+    every = [f"{car}{name}_t_cells" for car in ("", "car_") for name in ("cd4", "cd8")]
+    t_cells = tube.is_kind(*every, "double_negative_t_cells")  # counting beads are as bright in CD3
+    assert populations["t_cells"].events == pytest.approx(int(t_cells.sum()), rel=0.1)
+    assert populations["beads"].events == pytest.approx(int(tube.is_kind("beads").sum()), rel=0.01)

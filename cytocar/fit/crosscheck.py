@@ -51,13 +51,15 @@ def compare_with_clusters(study: Study, parent: str) -> None:
     for method, found in opinions:
         if found is None:
             continue
-        told = [
+        differing = [
             f"{name} {1 if count == 0 else other / count:.2f} times"
             for name, count, other in zip(("CD4", "CD8"), counted, found, strict=True)
             if abs(other - count) > LARGEST_DIFFERENCE * max(count, 1) + 2 * np.sqrt(count + other)
         ]
-        if told:
-            study.doubts.append(("W347", f"{method} count {' and '.join(told)} as many cells: look at CD4 against CD8"))
+        if differing:
+            study.doubts.append(
+                ("W347", f"{method} count {' and '.join(differing)} as many cells: look at CD4 against CD8")
+            )
 
 
 def _mixture(points: Floats) -> tuple[int, int] | None:

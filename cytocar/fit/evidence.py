@@ -63,7 +63,7 @@ class Valley:
 
     @property
     def strength(self) -> float:
-        """Return how well two groups are told apart, for the order in which markers are used."""
+        """Return the clarity of two groups, for the order in which markers are used."""
         return self.prominence * min(1.0, self.t / FEW_AGAINST_NOISE)
 
     def in_words(self) -> str:
@@ -177,7 +177,7 @@ def _floor(smooth: Density, index: int, lower_peak: float) -> float:
 
 
 def gated_before(values: Floats, scale: StainScale, valley: Valley | None) -> bool:
-    """Return whether the negatives of a marker are missing: somebody gated on it before, or all cells have it.
+    """True if the negatives of a marker are missing: somebody gated on it before, or all cells have it.
 
     The lowest events lie above the linear part of the scale, where negatives are, and end like cut off; or there is no
     valley and hardly an event lies that low; or the low group of a valley is cut off: the lowest 5 % of its width hold

@@ -57,7 +57,7 @@ class Study:
         self.masks[ALL] = [np.ones(tube.n_events, dtype=bool) for tube in self.tubes]
 
     def has(self, *markers: str) -> bool:
-        """Return whether every file has all of some markers."""
+        """True if every file has all of some markers."""
         return all(marker in tube.panel for tube in self.tubes for marker in markers)
 
     def signals(self, marker: str, population: str) -> list[Floats]:
@@ -91,7 +91,7 @@ class Study:
         del self.masks[name], self.decisions[name]
 
     def applied(self, population: Population) -> tuple[list[Bools], list[tuple[Decision, ...]]]:
-        """Return which held events of each file a population has, and how its gate was placed there."""
+        """Return the mask of a population in each file, and the decisions that placed its gate there."""
         masks, decided = [], []
         for index, tube in enumerate(self.tubes):
             within = self.masks[population.parent][index].copy()

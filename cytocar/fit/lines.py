@@ -71,12 +71,12 @@ class Line:
 
     @property
     def files(self) -> int:
-        """Return how many files show the line by themselves."""
+        """Return the number of files that show the line by themselves."""
         return sum(valley is not None for valley in self.own)
 
     @property
     def strength(self) -> float:
-        """Return how clear the line is, for the order in which markers are used."""
+        """Return the clarity of the line, for the order in which markers are used."""
         strengths = [valley.strength for valley in (*self.own, self.pooled) if valley is not None]
         return float(np.median(strengths)) if strengths else 0.0
 
@@ -93,18 +93,20 @@ class Line:
     def in_words(self) -> tuple[str, ...]:
         """Return the evidence, a line each."""
         shown = [valley for valley in self.own if valley is not None]
-        told = [f"{self.status}: a valley in {len(shown)} of {len(self.own)} files"]
+        sentences = [f"{self.status}: a valley in {len(shown)} of {len(self.own)} files"]
         if len(shown) > 1:
-            told[0] += f", {min(v.at for v in shown):.4g} to {max(v.at for v in shown):.4g}"
-            told[0] += f" (sd {self.spread:.2f} decades)"
+            sentences[0] += f", {min(v.at for v in shown):.4g} to {max(v.at for v in shown):.4g}"
+            sentences[0] += f" (sd {self.spread:.2f} decades)"
         if len(shown) == 1 and len(self.own) == 1:
-            told.append(shown[0].in_words())
+            sentences.append(shown[0].in_words())
         elif shown:
             low = {name: min(getattr(v, name) for v in shown) for name in ("prominence", "separation")}
-            told.append(f"prominence {low['prominence']:.2f} and more, {low['separation']:.1f} decades apart and more")
+            sentences.append(
+                f"prominence {low['prominence']:.2f} and more, {low['separation']:.1f} decades apart and more"
+            )
         if self.pooled is not None and len(self.own) > 1:
-            told.append(f"pooled: {self.pooled.at:.4g}, {self.pooled.in_words()}")
-        return tuple(told)
+            sentences.append(f"pooled: {self.pooled.at:.4g}, {self.pooled.in_words()}")
+        return tuple(sentences)
 
 
 def draw_line(

@@ -108,13 +108,13 @@ def markers_of(label: str, book: Book) -> tuple[str, ...]:
     >>> markers_of("CD19-Fc PE", book), markers_of("CD8 B PE", book), markers_of("PE-Cy5 CD33", book)
     (('CAR',), ('CD8',), ())
     """
-    said = words(label)
+    label_words = words(label)
     meant = _meanings(tuple((marker, entry.names) for marker, entry in book.items()))
     markers: list[str] = []
     place = 0
-    while place < len(said):
-        for length in range(min(4, len(said) - place), 0, -1):
-            marker = meant.get((length, "".join(said[place : place + length])))
+    while place < len(label_words):
+        for length in range(min(4, len(label_words) - place), 0, -1):
+            marker = meant.get((length, "".join(label_words[place : place + length])))
             if marker is not None:
                 if marker != OTHER and marker not in markers:
                     markers.append(marker)
@@ -150,7 +150,7 @@ class Pulse:
 
 
 def pulse_of(channel: Channel) -> Pulse | None:
-    """Return which scatter signal a channel is, None for fluorescence and anything else.
+    """Return the scatter signal of a channel, None for fluorescence and anything else.
 
     Examples
     --------
@@ -160,11 +160,11 @@ def pulse_of(channel: Channel) -> Pulse | None:
      Pulse(forward=True, measure='H', plain=True), None]
     """
     for text in (channel.detector, channel.marker or ""):
-        said = words(re.sub(r"(?i)\b([fs]sc)(area|height|width|[ahw])\b", r"\1 \2", text))
-        which = [word for word in said if word in _FORWARD | _SIDE]
+        label_words = words(re.sub(r"(?i)\b([fs]sc)(area|height|width|[ahw])\b", r"\1 \2", text))
+        which = [word for word in label_words if word in _FORWARD | _SIDE]
         if not which:
             continue
-        rest = [word for word in said if word not in _FORWARD | _SIDE]
+        rest = [word for word in label_words if word not in _FORWARD | _SIDE]
         measures = {
             word: letter for letter, names in zip("AHW", (_AREA, _HEIGHT, _WIDTH), strict=True) for word in names
         }
@@ -175,7 +175,7 @@ def pulse_of(channel: Channel) -> Pulse | None:
 
 
 def is_fluorescence(channel: Channel) -> bool:
-    """Return whether a channel is a signal of dyes: not scatter, clock, or a number that a program added."""
+    """True if a channel is a signal of dyes: not scatter, clock, or a number that a program added."""
     return (
         pulse_of(channel) is None and not channel.is_time and not _NOT_FLUORESCENCE.fullmatch(channel.detector.strip())
     )

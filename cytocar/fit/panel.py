@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cytocar.fcs.events import Channel
 
 T_MARKERS = ("CD3", "CD4", "CD8")
-ASKED = (*T_MARKERS, "CAR")
+NEVER_GUESSED = (*T_MARKERS, "CAR")
 """Markers that are asked about if two channels may be them; others are left out, and that is said."""
 OPTIONAL = ("CD45", "viability", "CD19", "CD20", "CD16", "CD56", "CD14", "dump")
 SCATTER = ("FSC-A", "FSC-H", "FSC-W", "SSC-A", "SSC-H", "SSC-W")
@@ -32,7 +32,7 @@ class FoundPanel:
     notes: tuple[str, ...] = ()
 
     def __contains__(self, marker: str) -> bool:
-        """Return whether a marker has a channel."""
+        """True if a marker has a channel."""
         return marker in self.channels
 
     def signature(self) -> tuple[tuple[str, str], ...]:
@@ -43,7 +43,7 @@ class FoundPanel:
 def find_panel(
     channels: Sequence[Channel], book: Book, *, settled: Mapping[str, str] | None = None, file: str = "FILE"
 ) -> FoundPanel:
-    """Return which channel of a file carries each marker.
+    """Return the channel of a file that carries each marker.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ def find_panel(
         for _ in range(1)
         if "CD8b" in named and named.get("CD8") == named["CD8b"]
     ]
-    for marker in (*ASKED, *OPTIONAL):
+    for marker in (*NEVER_GUESSED, *OPTIONAL):
         hits = named.get(marker, ())
         if marker in chosen or not hits:
             continue
         if len(hits) == 1:
             chosen[marker] = hits[0]
-        elif marker in ASKED:
+        elif marker in NEVER_GUESSED:
             raise _ambiguous(marker, hits, file)
         else:
             notes.append(f"{marker} is left out: {', '.join(map(_shown, hits))} may be it; settle it with --marker")
@@ -115,9 +115,9 @@ def _settled(channels: Sequence[Channel], marker: str, detector: str) -> Channel
     hits = exact or [channel for channel in channels if plain(channel.detector) == plain(detector)]
     if len(hits) == 1:
         return hits[0]
-    told = "has no such detector" if not hits else f"has {len(hits)} detectors of that name"
+    sentence = "has no such detector" if not hits else f"has {len(hits)} detectors of that name"
     raise PanelError(
-        f"--marker {marker}={detector}: the file {told}\n  detectors: {_listed(channels)}",
+        f"--marker {marker}={detector}: the file {sentence}\n  detectors: {_listed(channels)}",
         code="E202",
         hint=f"for example --marker {marker}={channels[0].detector}",
     )

@@ -59,12 +59,12 @@ def beads(study: Study, parent: str) -> str:
     gate = ClusterGate(
         kind="cluster", x=x, y=y, near=(rounded(float(place[0])), rounded(float(place[1]))), within=BEAD_FACTOR
     )
-    told = f"a spot bright in {', '.join(colours)} in {len(spots)} of {len(study.tubes)} files"
-    study.add("beads", parent, gate, status=_by_files(len(spots)), evidence=(told,))
+    sentence = f"a spot bright in {', '.join(colours)} in {len(spots)} of {len(study.tubes)} files"
+    study.add("beads", parent, gate, status=_by_files(len(spots)), evidence=(sentence,))
     wide = [decided for decided in study.decisions["beads"] if any("WIDE_CLUSTER" in one.flags for one in decided)]
     if 2 * len(wide) > len(study.tubes):
         study.drop("beads")
-        study.left_out.append(("beads", f"what is bright in all colours is no tight spot ({told})"))
+        study.left_out.append(("beads", f"what is bright in all colours is no tight spot ({sentence})"))
         return parent
     gate_of_cells = BooleanGate(kind="boolean", none_of=("beads",))
     study.add("cells", parent, gate_of_cells, status=Status.EVIDENCE, evidence=("what is no bead",))
@@ -108,8 +108,10 @@ def singlets(study: Study, parent: str) -> str:
         fallback=limits,
         window=(rounded(limits[0] / ROOM**2), rounded(limits[1] * ROOM**2)),
     )
-    told = f"{pulse} / {area} spreads by {100 * sigma:.1f} % above its mode ({len(sigmas)} of {len(study.tubes)} files)"
-    study.add("singlets", parent, gate, status=_by_files(len(sigmas)), evidence=(told,))
+    sentence = (
+        f"{pulse} / {area} spreads by {100 * sigma:.1f} % above its mode ({len(sigmas)} of {len(study.tubes)} files)"
+    )
+    study.add("singlets", parent, gate, status=_by_files(len(sigmas)), evidence=(sentence,))
     return "singlets"
 
 
@@ -159,8 +161,8 @@ def lymphocytes(study: Study, parent: str, cd3: Line) -> str | None:
         core={"CD3": cd3.window},
     )
     off = f", up to {math.exp(apart):.2f}-fold off" if len(centers) > 1 else ""
-    told = f"T cells lie around this place in {len(centers)} of {len(study.tubes)} files{off}"
-    study.add(name, parent, gate, status=_by_files(len(centers)), evidence=(told,))
+    sentence = f"T cells lie around this place in {len(centers)} of {len(study.tubes)} files{off}"
+    study.add(name, parent, gate, status=_by_files(len(centers)), evidence=(sentence,))
     lost = [decided for decided in study.decisions[name] if any(one.source == "fallback" for one in decided)]
     if 2 * len(lost) > len(study.tubes):
         study.drop(name)
@@ -201,7 +203,7 @@ def _mode(x: Floats, y: Floats) -> Floats | None:
 
 
 def scatter_of_mode(study: Study, parent: str) -> str:
-    """Return what CD4 and CD8 are gated on where no CD3 tells lymphocytes: the events as they are."""
+    """Return the parent of CD4 and CD8 where no CD3 tells lymphocytes: the events as they are."""
     if study.has("FSC-A", "SSC-A"):
         why = "without CD3 nothing tells lymphocytes from debris and granulocytes: no gate on scatter is drawn"
         study.left_out.append(("lymphocytes", why))

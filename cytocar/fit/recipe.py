@@ -55,8 +55,8 @@ def _with_cd3(study: Study, base: str) -> None:
     before = [gated_before(signals, scale, find_evidence(signals, scale, separation=0)) for signals in values]
     names = [tube.name for tube, gated in zip(study.tubes, before, strict=True) if gated]
     if names:
-        told = f"{len(names)} of {len(before)} files hold no CD3-negative cells: gated before, or a pure product"
-        study.doubts.append(("W336", f"{told} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"))
+        sentence = f"{len(names)} of {len(before)} files hold no CD3-negative cells: gated before, or a pure product"
+        study.doubts.append(("W336", f"{sentence} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"))
     if 2 * sum(before) >= len(before):
         study.left_out.append(("t_cells", "gated before: the files hold no CD3-negative cells to draw a line against"))
         study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
@@ -75,7 +75,7 @@ def _with_cd3(study: Study, base: str) -> None:
     bright = _bright_in_all(study, inside)
     if 2 * len(bright) >= len(study.tubes):
         study.drop("t_cells")
-        why = "what is bright in CD3 is as bright in every other colour: autofluorescent or dead cells, not T cells"
+        why = "what is bright in CD3 is as bright in every other colour: autofluorescent or dead cells, or no matrix"
         study.left_out.append(("t_cells", why))
         study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
         return
@@ -126,9 +126,9 @@ def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
     )
     kept = study.count("t_cells")
     if outside and before and kept < SMALLEST_T_SHARE * before:
-        told = f"{100 * (1 - kept / before):.0f} % of the CD3+ events lie outside the gates before t_cells"
+        sentence = f"{100 * (1 - kept / before):.0f} % of the CD3+ events lie outside the gates before t_cells"
         study.doubts.append(
-            ("W339", f"{told}: dead cells and doublets, or a gate that is too tight; look at the pictures")
+            ("W339", f"{sentence}: dead cells and doublets, or a gate that is too tight; look at the pictures")
         )
     few = [
         tube.name
@@ -136,8 +136,8 @@ def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
         if int(mask.sum()) < FEWEST_T_CELLS
     ]
     if few:
-        told = f"fewer than {FEWEST_T_CELLS} T cells in {len(few)} of {len(study.tubes)} files"
-        study.doubts.append(("W340", f"{told}: their own lines are weak, the fallback speaks for them"))
+        sentence = f"fewer than {FEWEST_T_CELLS} T cells in {len(few)} of {len(study.tubes)} files"
+        study.doubts.append(("W340", f"{sentence}: their own lines are weak, the fallback speaks for them"))
 
 
 # ---------------------------------------------------------------- viability
@@ -165,9 +165,9 @@ def viability(study: Study, parent: str, cd3: Line | None) -> str:
         kept = float(np.mean(shown < end))
         if kept >= LEAST_KEPT and LIVING_SPREADS * spread < LONGEST_REACH and end < 1:
             at = rounded(float(scale.inverse(end)))
-            told = f"no dead cells stand out; {100 * kept:.1f} % of the T cells lie below their mode + 6 sigma"
+            sentence = f"no dead cells stand out; {100 * kept:.1f} % of the T cells lie below their mode + 6 sigma"
             gate = RangeGate(kind="range", marker="viability", max=at)
-            study.add("viable", parent, gate, status=Status.PROVISIONAL, evidence=(told,))
+            study.add("viable", parent, gate, status=Status.PROVISIONAL, evidence=(sentence,))
             return "viable"
         why = "the T cells are a smear on it" if kept >= LEAST_KEPT else f"only {100 * kept:.0f} % of T cells are close"
         study.left_out.append(("viable", f"no dead cells stand out, and {why}: no line is drawn"))

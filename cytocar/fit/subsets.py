@@ -42,12 +42,12 @@ def cd4_and_cd8(study: Study, parent: str) -> None:
     if why := _same_cells(study, study.gates[before:]):
         for gate in reversed(study.gates[before:]):
             study.drop(gate.population.name)
-        study.doubts = [(code, told) for code, told in study.doubts if code not in ("W341", "W342", "W343")]
+        study.doubts = [(code, sentence) for code, sentence in study.doubts if code not in ("W341", "W342", "W343")]
         study.left_out.append(("cd4, cd8", why))
 
 
 def _same_cells(study: Study, gates: Sequence[FittedGate]) -> str:
-    """Return why CD4 and CD8 cells are no two kinds of cells; nothing where they are."""
+    """Return the reason for which CD4 and CD8 cells are no two kinds; nothing where they are."""
     names = {gate.population.name for gate in gates}
     if not {"cd4", "cd8"} <= names:
         return ""
@@ -158,16 +158,20 @@ def _own_line(study: Study, name: str, parent: str, common: Line, other: str) ->
         study.add(name, parent, gate, status=line.status, evidence=line.in_words(), line=line)
         return
     end = float(scale.inverse(mode + OWN_SPREADS * spread))
-    at, told = max(end, common.at), f"no valley; these cells end at {max(end, common.at):.3g} (mode + 4 sigma)"
+    at, sentence = max(end, common.at), f"no valley; these cells end at {max(end, common.at):.3g} (mode + 4 sigma)"
     positives = np.concatenate([v[v >= common.of(i)] for i, v in enumerate(study.signals(marker, other))])
     highest = float(np.quantile(positives, 0.25)) if len(positives) else np.inf
     if spread > WIDEST_OWN_SPREAD or at > highest:
-        at, told = common.at, f"no valley, and no end of their own below the {marker}+ cells: the common line"
+        at, sentence = common.at, f"no valley, and no end of their own below the {marker}+ cells: the common line"
     above = float(np.mean(np.concatenate(values) >= at))
     if at == common.at and above > FEW_ABOVE:
-        study.doubts.append(("W341", f"{name}: {told}"))
+        study.doubts.append(("W341", f"{name}: {sentence}"))
     study.add(
-        name, parent, RangeGate(kind="range", marker=marker, max=rounded(at)), status=common.status, evidence=(told,)
+        name,
+        parent,
+        RangeGate(kind="range", marker=marker, max=rounded(at)),
+        status=common.status,
+        evidence=(sentence,),
     )
 
 
@@ -179,11 +183,11 @@ def _look_at_quadrants(study: Study, parent: str, bright: str) -> None:
     both = study.count(bright) - of_both[bright != "cd4_bright"]
     neither = total - study.count(bright) - of_both[bright == "cd4_bright"]
     if both > DOUBLE_POSITIVE * total or both > min(of_both):
-        told = f"{100 * both / total:.0f} % of the cells are CD4+CD8+"
-        study.doubts.append(("W342", f"{told}: doublets, thymus, spread, or a line through a cloud"))
+        sentence = f"{100 * both / total:.0f} % of the cells are CD4+CD8+"
+        study.doubts.append(("W342", f"{sentence}: doublets, thymus, spread, or a line through a cloud"))
     if neither > DOUBLE_NEGATIVE * total:
-        told = f"{100 * neither / total:.0f} % of the cells are CD4-CD8-"
-        study.doubts.append(("W343", f"{told}: gamma-delta T cells, or compensation that is off"))
+        sentence = f"{100 * neither / total:.0f} % of the cells are CD4-CD8-"
+        study.doubts.append(("W343", f"{sentence}: gamma-delta T cells, or compensation that is off"))
 
 
 # ---------------------------------------------------------------- the CAR

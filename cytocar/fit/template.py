@@ -38,7 +38,7 @@ class FittedTemplate:
 
     @property
     def status_of_t_cells(self) -> Status:
-        """Return what the CD3 gate rests on."""
+        """Return the status of the CD3 gate."""
         found = [gate.status for gate in self.study.gates if gate.population.name == "t_cells"]
         return found[0] if found else Status.NONE
 

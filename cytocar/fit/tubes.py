@@ -82,7 +82,7 @@ class Tube:
 
     @property
     def n_events(self) -> int:
-        """Return how many events are held."""
+        """Return the number of events held."""
         return len(next(iter(self.signals.values())))
 
     def range_of(self, marker: str, scale: Scale) -> float:
@@ -235,9 +235,9 @@ def _refuse_transformed(stained: Mapping[str, Floats]) -> None:
         return
     highest = {marker: float(np.quantile(values, 0.999)) for marker, values in stained.items()}
     if float(np.median([*highest.values()])) < TRANSFORMED_BELOW:
-        told = ", ".join(f"{marker} ends at {value:.3g}" for marker, value in list(highest.items())[:3])
+        sentence = ", ".join(f"{marker} ends at {value:.3g}" for marker, value in list(highest.items())[:3])
         raise PanelError(
-            f"the values are transformed already ({told}), and gates are placed on linear values",
+            f"the values are transformed already ({sentence}), and gates are placed on linear values",
             code="E205",
             hint="export the file as the instrument wrote it, linear, not as asinh, logicle or log values",
         )

@@ -85,7 +85,7 @@ def position(document: Document, name: str) -> int:
 
 
 def entry(document: Document, name: str) -> dict[str, Any]:
-    """Return what a document says about a population."""
+    """Return the table of a population in a document."""
     found: dict[str, Any] = document["populations"][position(document, name)]
     return found
 

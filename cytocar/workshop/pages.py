@@ -78,7 +78,7 @@ class WorkshopPages:
         return self._filled("workshop.html", **self._everything(), fragments=self.fragments())
 
     def ended(self) -> str:
-        """Return what is shown when the workshop is closed."""
+        """Return the page of a closed workshop."""
         return self._filled("workshop-ended.html")
 
     def refused(self, error: CytocarError, *, stranger: bool = False) -> str:
@@ -100,7 +100,7 @@ class WorkshopPages:
         return self._filled("workshop-counts.html", bench=bench, branches=list(branches(bench)), counts=_counts(bench))
 
     def saving(self) -> str:
-        """Return what saving would change, in words, and the version proposed."""
+        """Return the changes that saving would write, in words, and the version proposed."""
         draft = self.bench.draft
         return self._filled(
             "workshop-saving.html",
@@ -142,7 +142,7 @@ class WorkshopPages:
         }
 
     def unsaved(self) -> bool:
-        """Return whether the template differs from its file."""
+        """True if the template differs from its file."""
         if self.file.saved is None:
             return bool(self.bench.template.populations)
         difference = self.file.difference(self.bench.draft)
@@ -185,7 +185,7 @@ def _gate_numbers(bench: Bench, name: str) -> dict[str, str]:
 
 
 def parts_of(bench: Bench, name: str) -> dict[str, str]:
-    """Return how a combination uses each population that it may use, nothing where it does not; empty for others."""
+    """Return the list of a combination that each population stands in, empty for none; no entry for other gates."""
     gate = bench.template.population(name).gate
     if not isinstance(gate, BooleanGate):
         return {}
@@ -197,7 +197,7 @@ def parts_of(bench: Bench, name: str) -> dict[str, str]:
 
 
 def can_switch(bench: Bench, name: str) -> bool:
-    """Return whether a gate may have another form."""
+    """True if a gate may have another form."""
     return not isinstance(bench.template.population(name).gate, BooleanGate)
 
 

@@ -20,7 +20,7 @@ from cytocar.workshop.pages import TEMPLATES, WorkshopPages
 from cytocar.workshop.saving import TemplateFile
 from cytocar.workshop.session import Bench
 
-Asked = Mapping[str, Any]
+Order = Mapping[str, Any]
 LARGEST_T, SMALLEST_T = 1e8, 10.0
 
 
@@ -60,39 +60,39 @@ class WorkshopApp(LocalSite):
             command="cytocar template edit",
             files={"workshop.css": (TEMPLATES, "text/css"), "workshop.js": (TEMPLATES, "text/javascript")},
         )
-        self.actions: Mapping[str, Callable[[Asked], None]] = {
-            "show": lambda asked: None,
-            "look": lambda asked: bench.look(
-                x=_text(asked, "x"),
-                y=_text(asked, "y"),
-                tube=_whole(asked, "tube"),
-                dots=bool(asked["dots"]) if "dots" in asked else None,
-                back=_text(asked, "back"),
+        self.actions: Mapping[str, Callable[[Order], None]] = {
+            "show": lambda order: None,
+            "look": lambda order: bench.look(
+                x=_text(order, "x"),
+                y=_text(order, "y"),
+                tube=_whole(order, "tube"),
+                dots=bool(order["dots"]) if "dots" in order else None,
+                back=_text(order, "back"),
             ),
-            "take": lambda asked: bench.take(str(asked["name"])),
-            "enter": lambda asked: bench.enter(str(asked["name"])),
-            "draw": lambda asked: bench.draw(str(asked["tool"]), _places(asked["points"]), str(asked.get("name", ""))),
-            "drag": lambda asked: bench.change(bench.drag(str(asked["handle"]), _place(asked))),
-            "rename": lambda asked: bench.rename(str(asked["name"]), str(asked["new"])),
-            "delete": lambda asked: bench.delete(str(asked["name"])),
-            "reorder": lambda asked: bench.change(edits.reorder(bench.draft, str(asked["name"]), int(asked["by"]))),
-            "role": lambda asked: bench.change(
-                edits.set_role(bench.draft, str(asked["name"]), str(asked["role"]) or None)
+            "take": lambda order: bench.take(str(order["name"])),
+            "enter": lambda order: bench.enter(str(order["name"])),
+            "draw": lambda order: bench.draw(str(order["tool"]), _places(order["points"]), str(order.get("name", ""))),
+            "drag": lambda order: bench.change(bench.drag(str(order["handle"]), _place(order))),
+            "rename": lambda order: bench.rename(str(order["name"]), str(order["new"])),
+            "delete": lambda order: bench.delete(str(order["name"])),
+            "reorder": lambda order: bench.change(edits.reorder(bench.draft, str(order["name"]), int(order["by"]))),
+            "role": lambda order: bench.change(
+                edits.set_role(bench.draft, str(order["name"]), str(order["role"]) or None)
             ),
-            "exclude": lambda asked: bench.change(
-                edits.set_excluded(bench.draft, str(asked["name"]), [str(one) for one in asked["excluded"]])
+            "exclude": lambda order: bench.change(
+                edits.set_excluded(bench.draft, str(order["name"]), [str(one) for one in order["excluded"]])
             ),
-            "combine": lambda asked: bench.combine(str(asked["name"])),
-            "parts": lambda asked: bench.change(
-                edits.set_parts(bench.draft, str(asked["name"]), {str(k): str(v) for k, v in asked["parts"].items()})
+            "combine": lambda order: bench.combine(str(order["name"])),
+            "parts": lambda order: bench.change(
+                edits.set_parts(bench.draft, str(order["name"]), {str(k): str(v) for k, v in order["parts"].items()})
             ),
-            "number": lambda asked: bench.change(
-                edits.set_number(bench.draft, str(asked["name"]), str(asked["number"]), _finite(asked["value"]))
+            "number": lambda order: bench.change(
+                edits.set_number(bench.draft, str(order["name"]), str(order["number"]), _finite(order["value"]))
             ),
-            "switch": lambda asked: bench.switch(str(asked["name"])),
-            "scale": lambda asked: bench.set_scale(str(asked["marker"]), _scale_numbers(asked)),
-            "undo": lambda asked: bench.undo(),
-            "redo": lambda asked: bench.redo(),
+            "switch": lambda order: bench.switch(str(order["name"])),
+            "scale": lambda order: bench.set_scale(str(order["marker"]), _scale_numbers(order)),
+            "undo": lambda order: bench.undo(),
+            "redo": lambda order: bench.redo(),
         }
 
     def error_page(self, error: CytocarError, *, stranger: bool = False) -> str:
@@ -117,19 +117,19 @@ class WorkshopApp(LocalSite):
                 shown = {"code": error.code, "message": error.message, "fix": error.hint}
                 return as_json({"error": shown, "fragments": self.pages.fragments()})
 
-    def _done(self, asked: Asked) -> dict[str, object]:
+    def _done(self, order: Order) -> dict[str, object]:
         try:
-            action = asked["action"]
-            if action == "drag" and asked.get("trial"):
-                return self._tried(asked)
+            action = order["action"]
+            if action == "drag" and order.get("trial"):
+                return self._tried(order)
             if action == "saving":
                 return {"saving": self.pages.saving()}
             if action == "save":
-                return self._saved(asked)
+                return self._saved(order)
             if action == "lock":
-                lock = self.file.lock_it(by=str(asked["by"]), reason=str(asked["reason"]), clock=self.clock)
+                lock = self.file.lock_it(by=str(order["by"]), reason=str(order["reason"]), clock=self.clock)
                 return self._shown(f"Locked: {lock.template} {lock.version}, by {lock.locked_by}.")
-            self.actions[action](asked)
+            self.actions[action](order)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, CytocarError):
                 raise
@@ -139,9 +139,9 @@ class WorkshopApp(LocalSite):
     def _shown(self, notice: str = "") -> dict[str, object]:
         return {"fragments": self.pages.fragments(), "notice": notice}
 
-    def _tried(self, asked: Asked) -> dict[str, object]:
-        """Return what a drag would change: lines, places and counts; nothing is kept."""
-        trial = self.bench.trial(self.bench.drag(str(asked["handle"]), _place(asked)))
+    def _tried(self, order: Order) -> dict[str, object]:
+        """Return the changes that a drag would make: lines, places and counts; nothing is kept."""
+        trial = self.bench.trial(self.bench.drag(str(order["handle"]), _place(order)))
         return {
             "outlines": [
                 [{"gate": one.population, "path": one.path} for one in trial.outlines(tube)] for tube in trial.tubes
@@ -152,28 +152,28 @@ class WorkshopApp(LocalSite):
             "counts": self.pages.counts(trial),
         }
 
-    def _saved(self, asked: Asked) -> dict[str, object]:
-        saved = self.file.save(self.bench.draft, str(asked["version"]))
+    def _saved(self, order: Order) -> dict[str, object]:
+        saved = self.file.save(self.bench.draft, str(order["version"]))
         self.bench.saved_as(saved.version)
         return self._shown(f"Saved: {self.file.path.name}, version {saved.version}.") | {"saving": self.pages.saving()}
 
 
-def _read(text: str) -> Asked:
+def _read(text: str) -> Order:
     try:
-        asked = json.loads(text)
+        order = json.loads(text)
     except (ValueError, RecursionError):
-        asked = None
-    if not isinstance(asked, dict):
+        order = None
+    if not isinstance(order, dict):
         raise UsageError("the page asked for something unknown", code="E182", hint="load the page again")
-    return asked
+    return order
 
 
-def _text(asked: Asked, key: str) -> str | None:
-    return str(asked[key]) if key in asked else None
+def _text(order: Order, key: str) -> str | None:
+    return str(order[key]) if key in order else None
 
 
-def _whole(asked: Asked, key: str) -> int | None:
-    return int(asked[key]) if key in asked else None
+def _whole(order: Order, key: str) -> int | None:
+    return int(order[key]) if key in order else None
 
 
 def _finite(value: Any) -> float:
@@ -184,22 +184,22 @@ def _finite(value: Any) -> float:
     return number
 
 
-def _place(asked: Asked) -> Place:
+def _place(order: Order) -> Place:
     """Return a place on the picture, 0 to 1 and a little beyond; ValueError where it is none."""
-    numbers = float(asked["x"]), float(asked["y"])
+    numbers = float(order["x"]), float(order["y"])
     if not all(map(math.isfinite, numbers)):
         raise ValueError("a place is two finite numbers")
     x, y = (min(max(number, -1.0), 2.0) for number in numbers)
     return x, y
 
 
-def _places(asked: Any) -> list[Place]:
-    return [_place({"x": x, "y": y}) for x, y in asked]
+def _places(order: Any) -> list[Place]:
+    return [_place({"x": x, "y": y}) for x, y in order]
 
 
-def _scale_numbers(asked: Asked) -> dict[str, float]:
+def _scale_numbers(order: Order) -> dict[str, float]:
     """Return the number of a scale that a slider stands at; the top is slid by its logarithm."""
-    name, value = str(asked["number"]), float(asked["value"])
+    name, value = str(order["number"]), float(order["value"])
     if name == "T":
         return {"T": float(f"{min(max(10**value, SMALLEST_T), LARGEST_T):.4g}")}
     if name == "W":

@@ -53,7 +53,7 @@ class TemplateFile:
         return read_lock(self.path)
 
     def status(self) -> str:
-        """Return how the file stands: ``new``, ``draft``, ``locked``, or ``changed since it was locked``."""
+        """Return the state of the file: ``new``, ``draft``, ``locked``, or ``changed since it was locked``."""
         if self.saved is None:
             return "new"
         lock = self.lock
@@ -78,7 +78,7 @@ class TemplateFile:
         return draft.template.model_copy(update={"panel": panel, "scales": scales})
 
     def difference(self, draft: Draft) -> Difference | None:
-        """Return what saving would change, None for a new file; of a locked one, since it was locked."""
+        """Return the changes that saving would write, None for a new file; of a locked one, since it was locked."""
         return None if self.saved is None else compare(self.saved, self.to_write(draft))
 
     def proposed_version(self, draft: Draft) -> str:

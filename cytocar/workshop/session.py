@@ -208,7 +208,7 @@ class Bench:
         return {name: count_of(populations, name) for name in populations if name != ALL}
 
     def grips(self) -> tuple[Grip, ...]:
-        """Return what can be dragged of the gate that is taken hold of."""
+        """Return the grips of the gate that is taken hold of."""
         if self.place.gate is None or self.place.gate not in self.stage().view.populations:
             return ()
         return grips(self.template.population(self.place.gate).gate, self.stage())
@@ -330,5 +330,5 @@ def _same_quadrant(gate: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def adapts(template: Template, name: str) -> bool:
-    """Return whether a population's gate is placed by each file's data."""
+    """True if a population's gate is placed by each file's data."""
     return not isinstance(template.population(name).gate, FixedGate)

@@ -150,7 +150,7 @@ class Grip:
 
 
 def grips(gate: Gate, stage: Stage) -> tuple[Grip, ...]:
-    """Return what can be dragged of a gate on one picture."""
+    """Return the grips of a gate on one picture."""
     x, y = stage.sides
     found: list[Handle] = []
     if isinstance(gate, FixedGate):
