@@ -33,7 +33,7 @@ _FEWEST_SECONDS_OF_PAGE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WatchCommand:
     """What the command line says of a folder that is watched."""
 
     folders: Sequence[Path]
@@ -62,16 +62,16 @@ def folders_to_watch(inputs: Sequence[str], out: Path | None, *, alone: bool) ->
     folders = [Path(name) for name in inputs]
     others = [str(folder) for folder in folders if not folder.is_dir()]
     if not folders or others or out is None or not alone:
-        said = f"{screen.few(others)} is no folder of this machine" if others else ""
-        said = said or ("no folder is named" if not folders else "")
-        said = said or ("-o is missing" if out is None else "--shard counts what is there already")
+        why = f"{screen.few(others)} is no folder of this machine" if others else ""
+        why = why or ("no folder is named" if not folders else "")
+        why = why or ("-o is missing" if out is None else "--shard counts what is there already")
         raise UsageError(
-            f"--watch: {said}", code="E111", hint="for example cytocar gate FOLDER --watch -o RUN -s SHEET.csv"
+            f"--watch: {why}", code="E111", hint="for example cytocar gate FOLDER --watch -o RUN -s SHEET.csv"
         )
     return folders
 
 
-def watch(asked: Asked) -> tuple[RunPlan, list[FinishedSample]] | None:
+def watch(command: WatchCommand) -> tuple[RunPlan, list[FinishedSample]] | None:
     """Count files as they are finished, until somebody ends it; return the last plan and its samples, if any came."""
     from cytocar.run.hot_folder import HotFolder
     from cytocar.run.trail.who import author, now
@@ -79,17 +79,17 @@ def watch(asked: Asked) -> tuple[RunPlan, list[FinishedSample]] | None:
     from cytocar.sheet.rows import read_sheet
     from cytocar.template.load import read_template
 
-    if asked.template is not None:
-        read_template(asked.template)
-    if asked.sheet is not None:
-        read_sheet(asked.sheet)
+    if command.template is not None:
+        read_template(command.template)
+    if command.sheet is not None:
+        read_sheet(command.sheet)
     with (
         _ending() as ending,
-        hold_watched(asked.out, author=author(asked.by), clock=now, force=asked.force) as run,
+        hold_watched(command.out, author=author(command.by), clock=now, force=command.force) as run,
     ):
-        folders = ", ".join(map(str, asked.folders))
-        screen.say(f"watching {folders}: looking every {asked.every:g} s; Ctrl-C ends")
-        return _Watch(asked, run, HotFolder(asked.folders)).until(ending)
+        folders = ", ".join(map(str, command.folders))
+        screen.say(f"watching {folders}: looking every {command.every:g} s; Ctrl-C ends")
+        return _Watch(command, run, HotFolder(command.folders)).until(ending)
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _ending() -> Iterator[list[int]]:
 
 @dataclass(slots=True)
 class _Watch:
-    asked: Asked
+    command: WatchCommand
     run: RunFolder
     folder: HotFolder
     plan: RunPlan | None = None
@@ -129,17 +129,17 @@ class _Watch:
     def until(self, ending: Sequence[int]) -> tuple[RunPlan, list[FinishedSample]] | None:
         """Go on until asked to end; then count what is finished by now, and draw the page that stays."""
         self._look()
-        pause = min(self.asked.every, 1.0)  # for the first time: what was there before is not kept waiting
+        pause = min(self.command.every, 1.0)  # for the first time: what was there before is not kept waiting
         while not ending:
             _wait(pause, ending)
-            pause = self.asked.every
+            pause = self.command.every
             seen = self._look()
             if seen is not None:
                 self._count(seen)
                 if self._page_is_old and time.monotonic() >= self._drawn_until and not ending:
                     self._draw(seen)
         self._look()
-        _wait(min(self.asked.every, 1.0), ())  # for a file that came last
+        _wait(min(self.command.every, 1.0), ())  # for a file that came last
         seen = self._look()
         if seen is not None:
             self._count(seen)
@@ -160,7 +160,7 @@ class _Watch:
     def _count(self, seen: Seen) -> None:
         """Count what is new; what stands in the way is said once, and the next look tries again."""
         try:
-            key = (tuple(seen.finished.items()), self.asked.sheet.read_bytes() if self.asked.sheet else b"")
+            key = (tuple(seen.finished.items()), self.command.sheet.read_bytes() if self.command.sheet else b"")
             if key != self._key:
                 self._count_anew(seen)
                 self._key = key
@@ -171,9 +171,9 @@ class _Watch:
                 screen.show_error(error)
             self._said.add(error.message)
         except OSError as error:
-            if self.asked.sheet is None or error.filename != str(self.asked.sheet):
+            if self.command.sheet is None or error.filename != str(self.command.sheet):
                 raise
-            self._say_once(f"the sheet {self.asked.sheet} cannot be read ({error.strerror}); trying again")
+            self._say_once(f"the sheet {self.command.sheet} cannot be read ({error.strerror}); trying again")
 
     def _count_anew(self, seen: Seen) -> None:
         from cytocar.cli.progress import Progress
@@ -182,30 +182,30 @@ class _Watch:
         from cytocar.run.watch import gather, grow, require_same_settings, settings_sha256
         from cytocar.run.whereabouts import seen_from
 
-        asked = self.asked
-        before = read_manifest(asked.out)
+        command = self.command
+        before = read_manifest(command.out)
         gathered = gather(
             seen.finished,
-            sheet=asked.sheet,
-            given=asked.given,
-            controls=asked.controls,
+            sheet=command.sheet,
+            given=command.given,
+            controls=command.controls,
             before=before,
-            run=asked.out,
+            run=command.out,
         )
         if gathered is None:
             return
         self._say_what_waits(gathered)
-        plan = make_plan(gathered.inputs, template=asked.template, markers=asked.markers, history=asked.history)
-        settings = settings_sha256(plan, asked.given)
-        require_same_settings(asked.out, settings, before)
-        manifest = asked.work.manifest(plan) | seen_from(asked.out, plan.sheet)
-        with tempfile.TemporaryDirectory(prefix=".signals-", dir=asked.out) as scratch:
+        plan = make_plan(gathered.inputs, template=command.template, markers=command.markers, history=command.history)
+        settings = settings_sha256(plan, command.given)
+        require_same_settings(command.out, settings, before)
+        manifest = command.work.manifest(plan) | seen_from(command.out, plan.sheet)
+        with tempfile.TemporaryDirectory(prefix=".signals-", dir=command.out) as scratch:
             grown = grow(
                 self.run,
                 plan,
                 manifest,
                 gathered.hashes,
-                work=asked.work,
+                work=command.work,
                 settings=settings,
                 scratch=Path(scratch),
                 observer=Progress(),
@@ -228,7 +228,7 @@ class _Watch:
         for copy, counted in gathered.copies.items():
             self._say_once(f"note: {copy} holds the same bytes as {counted.name}: counted once")
         for file in gathered.without_row:
-            self._say_once(f"{file} waits for its row in {self.asked.sheet}")
+            self._say_once(f"{file} waits for its row in {self.command.sheet}")
 
     def _say_once(self, text: str) -> None:
         if text not in self._said:
@@ -237,7 +237,7 @@ class _Watch:
 
     def _draw(self, seen: Seen | None) -> None:
         """Draw the page: one that renews itself while more may come (``seen``), else the one that stays."""
-        if not self.asked.report:
+        if not self.command.report:
             return
         from cytocar.report.run.folder import report_built
         from cytocar.report.run.page import Live, report_files
@@ -245,11 +245,11 @@ class _Watch:
         from cytocar.run.workers import process_pool
 
         began = time.monotonic()
-        every = max(round(self.asked.every), _FEWEST_SECONDS_OF_PAGE)
+        every = max(round(self.command.every), _FEWEST_SECONDS_OF_PAGE)
         names = tuple(file.name for file in seen.growing) if seen else ()
-        live = Live(", ".join(map(str, self.asked.folders)), every, names) if seen else None
-        files = report_files(self.asked.out, workers=process_pool(self.asked.work.jobs), live=live)
-        self.run.journal.commit(finished_manifest(self.asked.out), [report_built(files)], files)
+        live = Live(", ".join(map(str, self.command.folders)), every, names) if seen else None
+        files = report_files(self.command.out, workers=process_pool(self.command.work.jobs), live=live)
+        self.run.journal.commit(finished_manifest(self.command.out), [report_built(files)], files)
         took = time.monotonic() - began
         self._drawn_until, self._page_is_old = time.monotonic() + _PAGE_SHARE * took, False
 

@@ -61,7 +61,7 @@ def copies_beside_cells(course: Course, record: ClinicalRecord) -> list[Copies]:
     """
     leukocytes = {value.day: value.value for value in record.series("wbc") if not value.bound}
     points = {point.day: point for point in course.points if point.has_car_gate}
-    found = []
+    pairs = []
     for value in record.series("transgene"):
         wbc = leukocytes.get(_nearest(leukocytes, value.day))
         per_ul = copies_per_ul(value.value, wbc) if wbc else None
@@ -79,10 +79,10 @@ def copies_beside_cells(course: Course, record: ClinicalRecord) -> list[Copies]:
             copies_bound=value.bound,
             car_limit_per_ul=_limit(point) if point else None,
         )
-        found.append((one, point))
-    ratios = [one.copies_per_car_cell for one, _ in found if one.copies_per_car_cell]
+        pairs.append((one, point))
+    ratios = [one.copies_per_car_cell for one, _ in pairs if one.copies_per_car_cell]
     per_cell = median(ratios) if ratios else 1.0
-    return [replace(one, verdict=_verdict(one, point, per_cell)) for one, point in found]
+    return [replace(one, verdict=_verdict(one, point, per_cell)) for one, point in pairs]
 
 
 def _nearest(days: Iterable[float], day: float) -> float:
@@ -142,13 +142,13 @@ class CopiesCorrelation:
     note: str
 
 
-def copies_correlations(found: Mapping[str, Sequence[Copies]]) -> Iterator[CopiesCorrelation]:
+def copies_correlations(copies_of: Mapping[str, Sequence[Copies]]) -> Iterator[CopiesCorrelation]:
     """Yield the correlation of each subject that has enough pairs, and with several subjects the one within them all.
 
     Values below a limit count as such (``censored_tau``). Copies are per µL where each of them has leukocytes.
     """
     taus: list[tuple[Tau, int]] = []
-    for subject, copies in found.items():
+    for subject, copies in copies_of.items():
         pairs = [one for one in copies if one.car_per_ul is not None or one.car_limit_per_ul is not None]
         if len(pairs) < FEWEST_PAIRS:
             continue

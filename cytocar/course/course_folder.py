@@ -59,12 +59,12 @@ class CourseFolder:
         UsageError
             E165 for a name that is neither a number of the kinetics nor a variable with ``@``.
         """
-        found = []
+        measures = []
         for name in self._spelt_out(names):
             variable, at, when = name.partition("@")
             column = ALIASES.get(name, name)
             if column in _KINETICS and not at:
-                found.append(Measure(name, _KINETICS[column].unit, dict(self._of_kinetics(column))))
+                measures.append(Measure(name, _KINETICS[column].unit, dict(self._of_kinetics(column))))
                 continue
             own = self._variable(variable)
             reduced = {}
@@ -72,8 +72,8 @@ class CourseFolder:
                 value = _at(dated, when)
                 if value is not None:
                     reduced[subject] = value
-            found.append(Measure(name, self.units[own], reduced))
-        return found
+            measures.append(Measure(name, self.units[own], reduced))
+        return measures
 
     def pairs(self, names: Sequence[str], phases: tuple[str, str], drug: str) -> list[tuple[Measure, Measure]]:
         """Return each variable in two phases around each subject's first interval of a drug.
@@ -106,7 +106,7 @@ class CourseFolder:
             }
             for subject, span in spans.items()
         }
-        found = []
+        pairs = []
         for name in self._spelt_out(names):
             variable, _, when = name.partition("@")
             own_name = self._variable(variable)
@@ -120,8 +120,8 @@ class CourseFolder:
                         how = when or ("first" if phase == "after" else "last")
                         values[subject] = _REDUCERS[how](inside)
                 sides.append(Measure(name, self.units[own_name], values))
-            found.append((sides[0], sides[1]))
-        return found
+            pairs.append((sides[0], sides[1]))
+        return pairs
 
     def _spelt_out(self, names: Sequence[str]) -> Iterator[str]:
         """Yield each name once: what is asked for twice must not count twice where p values are adjusted."""

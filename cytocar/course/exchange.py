@@ -245,7 +245,7 @@ def cibmtr(courses: Sequence[Course], study: Study) -> Iterator[Row]:
             positive = [p.day for p in tested if p.car_result is not CarResult.NOT_DETECTED]
             if tested:
                 day = max(positive) if positive else min(p.day for p in tested)
-                told = study.date_of(course.subject_id, day)
+                date = study.date_of(course.subject_id, day)
                 yield {
                     "subject_id": course.subject_id,
                     "from_day": start,
@@ -253,7 +253,7 @@ def cibmtr(courses: Sequence[Course], study: Study) -> Iterator[Row]:
                     "detected": "yes" if positive else "no",
                     "day": day,
                     "n_tests": len(tested),
-                    "date": told.isoformat() if told else "",
+                    "date": date.isoformat() if date else "",
                 }
 
 

@@ -90,7 +90,7 @@ def compare(measures: Sequence[Measure], groups: Mapping[str, str]) -> list[Comp
     (2.0, 7.0, 0.0079)
     """
     names = sorted(set(groups.values()))
-    found = []
+    comparisons = []
     for measure in measures:
         of_group = {
             name: [value for subject, value in sorted(measure.values.items()) if groups.get(subject) == name]
@@ -98,18 +98,20 @@ def compare(measures: Sequence[Measure], groups: Mapping[str, str]) -> list[Comp
         }
         for first, second in combinations(names, 2):
             if of_group[first] and of_group[second]:
-                found.append(_between(measure, (first, of_group[first]), (second, of_group[second])))
-    return _adjusted(found)
+                comparisons.append(_between(measure, (first, of_group[first]), (second, of_group[second])))
+    return _adjusted(comparisons)
 
 
 def compare_pairs(pairs: Sequence[tuple[Measure, Measure]], names: tuple[str, str]) -> list[Comparison]:
     """Return the comparison of two measures of the same subjects, such as before and after a drug."""
-    found = []
+    comparisons = []
     for first, second in pairs:
         both = sorted(first.values.keys() & second.values.keys())
         if both:
-            found.append(_of_pairs(first, names, [first.values[s] for s in both], [second.values[s] for s in both]))
-    return _adjusted(found)
+            comparisons.append(
+                _of_pairs(first, names, [first.values[s] for s in both], [second.values[s] for s in both])
+            )
+    return _adjusted(comparisons)
 
 
 def _between(measure: Measure, first: tuple[str, list[Value]], second: tuple[str, list[Value]]) -> Comparison:
@@ -174,16 +176,17 @@ def _effect(shift: Shift, kind: str) -> Shift:
 def _side(name: str, values: Sequence[Value]) -> Side:
     ordered = sorted(-math.inf if value.bound == "<" else value.number for value in values)
     lower, median, upper = (
-        None if found == -math.inf else found for found in (quantile(ordered, share) for share in (0.25, 0.5, 0.75))
+        None if value == -math.inf else value for value in (quantile(ordered, share) for share in (0.25, 0.5, 0.75))
     )
     return Side(name, len(values), sum(value.bound == "<" for value in values), lower, median, upper)
 
 
-def _adjusted(found: Sequence[Comparison]) -> list[Comparison]:
-    tested = [one for one in found if one.p is not None]
+def _adjusted(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    tested = [one for one in comparisons if one.p is not None]
     p_values = [one.p for one in tested if one.p is not None]
     adjusted: Iterator[tuple[float, float]] = zip(holm(p_values), benjamini_hochberg(p_values), strict=True)
     by_id = {id(one): pair for one, pair in zip(tested, adjusted, strict=True)}
     return [
-        replace(one, p_holm=by_id[id(one)][0], p_bh=by_id[id(one)][1]) if id(one) in by_id else one for one in found
+        replace(one, p_holm=by_id[id(one)][0], p_bh=by_id[id(one)][1]) if id(one) in by_id else one
+        for one in comparisons
     ]

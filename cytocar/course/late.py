@@ -59,8 +59,8 @@ class LateFlag:
 
 def late_flags(course: Course, thresholds: LateThresholds) -> Iterator[LateFlag]:
     """Yield the flags of one subject, in order of days."""
-    found = [*_re_expansions(course, thresholds), *_without_cd3(course, thresholds)]
-    yield from sorted(found, key=lambda flag: (flag.day, flag.flag))
+    flags = [*_re_expansions(course, thresholds), *_without_cd3(course, thresholds)]
+    yield from sorted(flags, key=lambda flag: (flag.day, flag.flag))
 
 
 def _re_expansions(course: Course, thresholds: LateThresholds) -> Iterator[LateFlag]:
@@ -71,7 +71,9 @@ def _re_expansions(course: Course, thresholds: LateThresholds) -> Iterator[LateF
     fold = thresholds.re_expansion_fold
     if fold is None:
         return
-    known = [found for point in course.points if point.day >= 0 and (found := _highest_it_can_be(point)) is not None]
+    known = [
+        highest for point in course.points if point.day >= 0 and (highest := _highest_it_can_be(point)) is not None
+    ]
     early = [(point.car_per_ul.value or 0.0, -point.day) for point, _ in known if point.quantified]
     early = [one for one in early if -one[1] <= thresholds.from_day]
     peak_day = -max(early)[1] if early else 0.0

@@ -65,8 +65,8 @@ def reconstitution(
         day, value, bound = min(after, key=lambda visit: (visit[1], visit[0]))
         before = [visit for visit in visits if visit[0] < 0 and not visit[2]]
         baseline = before[-1][1] if before else None
-        asked = given.get(cells)
-        threshold = usual if asked is None else asked
+        own = given.get(cells)
+        threshold = usual if own is None else own
         yield Reconstitution(
             cells=cells,
             n_visits=len(after),

@@ -78,7 +78,7 @@ def intervals(courses: Sequence[Intervention]) -> list[Interval]:
     >>> [(found.start_day, found.end_day) for found in intervals(steps)]
     [(3, 6), (11, None)]
     """
-    found = []
+    intervals_so_far = []
     ordered = sorted(courses, key=lambda course: (course.name, course.start_day))
     for name, own in groupby(ordered, key=lambda course: course.name):
         joined: list[Interval] = []
@@ -91,15 +91,15 @@ def intervals(courses: Sequence[Intervention]) -> list[Interval]:
                 )
             else:
                 joined.append(Interval(name, course.start_day, course.end_day))
-        found += joined
-    return sorted(found, key=lambda interval: (interval.start_day, interval.name))
+        intervals_so_far += joined
+    return sorted(intervals_so_far, key=lambda interval: (interval.start_day, interval.name))
 
 
 def phases(
     course: Course, courses: Sequence[Intervention], *, window_days: float = WINDOW_DAYS
 ) -> Iterator[tuple[Phase, Phase, Phase]]:
     """Yield the phases before, during and after each interval that does not end before infusion."""
-    values = [found for point in course.points if point.day >= 0 and (found := _log_value(point)) is not None]
+    values = [value for point in course.points if point.day >= 0 and (value := _log_value(point)) is not None]
     own = [interval for interval in intervals(courses) if interval.end_day is None or interval.end_day >= 0]
     for _, same in groupby(sorted(own, key=lambda interval: interval.name), key=lambda interval: interval.name):
         bounded = [None, *same, None]
@@ -148,12 +148,12 @@ def _log_value(point: CoursePoint) -> LogValue | None:
     return None
 
 
-def sentence(found: Sequence[Phase]) -> str:
+def sentence(phases_of_interval: Sequence[Phase]) -> str:
     """Return in words what the cells did around one interval."""
-    interval = found[0].interval
+    interval = phases_of_interval[0].interval
     days = f"from day {interval.start_day:g} on" if interval.end_day is None else _span(interval)
-    told = "; ".join(f"{phase.phase}, {_told(phase)}" for phase in found)
-    return f"{interval.name} ({days}): {told}."
+    parts = "; ".join(f"{phase.phase}, {_told(phase)}" for phase in phases_of_interval)
+    return f"{interval.name} ({days}): {parts}."
 
 
 def _span(interval: Interval) -> str:
@@ -178,7 +178,7 @@ def _told(phase: Phase) -> str:
     if open_sign and 0.5 < fold < 2:
         return f"CAR-T cells hardly changed, {three_digits(fold)}-fold ({numbers})"
     if rate > 0:
-        told = f"CAR-T cells doubled in {three_digits(phase.doubling_time_days or 0.0)} days ({numbers}"
+        sentence_part = f"CAR-T cells doubled in {three_digits(phase.doubling_time_days or 0.0)} days ({numbers}"
     else:
-        told = f"CAR-T cells halved in {three_digits(phase.half_life_days or 0.0)} days ({numbers}"
-    return told + ("; the interval holds 0)" if open_sign else ")")
+        sentence_part = f"CAR-T cells halved in {three_digits(phase.half_life_days or 0.0)} days ({numbers}"
+    return sentence_part + ("; the interval holds 0)" if open_sign else ")")

@@ -258,9 +258,9 @@ def highest_grades(record: ClinicalRecord) -> Iterator[Score]:
             kinds["ICANS by ICE"] = by_ice
         if not kinds:
             yield _without(subject, "highest grade", [], "no grade was entered")
-        for name, found in kinds.items():
+        for name, of_kind in kinds.items():
             for word, (first, last) in (("early", EARLY_DAYS), ("late", LATE_DAYS)):
-                within = [entry for entry in found if first <= entry[0] < last + 1]
+                within = [entry for entry in of_kind if first <= entry[0] < last + 1]
                 if within:
                     day, grade = max(within, key=lambda entry: (entry[1], -entry[0]))
                     note = f"highest of {len(within)} entered from day {first:g} to {last:g}"

@@ -38,7 +38,7 @@ _NAMED = 8
 
 
 def write_figures(
-    found: Sequence[Comparison],
+    comparisons: Sequence[Comparison],
     measures: Sequence[Measure],
     groups: Mapping[str, str],
     folder: Path,
@@ -54,46 +54,46 @@ def write_figures(
     written = []
     with figure_style():
         if measures:
-            written.append(save(box_figure(found, measures, groups), folder / "groups.svg"))
-        if pairs and found:
-            written.append(save(pair_figure(found, pairs), folder / "pairs.svg"))
-        if sum(one.p is not None for one in found) >= FEWEST_FOR_VOLCANO:
-            written.append(save(volcano_figure(found), folder / "volcano.svg"))
+            written.append(save(box_figure(comparisons, measures, groups), folder / "groups.svg"))
+        if pairs and comparisons:
+            written.append(save(pair_figure(comparisons, pairs), folder / "pairs.svg"))
+        if sum(one.p is not None for one in comparisons) >= FEWEST_FOR_VOLCANO:
+            written.append(save(volcano_figure(comparisons), folder / "volcano.svg"))
     return written
 
 
-def box_figure(found: Sequence[Comparison], measures: Sequence[Measure], groups: Mapping[str, str]) -> Figure:
+def box_figure(comparisons: Sequence[Comparison], measures: Sequence[Measure], groups: Mapping[str, str]) -> Figure:
     """Return a panel for each measure: each subject a dot, an open triangle below its limit, median and quartiles."""
-    chosen = _chosen(found, [measure.name for measure in measures])
+    chosen = _chosen(comparisons, [measure.name for measure in measures])
     by_name = {measure.name: measure for measure in measures}
     names = sorted(set(groups.values()))
-    figure, panels = _panels(found, chosen)
+    figure, panels = _panels(comparisons, chosen)
     for name, axes in zip(chosen, panels, strict=True):
         _boxes(axes, by_name[name], names, groups)
     return figure
 
 
-def pair_figure(found: Sequence[Comparison], pairs: Sequence[tuple[Measure, Measure]]) -> Figure:
+def pair_figure(comparisons: Sequence[Comparison], pairs: Sequence[tuple[Measure, Measure]]) -> Figure:
     """Return a panel for each measure: each subject's two values joined by a line, and the medians of both."""
     by_name = {first.name: (first, second) for first, second in pairs}
-    sides = {one.measure: (one.first.name, one.second.name) for one in found}
-    chosen = _chosen(found, list(by_name))
-    figure, panels = _panels(found, chosen)
+    sides = {one.measure: (one.first.name, one.second.name) for one in comparisons}
+    chosen = _chosen(comparisons, list(by_name))
+    figure, panels = _panels(comparisons, chosen)
     for name, axes in zip(chosen, panels, strict=True):
         _pairs(axes, *by_name[name], sides[name])
     return figure
 
 
-def _chosen(found: Sequence[Comparison], names: Sequence[str]) -> list[str]:
+def _chosen(comparisons: Sequence[Comparison], names: Sequence[str]) -> list[str]:
     """Return the measures that are drawn, in their order; of too many those with the smallest p."""
     p_of: dict[str, float] = {}
-    for one in found:
+    for one in comparisons:
         p_of[one.measure] = min(p_of.get(one.measure, math.inf), math.inf if one.p is None else one.p)
     compared = [name for name in names if name in p_of]
     return compared if len(compared) <= MOST_PANELS else sorted(compared, key=p_of.__getitem__)[:MOST_PANELS]
 
 
-def _panels(found: Sequence[Comparison], chosen: Sequence[str]) -> tuple[Figure, list[Axes]]:
+def _panels(comparisons: Sequence[Comparison], chosen: Sequence[str]) -> tuple[Figure, list[Axes]]:
     """Return a figure with a panel for each measure, its name and its p above it."""
     columns = min(len(chosen), 4) or 1
     rows = -(-len(chosen) // columns) or 1
@@ -102,9 +102,9 @@ def _panels(found: Sequence[Comparison], chosen: Sequence[str]) -> tuple[Figure,
     for axes in grid[len(chosen) :]:
         axes.remove()
     for axes, name in zip(grid, chosen, strict=False):
-        tested = [one for one in found if one.measure == name and one.p is not None]
-        told = f"\np = {three_digits(tested[0].p or 0.0)}" if len(tested) == 1 else ""
-        axes.set_title(f"{name}{told}", loc="left")
+        tested = [one for one in comparisons if one.measure == name and one.p is not None]
+        p_text = f"\np = {three_digits(tested[0].p or 0.0)}" if len(tested) == 1 else ""
+        axes.set_title(f"{name}{p_text}", loc="left")
     return figure, grid[: len(chosen)]
 
 
@@ -188,14 +188,14 @@ def _spread(place: int, n: int) -> list[float]:
     return [place + ((index * 7) % 11 - 5) / 30 for index in range(n)]
 
 
-def volcano_figure(found: Sequence[Comparison]) -> Figure:
+def volcano_figure(comparisons: Sequence[Comparison]) -> Figure:
     """Return effect against p for many variables; coloured where p adjusted by Benjamini and Hochberg is below .05.
 
     Folds and differences have a panel each: a fold of 1 and a difference of 0 are no change.
     """
     from matplotlib.ticker import MaxNLocator
 
-    drawn = [one for one in found if one.p is not None and one.effect is not None]
+    drawn = [one for one in comparisons if one.p is not None and one.effect is not None]
     kinds = [kind for kind in ("fold", "difference") if any(one.effect_kind == kind for one in drawn)]
     figure = new_figure(PAGE_MM * (0.62 if len(kinds) < 2 else 1), 85)
     panels = list(figure.subplots(1, len(kinds) or 1, sharey=True, squeeze=False)[0])

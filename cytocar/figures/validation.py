@@ -38,19 +38,19 @@ MOST_PANELS = 4
 """Levels of a precision study that are drawn beside each other."""
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 _HEADINGS = {column.name: column.heading or column.name for column in COUNTS}
-Said = Mapping[tuple[str, str], Statistic]
+Statistics = Mapping[tuple[str, str], Statistic]
 """Statistics of the study and measurand, by name and level."""
 
 
 def draw_study(study: Study, measurand: str, statistics: Sequence[Statistic], path: Path) -> Path:
     """Write the figure of a study and measurand as SVG, PDF or PNG, as the path's suffix says."""
-    said = {(one.name, one.level): one for one in statistics}
+    by_name = {(one.name, one.level): one for one in statistics}
     levels = list(groups(study.used, lambda tube: tube.level))
     panels = {Kind.PRECISION: min(len(levels), MOST_PANELS), Kind.COMPARISON: 2, Kind.LINEARITY: 2}.get(study.kind, 1)
     with figure_style():
         figure = new_figure(PAGE_MM if panels > 1 else PAGE_MM * 0.7, HEIGHT_MM)
         axes = list(figure.subplots(1, panels, squeeze=False).flat)
-        _DRAW[study.kind](axes, study, measurand, said)
+        _DRAW[study.kind](axes, study, measurand, by_name)
         return save(figure, path)
 
 
@@ -62,7 +62,7 @@ def words_of(study: Study, measurand: str) -> str:
     return f"{_SHOWS[study.kind]} of {_HEADINGS[measurand]}, {len(study.used)} tubes"
 
 
-def _precision(panels: list[Axes], study: Study, measurand: str, said: Said) -> None:
+def _precision(panels: list[Axes], study: Study, measurand: str, statistics: Statistics) -> None:
     for axes, (level, tubes) in zip(panels, groups(study.used, lambda tube: tube.level).items(), strict=False):
         days = list(dict.fromkeys(tube.sample.val_day for tube in tubes))
         for tube in tubes:
@@ -72,7 +72,7 @@ def _precision(panels: list[Axes], study: Study, measurand: str, said: Said) -> 
                     COLOURS[(int(tube.sample.val_run or 1) - 1) % 6] if (tube.sample.val_run or "").isdigit() else BLUE
                 )
                 axes.plot(days.index(tube.sample.val_day) + 1, value, "o", color=colour)
-        mean = said.get(("mean", level))
+        mean = statistics.get(("mean", level))
         if mean is not None and mean.found.value is not None:
             axes.axhline(mean.found.value, color=GREY, linewidth=0.8)
         axes.set_title(level, loc="left")
@@ -82,18 +82,18 @@ def _precision(panels: list[Axes], study: Study, measurand: str, said: Said) -> 
     panels[0].set_ylabel(_HEADINGS[measurand])
 
 
-def _linearity(panels: list[Axes], study: Study, measurand: str, said: Said) -> None:
+def _linearity(panels: list[Axes], study: Study, measurand: str, statistics: Statistics) -> None:
     line, apart = panels
     at = [(tube.sample.val_expected or 0.0, tube.number(measurand)) for tube in study.used]
     known = [(x, y) for x, y in at if y is not None]
     line.plot([x for x, _ in known], [y for _, y in known], "o", color=BLUE)
-    slope, intercept = said["slope", ""].found.value, said["intercept", ""].found.value
+    slope, intercept = statistics["slope", ""].found.value, statistics["intercept", ""].found.value
     if slope is not None and intercept is not None:
         ends = (min(x for x, _ in known), max(x for x, _ in known))
         line.plot(ends, [intercept + slope * x for x in ends], color=INK, linewidth=0.8)
     line.set_xlabel("expected")
     line.set_ylabel(_HEADINGS[measurand])
-    _intervals(apart, [(float(level), one) for (name, level), one in said.items() if name == "deviation"])
+    _intervals(apart, [(float(level), one) for (name, level), one in statistics.items() if name == "deviation"])
     apart.axhline(0, color=GREY, linewidth=0.8)
     apart.set_xlabel("expected")
     apart.set_ylabel("mean minus line, %")
@@ -109,7 +109,7 @@ def _intervals(axes: Axes, points: Sequence[tuple[float, Statistic]]) -> None:
             axes.plot([x, x], [found.low, found.high], color=BLUE)
 
 
-def _detection(panels: list[Axes], study: Study, measurand: str, said: Said) -> None:
+def _detection(panels: list[Axes], study: Study, measurand: str, statistics: Statistics) -> None:
     (axes,) = panels
     levels = groups(study.used, lambda tube: tube.level)
     names = sorted(levels, key=lambda name: (name != BLANK, levels[name][0].sample.val_expected or 0.0))
@@ -118,7 +118,7 @@ def _detection(panels: list[Axes], study: Study, measurand: str, said: Said) -> 
         spread = [place + 0.5 * (number / max(1, len(values) - 1) - 0.5) for number in range(len(values))]
         axes.plot(spread, values, "o", color=GREY if name == BLANK else BLUE, markersize=3)
     for name, text, colour in (("lob", "limit of blank", VERMILION), ("lod", "limit of detection", ORANGE)):
-        value = said[name, ""].found.value
+        value = statistics[name, ""].found.value
         if value is not None:
             axes.axhline(value, color=colour, linewidth=1)
             axes.annotate(text, (1.0, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=INK)
@@ -126,15 +126,15 @@ def _detection(panels: list[Axes], study: Study, measurand: str, said: Said) -> 
     axes.set_ylabel(_HEADINGS[measurand])
 
 
-def _comparison(panels: list[Axes], study: Study, measurand: str, said: Said) -> None:
+def _comparison(panels: list[Axes], study: Study, measurand: str, statistics: Statistics) -> None:
     line, apart = panels
     pairs = pairs_of(study, measurand)
     x, y = [pair[1] for pair in pairs], [pair[2] for pair in pairs]
     ends = (min(x), max(x))
     line.plot(x, y, "o", color=BLUE, markersize=3)
     line.plot(ends, ends, color=PALE)
-    slope = said["passing_bablok_slope", ""].found.value
-    intercept = said["passing_bablok_intercept", ""].found.value
+    slope = statistics["passing_bablok_slope", ""].found.value
+    intercept = statistics["passing_bablok_intercept", ""].found.value
     if slope is not None and intercept is not None:
         line.plot(ends, [intercept + slope * at for at in ends], color=INK, linewidth=0.8)
     line.set_xlabel("comparative method")
@@ -148,14 +148,14 @@ def _comparison(panels: list[Axes], study: Study, measurand: str, said: Said) ->
         markersize=3,
     )
     for name in ("bias_percent", "agreement_low", "agreement_high"):
-        one = said.get((name, ""))
+        one = statistics.get((name, ""))
         if one is not None and one.found.value is not None:
             apart.axhline(one.found.value, color=INK, linewidth=0.8, linestyle="-" if name == "bias_percent" else "--")
     apart.set_xlabel("mean of both methods")
     apart.set_ylabel("difference, % of mean")
 
 
-def _carry_over(panels: list[Axes], study: Study, measurand: str, _said: Said) -> None:
+def _carry_over(panels: list[Axes], study: Study, measurand: str, _statistics: Statistics) -> None:
     (axes,) = panels
     for colour, tubes in zip(COLOURS * 10, groups(study.used, lambda t: t.sample.val_run).values(), strict=False):
         order = sorted(tubes, key=lambda tube: (tube.level, tube.sample.val_rep or ""))
@@ -169,7 +169,7 @@ def _carry_over(panels: list[Axes], study: Study, measurand: str, _said: Said) -
     axes.set_ylabel(_HEADINGS[measurand])
 
 
-def _stability(panels: list[Axes], study: Study, measurand: str, said: Said) -> None:
+def _stability(panels: list[Axes], study: Study, measurand: str, statistics: Statistics) -> None:
     (axes,) = panels
     for times in times_of(study, measurand).values():
         start = times.get(0.0)
@@ -177,14 +177,14 @@ def _stability(panels: list[Axes], study: Study, measurand: str, said: Said) -> 
             middle = sum(start) / len(start)
             hours = sorted(times)
             axes.plot(hours, [100 * sum(times[at]) / len(times[at]) / middle for at in hours], color=PALE, linewidth=1)
-    points = [(float(level.split()[0]), one) for (name, level), one in said.items() if name == "percent_of_start"]
+    points = [(float(level.split()[0]), one) for (name, level), one in statistics.items() if name == "percent_of_start"]
     _intervals(axes, points)
     axes.axhline(100, color=GREY, linewidth=0.8)
     axes.set_xlabel("hours since the specimen was drawn")
     axes.set_ylabel("percent of the start")
 
 
-def _operators(panels: list[Axes], study: Study, measurand: str, _said: Said) -> None:
+def _operators(panels: list[Axes], study: Study, measurand: str, _statistics: Statistics) -> None:
     (axes,) = panels
     samples = list(groups(study.used, lambda tube: tube.level))
     for colour, (name, tubes) in zip(
@@ -197,7 +197,7 @@ def _operators(panels: list[Axes], study: Study, measurand: str, _said: Said) ->
     axes.legend(title="operator", loc="upper left")
 
 
-_DRAW: Mapping[Kind, Callable[[list[Axes], Study, str, Said], None]] = {
+_DRAW: Mapping[Kind, Callable[[list[Axes], Study, str, Statistics], None]] = {
     Kind.PRECISION: _precision,
     Kind.LINEARITY: _linearity,
     Kind.DETECTION: _detection,

@@ -67,12 +67,12 @@ def fields(result: SampleResult, population: str, template: Template) -> tuple[G
     """Return the numbers of a gate that can be typed, corners last and in their order."""
     gate = result.gates[population]
     rows = [row for row in result.decisions if row.population == population]
-    said = {row.parameter: row for row in rows}
+    row_of = {row.parameter: row for row in rows}
     values = dict(gate.numbers(template.scale)) | {row.parameter: row.value for row in rows if row.value is not None}
     names = movable(gate, rows, template.scale)
     if isinstance(gate, RangeGate) and "threshold" in names:
         names = tuple(name for name in names if name == "threshold" or values[name] != values["threshold"])
-    made = [_field(name, values[name], said.get(name)) for name in names]
+    made = [_field(name, values[name], row_of.get(name)) for name in names]
     return tuple(sorted(made, key=lambda one: (one.corner, _corner_number(one.name))))
 
 
@@ -82,8 +82,8 @@ def _field(name: str, value: float | None, row: Decision | None) -> GateField:
 
 
 def _corner_number(name: str) -> int:
-    found = re.search(r" corner (\d+)$", name)
-    return int(found[1]) if found else 0
+    match = re.search(r" corner (\d+)$", name)
+    return int(match[1]) if match else 0
 
 
 def changed(known: Sequence[GateField], typed: Mapping[str, str]) -> dict[str, float]:

@@ -76,9 +76,9 @@ class OpenSample:
         frame = self._parent(population)
         declared = {one.name: one for one in self.protocol.template.populations}
         own = declared[population].model_copy(update={"parent": ALL, "exclude": ()})
-        kept = frame.evaluate(make_step(own, gate, self._sample().plan.axes, declared))
+        inside = frame.evaluate(make_step(own, gate, self._sample().plan.axes, declared))
         counted = self.result.population(population)
-        return GateYield(int(np.count_nonzero(kept)), counted.of_events if counted else frame.n_events)
+        return GateYield(int(np.count_nonzero(inside)), counted.of_events if counted else frame.n_events)
 
     def counted_with(self, population: str, gate: FixedGate | None) -> SampleResult:
         """Return the sample counted with a gate moved; None: with the gate where the template puts it."""
@@ -108,9 +108,9 @@ class OpenSample:
                     inside = inside & ~block.mask(aside)
                 rows = np.flatnonzero(inside)
                 count += rows.size
-                for marker, kept in chunks.items():
-                    kept.append(np.take(block.signal(marker), rows))
-            columns = {marker: np.concatenate(kept or [np.empty(0)]) for marker, kept in chunks.items()}
+                for marker, parts in chunks.items():
+                    parts.append(np.take(block.signal(marker), rows))
+            columns = {marker: np.concatenate(parts or [np.empty(0)]) for marker, parts in chunks.items()}
             self._parents[population] = Frame(BufferedSignals(columns, count))
         return self._parents[population]
 

@@ -25,7 +25,7 @@ SAVED = (Action.OVERRIDE, Action.OVERRIDE_UNDONE, Action.SIGNED)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Entered:
     """What somebody has typed, and what came of it: the entry of the trail that was written, or an error."""
 
     typed: Mapping[str, str] = field(default_factory=dict)
@@ -102,13 +102,13 @@ class Pages:
         self.environment = page_environment(TEMPLATES)
         self.environment.filters["title_of"] = title_of
 
-    def overview(self, opened: ReviewedRun, said: Said) -> str:
+    def overview(self, opened: ReviewedRun, entered: Entered) -> str:
         """Return the list of samples."""
-        return self._filled("review-list.html", opened, said, meanings=tuple(Meaning), seen=opened.version)
+        return self._filled("review-list.html", opened, entered, meanings=tuple(Meaning), seen=opened.version)
 
     def ended(self, opened: ReviewedRun) -> str:
         """Return what is shown when the review is closed."""
-        return self._filled("review-ended.html", opened, Said())
+        return self._filled("review-ended.html", opened, Entered())
 
     def refused(self, error: CytocarError, *, stranger: bool = False) -> str:
         """Return a page for an error that leaves nothing else to show; a stranger is not told the address."""
@@ -117,7 +117,7 @@ class Pages:
             error=error, root=root, program="cytocar review", first="All samples"
         )
 
-    def sample(self, opened: ReviewedRun, item: WorkItem, gate: int | None, said: Said) -> str:
+    def sample(self, opened: ReviewedRun, item: WorkItem, gate: int | None, entered: Entered) -> str:
         """Return a sample with a gate on the bench; without ``gate``, the first that has a flag, or the first."""
         order = [one.number for one in opened.items]
         here = order.index(item.number)
@@ -132,7 +132,7 @@ class Pages:
             "fault": self.session.fault(opened, item.number),
             **self._gates(opened, item, gate),
         }
-        return self._filled("review-sample.html", opened, said, **shown)
+        return self._filled("review-sample.html", opened, entered, **shown)
 
     def _gates(self, opened: ReviewedRun, item: WorkItem, gate: int | None) -> dict[str, object]:
         result = opened.result(item.number)
@@ -144,8 +144,8 @@ class Pages:
         control = self.session.control(opened, result)
         names = gates_in_order(gallery)
         chosen = _chosen(names, gate, result)
-        found: Mapping[str, tuple[int, Picture]] = {control[0]: (0, control[1])} if control else {}
-        strip = tuple(panels(result, gallery, 0, drawn, found))
+        control_picture: Mapping[str, tuple[int, Picture]] = {control[0]: (0, control[1])} if control else {}
+        strip = tuple(panels(result, gallery, 0, drawn, control_picture))
         bench = _bench(names, chosen, result, gallery, strip, item)
         return {
             "bench": bench,
@@ -156,18 +156,18 @@ class Pages:
             "controls": {panel.picture_id: panel.picture for panel in strip if panel.picture_id},
         }
 
-    def _filled(self, template: str, opened: ReviewedRun, said: Said, **shown: object) -> str:
+    def _filled(self, template: str, opened: ReviewedRun, entered: Entered, **shown: object) -> str:
         to_look = [item for item in opened.items if item.needs_a_look]
         looked = sum(item.marks.looked_at is not None for item in to_look)
         return self.environment.get_template(template).render(
             opened=opened,
             run=opened.run,
             root=self.root,
-            said=said,
+            entered=entered,
             entry=next(
-                (entry for entry in opened.entries if entry.number == said.entry and entry.action in SAVED), None
+                (entry for entry in opened.entries if entry.number == entered.entry and entry.action in SAVED), None
             ),
-            by=self.session.operator if said.by is None else said.by,
+            by=self.session.operator if entered.by is None else entered.by,
             report=self.report_state(opened),
             to_look=len(to_look),
             looked=looked,

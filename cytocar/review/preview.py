@@ -72,7 +72,7 @@ class Compared:
     after: str
 
 
-def preview(session: ReviewSession, opened: ReviewedRun, asked: PreviewRequest) -> dict[str, object]:
+def preview(session: ReviewSession, opened: ReviewedRun, attempt: PreviewRequest) -> dict[str, object]:
     """Return what the page shows about a preview, as JSON can say it.
 
     Raises
@@ -80,31 +80,31 @@ def preview(session: ReviewSession, opened: ReviewedRun, asked: PreviewRequest) 
     CytocarError
         As ``ReviewSession.moved`` and ``ReviewSession.kept_by``.
     """
-    result = opened.result(asked.number)
-    if result is None or asked.population not in result.gates:
+    result = opened.result(attempt.number)
+    if result is None or attempt.population not in result.gates:
         raise UsageError("the run has no such gate", code="E115", hint="open the sample again from the list")
     gallery = opened.gallery_of[result.template.sha256]
-    if asked.undo:
-        after = session.counted_with(opened, asked.number, asked.population, None)
-        return _counted(result, after, asked.population, gallery) | _share_of(after, asked.population)
-    numbers = _dragged(session, opened, asked, gallery)
-    typed = {**asked.typed, **numbers}
-    gate = session.moved(opened, asked.number, asked.population, typed)
-    kept = session.kept_by(opened, asked.number, asked.population, gate)
-    known = fields(result, asked.population, gallery.template)
-    said: dict[str, object] = {
+    if attempt.undo:
+        after = session.counted_with(opened, attempt.number, attempt.population, None)
+        return _counted(result, after, attempt.population, gallery) | _share_of(after, attempt.population)
+    numbers = _dragged(session, opened, attempt, gallery)
+    typed = {**attempt.typed, **numbers}
+    gate = session.moved(opened, attempt.number, attempt.population, typed)
+    gate_yield = session.kept_by(opened, attempt.number, attempt.population, gate)
+    known = fields(result, attempt.population, gallery.template)
+    answer: dict[str, object] = {
         "numbers": numbers,
-        "outlines": outlines({**result.gates, asked.population: gate}, gallery, [asked.population]),
-        "handles": _places(gate, _values(result, asked.population, gallery, typed), asked.population, gallery),
-        "events": cell(kept.events),
-        "of_events": cell(kept.of_events),
-        "percent": cell(kept.percent),
+        "outlines": outlines({**result.gates, attempt.population: gate}, gallery, [attempt.population]),
+        "handles": _places(gate, _values(result, attempt.population, gallery, typed), attempt.population, gallery),
+        "events": cell(gate_yield.events),
+        "of_events": cell(gate_yield.of_events),
+        "percent": cell(gate_yield.percent),
         "changed": bool(changed(known, typed)),
     }
-    if not asked.whole:
-        return said
-    after = session.counted_with(opened, asked.number, asked.population, gate) if said["changed"] else result
-    return said | _counted(result, after, asked.population, gallery)
+    if not attempt.whole:
+        return answer
+    after = session.counted_with(opened, attempt.number, attempt.population, gate) if answer["changed"] else result
+    return answer | _counted(result, after, attempt.population, gallery)
 
 
 def _values(result: SampleResult, population: str, gallery: Gallery, typed: Mapping[str, str]) -> dict[str, float]:
@@ -112,16 +112,16 @@ def _values(result: SampleResult, population: str, gallery: Gallery, typed: Mapp
     return {one.name: float(one.value) for one in known} | changed(known, typed)
 
 
-def _dragged(session: ReviewSession, opened: ReviewedRun, asked: PreviewRequest, gallery: Gallery) -> dict[str, str]:
+def _dragged(session: ReviewSession, opened: ReviewedRun, attempt: PreviewRequest, gallery: Gallery) -> dict[str, str]:
     """Return the numbers of the handle that is dragged, from where the gate stood when it was taken."""
-    result = opened.result(asked.number)
-    if asked.drag is None or result is None or not 0 <= asked.drag.view < len(gallery.views):
+    result = opened.result(attempt.number)
+    if attempt.drag is None or result is None or not 0 <= attempt.drag.view < len(gallery.views):
         return {}
-    view = gallery.views[asked.drag.view]
-    values = _values(result, asked.population, gallery, asked.typed)
-    gate = session.moved(opened, asked.number, asked.population, asked.typed)
-    taken = next((one for one in handles(gate, values, view, gallery.axes) if one.id == asked.drag.handle), None)
-    return dragged(taken, (asked.drag.x, asked.drag.y), values, view, gallery.axes) if taken else {}
+    view = gallery.views[attempt.drag.view]
+    values = _values(result, attempt.population, gallery, attempt.typed)
+    gate = session.moved(opened, attempt.number, attempt.population, attempt.typed)
+    taken = next((one for one in handles(gate, values, view, gallery.axes) if one.id == attempt.drag.handle), None)
+    return dragged(taken, (attempt.drag.x, attempt.drag.y), values, view, gallery.axes) if taken else {}
 
 
 def _places(gate: FixedGate, values: Mapping[str, float], population: str, gallery: Gallery) -> list[dict[str, object]]:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.review.access import AccessControl
-from cytocar.review.pages import Pages, Said, gates_in_order
+from cytocar.review.pages import Entered, Pages, gates_in_order
 from cytocar.review.preview import Drag, PreviewRequest, preview
 from cytocar.review.session import GateEdit, ReviewSession
 from cytocar.review.site import TEMPLATES, LocalSite, as_json, page, status_of
@@ -77,13 +77,13 @@ class ReviewApp(LocalSite):
     # ------------------------------------------------------------ looking
 
     def _overview(self, request: Request) -> Response:
-        said = Said(entry=request.args.get("entry", type=int))
-        return page(self.pages.overview(self.session.opened(), said))
+        entered = Entered(entry=request.args.get("entry", type=int))
+        return page(self.pages.overview(self.session.opened(), entered))
 
     def _sample(self, request: Request, number: int, gate: int | None = None) -> Response:
         opened = self.session.opened()
-        said = Said(entry=request.args.get("entry", type=int))
-        shown = page(self.pages.sample(opened, _item(opened, number), gate, said))
+        entered = Entered(entry=request.args.get("entry", type=int))
+        shown = page(self.pages.sample(opened, _item(opened, number), gate, entered))
         self.soon(number)
         return shown
 
@@ -95,8 +95,8 @@ class ReviewApp(LocalSite):
         """Answer what a moved gate would change; an error is an answer too."""
         opened = self.session.opened()
         try:
-            asked = _attempt(number, _population(opened, number, gate), request.get_data(as_text=True))
-            return as_json(preview(self.session, opened, asked))
+            attempt = _attempt(number, _population(opened, number, gate), request.get_data(as_text=True))
+            return as_json(preview(self.session, opened, attempt))
         except CytocarError as error:
             return as_json({"error": {"code": error.code, "message": error.message, "fix": error.hint}})
 
@@ -106,34 +106,34 @@ class ReviewApp(LocalSite):
         form = request.form
         typed = {name.removeprefix(FIELD): text for name, text in form.items() if name.startswith(FIELD)}
         return self._moved(
-            request, number, gate, Said(typed=typed, by=form.get("by", ""), reason=form.get("reason", ""))
+            request, number, gate, Entered(typed=typed, by=form.get("by", ""), reason=form.get("reason", ""))
         )
 
     def _undo(self, request: Request, number: int, gate: int) -> Response:
         form = request.form
-        return self._moved(request, number, gate, Said(by=form.get("by", ""), reason=form.get("reason", "")))
+        return self._moved(request, number, gate, Entered(by=form.get("by", ""), reason=form.get("reason", "")))
 
-    def _moved(self, request: Request, number: int, gate: int, said: Said) -> Response:
+    def _moved(self, request: Request, number: int, gate: int, entered: Entered) -> Response:
         opened = self.session.opened()
         population = _population(opened, number, gate)
-        asked = GateEdit(number, population, said.by or "", said.reason, request.form.get("seen", ""))
+        edit = GateEdit(number, population, entered.by or "", entered.reason, request.form.get("seen", ""))
         try:
             if request.path.endswith("/undo"):
-                self.session.take_back(asked)
+                self.session.take_back(edit)
             else:
-                self.session.save(asked, said.typed)
+                self.session.save(edit, entered.typed)
         except CytocarError as error:
-            return self._again(number, gate, _with(said, error))
+            return self._again(number, gate, _with(entered, error))
         self.redraw()
         return self._done(f"sample/{number}/{gate}")
 
     def _look(self, request: Request, number: int) -> Response:
         form = request.form
-        said = Said(by=form.get("by", ""), note=form.get("note", ""))
+        entered = Entered(by=form.get("by", ""), note=form.get("note", ""))
         try:
-            self.session.look(number, by=said.by or "", note=said.note, seen=form.get("seen", ""))
+            self.session.look(number, by=entered.by or "", note=entered.note, seen=form.get("seen", ""))
         except CytocarError as error:
-            return self._again(number, form.get("gate", type=int), _with(said, error))
+            return self._again(number, form.get("gate", type=int), _with(entered, error))
         following = self.session.opened().after(number)
         if "next" in form and following is not None:
             return self._done(f"sample/{following.number}/")
@@ -141,24 +141,24 @@ class ReviewApp(LocalSite):
 
     def _look_at_group(self, request: Request) -> Response:
         form = request.form
-        said = Said(by=form.get("by", ""), note=form.get("note", ""))
+        entered = Entered(by=form.get("by", ""), note=form.get("note", ""))
         try:
-            asked = {"by": said.by or "", "note": said.note, "seen": form.get("seen", "")}
+            asked = {"by": entered.by or "", "note": entered.note, "seen": form.get("seen", "")}
             self.session.look_at_group(form.get("cause", ""), **asked)
         except CytocarError as error:
-            return page(self.pages.overview(self.session.opened(), _with(said, error)), status_of(error))
+            return page(self.pages.overview(self.session.opened(), _with(entered, error)), status_of(error))
         return self._done("")
 
     def _sign(self, request: Request) -> Response:
         form = request.form
-        said = Said(by=form.get("by", ""), note=form.get("note", ""))
+        entered = Entered(by=form.get("by", ""), note=form.get("note", ""))
         try:
             if form.get("meaning") not in tuple(Meaning):
                 raise UsageError("nothing was chosen", code="E115", hint="say what the signature means")
             meaning = Meaning(form["meaning"])
-            self.session.sign_run(meaning, by=said.by or "", note=said.note, seen=form.get("seen", ""))
+            self.session.sign_run(meaning, by=entered.by or "", note=entered.note, seen=form.get("seen", ""))
         except CytocarError as error:
-            return page(self.pages.overview(self.session.opened(), _with(said, error)), status_of(error))
+            return page(self.pages.overview(self.session.opened(), _with(entered, error)), status_of(error))
         return self._done("")
 
     def _close(self, _request: Request) -> Response:
@@ -166,11 +166,11 @@ class ReviewApp(LocalSite):
         self.close()
         return page(last)
 
-    def _again(self, number: int, gate: int | None, said: Said) -> Response:
+    def _again(self, number: int, gate: int | None, entered: Entered) -> Response:
         """Return the sample as it is now, with what was typed and why it was not saved."""
         opened = self.session.opened()
-        status = status_of(said.error) if said.error else 200
-        return page(self.pages.sample(opened, _item(opened, number), gate, said), status)
+        status = status_of(entered.error) if entered.error else 200
+        return page(self.pages.sample(opened, _item(opened, number), gate, entered), status)
 
     def _done(self, where: str) -> Response:
         entry = self.session.opened().entries[-1].number
@@ -180,8 +180,8 @@ class ReviewApp(LocalSite):
 # ---------------------------------------------------------------- requests and responses
 
 
-def _with(said: Said, error: CytocarError) -> Said:
-    return Said(said.typed, said.by, said.reason, said.note, error=error)
+def _with(entered: Entered, error: CytocarError) -> Entered:
+    return Entered(entered.typed, entered.by, entered.reason, entered.note, error=error)
 
 
 def _item(opened: ReviewedRun, number: int) -> WorkItem:
@@ -202,23 +202,23 @@ def _population(opened: ReviewedRun, number: int, gate: int) -> str:
 def _attempt(number: int, population: str, text: str) -> PreviewRequest:
     """Return what a page's script asks for; what is no such question is a usage error."""
     try:
-        asked = json.loads(text)
-        drag = asked.get("drag")
+        sent = json.loads(text)
+        drag = sent.get("drag")
         return PreviewRequest(
             number,
             population,
-            {str(name): str(value) for name, value in asked.get("typed", {}).items()},
+            {str(name): str(value) for name, value in sent.get("typed", {}).items()},
             Drag(int(drag["view"]), str(drag["handle"]), _place_of(drag["x"]), _place_of(drag["y"])) if drag else None,
-            whole=bool(asked.get("whole")),
-            undo=bool(asked.get("undo")),
+            whole=bool(sent.get("whole")),
+            undo=bool(sent.get("undo")),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise UsageError("the page asked for something unknown", code="E182", hint="load the page again") from error
 
 
-def _place_of(asked: object) -> float:
+def _place_of(text: object) -> float:
     """Return a place on a picture, 0 to 1 and a little beyond; ValueError where it is none."""
-    place = float(str(asked))
+    place = float(str(text))
     if not math.isfinite(place):
         raise ValueError("a place is a finite number")
     return min(max(place, -1.0), 2.0)

@@ -173,7 +173,7 @@ class ReviewSession:
 
     # ------------------------------------------------------------ saving
 
-    def save(self, asked: GateEdit, typed: Mapping[str, str]) -> None:
+    def save(self, edit: GateEdit, typed: Mapping[str, str]) -> None:
         """Move a gate as ``cytocar override`` does.
 
         Raises
@@ -184,29 +184,29 @@ class ReviewSession:
         IntegrityError
             As ``override``.
         """
-        with self._ready(asked) as (opened, writer, target):
+        with self._ready(edit) as (opened, writer, target):
             template = opened.run.plan.protocols[target.sample_id].template
-            numbers = changed(fields(_counted(opened, asked.number), asked.population, template), typed)
+            numbers = changed(fields(_counted(opened, edit.number), edit.population, template), typed)
             if not numbers:
                 raise UsageError(
                     "no number of the gate was changed", code="E115", hint="drag the gate or type a number first"
                 )
-            override(writer, target, numbers, reason=asked.reason, inputs=self.settings.inputs)
+            override(writer, target, numbers, reason=edit.reason, inputs=self.settings.inputs)
 
-    def take_back(self, asked: GateEdit) -> None:
+    def take_back(self, edit: GateEdit) -> None:
         """Put a gate back to where the template puts it, as ``cytocar override --undo`` does; raises as ``save``."""
-        with self._ready(asked) as (_, writer, target):
-            undo(writer, target, reason=asked.reason, inputs=self.settings.inputs)
+        with self._ready(edit) as (_, writer, target):
+            undo(writer, target, reason=edit.reason, inputs=self.settings.inputs)
 
     @contextmanager
-    def _ready(self, asked: GateEdit) -> Iterator[tuple[ReviewedRun, Journal, Target]]:
+    def _ready(self, edit: GateEdit) -> Iterator[tuple[ReviewedRun, Journal, Target]]:
         """Hold the run for writing, if there are a name and a reason, and the sample is still what was looked at."""
-        if not asked.by.strip() or not asked.reason.strip():
+        if not edit.by.strip() or not edit.reason.strip():
             raise UsageError("an override needs a name and a reason", code="E115", hint="fill in both, then save again")
-        with self._at_work, self._writer(asked.by) as writer:
+        with self._at_work, self._writer(edit.by) as writer:
             opened = self.opened()
-            target = Target(_counted(opened, asked.number).sample.sample_id, asked.population)
-            self._require_seen(opened, asked.number, asked.seen)
+            target = Target(_counted(opened, edit.number).sample.sample_id, edit.population)
+            self._require_seen(opened, edit.number, edit.seen)
             yield opened, writer, target
             self._moved_a_gate = True
 
@@ -300,8 +300,8 @@ class ReviewSession:
             except CytocarError as error:
                 self.report_problem = error
             except OSError as error:
-                said = f"{error.strerror or error}: {error.filename or 'while reading or writing'}"
-                self.report_problem = UsageError(said, code="E109", hint="check the path, rights and space left")
+                why = f"{error.strerror or error}: {error.filename or 'while reading or writing'}"
+                self.report_problem = UsageError(why, code="E109", hint="check the path, rights and space left")
             except Exception as bug:  # noqa: BLE001 -- what a person has moved must not be lost to a mistake of ours
                 self.report_problem = UsageError(
                     f"this is a bug in cytocar: {type(bug).__name__}: {bug}",
@@ -321,10 +321,10 @@ class ReviewSession:
 def _state(manifest: Path) -> tuple[int, int, int] | None:
     """Return what shows that a manifest is another one: each is written as a new file."""
     try:
-        found = manifest.stat()
+        status = manifest.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _counted(opened: ReviewedRun, number: int) -> SampleResult:

@@ -149,15 +149,15 @@ def reviewed_run(folder: Path, *, inputs: Place | None, before: ReviewedRun | No
     else:
         run = open_finished_run(folder, inputs=inputs)
         gallery_of = galleries(run)
-    said = read_trail(folder)
+    trail = read_trail(folder)
     last = last_entry(manifest)
     return ReviewedRun(
         run,
         gallery_of,
         version,
-        *_in_order(run, said),
-        said.entries,
-        _report_behind(said),
+        *_in_order(run, trail),
+        trail.entries,
+        _report_behind(trail),
         last.sha256 if last else "",
     )
 
@@ -165,28 +165,28 @@ def reviewed_run(folder: Path, *, inputs: Place | None, before: ReviewedRun | No
 def version_of(manifest: Manifest) -> str:
     """Return what tells one state of a run's samples from another; a new report or a signature is not in it."""
     decided = (f"{PARTS}/", f"{KEPT}/")  # a move that was taken back leaves two results before it
-    said = json.dumps(
+    content = json.dumps(
         {name: sha for name, sha in manifest["files"].items() if name.startswith(decided)}, sort_keys=True
     )
-    return hashlib.sha256(said.encode()).hexdigest()
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _report_behind(said: Trail) -> bool:
+def _report_behind(trail: Trail) -> bool:
     """Return whether a gate was moved after the report was drawn."""
-    drawn = max((entry.number for entry in said.entries if entry.action == Action.REPORT_BUILT), default=0)
+    drawn = max((entry.number for entry in trail.entries if entry.action == Action.REPORT_BUILT), default=0)
     moves = (Action.OVERRIDE, Action.OVERRIDE_UNDONE)
-    return any(entry.number > drawn for entry in said.entries if entry.action in moves)
+    return any(entry.number > drawn for entry in trail.entries if entry.action in moves)
 
 
 # ---------------------------------------------------------------- the order of looking
 
 
-def _in_order(run: FinishedRun, said: Trail) -> tuple[tuple[Group, ...], tuple[WorkItem, ...]]:
+def _in_order(run: FinishedRun, trail: Trail) -> tuple[tuple[Group, ...], tuple[WorkItem, ...]]:
     """Return the samples that ask for a look, grouped by cause, worst first; then the others, excluded ones last.
 
     Of equal weight, what one or a few samples have stands before what most of the run has, the commonest cause first.
     """
-    marks = _marks(run.outcomes, said.entries)
+    marks = _marks(run.outcomes, trail.entries)
     items = [
         WorkItem(number, outcome, needs_a_look(outcome), marks[outcome.sample.sample_id])
         for number, outcome in enumerate(run.outcomes)

@@ -157,12 +157,12 @@ def _copies(files: Mapping[Path, str], counted: set[Place]) -> dict[Path, Path]:
 def settings_sha256(plan: RunPlan, given: SampleRow) -> str:
     """Return the hash of what must stay the same while a run grows: the default template, markers, the options."""
     loaded = plan.templates.get(plan.default_template)
-    said = [
+    content = [
         loaded.sha256 if loaded else plan.default_template,
         dict(plan.markers),
         SAMPLE_ROWS.dump_python((given,), mode="json", exclude_defaults=True),
     ]
-    return _sha256(said)
+    return _sha256(content)
 
 
 def input_hashes(plan: RunPlan, hashes: Mapping[str, str]) -> dict[str, str]:
@@ -184,17 +184,17 @@ def input_hashes(plan: RunPlan, hashes: Mapping[str, str]) -> dict[str, str]:
 
     as_control = {row.sample_id: _sha256([row.sample_type, *decided_by(row)]) for row in plan.samples}
     telling = telling_tubes(plan.samples, plan.protocols)
-    found = {}
+    hash_of = {}
     for row in plan.samples:
         wanted = not row.exclude and wants_references(plan.protocols[row.sample_id].template)
         controls = [*choose_references(row, plan.samples), *telling] if wanted else ()
-        said = SAMPLE_ROWS.dump_python((row,), mode="json", exclude_defaults=True)
-        found[row.sample_id] = _sha256([said, decided_by(row), [[name, as_control[name]] for name in controls]])
-    return found
+        content = SAMPLE_ROWS.dump_python((row,), mode="json", exclude_defaults=True)
+        hash_of[row.sample_id] = _sha256([content, decided_by(row), [[name, as_control[name]] for name in controls]])
+    return hash_of
 
 
-def _sha256(said: list[object]) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+def _sha256(content: list[object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 # ---------------------------------------------------------------- a run that grows
@@ -265,16 +265,18 @@ def grow(
         The SHA-256 of each sample's file.
     """
     old = read_manifest(run.path) or {}
-    said = old.get(WATCHED, {"inputs": {}})
+    watched_before = old.get(WATCHED, {"inputs": {}})
     inputs = input_hashes(plan, hashes)
     same = [
-        name for name in plan.sample_ids if said["inputs"].get(name) == inputs[name] and _is_settled(run.parts, name)
+        name
+        for name in plan.sample_ids
+        if watched_before["inputs"].get(name) == inputs[name] and _is_settled(run.parts, name)
     ]
     fresh = [name for name in plan.sample_ids if name not in same]
     beside = compare_files(plan.samples, plan.protocols)
     compared = _sha256([repr(sorted(beside.items()))])
     stands = old.get("state") == "finished" and old.get("plan_sha256") == manifest["plan_sha256"]
-    if stands and not fresh and said["compared"] == compared:
+    if stands and not fresh and watched_before["compared"] == compared:
         return None
     pages = {name: digest for name, digest in old.get("files", {}).items() if name.endswith(".html")}
     watched = {"settings": settings, "files": dict(hashes), "inputs": inputs, "compared": compared}
@@ -333,8 +335,8 @@ def _begin(run: RunFolder, manifest: Manifest, old: Manifest, *, same: Sequence[
     act = Act(Action.RUN_RESUMED if old else Action.RUN_STARTED, f"{len(fresh)} samples", why="; ".join(whys))
     running = {**manifest, "state": "running", "files": {**manifest["files"], **pinned_revisions(run.path)}}
     if again or gone:
-        kept = {name: value for name, value in manifest[WATCHED]["inputs"].items() if name in same}
-        run.journal.commit({**running, WATCHED: {**manifest[WATCHED], "inputs": kept}}, [act])
+        unchanged = {name: value for name, value in manifest[WATCHED]["inputs"].items() if name in same}
+        run.journal.commit({**running, WATCHED: {**manifest[WATCHED], "inputs": unchanged}}, [act])
         for name in (*again, *gone):
             (run.parts.folder / part_name(name)).unlink(missing_ok=True)
         act = replace(act, why="parts of other bytes or other rows were taken away")
@@ -349,6 +351,6 @@ def _tell_anew(run: RunFolder, names: Sequence[str], beside: Mapping[str, tuple[
         if isinstance(outcome, SampleResult):
             name = outcome.sample.sample_id
             own = tuple(finding for finding in outcome.findings if finding.check != CHECK)
-            told = with_findings_beside(replace(outcome, findings=own), beside.get(name, ()))
-            if told.findings != outcome.findings:
-                run.parts.keep(name, to_json(told))
+            anew = with_findings_beside(replace(outcome, findings=own), beside.get(name, ()))
+            if anew.findings != outcome.findings:
+                run.parts.keep(name, to_json(anew))

@@ -72,17 +72,17 @@ def passing_bablok(x: ArrayLike, y: ArrayLike) -> Line:
     n = len(first)
     i, j = np.triu_indices(n, 1)
     dx, dy = first[i] - first[j], second[i] - second[j]
-    told = (dx != 0) | (dy != 0)
+    distinct = (dx != 0) | (dy != 0)
     with np.errstate(divide="ignore"):
-        slopes = np.where(dx[told] == 0, math.inf, dy[told] / np.where(dx[told] == 0, 1.0, dx[told]))
+        slopes = np.where(dx[distinct] == 0, math.inf, dy[distinct] / np.where(dx[distinct] == 0, 1.0, dx[distinct]))
     slopes = np.sort(slopes[slopes != -1])
     shift, count = int(np.sum(slopes < -1)), len(slopes)
     spread = AGREEMENT * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
     outer = round((count - spread) / 2)
 
     def ranked(place: int) -> float | None:
-        found = float(slopes[place + shift - 1]) if 1 <= place + shift <= count else math.inf
-        return found if math.isfinite(found) else None
+        slope = float(slopes[place + shift - 1]) if 1 <= place + shift <= count else math.inf
+        return slope if math.isfinite(slope) else None
 
     middle = (count + 1) // 2
     here, there = ranked(middle), ranked(middle if count % 2 else middle + 1)

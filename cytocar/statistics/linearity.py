@@ -57,7 +57,7 @@ class Proportional:
     deviations: tuple[Estimate, ...]
 
 
-def linearity(expected: ArrayLike, found: ArrayLike, *, power: float | None = None) -> Linear:
+def linearity(expected: ArrayLike, measured: ArrayLike, *, power: float | None = None) -> Linear:
     """Return the straight line of results against what was expected, and the deviations from it.
 
     Parameters
@@ -84,7 +84,7 @@ def linearity(expected: ArrayLike, found: ArrayLike, *, power: float | None = No
     import numpy as np
     from scipy.stats import t
 
-    x, y = np.asarray(expected, float), np.asarray(found, float)
+    x, y = np.asarray(expected, float), np.asarray(measured, float)
     levels = np.unique(x)
     if len(levels) < FEWEST_LEVELS:
         raise ValueError(f"{len(levels)} levels: {FEWEST_LEVELS} at least")
@@ -111,7 +111,7 @@ def linearity(expected: ArrayLike, found: ArrayLike, *, power: float | None = No
     return Linear(len(x), tuple(levels.tolist()), slope, intercept, order, p_curved, deviations, apart)
 
 
-def proportionality(fraction: ArrayLike, found: ArrayLike, *, power: float | None = None) -> Proportional:
+def proportionality(fraction: ArrayLike, measured: ArrayLike, *, power: float | None = None) -> Proportional:
     """Return the line through the origin of results against dilution fractions.
 
     Notes
@@ -129,7 +129,7 @@ def proportionality(fraction: ArrayLike, found: ArrayLike, *, power: float | Non
     import numpy as np
     from scipy.stats import t
 
-    x, y = np.asarray(fraction, float), np.asarray(found, float)
+    x, y = np.asarray(fraction, float), np.asarray(measured, float)
     levels = np.unique(x[x > 0])
     if len(levels) < FEWEST_FRACTIONS:
         raise ValueError(f"{len(levels)} fractions above 0: {FEWEST_FRACTIONS} at least")

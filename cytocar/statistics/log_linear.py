@@ -143,15 +143,15 @@ def _censored(measured: Sequence[LogValue], below: Sequence[LogValue]) -> tuple[
 
     start = linregress(x, y)
     sd = max(float(np.std(y - start.intercept - start.slope * x)), 0.05)
-    found = minimize(
+    optimum = minimize(
         loss,
         [start.intercept, start.slope, math.log(sd)],
         method="L-BFGS-B",
         bounds=[(None, None), (None, None), (math.log(_SMALLEST_SD), None)],
     )
-    variance = np.linalg.inv(_curvature(loss, found.x))[1, 1]
+    variance = np.linalg.inv(_curvature(loss, optimum.x))[1, 1]
     n = len(measured) + len(below)
-    return float(found.x[1]), float(t.ppf(0.975, n - 2) * math.sqrt(abs(variance) * n / (n - 2)))
+    return float(optimum.x[1]), float(t.ppf(0.975, n - 2) * math.sqrt(abs(variance) * n / (n - 2)))
 
 
 _SMALLEST_SD = 0.01

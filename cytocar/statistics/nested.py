@@ -90,11 +90,11 @@ def nested_anova(values: Sequence[float], factors: Mapping[str, Sequence[Hashabl
     mean = float(y.mean())
     names = (*factors, within)
     parts = tuple(_component(name, row, mean_squares, df, mean) for name, row in zip(names, weights, strict=True))
-    kept = variances > 0
-    if kept.all():
+    positive = variances > 0
+    if positive.all():
         total = _component("total", weights.sum(axis=0), mean_squares, df, mean)
     else:
-        total = _component("total", *_pooled(squares, df, expected, kept), mean)
+        total = _component("total", *_pooled(squares, df, expected, positive), mean)
     sizes = [np.unique(cell, return_counts=True)[1] for cell in cells]
     balanced = all(len(set(size.tolist())) == 1 for size in sizes)
     return Nested(len(y), mean, parts, total, balanced and _same_inner(cells))
@@ -145,7 +145,7 @@ def _held(outer: NDArray[np.int64], inner: NDArray[np.int64]) -> float:
 
 
 def _pooled(
-    squares: NDArray[np.float64], df: NDArray[np.float64], expected: NDArray[np.float64], kept: NDArray[np.bool_]
+    squares: NDArray[np.float64], df: NDArray[np.float64], expected: NDArray[np.float64], positive: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return weights, mean squares and degrees of freedom of the total where some components are 0.
 

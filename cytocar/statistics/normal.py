@@ -122,15 +122,15 @@ def fold_of_first(groups: Sequence[Sequence[float]]) -> list[Estimate]:
     logs = [np.log(np.asarray(group, float)) for group in groups]
     sd, df = pooled_sd([log.tolist() for log in logs])
     first = logs[0]
-    found = [Estimate(100.0, None, None)]
+    folds = [Estimate(100.0, None, None)]
     for log in logs[1:]:
         middle = float(log.mean() - first.mean())
         if not df:
-            found.append(Estimate(100 * math.exp(middle), None, None))
+            folds.append(Estimate(100 * math.exp(middle), None, None))
             continue
         half = float(t.isf(_TAIL, df)) * sd * math.sqrt(1 / len(log) + 1 / len(first))
-        found.append(Estimate(*(100 * math.exp(middle + side * half) for side in (0, -1, 1))))
-    return found
+        folds.append(Estimate(*(100 * math.exp(middle + side * half) for side in (0, -1, 1))))
+    return folds
 
 
 def mean_fold(ratios: ArrayLike) -> Estimate:

@@ -16,7 +16,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.run.shard import Shard
 
 if TYPE_CHECKING:
-    from cytocar.cli.watching import Asked
+    from cytocar.cli.watching import WatchCommand
     from cytocar.run.count import Work
     from cytocar.run.execute import FinishedSample
     from cytocar.run.plan import RunPlan
@@ -125,7 +125,7 @@ def command(
         from cytocar.cli import watching
 
         folders = watching.folders_to_watch(inputs or [], out, alone=shard is None)
-        asked = watching.Asked(
+        asked = watching.WatchCommand(
             folders=folders,
             out=out or Path(),
             every=every,
@@ -176,7 +176,7 @@ def command(
 
 def _end_watch(
     ended: tuple[RunPlan, list[FinishedSample]] | None,
-    asked: Asked,
+    asked: WatchCommand,
     output: Format | None,
     *,
     gated: bool,

@@ -51,29 +51,29 @@ def command(
     if by is not None:
         measures = folder.measures(names)
         of_subject = folder.subjects.groups(by)
-        found = compare(measures, of_subject)
+        comparisons = compare(measures, of_subject)
     else:
         phases, drug = _phases(paired or "")
         pairs = folder.pairs(names, phases, drug)
         measures, of_subject = [], {}
-        found = compare_pairs(pairs, phases)
-    compared = {one.measure for one in found}
+        comparisons = compare_pairs(pairs, phases)
+    compared = {one.measure for one in comparisons}
     for name in [m.name for m in measures] if by is not None else [first.name for first, _ in pairs]:
         if name not in compared:
             screen.say(f"note: {name} is not compared: no value on both sides")
-    table = csv_text(GROUPS, map(group_row, found))
+    table = csv_text(GROUPS, map(group_row, comparisons))
     if out is not None:
         from cytocar.figures.groups import write_figures
 
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / "groups.csv", table)
-        for path in write_figures(found, measures, of_subject, out, pairs=pairs):
+        for path in write_figures(comparisons, measures, of_subject, out, pairs=pairs):
             screen.say(f"wrote {path}")
     if not sys.stdout.isatty():
         if out is None:
             sys.stdout.write(table)
         return
-    _show(found)
+    _show(comparisons)
 
 
 def _phases(text: str) -> tuple[tuple[str, str], str]:
@@ -90,7 +90,7 @@ def _phases(text: str) -> tuple[tuple[str, str], str]:
     return (first, second), drug.strip()
 
 
-def _show(found: Sequence[Comparison]) -> None:
+def _show(comparisons: Sequence[Comparison]) -> None:
     """Write the comparisons as a table for people."""
     from cytocar.cli.result_table import interval, number, write_samples
 
@@ -108,6 +108,6 @@ def _show(found: Sequence[Comparison]) -> None:
             number(one.p_bh),
             "ok" if one.p is not None else one.note,
         )
-        for one in found
+        for one in comparisons
     ]
-    write_samples(header, lines, statuses=["ok" for _ in found])
+    write_samples(header, lines, statuses=["ok" for _ in comparisons])

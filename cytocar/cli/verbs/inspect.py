@@ -104,8 +104,8 @@ def _of_your_own(report: DataSetReport) -> str:
         panel = find_panel(channels, alias_book(), file=report.file)
     except PanelError as error:
         return error.hint
-    found = ", ".join(marker for marker in panel.channels if marker[:3] not in ("FSC", "SSC"))
-    return f"cytocar template fit {quote(report.file)} -o mine.toml (finds {found})"
+    markers = ", ".join(marker for marker in panel.channels if marker[:3] not in ("FSC", "SSC"))
+    return f"cytocar template fit {quote(report.file)} -o mine.toml (finds {markers})"
 
 
 def _well(report: DataSetReport) -> str:
@@ -142,9 +142,9 @@ def _channel_line(channel: ChannelReport) -> tuple[str, ...]:
 def _crosscheck(report: DataSetReport) -> list[str]:
     if report.crosscheck is None:
         return []
-    found = report.crosscheck
-    if found.refusal is not None:
-        return [f"  {found.reader} refuses the file: {found.refusal}"]
-    if not found.differences:
-        return [f"  {found.reader} reads the same events, names and values"]
-    return [f"  {found.reader} differs:", *(f"    {difference}" for difference in found.differences)]
+    crosscheck = report.crosscheck
+    if crosscheck.refusal is not None:
+        return [f"  {crosscheck.reader} refuses the file: {crosscheck.refusal}"]
+    if not crosscheck.differences:
+        return [f"  {crosscheck.reader} reads the same events, names and values"]
+    return [f"  {crosscheck.reader} differs:", *(f"    {difference}" for difference in crosscheck.differences)]

@@ -45,8 +45,8 @@ def command(
     for table in tables:
         verdict = "differs" if table.differences else "same"
         sys.stdout.write(f"{verdict:<8} {table.name}: {table.lines} lines\n")
-        for found in table.differences[:_SHOWN]:
-            sys.stdout.write(screen.printable(f"         line {found.line}: {found.message}") + "\n")
+        for difference in table.differences[:_SHOWN]:
+            sys.stdout.write(screen.printable(f"         line {difference.line}: {difference.message}") + "\n")
         if len(table.differences) > _SHOWN:
             sys.stdout.write(f"         and {len(table.differences) - _SHOWN} more\n")
     differing = [table.name for table in tables if table.differences]

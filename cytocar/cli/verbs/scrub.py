@@ -83,12 +83,12 @@ def _subjects(sheet: str | None) -> dict[Place, str]:
 def _check(files: list[Place], rule: ScrubRule) -> None:
     from cytocar.fcs.scrub.batch import still_identifying
 
-    found = still_identifying(files, rule)
-    for file, what in found.items():
+    remaining = still_identifying(files, rule)
+    for file, what in remaining.items():
         if isinstance(what, CytocarError):
             screen.show_error(what, where=str(file))
         else:
             sys.stdout.write(screen.printable(f"{file}: {', '.join(what)}\n"))
-    screen.say(f"{len(files) - len(found)} of {len(files)} files hold nothing that scrubbing would remove")
-    if found:
+    screen.say(f"{len(files) - len(remaining)} of {len(files)} files hold nothing that scrubbing would remove")
+    if remaining:
         raise typer.Exit(1)

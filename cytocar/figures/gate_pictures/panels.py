@@ -141,11 +141,11 @@ def draw_gate_pictures(
             counts[name] += block.count(name)
         if car is not None:
             rows = np.flatnonzero(block.mask(car))
-            for marker, kept in car_places.items():
-                kept.append(places[marker][rows])
+            for marker, chunks in car_places.items():
+                chunks.append(places[marker][rows])
         if beads is not None:
             of_beads.append(block.mask(beads).copy())
-    shown = {marker: _evenly_spaced(np.concatenate(kept or [np.empty(0)])) for marker, kept in car_places.items()}
+    shown = {marker: _evenly_spaced(np.concatenate(chunks or [np.empty(0)])) for marker, chunks in car_places.items()}
     crowded = car is not None and counts[car] > CAR_DOTS
     return Drawing(
         pictures=tuple(
@@ -165,9 +165,9 @@ def draw_gate_pictures(
 def _part_of(view: View, sample: GatedSample) -> View | None:
     """Return a view without the populations that the file's markers do not allow; None if nothing is left of it."""
     known = {ALL, *sample.gates}
-    kept = tuple(name for name in view.populations if name in known)
+    names = tuple(name for name in view.populations if name in known)
     aside = tuple(name for name in view.exclude if name in known)
-    return replace(view, populations=kept, exclude=aside) if kept and view.parent in known else None
+    return replace(view, populations=names, exclude=aside) if names and view.parent in known else None
 
 
 def draw_events(

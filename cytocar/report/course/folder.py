@@ -178,7 +178,7 @@ def write_course(
     }
     copies = {c.subject_id: copies_beside_cells(c, record.of(c.subject_id)) for c in series.courses}
     flags = {course.subject_id: list(late_flags(course, options.late)) for course in series.courses}
-    aplasias = {course.subject_id: found for course, found in _aplasias(series, record, options)}
+    aplasias = {course.subject_id: aplasia for course, aplasia in _aplasias(series, record, options)}
     _write_tables(
         out,
         {
@@ -214,7 +214,7 @@ def write_course(
             ),
             "covariates": (COVARIATES, list(covariate_rows(record))),
             "scores": (SCORES, [score_row(score) for score in scores]),
-            "aplasia": (APLASIA, [aplasia_row(found) for found in aplasias.values()]),
+            "aplasia": (APLASIA, [aplasia_row(aplasia) for aplasia in aplasias.values()]),
             "cohort": (COHORT, [visit_row(visit) for visit in visits(series.courses)]),
             "decline": (DECLINE, [decline_row(subject, fit) for subject, fit in declines.items()]),
             "joint": (JOINT, [joint_row(one) for one in options.joint]),
@@ -266,9 +266,9 @@ def write_course(
 def _require_present(record: ClinicalRecord, options: CourseOptions) -> None:
     """Refuse a variable or a drug that no row of the clinical tables names."""
     drugs = sorted({course.name for course in record.interventions})
-    asked = [(name, record.variables, "clinical variable") for name in options.also]
-    asked += [(name, tuple(drugs), "intervention") for name in options.shade]
-    for name, present, kind in asked:
+    wanted = [(name, record.variables, "clinical variable") for name in options.also]
+    wanted += [(name, tuple(drugs), "intervention") for name in options.shade]
+    for name, present, kind in wanted:
         if name not in present:
             raise UsageError(
                 f"no {kind} is called {name!r}",

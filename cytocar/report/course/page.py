@@ -183,9 +183,9 @@ def kinetics_listing(kinetics: Kinetics) -> Listing:
 def responses_listing(responses: Sequence[tuple[Phase, Phase, Phase]]) -> Listing:
     """Return the table of what the cells did around each intervention, one sentence a line."""
     lines = tuple(
-        Line((sentence(found), *(number_text(phase.change_p) for phase in found[1:])))
-        for found in responses
-        if any(phase.rate.per_day is not None or phase.rate.high is not None for phase in found)
+        Line((sentence(phases), *(number_text(phase.change_p) for phase in phases[1:])))
+        for phases in responses
+        if any(phase.rate.per_day is not None or phase.rate.high is not None for phase in phases)
     )
     return Listing(
         "CAR-T cells around each intervention",
@@ -272,18 +272,18 @@ def late_listing(flags: Sequence[LateFlag]) -> Listing:
     )
 
 
-def aplasia_listing(found: Aplasia) -> Listing:
+def aplasia_listing(aplasia: Aplasia) -> Listing:
     """Return the table of B-cell aplasia."""
     rows = (
-        ("First visit below, day", found.first_day_below),
-        ("Last visit below, day", found.last_day_below),
-        ("First visit above again, day", found.recovered_day),
-        ("Shortest duration, days", found.shortest_days),
-        ("Longest duration, days", found.longest_days),
+        ("First visit below, day", aplasia.first_day_below),
+        ("Last visit below, day", aplasia.last_day_below),
+        ("First visit above again, day", aplasia.recovered_day),
+        ("Shortest duration, days", aplasia.shortest_days),
+        ("Longest duration, days", aplasia.longest_days),
     )
     lines = tuple(Line((name, number_text(value))) for name, value in rows)
-    caption = f"B cells below {found.threshold_per_ul:g} cells/µL." + (
-        f" {found.note.capitalize()}." if found.note else ""
+    caption = f"B cells below {aplasia.threshold_per_ul:g} cells/µL." + (
+        f" {aplasia.note.capitalize()}." if aplasia.note else ""
     )
     return Listing("B-cell aplasia", ("", "Value"), lines, caption=caption)
 

@@ -79,9 +79,9 @@ def _in_words(point: CoursePoint) -> str:
 
 def _summary(course: Course) -> str:
     kinetics = course.kinetics()
-    said = []
+    sentences = []
     if kinetics.cmax_per_ul is not None:
-        said.append(f"highest {people(kinetics.cmax_per_ul)} cells/µL on day {cell(kinetics.tmax_day)}")
+        sentences.append(f"highest {people(kinetics.cmax_per_ul)} cells/µL on day {cell(kinetics.tmax_day)}")
     if kinetics.tlast_day is not None:
-        said.append(f"last quantified on day {cell(kinetics.tlast_day)}")
-    return "; ".join([*said, f"{kinetics.n_quantified} of {kinetics.n_timepoints} time points quantified"])
+        sentences.append(f"last quantified on day {cell(kinetics.tlast_day)}")
+    return "; ".join([*sentences, f"{kinetics.n_quantified} of {kinetics.n_timepoints} time points quantified"])

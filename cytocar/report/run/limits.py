@@ -55,7 +55,7 @@ def detectors_of(run: FinishedRun, sha256: str) -> Mapping[str, str]:
     """Return the detector of each marker, for the template with this hash, where the samples looked at agree on it."""
     results = [result for result in run.counted if result.template.sha256 == sha256]
     looked_at = results[:: -(-len(results) // FILES_LOOKED_AT)] if results else []
-    found: dict[str, set[str]] = {}
+    detectors_by_marker: dict[str, set[str]] = {}
     for result in looked_at:
         protocol = run.plan.protocols[result.sample.sample_id]
         try:
@@ -64,8 +64,8 @@ def detectors_of(run: FinishedRun, sha256: str) -> Mapping[str, str]:
         except SampleError:
             continue
         for marker, channel in panel.items():
-            found.setdefault(marker, set()).add(channel.detector)
-    return {marker: detectors.pop() for marker, detectors in found.items() if len(detectors) == 1}
+            detectors_by_marker.setdefault(marker, set()).add(channel.detector)
+    return {marker: detectors.pop() for marker, detectors in detectors_by_marker.items() if len(detectors) == 1}
 
 
 def _extents(run: FinishedRun, result: SampleResult, markers: Sequence[str]) -> Mapping[str, Extent]:

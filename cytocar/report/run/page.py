@@ -325,7 +325,7 @@ def _overview(
     every = (*COUNTS, *map(carried_column, carried))
     empty: Row = dict.fromkeys(carried)
     rows = [(number, outcome.status, {**empty, **run.row(outcome)}) for number, outcome in enumerate(run.outcomes)]
-    acquisitions = (found.acquisition for found in drawn.values() if found.acquisition is not None)
+    acquisitions = (picture.acquisition for picture in drawn.values() if picture.acquisition is not None)
     by_name = {column.name: column for column in COUNTS}
     first = SHOWN_FIRST if run.gated else tuple(_NET_FIRST.get(name, name) for name in SHOWN_FIRST)
     placed = plates(run.outcomes, gated=run.gated)

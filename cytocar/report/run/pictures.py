@@ -126,7 +126,9 @@ def draw_sample(task: PictureTask) -> SamplePictures:
             )
     except SampleError as error:
         return SamplePictures(sample_id, problem=f"{sample.file_as_given}: {error.message}")
-    differing = [kept.name for kept in result.populations if drawing.counts[kept.name] != kept.events]
+    differing = [
+        population.name for population in result.populations if drawing.counts[population.name] != population.events
+    ]
     if differing:
         return SamplePictures(
             sample_id,

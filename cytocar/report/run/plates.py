@@ -88,9 +88,9 @@ def plates(outcomes: Sequence[SampleOutcome], *, gated: bool = True) -> tuple[Pl
     placed: dict[str, dict[tuple[int, int], tuple[int, SampleOutcome]]] = {}
     for number, outcome in enumerate(outcomes):
         row = outcome.row()
-        found = _WELL.fullmatch(str(row["well"] or "").strip().upper())
-        if found:
-            place = (ord(found[1]) - ord("A"), int(found[2]) - 1)
+        match = _WELL.fullmatch(str(row["well"] or "").strip().upper())
+        if match:
+            place = (ord(match[1]) - ord("A"), int(match[2]) - 1)
             placed.setdefault(str(row["plate_id"] or ""), {})[place] = (number, outcome)
     return tuple(_plate(plate_id, wells, measures, gated=gated) for plate_id, wells in placed.items())
 

@@ -42,7 +42,9 @@ QUIET = (
 def find_browser() -> str | None:
     """Return a Chromium, Chrome or Edge that is installed; ``None`` if there is none."""
     on_path = (shutil.which(name) for name in BROWSERS)
-    return next((found for found in on_path if found), next((place for place in PLACES if Path(place).is_file()), None))
+    return next(
+        (program for program in on_path if program), next((place for place in PLACES if Path(place).is_file()), None)
+    )
 
 
 def print_pdf(page: Path, pdf: Path) -> Path:
@@ -61,11 +63,13 @@ def print_pdf(page: Path, pdf: Path) -> Path:
             hint=f"open {page} in any browser and print it to a PDF (Ctrl+P), or install Chromium",
         )
     with TemporaryDirectory(prefix="cytocar-") as profile:
-        told = [*QUIET, f"--user-data-dir={profile}", "--no-pdf-header-footer", f"--print-to-pdf={pdf.resolve()}"]
+        options = [*QUIET, f"--user-data-dir={profile}", "--no-pdf-header-footer", f"--print-to-pdf={pdf.resolve()}"]
         if getattr(os, "geteuid", lambda: 1)() == 0:
-            told.append("--no-sandbox")  # Chromium's sandbox refuses to start for root, as in most containers
+            options.append("--no-sandbox")  # Chromium's sandbox refuses to start for root, as in most containers
         try:
-            subprocess.run([browser, *told, page.resolve().as_uri()], capture_output=True, timeout=SECONDS, check=True)
+            subprocess.run(
+                [browser, *options, page.resolve().as_uri()], capture_output=True, timeout=SECONDS, check=True
+            )
         except (OSError, subprocess.SubprocessError) as error:
             raise _not_printed(page, browser) from error
     if not pdf.is_file():

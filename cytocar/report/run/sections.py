@@ -89,7 +89,7 @@ def _control_pictures(
     run: FinishedRun, gallery_of: Mapping[str, Gallery], drawn: Mapping[str, SamplePictures]
 ) -> Mapping[str, Mapping[str, tuple[int, Picture]]]:
     """Return, by template and sample_id, each sample's number and picture of the CAR gate, for use as a control."""
-    found: dict[str, dict[str, tuple[int, Picture]]] = {}
+    by_control: dict[str, dict[str, tuple[int, Picture]]] = {}
     for number, outcome in enumerate(run.outcomes):
         pictures = drawn.get(outcome.sample.sample_id)
         sha = outcome.template.sha256
@@ -97,5 +97,5 @@ def _control_pictures(
             continue
         for view, picture in zip(gallery_of[sha].views, pictures.pictures, strict=True):
             if view.car:
-                found.setdefault(sha, {})[outcome.sample.sample_id] = (number, picture)
-    return found
+                by_control.setdefault(sha, {})[outcome.sample.sample_id] = (number, picture)
+    return by_control

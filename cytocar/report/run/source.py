@@ -90,8 +90,8 @@ def open_finished_run(folder: Path, *, inputs: Place | None = None, gated: bool 
     plan = recorded_plan(manifest, folder)
     require_parts(folder, manifest, plan.sample_ids)
     parts = Parts(folder / PARTS)
-    found = {name: parts.read(name) for name in plan.sample_ids}
-    lost = [name for name, outcome in found.items() if outcome is None]
+    outcome_of = {name: parts.read(name) for name in plan.sample_ids}
+    lost = [name for name, outcome in outcome_of.items() if outcome is None]
     if lost:
         raise IntegrityError(
             f"finished samples are missing or damaged: {', '.join(lost[:5])}"
@@ -101,5 +101,5 @@ def open_finished_run(folder: Path, *, inputs: Place | None = None, gated: bool 
         )
     files = {row.sample_id: row.file for row in located(plan.samples, inputs)}
     closing = [entry for entry in read_trail(folder).entries if entry.action == Action.RUN_FINISHED]
-    outcomes = tuple(outcome for outcome in found.values() if outcome is not None)
+    outcomes = tuple(outcome for outcome in outcome_of.values() if outcome is not None)
     return FinishedRun(folder, manifest, plan, outcomes, files, closing[-1] if closing else None, gated)

@@ -78,9 +78,9 @@ class Panel:
         """The picture in words, with its numbers."""
         axes = f"{self.view.x} against {self.view.y}" if self.view.y is not None else f"Histogram of {self.view.x}"
         whose = f"control {self.control}" if self.control else "events"
-        said = [f"{axes}, {whose} of {self.view.parent}."]
-        said += [_in_words(caption) for caption in self.captions]
-        return " ".join(said)
+        sentences = [f"{axes}, {whose} of {self.view.parent}."]
+        sentences += [_in_words(caption) for caption in self.captions]
+        return " ".join(sentences)
 
 
 def _in_words(caption: GateCaption) -> str:
