@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cytocar.statistics.estimate import LEVEL, Estimate
+from cytocar.statistics.estimate import LEVEL, UNKNOWN, Estimate
 from cytocar.statistics.normal import mean_interval, quantile_interval
 
 if TYPE_CHECKING:
@@ -129,9 +129,12 @@ def deming(x: ArrayLike, y: ArrayLike, *, ratio: float = 1.0) -> Line:
 
     first, second = _pairs(x, y)
     n = len(first)
-    whole = np.array(_deming(first, second, ratio))
-    left = np.array([_deming(np.delete(first, k), np.delete(second, k), ratio) for k in range(n)])
-    pseudo = n * whole - (n - 1) * left  # (n, 2): slope, intercept
+    whole = _deming(first, second, ratio)
+    without = [_deming(np.delete(first, k), np.delete(second, k), ratio) for k in range(n)]
+    if whole is None or None in without:
+        return Line(n, UNKNOWN, UNKNOWN)
+    left = np.array(without, float)
+    pseudo = n * np.array(whole) - (n - 1) * left  # (n, 2): slope, intercept
     slope, intercept = (
         Estimate(float(value), *mean_interval(float(mean), float(sd), n, df=n - 2)[1:])
         for value, mean, sd in zip(whole, whole, pseudo.std(axis=0, ddof=1), strict=True)
@@ -195,7 +198,12 @@ def icc_2_1(table: ArrayLike) -> Estimate:
     msc = n * float(columns.var(ddof=1))
     left = y - rows[:, None] - columns[None, :] + y.mean()
     mse = float((left**2).sum()) / ((n - 1) * (k - 1))
-    value = (msr - mse) / (msr + (k - 1) * mse + k * (msc - mse) / n)
+    of_all = msr + (k - 1) * mse + k * (msc - mse) / n
+    if of_all <= 0:
+        return UNKNOWN  # every result is the same
+    value = (msr - mse) / of_all
+    if value == 1:
+        return Estimate(1.0, None, None)  # operators agree exactly: nothing is left to make an interval from
     a, b = k * value / (n * (1 - value)), 1 + k * value * (n - 1) / (n * (1 - value))
     df = (a * msc + b * mse) ** 2 / ((a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1)))
     tail = (1 - LEVEL) / 2
@@ -214,7 +222,10 @@ def _pairs(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.
     return first, second
 
 
-def _deming(x: NDArray[np.float64], y: NDArray[np.float64], ratio: float) -> tuple[float, float]:
+def _deming(x: NDArray[np.float64], y: NDArray[np.float64], ratio: float) -> tuple[float, float] | None:
+    """Return slope and intercept; None where x and y do not vary together."""
     u, q, p = (float(part) for part in (x.var(), y.var(), ((x - x.mean()) * (y - y.mean())).mean()))
+    if p == 0:
+        return None
     slope = (ratio * q - u + math.sqrt((u - ratio * q) ** 2 + 4 * ratio * p * p)) / (2 * ratio * p)
     return slope, float(y.mean()) - slope * float(x.mean())

@@ -44,14 +44,15 @@ class Linear:
 class Proportional:
     """A line through the origin: result = slope x fraction (ISO 20391-2).
 
-    ``r2`` is its coefficient of determination over the fractions' means, ``scaled_sse`` the sum of squared distances
-    of those means from the line, each in parts of the line; ``cv`` the scatter of replicates, percent.
+    ``r2`` is its coefficient of determination over the fractions' means, None where these are all the same;
+    ``scaled_sse`` the sum of squared distances of those means from the line, each in parts of the line; ``cv`` the
+    scatter of replicates, percent.
     """
 
     n: int
     levels: tuple[float, ...]
     slope: Estimate
-    r2: float
+    r2: float | None
     scaled_sse: float
     cv: Estimate
     deviations: tuple[Estimate, ...]
@@ -147,11 +148,14 @@ def proportionality(fraction: ArrayLike, measured: ArrayLike, *, power: float | 
         _relative(mean - b * level, _contrast(x[:, None], weights, x == level), b * level, scale)
         for mean, level in zip(means, levels, strict=True)
     )
-    relative_sd, freedom = pooled_sd([(y[x == level] / y[x == level].mean()).tolist() for level in levels])
+    relative_sd, freedom = pooled_sd(
+        [(y[x == level] / mean).tolist() for level, mean in zip(levels, means, strict=True) if mean > 0]
+    )
     cv = (
         Estimate(*(100 * part for part in sd_interval(relative_sd, freedom))) if freedom else Estimate(None, None, None)
     )
-    r2 = 1 - float(((means - b * levels) ** 2).sum()) / float(((means - means.mean()) ** 2).sum())
+    spread = float(((means - means.mean()) ** 2).sum())
+    r2 = 1 - float(((means - b * levels) ** 2).sum()) / spread if spread > 0 else None
     scaled = float((((means - b * levels) / (b * levels)) ** 2).sum())
     return Proportional(len(x), tuple(levels.tolist()), Estimate(b, b - half, b + half), r2, scaled, cv, deviations)
 

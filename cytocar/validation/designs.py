@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from cytocar.counting.blank_rates import BlankRates
 from cytocar.counting.plan import blood_ul, t_cells_needed
+from cytocar.errors.tree import UsageError
 from cytocar.sheet.laboratory import LABORATORY_COLUMNS
 from cytocar.tables.columns import Column, Value, csv_text
 
@@ -211,11 +212,30 @@ def plan_study(
         In place of the design's: tubes in a cell; samples of a comparison; sequences of a carry-over study.
     name : str
         Tells two studies of one design apart.
+
+    Raises
+    ------
+    UsageError
+        E260 if the levels are not such as the design has.
     """
     layout = LAYOUTS[design]
+    _check_levels(design, levels or layout.levels)
     places = tuple(layout.tubes(levels or layout.levels, replicates or layout.replicates))
     study = f"{design}/{name}" if name else design.value
     return Plan(design, study, places, tuple(_needs(design, places, goal)))
+
+
+def _check_levels(design: Design, levels: Levels) -> None:
+    """Refuse levels that the evaluation would not find again."""
+    if design is Design.CARRY_OVER and set(levels) != {HIGH, LOW}:
+        why = f"a carry-over study has the levels {HIGH} and {LOW}, not {', '.join(levels)}"
+    elif design is Design.LINEARITY and len(levels) > 1:
+        why = f"a linearity study dilutes one sample, not {len(levels)}: {', '.join(levels)}"
+    elif design is Design.DETECTION and BLANK in levels:
+        why = f"blanks have no CAR-T cells, so {BLANK} is no level of its own"
+    else:
+        return
+    raise UsageError(why, code="E260", hint="leave --level out to see the levels of the design")
 
 
 def _needs(design: Design, places: Sequence[Place], goal: Goal) -> Iterator[Need]:

@@ -99,3 +99,11 @@ def test_intervals_of_the_icc_hold_the_truth_as_often_as_they_say() -> None:
         return [holds(icc_2_1(y.tolist()), 4 / 5.25)]
 
     assert nominal(missed(study))
+
+
+def test_results_that_do_not_vary_tell_no_line_and_no_agreement() -> None:
+    line = deming([5.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert (line.slope.value, line.bias_at(1.0)) == (None, None)
+    assert passing_bablok([5.0] * 6, [5.0] * 6).slope.value is None
+    assert icc_2_1([[5.0, 5.0]] * 4).value is None
+    assert icc_2_1([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]).value == 1

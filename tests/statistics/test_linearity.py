@@ -69,3 +69,9 @@ def test_intervals_of_a_dilution_hold_the_truth_as_often_as_they_say() -> None:
         ]
 
     assert nominal(missed(study))
+
+
+def test_fractions_that_all_give_the_same_tell_no_r2() -> None:
+    fractions = np.repeat([0.1, 0.25, 0.5, 1.0], 3)
+    assert proportionality(fractions, np.full(12, 5.0)).r2 is None
+    assert proportionality(fractions, (fractions > 0.9) * 5.0).cv.value == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cytocar.counting.blank_rates import assumed_rates
+from cytocar.errors.tree import UsageError
 from cytocar.sheet.rows import read_sheet
 from cytocar.validation.designs import Design, Goal, plan_study, sheet_text
 from cytocar.validation.study import kind_of
@@ -35,6 +36,20 @@ def test_a_planned_sheet_can_be_read_and_places_each_tube_once(design: Design, t
     assert len(places) == len(rows)
     assert {row.val_study for row in rows} == {f"{design}/lot A"}
     assert kind_of(f"{design}/lot A") == design.value.partition("-5x3")[0].partition("-20x2x2")[0]
+
+
+@pytest.mark.parametrize(
+    ("design", "levels"),
+    [
+        (Design.CARRY_OVER, {"high": 40.0}),
+        (Design.LINEARITY, {"a": 40.0, "b": 20.0}),
+        (Design.DETECTION, {"blank": 0.1}),
+    ],
+)
+def test_levels_that_a_design_does_not_have_are_refused(design: Design, levels: dict[str, float]) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan_study(design, goal=GOAL, levels=levels)
+    assert caught.value.code == "E260"
 
 
 def test_precision_needs_so_many_events_that_counting_takes_half_of_the_cv() -> None:

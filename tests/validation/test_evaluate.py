@@ -185,3 +185,16 @@ def test_a_study_of_precision_finds_components_that_are_known() -> None:
         return [holds(found[name], truth) for name, truth in truths.items()]
 
     assert nominal(missed(simulated, seeds=150))
+
+
+@pytest.mark.parametrize("design", Design)
+@pytest.mark.parametrize("value", [0.0, 5.0, -1.0])
+def test_results_that_are_all_the_same_are_evaluated_or_refused_with_a_code(design: Design, value: float) -> None:
+    made = study(design.value, dict.fromkeys(_places(design), value))
+    try:
+        found = _evaluate(made)
+    except UsageError as refused:
+        assert refused.code == "E254"
+        return
+    limits = [limit for one in found.statistics for limit in (one.found.value, one.found.low, one.found.high)]
+    assert all(limit is None or math.isfinite(limit) for limit in limits)

@@ -68,6 +68,8 @@ def stability(study: Study, measurand: str, settings: Settings) -> Found:
             hint="stability is told against tubes with val_hours = 0, and needs a later time",
         )
     specimens = times_of(study, measurand)
+    if not any(times.get(hours[0]) for times in specimens.values()):
+        raise missing(study, f"no {measurand} above 0 at the start", hint="levels are told in percent of the start")
     levels, how = _levels(list(specimens.values()), hours)
     statistics = [Statistic("percent_of_start", one, n, how, f"{at:g} h") for at, (one, n) in levels.items()]
     limit = settings.stability_percent
