@@ -26,6 +26,8 @@ def detection_rows(tubes: int) -> Iterator[tuple[str, ...]]:
         (0.05, 100_000),
         (0.1, 20_000),
         (0.1, 500),
+        (0.05, 500),
+        (0.3, 2000),
     ):
         random = np.random.default_rng((15, round(1000 * percent), control))
         at_limit, blanks, limits = 0, 0, []
