@@ -105,6 +105,7 @@ class Course:
             [point.car_per_ul.value for point in days],
             results=[_countable(point) for point in days],
             intervals=[point.car_per_ul for point in days],
+            limits=[_upper_bound(point) for point in days],
             subject_id=self.subject_id,
         )
 
@@ -325,15 +326,26 @@ def _countable(point: CoursePoint) -> CarResult:
     return point.car_result
 
 
+def _upper_bound(point: CoursePoint) -> float | None:
+    """Return what a value that is not quantified lies below."""
+    return point.car_lod_per_ul if point.car_result is CarResult.NOT_DETECTED else point.car_lloq_per_ul
+
+
 def _one_of_a_day(points: Sequence[CoursePoint]) -> CoursePoint:
+    """Return one point of a day: the mean of what is quantified, from the lowest of their limits to the highest."""
     quantified = [point for point in points if point.quantified]
     if len(quantified) < 2:
         return (quantified or sorted(points, key=lambda point: _MOST_SAID_FIRST.index(_countable(point))))[0]
     values = [point.car_per_ul.value or 0.0 for point in quantified]
+    lows, highs = ([getattr(point.car_per_ul, side) for point in quantified] for side in ("low", "high"))
     return CoursePoint(
         subject_id=points[0].subject_id,
         day=points[0].day,
         sample_id="+".join(point.sample_id for point in quantified),
         car_result=CarResult.QUANTIFIED,
-        car_per_ul=Estimate(sum(values) / len(values), None, None),
+        car_per_ul=Estimate(
+            sum(values) / len(values),
+            None if None in lows else min(lows),
+            None if None in highs else max(highs),
+        ),
     )

@@ -79,6 +79,17 @@ doubling_time_points      int -               | samples behind it
 doubling_time_adjusted_r2 num -               | how straight they lie
 half_life_days_low        num days            | 95 % interval of half_life_days; none where the slope may be 0
 half_life_days_high       num days            | its upper bound
+n_censored                int -               | samples with a value somewhere below their limit
+cmax_per_ul_at_most       num cells/µL        | what the peak is at most, the limits of such samples counted
+auc_0_28_censored         num cells/µL*days   | auc_0_28 with such values at what is expected of them
+auc_0_28_censored_low     num cells/µL*days   | its 95 % interval: they may be 0
+auc_0_28_censored_high    num cells/µL*days   | its upper bound: they may be as high as their limit
+auc_0_84_censored         num cells/µL*days   | auc_0_84 with such values at what is expected of them
+auc_0_84_censored_low     num cells/µL*days   | its 95 % interval, lower bound
+auc_0_84_censored_high    num cells/µL*days   | its upper bound
+half_life_days_censored   num days            | half-life by likelihood, such values lying below their limit
+half_life_days_censored_low  num days         | its 95 % profile interval, lower bound
+half_life_days_censored_high num days         | its upper bound
 """)
 
 COVARIATES = parse_columns("""

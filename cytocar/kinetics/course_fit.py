@@ -86,6 +86,9 @@ NAMES = (
     "second_half_life_days",
     "second_share",
 )
+AT_A_CORNER = frozenset(NAMES[:4])
+"""Height and day of the peak, lag and doubling time: each is known only as well as the day of a corner beside it is. So
+their intervals are those of two numbers at once; those of one held the truth in 86-90 % of simulated courses."""
 LOWEST = np.log([1e-4, 1.0, 0.01, 0.1, 0.3, 15.0, 1e-5])
 HIGHEST = np.log([1e6, 40.0, 15.0, 10.0, 60.0, 5000.0, 0.9])
 """Bounds of the logarithms: beyond them no published course lies."""
@@ -135,8 +138,8 @@ def fit_course(
     Notes
     -----
     Maximum likelihood with lognormal scatter. An interval holds every value of a parameter with which the best course
-    is worse by no more than ``F(0.95; 1, n - 7)`` times the scatter: the profile likelihood, of which the limits need
-    not be symmetric, and may be open.
+    is worse by no more than ``F(0.95; 1, n - 7)`` times the scatter, or ``2 F(0.95; 2, n - 7)`` beside a corner: the
+    profile likelihood, of which the limits need not be symmetric, and may be open.
     """
     samples = _samples(days, cells_per_ul, results, lods, lloqs)
     bare = CourseFit(len(samples.days), len(samples.censored_days))
@@ -149,11 +152,11 @@ def fit_course(
     cost, best = _fitted(samples, best, sd)
     from scipy.special import fdtri
 
-    allowed = min(float(fdtri(1, freedom, 0.95)), LARGEST_WORSENING)
-    estimates: dict[str, Any] = {
-        name: Estimate(math.exp(best[index]), *_limits(samples, best, cost + allowed, index, sd))
-        for index, name in enumerate(NAMES)
-    }
+    allowed = {dimensions: dimensions * float(fdtri(dimensions, freedom, 0.95)) for dimensions in (1, 2)}
+    estimates: dict[str, Any] = {}
+    for index, name in enumerate(NAMES):
+        worse = min(allowed[2 if name in AT_A_CORNER else 1], LARGEST_WORSENING)
+        estimates[name] = Estimate(math.exp(best[index]), *_limits(samples, best, cost + worse, index, sd))
     grid = np.linspace(0.0, 28.0, 2801)
     area = float(np.trapezoid(np.exp(log_course(grid, best)), grid))
     unclear = [name for name, one in estimates.items() if one.low is None or one.high is None]

@@ -4,43 +4,24 @@ Noncompartmental, as for a drug (Gabrielsson and Weiner 2012, Methods Mol Biol 9
 drug asks for. Cells/µL and transgene copies/µg are never mixed: one call, one unit.
 
 A number that the data do not support is ``None``, and ``Kinetics.reasons`` says why. Models of the whole curve stand in
-``expansion``.
+``expansion_models`` and ``course_fit``.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
-from typing import Literal
 
 from cytocar.counting.limits import CarResult
-from cytocar.statistics.estimate import UNKNOWN, Estimate
+from cytocar.kinetics.censored import area_with_censored, half_life_with_censored
+from cytocar.kinetics.curve import AreaTo, Point, area_to, area_under, curve_of, points_of
+from cytocar.kinetics.rates import Rate, doubling_time, half_life
+from cytocar.statistics.estimate import Estimate
 
 BLQ_RULE = "before first quantified: 0; between: left out; after last: AUC ends at Tlast"
 """What is done with values below the limit of quantification; written beside every result."""
 
-FEWEST_FOR_HALF_LIFE = 3
-"""Samples after the peak: two points always lie on a line."""
-_R2_TIE = 1e-4  # adjusted R2 closer than this are equal, and more points win: the rule of Phoenix WinNonlin
 _IN_CELLS = frozenset({CarResult.QUANTIFIED, CarResult.BELOW_LLOQ})
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One sample of the curve. ``value`` counts only where the result is ``quantified``."""
-
-    day: float
-    value: float | None
-    result: CarResult
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def quantified(self) -> float | None:
-        """The value, where it may be used as a number."""
-        return self.value if self.result is CarResult.QUANTIFIED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +63,17 @@ class Kinetics:
     doubling_time_adjusted_r2: float | None = None
     half_life_days_low: float | None = None
     half_life_days_high: float | None = None
+    n_censored: int = 0
+    cmax_per_ul_at_most: float | None = None
+    auc_0_28_censored: float | None = None
+    auc_0_28_censored_low: float | None = None
+    auc_0_28_censored_high: float | None = None
+    auc_0_84_censored: float | None = None
+    auc_0_84_censored_low: float | None = None
+    auc_0_84_censored_high: float | None = None
+    half_life_days_censored: float | None = None
+    half_life_days_censored_low: float | None = None
+    half_life_days_censored_high: float | None = None
 
     @classmethod
     def columns(cls) -> tuple[str, ...]:
@@ -99,6 +91,7 @@ def noncompartmental(
     *,
     results: Sequence[CarResult | str] | None = None,
     intervals: Sequence[Estimate] | None = None,
+    limits: Sequence[float | None] | None = None,
     subject_id: str = "",
 ) -> Kinetics:
     """Return peak, exposure and decline of one curve, as in ``kinetics.csv``.
@@ -114,6 +107,9 @@ def noncompartmental(
         quantified.
     intervals : sequence of Estimate, optional
         The interval of each value; gives the intervals of Cmax and the AUCs.
+    limits : sequence of float or None, optional
+        What a value that is not quantified lies below: the limit of detection, or of quantification. With them the
+        ``censored`` columns count such values as what they are.
 
     Raises
     ------
@@ -136,7 +132,7 @@ def noncompartmental(
     >>> course.reason("auc_0_28")
     'the last sample is of day 8'
     """
-    points = _points(days, cells_per_ul, results, intervals)
+    points = points_of(days, cells_per_ul, results, intervals, limits)
     evaluable = [point for point in points if point.day >= 0 and point.result is not CarResult.NOT_EVALUABLE]
     quantified = [point for point in evaluable if point.quantified is not None]
     reasons: list[tuple[str, str]] = []
@@ -145,10 +141,11 @@ def noncompartmental(
         reasons.append(("n_timepoints", f"cells detected in {early} sample(s) before infusion, which are left out"))
     peak = max(quantified, key=lambda point: point.quantified or 0.0, default=None)
     last = quantified[-1] if quantified else None
-    areas = {end: _area_to(evaluable, end) for end in (28.0, 84.0)}
-    doubling = _doubling_time(quantified, peak)
-    half_life = _half_life(quantified, peak)
-    reasons += _reasons(evaluable, peak, areas, doubling, half_life)
+    areas = {end: area_to(evaluable, end) for end in (28.0, 84.0)}
+    doubling, halving = doubling_time(quantified, peak), half_life(quantified, peak)
+    censored = {end: area_with_censored(evaluable, end) for end in (28.0, 84.0)}
+    halving_censored = half_life_with_censored(evaluable, peak, halving)
+    reasons += _reasons(evaluable, peak, areas, doubling, halving)
     return Kinetics(
         subject_id=subject_id,
         cmax_per_ul=peak.value if peak else None,
@@ -159,14 +156,14 @@ def noncompartmental(
         tlast_day=last.day if last else None,
         persistence_days=max((point.day for point in evaluable if point.result in _IN_CELLS), default=None),
         doubling_time_days=doubling.days,
-        half_life_days=half_life.days,
-        half_life_points=half_life.points,
-        half_life_adjusted_r2=half_life.adjusted_r2,
+        half_life_days=halving.days,
+        half_life_points=halving.points,
+        half_life_adjusted_r2=halving.adjusted_r2,
         n_timepoints=len(evaluable),
         n_quantified=len(quantified),
         blq_rule=BLQ_RULE,
-        auc_0_last=_area(_curve(evaluable)) if last else None,
-        auc_0_end=_area(_curve(evaluable, to_the_end=True)) if last else None,
+        auc_0_last=area_under(curve_of(evaluable)) if last else None,
+        auc_0_end=area_under(curve_of(evaluable, to_the_end=True)) if last else None,
         cmax_per_ul_low=peak.low if peak else None,
         cmax_per_ul_high=peak.high if peak else None,
         auc_0_28_low=areas[28.0].estimate.low,
@@ -178,227 +175,32 @@ def noncompartmental(
         doubling_time_days_high=doubling.high,
         doubling_time_points=doubling.points,
         doubling_time_adjusted_r2=doubling.adjusted_r2,
-        half_life_days_low=half_life.low,
-        half_life_days_high=half_life.high,
+        half_life_days_low=halving.low,
+        half_life_days_high=halving.high,
+        n_censored=sum(point.limit is not None for point in evaluable),
+        cmax_per_ul_at_most=_at_most(evaluable, peak),
+        auc_0_28_censored=censored[28.0].value,
+        auc_0_28_censored_low=censored[28.0].low,
+        auc_0_28_censored_high=censored[28.0].high,
+        auc_0_84_censored=censored[84.0].value,
+        auc_0_84_censored_low=censored[84.0].low,
+        auc_0_84_censored_high=censored[84.0].high,
+        half_life_days_censored=halving_censored.value,
+        half_life_days_censored_low=halving_censored.low,
+        half_life_days_censored_high=halving_censored.high,
     )
 
 
-def _points(
-    days: Sequence[float],
-    values: Sequence[float | None],
-    results: Sequence[CarResult | str] | None,
-    intervals: Sequence[Estimate] | None,
-) -> list[Point]:
-    if results is None:
-        results = [CarResult.QUANTIFIED if value else CarResult.NOT_DETECTED for value in values]
-    if intervals is None:
-        intervals = [UNKNOWN] * len(days)
-    if not len(days) == len(values) == len(results) == len(intervals):
-        raise ValueError("days, cells_per_ul, results and intervals must have the same length")
-    points = []
-    for day, value, result, interval in zip(days, values, results, intervals, strict=True):
-        if not math.isfinite(day):
-            raise ValueError(f"not a day: {day}")
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"not a concentration: {value} on day {day:g}")
-        state = CarResult(result)
-        if state is CarResult.QUANTIFIED and not value:
-            raise ValueError(f"quantified without a concentration on day {day:g}")
-        points.append(Point(float(day), None if value is None else float(value), state, interval.low, interval.high))
-    points.sort(key=lambda point: point.day)
-    for earlier, later in pairwise(points):
-        if earlier.day == later.day:
-            raise ValueError(f"two values for day {later.day:g}: combine replicates first")
-    return points
-
-
-# ---------------------------------------------------------------- area under the curve
-
-
-@dataclass(frozen=True, slots=True)
-class _AreaTo:
-    end: float
-    estimate: Estimate
-    reason: str = ""
-
-
-def _curve(evaluable: Sequence[Point], *, to_the_end: bool = False) -> list[tuple[float, float]]:
-    """Return (day, value) from infusion on, below-limit values placed as ``BLQ_RULE`` says."""
-    numbers = [index for index, point in enumerate(evaluable) if point.quantified is not None]
-    if not numbers:
-        return []
-    first, last = numbers[0], numbers[-1]
-    curve = [(0.0, 0.0)] if evaluable[0].day > 0 else []
-    for index, point in enumerate(evaluable):
-        if point.quantified is not None:
-            curve.append((point.day, point.quantified))
-        elif index < first or (index > last and to_the_end):
-            curve.append((point.day, 0.0))
-    return curve
-
-
-def _area(curve: Sequence[tuple[float, float]], end: float = math.inf) -> float:
-    """Return the area under (day, value) pairs up to day ``end``: linear up, log down."""
-    return math.fsum(_segments(curve, end))
-
-
-def _segments(curve: Sequence[tuple[float, float]], end: float) -> Iterator[float]:
-    for (start, first), (stop, second) in pairwise(curve):
-        if start >= end:
-            return
-        if stop > end:
-            second = _interpolated(first, second, (end - start) / (stop - start))  # noqa: PLW2901 -- cut at the end
-            stop = end  # noqa: PLW2901
-        # The logarithmic rule is 0/0 for equal values, and loses all its digits just beside them.
-        if 0 < second < first * (1 - 1e-9):
-            yield (stop - start) * (first - second) / math.log(first / second)
-        else:
-            yield (stop - start) * (first + second) / 2
-
-
-def _interpolated(first: float, second: float, part: float) -> float:
-    if 0 < second < first:
-        return float(first * (second / first) ** part)
-    return first + (second - first) * part
-
-
-def _area_to(evaluable: Sequence[Point], end: float) -> _AreaTo:
-    """Return the AUC from day 0 to ``end``, with the interval that the values' intervals give.
-
-    The limits are combined by MOVER (Zou and Donner 2008, Stat Med 27:1693): each value's distance to its limit, times
-    the slope of the AUC in that value, added in quadrature.
-    """
-    if not any(point.quantified for point in evaluable):
-        return _AreaTo(end, UNKNOWN, "no sample is quantified")
-    if evaluable[-1].day < end:
-        return _AreaTo(end, UNKNOWN, f"the last sample is of day {evaluable[-1].day:g}")
-    curve = _curve(evaluable)
-    area = _area(curve, end)
-    limits = {point.day: point for point in evaluable}
-    below = above = 0.0
-    for index, (day, value) in enumerate(curve):
-        if value == 0 or day not in limits:
-            continue
-        low, high = limits[day].low, limits[day].high
-        if low is None or high is None:
-            return _AreaTo(end, Estimate(area, None, None))
-        step = 1e-5 * value
-        moved = [(d, v + step) if i == index else (d, v) for i, (d, v) in enumerate(curve)]
-        slope = (_area(moved, end) - area) / step
-        below = math.hypot(below, slope * (value - low))
-        above = math.hypot(above, slope * (high - value))
-    return _AreaTo(end, Estimate(area, max(area - below, 0.0), area + above))
-
-
-# ---------------------------------------------------------------- rise and fall
-
-
-@dataclass(frozen=True, slots=True)
-class _Rate:
-    days: float | None = None
-    points: int | None = None
-    adjusted_r2: float | None = None
-    reason: str = ""
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line through logarithms; ``half_width`` is that of the slope's 95 % interval, ``None`` where nothing tells."""
-
-    slope: float
-    adjusted_r2: float
-    half_width: float | None
-
-    def days(self, direction: Literal[-1, 1]) -> tuple[float, float | None, float | None] | None:
-        """Return the time of a doubling (1) or halving (-1) with its limits; None where the slope may be 0."""
-        slope, half_width = direction * self.slope, self.half_width
-        if half_width is None:
-            return math.log(2) / slope, None, None
-        if slope <= half_width:
-            return None
-        return tuple(math.log(2) / one for one in (slope, slope + half_width, slope - half_width))  # type: ignore[return-value]  # three of them
-
-
-def _log_line(points: Sequence[Point]) -> _Line:
-    """Return the least-squares line through the natural logarithms of two or more values."""
-    n = len(points)
-    logs = [math.log(point.quantified or math.nan) for point in points]
-    day = math.fsum(point.day for point in points) / n
-    log = math.fsum(logs) / n
-    sxx = math.fsum((point.day - day) ** 2 for point in points)
-    sxy = math.fsum((point.day - day) * (value - log) for point, value in zip(points, logs, strict=True))
-    syy = math.fsum((value - log) ** 2 for value in logs)
-    r2 = sxy * sxy / (sxx * syy) if syy > 0 else 0.0
-    return _Line(
-        slope=sxy / sxx,
-        adjusted_r2=1 - (1 - r2) * (n - 1) / (n - 2) if n > 2 else r2,
-        half_width=_half_width(points, n, sxx, max(syy - sxy * sxy / sxx, 0.0)),
-    )
-
-
-def _half_width(points: Sequence[Point], n: int, sxx: float, residual: float) -> float | None:
-    """Return the half width of a slope's interval: of the scatter about the line, or of the counts, if that is wider.
-
-    Three values may lie on a line by chance, and many that were counted well may scatter: the larger of Student's
-    interval from the residuals (n - 2 degrees of freedom) and the normal one from the counts' own intervals holds.
-    """
-    from scipy.special import stdtrit
-
-    scattered = float(stdtrit(n - 2, 0.975)) * math.sqrt(residual / (n - 2) / sxx) if n > 2 else None
-    errors = [
-        math.log(point.high / point.low) / 2
-        for point in points
-        if point.low is not None and point.high is not None and 0 < point.low < point.high
-    ]
-    counted = math.sqrt(math.fsum(error**2 for error in errors) / n / sxx) if len(errors) == n else None
-    known = [half for half in (scattered, counted) if half is not None]
-    return max(known) if known else None
-
-
-def _doubling_time(quantified: Sequence[Point], peak: Point | None) -> _Rate:
-    if peak is None:
-        return _Rate(reason="no sample is quantified")
-    rise = [point for point in quantified if point.day <= peak.day]
-    if len(rise) < 2:
-        return _Rate(reason="no quantified sample before the peak")
-    line = _log_line(rise)
-    if line.slope <= 0:
-        return _Rate(reason="the curve does not rise before the peak")
-    return _rate(line, len(rise), 1, "rise before")
-
-
-def _half_life(quantified: Sequence[Point], peak: Point | None) -> _Rate:
-    if peak is None:
-        return _Rate(reason="no sample is quantified")
-    fall = [point for point in quantified if point.day > peak.day]
-    if len(fall) < FEWEST_FOR_HALF_LIFE:
-        return _Rate(reason=f"{len(fall)} quantified samples after the peak, {FEWEST_FOR_HALF_LIFE} are needed")
-    lines: list[tuple[_Line, int]] = []
-    for count in range(FEWEST_FOR_HALF_LIFE, len(fall) + 1):
-        line = _log_line(fall[-count:])
-        # A slope of 0 in all but rounding has no half-life.
-        if line.slope < -1e-12:
-            lines.append((line, count))
-    if not lines:
-        return _Rate(reason="the curve does not fall after the peak")
-    best = max(line.adjusted_r2 for line, _ in lines)
-    line, count = [one for one in lines if one[0].adjusted_r2 >= best - _R2_TIE][-1]
-    return _rate(line, count, -1, "fall after")
-
-
-def _rate(line: _Line, points: int, direction: Literal[-1, 1], what: str) -> _Rate:
-    """Return the time of a doubling or halving with its interval; none where the slope may be 0."""
-    found = line.days(direction)
-    if found is None:
-        return _Rate(reason=f"unknown: the {what} the peak is not told from none ({points} samples)")
-    days, low, high = found
-    return _Rate(days, points, line.adjusted_r2, low=low, high=high)
+def _at_most(evaluable: Sequence[Point], peak: Point | None) -> float | None:
+    """Return what the peak is at most, values below a limit counted as such; None where a value has no limit."""
+    above = [peak.high] if peak else []
+    above += [point.limit for point in evaluable if point.quantified is None]
+    known = [one for one in above if one is not None]
+    return max(known) if known and len(known) == len(above) else None
 
 
 def _reasons(
-    evaluable: Sequence[Point], peak: Point | None, areas: dict[float, _AreaTo], doubling: _Rate, half_life: _Rate
+    evaluable: Sequence[Point], peak: Point | None, areas: dict[float, AreaTo], doubling: Rate, half_life: Rate
 ) -> Iterator[tuple[str, str]]:
     if peak is None:
         text = "no sample is quantified" if evaluable else "no sample can be evaluated"

@@ -296,3 +296,32 @@ def test_words_of_the_sheet_come_onto_the_course(tmp_path: Path) -> None:
     rows = [counted("a", 9, 400, x_arm="B", note="clotted"), counted("b", 9, 400, x_arm="B", note="second tube")]
     (point,) = join([run_folder(tmp_path, rows)]).points
     assert point.carried == {"x_arm": "B", "note": "clotted; second tube"}
+
+
+@pytest.mark.parametrize("replicates", [Replicates.POOL, Replicates.EACH])
+def test_replicates_that_disagree_widen_the_peak_and_the_area(tmp_path: Path, replicates: Replicates) -> None:
+    def day(number: float, first: int, second: int) -> list[Cells]:
+        return [counted(f"{number:g}{name}", number, car) for name, car in (("a", first), ("b", second))]
+
+    agreeing = run_folder(tmp_path, [*day(1, 50, 55), *day(9, 1000, 1060), *day(28, 50, 55)], "agree")
+    apart = run_folder(tmp_path, [*day(1, 50, 55), *day(9, 2000, 60), *day(28, 50, 55)], "apart")
+    widths = []
+    for run in (agreeing, apart):
+        kinetics = join([run], replicates=replicates).courses[0].kinetics()
+        limits = (kinetics.cmax_per_ul_low, kinetics.cmax_per_ul_high, kinetics.auc_0_28_low, kinetics.auc_0_28_high)
+        low, high, area_low, area_high = (limit or 0.0 for limit in limits)
+        assert low < (kinetics.cmax_per_ul or 0.0) < high
+        widths.append((high - low, area_high - area_low))
+    assert widths[1][0] > 3 * widths[0][0]
+    assert widths[1][1] > 2 * widths[0][1]
+
+
+def test_a_dilution_that_is_not_what_the_sheet_says_is_a_disagreement(tmp_path: Path) -> None:
+    rows = [counted("neat", 9, 800, dilution_factor=1.0), counted("1 to 4", 9, 200, dilution_factor=4.0)]
+    rows[1] |= {"t_cells_per_ul": 4000.0, "t_cell_events": 2000, "car_per_ul": 400.0}  # 0.5 µL examined
+    (point,) = join([run_folder(tmp_path, rows)]).points
+    assert point.replicates_p is not None and point.replicates_p > 0.01
+    rows[1] |= {"t_cells_per_ul": 2000.0, "car_per_ul": 200.0}  # the sheet says 1 to 2
+    (point,) = join([run_folder(tmp_path, rows, "wrong")]).points
+    assert point.replicates_p is not None and point.replicates_p < 0.001
+    assert point.status is Status.REVIEW
