@@ -15,6 +15,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cytocar.counting.faults import no_acquired_volume, no_sample_volume, require_fits, require_positive
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError
 from cytocar.gates.decision import PAIRS_PERCENT, Decision
@@ -228,7 +229,7 @@ class VolumetricBasis:
         if self.final_volume_ul is not None and self.sample_volume_ul is None:
             raise no_sample_volume("the template names a final volume but the sheet no sample_volume_ul")
         if self.final_volume_ul is not None and self.sample_volume_ul is not None:
-            _require_fits(self.sample_volume_ul, self.final_volume_ul)
+            require_fits(self.sample_volume_ul, self.final_volume_ul)
 
     @property
     def ci_method(self) -> str:
@@ -374,7 +375,7 @@ class NoBasis:
         """Return nothing: no concentration is known."""
 
 
-# ---------------------------------------------------------------- faults
+# ---------------------------------------------------------------- numbers of several methods
 
 
 def car_t_dose(total_cells: float, *, viability_percent: float, t_cell_percent: float, car_percent: float) -> float:
@@ -417,36 +418,3 @@ def interval_name(exact: str, cvs: Mapping[str, float]) -> str:
 def _factors(cvs: Mapping[str, float], random: np.random.Generator, n: int) -> Floats:
     sd = math.sqrt(math.log1p(combined(cvs) ** 2))
     return np.asarray(np.exp(random.normal(0, sd, n)))
-
-
-def require_positive(name: str, value: float) -> None:
-    """Raise E035 for a number of the sheet that is zero, negative or no number."""
-    if not (math.isfinite(value) and value > 0):
-        raise CountingError(
-            f"{name} is {value:g}, which cannot be",
-            code="E035",
-            hint="give a number above 0, in the unit that the column's name says",
-        )
-
-
-def _require_fits(sample_volume_ul: float, final_volume_ul: float) -> None:
-    if sample_volume_ul > final_volume_ul:
-        raise CountingError(
-            f"sample_volume_ul is {sample_volume_ul:g}, more than the final volume of {final_volume_ul:g} µL",
-            code="E035",
-            hint="correct the sheet's sample_volume_ul or the template's final_volume_ul",
-        )
-
-
-def no_acquired_volume(message: str) -> CountingError:
-    """Return E033."""
-    return CountingError(
-        f"{message}, so no cells/µL",
-        code="E033",
-        hint="give acquired_volume_ul, or set count_method to beads, dual_platform or none",
-    )
-
-
-def no_sample_volume(message: str) -> CountingError:
-    """Return E034."""
-    return CountingError(message, code="E034", hint="give sample_volume_ul: the blood pipetted into the tube, µL")

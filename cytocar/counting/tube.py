@@ -15,10 +15,8 @@ from cytocar.counting.basis import (
     DualPlatformBasis,
     NoBasis,
     VolumetricBasis,
-    no_acquired_volume,
-    no_sample_volume,
-    require_positive,
 )
+from cytocar.counting.faults import no_acquired_volume, no_sample_volume, require_positive
 from cytocar.errors.tree import CountingError
 from cytocar.sheet.plausible import CHECKED, impossible
 from cytocar.sheet.tube import Tube
