@@ -156,9 +156,10 @@ def _claim_findings(
 ) -> tuple[Finding, ...]:
     """Return how many T cells the limit of detection that the template aims at would have needed, if more than these.
 
-    Too few for the events that a claim needs ask for a look where a claim is made that is not quantified, less than a
-    tenth of them where none is made. What is nearer, or what only the background of the reagent keeps above the aim, is
-    a note: it is so in every tube of a small acquisition, and the tube's own limit stands beside the result.
+    Too few for the events that a claim needs ask for a look where a claim is made that is not quantified, or the net
+    interval leaves 0 out; less than a tenth of them where none is made. What is nearer, or what only the background of
+    the reagent keeps above the aim, is a note: it is so in every tube of a small acquisition, and the tube's own limit
+    stands beside the result.
     """
     aim, fewest = template.limits.detection_percent, template.limits.detection_events
     reached = car.limits.lod_percent is not None and car.limits.lod_percent <= aim
@@ -171,7 +172,8 @@ def _claim_findings(
     if needed is None:
         message = f"{t_cell_events} T cells acquired; {aim:g} % cannot be reached over this background"
     settled = car.result in (CarResult.QUANTIFIED, CarResult.NOT_EVALUABLE)
-    near = FAR_FROM_THE_AIM if car.result is CarResult.NOT_DETECTED else 1
+    none = car.result is CarResult.NOT_DETECTED and not car.net_percent.low
+    near = FAR_FROM_THE_AIM if none else 1
     enough = claim_supported(near * t_cell_events, aim, fewest)
     outcome = Severity.NOTE if settled or enough else Severity.REVIEW
     return (Finding("t_cell_events", "W222", outcome, message, value=t_cell_events, limit=needed),)

@@ -55,10 +55,11 @@ class Positives:
     sensitivity_sd: float
 
     def missed(self, thresholds: Floats) -> Floats:
-        """Return the expected number of positives below each threshold (above 0, data units)."""
+        """Return the expected number of positives below each threshold (data units)."""
         from scipy.special import ndtr
 
-        return np.asarray(self.events * ndtr((np.log(thresholds) - np.log(self.median)) / self.log_sd))
+        above_zero = np.maximum(thresholds, np.finfo(float).tiny)  # negatives that all lie at 0 put a threshold there
+        return np.asarray(self.events * ndtr((np.log(above_zero) - np.log(self.median)) / self.log_sd))
 
 
 def describe(sample: Floats, reference: Floats, *, events: int, reference_events: int, threshold: float) -> Positives:
