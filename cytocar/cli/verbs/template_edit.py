@@ -35,6 +35,7 @@ def edit(
     this computer and this address only. Ctrl-C, or "end the workshop" on the page, ends it.
 
     Example: cytocar template edit mine.toml day7.fcs day14.fcs
+
     Gates that a review moved become the template: cytocar template edit mine.toml --run RUN
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
