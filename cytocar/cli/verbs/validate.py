@@ -146,12 +146,14 @@ def demo(
 ) -> None:
     """Simulate the tubes of small studies with known variation, and count them: a run to evaluate.
 
-    Needs no input. `cytocar validate evaluate DIR/run --criteria car-t-blood` is the next command.
+    Needs no input. `cytocar validate evaluate DIR/run --criteria car-t-blood` is the next command; `cytocar report
+    DIR/run` draws the gates.
     """
     import os
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from cytocar.cli.verbs.gate import count_to_folder
+    from cytocar.cli.progress import Progress
+    from cytocar.run.count import Work, count, open_store
     from cytocar.run.plan import make_plan
     from cytocar.sheet.inputs import collect
     from cytocar.simulate.validation import simulate_validation
@@ -161,7 +163,9 @@ def demo(
     designs = design or [one for one in Design if one is not Design.PRECISION_20X2X2]
     screen.say(f"simulating the tubes of {', '.join(designs)} in {folder} ...")
     sheet = simulate_validation(folder, designs=designs, template=template, seed=seed)
-    count_to_folder(make_plan(collect([], sheet=sheet)), folder / "run", jobs=jobs)
+    counted, work = make_plan(collect([], sheet=sheet)), Work(jobs=jobs, command=tuple(sys.argv[1:]))
+    with open_store(counted, folder / "run", work) as store:
+        count(counted, work, store, observer=Progress())
     screen.say(f"next: cytocar validate evaluate {folder / 'run'} --criteria car-t-blood -o {folder / 'report'}")
 
 
