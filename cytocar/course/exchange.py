@@ -92,6 +92,7 @@ date       str -    | that day as a date, where subjects.csv has the date of inf
 FIRST_PERIODS = ((0.0, 100.0), (100.0, 183.0), (183.0, 365.0))
 """Reporting periods: 100 days, 6 months, 1 year, then each year; a day on a border belongs to the earlier one."""
 _DAYS_PER_YEAR = 365.0
+"""As the periods are written in days: leap days do not move a border by more than one."""
 
 
 def nonmem(courses: Sequence[Course], study: Study) -> Iterator[Row]:
