@@ -19,8 +19,8 @@ from cytocar.sample.result import SampleOutcome, SampleResult
 _STATUS_STYLES = {"ok": "green", "review": "yellow", "no_count": "yellow", "failed": "red", "excluded": "dim"}
 _CODES = "codes"
 _LEAST_IMPORTANT_FIRST = (
-    "T/µL", "LLOQ", "viable %", "CD4/CD8", _CODES, "% of T", "% of lymph", "95 % interval", "result", "T events",
-    "day", "CAR-T/µL",
+    "T/µL", "LLOQ", "medians", "BH", "viable %", "CD4/CD8", _CODES, "% of T", "% of lymph", "CD8", "CD4",
+    "95 % interval", "result", "T events", "day", "CAR-T/µL", "T cells/µL",
 )  # fmt: skip
 """What goes where a table is too wide. ``codes``: the status keeps its word and first code, and counts the others."""
 _NARROWEST_NAME = 7
@@ -79,9 +79,23 @@ def show(outcomes: Iterable[SampleOutcome], *, gated: bool = True) -> None:
 
 def write_samples(header: Sequence[str], lines: Sequence[Sequence[str]], *, statuses: Sequence[str]) -> None:
     """Write a table whose first column names the sample and whose last holds its status, as wide as the terminal."""
+    header, lines = _filled(header, lines)
     header, lines = fitted(header, lines, shutil.get_terminal_size((80, 24)).columns)
     styles = [_STATUS_STYLES.get(status, "") for status in statuses]
     write_table(header, lines, right=range(1, len(header) - 1), styles=styles)
+
+
+def _filled(header: Sequence[str], lines: Sequence[Sequence[str]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Return a table without the columns between the first and the last in which no sample has anything.
+
+    Examples
+    --------
+    >>> _filled(("sample", "T/µL", "CD4/CD8", "status"), [("D9", "–", "1.7", "ok"), ("D14", "–", "–", "ok")])
+    (['sample', 'CD4/CD8', 'status'], [['D9', '1.7', 'ok'], ['D14', '–', 'ok']])
+    """
+    last = len(header) - 1
+    kept = [i for i in range(last + 1) if i in (0, last) or any(line[i] not in ("", "–") for line in lines)]
+    return [header[i] for i in kept], [[line[i] for i in kept] for line in lines]
 
 
 def fitted(
@@ -127,7 +141,9 @@ def _first_code(status: str) -> str:
 
 
 _CAR_HEADER = ("sample", "CAR-T/µL", "95 % interval", "% of T", "CD4/CD8", "T/µL", "result", "status")
-_T_HEADER = ("sample", "T events", "% of lymph", "T/µL", "95 % interval", "CD4/CD8", "viable %", "status")
+_T_HEADER = (
+    "sample", "T events", "CD4", "CD8", "% of lymph", "T cells/µL", "95 % interval", "CD4/CD8", "viable %", "status"
+)  # fmt: skip
 
 
 def _status(outcome: SampleOutcome) -> str:
@@ -156,12 +172,12 @@ def _car_line(outcome: SampleOutcome, *, gated: bool) -> tuple[str, ...]:
 def _t_line(outcome: SampleOutcome) -> tuple[str, ...]:
     name = screen.one_line(outcome.sample.sample_id)
     if not isinstance(outcome, SampleResult):
-        return (name, "–", "–", "–", "", "–", "–", _status(outcome))
+        return (name, "–", "–", "–", "–", "–", "", "–", "–", _status(outcome))
     t_cells, row = outcome.population(outcome.roles.t_cells), outcome.row()
     share, viability = row["t_cell_percent_of_lymphocytes"], row["viability_percent"]
     return (
         name,
-        str(t_cells.events) if t_cells else "–",
+        *("–" if row[column] is None else str(row[column]) for column in ("t_cell_events", "cd4_events", "cd8_events")),
         number(share if isinstance(share, float) else None),
         number(t_cells.per_ul.value if t_cells else None),
         interval(t_cells.per_ul.low, t_cells.per_ul.high) if t_cells else "",

@@ -34,8 +34,12 @@ from cytocar.run.plan import RunPlan
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.analysis import gate_again
 from cytocar.sample.result import SampleResult
+from cytocar.sheet.rows import SampleType
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.template.gate_kinds import ReferenceGate
+
+A_CONTROL = "it is a control itself"
+"""Why a control has no joint count: by design, and so nobody is told but the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ def _read(plan: RunPlan, parts: Parts, results: Sequence[SampleResult]) -> Itera
             yield _Tube(result, None, None, "controls do not place its CAR gate")
             continue
         if not result.control_ids:
-            yield _Tube(result, None, None, "it has no control")
+            itself = result.sample.sample_type in (SampleType.BASELINE, SampleType.HEALTHY)
+            yield _Tube(result, None, None, A_CONTROL if itself else "it has no control")
             continue
         try:
             with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:

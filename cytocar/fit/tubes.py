@@ -141,7 +141,12 @@ def read_tube(
     _refuse_transformed(stained)
     notes = panel.notes
     if matrix is None and not _compensated_by_name(dyes) and len(dyes) > 1:
-        notes += ("no spillover matrix in the file: the values are taken as they are, as if compensated",)
+        carries = (
+            "no spillover matrix"
+            if carried(events.keywords).matrix is None
+            else "a spillover matrix that is the identity"
+        )
+        notes += (f"{carries} in the file: the values are taken as they are, as if compensated or unmixed",)
     return Tube(file, events, panel, signals, matrix is not None, top, size_of_negatives(stained), notes, control)
 
 

@@ -297,7 +297,10 @@ def _error(faults: Sequence[_Fault], channels: Sequence[Channel]) -> PanelError:
         message = "\n  ".join(
             [f"the panel does not fit in {len(faults)} places:", *(fault.message for fault in faults)]
         )
-    of_its_own = "; or make a template for this panel: cytocar template fit FILE... -o mine.toml"
+    of_its_own = (
+        "; or take a template that fits (-t NAME; `cytocar inspect FILE` names the bundled ones), "
+        "or make one for this panel: cytocar template fit FILE... -o mine.toml"
+    )
     return PanelError(
         f"{message}\n  channels of the file: {_listed(channels)}",
         code=first.code,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.cli.result_table import fitted
+from cytocar.cli.result_table import _T_HEADER, fitted
 from cytocar.simulate import Preparation, blood_tube
 from tests.runs import cytocar_command
 
@@ -140,6 +140,21 @@ def test_the_least_important_columns_go_first() -> None:
     assert all(set(narrow) < set(wide) or narrow == wide for wide, narrow in pairwise(shown))
     assert shown[-1] == ("sample", "status")
     assert fitted(header, [line], 20)[1] == [["D9", "review W281 +2"]]
+
+
+def test_t_cells_stand_with_cd4_and_cd8_and_without_columns_that_hold_nothing(sheet: Path) -> None:
+    screen = ESCAPE.sub("", on_terminal(80, "gate", sheet.parent / "day7.fcs", "-t", "tcell"))
+    heading = next(line for line in screen.splitlines() if "CD4/CD8" in line)
+    assert heading.split()[:5] == ["sample", "T", "events", "CD4", "CD8"]
+    assert "µL" not in heading
+    assert "interval" not in heading
+
+
+def test_an_interval_never_stands_without_its_number() -> None:
+    line = ("D9", "2821", "1639", "946", "60.6", "727", "709–744", "1.73", "97.2", "review W281 W287")
+    for width in range(20, 120):
+        header = fitted(_T_HEADER, [line], width)[0]
+        assert "95 % interval" not in header or "T cells/µL" in header
 
 
 def test_a_shell_completes_verbs_and_options() -> None:

@@ -44,9 +44,7 @@ def command(
     def announce(address: str) -> None:
         sys.stdout.write(address + "\n")
         sys.stdout.flush()
-        screen.say("the review is open in a browser of this computer; Ctrl-C ends it, what was saved is kept")
-        if not no_browser:
-            browse(address)
+        screen.say(f"{opened('review', address, no_browser)}; Ctrl-C ends it, what was saved is kept")
 
     try:
         serve(session, port=port, announce=announce)
@@ -58,10 +56,11 @@ def command(
                 screen.show_error(session.report_problem)
 
 
-def browse(address: str) -> None:
-    """Open the address in the desktop's browser, where there is a desktop: never in this terminal."""
+def opened(page: str, address: str, no_browser: bool) -> str:
+    """Open a page in the desktop's browser if there is one, never in this terminal, and say what is left to do."""
     import webbrowser
 
     desktop = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if not desktop or not webbrowser.open(address):
-        screen.say("open the address in a browser")
+    if no_browser or not desktop or not webbrowser.open(address):
+        return f"open the address of the {page} in a browser of this computer"
+    return f"the {page} is open in a browser of this computer"

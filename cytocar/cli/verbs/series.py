@@ -160,7 +160,7 @@ def command(
         _show(series, record, series.chosen_populations(population or ()))
         return
     from cytocar.cli.progress import Progress
-    from cytocar.course.joint import joint_counts
+    from cytocar.course.joint import A_CONTROL, joint_counts
     from cytocar.course.units import variable_name
     from cytocar.report.course.folder import CourseOptions, write_course
 
@@ -183,8 +183,12 @@ def command(
         exchange=exchange,
         joint=joint_counts(runs, series) if joint else (),
     )
-    for reason in dict.fromkeys(f"{one.subject_id}: {one.refused}" for one in options.joint if one.refused):
-        screen.say(f"note: no joint count of {reason}")
+    refused: dict[tuple[str, str], list[str]] = {}
+    for one in options.joint:
+        if one.refused not in ("", A_CONTROL):
+            refused.setdefault((one.subject_id, one.refused), []).append(one.sample_id)
+    for (whose, reason), names in refused.items():
+        screen.say(f"note: no joint count of {whose} ({', '.join(names)}): {reason}")
     page = write_course(series, record, out, options=options, force=force, observer=Progress("subjects drawn"))
     if sys.stdout.isatty():
         show_courses(series)

@@ -40,7 +40,7 @@ def edit(
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.cli.verbs.gate import settled_markers
-    from cytocar.cli.verbs.review import browse
+    from cytocar.cli.verbs.review import opened
     from cytocar.files.places import place_of
     from cytocar.fit.names import alias_book
     from cytocar.run.trail.who import now
@@ -60,8 +60,6 @@ def edit(
     def announce(address: str) -> None:
         sys.stdout.write(address + "\n")
         sys.stdout.flush()
-        screen.say("the workshop is open in a browser of this computer; Ctrl-C ends it, what was saved is kept")
-        if not no_browser:
-            browse(address)
+        screen.say(f"{opened('workshop', address, no_browser)}; Ctrl-C ends it, what was saved is kept")
 
     serve(bench, file, port=port, clock=now, announce=announce)
