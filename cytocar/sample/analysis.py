@@ -7,6 +7,7 @@ below; what goes wrong for one sample becomes its failure, never another's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from cytocar.sample.control_signals import References, backgrounds_of, reference
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
+from cytocar.sample.quality.clock import clock_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
 from cytocar.sample.quality.labels import (
     LABEL_CODES,
@@ -302,6 +304,7 @@ def count_sample(
         margin_percent=found.margin_percent,
         blank=own,
         instrument=" ".join(filter(None, (keywords.cytometer(events), events.keywords.get("$CYTSN")))),
+        volume_drawn_ul=_drawn_ul(sample, events, kept_share),
     )
     return _accepted(result, template)
 
@@ -397,7 +400,18 @@ def _counting(
     if template.counting.pairs == "count":
         basis = with_pairs(basis, found.pair_percent)
     volumes = volumes_agree(sample.acquired_volume_ul, events)
-    return tube, basis, (*basis.findings, *found.beads, *physics, *volumes)
+    by_clock = clock_findings(events) if method is CountMethod.VOLUMETRIC else ()
+    return tube, basis, (*basis.findings, *found.beads, *physics, *volumes, *by_clock)
+
+
+def _drawn_ul(sample: SampleRow, events: EventTable, kept_share: float) -> float | None:
+    """Return the volume that the instrument drew for the events that were kept, as far as sheet or file tell."""
+    ul = sample.acquired_volume_ul
+    if ul is None:
+        with suppress(CountingError):  # a unit that is not certain
+            volume = keywords.acquired_volume(events)
+            ul = volume.ul if volume else None
+    return None if ul is None else ul * kept_share
 
 
 def _population_counts(

@@ -107,6 +107,7 @@ class SampleResult:
 
     ``gates`` are its gates as they were applied, all fixed: what it takes to draw, export or repeat them without
     deciding anything again. ``instrument`` is the cytometer's name and serial number, as the file has them.
+    ``volume_drawn_ul`` is what the instrument drew for the events that were kept, whether it is counted by or not.
     """
 
     sample: SampleRow
@@ -130,6 +131,7 @@ class SampleResult:
     margin_percent: float | None = None
     blank: BlankTube | None = None
     instrument: str = ""
+    volume_drawn_ul: float | None = None
     kind: Literal["counted"] = "counted"
 
     @property

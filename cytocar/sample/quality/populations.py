@@ -21,6 +21,7 @@ from cytocar.sample.quality.borders import (
     border_findings,
     borders,
     borders_of_t_cells,
+    kept_findings,
     loss_findings,
     losses,
     with_borders,
@@ -37,6 +38,7 @@ from cytocar.sample.quality.markers import (
 )
 from cytocar.sample.quality.matrix import matrix_findings
 from cytocar.sample.quality.shadows import shadow_findings, shadows
+from cytocar.sample.quality.t_cell_sum import t_cell_sum
 from cytocar.sheet.rows import CountMethod
 from cytocar.template.model import Template
 
@@ -112,6 +114,8 @@ def evidence(
             *(border_findings(judged, sorted(deciding)) if enough else ()),
             *(shadow_findings(tuple(shadows(sampled, shadowed))) if enough else ()),
             *(loss_findings(losses(sampled, report.t_cells)) if enough and report.t_cells else ()),
+            *(kept_findings(sampled, report.t_cells) if report.t_cells else ()),
+            *t_cell_sum({name: one.events for name, one in populations.items()}, template, product=product),
             *shares.findings,
             *matrix_findings(sampled),
             *exchanged_labels(sampled),

@@ -269,3 +269,15 @@ def test_a_tube_without_t_cells_survives_its_part_of_a_run() -> None:
     again = from_json(to_json(result))
     assert isinstance(again, SampleResult)
     assert again.row() == result.row()
+
+
+def test_a_fixed_gate_on_scatter_that_holds_hardly_a_t_cell_is_noticed() -> None:
+    assert "W298" in codes(count(FIXED, scaled(0.6, ("FSC-A",))))  # the scaling of the area, not of the height
+    assert "W298" not in codes(count(ADAPTS, scaled(0.6, ("FSC-A",))))
+
+
+@EITHER
+def test_t_cells_that_lost_cd8_are_noticed(template: Template) -> None:
+    lost = are("car_cd8", "cd8_t") & (np.random.default_rng(1).random(len(are("car"))) < 0.5)
+    assert "W307" in codes(count(template, scaled(0.01, ("APC-H7-A",), lost)))
+    assert "W307" not in codes(count(template))

@@ -1,0 +1,49 @@
+"""Whether the T cells are the CD4 and the CD8 T cells: what is neither, or both, may have lost or gained a marker.
+
+A marker that part of the cells lost (another epitope, an antibody left out, a border in the positives) leaves no other
+trace: the cells that still have it look as always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.sample.quality.markers import FEWEST_T_CELLS
+from cytocar.template.model import Template
+
+LARGEST_PERCENT_OF_LYMPHOCYTES = 10.0
+"""The CDC's limit for the sum of CD4 and CD8 T cells against all T cells, in percent of lymphocytes (MMWR
+1997;46(RR-2): 5 as a rule, 10 at most, more with many gamma-delta T cells). Real tubes of four laboratories show 2 to
+8."""
+LARGEST_PERCENT_OF_T_CELLS = 15.0
+"""The same where the template has no lymphocytes: two thirds of these are T cells."""
+
+
+def t_cell_sum(events: Mapping[str, int], template: Template, *, product: bool) -> tuple[Finding, ...]:
+    """Return whether CD4 and CD8 T cells add up to the T cells; nothing where the template does not say.
+
+    Parameters
+    ----------
+    events : mapping of str to int
+        Events of each population.
+    product : bool
+        Of cells in culture many carry both markers, or neither, for a while: a note.
+    """
+    report = template.report
+    if report.t_cells is None or report.cd4 is None or report.cd8 is None:
+        return ()
+    t_cells = events[report.t_cells]
+    if t_cells < FEWEST_T_CELLS:
+        return ()
+    apart = abs(t_cells - events[report.cd4] - events[report.cd8])
+    lymphocytes = events[report.lymphocytes] if report.lymphocytes else 0
+    of, whole, limit = ("T cells", t_cells, LARGEST_PERCENT_OF_T_CELLS)
+    if lymphocytes >= t_cells:
+        of, whole, limit = ("lymphocytes", lymphocytes, LARGEST_PERCENT_OF_LYMPHOCYTES)
+    percent = 100 * apart / whole
+    message = f"CD4 and CD8 T cells together are all T cells but for {percent:.1f} % of the {of}"
+    if percent <= limit:
+        return (Finding("t_cell_sum", "", Severity.PASS, message, percent, limit),)
+    outcome = Severity.NOTE if product else Severity.REVIEW
+    return (Finding("t_cell_sum", "W307", outcome, message, percent, limit),)

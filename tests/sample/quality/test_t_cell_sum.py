@@ -1,0 +1,39 @@
+"""CD4 and CD8 T cells against all T cells: the CDC's sum."""
+
+from __future__ import annotations
+
+import pytest
+
+from cytocar.errors.findings import Severity
+from cytocar.sample.quality.t_cell_sum import t_cell_sum
+from cytocar.template.load import load_template
+
+BLOOD, PRODUCT = load_template("cart-cd19fc"), load_template("product-release")
+
+
+def events(cd4: int, cd8: int, t_cells: int = 1000, lymphocytes: int = 1500) -> dict[str, int]:
+    return {"t_cells": t_cells, "cd4": cd4, "cd8": cd8, "lymphocytes": lymphocytes}
+
+
+@pytest.mark.parametrize(("cd4", "cd8"), [(600, 380), (450, 405), (700, 440)])
+def test_t_cells_that_add_up_pass(cd4: int, cd8: int) -> None:
+    (finding,) = t_cell_sum(events(cd4, cd8), BLOOD, product=False)
+    assert finding.outcome is Severity.PASS
+    assert finding.value == pytest.approx(abs(1000 - cd4 - cd8) / 15)
+
+
+@pytest.mark.parametrize(("cd4", "cd8"), [(400, 440), (0, 400), (700, 460)])
+def test_more_than_a_tenth_of_the_lymphocytes_apart_is_looked_at(cd4: int, cd8: int) -> None:
+    (finding,) = t_cell_sum(events(cd4, cd8), BLOOD, product=False)
+    assert (finding.code, finding.outcome) == ("W307", Severity.REVIEW)
+
+
+def test_cells_in_culture_are_noted_and_weighed_by_t_cells() -> None:
+    assert t_cell_sum(events(500, 360), PRODUCT, product=True)[0].outcome is Severity.PASS
+    (finding,) = t_cell_sum(events(500, 340), PRODUCT, product=True)
+    assert (finding.code, finding.outcome, finding.limit) == ("W307", Severity.NOTE, 15.0)
+
+
+def test_few_t_cells_and_templates_without_subsets_say_nothing() -> None:
+    assert t_cell_sum(events(10, 10, t_cells=99), BLOOD, product=False) == ()
+    assert t_cell_sum({}, load_template("bcell-aplasia"), product=False) == ()
