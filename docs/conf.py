@@ -105,6 +105,7 @@ SPELLINGS = (
     (r"ogue(s?)$", r"og$1"),
     (r"(def|off|lic)ence", r"$1ense"),
     (r"^grey", "gray"),
+    (r"^leuco", "leuko"),
     (r"programme", "program"),
     (r"^artefact", "artifact"),
 )

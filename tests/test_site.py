@@ -65,7 +65,7 @@ SEARCHES = {
     "FlowJo workspace": "how-to/moving-from-flowjo",
     "hematology": "recipes/dual-platform",
     "haematology": "recipes/dual-platform",
-    "leucocyte": "reference/glossary",
+    "leucocyte": "recipes/dual-platform",
 }
 
 

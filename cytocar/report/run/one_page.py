@@ -35,11 +35,15 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """One page: a subject's newest sample, the ones before it, newest first, and the figure of its course."""
+    """One page: a subject's newest sample, the ones before it, newest first, and the figure of its course.
+
+    Of ``n_earlier`` samples before the newest, ``earlier`` holds those for which the page has room.
+    """
 
     outcome: SampleOutcome
     row: Row
     earlier: tuple[Row, ...]
+    n_earlier: int
     remarks: tuple[Remark, ...]
     figure: str
     alt: str
@@ -82,6 +86,7 @@ def result_pages(run: FinishedRun, courses: Courses) -> Iterator[ResultPage]:
             outcome=newest,
             row=run.row(newest),
             earlier=tuple(run.row(outcome) for outcome in earlier[:EARLIER_ROWS]),
+            n_earlier=len(earlier),
             remarks=tuple(_remarks(newest)),
             figure=figure.svg if figure else "",
             alt=figure.alt if figure else "",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cytocar.report.run.courses import Courses
 from cytocar.report.run.one_page import one_page_files, result_pages
 from cytocar.report.run.source import open_finished_run
@@ -23,6 +25,14 @@ def test_the_page_holds_result_limits_template_and_a_line_to_sign(run: Path) -> 
     for words in ("Signature", "DRAFT", "Earlier results", "research use, not for diagnosis", "data:image/svg+xml"):
         assert words in text
     assert "<script" not in text.replace("&lt;script", "")
+
+
+def test_a_page_without_room_for_all_earlier_results_says_how_many_there_are(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "<h2>Earlier results</h2>" in one_page_files(run)["one-page.html"].decode()
+    monkeypatch.setattr("cytocar.report.run.one_page.EARLIER_ROWS", 2)
+    assert "<h2>Earlier results: the last 2 of 3</h2>" in one_page_files(run)["one-page.html"].decode()
 
 
 def test_the_same_run_gives_the_same_page(run: Path) -> None:
