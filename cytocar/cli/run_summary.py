@@ -82,7 +82,7 @@ def show_faults(done: Sequence[FinishedSample]) -> None:
         notes = []
         if len(messages) > 1:
             shown = list(messages.items())[:_MESSAGES_SHOWN]
-            notes = [f"{screen.few(befallen, most=2)}: {said}" for (said, _), befallen in shown]
+            notes = [f"{screen.few(befallen, most=2)}: {message}" for (message, _), befallen in shown]
             if len(messages) > _MESSAGES_SHOWN:
                 notes.append(f"and {len(messages) - _MESSAGES_SHOWN} more: each sample's own stands in quality.csv")
             message = explanations()[code].title if code in explanations() else message

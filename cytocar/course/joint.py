@@ -129,11 +129,11 @@ def _read(plan: RunPlan, parts: Parts, results: Sequence[SampleResult]) -> Itera
             yield _Tube(result, None, None, error.message)
             continue
         values = np.concatenate(blocks) if blocks else np.empty(0)
-        found = seen_above(gate.min, values, declared.gate, references.get(declared.parent, ()))
-        if found is None:
+        seen = seen_above(gate.min, values, declared.gate, references.get(declared.parent, ()))
+        if seen is None:
             yield _Tube(result, None, None, "its controls do not fit it")
         else:
-            yield _Tube(result, *found)
+            yield _Tube(result, *seen)
 
 
 def _of_one_subject(tubes: Sequence[_Tube]) -> Iterator[JointCount]:

@@ -34,7 +34,7 @@ class LateThresholds:
     from_day: float = LATE_FROM_DAY
 
     @property
-    def asked(self) -> bool:
+    def is_set(self) -> bool:
         """Whether anything is flagged."""
         return self.re_expansion_fold is not None or self.cd3_negative_per_ul is not None
 

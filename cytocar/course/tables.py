@@ -375,9 +375,9 @@ def series_rows(
     words = {(text.subject_id, text.day, text.variable): text.text for text in record.texts}
     for point in points:
         cells: dict[str, Value] = dict(point.carried)
-        for variable, found in same_day.get((point.subject_id, point.day), {}).items():
-            cells[variable] = fmean(value.value for value in found)
-            cells[f"{variable}_bound"] = "".join(dict.fromkeys(value.bound for value in found))
+        for variable, values in same_day.get((point.subject_id, point.day), {}).items():
+            cells[variable] = fmean(value.value for value in values)
+            cells[f"{variable}_bound"] = "".join(dict.fromkeys(value.bound for value in values))
         for (person, day, variable), text in words.items():
             if (person, day) == (point.subject_id, point.day):
                 cells[f"{variable}_text"] = text
@@ -449,11 +449,11 @@ def response_row(phase: Phase) -> Row:
     }
 
 
-def reconstitution_row(subject_id: str, found: Reconstitution) -> Row:
+def reconstitution_row(subject_id: str, reconstitution: Reconstitution) -> Row:
     """Return a line of ``reconstitution.csv``."""
     own = ("cells", "n_visits", "nadir_day", "nadir_per_ul", "nadir_bound", "baseline_per_ul", "depth_percent")
-    bounds = {} if found.below is None else aplasia_row(found.below)
-    return {**bounds, **{name: getattr(found, name) for name in own}, "subject_id": subject_id}
+    bounds = {} if reconstitution.below is None else aplasia_row(reconstitution.below)
+    return {**bounds, **{name: getattr(reconstitution, name) for name in own}, "subject_id": subject_id}
 
 
 def late_row(flag: LateFlag) -> Row:
@@ -461,14 +461,14 @@ def late_row(flag: LateFlag) -> Row:
     return {column.name: getattr(flag, column.name) for column in LATE}
 
 
-def copies_row(found: Copies) -> Row:
+def copies_row(copies: Copies) -> Row:
     """Return a line of ``copies.csv``."""
-    return {column.name: getattr(found, column.name) for column in COPIES}
+    return {column.name: getattr(copies, column.name) for column in COPIES}
 
 
-def copies_correlation_row(found: CopiesCorrelation) -> Row:
+def copies_correlation_row(correlation: CopiesCorrelation) -> Row:
     """Return a line of ``copies_correlation.csv``."""
-    return {column.name: getattr(found, column.name) for column in COPIES_CORRELATION}
+    return {column.name: getattr(correlation, column.name) for column in COPIES_CORRELATION}
 
 
 def intervention_row(course: Intervention) -> Row:
@@ -509,9 +509,9 @@ def score_row(score: Score) -> Row:
     return {column.name: getattr(score, column.name) for column in SCORES}
 
 
-def aplasia_row(found: Aplasia) -> Row:
+def aplasia_row(aplasia: Aplasia) -> Row:
     """Return a line of ``aplasia.csv``."""
-    return {column.name: getattr(found, column.name) for column in APLASIA}
+    return {column.name: getattr(aplasia, column.name) for column in APLASIA}
 
 
 def decline_row(subject_id: str, fit: Decline) -> Row:

@@ -73,8 +73,8 @@ def _precision(panels: list[Axes], study: Study, measurand: str, statistics: Sta
                 )
                 axes.plot(days.index(tube.sample.val_day) + 1, value, "o", color=colour)
         mean = statistics.get(("mean", level))
-        if mean is not None and mean.found.value is not None:
-            axes.axhline(mean.found.value, color=GREY, linewidth=0.8)
+        if mean is not None and mean.estimate.value is not None:
+            axes.axhline(mean.estimate.value, color=GREY, linewidth=0.8)
         axes.set_title(level, loc="left")
         axes.set_xlabel("day")
         axes.set_xticks(range(1, len(days) + 1, max(1, len(days) // 5)))
@@ -87,7 +87,7 @@ def _linearity(panels: list[Axes], study: Study, measurand: str, statistics: Sta
     at = [(tube.sample.val_expected or 0.0, tube.number(measurand)) for tube in study.used]
     known = [(x, y) for x, y in at if y is not None]
     line.plot([x for x, _ in known], [y for _, y in known], "o", color=BLUE)
-    slope, intercept = statistics["slope", ""].found.value, statistics["intercept", ""].found.value
+    slope, intercept = statistics["slope", ""].estimate.value, statistics["intercept", ""].estimate.value
     if slope is not None and intercept is not None:
         ends = (min(x for x, _ in known), max(x for x, _ in known))
         line.plot(ends, [intercept + slope * x for x in ends], color=INK, linewidth=0.8)
@@ -101,7 +101,7 @@ def _linearity(panels: list[Axes], study: Study, measurand: str, statistics: Sta
 
 def _intervals(axes: Axes, points: Sequence[tuple[float, Statistic]]) -> None:
     for x, one in points:
-        found = one.found
+        found = one.estimate
         if found.value is None:
             continue
         axes.plot(x, found.value, "o", color=BLUE)
@@ -118,7 +118,7 @@ def _detection(panels: list[Axes], study: Study, measurand: str, statistics: Sta
         spread = [place + 0.5 * (number / max(1, len(values) - 1) - 0.5) for number in range(len(values))]
         axes.plot(spread, values, "o", color=GREY if name == BLANK else BLUE, markersize=3)
     for name, text, colour in (("lob", "limit of blank", VERMILION), ("lod", "limit of detection", ORANGE)):
-        value = statistics[name, ""].found.value
+        value = statistics[name, ""].estimate.value
         if value is not None:
             axes.axhline(value, color=colour, linewidth=1)
             axes.annotate(text, (1.0, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=INK)
@@ -133,8 +133,8 @@ def _comparison(panels: list[Axes], study: Study, measurand: str, statistics: St
     ends = (min(x), max(x))
     line.plot(x, y, "o", color=BLUE, markersize=3)
     line.plot(ends, ends, color=PALE)
-    slope = statistics["passing_bablok_slope", ""].found.value
-    intercept = statistics["passing_bablok_intercept", ""].found.value
+    slope = statistics["passing_bablok_slope", ""].estimate.value
+    intercept = statistics["passing_bablok_intercept", ""].estimate.value
     if slope is not None and intercept is not None:
         line.plot(ends, [intercept + slope * at for at in ends], color=INK, linewidth=0.8)
     line.set_xlabel("comparative method")
@@ -149,8 +149,10 @@ def _comparison(panels: list[Axes], study: Study, measurand: str, statistics: St
     )
     for name in ("bias_percent", "agreement_low", "agreement_high"):
         one = statistics.get((name, ""))
-        if one is not None and one.found.value is not None:
-            apart.axhline(one.found.value, color=INK, linewidth=0.8, linestyle="-" if name == "bias_percent" else "--")
+        if one is not None and one.estimate.value is not None:
+            apart.axhline(
+                one.estimate.value, color=INK, linewidth=0.8, linestyle="-" if name == "bias_percent" else "--"
+            )
     apart.set_xlabel("mean of both methods")
     apart.set_ylabel("difference, % of mean")
 

@@ -117,8 +117,8 @@ def half_life(quantified: Sequence[Point], peak: Point | None) -> Rate:
 
 def _rate(line: Line, points: int, direction: Literal[-1, 1], what: str) -> Rate:
     """Return the time of a doubling or halving with its interval; none where the slope may be 0."""
-    found = line.days(direction)
-    if found is None:
+    interval = line.days(direction)
+    if interval is None:
         return Rate(reason=f"unknown: the {what} the peak is not told from none ({points} samples)")
-    days, low, high = found
+    days, low, high = interval
     return Rate(days, points, line.adjusted_r2, low=low, high=high)

@@ -70,7 +70,7 @@ def figures_of(
     sample = result.sample
     viable = result.population(result.roles.viable)
     t_cells, residual = result.population(result.roles.t_cells), result.population(b_cells)
-    found: dict[str, Estimate] = {
+    figures: dict[str, Estimate] = {
         "viability_percent": viable.percent_of_parent if viable else UNKNOWN,
         "cd3_percent": _share(t_cells, viable),
         "car_percent": result.car.percent if result.car else UNKNOWN,
@@ -78,27 +78,27 @@ def figures_of(
         "cd4_cd8_ratio": result.cd4_cd8_ratio,
         "residual_cd19_percent": _share(residual, viable),
     }
-    shares = [found[name].scaled(0.01) for name in ("viability_percent", "cd3_percent", "car_percent")]
+    shares = [figures[name].scaled(0.01) for name in ("viability_percent", "cd3_percent", "car_percent")]
     if sample.bag_volume_ml is not None:
         if result.car:
-            found["dose_car"] = result.car.per_ul.scaled(sample.bag_volume_ml * UL_PER_ML)
+            figures["dose_car"] = result.car.per_ul.scaled(sample.bag_volume_ml * UL_PER_ML)
         if sample.tnc_per_ml is not None:
             cells = sample.tnc_per_ml * sample.bag_volume_ml
-            found["dose_car_dual"] = product_of(shares).scaled(cells).widened(analyser_cv)
+            figures["dose_car_dual"] = product_of(shares).scaled(cells).widened(analyser_cv)
     for dose in ("dose_car", "dose_car_dual"):
-        if dose in found and sample.weight_kg is not None:
-            found[f"{dose}_per_kg"] = found[dose].scaled(1 / sample.weight_kg)
-    best = _known(found, "dose_car", "dose_car_dual")
+        if dose in figures and sample.weight_kg is not None:
+            figures[f"{dose}_per_kg"] = figures[dose].scaled(1 / sample.weight_kg)
+    best = _known(figures, "dose_car", "dose_car_dual")
     planned = _number(sample.extra.get(PLANNED))
     if best is not None and planned:
-        found["dose_percent_of_planned"] = best.scaled(100 / planned)
+        figures["dose_percent_of_planned"] = best.scaled(100 / planned)
     if sample.vcn_per_cell is not None:
         exact = Estimate(sample.vcn_per_cell, sample.vcn_per_cell, sample.vcn_per_cell)
-        found["vcn_per_cell"] = Estimate(sample.vcn_per_cell, None, None)
-        found["vcn_per_car_cell"] = quotient_of(exact, product_of(shares[1:]))
-    found |= _recovery(result, viable, found, before or {})
+        figures["vcn_per_cell"] = Estimate(sample.vcn_per_cell, None, None)
+        figures["vcn_per_car_cell"] = quotient_of(exact, product_of(shares[1:]))
+    figures |= _recovery(result, viable, figures, before or {})
     order = {name: place for place, name in enumerate((*FIGURES, VIABLE_TOTAL))}
-    known = {name: estimate for name, estimate in found.items() if estimate.value is not None}
+    known = {name: estimate for name, estimate in figures.items() if estimate.value is not None}
     return dict(sorted(known.items(), key=lambda item: order[item[0]]))
 
 
@@ -107,13 +107,16 @@ VIABLE_TOTAL = "viable_cells"
 
 
 def _recovery(
-    result: SampleResult, viable: PopulationCount | None, found: Mapping[str, Estimate], before: Mapping[str, Estimate]
+    result: SampleResult,
+    viable: PopulationCount | None,
+    figures: Mapping[str, Estimate],
+    before: Mapping[str, Estimate],
 ) -> dict[str, Estimate]:
     bag = result.sample.bag_volume_ml
     total: dict[str, Estimate] = {}
     if viable is not None and bag is not None:
         total[VIABLE_TOTAL] = viable.per_ul.scaled(bag * UL_PER_ML)
-    both = {**found, **total}
+    both = {**figures, **total}
     recovered = {
         name: quotient_of(both[of], before[of]).scaled(100)
         for name, of in (("recovery_viable_percent", VIABLE_TOTAL), ("recovery_car_percent", "dose_car"))
@@ -128,8 +131,8 @@ def _share(part: PopulationCount | None, whole: PopulationCount | None) -> Estim
     return Share(min(part.events, whole.events), whole.events).estimate()
 
 
-def _known(found: Mapping[str, Estimate], *names: str) -> Estimate | None:
-    return next((found[name] for name in names if name in found and found[name].value is not None), None)
+def _known(figures: Mapping[str, Estimate], *names: str) -> Estimate | None:
+    return next((figures[name] for name in names if name in figures and figures[name].value is not None), None)
 
 
 def _number(text: str | None) -> float | None:

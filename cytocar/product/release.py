@@ -69,13 +69,13 @@ class Line:
 
     name: str
     figure: Figure
-    found: Estimate
+    estimate: Estimate
     limit: ReleaseCriterion | None
 
     @property
     def verdict(self) -> Verdict | None:
         """Whether the limit is met; None without one."""
-        return None if self.limit is None else self.limit.verdict(self.found)
+        return None if self.limit is None else self.limit.verdict(self.estimate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +99,16 @@ class Product:
     def rows(self) -> Iterator[Row]:
         """Yield its lines of product.csv."""
         counted = self.result.row()
-        kept = ("status", "file", "file_sha256", "template_name", "template_sha256")
+        columns = ("status", "file", "file_sha256", "template_name", "template_sha256")
         for line in self.lines:
             yield {
-                **{name: counted[name] for name in kept},
+                **{name: counted[name] for name in columns},
                 "sample_id": self.result.sample.sample_id,
                 "subject_id": self.result.sample.subject_id,
                 "figure": line.name,
-                "value": line.found.value,
-                "low": line.found.low,
-                "high": line.found.high,
+                "value": line.estimate.value,
+                "low": line.estimate.low,
+                "high": line.estimate.high,
                 "unit": line.figure.unit,
                 "method": line.figure.method,
                 "limit": line.limit.text(line.figure.unit) if line.limit else None,
@@ -137,7 +137,7 @@ def products_of(run: Path, criteria: ReleaseCriteria | None, *, before: Path | N
         E261 no product could be evaluated, E262 a product before freezing is missing or there are several.
     """
     earlier = _before(before) if before is not None else {}
-    found = []
+    products = []
     for name, result, figures in _counted(run, earlier):
         if before is not None and _who(result) not in earlier:
             raise UsageError(
@@ -145,14 +145,14 @@ def products_of(run: Path, criteria: ReleaseCriteria | None, *, before: Path | N
                 code="E262",
                 hint="the product before freezing and after thawing have the same subject_id",
             )
-        found.append(Product(name, result, tuple(_lines(result, figures, criteria.criteria if criteria else ()))))
-    if not found:
+        products.append(Product(name, result, tuple(_lines(result, figures, criteria.criteria if criteria else ()))))
+    if not products:
         raise UsageError(
             f"{run} holds no product with a result",
             code="E261",
             hint="the sheet says `specimen = product`, and the tube must be counted; `quality.csv` says why it is not",
         )
-    return tuple(found)
+    return tuple(products)
 
 
 def _who(result: SampleResult) -> str:
@@ -161,16 +161,16 @@ def _who(result: SampleResult) -> str:
 
 def _before(run: Path) -> dict[str, dict[str, Estimate]]:
     """Return the numbers of the products before freezing, by subject; one tube of each."""
-    found: dict[str, dict[str, Estimate]] = {}
+    by_specimen: dict[str, dict[str, Estimate]] = {}
     for _, result, figures in _counted(run):
-        if _who(result) in found:
+        if _who(result) in by_specimen:
             raise UsageError(
                 f"{run} has several products of the subject {_who(result) or '(none named)'}",
                 code="E262",
                 hint="keep one tube of each product before freezing in that run",
             )
-        found[_who(result)] = figures
-    return found
+        by_specimen[_who(result)] = figures
+    return by_specimen
 
 
 def _counted(
@@ -203,9 +203,9 @@ def _lines(result: SampleResult, figures: Mapping[str, Estimate], limits: Sequen
         if name == VIABLE_TOTAL:
             continue
         figure = FIGURES.get(name, Figure(name.removeprefix("x_").replace("_", " "), "", "as entered"))
-        found = figures.get(name) or _entered(result, name)
+        estimate = figures.get(name) or _entered(result, name)
         of_it: list[ReleaseCriterion | None] = [limit for limit in limits if limit.figure == name]
-        yield from (Line(name, figure, found, limit) for limit in of_it or [None])
+        yield from (Line(name, figure, estimate, limit) for limit in of_it or [None])
 
 
 def _entered(result: SampleResult, name: str) -> Estimate:

@@ -102,14 +102,14 @@ def bridges(
     UsageError
         E265 without two lots, or with fewer than three specimens that were measured with both.
     """
-    found: dict[str, dict[str, list[Numbers]]] = defaultdict(lambda: defaultdict(list))
+    numbers_of: dict[str, dict[str, list[Numbers]]] = defaultdict(lambda: defaultdict(list))
     for result in (one for run in runs for one in _samples(run)):
         lot = result.sample.bead_lot if by == "bead_lot" else result.sample.extra.get(by)
         if lot:
-            found[lot][_specimen(result)].append(dict(_numbers(result)))
-    before, after = _two(list(found), by, old, new)
-    both = [specimen for specimen in found[before] if specimen in found[after]]
-    bridged = tuple(_bridges(found[before], found[after], both, by=by, lots=(before, after), limit=limit))
+            numbers_of[lot][_specimen(result)].append(dict(_numbers(result)))
+    before, after = _two(list(numbers_of), by, old, new)
+    both = [specimen for specimen in numbers_of[before] if specimen in numbers_of[after]]
+    bridged = tuple(_bridges(numbers_of[before], numbers_of[after], both, by=by, lots=(before, after), limit=limit))
     if not bridged:
         raise UsageError(
             f"{len(both)} specimens were measured with lot {before} and lot {after}",

@@ -88,7 +88,7 @@ class Result:
     run: str
     tube: SampleResult
     measurand: str
-    found: Estimate
+    estimate: Estimate
 
     @property
     def sample(self) -> str:
@@ -157,9 +157,9 @@ class Scored:
             "sample": self.result.sample,
             "sample_id": tube.sample.sample_id,
             "measurand": self.result.measurand,
-            "value": self.result.found.value,
-            "low": self.result.found.low,
-            "high": self.result.found.high,
+            "value": self.result.estimate.value,
+            "low": self.result.estimate.low,
+            "high": self.result.estimate.high,
             "n_peers": against.n if against else None,
             "peers_mean": against.mean.value if against else None,
             "peers_mean_low": against.mean.low if against else None,
@@ -183,14 +183,14 @@ def results_of(runs: Sequence[Path]) -> tuple[Result, ...]:
     UsageError
         E263 if no run holds one.
     """
-    found = tuple(result for run in runs for result in _of_run(run))
-    if not found:
+    results = tuple(result for run in runs for result in _of_run(run))
+    if not results:
         raise UsageError(
             f"no proficiency sample with a result is in {', '.join(map(str, runs))}",
             code="E263",
             hint="enter its tube with sample_type eqa, and what the scheme calls it as subject_id",
         )
-    return found
+    return results
 
 
 def _of_run(run: Path) -> Iterator[Result]:
@@ -211,15 +211,15 @@ def _of_run(run: Path) -> Iterator[Result]:
 def scored(results: Sequence[Result], peers: Peers | None) -> tuple[Scored, ...]:
     """Return z, trend and performance of each result; results of a measurand follow one another in time."""
     before: dict[str, list[Scored]] = defaultdict(list)
-    found = []
+    rows = []
     for result in results:
         against = peers.of(result.sample, result.measurand) if peers else None
-        z = against.z(result.found.value) if against and result.found.value is not None else None
+        z = against.z(result.estimate.value) if against and result.estimate.value is not None else None
         one = _judged(result, against, z, before[result.measurand])
         if z is not None:
             before[result.measurand].append(one)
-        found.append(one)
-    return tuple(found)
+        rows.append(one)
+    return tuple(rows)
 
 
 def _judged(result: Result, against: Assigned | None, z: float | None, before: Sequence[Scored]) -> Scored:
@@ -259,7 +259,7 @@ def group_rows(results: Sequence[Result], peers: Peers) -> Iterator[Row]:
                     "mean_low": middle.low,
                     "mean_high": middle.high,
                     "sd": against.sd if against else None,
-                    "z": against.z(result.found.value) if against and result.found.value is not None else None,
+                    "z": against.z(result.estimate.value) if against and result.estimate.value is not None else None,
                 }
 
 

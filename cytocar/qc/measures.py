@@ -166,29 +166,29 @@ class _Instrument:
 
 def _instrument(files: Sequence[Place]) -> _Instrument:
     """Return what the files that are still to be found say."""
-    found = _Instrument()
+    instrument = _Instrument()
     for file in files:
         try:
             with one_of_many():
                 events = open_fcs(file)
         except SampleError:
             continue
-        found.types.update(filter(None, [cytometer(events)]))
+        instrument.types.update(filter(None, [cytometer(events)]))
         for channel in events.channels:
             if channel.voltage is not None:
-                found.voltages.append((Quantity("voltage", channel.detector, "V"), channel.voltage))
-    return found
+                instrument.voltages.append((Quantity("voltage", channel.detector, "V"), channel.voltage))
+    return instrument
 
 
 def _marks(samples: Sequence[SampleResult], instruments: Collection[str]) -> dict[str, str]:
     """Return what a run was made with; several of a kind in one run stand side by side."""
-    found: dict[str, set[str]] = defaultdict(set)
+    marks: dict[str, set[str]] = defaultdict(set)
     if instruments:
-        found["instrument"].update(instruments)
+        marks["instrument"].update(instruments)
     for sample in samples:
         if sample.sample.bead_lot:
-            found["bead lot"].add(sample.sample.bead_lot)
+            marks["bead lot"].add(sample.sample.bead_lot)
         for column, lot in sample.sample.extra.items():
             if column.startswith(LOT_COLUMN) and lot:
-                found[f"lot of {column.removeprefix(LOT_COLUMN)}"].add(lot)
-    return {name: ", ".join(sorted(names)) for name, names in sorted(found.items())}
+                marks[f"lot of {column.removeprefix(LOT_COLUMN)}"].add(lot)
+    return {name: ", ".join(sorted(names)) for name, names in sorted(marks.items())}

@@ -143,8 +143,8 @@ def _handles(gate: FixedGate, values: Mapping[str, float], x: PictureAxis, y: Pi
 
 
 def _edge(name: str, value: float, x: PictureAxis, y: PictureAxis | None) -> Handle:
-    marker, said = (x if y is None else y).marker, as_text(value, EDGE_DIGITS)
-    words = f"{marker} {said}"
+    marker, text = (x if y is None else y).marker, as_text(value, EDGE_DIGITS)
+    words = f"{marker} {text}"
     if y is None:
         return Handle(f"edge {name}", name, None, _seen(x, value), None, value=words)
     return Handle(f"edge {name}", None, name, None, _seen(y, value), value=words)

@@ -135,7 +135,7 @@ class KeptSignals:
 
 
 def open_sample(
-    run: FinishedRun, result: SampleResult, *, inputs: Place | None, kept: KeptSignals | None = None
+    run: FinishedRun, result: SampleResult, *, inputs: Place | None, signals: KeptSignals | None = None
 ) -> OpenSample:
     """Return a sample with its file and controls open; ``kept`` holds signals of controls from sample to sample.
 
@@ -162,7 +162,7 @@ def open_sample(
         with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
             return control_signals(own, samples, run.plan.protocols, scratch=Path(scratch))
 
-    references = (kept or KeptSignals()).of(key, read)
+    references = (signals or KeptSignals()).of(key, read)
     with ExitStack() as lent:
         file = lent.enter_context(at_hand(own.file))
         events = open_fcs(file, data_set=own.data_set)

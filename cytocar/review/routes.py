@@ -143,8 +143,8 @@ class ReviewApp(LocalSite):
         form = request.form
         entered = Entered(by=form.get("by", ""), note=form.get("note", ""))
         try:
-            asked = {"by": entered.by or "", "note": entered.note, "seen": form.get("seen", "")}
-            self.session.look_at_group(form.get("cause", ""), **asked)
+            entered_by = {"by": entered.by or "", "note": entered.note, "seen": form.get("seen", "")}
+            self.session.look_at_group(form.get("cause", ""), **entered_by)
         except CytocarError as error:
             return page(self.pages.overview(self.session.opened(), _with(entered, error)), status_of(error))
         return self._done("")

@@ -168,7 +168,7 @@ class ReviewSession:
                 self._tube[1].close()
             self._tube = None
             result = _counted(opened, number)
-            self._tube = (key, open_sample(opened.run, result, inputs=self.settings.inputs, kept=self._signals))
+            self._tube = (key, open_sample(opened.run, result, inputs=self.settings.inputs, signals=self._signals))
         return self._tube[1]
 
     # ------------------------------------------------------------ saving

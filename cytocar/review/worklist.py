@@ -219,8 +219,8 @@ def _cause(outcome: SampleOutcome, of_the_run: Collection[tuple[str, Severity]])
 
 
 def _group(cause: Cause, items: Sequence[WorkItem]) -> Group:
-    found = [finding for item in items for finding in item.outcome.findings if finding.code == cause.code]
-    message, fix = (found[0].message, fix_of(found[0])) if found else ("", "")
+    findings = [finding for item in items for finding in item.outcome.findings if finding.code == cause.code]
+    message, fix = (findings[0].message, fix_of(findings[0])) if findings else ("", "")
     return Group(cause, message, fix, tuple(items))
 
 

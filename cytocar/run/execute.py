@@ -225,7 +225,7 @@ def _references(
     telling = telling_tubes(samples, protocols)
     wanted = {name for names in chosen.values() for name in names}.union(telling if chosen else ())
     controls = [Task(row, protocols[row.sample_id], (scratch,)) for row in samples if row.sample_id in wanted]
-    saved = {name: kept for name, kept in run_tasks(_save, controls, workers, killed=_nothing_saved) if kept}
+    saved = {name: path for name, path in run_tasks(_save, controls, workers, killed=_nothing_saved) if path}
     blanks = (saved[name][1] for name in telling if name in saved)
     paths = {name: path for name, (path, _) in saved.items()}
     return _Controls(chosen, paths, tuple(tube for tube in blanks if tube is not None))
@@ -233,12 +233,12 @@ def _references(
 
 def telling_tubes(samples: Sequence[SampleRow], protocols: Mapping[str, Protocol]) -> list[str]:
     """The tubes whose background says something to every sample with a ``reference`` gate."""
-    told = (
+    telling = (
         row.sample_id
         for row in samples
         if not row.exclude and tells_backgrounds(protocols[row.sample_id].template, row)
     )
-    return list(islice(told, MOST_BLANKS))
+    return list(islice(telling, MOST_BLANKS))
 
 
 def control_signals(

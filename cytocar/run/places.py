@@ -125,7 +125,7 @@ def odd_places(tubes: Sequence[Places]) -> tuple[OddPlace, ...]:
     for tube in tubes:
         for name, value in tube.values.items():
             kinds[tube.kind, name].append((tube.sample_id, math.log(value)))
-    found = []
+    odd = []
     for tube in tubes:
         for name, value in tube.values.items():
             others = [log for sample_id, log in kinds[tube.kind, name] if sample_id != tube.sample_id]
@@ -133,8 +133,8 @@ def odd_places(tubes: Sequence[Places]) -> tuple[OddPlace, ...]:
                 middle = median(others)
                 spread = MAD_TO_SD * median(abs(log - middle) for log in others)
                 if abs(math.log(value) - middle) > max(math.log(_factor(tube, name)), SPREADS * spread):
-                    found.append(OddPlace(tube.sample_id, name, value, math.exp(middle), len(others)))
-    return tuple(found)
+                    odd.append(OddPlace(tube.sample_id, name, value, math.exp(middle), len(others)))
+    return tuple(odd)
 
 
 PLACES_NAMED = 3
@@ -143,7 +143,7 @@ PLACES_NAMED = 3
 
 def odd_samples(tubes: Sequence[Places]) -> Mapping[str, str]:
     """Return by sample how it lies elsewhere than the others, in words."""
-    told: dict[str, list[str]] = defaultdict(list)
+    places_of: dict[str, list[str]] = defaultdict(list)
     for odd in odd_places(tubes):
-        told[odd.sample_id].append(str(odd))
-    return {name: ", ".join(places[:PLACES_NAMED]) for name, places in told.items()}
+        places_of[odd.sample_id].append(str(odd))
+    return {name: ", ".join(places[:PLACES_NAMED]) for name, places in places_of.items()}

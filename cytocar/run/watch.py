@@ -179,8 +179,8 @@ def input_hashes(plan: RunPlan, hashes: Mapping[str, str]) -> dict[str, str]:
         protocol = plan.protocols[row.sample_id]
         used = templates.setdefault(id(protocol.template), template_sha256(protocol.template))
         refused = protocol.refused and protocol.refused.message
-        asked = [dict(plan.markers), plan.history.sha256, refused]
-        return [hashes[row.sample_id], row.data_set, used, protocol.stamp.sha256, *asked]
+        decided = [dict(plan.markers), plan.history.sha256, refused]
+        return [hashes[row.sample_id], row.data_set, used, protocol.stamp.sha256, *decided]
 
     as_control = {row.sample_id: _sha256([row.sample_type, *decided_by(row)]) for row in plan.samples}
     telling = telling_tubes(plan.samples, plan.protocols)

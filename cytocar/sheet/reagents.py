@@ -176,9 +176,9 @@ def complete_sheet(sheet: Path, lots: Sequence[Lot], *, day_of: Callable[[Sample
             del values[EXPIRED]
     names = list(dict.fromkeys([*header, *(name for values in made for name in values)]))
     text = csv_text([Column(name, "string", "", "") for name in names], made)
-    told = tuple(f"{lot} was past its date for {', '.join(ids[:4])}" for lot, ids in expired.items())
+    warnings = tuple(f"{lot} was past its date for {', '.join(ids[:4])}" for lot, ids in expired.items())
     notes = (f"{undated} tubes have no day, so the expiry of their lots is not checked",) if undated else ()
-    return Completed(text, told, notes)
+    return Completed(text, warnings, notes)
 
 
 def _tube(sheet: Path, cells: Mapping[str, str]) -> SampleRow:

@@ -88,7 +88,7 @@ class SampleRow(LaboratoryTube):
     def carried(self) -> dict[str, str]:
         """What the sheet says of the tube and tables carry through: ``CARRIED`` and ``x_*``, as far as filled in."""
         own = {column: getattr(self, column) for column in CARRIED} | dict(self.extra)
-        return {column: f"{said:.6g}" if isinstance(said, float) else said for column, said in own.items() if said}
+        return {column: f"{value:.6g}" if isinstance(value, float) else value for column, value in own.items() if value}
 
 
 CARRIED = ("bead_lot", "operator", "note", *LABORATORY_COLUMNS)

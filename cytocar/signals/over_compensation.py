@@ -44,13 +44,13 @@ def without_beads(measured: Floats, top: float) -> npt.NDArray[np.bool_]:
     top : float
         End of the detectors' range.
     """
-    found: npt.NDArray[np.bool_] = np.all(measured > BRIGHT_IN_ALL * top, axis=1)
-    if not found.any():
-        return ~found
-    logs = np.log(measured[found])
+    beads: npt.NDArray[np.bool_] = np.all(measured > BRIGHT_IN_ALL * top, axis=1)
+    if not beads.any():
+        return ~beads
+    logs = np.log(measured[beads])
     tight = np.abs(logs - np.median(logs, axis=0)).max(axis=1) < TIGHT_LN
-    found[found] = tight if np.mean(tight) > 0.5 else False
-    return ~found
+    beads[beads] = tight if np.mean(tight) > 0.5 else False
+    return ~beads
 
 
 def over_compensated(signals: Floats) -> tuple[int, list[tuple[int, int]]]:

@@ -88,10 +88,10 @@ def simulate_validation(
 
 def _tube(plan: Plan, place: Place, varies: Variation, drawn_share: float, seed: tuple[int, int]) -> SimulatedTube:
     """Return one tube: cells/µL of its level, moved by day, run and operator; a volume that misses what is pipetted."""
-    said = (plan.study, str(seed[0]))
-    by_day = 1 + varies.day * _standard(*said, "day", place.day)
-    by_run = 1 + varies.run * _standard(*said, "run", place.day, place.run)
-    by_operator = 1 + varies.operator * _standard(*said, "operator", place.operator)
+    key = (plan.study, str(seed[0]))
+    by_day = 1 + varies.day * _standard(*key, "day", place.day)
+    by_run = 1 + varies.run * _standard(*key, "run", place.day, place.run)
+    by_operator = 1 + varies.operator * _standard(*key, "operator", place.operator)
     moved = by_operator if plan.design in (Design.OPERATORS, Design.COMPARISON) else by_day * by_run
     share = (place.percent or 0.0) / 100
     diluted = place.expected if plan.design is Design.LINEARITY and place.expected is not None else 1.0
@@ -99,7 +99,7 @@ def _tube(plan: Plan, place: Place, varies: Variation, drawn_share: float, seed:
     if plan.design is Design.LINEARITY:
         share = share / diluted  # the dilution thins all cells alike: the share stays
     if plan.design is Design.COMPARISON:
-        of_all *= 1 + 0.3 * _standard(*said, "donor", place.level)
+        of_all *= 1 + 0.3 * _standard(*key, "donor", place.level)
     car = of_all * share
     if plan.design is Design.STABILITY:
         moved = 1 - varies.loss_per_day * (place.hours or 0.0) / 24

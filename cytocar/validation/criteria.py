@@ -72,8 +72,8 @@ class Criteria(Sources):
 
     def only(self, kinds: Collection[Kind]) -> Self:
         """Return the criteria of these kinds of study; of all where none is named."""
-        kept = tuple(one for one in self.criteria if not kinds or one.study in kinds)
-        return self.model_copy(update={"criteria": kept})
+        criteria = tuple(one for one in self.criteria if not kinds or one.study in kinds)
+        return self.model_copy(update={"criteria": criteria})
 
     def measurands_of(self, kind: Kind) -> tuple[str, ...]:
         """Return what is evaluated of a kind of study: what is limited there, and what the file names beside it."""

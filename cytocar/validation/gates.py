@@ -95,18 +95,18 @@ def gates_against(run: Path, person: Path, *, inputs: Place | None = None) -> tu
     shared = plan.only([one.sample.sample_id for one, _ in pairs]).samples
     places = {row.sample_id: row for row in located(shared, inputs)}
     require_files(places.values())
-    found = tuple(
+    agreements = tuple(
         agreement
         for one, other in pairs
         for agreement in _agreements(places[one.sample.sample_id].file, (one, plan), (other, other_plan))
     )
-    if not found:
+    if not agreements:
         raise UsageError(
             f"{run} and {person} share {len(pairs)} files, and no population of them",
             code="E267",
             hint="both count the same files (by their hashes), with populations of the same names",
         )
-    return found
+    return agreements
 
 
 def _read(run: Path) -> tuple[RunPlan, list[SampleResult]]:
@@ -140,10 +140,10 @@ def _agreements(
         )
 
 
-def summaries(found: Sequence[GateAgreement]) -> tuple[Summary, ...]:
+def summaries(agreements: Sequence[GateAgreement]) -> tuple[Summary, ...]:
     """Return each population over the files in which it has events."""
     by_population: dict[str, list[float]] = {}
-    for one in found:
+    for one in agreements:
         if one.f1 is not None:
             by_population.setdefault(one.population, []).append(one.f1)
     return tuple(Summary(name, len(values), median(values), min(values)) for name, values in by_population.items())

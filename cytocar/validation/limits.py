@@ -57,7 +57,7 @@ class Bound(Declaration):
             raise ValueError("at_least must not be above at_most")
         return self
 
-    def verdict(self, found: Estimate) -> Verdict:
+    def verdict(self, estimate: Estimate) -> Verdict:
         """Return whether a number, or its interval, meets the limit; without an interval the number decides.
 
         Examples
@@ -66,10 +66,10 @@ class Bound(Declaration):
         >>> [str(limit.verdict(Estimate(8, low, high))) for low, high in ((7, 9), (7, 12), (11, 12))]
         ['pass', 'crosses', 'fail']
         """
-        if found.value is None:
+        if estimate.value is None:
             return Verdict.NOT_EVALUATED
-        low = found.value if self.by == "estimate" or found.low is None else found.low
-        high = found.value if self.by == "estimate" or found.high is None else found.high
+        low = estimate.value if self.by == "estimate" or estimate.low is None else estimate.low
+        high = estimate.value if self.by == "estimate" or estimate.high is None else estimate.high
         over = self.at_most is not None and high > self.at_most
         under = self.at_least is not None and low < self.at_least
         if not over and not under:
@@ -113,9 +113,9 @@ def read_limits(name_or_path: str, kind: type[Read], *, package: str) -> Read:
             text = shipped.joinpath(f"{name_or_path}.toml").read_text("utf-8")
         else:
             text = Path(name_or_path).read_text("utf-8-sig")
-        said = tomllib.loads(text.replace("\r\n", "\n"))
+        document = tomllib.loads(text.replace("\r\n", "\n"))
     try:
-        return kind.model_validate(said)
+        return kind.model_validate(document)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"

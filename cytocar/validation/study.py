@@ -76,10 +76,10 @@ class Tube:
     def line(self, study: str) -> Row:
         """Return its line of validation_tubes.csv."""
         own = {name: getattr(self.sample, name) for name in ("val_level", "val_day", "val_run", "val_rep")}
-        kept = ("sample_id", "status", "file", "file_sha256", "template_name", "template_sha256", "cytocar_version")
+        columns = ("sample_id", "status", "file", "file_sha256", "template_name", "template_sha256", "cytocar_version")
         return {
             **own,
-            **{name: self.row.get(name) for name in kept},
+            **{name: self.row.get(name) for name in columns},
             "study": study,
             "val_operator": self.sample.val_operator,
             "val_expected": self.sample.val_expected,
@@ -196,10 +196,10 @@ def _study(name: str, tubes: list[Tube], *, mixed_lots: bool) -> Study:
 
 
 def _named(tubes: Sequence[Tube], key: Callable[[Tube], str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
+    names: dict[str, list[str]] = defaultdict(list)
     for tube in tubes:
-        found[key(tube)].append(tube.sample.sample_id)
-    return found
+        names[key(tube)].append(tube.sample.sample_id)
+    return names
 
 
 def _some(named: Mapping[str, Sequence[str]]) -> str:

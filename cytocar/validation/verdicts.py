@@ -66,7 +66,7 @@ class Judged:
     @property
     def verdict(self) -> Verdict | None:
         """Whether the criterion is met; None without one."""
-        return None if self.criterion is None else self.criterion.verdict(self.statistic.found)
+        return None if self.criterion is None else self.criterion.verdict(self.statistic.estimate)
 
     @property
     def title(self) -> str:
@@ -82,15 +82,15 @@ class Judged:
     def row(self) -> Row:
         """Return its line of validation.csv."""
         name, version, sha256 = self.study.template
-        found, limit = self.statistic.found, self.criterion
+        estimate, limit = self.statistic.estimate, self.criterion
         return {
             "study": self.study.name,
             "measurand": self.measurand,
             "level": self.statistic.level,
             "statistic": self.statistic.name,
-            "value": found.value,
-            "low": found.low,
-            "high": found.high,
+            "value": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
             "unit": self.unit,
             "df": self.statistic.df,
             "n": self.statistic.n,
@@ -132,9 +132,9 @@ class Validation:
     @property
     def tally(self) -> Counter[Verdict]:
         """How many criteria have each verdict."""
-        found = Counter(one.verdict for one in self.judged if one.verdict is not None)
-        found[Verdict.NOT_EVALUATED] += len(self.unmet)
-        return +found
+        times = Counter(one.verdict for one in self.judged if one.verdict is not None)
+        times[Verdict.NOT_EVALUATED] += len(self.unmet)
+        return +times
 
     @property
     def passed(self) -> bool:
@@ -190,9 +190,9 @@ def evaluate(studies: Sequence[Study], criteria: Criteria) -> Validation:
     notes: dict[tuple[str, str], tuple[str, ...]] = {}
     for study in studies:
         for measurand in criteria.measurands_of(study.kind):
-            found = EVALUATE[study.kind](study, measurand, criteria.settings.settings())
-            notes[study.name, measurand] = found.notes
-            for statistic in found.statistics:
+            evaluated = EVALUATE[study.kind](study, measurand, criteria.settings.settings())
+            notes[study.name, measurand] = evaluated.notes
+            for statistic in evaluated.statistics:
                 limits = [one for one in criteria.criteria if one.is_about(study.kind, measurand, statistic)]
                 judged += [Judged(study, measurand, statistic, limit) for limit in limits]
                 if not limits:

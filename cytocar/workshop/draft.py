@@ -86,8 +86,8 @@ def position(document: Document, name: str) -> int:
 
 def entry(document: Document, name: str) -> dict[str, Any]:
     """Return the table of a population in a document."""
-    found: dict[str, Any] = document["populations"][position(document, name)]
-    return found
+    population: dict[str, Any] = document["populations"][position(document, name)]
+    return population
 
 
 def free_name(document: Document, wanted: str) -> str:
@@ -247,7 +247,7 @@ def numbers_of(gate: Mapping[str, Any]) -> dict[str, float]:
     >>> numbers_of({"kind": "valley", "marker": "CD3", "window": [400, 4000], "fallback": 1200})
     {'window low': 400, 'window high': 4000, 'fallback': 1200}
     """
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for key, value in gate.items():
         parts: Mapping[str, Any] = {key: value}
         if isinstance(value, Mapping):
@@ -255,8 +255,8 @@ def numbers_of(gate: Mapping[str, Any]) -> dict[str, float]:
         elif isinstance(value, list) and len(value) <= LONGEST_OF_NUMBERS:
             names = ("low", "high") if len(value) == len(("low", "high")) else range(1, len(value) + 1)
             parts = {f"{key} {name}": part for name, part in zip(names, value, strict=True)}
-        found |= {name: part for name, part in parts.items() if type(part) in (int, float)}
-    return found
+        numbers |= {name: part for name, part in parts.items() if type(part) in (int, float)}
+    return numbers
 
 
 def set_number(draft: Draft, name: str, number: str, value: float) -> Draft:
@@ -336,9 +336,9 @@ def set_role(draft: Draft, name: str, role: str | None) -> Draft:
 def _roles(document: Document) -> dict[str, str]:
     """Return role to population, those that have no control on the page too."""
     report = document.get("report", {})
-    found = {role: report[role] for role in (*ROLES, *Report.model_fields) if isinstance(report.get(role), str)}
+    roles = {role: report[role] for role in (*ROLES, *Report.model_fields) if isinstance(report.get(role), str)}
     beads = document.get("counting", {}).get("beads")
-    return {**found, "beads": beads} if beads else found
+    return {**roles, "beads": beads} if beads else roles
 
 
 def _set_role(document: Document, role: str, name: str | None) -> None:

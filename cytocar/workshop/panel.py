@@ -73,7 +73,7 @@ def with_other_channels(document: Mapping[str, Any], files: Sequence[EventTable]
 
 def entries_of(files: Sequence[EventTable], book: Book, *, besides: set[str] | None = None) -> list[tuple[str, Marker]]:
     """Return a panel entry for each channel that the files have, but for the clock and for some detectors."""
-    found: dict[str, Marker] = {}
+    entries: dict[str, Marker] = {}
     seen = set(besides or ())
     for file in files:
         for channel in file.channels:
@@ -81,11 +81,11 @@ def entries_of(files: Sequence[EventTable], book: Book, *, besides: set[str] | N
                 continue
             seen.add(channel.detector)
             name = _name_of(channel, book)
-            if name in found:
+            if name in entries:
                 name = channel.detector.strip()
-            if name not in found:
-                found[name] = _entry(name, channel, file)
-    return list(found.items())
+            if name not in entries:
+                entries[name] = _entry(name, channel, file)
+    return list(entries.items())
 
 
 def _name_of(channel: Channel, book: Book) -> str:
@@ -104,7 +104,11 @@ def _entry(name: str, channel: Channel, file: EventTable) -> Marker:
         Marker(aliases=tuple(dict.fromkeys((name, label))) if label else ()),
         Marker(detectors=(channel.detector,)),
     )
-    fits = [one for one in choices if (found := _channel_in(name, one, file)) and found.detector == channel.detector]
+    fits = [
+        one
+        for one in choices
+        if (channel_there := _channel_in(name, one, file)) and channel_there.detector == channel.detector
+    ]
     return fits[0] if fits else choices[-1]
 
 
@@ -119,7 +123,7 @@ def _channel_in(name: str, entry: Marker, file: EventTable) -> Channel | None:
 
 
 def _channel(name: str, entry: Marker, files: Sequence[EventTable]) -> Channel | None:
-    return next((found for file in files if (found := _channel_in(name, entry, file)) is not None), None)
+    return next((channel for file in files if (channel := _channel_in(name, entry, file)) is not None), None)
 
 
 def _stain_scale(files: Sequence[EventTable], book: Book) -> Scale:

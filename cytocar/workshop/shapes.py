@@ -152,19 +152,21 @@ class Grip:
 def grips(gate: Gate, stage: Stage) -> tuple[Grip, ...]:
     """Return the grips of a gate on one picture."""
     x, y = stage.sides
-    found: list[Handle] = []
+    grips_so_far: list[Handle] = []
     if isinstance(gate, FixedGate):
-        found += handles(gate, _numbers(gate, stage.template), stage.view, stage.axes)
+        grips_so_far += handles(gate, _numbers(gate, stage.template), stage.view, stage.axes)
         if isinstance(gate, RangeGate | RectangleGate) and (whole := _whole(gate, stage)):
-            found.append(whole)
+            grips_so_far.append(whole)
         if isinstance(gate, EllipseGate) and (rim := _rim(gate, x, y)):
-            found.append(rim)
+            grips_so_far.append(rim)
     elif isinstance(gate, ValleyGate | ReferenceGate):
         ends = dict(zip((*WINDOW_ENDS, FALLBACK), (*gate.window, gate.fallback), strict=True))
         axis = x if gate.marker == x.marker else y if y is not None and gate.marker == y.marker else None
         if axis is not None:
-            found += [_line(name, float(axis.place([value])[0]), upright=axis is x) for name, value in ends.items()]
-    return tuple(Grip(handle, _value_of(handle, x, y)) for handle in found)
+            grips_so_far += [
+                _line(name, float(axis.place([value])[0]), upright=axis is x) for name, value in ends.items()
+            ]
+    return tuple(Grip(handle, _value_of(handle, x, y)) for handle in grips_so_far)
 
 
 def _line(name: str, place: float, *, upright: bool) -> Handle:

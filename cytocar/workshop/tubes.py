@@ -154,10 +154,10 @@ class OpenTube:
         try:
             entry = {marker: template.panel[marker]}
             settled = {marker: self.markers[marker]} if marker in self.markers else None
-            found = resolve(entry, self.events.channels, overrides=settled).get(marker)
+            channel = resolve(entry, self.events.channels, overrides=settled).get(marker)
         except SampleError:
             return ""
-        return found.detector.strip() if found is not None else ""
+        return channel.detector.strip() if channel is not None else ""
 
     def _inside(self, populations: Populations, view: View) -> Bools:
         inside = populations[view.parent].mask

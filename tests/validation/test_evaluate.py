@@ -26,7 +26,7 @@ def _evaluate(of: Study, measurand: str = "car_per_ul") -> Found:
 
 
 def _value(found: Found, name: str, level: str = "") -> float:
-    (value,) = [one.found.value for one in found.statistics if (one.name, one.level) == (name, level)]
+    (value,) = [one.estimate.value for one in found.statistics if (one.name, one.level) == (name, level)]
     assert value is not None
     return value
 
@@ -156,7 +156,7 @@ def test_stability_ends_where_a_level_leaves_the_limit() -> None:
             values[Place(f"s{specimen}", hours=hours)] = level * (1 + 0.01 * specimen * (hours > 0))
     found = _evaluate(study("stability", values))
     assert _value(found, "stable_hours") == 48
-    assert [one.found.low for one in found.statistics if one.name == "stable_hours"] == [48]
+    assert [one.estimate.low for one in found.statistics if one.name == "stable_hours"] == [48]
     assert _value(found, "percent_of_start", "72 h") == pytest.approx(71.7, abs=0.2)
 
 
@@ -180,7 +180,7 @@ def test_a_study_of_precision_finds_components_that_are_known() -> None:
     def simulated(rng: np.random.Generator) -> list[bool]:
         days = {str(day): rng.normal(0, between) for day in range(1, 6)}
         values = {place: float(100 + days[place.day] + rng.normal(0, within)) for place in places if place.level == LOW}
-        found = {one.name: one.found for one in _evaluate(study("precision-5x3", values)).statistics}
+        found = {one.name: one.estimate for one in _evaluate(study("precision-5x3", values)).statistics}
         truths = {"mean": 100, "cv_within_run": within, "cv_between_run": between, "cv_total": math.hypot(3, 4)}
         return [holds(found[name], truth) for name, truth in truths.items()]
 
@@ -196,5 +196,5 @@ def test_results_that_are_all_the_same_are_evaluated_or_refused_with_a_code(desi
     except UsageError as refused:
         assert refused.code == "E254"
         return
-    limits = [limit for one in found.statistics for limit in (one.found.value, one.found.low, one.found.high)]
+    limits = [limit for one in found.statistics for limit in (one.estimate.value, one.estimate.low, one.estimate.high)]
     assert all(limit is None or math.isfinite(limit) for limit in limits)

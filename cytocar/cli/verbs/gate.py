@@ -125,7 +125,7 @@ def command(
         from cytocar.cli import watching
 
         folders = watching.folders_to_watch(inputs or [], out, alone=shard is None)
-        asked = watching.WatchCommand(
+        settings = watching.WatchCommand(
             folders=folders,
             out=out or Path(),
             every=every,
@@ -140,7 +140,7 @@ def command(
             force=force,
             report=report,
         )
-        _end_watch(watching.watch(asked), asked, output, gated=gated, fail_on=fail_on)
+        _end_watch(watching.watch(settings), settings, output, gated=gated, fail_on=fail_on)
         return
     collected = collect(inputs or [], sheet=named, given=given)
     collected = with_controls(collected, [place_of(control) for control in controls or []])
@@ -176,7 +176,7 @@ def command(
 
 def _end_watch(
     ended: tuple[RunPlan, list[FinishedSample]] | None,
-    asked: WatchCommand,
+    settings: WatchCommand,
     output: Format | None,
     *,
     gated: bool,
@@ -188,9 +188,9 @@ def _end_watch(
     if ended is None:
         raise UsageError("no file was finished while it was watched", code="E102", hint="nothing was written")
     plan, done = ended
-    show_rows(Parts(asked.out / PARTS), plan.sample_ids, plan.own_columns, output, to_folder=True, gated=gated)
+    show_rows(Parts(settings.out / PARTS), plan.sample_ids, plan.own_columns, output, to_folder=True, gated=gated)
     show_notes(done)
-    screen.say(f"{tally(done)}; tables in {asked.out}")
+    screen.say(f"{tally(done)}; tables in {settings.out}")
     show_what_to_look_at(done)
     show_faults(done)
     _exit(done, fail_on)

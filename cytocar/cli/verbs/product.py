@@ -88,8 +88,8 @@ def _show(products: tuple[Product, ...]) -> None:
         (
             product.result.sample.sample_id,
             line.name,
-            f"{cells(line.found.value)} {line.figure.unit}".strip(),
-            cells_interval(line.found),
+            f"{cells(line.estimate.value)} {line.figure.unit}".strip(),
+            cells_interval(line.estimate),
             line.limit.text(line.figure.unit) if line.limit else "",
             WORDS[line.verdict] if line.verdict else "",
         )

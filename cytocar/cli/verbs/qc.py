@@ -209,7 +209,7 @@ def _show_scores(scores: Sequence[Scored]) -> None:
         (
             one.result.sample,
             one.result.measurand,
-            number(one.result.found.value),
+            number(one.result.estimate.value),
             number(one.assigned.mean.value) if one.assigned else "–",
             "–" if one.z is None else f"{one.z:+.2f}",
             one.performance.replace("_", " "),
@@ -244,8 +244,8 @@ def lots(
     from cytocar.qc.bridging import BRIDGING, bridges
     from cytocar.tables.columns import csv_text, write_atomically
 
-    found = bridges(runs, by=by, limit=limit, old=old, new=new)
-    text = csv_text(BRIDGING, (one.row() for one in found))
+    bridged = bridges(runs, by=by, limit=limit, old=old, new=new)
+    text = csv_text(BRIDGING, (one.row() for one in bridged))
     if out is not None:
         if out.exists():
             raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
@@ -263,9 +263,9 @@ def lots(
                 interval(one.percent.low, one.percent.high),
                 one.verdict,
             )
-            for one in found
+            for one in bridged
         ]
-        header = (f"lot {found[0].new} of {found[0].old}", "specimens", "percent", "95 % interval", "verdict")
-        write_table(header, lines, right=(1, 2), styles=["" if one.verdict == "pass" else "red" for one in found])
-    if any(one.verdict != "pass" for one in found):
+        header = (f"lot {bridged[0].new} of {bridged[0].old}", "specimens", "percent", "95 % interval", "verdict")
+        write_table(header, lines, right=(1, 2), styles=["" if one.verdict == "pass" else "red" for one in bridged])
+    if any(one.verdict != "pass" for one in bridged):
         raise typer.Exit(1)

@@ -61,8 +61,8 @@ def show(
 
 def _described(template: Template) -> list[str]:
     lines = ["markers"]
-    for marker, found in template.panel.items():
-        names = ", ".join((*found.aliases, *found.detectors)) or "its own name"
+    for marker, entry in template.panel.items():
+        names = ", ".join((*entry.aliases, *entry.detectors)) or "its own name"
         lines.append(f"  {marker:<10} {names}")
     lines += ["", "populations", *_branch(template, "all", 1)]
     lines += ["", f"counting: {template.counting.method}"]
@@ -139,8 +139,8 @@ def _try_panel(template: Template, file: str) -> None:
 
     place = place_of(file)
     panel = resolve(template.panel, open_fcs(place).channels)
-    found = ", ".join(f"{marker} = {channel.detector}" for marker, channel in panel.items())
-    sys.stdout.write(f"{place.name}: {found}\n")
+    channels = ", ".join(f"{marker} = {channel.detector}" for marker, channel in panel.items())
+    sys.stdout.write(f"{place.name}: {channels}\n")
 
 
 app.command("fit")(template_fit.fit)

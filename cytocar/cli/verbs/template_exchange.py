@@ -152,13 +152,13 @@ def export_gates(
 
 def _flags(decisions: Sequence[Decision]) -> dict[str, list[str]]:
     """Return what a person should know about each data-driven gate, such as that no control sample was at hand."""
-    found: dict[str, list[str]] = {}
+    flags: dict[str, list[str]] = {}
     for decision in decisions:
         for flag in decision.flags:
-            known = found.setdefault(decision.population, [])
+            known = flags.setdefault(decision.population, [])
             if flag not in known:
                 known.append(flag)
-    return found
+    return flags
 
 
 def _write(data: bytes, out: Path | None, suffix: str, *, force: bool) -> None:

@@ -97,17 +97,17 @@ def _places(names: list[str]) -> list[Place]:
     """Return the files that are named, and the FCS files of folders, in their order."""
     from cytocar.files.places import place_of
 
-    found: list[Place] = []
+    places: list[Place] = []
     for name in names:
         place = place_of(name)
         if isinstance(place, Path) and place.is_dir():
             inside = sorted(file for file in place.iterdir() if file.suffix.lower() in (".fcs", ".lmd"))
             if not inside:
                 raise UsageError(f"{place} holds no FCS files", code="E209", hint="name the files themselves")
-            found += inside
+            places += inside
         else:
-            found.append(place)
-    return found
+            places.append(place)
+    return places
 
 
 def _name_of(out: Path) -> str:
@@ -170,5 +170,5 @@ def _show_doubts(fitted: FittedTemplate) -> None:
     notes = dict.fromkeys(note for tube in fitted.study.tubes for note in tube.notes)
     for note in notes:
         screen.show_problem("note", "W346", note)
-    for code, told in fitted.study.doubts:
-        screen.show_problem("warning", code, told)
+    for code, doubt in fitted.study.doubts:
+        screen.show_problem("warning", code, doubt)

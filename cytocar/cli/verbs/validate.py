@@ -122,15 +122,15 @@ def _show_needs(made: Plan, t_cells_per_ul: float, *, to_stdout: bool) -> None:
     ]
     header = ("level", "CAR+ of T cells", "tubes", "T cells in a tube", "blood in all, mL")
     blood = sum(need.blood_ul or 0.0 for need in made.needs) / 1000
-    told = [
+    shown = [
         f"{made.study}: {LAYOUTS[made.design].does}",
         *grid(header, lines, right=(1, 2, 3, 4)),
         f"{len(made.places)} tubes, {blood:.3g} mL of blood with {t_cells_per_ul:g} T cells/µL",
     ]
     if to_stdout:
-        sys.stdout.write("\n".join(told) + "\n")
+        sys.stdout.write("\n".join(shown) + "\n")
     else:
-        for line in told:
+        for line in shown:
             screen.say(line)
 
 
@@ -250,7 +250,7 @@ def _show(validation: Validation, *, to_stdout: bool) -> None:
             one.measurand,
             one.statistic.level,
             one.statistic.name,
-            number(one.statistic.found.value),
+            number(one.statistic.estimate.value),
             one.criterion.text(one.unit),
             WORDS[one.verdict],
         )
@@ -298,16 +298,16 @@ def gates(
 
     if out is not None and out.exists():
         raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
-    found = gates_against(run, person, inputs=place_of(inputs) if inputs else None)
-    text = csv_text(GATE_AGREEMENT, (one.row() for one in found))
-    told = summaries(found)
+    agreements = gates_against(run, person, inputs=place_of(inputs) if inputs else None)
+    text = csv_text(GATE_AGREEMENT, (one.row() for one in agreements))
+    summary = summaries(agreements)
     if out is not None:
         write_atomically(out, text)
     if out is None and not sys.stdout.isatty():
         sys.stdout.write(text)
     else:
-        lines = [(one.population, str(one.n), f"{one.median_f1:.3f}", f"{one.lowest_f1:.3f}") for one in told]
+        lines = [(one.population, str(one.n), f"{one.median_f1:.3f}", f"{one.lowest_f1:.3f}") for one in summary]
         header = ("population", "files", "median F1", "lowest F1")
         write_table(header, lines, right=(1, 2, 3))
-    if any(one.median_f1 < at_least for one in told):
+    if any(one.median_f1 < at_least for one in summary):
         raise typer.Exit(1)

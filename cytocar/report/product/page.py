@@ -52,15 +52,15 @@ def cells(value: float | None) -> str:
     return f"{digits} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
 
 
-def cells_interval(found: Estimate) -> str:
+def cells_interval(estimate: Estimate) -> str:
     """Return an interval as people read it, with one power of ten for both limits where they share it.
 
     >>> cells_interval(Estimate(2e8, 1.8e8, 2.18e8)), cells_interval(Estimate(2e8, 9e7, None))
     ('(1.80 to 2.18) × 10⁸', '9.00 × 10⁷ to –')
     """
-    if found.low is None and found.high is None:
+    if estimate.low is None and estimate.high is None:
         return ""
-    low, high = cells(found.low), cells(found.high)
+    low, high = cells(estimate.low), cells(estimate.high)
     (first, times, power), (last, _, other) = low.partition(" × "), high.partition(" × ")
     return f"({first} to {last}){times}{power}" if times and power == other else f"{low} to {high}"
 

@@ -70,15 +70,15 @@ def number(value: float | None) -> str:
     return "–" if value is None else three_digits(value)
 
 
-def interval(found: Estimate) -> str:
+def interval(estimate: Estimate) -> str:
     """Return an interval as people read it; empty where there is none.
 
     >>> interval(Estimate(2.0, 1.0, None)), interval(Estimate(2.0, None, None))
     ('1.00 to –', '')
     """
-    if found.low is None and found.high is None:
+    if estimate.low is None and estimate.high is None:
         return ""
-    return f"{number(found.low)} to {number(found.high)}"
+    return f"{number(estimate.low)} to {number(estimate.high)}"
 
 
 def _sections(validation: Validation) -> Iterator[Section]:

@@ -26,25 +26,25 @@ USUAL_PAIRS = 40
 
 def pairs_of(study: Study, measurand: str) -> list[tuple[str, float, float]]:
     """Return sample, comparative result and new result: tubes of A and B, or one tube and ``val_expected``."""
-    found = []
+    pairs = []
     for sample, tubes in groups(study.used, lambda tube: tube.level).items():
         by_method = groups(tubes, lambda tube: (tube.sample.val_run or "").strip().upper())
         sides = [numbers(by_method.get(method, []), measurand) for method in METHODS]
         if all(sides):
-            found.append((sample, mean(sides[0]), mean(sides[1])))
+            pairs.append((sample, mean(sides[0]), mean(sides[1])))
         elif not any(method in by_method for method in METHODS):
             expected = [tube.sample.val_expected for tube in tubes if tube.sample.val_expected is not None]
             values = numbers(tubes, measurand)
             if expected and values:
-                found.append((sample, mean(expected), mean(values)))
-    return found
+                pairs.append((sample, mean(expected), mean(values)))
+    return pairs
 
 
 def comparison(study: Study, measurand: str, _settings: Settings) -> Found:
     """Return lines and limits of agreement of the new method against the comparative one."""
     require_cells(study, "val_level")
-    found = pairs_of(study, measurand)
-    n = len(found)
+    pairs = pairs_of(study, measurand)
+    n = len(pairs)
     if n < FEWEST_PAIRS:
         raise missing(
             study,
@@ -52,7 +52,7 @@ def comparison(study: Study, measurand: str, _settings: Settings) -> Found:
             hint="each sample (val_level) has a row with val_run = A and one with B, or the other method's result in "
             "val_expected",
         )
-    x, y = [pair[1] for pair in found], [pair[2] for pair in found]
+    x, y = [pair[1] for pair in pairs], [pair[2] for pair in pairs]
     samples = len({tube.level for tube in study.tubes})
     notes = [f"{samples - n} of {samples} samples have no pair"] if samples > n else []
     if n < USUAL_PAIRS:

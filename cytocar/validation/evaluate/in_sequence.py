@@ -80,8 +80,8 @@ def stability(study: Study, measurand: str, settings: Settings) -> Found:
         stable = at
         if surely_within(one, limit) and surely == max((h for h in hours if h < at), default=0.0):
             surely = at
-    told = f"within {limit:g} % of the start; lower bound: with whole intervals"
-    statistics.append(Statistic("stable_hours", Estimate(stable, surely, stable), len(study.used), told))
+    note = f"within {limit:g} % of the start; lower bound: with whole intervals"
+    statistics.append(Statistic("stable_hours", Estimate(stable, surely, stable), len(study.used), note))
     cells = {f"{name} at {at:g} h": len(times.get(at, ())) for name, times in specimens.items() for at in hours}
     return Found(tuple(statistics), (*without_numbers(study, measurand), *uneven(cells)))
 
@@ -98,12 +98,12 @@ def surely_within(percent: Estimate, limit: float) -> bool:
 
 def times_of(study: Study, measurand: str) -> dict[str, Times]:
     """Return the results above 0 of each specimen, by hours."""
-    found: dict[str, Times] = {}
+    times: dict[str, Times] = {}
     for tube in study.used:
         value, hours = tube.number(measurand), tube.sample.val_hours
         if value is not None and value > 0 and hours is not None:
-            found.setdefault(tube.level, {}).setdefault(hours, []).append(value)
-    return found
+            times.setdefault(tube.level, {}).setdefault(hours, []).append(value)
+    return times
 
 
 def _levels(specimens: list[Times], hours: list[float]) -> tuple[dict[float, tuple[Estimate, int]], str]:
@@ -115,8 +115,8 @@ def _levels(specimens: list[Times], hours: list[float]) -> tuple[dict[float, tup
         levels = fold_of_first([times[start], *(times[at] for at in there)])[1:]
         known = dict(zip(there, levels, strict=True))
         return {at: (known.get(at, UNKNOWN), len(times.get(at, ()))) for at in later}, "logarithms of replicates"
-    found: dict[float, tuple[Estimate, int]] = {}
+    folds: dict[float, tuple[Estimate, int]] = {}
     for at in later:
         ratios = [mean(times[at]) / mean(times[start]) for times in specimens if times.get(at) and times.get(start)]
-        found[at] = (mean_fold(ratios) if ratios else UNKNOWN, len(ratios))
-    return found, "geometric mean of the specimens' ratios"
+        folds[at] = (mean_fold(ratios) if ratios else UNKNOWN, len(ratios))
+    return folds, "geometric mean of the specimens' ratios"

@@ -30,7 +30,7 @@ def dilutions(study: Study, measurand: str, _settings: Settings) -> Found:
         for tube in study.used
         if (value := tube.number(measurand)) is not None and tube.sample.val_expected is not None
     ]
-    expected, found = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    expected, measured = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     levels = {level: expected.count(level) for level in sorted(set(expected))}
     if len(levels) < FEWEST_LEVELS:
         raise missing(
@@ -41,16 +41,16 @@ def dilutions(study: Study, measurand: str, _settings: Settings) -> Found:
     gone = set(groups(study.tubes, lambda tube: tube.sample.val_expected)) - set(levels)
     notes = [*without_numbers(study, measurand), *uneven({f"level {at:g}": size for at, size in levels.items()})]
     notes += [f"level {level:g} has no result" for level in sorted(one for one in gone if one is not None)]
-    statistics = list(_straight(expected, found))
-    if sum(level > 0 for level in levels) >= FEWEST_FRACTIONS and sum(found) > 0:
-        statistics += _through_origin(expected, found)
+    statistics = list(_straight(expected, measured))
+    if sum(level > 0 for level in levels) >= FEWEST_FRACTIONS and sum(measured) > 0:
+        statistics += _through_origin(expected, measured)
         if min(levels.values()) < TUBES_OF_A_FRACTION:
             notes.append(f"ISO 20391-2 asks for {TUBES_OF_A_FRACTION} tubes of each dilution")
     return Found(tuple(statistics), tuple(notes))
 
 
-def _straight(expected: list[float], found: list[float]) -> Iterator[Statistic]:
-    line = linearity(expected, found)
+def _straight(expected: list[float], measured: list[float]) -> Iterator[Statistic]:
+    line = linearity(expected, measured)
     how = "weighted least squares, weights by the scatter of replicates"
     yield Statistic("slope", line.slope, line.n, how)
     yield Statistic("intercept", line.intercept, line.n, how)
@@ -60,8 +60,8 @@ def _straight(expected: list[float], found: list[float]) -> Iterator[Statistic]:
         yield Statistic("deviation", one, line.n, f"{how}; interval from replicates", f"{level:g}")
 
 
-def _through_origin(expected: list[float], found: list[float]) -> Iterator[Statistic]:
-    line = proportionality(expected, found)
+def _through_origin(expected: list[float], measured: list[float]) -> Iterator[Statistic]:
+    line = proportionality(expected, measured)
     how = "line through the origin (ISO 20391-2)"
     yield Statistic("proportionality_r2", Estimate(line.r2, None, None), line.n, how)
     yield Statistic("proportionality_sse", Estimate(line.scaled_sse, None, None), line.n, how)

@@ -82,6 +82,6 @@ def _notes(study: Study, tubes: list[Tube]) -> Iterator[str]:
     days = Counter(day for day, _ in cells)
     there = (len(days), max(days.values()), max(cells.values()))
     names = ("days", "runs a day", "tubes a run")
-    for name, wanted, found in zip(names, ASKED.get(study.name.partition("/")[0], (0, 0, 0)), there, strict=True):
-        if found < wanted:
-            yield f"the design asks for {wanted} {name}, there are {found}"
+    for name, wanted, present in zip(names, ASKED.get(study.name.partition("/")[0], (0, 0, 0)), there, strict=True):
+        if present < wanted:
+            yield f"the design asks for {wanted} {name}, there are {present}"

@@ -69,7 +69,7 @@ class Statistic:
     """A number about a measurand, of one level or of the whole study (``level`` empty)."""
 
     name: str
-    found: Estimate
+    estimate: Estimate
     n: int
     method: str
     level: str = ""
@@ -98,10 +98,10 @@ Key = TypeVar("Key")
 
 def groups(tubes: Sequence[Tube], key: Callable[[Tube], Key]) -> dict[Key, list[Tube]]:
     """Return tubes by a key, in order of appearance."""
-    found: dict[Key, list[Tube]] = {}
+    tubes_of: dict[Key, list[Tube]] = {}
     for tube in tubes:
-        found.setdefault(key(tube), []).append(tube)
-    return found
+        tubes_of.setdefault(key(tube), []).append(tube)
+    return tubes_of
 
 
 def numbers(tubes: Sequence[Tube], measurand: str) -> list[float]:
