@@ -30,6 +30,16 @@ RANGES: Mapping[str, Range] = {
     "dilution_factor": Range(1, 1_000_000, "how many times the specimen was diluted: 1 or more, 10 for 1 in 10"),
 }
 
+PRODUCT_RANGES: Mapping[str, Range] = {
+    # Vials hold a millilitre, bags of an apheresis product up to half a litre.
+    "bag_volume_ml": Range(0.5, 2_000, "mL; 0.05 L is 50"),
+    # Infusion products hold 1e6 to 1e8 nucleated cells in a mL.
+    "tnc_per_ml": Range(1e4, 1e10, "cells/mL, not cells/µL or millions"),
+    "weight_kg": Range(0.3, 500, "kg, not g"),
+    "vcn_per_cell": Range(0, 100, "copies per cell; products are released below 5 to 10"),
+}
+"""Of an infusion product: a dose is their product, and looks like any other."""
+
 CHECKED = (*RANGES, "lymphocytes_per_ul", "wbc_per_ul", "specimen")
 """What ``impossible`` looks at."""
 
@@ -56,7 +66,7 @@ def impossible(values: Mapping[str, float | str | None]) -> Iterator[tuple[str, 
     >>> list(impossible({"sample_volume_ul": 0.05, "dilution_factor": 10.0}))
     [('sample_volume_ul', '0.05 cannot be (1 to 20000): µL; 0.05 mL is 50')]
     """
-    for column, limits in RANGES.items():
+    for column, limits in (*RANGES.items(), *PRODUCT_RANGES.items()):
         yield from _outside(column, values.get(column), limits)
     if values.get("specimen") in LIQUIDS_LIKE_BLOOD:
         for column in ("lymphocytes_per_ul", "wbc_per_ul"):

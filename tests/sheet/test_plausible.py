@@ -100,3 +100,19 @@ def test_a_control_of_a_subject_or_of_one_acquisition_is_somebodys(tmp_path: Pat
     text = "file,sample_id,subject_id,sample_type,control_for\na.fcs,S1,P1,sample,\nb.fcs,B,,baseline,P1|S1#2\n"
     (tmp_path / "sheet.csv").write_text(text, "utf-8")
     assert read_sheet(tmp_path / "sheet.csv")[1].control_for == ("P1", "S1#2")
+
+
+@pytest.mark.parametrize(
+    ("column", "can_be", "cannot_be"),
+    [
+        ("bag_volume_ml", (1.0, 50.0, 500.0), (0.05, 50_000.0)),
+        ("tnc_per_ml", (1e6, 1e8), (20.0, 1e30)),
+        ("weight_kg", (3.0, 70.0), (0.07, 70_000.0)),
+        ("vcn_per_cell", (0.0, 4.2), (1e9,)),
+    ],
+)
+def test_numbers_of_a_product_in_another_unit_are_refused(
+    column: str, can_be: tuple[float, ...], cannot_be: tuple[float, ...]
+) -> None:
+    assert [list(impossible({column: value})) for value in can_be] == [[] for _ in can_be]
+    assert [[name for name, _ in impossible({column: value})] for value in cannot_be] == [[column] for _ in cannot_be]
