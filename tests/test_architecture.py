@@ -147,3 +147,15 @@ def test_every_path_that_architecture_names_is_there() -> None:
 
 def plain(name: str) -> str:
     return name.rstrip("/").removesuffix(".py").removesuffix(".toml")
+
+
+def test_no_name_is_a_participle_of_saying_or_finding() -> None:
+    """``said``, ``told``, ``asked``, ``found`` stand for a note, a request, a match: each has a name of its own."""
+    banned = {"said", "told", "asked", "found"}
+    used = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno} {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for name in {getattr(node, "id", None), getattr(node, "arg", None), getattr(node, "attr", None)} & banned
+    ]
+    assert used == []

@@ -52,7 +52,7 @@ def prepare_streams() -> None:
 
 
 def dumb() -> bool:
-    """Return whether the terminal cannot move its cursor."""
+    """True if the terminal cannot move its cursor."""
     return os.environ.get("TERM") in ("dumb", "unknown")
 
 
@@ -71,12 +71,12 @@ def console(stream: TextIO) -> Console | None:
 
 
 def verbose() -> bool:
-    """Return whether ``--verbose`` was given."""
+    """True if ``--verbose`` was given."""
     return _settings.verbose
 
 
 def quiet() -> bool:
-    """Return whether ``--quiet`` was given."""
+    """True if ``--quiet`` was given."""
     return _settings.quiet
 
 

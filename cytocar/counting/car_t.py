@@ -85,7 +85,7 @@ def car_count(
 
 
 def _overlaps(populations: Populations, car: str) -> bool:
-    """Return whether the CAR gate was placed where positives and negatives overlap too much to be told apart."""
+    """True if the CAR gate was placed where positives and negatives overlap too much to be told apart."""
     return any(row.population == car and Flag.NOT_QUANTIFIABLE in row.flags for row in populations.decisions)
 
 
@@ -123,7 +123,7 @@ truth."""
 
 
 def _excess_findings(car: CarCount) -> tuple[Finding, ...]:
-    """Return whether more lies below the threshold, as it seems, than a look at the tube should accept."""
+    """True if more lies below the threshold, as it seems, than a look at the tube should accept."""
     net, gated = car.net_percent, car.percent.value
     detected = car.result in (CarResult.QUANTIFIED, CarResult.BELOW_LLOQ)
     if not (detected and gated and net.value) or net.value <= LARGEST_EXCESS * gated:
@@ -133,7 +133,7 @@ def _excess_findings(car: CarCount) -> tuple[Finding, ...]:
 
 
 def _witness_findings(net: NetShare | None) -> tuple[Finding, ...]:
-    """Return whether T cells that bind as the CD3-negative lymphocytes do would be another result."""
+    """True if T cells that bind as the CD3-negative lymphocytes do would be another result."""
     if net is None or net.rise_probability is None or net.rise_probability < CONVINCING or not net.net.low:
         return ()
     value, low = net.witnessed.value or 0.0, net.net.low

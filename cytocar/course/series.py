@@ -249,7 +249,7 @@ def _unique(runs: Sequence[Path]) -> list[Tube]:
 
 
 def _another_template(sample: CountedSample, earlier: Sequence[CountedSample]) -> bool:
-    """Return whether of these results of one file all were gated and one at most was gated for CAR."""
+    """True if of these results of one file all were gated and one at most was gated for CAR."""
     results = (*earlier, sample)
     gated = all(one.status not in NOT_GATED for one in results)
     return gated and sum(one.has_numbers for one in results) <= 1

@@ -103,7 +103,7 @@ def acute_figure(
 
 
 def has_long_term(record: ClinicalRecord, points: Sequence[CoursePoint] = ()) -> bool:
-    """Return whether there is anything besides CAR-T to draw over months."""
+    """True if there is anything besides CAR-T to draw over months."""
     values = any(value.day > ACUTE_DAYS[1] for value in record.values)
     drugs = any(max(course.start_day, course.end_day or 0.0) > ACUTE_DAYS[1] for course in record.interventions)
     return values or drugs or any(point.b_cells_per_ul is not None for point in points)
@@ -236,7 +236,7 @@ def _strips(points: Sequence[CoursePoint], record: ClinicalRecord, days: Days) -
 
 
 def _spans_decades(values: Sequence[ClinicalValue]) -> bool:
-    """Return whether values are drawn on a log axis: none negative, the largest over 50 times the smallest but 0."""
+    """True if values are drawn on a log axis: none negative, the largest over 50 times the smallest but 0."""
     sizes = [value.value for value in values if value.value != 0]
     return bool(sizes) and min(sizes) > 0 and max(sizes) > 50 * min(sizes)
 

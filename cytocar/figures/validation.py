@@ -101,12 +101,12 @@ def _linearity(panels: list[Axes], study: Study, measurand: str, statistics: Sta
 
 def _intervals(axes: Axes, points: Sequence[tuple[float, Statistic]]) -> None:
     for x, one in points:
-        found = one.estimate
-        if found.value is None:
+        estimate = one.estimate
+        if estimate.value is None:
             continue
-        axes.plot(x, found.value, "o", color=BLUE)
-        if found.low is not None and found.high is not None:
-            axes.plot([x, x], [found.low, found.high], color=BLUE)
+        axes.plot(x, estimate.value, "o", color=BLUE)
+        if estimate.low is not None and estimate.high is not None:
+            axes.plot([x, x], [estimate.low, estimate.high], color=BLUE)
 
 
 def _detection(panels: list[Axes], study: Study, measurand: str, statistics: Statistics) -> None:

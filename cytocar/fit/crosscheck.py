@@ -48,12 +48,12 @@ def compare_with_clusters(study: Study, parent: str) -> None:
     ]
     with threadpool_limits(1):  # threads of BLAS wait for each other on a busy machine: 0.3 s against 6 s
         opinions = (("a mixture of normals", _mixture(points)), ("density clusters", _clusters(points)))
-    for method, found in opinions:
-        if found is None:
+    for method, counts in opinions:
+        if counts is None:
             continue
         differing = [
             f"{name} {1 if count == 0 else other / count:.2f} times"
-            for name, count, other in zip(("CD4", "CD8"), counted, found, strict=True)
+            for name, count, other in zip(("CD4", "CD8"), counted, counts, strict=True)
             if abs(other - count) > LARGEST_DIFFERENCE * max(count, 1) + 2 * np.sqrt(count + other)
         ]
         if differing:

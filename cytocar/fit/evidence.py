@@ -96,9 +96,9 @@ def find_evidence(values: Floats, scale: StainScale, *, separation: float = SEPA
     width = _width(shown)
     best: list[_Candidate] = []
     for smoothing in SMOOTHINGS:
-        found = [one for one in _candidates(shown, width * smoothing) if one.good]
-        best = found or best
-        if len(found) == 1:
+        good = [one for one in _candidates(shown, width * smoothing) if one.good]
+        best = good or best
+        if len(good) == 1:
             break
     for candidate in sorted(best, key=lambda one: -one.prominence):
         valley = candidate.measured(values, shown, scale)
@@ -144,7 +144,7 @@ def _candidates(shown: Floats, width: float) -> list[_Candidate]:
     # events of a peak that the smoothing counts together: 2 sqrt(pi) h n f, and `heights` add up to n over the bins
     per_height = 2 * math.sqrt(math.pi) * width / float(smooth.centers[1] - smooth.centers[0])
     below = np.cumsum(heights)
-    found = []
+    candidates = []
     minima = np.flatnonzero((heights[1:-1] < heights[:-2]) & (heights[1:-1] <= heights[2:])) + 1
     for index in minima.tolist():
         lower = min(smooth.peak_below(index), smooth.peak_above(index))
@@ -152,7 +152,7 @@ def _candidates(shown: Floats, width: float) -> list[_Candidate]:
         t = (lower - heights[index]) * per_height / math.sqrt(max((lower + heights[index]) * per_height, 1e-12))
         enough = fewest <= below[index] <= below[-1] - fewest
         good = enough and depth >= PROMINENCE and (t >= FEW_AGAINST_NOISE or (t >= FEW_FOR_DEEP and depth >= DEEP))
-        found.append(
+        candidates.append(
             _Candidate(
                 _floor(smooth, index, lower),
                 depth,
@@ -161,8 +161,8 @@ def _candidates(shown: Floats, width: float) -> list[_Candidate]:
                 float(smooth.centers[heights[:index].argmax()]),
             )
         )
-    strong = [one for one in found if one.good and one.t >= FEW_AGAINST_NOISE]
-    return strong or found
+    strong = [one for one in candidates if one.good and one.t >= FEW_AGAINST_NOISE]
+    return strong or candidates
 
 
 def _floor(smooth: Density, index: int, lower_peak: float) -> float:

@@ -90,11 +90,11 @@ def words(text: str) -> tuple[str, ...]:
     (('CD16', 'CD56', 'PE', 'A'), ('CD8A',), ('CD4',))
     """
     plain = re.sub(r"^(fj)?comp[-_ ]", "", text.strip(), flags=re.IGNORECASE).translate(_GREEK).upper()
-    found: list[str] = []
+    split: list[str] = []
     for word in re.split(r"[^A-Z0-9+']+", plain):
         parts = [part for part in word.split("+") if part]
-        found += [f"CD{part}" if index and part.isdecimal() else part for index, part in enumerate(parts)]
-    return tuple(found)
+        split += [f"CD{part}" if index and part.isdecimal() else part for index, part in enumerate(parts)]
+    return tuple(split)
 
 
 def markers_of(label: str, book: Book) -> tuple[str, ...]:
@@ -128,13 +128,13 @@ def markers_of(label: str, book: Book) -> tuple[str, ...]:
 @cache
 def _meanings(entries: tuple[tuple[str, tuple[str, ...]], ...]) -> Mapping[tuple[int, str], str]:
     """Return marker by (number of words, the words joined): a name of two words may be written as one."""
-    found: dict[tuple[int, str], str] = {}
+    meanings: dict[tuple[int, str], str] = {}
     for marker, names in entries:
         for name in names:
             spelled = words(name)
-            found[len(spelled), "".join(spelled)] = marker
-            found.setdefault((1, "".join(spelled)), marker)
-    return found
+            meanings[len(spelled), "".join(spelled)] = marker
+            meanings.setdefault((1, "".join(spelled)), marker)
+    return meanings
 
 
 # ---------------------------------------------------------------- channels
@@ -168,9 +168,9 @@ def pulse_of(channel: Channel) -> Pulse | None:
         measures = {
             word: letter for letter, names in zip("AHW", (_AREA, _HEIGHT, _WIDTH), strict=True) for word in names
         }
-        found = [measures[word] for word in rest if word in measures]
+        suffixes = [measures[word] for word in rest if word in measures]
         plain = all(word in measures or word in _SCALES for word in rest)
-        return Pulse(which[0] in _FORWARD, found[-1] if found else "", plain)
+        return Pulse(which[0] in _FORWARD, suffixes[-1] if suffixes else "", plain)
     return None
 
 
@@ -190,8 +190,8 @@ def measure_of(channel: Channel) -> str:
     >>> measure_of(Channel(0, "PE-A")), measure_of(Channel(0, "CD3"))
     ('A', '')
     """
-    found = re.search(r"[-_ ]([AHW])>?$", channel.detector.strip(), flags=re.IGNORECASE)
-    return found[1].upper() if found else ""
+    match = re.search(r"[-_ ]([AHW])>?$", channel.detector.strip(), flags=re.IGNORECASE)
+    return match[1].upper() if match else ""
 
 
 def candidates(channels: Sequence[Channel], book: Book) -> Mapping[str, tuple[Channel, ...]]:
@@ -199,7 +199,7 @@ def candidates(channels: Sequence[Channel], book: Book) -> Mapping[str, tuple[Ch
 
     A channel that names two markers serves viability and dump only: no line on it parts one of the two.
     """
-    found: dict[str, list[Channel]] = {}
+    hits_of: dict[str, list[Channel]] = {}
     for channel in channels:
         if not is_fluorescence(channel):
             continue
@@ -209,8 +209,8 @@ def candidates(channels: Sequence[Channel], book: Book) -> Mapping[str, tuple[Ch
             named = tuple(marker for marker in named if marker != "viability")  # PI/PE-Cy5: a detector for either
         for marker in named:
             if len(named) == 1 or marker in ("viability", "dump") or {*named} <= {"CD16", "CD56"}:
-                found.setdefault(marker, []).append(channel)
-    return {marker: _best(hits) for marker, hits in found.items()}
+                hits_of.setdefault(marker, []).append(channel)
+    return {marker: _best(hits) for marker, hits in hits_of.items()}
 
 
 def _best(hits: Sequence[Channel]) -> tuple[Channel, ...]:

@@ -92,15 +92,15 @@ def find_panel(
 
 def _scatter(channels: Sequence[Channel]) -> dict[str, Channel]:
     """Return the scatter channels by their usual names; where only heights are stored, they stand for the areas."""
-    found: dict[str, tuple[Pulse, Channel]] = {}
+    scatter: dict[str, tuple[Pulse, Channel]] = {}
     for channel in channels:
         pulse = pulse_of(channel)
         if pulse is None:
             continue
         name = f"{'FSC' if pulse.forward else 'SSC'}-{pulse.measure or 'A'}"
-        if name not in found or (pulse.plain and not found[name][0].plain):
-            found[name] = pulse, channel
-    named = {name: channel for name, (_, channel) in found.items()}
+        if name not in scatter or (pulse.plain and not scatter[name][0].plain):
+            scatter[name] = pulse, channel
+    named = {name: channel for name, (_, channel) in scatter.items()}
     for kind in ("FSC", "SSC"):
         if f"{kind}-A" not in named and f"{kind}-H" in named:
             named[f"{kind}-A"] = named.pop(f"{kind}-H")

@@ -102,12 +102,12 @@ def _bright_in_all(study: Study, parent: str) -> list[str]:
     others = [name for name in stained if name != "CD3"]
     if len(others) < FEWEST_COLOURS or not study.has("CD4", "CD8"):
         return []
-    found = []
+    names = []
     for tube, within, inside in zip(study.tubes, study.masks[parent], study.masks["t_cells"], strict=True):
         raised = {marker: _raised(study, marker, tube, inside, within & ~inside) for marker in others}
         if raised["CD4"] and raised["CD8"] and sum(raised.values()) >= MOST_COLOURS * len(others):
-            found.append(tube.name)
-    return found
+            names.append(tube.name)
+    return names
 
 
 def _raised(study: Study, marker: str, tube: Tube, inside: Bools, outside: Bools) -> bool:
@@ -124,9 +124,9 @@ def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
     before = sum(
         int(np.count_nonzero(signals >= line.of(index))) for index, signals in enumerate(study.signals("CD3", base))
     )
-    kept = study.count("t_cells")
-    if outside and before and kept < SMALLEST_T_SHARE * before:
-        sentence = f"{100 * (1 - kept / before):.0f} % of the CD3+ events lie outside the gates before t_cells"
+    t_cells = study.count("t_cells")
+    if outside and before and t_cells < SMALLEST_T_SHARE * before:
+        sentence = f"{100 * (1 - t_cells / before):.0f} % of the CD3+ events lie outside the gates before t_cells"
         study.doubts.append(
             ("W339", f"{sentence}: dead cells and doublets, or a gate that is too tight; look at the pictures")
         )
@@ -162,14 +162,20 @@ def viability(study: Study, parent: str, cd3: Line | None) -> str:
     if len(shown) >= FEWEST_T_CELLS:
         mode, spread = left_spread(shown)
         end = mode + LIVING_SPREADS * spread
-        kept = float(np.mean(shown < end))
-        if kept >= LEAST_KEPT and LIVING_SPREADS * spread < LONGEST_REACH and end < 1:
+        share_below = float(np.mean(shown < end))
+        if share_below >= LEAST_KEPT and LIVING_SPREADS * spread < LONGEST_REACH and end < 1:
             at = rounded(float(scale.inverse(end)))
-            sentence = f"no dead cells stand out; {100 * kept:.1f} % of the T cells lie below their mode + 6 sigma"
+            sentence = (
+                f"no dead cells stand out; {100 * share_below:.1f} % of the T cells lie below their mode + 6 sigma"
+            )
             gate = RangeGate(kind="range", marker="viability", max=at)
             study.add("viable", parent, gate, status=Status.PROVISIONAL, evidence=(sentence,))
             return "viable"
-        why = "the T cells are a smear on it" if kept >= LEAST_KEPT else f"only {100 * kept:.0f} % of T cells are close"
+        why = (
+            "the T cells are a smear on it"
+            if share_below >= LEAST_KEPT
+            else f"only {100 * share_below:.0f} % of T cells are close"
+        )
         study.left_out.append(("viable", f"no dead cells stand out, and {why}: no line is drawn"))
         return parent
     study.left_out.append(("viable", why_no_line(study, "viability", parent)))
@@ -192,5 +198,5 @@ def _keeps_the_living(study: Study, parent: str, line: Line, living: list[Floats
 
 
 def _below(files: list[Floats], line: Line) -> float:
-    kept = [int(np.count_nonzero(values < line.of(index))) for index, values in enumerate(files)]
-    return sum(kept) / max(1, sum(map(len, files)))
+    events_below = [int(np.count_nonzero(values < line.of(index))) for index, values in enumerate(files)]
+    return sum(events_below) / max(1, sum(map(len, files)))

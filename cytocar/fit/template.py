@@ -39,8 +39,8 @@ class FittedTemplate:
     @property
     def status_of_t_cells(self) -> Status:
         """Return the status of the CD3 gate."""
-        found = [gate.status for gate in self.study.gates if gate.population.name == "t_cells"]
-        return found[0] if found else Status.NONE
+        statuses = [gate.status for gate in self.study.gates if gate.population.name == "t_cells"]
+        return statuses[0] if statuses else Status.NONE
 
 
 def fit_template(
@@ -203,9 +203,9 @@ def _marker(marker: str, tubes: Sequence[Tube]) -> Marker:
 def _finds(marker: str, entry: Marker, tubes: Sequence[Tube]) -> bool:
     for tube in tubes:
         try:
-            found = resolve({marker: entry}, tube.events.channels)
+            channels = resolve({marker: entry}, tube.events.channels)
         except SampleError:
             return False
-        if found[marker].index != tube.panel.channels[marker].index:
+        if channels[marker].index != tube.panel.channels[marker].index:
             return False
     return True

@@ -196,7 +196,7 @@ LARGEST_RELATIVE_DIFFERENCE = 0.30
 
 
 def differs(kept: float, kept_by_fallback: float) -> bool:
-    """Return whether two gates' events differ by more than 30 %, beyond what counting noise explains.
+    """True if two gates' events differ by more than 30 %, beyond what counting noise explains.
 
     The noise allowed for is 1.96 Poisson standard deviations of both counts.
 

@@ -66,9 +66,9 @@ class StreamingMedian:
         """Add signals, shape (n,); those that are not finite are left out."""
         self._near.append(self._between(finite_of(values.astype(np.float32))))
         self.held += self._near[-1].size
-        kept = self._kept_on_either_side()
-        if self.held > max(8 * kept, 2 * self._held_before):  # ties cannot be parted: look at them seldom
-            self._narrow(kept)
+        needed = self._kept_on_either_side()
+        if self.held > max(8 * needed, 2 * self._held_before):  # ties cannot be parted: look at them seldom
+            self._narrow(needed)
             self._held_before = self.held
 
     def _between(self, values: Signals) -> Signals:
@@ -98,10 +98,10 @@ class StreamingMedian:
         """Return how many signals to keep below and above the middle: 16 standard errors of its rank and more."""
         return max(KEPT_ON_EITHER_SIDE, int(8 * np.sqrt(self._below + self.held + self._above)))
 
-    def _narrow(self, kept: int) -> None:
+    def _narrow(self, needed: int) -> None:
         near = np.concatenate(self._near)
         middle = (self._below + self.held + self._above) // 2 - self._below
-        first, last = max(0, middle - kept), min(self.held - 1, middle + kept)
+        first, last = max(0, middle - needed), min(self.held - 1, middle + needed)
         if first >= last:
             return
         self._low, self._high = np.partition(near, (first, last))[[first, last]]
@@ -127,7 +127,7 @@ class Medians:
                 for marker, values in block.values_of(population, self.markers):
                     self._middles[population, marker].add(values)
 
-    def found(self, again: Callable[[], Iterable[GatedBlock]]) -> dict[tuple[str, str], float | None]:
+    def of_run(self, again: Callable[[], Iterable[GatedBlock]]) -> dict[tuple[str, str], float | None]:
         """Return the medians by population and marker.
 
         Where the sample changed on its way, so that one is not known, ``again`` is asked for the blocks once more.

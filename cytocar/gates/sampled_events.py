@@ -65,7 +65,7 @@ class SampledEvents:
         return self.sample.gates
 
     def knows(self, marker: str) -> bool:
-        """Return whether the file has a marker."""
+        """True if the file has a marker."""
         return marker in self.sample.plan.axes
 
     def signal(self, marker: str, mask: Bools | None = None) -> Floats:
@@ -199,13 +199,13 @@ def _at_the_end(values: Floats, end: float) -> Bools:
 def _recorded_channels(sample: GatedSample) -> dict[str, tuple[int, float]]:
     """Return by marker the channel that it was recorded in, and its range."""
     axes, channels = sample.plan.axes, sample.events.channels
-    found: dict[str, int] = {}
+    channel_of: dict[str, int] = {}
     for marker, axis in axes.by_marker.items():
         if isinstance(axis.signal, Recorded):
-            found[marker] = axis.signal.channel
+            channel_of[marker] = axis.signal.channel
         elif isinstance(axis.signal, Compensated):
             matrix = axes.matrices[axis.signal.matrix]
             if matrix.weights.shape[0] == matrix.weights.shape[1]:  # one dye a detector: not so for spectral data
-                found[marker] = matrix.channels[axis.signal.row]
+                channel_of[marker] = matrix.channels[axis.signal.row]
     by_index = {channel.index: channel for channel in channels}
-    return {marker: (index, by_index[index].range) for marker, index in found.items()}
+    return {marker: (index, by_index[index].range) for marker, index in channel_of.items()}

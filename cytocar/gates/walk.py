@@ -114,7 +114,7 @@ def walk(
             *_shapes(gates),
             *_left_out(complete, template, plan.axes),
         ),
-        medians={**tally.medians.found(blocks), **placed.medians},
+        medians={**tally.medians.of_run(blocks), **placed.medians},
         over_time=watched.over_time.counts if watched else {},
         car_beside_t_cells=(watched.beside.events, watched.beside.of_events) if watched else (0, 0),
     )

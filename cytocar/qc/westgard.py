@@ -12,7 +12,7 @@ WARNING = "1-2s"
 
 
 def _beyond(z: Sequence[float], points: int, limit: float) -> bool:
-    """Return whether the last points all lie beyond the limit on one side of the mean."""
+    """True if the last points all lie beyond the limit on one side of the mean."""
     last = z[-points:]
     return len(last) == points and (all(one > limit for one in last) or all(one < -limit for one in last))
 

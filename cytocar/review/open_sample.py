@@ -68,7 +68,7 @@ class OpenSample:
             self.lent.close()
 
     def unchanged(self) -> bool:
-        """Return whether the files are still those that were opened."""
+        """True if the files are still those that were opened."""
         return all(path.is_file() and file_state(path) == state for path, state in self.states.items())
 
     def kept_by(self, population: str, gate: FixedGate) -> GateYield:

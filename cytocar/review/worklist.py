@@ -172,7 +172,7 @@ def version_of(manifest: Manifest) -> str:
 
 
 def _report_behind(trail: Trail) -> bool:
-    """Return whether a gate was moved after the report was drawn."""
+    """True if a gate was moved after the report was drawn."""
     drawn = max((entry.number for entry in trail.entries if entry.action == Action.REPORT_BUILT), default=0)
     moves = (Action.OVERRIDE, Action.OVERRIDE_UNDONE)
     return any(entry.number > drawn for entry in trail.entries if entry.action in moves)
@@ -225,7 +225,7 @@ def _group(cause: Cause, items: Sequence[WorkItem]) -> Group:
 
 
 def needs_a_look(outcome: SampleOutcome) -> bool:
-    """Return whether something about a sample asks for a person's eyes: its status, or a flag of one of its gates.
+    """True if something about a sample asks for a person's eyes: its status, or a flag of one of its gates.
 
     That a control has no control itself is as it should be.
     """

@@ -99,7 +99,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def holds_all_events(file: Path) -> bool:
-    """Return whether every data set of a file holds the events that its ``$TOT`` promises, at least one.
+    """True if every data set of a file holds the events that its ``$TOT`` promises, at least one.
 
     A file whose instrument writes ``$TOT`` last says 0 until then.
     """

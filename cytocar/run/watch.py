@@ -135,7 +135,7 @@ class _Order:
         return natural(row.sample_id) if self.places is None else (self._place(row), row.data_set or 0)
 
     def holds(self, row: SampleRow) -> bool:
-        """Return whether a row of before still belongs to the run."""
+        """True if a row of before still belongs to the run."""
         return self.places is None or self._place(row) is not None
 
     def _place(self, row: SampleRow) -> int | None:
@@ -313,13 +313,13 @@ def _without_content(outcome: SampleOutcome) -> FinishedSample:
 
 
 def _is_settled(parts: Parts, sample_id: str) -> bool:
-    """Return whether a sample's part is there, and is no failure that reading its file once more may mend."""
+    """True if a sample's part is there, and is no failure that reading its file once more may mend."""
     outcome = parts.read(sample_id)
     return outcome is not None and not (isinstance(outcome, SampleFailure) and may_pass(outcome.error))
 
 
 def may_pass(error: ErrorRecord | None) -> bool:
-    """Return whether a failure is one of the moment: the file was busy or away, the process was killed."""
+    """True if a failure is one of the moment: the file was busy or away, the process was killed."""
     return error is not None and error.code in ("E009", "E010", "E112", "E191")
 
 

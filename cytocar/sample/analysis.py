@@ -23,7 +23,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand, hashing
 from cytocar.gates.walk import GatedSample, Populations, replay, walk
 from cytocar.sample.bead_gain import gain_findings
-from cytocar.sample.blank_controls import Told, blank_tube, told_by_tubes
+from cytocar.sample.blank_controls import TubesBackground, background_of_tubes, blank_tube
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
@@ -235,7 +235,7 @@ def count_sample(
     template = populations.gated.template  # without populations of optional markers that the file does not have
     method = _method(sample, template)
     backgrounds = backgrounds_of(populations, template, protocol.overrides, references or {})
-    found = evidence(
+    evidence_here = evidence(
         populations,
         template,
         method=method,
@@ -244,19 +244,21 @@ def count_sample(
         with_t_cells=sample.sample_type not in WITHOUT_T_CELLS,
     )
     kept_share = 1.0 if steady is None else float(steady.mean())
-    tube, basis, count_findings = _counting(sample, events, template, populations, method, found, kept_share=kept_share)
+    tube, basis, count_findings = _counting(
+        sample, events, template, populations, method, evidence_here, kept_share=kept_share
+    )
     plate_id, well = _place(sample, events)
     own = next((tube for tube in blanks if tube.sample_id == sample.sample_id), None)
     own = own or blank_tube(populations, template, sample)
-    told = told_by_tubes(populations, protocol, sample, backgrounds, own=own, run=blanks)
+    background = background_of_tubes(populations, protocol, sample, backgrounds, own=own, run=blanks)
     otherwise = car_is_labelled_otherwise(template, panel, sample.sample_type, settled=protocol.markers)
     car, car_findings = car_count(
         populations,
         template,
         basis,
-        told.backgrounds,
+        background.backgrounds,
         asked_for=method,
-        gate_cvs=found.gate_cvs,
+        gate_cvs=evidence_here.gate_cvs,
         is_the_car=not otherwise,
         rise=rise_on_witnesses(populations, template, backgrounds, references or {}),
     )
@@ -265,8 +267,8 @@ def count_sample(
         template=protocol.stamp,
         roles=_roles(template),
         total_events=events.n_events,
-        populations=tuple(_population_counts(populations, template, basis, found.gate_cvs)),
-        decisions=found.decisions,
+        populations=tuple(_population_counts(populations, template, basis, evidence_here.gate_cvs)),
+        decisions=evidence_here.decisions,
         findings=(
             *events.findings,
             *stored_findings(events, gated_channels(template, panel)),
@@ -274,11 +276,11 @@ def count_sample(
             *label_findings(template, panel, sample.sample_type, settled=protocol.markers),
             *populations.findings,
             *count_findings,
-            *found.findings,
-            *gate_findings(found.decisions, template, by_beads=method is CountMethod.BEADS),
+            *evidence_here.findings,
+            *gate_findings(evidence_here.decisions, template, by_beads=method is CountMethod.BEADS),
             *car_findings,
-            *told.findings,
-            *findings_on_claim(found, car),
+            *background.findings,
+            *findings_on_claim(evidence_here, car),
             *gain_findings(populations, template, references or {}),
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
@@ -290,7 +292,9 @@ def count_sample(
             sample_volume_ul=tube.sample_volume_ul,
             acquired_volume_ul=tube.acquired_volume_ul,
             dilution_factor=tube.dilution_factor,
-            ci_method=_interval_name(with_gates(basis, found.gate_cvs.get(template.report.car or "")), told),
+            ci_method=_interval_name(
+                with_gates(basis, evidence_here.gate_cvs.get(template.report.car or "")), background
+            ),
         ),
         cd4_cd8_ratio=_ratio(populations, template.report.cd4, template.report.cd8),
         car_cd4_cd8_ratio=_ratio(populations, template.report.car_cd4, template.report.car_cd8),
@@ -300,8 +304,8 @@ def count_sample(
         plate_id=plate_id,
         well=well,
         gates=populations.fitted,
-        pair_percent=found.pair_percent,
-        margin_percent=found.margin_percent,
+        pair_percent=evidence_here.pair_percent,
+        margin_percent=evidence_here.margin_percent,
         blank=own,
         instrument=" ".join(filter(None, (keywords.cytometer(events), events.keywords.get("$CYTSN")))),
         volume_drawn_ul=_drawn_ul(sample, events, kept_share),
@@ -309,9 +313,9 @@ def count_sample(
     return _accepted(result, template)
 
 
-def _interval_name(basis: CountBasis, told: Told) -> str | None:
+def _interval_name(basis: CountBasis, background: TubesBackground) -> str | None:
     """Return how the intervals were made, and what told the background that the net ones carry."""
-    named = [basis.ci_method, f"background: {told.who}" if told.who else ""]
+    named = [basis.ci_method, f"background: {background.who}" if background.who else ""]
     return "; ".join(name for name in named if name) or None
 
 
@@ -371,7 +375,7 @@ def _counting(
     template: Template,
     populations: Populations,
     method: CountMethod,
-    found: Evidence,
+    evidence: Evidence,
     *,
     kept_share: float,
 ) -> tuple[Tube, CountBasis, tuple[Finding, ...]]:
@@ -384,8 +388,8 @@ def _counting(
     if (beads := template.counting.beads) is not None:
         counts[beads] = beads_acquired(counts[beads], beads, populations.decisions)
     tube: Tube = sample
-    if any(finding.outcome is Severity.NO_COUNT for finding in found.beads):
-        return tube, NoBasis(), found.beads
+    if any(finding.outcome is Severity.NO_COUNT for finding in evidence.beads):
+        return tube, NoBasis(), evidence.beads
     try:
         if method is CountMethod.VOLUMETRIC and tube.acquired_volume_ul is None:
             volume = keywords.acquired_volume(events)
@@ -398,10 +402,10 @@ def _counting(
         finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=error.hint)
         return tube, NoBasis(), (finding,)
     if template.counting.pairs == "count":
-        basis = with_pairs(basis, found.pair_percent)
+        basis = with_pairs(basis, evidence.pair_percent)
     volumes = volumes_agree(sample.acquired_volume_ul, events)
     by_clock = clock_findings(events) if method is CountMethod.VOLUMETRIC else ()
-    return tube, basis, (*basis.findings, *found.beads, *physics, *volumes, *by_clock)
+    return tube, basis, (*basis.findings, *evidence.beads, *physics, *volumes, *by_clock)
 
 
 def _drawn_ul(sample: SampleRow, events: EventTable, kept_share: float) -> float | None:

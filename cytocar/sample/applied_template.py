@@ -61,7 +61,7 @@ def applied_to(
 
 
 def _is_what_fcs_means(matrix: SpilloverMatrix, events: EventTable) -> bool:
-    """Return whether other programs read the same matrix from the file; any other one is written out.
+    """True if other programs read the same matrix from the file; any other one is written out.
 
     FlowKit 1.3 for one demands that it covers every fluorescence channel.
     """

@@ -32,8 +32,10 @@ def gain_findings(populations: Populations, template: Template, references: Refe
         gain, gate = gains.get(population.name), population.gate
         if beads is None or not gain or not isinstance(gate, ReferenceGate):
             continue
-        told = (gain_of_beads(populations, template, gate.marker, one.values.get(gate.marker)) for one in controls)
-        known = [one for one in told if one is not None]
+        of_controls = (
+            gain_of_beads(populations, template, gate.marker, one.values.get(gate.marker)) for one in controls
+        )
+        known = [one for one in of_controls if one is not None]
         if not known:
             continue
         of_beads = float(np.median(known))

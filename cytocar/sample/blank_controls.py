@@ -29,7 +29,7 @@ CAR_NEGATIVE = frozenset({SampleType.BASELINE, SampleType.HEALTHY})
 
 
 def tells_backgrounds(template: Template, sample: SampleRow) -> bool:
-    """Return whether a tube says something about the background of others: CAR-negative, with a CAR gate so placed."""
+    """True if a tube says something about the background of others: CAR-negative, with a CAR gate so placed."""
     role = template.report.car
     placed = role is not None and isinstance(template.population(role).gate, ReferenceGate)
     return placed and sample.sample_type in CAR_NEGATIVE
@@ -71,7 +71,7 @@ def blank_tube(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TubesBackground:
     """Backgrounds with all the tubes that tell them, and which tubes these are, in words."""
 
     backgrounds: Mapping[str, Background]
@@ -79,7 +79,7 @@ class Told:
     who: str = ""
 
 
-def told_by_tubes(
+def background_of_tubes(
     populations: Populations,
     protocol: Protocol,
     sample: SampleRow,
@@ -87,7 +87,7 @@ def told_by_tubes(
     *,
     own: BlankTube | None,
     run: Sequence[BlankTube],
-) -> Told:
+) -> TubesBackground:
     """Return the backgrounds with the other tubes of the run, and of the laboratory's history, added to the CAR gate's.
 
     Parameters
@@ -100,7 +100,7 @@ def told_by_tubes(
     template, role = protocol.template, protocol.template.report.car
     gate = template.population(role).gate if role else None
     if role is None or not isinstance(gate, ReferenceGate):
-        return Told(backgrounds)
+        return TubesBackground(backgrounds)
     background = backgrounds.get(role)
     place = _place(populations, role) if background is None else background.place
     controls = background.control_ids if background else ()
@@ -113,12 +113,12 @@ def told_by_tubes(
         earlier = at_gate(protocol.history.tubes, without=known + [tube.profile for tube in run])
     others = (*of_run, *earlier)
     if background is None and not others:
-        return Told(backgrounds, (_assumed(gate),), "assumed")
-    told = replace(background or Background(0, 0, (), between_cv=None), others=others, place=place)
-    kinds = {"own baseline": any(part.own for part in told.parts) or any(one.own for one in others)}
-    kinds |= {"controls": any(not part.own for part in told.parts), "run": bool(of_run), "history": bool(earlier)}
+        return TubesBackground(backgrounds, (_assumed(gate),), "assumed")
+    between = replace(background or Background(0, 0, (), between_cv=None), others=others, place=place)
+    kinds = {"own baseline": any(part.own for part in between.parts) or any(one.own for one in others)}
+    kinds |= {"controls": any(not part.own for part in between.parts), "run": bool(of_run), "history": bool(earlier)}
     who = " + ".join(kind for kind, there in kinds.items() if there)
-    return Told({**backgrounds, role: told}, (_learned(told, len(of_run), len(earlier)),), who)
+    return TubesBackground({**backgrounds, role: between}, (_learned(between, len(of_run), len(earlier)),), who)
 
 
 def _place(populations: Populations, role: str) -> float | None:

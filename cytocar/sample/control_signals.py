@@ -40,7 +40,7 @@ References = Mapping[str, Sequence[ReferenceEvents]]
 
 
 def wants_references(template: Template) -> bool:
-    """Return whether a template has gates that are placed by control samples."""
+    """True if a template has gates that are placed by control samples."""
     return any(isinstance(population.gate, ReferenceGate) for population in template.populations)
 
 
@@ -63,12 +63,14 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> tupl
             check_detectors_live(events, gated_channels(protocol.template, panel))
             populations = walk(events, protocol.template, markers=protocol.markers, compensation=protocol.compensation)
             is_fmo = sample.sample_type is SampleType.FMO
-            found = _signals(populations, left_out=sample.stain_target if is_fmo else None)
-            tube = blank_tube(populations, protocol.template, sample, signals=found)
+            signals_of = _signals(populations, left_out=sample.stain_target if is_fmo else None)
+            tube = blank_tube(populations, protocol.template, sample, signals=signals_of)
     except SampleError:
         return None
     signals = {
-        f"{parent}\n{marker}": values for parent, of_parent in found.items() for marker, values in of_parent.items()
+        f"{parent}\n{marker}": values
+        for parent, of_parent in signals_of.items()
+        for marker, values in of_parent.items()
     }
     signals["about"] = np.array([sample.sample_id, sample.sample_type])
     np.savez(path, allow_pickle=False, **signals)
@@ -123,14 +125,14 @@ def _signals(populations: Populations, *, left_out: str | None = None) -> Mappin
                 mask = mask & ~t_cells
                 mask &= low.among(block.signal(side), t_cells) if side else True
             chunks[name, marker].append(block.signal(marker)[mask])
-    found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    signals_of: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
     for (name, marker), several in chunks.items():
-        found[name][marker] = np.sort(np.concatenate(several)) if several else np.empty(0)
-    return found
+        signals_of[name][marker] = np.sort(np.concatenate(several)) if several else np.empty(0)
+    return signals_of
 
 
 def _is_left_out(marker: str, template: Template, target: str | None) -> bool:
-    """Return whether a control says something about a marker: it names none that was left out, or this one."""
+    """True if a control says something about a marker: it names none that was left out, or this one."""
     names = {name.casefold() for name in (marker, *template.panel[marker].aliases, *template.panel[marker].detectors)}
     return target is None or any(part.strip().casefold() in names for part in re.split(r"[,;]", target))
 
@@ -167,13 +169,13 @@ def backgrounds_of(
 
 @lru_cache(maxsize=32)
 def _load(path: Path) -> tuple[ReferenceEvents, ...]:
-    with np.load(path, allow_pickle=False) as kept:
-        sample_id, kind = (str(word) for word in kept["about"])
+    with np.load(path, allow_pickle=False) as arrays:
+        sample_id, kind = (str(word) for word in arrays["about"])
         signals: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
-        for key in kept.files:
+        for key in arrays.files:
             if key != "about":
                 population, marker = key.split("\n")
-                signals[population][marker] = kept[key]
+                signals[population][marker] = arrays[key]
     return tuple(
         ReferenceEvents(sample_id, SampleType(kind), population, values) for population, values in signals.items()
     )

@@ -213,7 +213,7 @@ def nearest_template(events: EventTable) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _has(events: EventTable, name: str, marker: Marker) -> bool:
-    """Return whether a marker has a channel, and not one that is named after something else."""
+    """True if a marker has a channel, and not one that is named after something else."""
     try:
         channel = resolve({name: marker}, events.channels)[name]
         if marker.aliases and channel.marker:

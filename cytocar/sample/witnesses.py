@@ -42,7 +42,7 @@ def rise_on_witnesses(
 
 
 def comparable(part: ReferenceCount, of_beads: float | None) -> bool:
-    """Return whether other cells than T cells can be compared with a control's: they follow the detector's gain."""
+    """True if other cells than T cells can be compared with a control's: they follow the detector's gain."""
     return abs(math.log(part.gain / (of_beads or 1.0))) <= LARGEST_LOG_GAIN and abs(part.offset) <= LARGEST_OFFSET
 
 

@@ -50,7 +50,7 @@ class Lot:
         return self.beads_per_tube is not None or self.beads_per_ul is not None
 
     def used_on(self, day: date | None) -> bool:
-        """Return whether it may have been in use on a day; without days it may."""
+        """True if it may have been in use on a day; without days it may."""
         if day is None:
             return True
         return (self.used_from is None or self.used_from <= day) and (self.used_to is None or day <= self.used_to)

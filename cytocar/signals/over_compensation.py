@@ -24,7 +24,7 @@ FEWEST_COMPARED = 30
 
 
 def takes_too_much(pairs: int, over: list[tuple[int, int]]) -> bool:
-    """Return whether so many pairs of dyes are over-compensated that the matrix cannot be the file's.
+    """True if so many pairs of dyes are over-compensated that the matrix cannot be the file's.
 
     Examples
     --------

@@ -223,7 +223,7 @@ def _spread(
 
 
 def _same_inner(cells: Sequence[NDArray[np.int64]]) -> bool:
-    """Return whether every group holds as many groups of the next level."""
+    """True if every group holds as many groups of the next level."""
     import numpy as np
 
     for outer, inner in pairwise(cells):

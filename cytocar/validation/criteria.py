@@ -49,7 +49,7 @@ class Criterion(Bound):
         return self
 
     def is_about(self, kind: Kind, measurand: str, statistic: Statistic) -> bool:
-        """Return whether it limits this statistic."""
+        """True if it limits this statistic."""
         return (self.study, self.measurand, self.statistic) == (kind, measurand, statistic.name) and self.level in (
             "",
             statistic.level,

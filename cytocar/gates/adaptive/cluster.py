@@ -80,13 +80,13 @@ def _fit_lymphocytes(
     flags: list[Flag] = []
     core, others = _core(gate, columns, scales=scales, ranges=ranges, seed=seed, flags=flags)
     points, others = (cloud[_around(cloud, near, 2 * within)] for cloud in (core, others))
-    found = _mixed(points, others) if len(points) >= FEWEST_EVENTS else ()
-    if not found:
+    ellipses = _mixed(points, others) if len(points) >= FEWEST_EVENTS else ()
+    if not ellipses:
         flags.append(Flag.FEW_EVENTS if len(points) < FEWEST_EVENTS else Flag.NO_CLUSTER)
-    elif float(np.abs(found[0].center - near).max()) > within:
+    elif float(np.abs(ellipses[0].center - near).max()) > within:
         flags.append(Flag.CLUSTER_OUT_OF_WINDOW)
-        found = ()
-    return Fitted(*_placed(population, gate, points, found, flags))
+        ellipses = ()
+    return Fitted(*_placed(population, gate, points, ellipses, flags))
 
 
 def _fit_beads(
@@ -98,25 +98,27 @@ def _fit_beads(
     points = _bright(gate, columns)
     spot = bead_spot(points, top=top)
     flags: list[Flag] = []
-    found: tuple[Ellipse, ...] = ()
+    ellipses: tuple[Ellipse, ...] = ()
     if spot is None:
         box = points[_around(points, near, 1.5 * within)]
-        found = _wide_spot(box)
-        flags.append(Flag.FEW_EVENTS if len(box) < FEWEST_EVENTS else Flag.WIDE_CLUSTER if found else Flag.NO_CLUSTER)
+        ellipses = _wide_spot(box)
+        flags.append(
+            Flag.FEW_EVENTS if len(box) < FEWEST_EVENTS else Flag.WIDE_CLUSTER if ellipses else Flag.NO_CLUSTER
+        )
     elif spot.others:
         flags.append(Flag.SEVERAL_CLUSTERS)
     else:
-        found = (spot.single, spot.pair)
+        ellipses = (spot.single, spot.pair)
         if float(np.abs(spot.single.center - near).max()) > within:
             flags.append(Flag.CLUSTER_OUT_OF_WINDOW)
-    polygon, decisions = _placed(population, gate, points, found, flags)
-    if spot is not None and found:
+    polygon, decisions = _placed(population, gate, points, ellipses, flags)
+    if spot is not None and ellipses:
         decisions += (_pair_decision(population, gate, spot),)
     return Fitted(polygon, decisions)
 
 
 def _placed(
-    population: str, gate: ClusterGate, points: Floats, found: tuple[Ellipse, ...], flags: list[Flag]
+    population: str, gate: ClusterGate, points: Floats, ellipses: tuple[Ellipse, ...], flags: list[Flag]
 ) -> tuple[PolygonGate, tuple[Decision, ...]]:
     """Return the polygon around what was found, or the template's place, and the decisions on its centre.
 
@@ -124,7 +126,7 @@ def _placed(
     """
     near = np.log(np.asarray(gate.near))
     fallback = (Ellipse(near, np.eye(2) * float(np.log(gate.within)) ** 2, 1.0),)
-    placed = found or fallback
+    placed = ellipses or fallback
     kept, kept_by_fallback = (int(np.count_nonzero(inside_any(region, points))) for region in (placed, fallback))
     if gate.core and differs(kept, kept_by_fallback):
         flags.append(Flag.DIFFERS_FROM_FIXED)
@@ -134,7 +136,7 @@ def _placed(
             kind=gate.kind,
             parameter=f"center_{axis}",
             value=float(np.exp(center)),
-            source=Source.CLUSTER if found else Source.FALLBACK,
+            source=Source.CLUSTER if ellipses else Source.FALLBACK,
             window=(middle / gate.within, middle * gate.within),
             events=len(points),
             fallback=middle,
@@ -183,7 +185,7 @@ def _bright(gate: ClusterGate, columns: Mapping[str, Floats]) -> Floats:
 
 
 def is_scatter(axis: str) -> bool:
-    """Return whether an axis is a pulse of scattered light.
+    """True if an axis is a pulse of scattered light.
 
     Examples
     --------

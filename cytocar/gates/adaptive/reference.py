@@ -414,5 +414,5 @@ def _positives(values: Ordered, pool: _Pool, threshold: float) -> Positives:
     )
 
 
-def _net_events(kept: int, events: int, rate: float) -> float:
-    return max(0.0, (kept - events * rate) / (1 - rate))
+def _net_events(above: int, events: int, rate: float) -> float:
+    return max(0.0, (above - events * rate) / (1 - rate))

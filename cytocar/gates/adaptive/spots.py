@@ -174,7 +174,7 @@ def _is_tight(spot: Ellipse, points: Floats) -> bool:
 
 
 def _is_pair(spot: Ellipse, single: Ellipse) -> bool:
-    """Return whether a spot lies where two or three of another spot's beads stuck together do."""
+    """True if a spot lies where two or three of another spot's beads stuck together do."""
     apart = spot.center - single.center
     return any(bool((np.abs(apart - np.log(beads)) < PAIR_TOLERANCE).all()) for beads in (2, 3))
 

@@ -168,15 +168,15 @@ def find_valley(
     signal = np.arcsinh(dither(looked_at, seed=seed) / per_unit)
     low, high = np.arcsinh(np.asarray(window) / per_unit)
     width = bandwidth(signal)
-    found: list[Valley] = []
+    valleys: list[Valley] = []
     for smoothing in SMOOTHINGS:
         candidates = _valleys(density(signal, width * smoothing), low, high, prominence)
-        found = candidates or found
+        valleys = candidates or valleys
         if len(candidates) <= 1:
             break
-    if not found:
+    if not valleys:
         return None
-    best = max(found, key=lambda valley: valley.prominence)
+    best = max(valleys, key=lambda valley: valley.prominence)
     left, right = (float(np.sinh(end) * per_unit) for end in best.floor)
     return Valley(float(np.clip(np.sinh(best.at) * per_unit, *window)), best.prominence, (left, right))
 

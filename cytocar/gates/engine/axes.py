@@ -97,7 +97,7 @@ class Axes:
     findings: tuple[Finding, ...] = ()
 
     def __contains__(self, marker: str) -> bool:
-        """Return whether the file has what the axis of a marker takes."""
+        """True if the file has what the axis of a marker takes."""
         return marker in self.by_marker
 
     def __getitem__(self, marker: str) -> Axis:
@@ -201,25 +201,25 @@ class _Matrices:
         self.panel = panel
         self.compensated_already = already_compensated(panel)
         self.matrices: list[ResolvedMatrix] = []
-        self.found: dict[str | None, tuple[SpilloverMatrix, int] | None] = {}
+        self.by_source: dict[str | None, tuple[SpilloverMatrix, int] | None] = {}
         self.noticed: list[Finding] = []
 
     def named(self) -> str:
         """Return the matrix of the template's source, for people; ``none`` if no axis went through one."""
         if self.compensated_already:
             return COMPENSATED
-        found = self.found.get(None)
+        matrix = self.by_source.get(None)
         unapplied = UNMIXED if self.declared.source == UNMIXED and self.given is None else "none"
-        return found[0].origin if found is not None else unapplied
+        return matrix[0].origin if matrix is not None else unapplied
 
     def findings(self, by_marker: Mapping[str, Axis]) -> Iterable[Finding]:
         """Yield what was applied, first, and what was noticed about it."""
-        used = [found[0] for found in self.found.values() if found is not None]
+        used = [matrix[0] for matrix in self.by_source.values() if matrix is not None]
         yield from map(applied, used)
-        of_template = self.found.get(None)
+        of_template = self.by_source.get(None)
         if of_template is not None:
             yield from not_of_all(of_template[0], self._beside(by_marker))
-        elif None in self.found and not used and not self.noticed:
+        elif None in self.by_source and not used and not self.noticed:
             yield not_applied(self.declared.source, missing=self.declared.missing)
         yield from self.noticed
 
@@ -238,11 +238,11 @@ class _Matrices:
 
     def signal(self, marker: Marker, channel: Channel | None) -> Recorded | Compensated:
         """Return a marker's signal: compensated if its matrix knows its channel or dye, recorded otherwise."""
-        found = self._of(marker.compensation)
+        matrix = self._of(marker.compensation)
         name = marker.fluorochrome or (channel.detector if channel is not None else "")
-        row = found[0].row(name) if found is not None else None
-        if found is not None and row is not None:
-            return Compensated(found[1], row)
+        row = matrix[0].row(name) if matrix is not None else None
+        if matrix is not None and row is not None:
+            return Compensated(matrix[1], row)
         if channel is None:
             raise CompensationError(
                 f"no spillover matrix has a row {name}",
@@ -252,10 +252,10 @@ class _Matrices:
         return Recorded(channel.index)
 
     def _of(self, source: str | None) -> tuple[SpilloverMatrix, int] | None:
-        if source not in self.found:
+        if source not in self.by_source:
             matrix = self._of_template() if source is None else self._load(source)
-            self.found[source] = None if matrix is None else (matrix, self._place(matrix))
-        return self.found[source]
+            self.by_source[source] = None if matrix is None else (matrix, self._place(matrix))
+        return self.by_source[source]
 
     def _of_template(self) -> SpilloverMatrix | None:
         """Return the matrix of the template's source, if the data are not compensated already and it changes them.

@@ -179,7 +179,7 @@ class Frame:
         return self.signals.n_events
 
     def knows(self, population: str) -> bool:
-        """Return whether a population has been evaluated, on these events or on the frame that they come from."""
+        """True if a population has been evaluated, on these events or on the frame that they come from."""
         return population in self.masks or (self.base is not None and self.base.knows(population))
 
     def mask(self, population: str) -> Bools:
@@ -229,12 +229,12 @@ class Frame:
         mask = within.copy()
         for start in range(0, self.n_events, BLOCK_EVENTS):
             some = slice(start, start + BLOCK_EVENTS)
-            asked = mask[some]
-            if 2 * np.count_nonzero(asked) < asked.size:
-                rows = np.flatnonzero(asked)
-                asked[rows] = placed.region.contains(*(signal[some][rows] for signal in signals))
+            wanted = mask[some]
+            if 2 * np.count_nonzero(wanted) < wanted.size:
+                rows = np.flatnonzero(wanted)
+                wanted[rows] = placed.region.contains(*(signal[some][rows] for signal in signals))
             else:
-                asked &= placed.region.contains(*(signal[some] for signal in signals))
+                wanted &= placed.region.contains(*(signal[some] for signal in signals))
         return mask
 
 

@@ -200,11 +200,11 @@ class EventBuffer:
             mask[place] = whole[rows]
         self.n_events += count
 
-    def rows(self, kept: npt.NDArray[np.intp]) -> npt.NDArray[np.uint32]:
+    def rows(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.uint32]:
         """Return the rows in the file of some of the kept events; rows were asked for."""
         if self._rows is None:
             raise ValueError("the rows of events were not kept")
-        return self._rows[kept]
+        return self._rows[places]
 
     def frame(self) -> Frame:
         """Return the kept events as a frame that knows the populations of the pass."""

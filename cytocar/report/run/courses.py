@@ -54,7 +54,7 @@ def draw_courses(run: FinishedRun, workers: Workers | None = None, *, most: int 
 
 
 def _has_a_course(course: Course) -> bool:
-    """Return whether a subject has numbers of several days: crosses alone are no curve."""
+    """True if a subject has numbers of several days: crosses alone are no curve."""
     return len({point.day for point in course.points if point.car_per_ul.value is not None}) > 1
 
 

@@ -164,7 +164,7 @@ def _caption(population: str, view: View, result: SampleResult, template: Templa
 
 
 def _belongs(decision: Decision, view: View, template: Template) -> bool:
-    """Return whether a number of a gate is about an axis of the picture, or about none in particular."""
+    """True if a number of a gate is about an axis of the picture, or about none in particular."""
     named = [marker for marker in template.panel if decision.parameter.startswith((f"{marker} ", f"center_{marker}"))]
     return not named or max(named, key=len) in view.markers
 

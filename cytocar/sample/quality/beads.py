@@ -26,7 +26,7 @@ BRIGHT_SHARE, BRIGHTER_THAN = 0.6, 0.75
 
 
 def bead_findings(sampled: SampledEvents, beads: str, decisions: Sequence[Decision]) -> tuple[Finding, ...]:
-    """Return whether the bead gate of a sample holds its counting beads; ``no_count`` where it does not."""
+    """True if the bead gate of a sample holds its counting beads; ``no_count`` where it does not."""
     own = [decision for decision in decisions if decision.population == beads]
     placed = {decision.source for decision in own}
     if Source.FALLBACK in placed:
@@ -105,7 +105,7 @@ def _pairs(spot: BeadSpot) -> tuple[Finding, ...]:
 
 
 def _brightness(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:
-    """Return whether the events in the gate are bright in most colours, as beads are and cells are not."""
+    """True if the events in the gate are bright in most colours, as beads are and cells are not."""
     mask, colours = sampled.frame.mask(beads), _colours(sampled)
     if np.count_nonzero(mask) < FEWEST_EVENTS or not colours or mask.all():
         return ()

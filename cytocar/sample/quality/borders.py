@@ -44,7 +44,7 @@ class Border:
 
 def borders(sampled: SampledEvents, populations: Sequence[str]) -> Mapping[str, Border]:
     """Return of each population with a region the axis along which most events lie at its border."""
-    found = {}
+    border_of = {}
     for name in populations:
         region = sampled.region(name)
         if region is None or _are_pulses_of_one_detector(region.markers):
@@ -52,13 +52,13 @@ def borders(sampled: SampledEvents, populations: Sequence[str]) -> Mapping[str, 
         declared = sampled.template.population(name)
         parent = np.flatnonzero(sampled.frame.within(declared.parent, declared.exclude))
         along = (_along(sampled, region, parent, axis) for axis in range(len(region.markers)))
-        found[name] = max(along, key=lambda border: border.events)
+        border_of[name] = max(along, key=lambda border: border.events)
     lymphocytes = sampled.template.report.lymphocytes
     if lymphocytes is not None:  # of a gate that adds to them, what matters is how much of all of them it adds
         whole = int(np.count_nonzero(sampled.frame.mask(lymphocytes)))
-        parts = [name for name in sampled.template.population(lymphocytes).gate.references() if name in found]
-        found |= {name: replace(found[name], inside=max(whole, found[name].inside)) for name in parts}
-    return found
+        parts = [name for name in sampled.template.population(lymphocytes).gate.references() if name in border_of]
+        border_of |= {name: replace(border_of[name], inside=max(whole, border_of[name].inside)) for name in parts}
+    return border_of
 
 
 def borders_of_t_cells(sampled: SampledEvents, t_cells: str) -> Mapping[str, Border]:
@@ -66,14 +66,14 @@ def borders_of_t_cells(sampled: SampledEvents, t_cells: str) -> Mapping[str, Bor
 
     A gate around lymphocytes runs into monocytes and debris by design; what it does to T cells is what is reported.
     """
-    found = {}
+    border_of = {}
     for name in sampled.path(t_cells)[1:]:
         region = sampled.region(name)
         if region is not None and not _are_pulses_of_one_detector(region.markers):
             others = np.flatnonzero(sampled.regardless_of(t_cells, without=name))
             along = (_along(sampled, region, others, axis) for axis in range(len(region.markers)))
-            found[name] = max(along, key=lambda border: border.events / _limit(border, decides=True))
-    return found
+            border_of[name] = max(along, key=lambda border: border.events / _limit(border, decides=True))
+    return border_of
 
 
 def _along(sampled: SampledEvents, region: PlacedRegion, parent: np.ndarray, axis: int) -> Border:
@@ -99,8 +99,8 @@ def losses(sampled: SampledEvents, t_cells: str) -> Mapping[tuple[str, str], flo
     channel): what lies beyond these is no living T cell.
     """
     report, path = sampled.template.report, sampled.path(t_cells)
-    kept = max(1, int(np.count_nonzero(sampled.frame.mask(t_cells))))
-    found = {}
+    t_cells_now = max(1, int(np.count_nonzero(sampled.frame.mask(t_cells))))
+    loss_of = {}
     for name in path:
         gate = sampled.gates[name]
         if name == report.viable or not isinstance(gate, BoxGate) or gate.units != "data":
@@ -108,8 +108,8 @@ def losses(sampled: SampledEvents, t_cells: str) -> Mapping[tuple[str, str], flo
         for marker, (low, _) in gate.sides().items():
             if marker != _lineage(sampled.gates[t_cells]) and (low is not None or is_scatter(marker)):
                 without = int(np.count_nonzero(sampled.regardless_of(t_cells, without=name, marker=marker)))
-                found[name, marker] = 100 * max(0, without - kept) / kept
-    return found
+                loss_of[name, marker] = 100 * max(0, without - t_cells_now) / t_cells_now
+    return loss_of
 
 
 def _lineage(gate: FixedGate) -> str | None:
@@ -118,11 +118,11 @@ def _lineage(gate: FixedGate) -> str | None:
     return next((marker for marker in markers if "CD3" in marker.upper().split("_")), markers[0] if markers else None)
 
 
-def loss_findings(found: Mapping[tuple[str, str], float]) -> tuple[Finding, ...]:
+def loss_findings(losses_of: Mapping[tuple[str, str], float]) -> tuple[Finding, ...]:
     """Return a finding on the border that loses most T cells."""
-    if not found:
+    if not losses_of:
         return ()
-    (name, marker), percent = max(found.items(), key=lambda item: item[1])
+    (name, marker), percent = max(losses_of.items(), key=lambda item: item[1])
     message = f"without the border of {name} on {marker} there were {percent:.1f} % more T cells"
     if percent < LARGEST_LOSS_PERCENT:
         return (Finding("t_cell_losses", "", Severity.PASS, message, percent, LARGEST_LOSS_PERCENT),)
@@ -136,7 +136,7 @@ and granulocytes reach the line of CD3, kept 58. Less than half of that is a gat
 
 
 def kept_findings(sampled: SampledEvents, t_cells: str) -> tuple[Finding, ...]:
-    """Return whether the gates on scatter, all together, hold most of what is a T cell by its colours."""
+    """True if the gates on scatter, all together, hold most of what is a T cell by its colours."""
     kept, of = (int(np.count_nonzero(mask)) for mask in (sampled.frame.mask(t_cells), sampled.by_colour(t_cells)))
     if of < FEWEST_KNOWN:
         return ()
@@ -148,12 +148,12 @@ def kept_findings(sampled: SampledEvents, t_cells: str) -> tuple[Finding, ...]:
 
 
 def _are_pulses_of_one_detector(markers: Sequence[str]) -> bool:
-    """Return whether axes are area, height or width of one signal: no gain moves a gate on their ratio."""
+    """True if axes are area, height or width of one signal: no gain moves a gate on their ratio."""
     stems = {marker.rsplit("-", 1)[0] for marker in markers}
     return len(markers) > 1 and len(stems) == 1
 
 
-def border_findings(found: Mapping[str, Border], deciding: Sequence[str]) -> tuple[Finding, ...]:
+def border_findings(border_of: Mapping[str, Border], deciding: Sequence[str]) -> tuple[Finding, ...]:
     """Return one finding for all borders that cut a population, or one that none does.
 
     Parameters
@@ -161,17 +161,17 @@ def border_findings(found: Mapping[str, Border], deciding: Sequence[str]) -> tup
     deciding : sequence of str
         Populations on the way to the T cells and their subsets.
     """
-    if not found:
+    if not border_of:
         return ()
-    limits = {name: _limit(border, decides=name in deciding) for name, border in found.items()}
-    over = {name: border.percent / limits[name] for name, border in found.items()}
-    cut = [name for name in found if over[name] > 1 and found[name].events >= FEWEST_AT_BORDER]
-    worst = max(cut or found, key=lambda name: over[name])
-    percent, limit = found[worst].percent, limits[worst]
+    limits = {name: _limit(border, decides=name in deciding) for name, border in border_of.items()}
+    over = {name: border.percent / limits[name] for name, border in border_of.items()}
+    cut = [name for name in border_of if over[name] > 1 and border_of[name].events >= FEWEST_AT_BORDER]
+    worst = max(cut or border_of, key=lambda name: over[name])
+    percent, limit = border_of[worst].percent, limits[worst]
     if not cut:
         message = f"no border cuts a population; 10 % of gain change {worst} most, by {percent:.1f} %"
         return (Finding("borders", "", Severity.PASS, message, percent, limit),)
-    where = ", ".join(f"{name} along {found[name].marker} ({found[name].percent:.0f} %)" for name in cut)
+    where = ", ".join(f"{name} along {border_of[name].marker} ({border_of[name].percent:.0f} %)" for name in cut)
     message = f"borders lie in populations, not between them; 10 % of gain change {where}"
     return (Finding("borders", "W297", Severity.REVIEW, message, percent, limit),)
 
@@ -182,11 +182,11 @@ def _limit(border: Border, *, decides: bool) -> float:
     return LARGEST_SCATTER_PERCENT if is_scatter(border.marker) else LARGEST_PERCENT
 
 
-def with_borders(decisions: Sequence[Decision], found: Mapping[str, Border]) -> tuple[Decision, ...]:
+def with_borders(decisions: Sequence[Decision], border_of: Mapping[str, Border]) -> tuple[Decision, ...]:
     """Return decisions that tell how many events lie at their borders."""
     return tuple(
-        replace(decision, border_percent=found[decision.population].percent)
-        if decision.population in found
+        replace(decision, border_percent=border_of[decision.population].percent)
+        if decision.population in border_of
         else decision
         for decision in decisions
     )

@@ -186,7 +186,7 @@ def margins(sampled: SampledEvents, heights: Floats | None) -> Margin | None:
     """
     report = sampled.template.report
     populations = [name for name in (report.t_cells, report.car) if name is not None]
-    found: list[Margin] = []
+    margins_so_far: list[Margin] = []
     for name in populations:
         cells = sampled.by_colour(name) & _scatters_like(sampled, name)
         if heights is not None:
@@ -196,9 +196,9 @@ def margins(sampled: SampledEvents, heights: Floats | None) -> Margin | None:
                 at_end = cells & sampled.at_the_end[channel]
                 events = int(np.count_nonzero(at_end))
                 lost = int(np.count_nonzero(at_end & ~sampled.frame.mask(name)))
-                enough = events >= FEWEST_AT_THE_END or not found
-                found += [Margin(name, channel, events, lost, int(np.count_nonzero(cells)))] if enough else []
-    return max(found, key=lambda margin: margin.percent) if found else None
+                enough = events >= FEWEST_AT_THE_END or not margins_so_far
+                margins_so_far += [Margin(name, channel, events, lost, int(np.count_nonzero(cells)))] if enough else []
+    return max(margins_so_far, key=lambda margin: margin.percent) if margins_so_far else None
 
 
 def _scatters_like(sampled: SampledEvents, population: str) -> Bools:

@@ -310,7 +310,7 @@ def _with_neighbours(bad: Bools) -> Bools:
     return np.asarray(bad | run[:-2] | run[2:])
 
 
-def _kept_finding(kept: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Finding:
+def _kept_finding(percent: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Finding:
     """Return the finding on the share of events kept."""
     if not bad.any():
         return Finding("time", "", Severity.PASS, "the flow was steady", 100.0, KEPT_PASS)
@@ -325,14 +325,16 @@ def _kept_finding(kept: float, bad: Bools, rates: Floats, rate_bad: Bools) -> Fi
     if not rate_bad.any():
         kinds.append("shifted signals")
     what = " and ".join(kinds)
-    if kept >= KEPT_PASS:
-        return _finding("W282", Severity.NOTE, f"{what}: {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS)
-    if kept >= KEPT_REVIEW:
+    if percent >= KEPT_PASS:
         return _finding(
-            "W282", Severity.REVIEW, f"{what}: only {kept:.1f} % of the events flowed steadily", kept, KEPT_PASS
+            "W282", Severity.NOTE, f"{what}: {percent:.1f} % of the events flowed steadily", percent, KEPT_PASS
         )
-    message = f"{what}: {100 - kept:.1f} % of the run is disturbed, too much to cut, so nothing was cut"
-    return _finding("W283", Severity.FAIL, message, kept, KEPT_REVIEW)
+    if percent >= KEPT_REVIEW:
+        return _finding(
+            "W282", Severity.REVIEW, f"{what}: only {percent:.1f} % of the events flowed steadily", percent, KEPT_PASS
+        )
+    message = f"{what}: {100 - percent:.1f} % of the run is disturbed, too much to cut, so nothing was cut"
+    return _finding("W283", Severity.FAIL, message, percent, KEPT_REVIEW)
 
 
 def _drift_finding(marker: str, drift: float) -> Finding:

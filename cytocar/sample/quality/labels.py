@@ -55,13 +55,13 @@ def check_car_reagent(
 def car_is_labelled_otherwise(
     template: Template, panel: Panel, sample_type: SampleType, *, settled: Collection[str] = ()
 ) -> bool:
-    """Return whether the file calls the CAR channel something else than the CAR: then no CAR-T cell may be claimed."""
+    """True if the file calls the CAR channel something else than the CAR: then no CAR-T cell may be claimed."""
     if sample_type in STAINED_OTHERWISE:
         return False
     if _without_reagent(template, panel, sample_type, settled=settled):
         return True
-    asked = (name for name in _car_markers(template) if name in panel and name not in settled)
-    return any(_contradicts(name, template.panel[name], panel[name]) for name in asked)
+    unsettled = (name for name in _car_markers(template) if name in panel and name not in settled)
+    return any(_contradicts(name, template.panel[name], panel[name]) for name in unsettled)
 
 
 def _car_markers(template: Template) -> tuple[str, ...]:
@@ -75,8 +75,8 @@ def _without_reagent(
     """Return the markers of the CAR gate whose labels say that no reagent is there."""
     if sample_type in STAINED_OTHERWISE:
         return []
-    asked = (name for name in _car_markers(template) if name in panel and name not in settled)
-    return [name for name in asked if _says_no_reagent(name, template.panel[name], panel[name])]
+    unsettled = (name for name in _car_markers(template) if name in panel and name not in settled)
+    return [name for name in unsettled if _says_no_reagent(name, template.panel[name], panel[name])]
 
 
 def _no_reagent(name: str, channel: Channel) -> str:
@@ -101,13 +101,13 @@ def label_findings(
     """
     if sample_type in STAINED_OTHERWISE:
         return
-    asked = {name: panel[name] for name in panel if name not in settled and panel[name].is_fluorescence}
+    panel_left = {name: panel[name] for name in panel if name not in settled and panel[name].is_fluorescence}
     declared = template.panel
     unstained = _without_reagent(template, panel, sample_type, settled=settled)
-    others = {name: on for name, on in asked.items() if name not in unstained}
+    others = {name: on for name, on in panel_left.items() if name not in unstained}
     contradicted = [_taken(name, on) for name, on in others.items() if _contradicts(name, declared[name], on)]
-    owners = {name: owner for name, on in asked.items() if (owner := _usual_owner(name, template, on))}
-    exchanged = [f"{name} on {asked[name].detector} (of {owner})" for name, owner in owners.items()]
+    owners = {name: owner for name, on in panel_left.items() if (owner := _usual_owner(name, template, on))}
+    exchanged = [f"{name} on {panel_left[name].detector} (of {owner})" for name, owner in owners.items()]
     for name in unstained:
         message = f"{_no_reagent(name, panel[name])}, so no CAR-T cell is claimed"
         yield Finding(CHECK, "E069", Severity.REVIEW, message)
@@ -118,9 +118,9 @@ def label_findings(
         message = f"markers on the usual detector of another: {', '.join(exchanged)}"
         yield Finding(CHECK, "W248", Severity.REVIEW, message, float(len(exchanged)), 0.0)
     if not unstained and not contradicted and not exchanged:
-        unnamed = [_taken(name, on) for name, on in asked.items() if not _named(name, declared[name], on)]
+        unnamed = [_taken(name, on) for name, on in panel_left.items() if not _named(name, declared[name], on)]
         rest = f"; by their detectors alone: {', '.join(unnamed)}" if unnamed else ""
-        yield Finding(CHECK, "", Severity.PASS, f"{len(asked) - len(unnamed)} markers have their own label{rest}")
+        yield Finding(CHECK, "", Severity.PASS, f"{len(panel_left) - len(unnamed)} markers have their own label{rest}")
 
 
 def _named(name: str, marker: Marker, channel: Channel) -> bool:
@@ -128,7 +128,7 @@ def _named(name: str, marker: Marker, channel: Channel) -> bool:
 
 
 def _contradicts(name: str, marker: Marker, channel: Channel) -> bool:
-    """Return whether a channel that was taken by its detector is labelled as something else.
+    """True if a channel that was taken by its detector is labelled as something else.
 
     A marker without aliases goes by its detector alone, whatever the label (Gating-ML, FlowJo).
     """

@@ -82,8 +82,8 @@ def find_shifts(lines: Floats) -> list[LevelShift]:
         return []
     smooth = _running_median(lines)
     noise = np.maximum(MAD_TO_SD * medians(np.abs(np.diff(lines, axis=2))) / np.sqrt(2), 1e-6)
-    found = [_step_of(signal, smooth[signal], noise[signal], edge) for signal in range(len(lines))]
-    return [step for step in found if step is not None]
+    steps = [_step_of(signal, smooth[signal], noise[signal], edge) for signal in range(len(lines))]
+    return [step for step in steps if step is not None]
 
 
 def _step_of(signal: int, lines: Floats, noise: Floats, edge: int) -> LevelShift | None:

@@ -28,7 +28,7 @@ LARGEST_CAR_BORDER_PERCENT, FEWEST_AT_BORDER = 3.0, 15
 
 
 def exchanged_labels(sampled: SampledEvents) -> tuple[Finding, ...]:
-    """Return whether monocytes carry the marker called CD8 in place of CD4: then the two names are exchanged.
+    """True if monocytes carry the marker called CD8 in place of CD4: then the two names are exchanged.
 
     Monocytes express CD4 dimly and no CD8 (Collman 1990, J Immunol 144:1384), at any share of CD4 T cells. Nothing is
     returned where there are too few of them, or where the template has no such roles.
@@ -97,7 +97,7 @@ def _carried(sampled: SampledEvents, marker: str, t_cells: Bools, monocytes: Boo
 def car_findings(
     sampled: SampledEvents, border: Border | None, *, own_control: bool, product: bool
 ) -> tuple[Finding, ...]:
-    """Return whether a CAR gate without a control of its own can be believed: negatives in their place, and a gap.
+    """True if a CAR gate without a control of its own can be believed: negatives in their place, and a gap.
 
     Parameters
     ----------
@@ -174,8 +174,8 @@ def witness(sampled: SampledEvents) -> Witness | None:
     )
 
 
-def witness_findings(found: Witness | None, percent_of_t_cells: float | None) -> tuple[Finding, ...]:
-    """Return whether CAR+ T cells that are claimed stand out from what the reagent does on other lymphocytes.
+def witness_findings(witness: Witness | None, percent_of_t_cells: float | None) -> tuple[Finding, ...]:
+    """True if CAR+ T cells that are claimed stand out from what the reagent does on other lymphocytes.
 
     Nothing is subtracted: where NK cells alone bind the reagent, true CAR-T cells would be hidden.
 
@@ -186,12 +186,12 @@ def witness_findings(found: Witness | None, percent_of_t_cells: float | None) ->
     >>> [finding.code for finding in witness_findings(Witness(10, 2500), 4.0)]
     ['']
     """
-    if found is None or percent_of_t_cells is None or found.of_events < FEWEST_T_CELLS:
+    if witness is None or percent_of_t_cells is None or witness.of_events < FEWEST_T_CELLS:
         return ()
-    percent = 100 * found.events / found.of_events
+    percent = 100 * witness.events / witness.of_events
     limit = WITNESS_SHARE * percent_of_t_cells
     message = f"{percent:.2g} % of the B and NK cells pass the CAR gate, and {percent_of_t_cells:.2g} % of the T cells"
-    if percent < limit or found.events < FEWEST_WITNESSES:
+    if percent < limit or witness.events < FEWEST_WITNESSES:
         return (Finding("car_on_others", "", Severity.PASS, message, percent, limit),)
     message += ": if T cells bind the reagent as these do, there are few CAR-T cells or none"
     return (Finding("car_on_others", "W305", Severity.REVIEW, message, percent, limit),)

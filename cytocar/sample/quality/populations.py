@@ -97,9 +97,9 @@ def evidence(
     bead_rows = bead_findings(sampled, beads, populations.decisions) if method is CountMethod.BEADS and beads else ()
     if not with_t_cells:
         return Evidence(bead_rows, (), populations.decisions, None, None)
-    found = borders(sampled, [name for name in sampled.gates if name != beads])
-    car = found.get(report.car or "")
-    judged = {name: border for name, border in found.items() if not _is_below(sampled, name, report.car)}
+    border_of = borders(sampled, [name for name in sampled.gates if name != beads])
+    car = border_of.get(report.car or "")
+    judged = {name: border for name, border in border_of.items() if not _is_below(sampled, name, report.car)}
     if report.t_cells is not None:
         of_t_cells = borders_of_t_cells(sampled, report.t_cells)
         by_lymphocytes = {report.lymphocytes} if method is CountMethod.DUAL_PLATFORM else set()
@@ -121,7 +121,7 @@ def evidence(
             *exchanged_labels(sampled),
             *car_findings(sampled, car, own_control=own_control, product=product),
         ),
-        decisions=with_borders(populations.decisions, found),
+        decisions=with_borders(populations.decisions, border_of),
         pair_percent=shares.pair_percent,
         margin_percent=shares.margin_percent,
         witness=witness(sampled),
@@ -129,10 +129,10 @@ def evidence(
     )
 
 
-def findings_on_claim(found: Evidence, car: CarCount | None) -> tuple[Finding, ...]:
+def findings_on_claim(evidence: Evidence, car: CarCount | None) -> tuple[Finding, ...]:
     """Return what other lymphocytes say about CAR-T cells that are claimed; of none there is nothing to say."""
     claimed = car is not None and car.result in (CarResult.QUANTIFIED, CarResult.BELOW_LLOQ)
-    return witness_findings(found.witness, car.percent.value if car is not None and claimed else None)
+    return witness_findings(evidence.witness, car.percent.value if car is not None and claimed else None)
 
 
 def _fate_of_pairs(method: CountMethod, template: Template) -> Pairs:

@@ -97,14 +97,14 @@ def _beside(
     return Shadow(name, marker, border, valley.at, between, kept)
 
 
-def shadow_findings(found: Collection[Shadow]) -> tuple[Finding, ...]:
+def shadow_findings(shadows: Collection[Shadow]) -> tuple[Finding, ...]:
     """Return a finding on the border whose valley contradicts it most, or that none does."""
-    if not found:
+    if not shadows:
         return ()
     contradicted = [
-        one for one in found if one.percent > LARGEST_PERCENT and one.between > (CHANCE_SDS**2 + CHANCE_SDS)
+        one for one in shadows if one.percent > LARGEST_PERCENT and one.between > (CHANCE_SDS**2 + CHANCE_SDS)
     ]
-    worst = max(contradicted or found, key=lambda one: one.percent)
+    worst = max(contradicted or shadows, key=lambda one: one.percent)
     where = f"{worst.population} begins at {worst.marker} {worst.border:.5g}, the valley lies at {worst.valley:.5g}"
     message = f"{where}: {worst.percent:.1f} % of the events kept lie between"
     if not contradicted:

@@ -100,16 +100,16 @@ ROWS_AT_ONCE = 64
 
 def _combined(combine: np.ufunc, events: EventTable) -> npt.NDArray[np.generic] | None:
     """Return all events combined bit by bit, as one event, shape (1, words)."""
-    found = None
+    combined = None
     for block in events.blocks():
         whole = block.n_events - block.n_events % ROWS_AT_ONCE
         wide = block.raw[:whole].reshape(-1, ROWS_AT_ONCE * block.raw.shape[1])
         parts = [block.raw[whole:]]
         if whole:
             parts.append(combine.reduce(wide, axis=0).reshape(ROWS_AT_ONCE, -1))
-        parts += [] if found is None else [found]
-        found = combine.reduce(np.concatenate(parts), axis=0)[None]
-    return found
+        parts += [] if combined is None else [combined]
+        combined = combine.reduce(np.concatenate(parts), axis=0)[None]
+    return combined
 
 
 def _events_above(events: EventTable, codecs: list[Codec]) -> dict[Codec, int]:

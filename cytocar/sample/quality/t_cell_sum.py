@@ -21,7 +21,7 @@ LARGEST_PERCENT_OF_T_CELLS = 15.0
 
 
 def t_cell_sum(events: Mapping[str, int], template: Template, *, product: bool) -> tuple[Finding, ...]:
-    """Return whether CD4 and CD8 T cells add up to the T cells; nothing where the template does not say.
+    """True if CD4 and CD8 T cells add up to the T cells; nothing where the template does not say.
 
     Parameters
     ----------

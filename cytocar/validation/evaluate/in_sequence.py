@@ -87,7 +87,7 @@ def stability(study: Study, measurand: str, settings: Settings) -> Found:
 
 
 def surely_within(percent: Estimate, limit: float) -> bool:
-    """Return whether a whole interval lies within a limit around 100 %.
+    """True if a whole interval lies within a limit around 100 %.
 
     >>> surely_within(Estimate(95, 90, 100), 20), surely_within(Estimate(85, 70, 99), 20)
     (True, False)
