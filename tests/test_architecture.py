@@ -150,10 +150,10 @@ def plain(name: str) -> str:
 
 
 def test_no_name_is_a_participle_of_saying_or_finding() -> None:
-    """``said``, ``told``, ``asked``, ``found`` stand for a note, a request, a match: each has a name of its own."""
+    """A message, a note, a request, a match: each has a name that says what it is."""
     banned = {"said", "told", "asked", "found"}
     used = [
-        f"{path.relative_to(PACKAGE)}:{node.lineno} {name}"
+        f"{path.relative_to(PACKAGE)}:{getattr(node, 'lineno', 0)} {name}"
         for path in sorted(PACKAGE.rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         for name in {getattr(node, "id", None), getattr(node, "arg", None), getattr(node, "attr", None)} & banned

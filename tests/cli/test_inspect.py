@@ -43,3 +43,11 @@ def test_json_lists_every_file_and_the_exit_code_says_that_one_failed(tmp_path: 
 def test_a_file_name_cannot_drive_the_terminal(tmp_path: Path) -> None:
     path = floats([[1, 2]], keywords={"$P1S": "[/red]\x1b[31m"}).write(tmp_path / "[red]\x1b[31m.fcs")
     assert "\x1b" not in inspect(path).stdout
+
+
+def test_a_matrix_that_compensates_nothing_is_called_so(tmp_path: Path) -> None:
+    for name, spill in (("identity", "2,FITC-A,PE-A,1,0,0,1"), ("real", "2,FITC-A,PE-A,1,0.1,0,1")):
+        file = floats([[1, 2]], names=["FITC-A", "PE-A"], keywords={"$SPILLOVER": spill}).write(
+            tmp_path / f"{name}.fcs"
+        )
+        assert ("the identity" in inspect(file).stdout) is (name == "identity")

@@ -122,7 +122,10 @@ def _acquired(report: DataSetReport) -> str:
 def _spillover(report: DataSetReport) -> str:
     if report.spillover is None:
         return "not in the file"
-    return f"{report.spillover.keyword}, {len(report.spillover.detectors)} detectors"
+    n = len(report.spillover.detectors)
+    rows = report.spillover.values
+    empty = all(value == float(row == column) for row, line in enumerate(rows) for column, value in enumerate(line))
+    return f"{report.spillover.keyword}, {n} detectors" + (": the identity, which compensates nothing" if empty else "")
 
 
 def _channel_line(channel: ChannelReport) -> tuple[str, ...]:
