@@ -51,6 +51,8 @@ VERBS: dict[str, str] = {
     "explain": "Explain a warning or error code.",
 }
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_FAIL_ON, EXIT_INTEGRITY, EXIT_BUG = 1, 2, 3, 4, 70
+_INTERRUPTED = "interrupted; what is finished in a run folder is kept, the same command goes on from there"
+_PAGE_ENDED = "the page is closed; what was saved is kept"
 _GLOBAL_FLAGS = {"-q", "--quiet", "-v", "--verbose", "--no-color"}
 
 
@@ -150,6 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     screen.prepare_streams()
+    words: list[str] = []
     try:
         try:
             words = _globals_first(sys.argv[1:] if arguments is None else arguments)
@@ -161,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         screen.show_error(error)
         sys.exit(exit_code(error))
     except Interrupted as interrupted:
-        screen.say("interrupted; what is finished in a run folder is kept, the same command goes on from there")
+        screen.say(_PAGE_ENDED if words[:1] == ["review"] or words[:2] == ["template", "edit"] else _INTERRUPTED)
         sys.exit(interrupted.exit_code)
     except BrokenPipeError:
         screen.drop_output()  # the reader of our pipe went away: nothing more to say, and nobody to say it to

@@ -117,7 +117,7 @@ def _opened(path: Place) -> Iterator[tuple[BinaryIO, int]]:
             size = handle.seek(0, os.SEEK_END)
             if size == 0:
                 raise ReadError(
-                    "the file is empty (0 bytes)",
+                    f"{path.name} is empty (0 bytes)",
                     code="E011",
                     hint="nothing was acquired or copied: copy the file again from the cytometer's computer",
                 )

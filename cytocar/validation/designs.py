@@ -8,6 +8,7 @@ operators in cell-based assays).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -216,8 +217,14 @@ def plan_study(
     Raises
     ------
     UsageError
-        E260 if the levels are not such as the design has.
+        E260 if the levels are not such as the design has, or no file can bear the name.
     """
+    if not re.fullmatch(r"[\w .+-]*", name, re.ASCII):
+        raise UsageError(
+            f"{name!r} cannot stand in the names of files",
+            code="E260",
+            hint="name the study with letters, digits, blanks, '.', '_', '+' and '-'",
+        )
     layout = LAYOUTS[design]
     _check_levels(design, levels or layout.levels)
     places = tuple(layout.tubes(levels or layout.levels, replicates or layout.replicates))

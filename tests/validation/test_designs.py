@@ -64,3 +64,10 @@ def test_detection_needs_the_t_cells_of_its_lowest_level_in_blanks_too() -> None
     needs = {need.level: need.t_cells for need in plan.needs}
     assert needs["low 2"] == 19_593  # plan-sample's, for 0.1 % and 13 events
     assert needs["blank"] == needs["low 1"]
+
+
+@pytest.mark.parametrize("name", ["a/b", "two\nlines", 'quo"te'])
+def test_a_name_of_a_study_that_no_file_can_bear_is_refused(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan_study(Design.CARRY_OVER, goal=GOAL, name=name)
+    assert caught.value.code == "E260"

@@ -49,7 +49,7 @@ def plan(
         float, typer.Option("--cv", min=0.5, max=100, help="CV that is allowed between tubes, percent.")
     ] = 10,
     t_cells_per_ul: Annotated[
-        float, typer.Option("--t-cells-per-ul", min=0.001, help="T cells of the blood that is used.")
+        float, typer.Option("--t-cells-per-ul", min=0.001, max=100_000, help="T cells of the blood that is used.")
     ] = 500,
     background: Annotated[
         float, typer.Option("--background", min=0, max=20, help="Background of the CAR gate, percent of T cells.")
@@ -70,7 +70,7 @@ def plan(
     from cytocar.template.load import template_path
     from cytocar.validation.designs import Goal, plan_study, sheet_text
 
-    template_path(template)  # a misspelt name is said before a study is acquired
+    template_path(template)  # a misspelt name is noticed before a study is acquired
     blank = measured_rates(Background(round(background * 1000), 100_000, (), between_cv=0.25))
     goal = Goal(cv, t_cells_per_ul, blank)
     made = plan_study(design, goal=goal, levels=_levels(level), replicates=replicates, name=name)
