@@ -86,7 +86,7 @@ class BlankTube:
         --------
         >>> tube = BlankTube("B1", "P1", "baseline", "t", "car_t", "CAR", 1000, (20, 16, *[8] * 14))
         >>> tube.beyond(2.0), tube.beyond(2.25), tube.beyond(99.0), tube.beyond(1.5)
-        (20.0, 17.9, 8.0, None)
+        (20.0, 17.8, 8.0, None)
         """
         if place < PLACES[0]:
             return None

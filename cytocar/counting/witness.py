@@ -74,8 +74,8 @@ def rise_of(witnesses: Witnesses) -> Rise | None:
 
     Examples
     --------
-    >>> round(rise_of(Witnesses(4, 10_000, 8, 20_000)).probability, 1)
-    0.3
+    >>> round(rise_of(Witnesses(4, 10_000, 8, 20_000)).probability, 2)
+    0.25
     >>> round(rise_of(Witnesses(60, 10_000, 8, 20_000)).probability, 4)
     1.0
     """

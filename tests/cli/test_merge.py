@@ -138,7 +138,8 @@ def _kill_a_worker(scheduler: int, *, when: Callable[[], bool]) -> bool:
         time.sleep(0.005)
     children = " ".join(path.read_text() for path in Path(f"/proc/{scheduler}/task").glob("*/children"))
     for worker in map(int, children.split()):
-        if b"spawn_main" in Path(f"/proc/{worker}/cmdline").read_bytes():
+        named = Path(f"/proc/{worker}/cmdline").read_bytes()
+        if b"spawn_main" in named or named.startswith(b"dask worker"):  # its title where setproctitle is installed
             os.kill(worker, signal.SIGKILL)
             return True
     return False

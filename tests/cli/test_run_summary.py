@@ -10,6 +10,11 @@ from cytocar.run.execute import FinishedSample
 from cytocar.sample.result import Status
 
 
+@pytest.fixture(autouse=True)
+def _talkative(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cytocar.cli.screen.quiet", lambda: False)
+
+
 def _waiting(name: str, *messages: str) -> FinishedSample:
     concerns = tuple(
         Finding("beads", "W220", message=message, hint="look", outcome=Severity.REVIEW) for message in messages

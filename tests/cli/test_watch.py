@@ -55,7 +55,8 @@ def start(hot: Path, run: Path, *more: str) -> subprocess.Popen[str]:
 def watching(hot: Path, run: Path, *more: str) -> Iterator[list[str]]:
     """Watch meanwhile, end with Ctrl-C, and hand back what was said on stderr and the exit code as its last line."""
     process = start(hot, run, *more)
-    said: list[str] = []
+    assert process.stderr is not None
+    said = [process.stderr.readline().rstrip("\n")]  # it is at work, and Ctrl-C is its own to answer
     try:
         yield said
         process.send_signal(signal.SIGINT)

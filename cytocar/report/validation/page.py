@@ -74,7 +74,7 @@ def interval(estimate: Estimate) -> str:
     """Return an interval as people read it; empty where there is none.
 
     >>> interval(Estimate(2.0, 1.0, None)), interval(Estimate(2.0, None, None))
-    ('1.00 to –', '')
+    ('1 to –', '')
     """
     if estimate.low is None and estimate.high is None:
         return ""
