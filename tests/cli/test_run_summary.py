@@ -12,7 +12,7 @@ from cytocar.sample.result import Status
 
 @pytest.fixture(autouse=True)
 def _talkative(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cytocar.cli.screen.quiet", lambda: False)
+    monkeypatch.setattr("cytocar.cli.screen._settings.quiet", False)  # another test may have left it on
 
 
 def _waiting(name: str, *messages: str) -> FinishedSample:
