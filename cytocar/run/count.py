@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ from cytocar.run.workers import Workers, process_pool
 from cytocar.sample.result import SampleResult
 
 if TYPE_CHECKING:
+    from cytocar.errors.findings import Finding
+    from cytocar.run.lines import OwnColumns
     from cytocar.run.plan import RunPlan
 
 
@@ -108,27 +110,66 @@ def count(
     own = None if store.run is None else plan.own_columns
     settled = {*finished, *others}
     with WaitingLines(store.scratch) as waiting:
-        observer.start(len(wanted), len(finished))
-        try:
-            with work.workers(len(wanted)) as workers:
-                for done in execute(
-                    plan.samples,
-                    plan.protocols,
-                    workers=workers,
-                    scratch=store.scratch,
-                    finished=settled,
-                    own=own,
-                ):
-                    store.parts.keep(done.sample_id, done.content)
-                    if done.lines is not None:
-                        waiting.add(done.sample_id, done.lines)
-                    finished[done.sample_id] = done.without_content()
-                    observer.step()
-        finally:
-            observer.close()
+        finished |= count_rest(
+            plan,
+            work,
+            store.parts,
+            waiting,
+            scratch=store.scratch,
+            settled=settled,
+            own=own,
+            progress=(len(wanted), len(finished)),
+            observer=observer,
+        )
         if store.run is not None:
             finish(store.run, store.manifest, plan.only(wanted), parquet=work.parquet, waiting=waiting)
     return [finished[sample_id] for sample_id in wanted]
+
+
+def count_rest(
+    plan: RunPlan,
+    work: Work,
+    parts: Parts,
+    waiting: WaitingLines,
+    *,
+    scratch: Path,
+    settled: Collection[str],
+    own: OwnColumns | None,
+    progress: tuple[int, int],
+    beside: Mapping[str, tuple[Finding, ...]] | None = None,
+    observer: Observer = NOBODY,
+) -> dict[str, FinishedSample]:
+    """Count the samples that are not ``settled``, keep their parts and lines, and return them by sample_id.
+
+    Parameters
+    ----------
+    progress : tuple of int
+        Samples in all, and how many of them were finished before.
+    beside : mapping, optional
+        What the files of the run say about each other, where the caller has compared them already.
+    """
+    finished: dict[str, FinishedSample] = {}
+    total, before = progress
+    observer.start(total, before)
+    try:
+        with work.workers(total) as workers:
+            for done in execute(
+                plan.samples,
+                plan.protocols,
+                workers=workers,
+                scratch=scratch,
+                finished=settled,
+                own=own,
+                beside=beside,
+            ):
+                parts.keep(done.sample_id, done.content)
+                if done.lines is not None:
+                    waiting.add(done.sample_id, done.lines)
+                finished[done.sample_id] = done.without_content()
+                observer.step()
+    finally:
+        observer.close()
+    return finished
 
 
 def counted_before(plan: RunPlan, out: Path, work: Work, *, without: str) -> list[FinishedSample] | None:

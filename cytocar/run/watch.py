@@ -22,8 +22,8 @@ from cytocar.errors.tree import UsageError
 from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
 from cytocar.run.beside_others import CHECK, compare_files
-from cytocar.run.count import Work
-from cytocar.run.execute import FinishedSample, execute, telling_tubes
+from cytocar.run.count import Work, count_rest
+from cytocar.run.execute import FinishedSample, telling_tubes
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.folder import (
     Parts,
@@ -285,25 +285,18 @@ def grow(
     _tell_anew(run, same, beside)
     finished = {outcome.sample.sample_id: _without_content(outcome) for outcome in run.parts.in_order(same)}
     with WaitingLines(scratch) as waiting:
-        observer.start(len(fresh))
-        try:
-            with work.workers(len(fresh)) as workers:
-                for done in execute(
-                    plan.samples,
-                    plan.protocols,
-                    workers=workers,
-                    scratch=scratch,
-                    finished=same,
-                    own=plan.own_columns,
-                    beside=beside,
-                ):
-                    run.parts.keep(done.sample_id, done.content)
-                    if done.lines is not None:
-                        waiting.add(done.sample_id, done.lines)
-                    finished[done.sample_id] = done.without_content()
-                    observer.step()
-        finally:
-            observer.close()
+        finished |= count_rest(
+            plan,
+            work,
+            run.parts,
+            waiting,
+            scratch=scratch,
+            settled=same,
+            own=plan.own_columns,
+            progress=(len(fresh), 0),
+            beside=beside,
+            observer=observer,
+        )
         finish(run, whole, plan, parquet=work.parquet, waiting=waiting)
     return Grown([finished[name] for name in plan.sample_ids], tuple(fresh))
 
