@@ -13,15 +13,11 @@ from cytocar.figures.course import PART_WIDTHS, Days, join_parts, marks_that_fit
 from cytocar.figures.style import (
     BLUE,
     FONT_PT,
-    GREEN,
     GREY,
+    GROUP_COLOURS,
     INK,
-    ORANGE,
     PAGE_MM,
     PALE,
-    PURPLE,
-    SKY,
-    VERMILION,
     new_figure,
     plain_log_axis,
 )
@@ -30,9 +26,6 @@ from cytocar.kinetics.parameters import Kinetics
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-
-GROUP_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
 
 def cohort_figure(

@@ -32,6 +32,8 @@ GREEN = "#009E73"
 PURPLE = "#CC79A7"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
+GROUP_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+"""In the order in which groups take them."""
 GREY = "#8A8A8A"
 PALE = "#E4E4E4"
 

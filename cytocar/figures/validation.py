@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from cytocar.figures.style import (
     BLUE,
-    GREEN,
     GREY,
+    GROUP_COLOURS,
     INK,
     ORANGE,
     PAGE_MM,
     PALE,
-    PURPLE,
-    SKY,
     VERMILION,
     figure_style,
     new_figure,
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 HEIGHT_MM = 62.0
 MOST_PANELS = 4
 """Levels of a precision study that are drawn beside each other."""
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 _HEADINGS = {column.name: column.heading or column.name for column in COUNTS}
 Statistics = Mapping[tuple[str, str], Statistic]
 """Statistics of the study and measurand, by name and level."""
@@ -69,7 +66,9 @@ def _precision(panels: list[Axes], study: Study, measurand: str, statistics: Sta
             value = tube.number(measurand)
             if value is not None:
                 colour = (
-                    COLOURS[(int(tube.sample.val_run or 1) - 1) % 6] if (tube.sample.val_run or "").isdigit() else BLUE
+                    GROUP_COLOURS[(int(tube.sample.val_run or 1) - 1) % 6]
+                    if (tube.sample.val_run or "").isdigit()
+                    else BLUE
                 )
                 axes.plot(days.index(tube.sample.val_day) + 1, value, "o", color=colour)
         mean = statistics.get(("mean", level))
@@ -159,7 +158,7 @@ def _comparison(panels: list[Axes], study: Study, measurand: str, statistics: St
 
 def _carry_over(panels: list[Axes], study: Study, measurand: str, _statistics: Statistics) -> None:
     (axes,) = panels
-    for colour, tubes in zip(COLOURS * 10, groups(study.used, lambda t: t.sample.val_run).values(), strict=False):
+    for colour, tubes in zip(GROUP_COLOURS * 10, groups(study.used, lambda t: t.sample.val_run).values(), strict=False):
         order = sorted(tubes, key=lambda tube: (tube.level, tube.sample.val_rep or ""))
         values = [tube.number(measurand) for tube in order]
         if None not in values:
@@ -190,7 +189,7 @@ def _operators(panels: list[Axes], study: Study, measurand: str, _statistics: St
     (axes,) = panels
     samples = list(groups(study.used, lambda tube: tube.level))
     for colour, (name, tubes) in zip(
-        COLOURS * 10, groups(study.used, lambda tube: tube.sample.val_operator).items(), strict=False
+        GROUP_COLOURS * 10, groups(study.used, lambda tube: tube.sample.val_operator).items(), strict=False
     ):
         known = [(samples.index(t.level) + 1, v) for t in tubes if (v := t.number(measurand)) is not None]
         axes.plot([x for x, _ in known], [y for _, y in known], "o", color=colour, markersize=3, label=name)

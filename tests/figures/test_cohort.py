@@ -7,8 +7,8 @@ from matplotlib.patches import Rectangle
 from cytocar.counting.limits import CarResult
 from cytocar.course.clinical import ClinicalText
 from cytocar.course.series import Course, CoursePoint
-from cytocar.figures.cohort import GROUP_COLOURS, cohort_figure, split_figure, swimmer_figure
-from cytocar.figures.style import GREY, figure_style
+from cytocar.figures.cohort import cohort_figure, split_figure, swimmer_figure
+from cytocar.figures.style import GREY, GROUP_COLOURS, figure_style
 from cytocar.statistics.estimate import Estimate
 
 
