@@ -17,6 +17,7 @@ more when the interpreter ends, took a seventh of a short command's time."""
 def main() -> None:
     """Run the command line of this process."""
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded; 8 x 8 matrices gain nothing by more
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # what else is installed has no say in what a template may hold
     if not sys.warnoptions:  # what a library warns of is for who develops; what a user must know has a code
         warnings.simplefilter("ignore")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -38,7 +37,6 @@ def command(
     if scenario is not None:
         _lay_out(scenario, folder)
         return
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.cli.verbs.gate import count_to_folder
     from cytocar.course.clinical import read_record
     from cytocar.course.series import join

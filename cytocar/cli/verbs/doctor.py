@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from cytocar.cli import screen
@@ -14,7 +13,6 @@ def command() -> None:
 
     Exit code 4 if something is wrong. Paste the output into a report of a problem.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.run.doctor import Health, examine, is_sound
 
     examined = examine()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -91,7 +90,6 @@ def command(
 
     Without -o: a table on a terminal, CSV in a pipe. With -o RUN: a run folder with all tables and report.html.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are 8 x 8: threads cost more than they bring
     from cytocar.cli.progress import Progress
     from cytocar.counting.blank_tubes import read_history
     from cytocar.files.places import place_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,7 +44,6 @@ def command(
 
     FCS files are read once more for the pictures; a sample whose file has moved keeps its numbers.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.files.places import place_of
 
     if one_page:

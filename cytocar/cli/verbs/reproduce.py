@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -28,7 +27,6 @@ def command(
 
     Exit code 4 if a table differs; each line and column is named. Nothing in RUN is changed.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.cli.progress import Progress
     from cytocar.files.places import place_of
     from cytocar.run.finished.reproduce import reproduce

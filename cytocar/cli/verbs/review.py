@@ -30,7 +30,6 @@ def command(
 
     Example: cytocar review RUN --by "A. Muster"
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.files.places import place_of
     from cytocar.review.serve import serve
     from cytocar.review.session import ReviewSession, SessionSettings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +37,6 @@ def edit(
 
     Gates that a review moved become the template: cytocar template edit mine.toml --run RUN
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.cli.verbs.gate import settled_markers
     from cytocar.cli.verbs.review import opened
     from cytocar.files.places import place_of

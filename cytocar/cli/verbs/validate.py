@@ -149,9 +149,7 @@ def demo(
     Needs no input. `cytocar validate evaluate DIR/run --criteria car-t-blood` is the next command; `cytocar report
     DIR/run` draws the gates.
     """
-    import os
 
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cytocar.cli.progress import Progress
     from cytocar.run.count import Work, count, open_store
     from cytocar.run.plan import make_plan
