@@ -4,9 +4,9 @@ FlowKit 1.3.2 lives in an environment of its own::
 
     python -m benchmarks.workspace_in_flowkit --python /path/to/flowkit/bin/python RUN...
 
-Each run is exported (``wsp``, ``gatingml``) and read by FlowKit with the run's own files. Populations that
-stand under a polygon or an ellipse on a logicle axis may differ in the workspace: there FlowKit decides by FlowJo's
-table of 4096 steps.
+Each run is exported (``wsp`` with either scale, ``gatingml``) and read by FlowKit with the run's own files. Populations
+under a polygon or an ellipse on a logicle axis may differ where the scale is written as ``biex``: there FlowKit decides
+by a table of 4096 steps. An ellipse becomes a polygon of 128 corners in FlowKit.
 """
 
 from __future__ import annotations
@@ -26,23 +26,34 @@ from cytocar.run.finished.gate_forms import GatesAs
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.trail.audit import Author
 from cytocar.run.trail.journal import finished_manifest
+from cytocar.template.flowjo.logicle_as import LogicleAs
 
+FORMS = (
+    (GatesAs.WSP, LogicleAs.LOGICLE),
+    (GatesAs.WSP, LogicleAs.BIEX),
+    (GatesAs.GATINGML, LogicleAs.LOGICLE),
+)
 JUDGE = Path(__file__).with_name("peers") / "judge_workspace.py"
 
 
 def counted(run: Path) -> dict[tuple[str, str], int]:
     """Return the events of each sample's file and population."""
-    files = {row.sample_id: row.file.name for row in recorded_plan(finished_manifest(run)).samples}
+    files = {row.sample_id: row.file.name for row in recorded_plan(finished_manifest(run), run).samples}
     with (run / "populations.csv").open(encoding="utf-8") as table:
         return {(files[row["sample_id"]], row["population"]): int(row["events"]) for row in csv.DictReader(table)}
 
 
-def judged(python: str, run: Path, form: GatesAs, folder: Path) -> dict[tuple[str, str], int]:
+def judged(python: str, run: Path, form: GatesAs, scale: LogicleAs, folder: Path) -> dict[tuple[str, str], int]:
     """Return FlowKit's events of the same."""
     files, _ = export_gates(
-        run, folder / form, form=form, author=Author("benchmark", ""), clock=lambda: datetime.now(UTC)
+        run,
+        folder / form,
+        form=form,
+        author=Author("benchmark", ""),
+        clock=lambda: datetime.now(UTC),
+        logicle_as=scale,
     )
-    plan = recorded_plan(finished_manifest(run))
+    plan = recorded_plan(finished_manifest(run), run)
     found: dict[tuple[str, str], int] = {}
     for document in files:
         inputs = [row.file for row in plan.samples if form is GatesAs.WSP or row.sample_id == document.stem]
@@ -69,12 +80,13 @@ def main() -> int:
     differing = 0
     for run in asked.runs:
         expected = {(file, plain(name)): events for (file, name), events in counted(run).items()}
-        for form in (GatesAs.WSP, GatesAs.GATINGML):
+        for form, scale in FORMS:
             with tempfile.TemporaryDirectory() as folder:
-                answers = judged(asked.python, run, form, Path(folder))
+                answers = judged(asked.python, run, form, scale, Path(folder))
             found = {(file, plain(name)): events for (file, name), events in answers.items()}
             wrong = {key: (events, found.get(key)) for key, events in expected.items() if found.get(key) != events}
-            print(f"{run} as {form}: {len(expected) - len(wrong)} of {len(expected)} populations equal")
+            called = f"{form} with {scale}" if form is GatesAs.WSP else form
+            print(f"{run} as {called}: {len(expected) - len(wrong)} of {len(expected)} populations equal")
             for (file, name), (ours, theirs) in wrong.items():
                 print(f"  {file} {name}: {ours} here, {theirs} in FlowKit")
             differing += len(wrong)

@@ -11,6 +11,7 @@ import typer
 from cytocar.cli import screen
 from cytocar.cli.unverified import Unverified
 from cytocar.run.finished.gate_forms import GatesAs
+from cytocar.template.flowjo.logicle_as import LogicleAs
 
 
 def command(
@@ -20,6 +21,10 @@ def command(
         GatesAs | None,
         typer.Option("--as", help="Gates of every sample: wsp (FlowJo), gatingml, cytobank. [the tables]"),
     ] = None,
+    logicle_as: Annotated[
+        LogicleAs,
+        typer.Option("--scale", help="With --as wsp: logicle scales as such, or as the biex of an older FlowJo 10."),
+    ] = LogicleAs.LOGICLE,
     inputs: Annotated[
         str | None, typer.Option("--inputs", metavar="DIR", help="With --as: where the FCS files lie. [as in the run]")
     ] = None,
@@ -43,7 +48,13 @@ def command(
         from cytocar.run.finished.export_gates import export_gates
 
         files, losses = export_gates(
-            run, out, form=form, author=author(by), clock=now, inputs=place_of(inputs) if inputs else None
+            run,
+            out,
+            form=form,
+            author=author(by),
+            clock=now,
+            inputs=place_of(inputs) if inputs else None,
+            logicle_as=logicle_as,
         )
         screen.show_losses(losses)
         for file in files:

@@ -23,6 +23,7 @@ from cytocar.sample.result import SampleResult
 from cytocar.signals.compensation import SpilloverMatrix, carried
 from cytocar.signals.panel import resolve
 from cytocar.tables.columns import write_atomically
+from cytocar.template.flowjo.logicle_as import LogicleAs
 from cytocar.template.flowjo.write import GatedFile, write_workspace
 from cytocar.template.gatingml.cytobank import export_cytobank
 from cytocar.template.gatingml.round_trip import export_gatingml
@@ -51,6 +52,7 @@ def export_gates(
     author: Author,
     clock: Callable[[], datetime],
     inputs: Place | None = None,
+    logicle_as: LogicleAs = LogicleAs.LOGICLE,
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write the gates of every counted sample into a new folder; return the files, and in words what was left out.
 
@@ -66,7 +68,7 @@ def export_gates(
         raise UsageError(f"no sample of {run} was counted", code="E154", hint="status_codes in counts.csv say why")
     out.mkdir(parents=True, exist_ok=True)
     if form is GatesAs.WSP:
-        content, losses = write_workspace(map(_gated_file, counted))
+        content, losses = write_workspace(map(_gated_file, counted), logicle_as=logicle_as)
         files = {WORKSPACE: content}
     else:
         losses = ()

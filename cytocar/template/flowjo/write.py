@@ -23,6 +23,7 @@ from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.panel import COMPENSATED
 from cytocar.signals.scales import AnyScale, AsinhScale, LinearScale, LogicleScale, LogScale
+from cytocar.template.flowjo.logicle_as import LogicleAs
 from cytocar.template.flowjo.scales import STEPS, TABLE_STEPS
 from cytocar.template.gate_kinds import Gate
 from cytocar.template.gatingml.write import serialize
@@ -68,7 +69,9 @@ class GatedFile:
     total: int
 
 
-def write_workspace(files: Iterable[GatedFile]) -> tuple[bytes, tuple[str, ...]]:
+def write_workspace(
+    files: Iterable[GatedFile], *, logicle_as: LogicleAs = LogicleAs.LOGICLE
+) -> tuple[bytes, tuple[str, ...]]:
     """Return a FlowJo workspace of samples, and in words what was left out."""
     root = Element("Workspace", version="20.0", flowJoVersion=FLOWJO, curGroup="All Samples")
     matrices, groups = SubElement(root, "Matrices"), SubElement(root, "Groups")
@@ -81,7 +84,7 @@ def write_workspace(files: Iterable[GatedFile]) -> tuple[bytes, tuple[str, ...]]
     losses: list[str] = []
     known: set[str] = set()
     for number, file in enumerate(files, start=1):
-        writer = _Sample(file, str(number))
+        writer = _Sample(file, str(number), logicle_as)
         listed.append(writer.write())
         SubElement(references, "SampleRef", sampleID=str(number))
         losses += [f"{file.name}: {loss}" for loss in writer.losses]
@@ -100,6 +103,7 @@ class _Sample:
 
     file: GatedFile
     number: str
+    logicle_as: LogicleAs
     losses: list[str] = field(default_factory=list)
     _paths: dict[str, str] = field(default_factory=dict)
     _nodes: dict[str, Element] = field(default_factory=dict)
@@ -130,6 +134,10 @@ class _Sample:
             if isinstance(scale, LinearScale) and channel not in self._shown:
                 continue
             transformations.append(self._transformation(channel, scale))
+            # FlowJo lists a channel beside its compensated form, and FlowKit looks a scale up by the channel alone.
+            raw = channel.removeprefix(COMPENSATED)
+            if raw not in self._scales:
+                transformations.append(self._transformation(raw, scale))
         return element
 
     # ------------------------------------------------------------ populations
@@ -270,7 +278,8 @@ class _Sample:
             if scale.bound_min is not None or (isinstance(scale, LinearScale) and written not in self._shown):
                 continue
             low, high = (0.0, self._top(written)) if isinstance(scale, LinearScale) else (0.0, 1.0)
-            slack = (high - low) * (1 / TABLE_STEPS if isinstance(scale, LogicleScale) else 1e-9)
+            is_table = isinstance(scale, LogicleScale) and self.logicle_as is LogicleAs.BIEX
+            slack = (high - low) * (1 / TABLE_STEPS if is_table else 1e-9)
             reached = [low] * (min(values) <= low + slack) + [high] * (max(values) >= high - slack)
             for end in reached:
                 self.losses.append(
@@ -362,6 +371,9 @@ class _Sample:
 
     def _transformation(self, written: str, scale: AnyScale) -> Element:
         match scale:
+            case LogicleScale(T=T, W=W, M=M, A=A) if self.logicle_as is LogicleAs.LOGICLE:
+                numbers = {"T": T, "W": W, "M": M, "A": A}
+                element = Element(_tag("logicle", TRANSFORMS), {_tag("length", TRANSFORMS): "256"})
             case LogicleScale(T=T, W=W, M=M, A=A):
                 numbers = {"maxRange": T, "neg": A, "width": -(10.0 ** (2 * W)), "pos": M}
                 element = Element(_tag("biex", TRANSFORMS), {_tag("length", TRANSFORMS): "256"})

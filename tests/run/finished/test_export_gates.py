@@ -23,8 +23,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_comes_back_from_its_own_workspace_with_every_count(run: Path, tmp_path: Path) -> None:
-    assert cytocar_command("export", run, "--as", "wsp", "-o", tmp_path / "out").code == 0
+@pytest.mark.parametrize("scale", ["logicle", "biex"])
+def test_a_run_comes_back_from_its_own_workspace_with_every_count(run: Path, tmp_path: Path, scale: str) -> None:
+    assert cytocar_command("export", run, "--as", "wsp", "--scale", scale, "-o", tmp_path / "out").code == 0
+    assert f"transforms:{scale} ".encode() in (tmp_path / "out" / "gates.wsp").read_bytes()
     compared = cytocar_command("compare", run, tmp_path / "out" / "gates.wsp", "--tolerance", "0")
     assert compared.code == 0, compared.stderr
     rows = list(csv.DictReader(compared.stdout.splitlines()))

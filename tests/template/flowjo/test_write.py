@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from defusedxml.ElementTree import fromstring
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cytocar.fcs.events import EventTable
 from cytocar.gates.walk import walk
@@ -14,7 +16,9 @@ from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
 from cytocar.signals.scales import AsinhScale, LinearScale, LogicleScale
 from cytocar.template.flowjo.document import open_workspace
+from cytocar.template.flowjo.logicle_as import LogicleAs
 from cytocar.template.flowjo.write import GatedFile, write_workspace
+from cytocar.template.gatingml.xml import local_name
 from cytocar.template.model import Population, Template
 from tests.template.gatingml.documents import small_table, templates
 
@@ -45,10 +49,10 @@ def _file(template: Template, events: EventTable = EVENTS) -> GatedFile:
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(templates(markers=("FSC-A", "CD3", "CAR"), scales=SCALES))
-def test_whatever_is_written_comes_back_with_the_same_events(template: Template) -> None:
+@given(templates(markers=("FSC-A", "CD3", "CAR"), scales=SCALES), st.sampled_from(LogicleAs))
+def test_whatever_is_written_comes_back_with_the_same_events(template: Template, logicle_as: LogicleAs) -> None:
     file = _file(template)
-    data, losses = write_workspace([file])
+    data, losses = write_workspace([file], logicle_as=logicle_as)
     (sample,) = open_workspace(data, source="x.wsp").samples
     if not sample.populations:
         assert losses
@@ -74,6 +78,33 @@ def test_a_bound_at_the_end_of_the_display_is_told_because_flowjo_takes_it_as_op
     scale = LogicleScale(kind="logicle", T=1000.0, W=0.5, M=4.5, A=0.0)
     _, losses = write_workspace([_file(_template({"kind": "range", "marker": "FSC-A", "max": 1000.0}, scale=scale))])
     assert losses == ("a.fcs: gates that end at the end of FSC-A's display, at 1000, are open there in FlowJo",)
+
+
+@pytest.mark.parametrize(
+    ("logicle_as", "element"),
+    [
+        (LogicleAs.LOGICLE, {"tag": "logicle", "length": "256", "T": "1000.0", "W": "0.5", "M": "4.5", "A": "0.25"}),
+        (
+            LogicleAs.BIEX,
+            {"tag": "biex", "length": "256", "maxRange": "1000.0", "neg": "0.25", "width": "-10.0", "pos": "4.5"},
+        ),
+    ],
+)
+def test_a_compensated_channel_has_its_scale_under_both_names_because_flowkit_looks_for_the_raw_one(
+    logicle_as: LogicleAs, element: dict[str, str]
+) -> None:
+    scale = LogicleScale(kind="logicle", T=1000.0, W=0.5, M=4.5, A=0.25)
+    template = _template({"kind": "range", "marker": "CAR", "max": 100.0}).model_copy(update={"scales": {"CAR": scale}})
+    data, _ = write_workspace([_file(template)], logicle_as=logicle_as)
+    (transformations,) = (one for one in fromstring(data).iter() if local_name(one) == "Transformations")
+    written = {
+        next(iter(entry[0].attrib.values())): {
+            "tag": local_name(entry),
+            **{name.rpartition("}")[2]: value for name, value in entry.attrib.items()},
+        }
+        for entry in transformations
+    }
+    assert written == {"Comp-PE-A": element, "PE-A": element}
 
 
 def test_what_flowjo_has_no_word_for_is_left_out_and_named() -> None:
