@@ -44,18 +44,34 @@ def _flags(*, log: bool = False, scaled: bool = False, value: float = 0) -> str:
     return x + y
 
 
-def _experiment(*gates: str) -> bytes:
+def _experiment(*gates: str, settings: str = "", before: str = "") -> bytes:
     everything = '<gate fullname="All Events" type="EventSource_Classifier"><num_events>4</num_events></gate>'
     return (
-        '<bdfacs version="Version 8.0"><experiment name="e"><specimen name="s"><tube name="t">'
-        f"<data_filename>t.fcs</data_filename><gates>{everything}{''.join(gates)}</gates></tube></specimen>"
+        f'<bdfacs version="Version 8.0"><experiment name="e">{before}<specimen name="s"><tube name="t">'
+        f"<data_filename>t.fcs</data_filename>{settings}<gates>{everything}{''.join(gates)}</gates></tube></specimen>"
         "</experiment></bdfacs>"
     ).encode()
 
 
-def _sample(*gates: str) -> WorkspaceSample:
-    (sample,) = read_experiment(_experiment(*gates), source="x.xml").samples
+def _sample(*gates: str, settings: str = "", before: str = "") -> WorkspaceSample:
+    (sample,) = read_experiment(_experiment(*gates, settings=settings, before=before), source="x.xml").samples
     return sample
+
+
+def _combination(path: str, kind: str, *inputs: str) -> str:
+    listed = "".join(f"<input>All Events\\{one}</input>" for one in inputs)
+    return f'<gate fullname="All Events\\{path}" type="{kind}_Classifier"><num_events>1</num_events>{listed}</gate>'
+
+
+def _settings(coefficients: dict[str, list[float]], *, enabled: bool = True) -> str:
+    parameters = "".join(
+        f'<parameter name="{name}" type="30"><compensation>'
+        + "".join(f"<compensation_coefficient>{value}</compensation_coefficient>" for value in row)
+        + "</compensation></parameter>"
+        for name, row in coefficients.items()
+    )
+    told = f"<compensation_enabled>{str(enabled).lower()}</compensation_enabled>"
+    return f"<instrument_settings>{told}{parameters}</instrument_settings>"
 
 
 def _inside(sample: WorkspaceSample, name: str, pe: list[float]) -> list[bool]:
@@ -106,6 +122,91 @@ def test_what_has_no_equivalent_is_named_with_what_stands_under_it() -> None:
         "Q1 and everything under it: BINNER_REGION has no equivalent",
         "Q1/P2 and everything under it: its parent was left out",
     )
+
+
+def test_the_last_step_of_the_display_is_its_end_and_so_is_the_start_of_a_logarithmic_one() -> None:
+    scaled = _sample(_gate("P1", "0:1500 262144:4095", flags=_flags(log=True, scaled=True, value=500)))
+    assert _inside(scaled, "P1", [0.0, 262143.0, 1e6]) == [False, True, True]
+    start = math.log10(262144) - 4
+    log = _sample(_gate("P1", f"0:{start} 262144:3", flags=_flags(log=True)), before="<log_decades>4</log_decades>")
+    assert _inside(log, "P1", [-5.0, 20.0, 999.0, 1001.0]) == [True, True, True, False]
+    linear = _sample(_gate("P1", "0:50 262144:262143"))
+    assert _inside(linear, "P1", [49.0, 262143.0, 3e5]) == [False, True, True]
+
+
+def test_a_quadrant_is_its_four_parts_and_populations_are_combined() -> None:
+    middle = '<gate fullname="All Events\\$1" type="Composite_Classifier"><num_events>0</num_events><bin>x</bin></gate>'
+    flags = _flags(log=True, scaled=True, value=500)
+    low = _gate("Q3", "0:0 262143:0 262143:2000 0:2000", kind="POLYGON_REGION", flags=flags)
+    high = _gate("Q1", "0:2000 262143:2000 262143:4095 0:4095", kind="POLYGON_REGION", flags=flags)
+    rest = _combination("Rest", "RestOf", "Q3")
+    sample = _sample(
+        middle, _gate("Rest\\Below", "0:50 262144:262143"), rest, low, high, _combination("None", "NOT", "Q1", "Q3")
+    )
+    assert sample.losses == ()
+    border = float(LOGICLE.inverse(2000 / 4096))
+    values = [-1e5, border - 1, border + 1, 262143.0]
+    assert _inside(sample, "Q3", values) == [True, True, False, False]
+    assert _inside(sample, "Q1", values) == [False, False, True, True]
+    assert _inside(sample, "Rest", values) == [False, False, True, True]
+    assert _inside(sample, "Below", values) == [False, False, border > 49, True]
+    assert _inside(sample, "None", values) == [False] * 4
+    assert _sample(_combination("Rest", "RestOf", "P9")).losses == (
+        "Rest and everything under it: refers to P9, which was not read",
+    )
+
+
+def test_the_experiments_coefficients_are_rows_of_the_inverse_and_used_where_they_are_a_compensation() -> None:
+    spillover = np.array([[1, 0.2], [0.05, 1]])
+    rows = dict(zip(("PE-A", "APC-A"), np.linalg.inv(spillover).T.tolist(), strict=True))
+    sample = _sample(_gate("P1", "0:50 262144:150"), settings=_settings(rows))
+    assert sample.matrix is not None
+    assert np.array(sample.matrix[1].values) == pytest.approx(spillover, abs=1e-12)
+    measured = EventTable.from_columns(
+        {"FSC-A": np.full(2, 100.0), "PE-A": np.array([60.0, 160.0]), "APC-A": np.array([0.0, 1000.0])},
+        keywords={"$SPILLOVER": "2,PE-A,APC-A,1,0,0,1"},
+    )
+    true = np.column_stack([measured.column("PE-A"), measured.column("APC-A")]) @ np.linalg.inv(spillover)
+    inside = walk(measured, sample.template("x", title=""))["P1"].mask
+    assert inside.tolist() == [bool(50 <= value < 150) for value in true[:, 0]] == [True, True]
+
+    percent = _sample(_gate("P1", "0:50 262144:150"), settings=_settings({"PE-A": [0, 20], "APC-A": [5, 0]}))
+    assert percent.matrix is None
+    assert percent.losses == ("the experiment's compensation: its numbers are no matrix; the FCS file's is used",)
+    off = _sample(_gate("P1", "0:50 262144:150"), settings=_settings(rows, enabled=False))
+    assert off.matrix is None
+    assert off.panel["PE-A"].compensation == "none"
+
+
+def test_a_height_that_is_declared_as_a_width_is_the_width() -> None:
+    settings = (
+        '<instrument_settings><parameter name="FSC-H" type="10"/><parameter name="FSC-W" type="20"/>'
+        '<parameter name="SSC-H" type="20"/></instrument_settings>'
+    )
+    gates = [
+        _gate("P1", "50 150", kind="INTERVAL_REGION", y="").replace("FSC-A", "FSC-H"),
+        _gate("P2", "50 150", kind="INTERVAL_REGION", y="").replace("FSC-A", "SSC-H"),
+    ]
+    sample = _sample(*gates, settings=settings)
+    assert sorted(detector for marker in sample.panel.values() for detector in marker.detectors) == ["FSC-W", "SSC-H"]
+    assert sample.losses == ("the name FSC-H: its type code says that it is FSC-W, which its gates are put on",)
+
+
+def test_gates_of_the_one_global_worksheet_hold_for_tubes_without_own_ones() -> None:
+    everything = '<gate fullname="All Events" type="EventSource_Classifier"><num_events>9</num_events></gate>'
+    sheet = (
+        '<acquisition_worksheets><worksheet_template name="{}"><gates>'
+        + everything
+        + _gate("P1", "0:50 262144:150", count=5)
+        + "</gates></worksheet_template></acquisition_worksheets>"
+    )
+    one = _sample(before=sheet.format("Sheet"))
+    assert [population.name for population in one.populations] == ["P1"]
+    assert (one.total, one.counts["P1"].events) == (4, None)
+    assert "global worksheet Sheet" in one.losses[0]
+    with pytest.raises(TemplateError) as caught:
+        read_experiment(_experiment(before=sheet.format("A") + sheet.format("B")), source="x.xml").sample(None)
+    assert "worksheet A, worksheet B" in caught.value.message
 
 
 def test_a_document_without_tubes_gates_is_refused_and_so_is_another_one() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STEPS = 256.0
 """Steps of the display, in which ellipses are stored."""
 TABLE_STEPS = 4096
-"""Steps of FlowJo's table of a biexponential scale: an end of the display is known to one of them."""
+"""Steps of FlowJo's table of a biexponential scale, and of FACSDiva's display: an end is known to one of them."""
 BEYOND = 1e-9
 """How far outside the display a corner on its end is put, as a share of the scale: events at the end are inside."""
 
@@ -56,7 +56,7 @@ class Display:
             return False, False
         place = float(self.scale.unbounded(value))
         slack = 0.0 if self.low is None or self.high is None else (self.high - self.low) / TABLE_STEPS
-        slack = slack if self.kind == "biex" else slack * 1e-6
+        slack *= 1 + BEYOND if self.kind in ("biex", "diva") else 1e-6
         at_low = self.low is not None and (place <= self.low + slack or math.isnan(place))
         return at_low, self.high is not None and place >= self.high - slack
 
