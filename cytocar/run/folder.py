@@ -37,12 +37,13 @@ from cytocar.run.trail.journal import (
 )
 from cytocar.run.trail.lock import LOCK, not_writable
 from cytocar.run.trail.recorded import require_recorded
+from cytocar.run.trail.revisions import REVISIONS, set_aside
 from cytocar.sample.result import SampleOutcome
 from cytocar.tables.columns import Row, csv_text
 from cytocar.tables.datapackage import describe
 from cytocar.tables.parquet import parquet_bytes
 
-PARTS, REVISIONS = "parts", "revisions"
+PARTS = "parts"
 SIGNALS = ".signals-"
 """How the folder of controls' signals begins, which goes away with the command, unless that is killed."""
 _NO_RUN_YET = (REVISIONS, LOCK, PENDING_DRAFT)
@@ -291,25 +292,16 @@ def _check_same(path: Path, old: Manifest, new: Manifest, *, interrupted: bool) 
 
 
 def _set_aside(path: Path) -> None:
-    """Move everything into a numbered revision, the manifest last; an interrupted move goes on in the same one."""
-    revisions = path / REVISIONS
-    revisions.mkdir(exist_ok=True)
-    number = 1 + max((int(entry.name) for entry in revisions.iterdir() if entry.name.isdecimal()), default=0)
-    moving = revisions / f"{number}.moving"
-    moving.mkdir(exist_ok=True)
+    """Move everything into a numbered revision; what the next run does not need and cannot read goes."""
     for signals in path.glob(f"{SIGNALS}*"):
         shutil.rmtree(signals)
-    entries = [entry for entry in path.iterdir() if entry.name not in (REVISIONS, LOCK)]
-    for entry in sorted(entries, key=lambda entry: entry.name == MANIFEST):
-        entry.rename(moving / entry.name)
-    if any(moving.iterdir()):
-        moving.rename(revisions / str(number))
+    for draft in (path / PARTS).glob("*.tmp"):
+        draft.unlink()
+    set_aside(path, last=MANIFEST, stay=frozenset({LOCK}))
 
 
 def pinned_revisions(path: Path) -> dict[str, str]:
     """Return the hashes that pin the runs that were set aside: their manifests and trails."""
-    for moved in path.glob(f"{REVISIONS}/*.moving"):
-        moved.rename(moved.with_suffix(""))
     files = (file for name in (MANIFEST, AUDIT) for file in path.glob(f"{REVISIONS}/*/{name}"))
     return {file.relative_to(path).as_posix(): _sha256(file.read_bytes()) for file in files}
 

@@ -18,7 +18,7 @@ from cytocar.errors.tree import IntegrityError, ReadError, TemplateError
 from cytocar.files.places import Place, whole_bytes
 from cytocar.files.source import file_sha256
 from cytocar.run.finished.recorded_plan import located, recorded_plan
-from cytocar.run.folder import PARTS, REVISIONS, Parts, package_file, part_name, table_files
+from cytocar.run.folder import PARTS, Parts, package_file, part_name, table_files
 from cytocar.run.observer import NOBODY, Observer, observed
 from cytocar.run.trail.audit import AUDIT, Action, Entry, Trail, read_trail
 from cytocar.run.trail.journal import (
@@ -34,6 +34,7 @@ from cytocar.run.trail.journal import (
 )
 from cytocar.run.trail.lock import LOCK
 from cytocar.run.trail.recorded import plain_again, saved_by_spreadsheet
+from cytocar.run.trail.revisions import REVISIONS, is_interrupted
 from cytocar.run.whereabouts import sheet_now
 from cytocar.sample.result import SampleOutcome
 from cytocar.tables.difference import differences
@@ -58,6 +59,10 @@ class Check:
     verdict: Verdict
     place: str
     message: str
+
+
+_CHANGES_RESULTS = (Action.RUN_FINISHED, Action.OVERRIDE, Action.OVERRIDE_UNDONE)
+"""After these a report that was drawn before shows other numbers than the tables."""
 
 
 def _ok(place: str, message: str) -> Check:
@@ -114,6 +119,11 @@ def _as_recorded(run: Path) -> Manifest | None:
 
 def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
     """Yield the checks of a run folder: trail, manifest, files, and the runs set aside in it."""
+    if is_interrupted(run, last=MANIFEST):
+        yield _changed(
+            REVISIONS, "setting the run aside was interrupted; the next command that writes to the run undoes it"
+        )
+        return
     trail = read_trail(run)
     yield from _trail(trail, head)
     if (run / PENDING).exists():
@@ -153,6 +163,10 @@ def _trail(trail: Trail, head: str | None) -> Iterator[Check]:
             )
         if entry.clock_set_back:
             yield _note(AUDIT, f"the clock was set back before entry {entry.number}; the order is the chain's")
+    number = {entry.action: entry.number for entry in trail.entries}
+    drawn = number.get(Action.REPORT_BUILT)
+    if drawn is not None and drawn < max(number.get(action, 0) for action in _CHANGES_RESULTS):
+        yield _note(AUDIT, f"the report was drawn (entry {drawn}) before results were last changed: draw it again")
     if head is not None and head not in {entry.sha256 for entry in trail.entries}:
         yield _changed(AUDIT, f"no entry has the hash {head}: the end was cut off, or this is another run")
 

@@ -40,6 +40,7 @@ from cytocar.run.trail.audit import (
     trail,
 )
 from cytocar.run.trail.lock import not_writable, only_writer
+from cytocar.run.trail.revisions import settle_interrupted_move
 from cytocar.tables.columns import write_atomically
 
 MANIFEST = "manifest.json"
@@ -295,6 +296,7 @@ def _settle(opened: Journal) -> None:
     after it had been written: the entry is put back from the manifest, the torn part is kept aside, the trail says so.
     """
     folder = opened.folder
+    settle_interrupted_move(folder, last=MANIFEST)
     shutil.rmtree(folder / PENDING_DRAFT, ignore_errors=True)
     carry_out(folder)
     manifest = read_manifest(folder)

@@ -211,3 +211,26 @@ def test_a_draft_that_a_killed_command_left_changes_nothing(run: Path) -> None:
     (run / ".pending.tmp" / "report.html").write_text("half a page")
     assert changed(run) == []
     assert any(check.place == ".pending.tmp" and check.verdict is Verdict.NOTE for check in verify(run))
+
+
+def test_a_report_that_is_older_than_the_results_is_a_note(run: Path) -> None:
+    drawn = Act(Action.REPORT_BUILT, "report.html")
+    author = Author("A. Muster", "muster")
+    amend(run, [drawn], author=author, clock=now, files={"report.html": b"<html>"})
+    notes = [check.message for check in verify(run) if check.verdict is Verdict.NOTE]
+    assert not any("the report was drawn" in note for note in notes)
+    amend(run, [Act(Action.OVERRIDE, "d9 / t_cells", why="CD3 dim")], author=author, clock=now)
+    notes = [check.message for check in verify(run) if check.verdict is Verdict.NOTE]
+    assert any("before results were last changed" in note for note in notes)
+    assert changed(run) == []
+    amend(run, [drawn], author=author, clock=now, files={"report.html": b"<html>"})
+    assert not any("the report was drawn" in check.message for check in verify(run))
+
+
+def test_a_run_that_lies_in_two_places_is_named_as_that(run: Path) -> None:
+    moving = run / "revisions" / "1.moving"
+    moving.mkdir(parents=True)
+    (run / AUDIT).rename(moving / AUDIT)
+    assert [check.place for check in changed(run)] == ["revisions"]
+    amend(run, [Act(Action.SIGNED, "run")], author=Author("A. Muster", "muster"), clock=now)
+    assert changed(run) == []
