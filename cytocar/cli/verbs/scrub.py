@@ -29,6 +29,10 @@ def command(
     keep: Annotated[
         list[str] | None, typer.Option("--keep", metavar="KEY", help="Keep this keyword as it is; may be repeated.")
     ] = None,
+    hide: Annotated[
+        list[str] | None,
+        typer.Option("--hide", metavar="WORD", help="Overwrite this word in channel labels; may be repeated."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", hidden=True, help="The only way now: accepted for older scripts.")
     ] = False,
@@ -47,7 +51,11 @@ def command(
     from cytocar.sheet.inputs import collect
 
     files = list(dict.fromkeys(row.file for row in collect(inputs).samples))
-    rule = ScrubRule(dates=dates, keep=frozenset(key.strip().upper() for key in keep or ()))
+    rule = ScrubRule(
+        dates=dates,
+        keep=frozenset(key.strip().upper() for key in keep or ()),
+        hide=frozenset(part.lower() for word in hide or () for part in word.split()),
+    )
     if check:
         _check(files, rule)
         return
@@ -64,6 +72,12 @@ def command(
     for done in outcome.scrubbed:
         sys.stdout.write(
             screen.printable(f"{done.copy}  {done.events:,} events, {len(done.removed)} keywords removed\n")
+        )
+    unfamiliar = dict.fromkeys(word for done in outcome.scrubbed for word in done.unfamiliar)
+    if unfamiliar:
+        screen.say(
+            f"channel labels hold words that name no marker we know: {', '.join(unfamiliar)}; if one names a person, "
+            "scrub again with --hide WORD"
         )
     for refused in outcome.refused:
         screen.show_error(refused.error, where=str(refused.file))

@@ -24,7 +24,16 @@ from cytocar.fcs.decode import DataSource, TextSource
 from cytocar.fcs.events import Channel, EventTable
 from cytocar.fcs.reader import list_data_sets
 from cytocar.fcs.scrub.dates import Dates, rewrite_date
-from cytocar.fcs.scrub.identity import Role, is_standard, role, without_strange_words, without_words, words_of
+from cytocar.fcs.scrub.identity import (
+    Role,
+    is_standard,
+    role,
+    unfamiliar_words,
+    without_record_numbers,
+    without_strange_words,
+    without_words,
+    words_of,
+)
 from cytocar.fcs.segments import HEADER_BYTES, claim, whole_number
 from cytocar.fcs.text import split_pairs
 from cytocar.files.places import Place, readable
@@ -35,16 +44,23 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ScrubRule:
-    """What to keep: dates as ``dates`` says, and the keywords ``keep`` (upper case), whatever they hold."""
+    """What to keep: dates as ``dates`` says, and the keywords ``keep`` (upper case), whatever they hold.
+
+    ``hide`` are words (lower case) that are overwritten wherever they stand in what stays.
+    """
 
     dates: Dates = Dates.YEAR
     shift_days: int = 0
     keep: frozenset[str] = frozenset()
+    hide: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Scrubbed:
-    """What was done to one file: names of keywords, never their values."""
+    """What was done to one file: names of keywords, never their values.
+
+    ``unfamiliar`` are words of the copy's channel labels that are in no list of markers and dyes.
+    """
 
     source: Path
     copy: Path
@@ -52,6 +68,7 @@ class Scrubbed:
     removed: tuple[str, ...]
     source_sha256: str
     copy_sha256: str
+    unfamiliar: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +130,7 @@ def scrub_file(path: Path, copy: Path, rule: ScrubRule) -> Scrubbed:
         removed=_unique(name for segment in segments for name in segment.removed),
         source_sha256=_sha256(path),
         copy_sha256=digest,
+        unfamiliar=unfamiliar_words(pair for table in list_data_sets(copy) for pair in table.keywords.items()),
     )
 
 
@@ -129,7 +147,7 @@ def _scrub_texts(handle: BinaryIO, data_sets: Sequence[DataSet], rule: ScrubRule
     Words that one segment loses are looked for in all of them.
     """
     texts = [text for each in data_sets for text in _texts(handle, each)]
-    words = words_of(value for text in texts for value in _removed_values(text, rule))
+    words = rule.hide | words_of(value for text in texts for value in _removed_values(text, rule))
     return [scrub_text(text, rule, words) for text in texts]
 
 
@@ -188,6 +206,8 @@ def _new_value(key: str, value: str, kind: Role, *, rule: ScrubRule, filler: str
     overwritten = filler * len(value)
     if kind is Role.KEPT or not value.strip():
         return value
+    if kind is Role.LABEL:
+        return without_record_numbers(without_words(value, words, filler), filler)
     if kind is Role.NAME:
         return without_words(value, words, filler)
     if kind is Role.INSTRUMENT:

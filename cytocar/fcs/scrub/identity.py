@@ -21,13 +21,17 @@ class Role(StrEnum):
     """What becomes of a keyword's value."""
 
     KEPT = "kept"
+    LABEL = "label"
     NAME = "name"
     INSTRUMENT = "instrument"
     DATE = "date"
     REMOVED = "removed"
 
 
-_NUMBER = r"[\s\d.,+\-eE/%#]*"
+_PLAIN = r"[+\-]?\d*\.?\d*([eE][+\-]?\d+)?%?"
+_NUMBER = rf"\s*{_PLAIN}\s*"
+_NUMBERS = rf"\s*{_PLAIN}([,/]\s*{_PLAIN})*\s*"
+"""A number, and several: no blanks or further points within, which telephone and record numbers have."""
 _TIME = r"\s*\d{1,2}:\d{2}(:\d{2}([.:]\d{1,6})?)?\s*"
 _VALUES: tuple[tuple[str, str], ...] = (
     (r"\$(PAR|TOT|NEXTDATA|(BEGIN|END)(DATA|ANALYSIS|STEXT)|TIMESTEP|VOL|ABRT|LOST)", _NUMBER),
@@ -38,18 +42,21 @@ _VALUES: tuple[tuple[str, str], ...] = (
     (r"\$UNICODE", r"\s*\d+(,\$?\w{1,8})*\s*"),
     (r"\$(B|E)TIM", _TIME),
     (r"\$P\d+B", r"[\s\d.*]*"),
-    (r"\$P\d+[REGVLOP]", _NUMBER + r"(nm|mW|NA)?\s*"),
+    (r"\$P\d+[REGVLOP]", _NUMBERS + r"(nm|mW|NA)?\s*"),
     (r"\$P\d+D", r"\s*(Linear|Logarithmic)\s*,[\s\d.,+\-eE]*"),
     (r"\$P\d+CALIBRATION", r"[\s\d.+\-eE]+,\s*\w{1,8}\s*"),
     (r"\$DFC\d+TO\d+", _NUMBER),
     (r"\$WELLID|(WELL|GTI\$WELL|BDPM\$WELL)([ _]?ID)?", r"\s*[A-P]\d{1,2}\s*"),
     (r"APPLY[ _]COMPENSATION", r"\s*(TRUE|FALSE)\s*"),
+    (r"\$?COMP|\$?SPILL(OVER)?", r"\s*\d+\s*(,[\s\d.+\-eE]*)+"),
     (r"FCSVERSION", r"\s*\d(\.\d)?\s*"),
 )
 """Keys, and what their values look like (FCS 3.2; times and wells as vendors write them)."""
 
 _KEPT = tuple((re.compile(key), re.compile(value, re.IGNORECASE)) for key, value in _VALUES)
-_NAME = re.compile(r"\$P\d+(N|S|DET|TYPE|TAG|ANALYTE|FEATURE)|\$?SPILLOVER|\$?SPILL|\$?COMP")
+_LABEL = re.compile(r"\$P\d+(N|S|DET|TYPE|TAG|ANALYTE|FEATURE)")
+_MATRIX = re.compile(r"\$?SPILL(OVER)?|\$?COMP")
+_MATRIX_VALUE = re.compile(r"\s*\d+\s*(,[^,]*)+")
 _INSTRUMENT = re.compile(r"\$CYT|CYTOMETER")
 _DATE = re.compile(r"\$(DATE|BEGINDATETIME|ENDDATETIME)")
 _OF_A_PARAMETER = re.compile(r"\$P(\d+)[A-Z]+")
@@ -92,7 +99,9 @@ def role(key: str, value: str, *, channels: int) -> Role:
         return Role.REMOVED
     if any(known.fullmatch(key) and pattern.fullmatch(value) for known, pattern in _KEPT):
         return Role.KEPT
-    for pattern, kind in ((_NAME, Role.NAME), (_INSTRUMENT, Role.INSTRUMENT), (_DATE, Role.DATE)):
+    if _MATRIX.fullmatch(key):
+        return Role.NAME if _MATRIX_VALUE.fullmatch(value) else Role.REMOVED
+    for pattern, kind in ((_LABEL, Role.LABEL), (_INSTRUMENT, Role.INSTRUMENT), (_DATE, Role.DATE)):
         if pattern.fullmatch(key):
             return kind
     return Role.REMOVED
@@ -127,7 +136,9 @@ _FIELD_WORDS = frozenset(
     height width log lin linear peak pulse event events length empty dump lineage isotype fmo unstained autofluorescence
     comp igg igm ige tcr ccr cxcr hla car cart fmc egfr tegfr bcma nkp nkg tim lag foxp tbet ifn tnf gzmb perforin
     granzyme biotin streptavidin vivid ghost fixable eflour efluor vio viobright viogreen vioblue cisplatin sytox draq
-    dapi dna center offset residual""".split()  # noqa: SIM905
+    dapi dna center offset residual unmixed fluorescence autofluor scatter side forward logh loga linh lina pecy apccy
+    fsca fscw ssca fire dazzle qdot amcyan mcherry txred pacblu pacorange ifng tnfa icos gdtcr tcryd tcrb doublet
+    original hladr pstat tetagc channel""".split()  # noqa: SIM905
 )
 """Words of markers, dyes and pulses: a tube's name repeats them, and they name nobody."""
 
@@ -144,6 +155,34 @@ def without_words(value: str, words: frozenset[str], filler: str) -> str:
         return filler * len(match[0]) if match[0].lower() in hidden else match[0]
 
     return re.sub(r"[^\W\d_]+|\d+", without, value)
+
+
+_RECORD = re.compile(r"(19|20)\d\d[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./](19|20)\d\d|\d{5,}")
+"""Dates, and numbers of five digits: those of detectors, dyes and clones in the public files of the tests have four."""
+
+
+def without_record_numbers(label: str, filler: str) -> str:
+    """Return a label in which dates and numbers as long as those of records are overwritten.
+
+    >>> without_record_numbers("CD3 MRN 47110815 1972-05-01 FMC63", "x")
+    'CD3 MRN xxxxxxxx xxxxxxxxxx FMC63'
+    """
+    return _RECORD.sub(lambda match: filler * len(match[0]), label)
+
+
+def unfamiliar_words(keywords: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Words that stand in no list of markers and dyes, of the channels' labels among keys with their values.
+
+    Only a person can tell whether they name somebody.
+
+    >>> unfamiliar_words([("$P1S", "CD3 FITC-A"), ("$P2S", "CD4 Jane Doe"), ("$P3S", "xxxx"), ("$SYS", "Windows")])
+    ('Jane',)
+    """
+    labels = (value for key, value in keywords if _LABEL.fullmatch(key))
+    words = (word for label in labels for word in re.findall(r"[^\W\d_]{4,}", re.sub(r"x{5,}|-{5,}", " ", label)))
+    return tuple(
+        dict.fromkeys(word for word in words if word.lower() not in _FIELD_WORDS and set(word.lower()) - set(SCRUBBED))
+    )
 
 
 def words_of(values: Iterable[str]) -> frozenset[str]:
