@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,9 @@ from cytocar.sample.result import Status
 from cytocar.sheet.rows import CARRIED, CountMethod, SampleType
 from cytocar.sheet.tube import Specimen
 from cytocar.statistics.estimate import Estimate
-from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
+from cytocar.tables.columns import COUNTS, POPULATIONS, Column
+from cytocar.tables.delimited import DelimitedTable, read_delimited
+from cytocar.tables.read_back import TypedRow, typed_rows
 
 B_CELLS = "b_cells"
 """Name of the population of B cells, in the templates that have one."""
@@ -51,15 +53,24 @@ def read_tubes(run: Path) -> Iterator[Tube]:
         )
     carried = [column for column in table.columns if column in CARRIED or column.startswith("x_")]
     populations = _populations(path.with_name("populations.csv"))
-    for row in table.rows:
-        own = populations.get(row.cells["sample_id"], {})
+    for row in _typed(path, table, COUNTS):
+        own = populations.get(row.text("sample_id"), {})
         try:
-            counted = _sample(_Cells(table, row), own)
+            counted = _sample(row, own)
         except ValueError as error:
-            raise UsageError(
-                f"{path} row {row.line}: {error}", code="E132", hint="count the samples again: the table was changed"
-            ) from error
-        yield Tube(counted, own, {column: row.cells.get(column, "") for column in carried})
+            raise _changed_table(path, f"row {row.line}: {error}") from error
+        yield Tube(counted, own, {column: row.text(column) for column in carried})
+
+
+def _typed(path: Path, table: DelimitedTable, columns: Sequence[Column]) -> Iterator[TypedRow]:
+    try:
+        yield from typed_rows(table, columns)
+    except ValueError as error:
+        raise _changed_table(path, str(error)) from error
+
+
+def _changed_table(path: Path, why: str) -> UsageError:
+    return UsageError(f"{path} {why}", code="E132", hint="count the samples again: the table was changed")
 
 
 def _read(path: Path) -> DelimitedTable:
@@ -76,76 +87,60 @@ def _populations(path: Path) -> dict[str, dict[str, CellCount]]:
     """
     if not path.is_file():
         return {}
-    table = _read(path)
-    by_sample: dict[str, list[_Cells]] = {}
-    for row in table.rows:
-        by_sample.setdefault(row.cells.get("sample_id", ""), []).append(_Cells(table, row))
+    by_sample: dict[str, list[TypedRow]] = {}
+    for row in _typed(path, _read(path), POPULATIONS):
+        by_sample.setdefault(row.text("sample_id"), []).append(row)
     return {sample_id: _of_one_sample(rows) for sample_id, rows in by_sample.items()}
 
 
-def _of_one_sample(rows: list[_Cells]) -> dict[str, CellCount]:
-    counted = [(row.text("population"), row.events("events") or 0, row.estimate("cells_per_ul")) for row in rows]
+def _of_one_sample(rows: list[TypedRow]) -> dict[str, CellCount]:
+    counted = [(row.text("population"), row.whole("events") or 0, _estimate(row, "cells_per_ul")) for row in rows]
     events, per_ul = max(((n, estimate.value) for _, n, estimate in counted if estimate.value), default=(0, None))
     examined_ul = events / per_ul if events and per_ul else None
     return {name: CellCount(n, estimate, examined_ul) for name, n, estimate in counted}
 
 
-class _Cells:
-    """Typed access to one row; an empty or missing cell is ``None``."""
-
-    def __init__(self, table: DelimitedTable, row: Row) -> None:
-        self._table, self._row = table, row
-
-    def text(self, column: str) -> str:
-        return self._row.cells.get(column, "")
-
-    def number(self, column: str) -> float | None:
-        return self._table.number(self.text(column))
-
-    def events(self, column: str) -> int | None:
-        value = self.number(column)
-        return None if value is None else int(value)
-
-    def choice(self, column: str, kind: type[Choice]) -> Choice | None:
-        """Return one of an enumeration's members; a word that is none of them is a ``ValueError``."""
-        word = self.text(column)
-        return kind(word) if word else None
-
-    def estimate(self, column: str) -> Estimate:
-        return Estimate(self.number(column), self.number(f"{column}_low"), self.number(f"{column}_high"))
+def _choice(row: TypedRow, column: str, kind: type[Choice]) -> Choice | None:
+    """Return one of an enumeration's members; a word that is none of them is a ``ValueError``."""
+    word = row.text(column)
+    return kind(word) if word else None
 
 
-def _sample(cells: _Cells, populations: dict[str, CellCount]) -> CountedSample:
+def _estimate(row: TypedRow, column: str) -> Estimate:
+    return Estimate(row.number(column), row.number(f"{column}_low"), row.number(f"{column}_high"))
+
+
+def _sample(row: TypedRow, populations: dict[str, CellCount]) -> CountedSample:
     b_cells = populations.get(B_CELLS)
     return CountedSample(
-        sample_id=cells.text("sample_id"),
-        subject_id=cells.text("subject_id"),
-        day=cells.number("day"),
-        sample_type=cells.choice("sample_type", SampleType) or SampleType.SAMPLE,
-        specimen=cells.choice("specimen", Specimen) or Specimen.BLOOD,
-        status=cells.choice("status", Status) or Status.OK,
-        file_sha256=cells.text("file_sha256"),
-        bead_events=cells.events("bead_events"),
-        t_cell_events=cells.events("t_cell_events"),
-        car_events=cells.events("car_events"),
-        car_cd4_events=cells.events("car_cd4_events"),
-        car_cd8_events=cells.events("car_cd8_events"),
-        cd4_events=cells.events("cd4_events"),
-        cd8_events=cells.events("cd8_events"),
-        car_result=cells.choice("car_result", CarResult) or CarResult.NOT_EVALUABLE,
-        car_per_ul=cells.estimate("car_per_ul"),
-        car_per_ul_net=cells.estimate("car_per_ul_net"),
-        car_lob_events=cells.events("car_lob_events"),
-        background_percent=cells.number("background_percent"),
-        car_lod_per_ul=cells.number("car_lod_per_ul"),
-        car_lloq_per_ul=cells.number("car_lloq_per_ul"),
-        car_lod_percent=cells.number("car_lod_percent"),
-        car_lloq_percent=cells.number("car_lloq_percent"),
-        car_percent_of_t_cells=cells.number("car_percent_of_t_cells"),
-        car_cd4_cd8_ratio=cells.estimate("car_cd4_cd8_ratio"),
-        t_cells_per_ul=cells.number("t_cells_per_ul"),
-        cd4_cd8_ratio=cells.number("cd4_cd8_ratio"),
+        sample_id=row.text("sample_id"),
+        subject_id=row.text("subject_id"),
+        day=row.number("day"),
+        sample_type=_choice(row, "sample_type", SampleType) or SampleType.SAMPLE,
+        specimen=_choice(row, "specimen", Specimen) or Specimen.BLOOD,
+        status=_choice(row, "status", Status) or Status.OK,
+        file_sha256=row.text("file_sha256"),
+        bead_events=row.whole("bead_events"),
+        t_cell_events=row.whole("t_cell_events"),
+        car_events=row.whole("car_events"),
+        car_cd4_events=row.whole("car_cd4_events"),
+        car_cd8_events=row.whole("car_cd8_events"),
+        cd4_events=row.whole("cd4_events"),
+        cd8_events=row.whole("cd8_events"),
+        car_result=_choice(row, "car_result", CarResult) or CarResult.NOT_EVALUABLE,
+        car_per_ul=_estimate(row, "car_per_ul"),
+        car_per_ul_net=_estimate(row, "car_per_ul_net"),
+        car_lob_events=row.whole("car_lob_events"),
+        background_percent=row.number("background_percent"),
+        car_lod_per_ul=row.number("car_lod_per_ul"),
+        car_lloq_per_ul=row.number("car_lloq_per_ul"),
+        car_lod_percent=row.number("car_lod_percent"),
+        car_lloq_percent=row.number("car_lloq_percent"),
+        car_percent_of_t_cells=row.number("car_percent_of_t_cells"),
+        car_cd4_cd8_ratio=_estimate(row, "car_cd4_cd8_ratio"),
+        t_cells_per_ul=row.number("t_cells_per_ul"),
+        cd4_cd8_ratio=row.number("cd4_cd8_ratio"),
         b_cells_per_ul=b_cells.per_ul.value if b_cells else None,
-        count_method=cells.choice("count_method", CountMethod),
-        ci_method=cells.text("ci_method"),
+        count_method=_choice(row, "count_method", CountMethod),
+        ci_method=row.text("ci_method"),
     )

@@ -221,10 +221,12 @@ def test_the_interval_of_pooled_replicates_keeps_the_systematic_term() -> None:
     assert replace(sample, ci_method="clopper_pearson + beads 3 % + pipetting 4 %").cv == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize(("column", "word"), [("car_result", "huge"), ("status", "fine"), ("specimen", "hair")])
+@pytest.mark.parametrize(
+    ("column", "word"), [("car_result", "huge"), ("status", "fine"), ("specimen", "hair"), ("car_events", "many")]
+)
 def test_a_table_with_a_word_that_means_nothing_is_refused_with_its_row(tmp_path: Path, column: str, word: str) -> None:
     run = run_folder(tmp_path, [counted("a", 7, 100), counted("b", 8, 100, **{column: word})])
-    with pytest.raises(UsageError, match=rf"row 3: '{word}'") as caught:
+    with pytest.raises(UsageError, match=rf"row 3: .*'{word}'") as caught:
         join([run])
     assert caught.value.code == "E132"
 

@@ -11,7 +11,9 @@ from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.study.folder import sample_ids
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.run.trail.recorded import require_recorded
+from cytocar.tables.columns import COUNTS, POPULATIONS
 from cytocar.tables.delimited import DelimitedTable, read_delimited
+from cytocar.tables.read_back import plain, typed_rows
 from cytocar.template.documents import DocumentKind, kind_of
 from cytocar.template.flowjo.document import Workspace
 from cytocar.template.flowjo.samples import WorkspaceSample
@@ -99,11 +101,10 @@ def of_run(folder: Path) -> Counts:
     require_recorded(folder, manifest, "counts.csv", "populations.csv")
     plan = recorded_plan(manifest)
     events: dict[str, dict[str, int | None]] = {row.sample_id: {} for row in plan.samples}
-    for line in read_delimited(folder / "counts.csv").rows:
-        events.setdefault(_plain(line.cells["sample_id"]), {})[TOTAL] = _count(line.cells.get("total_events", ""))
-    for line in read_delimited(folder / "populations.csv").rows:
-        key, population = _plain(line.cells["sample_id"]), _plain(line.cells["population"])
-        events.setdefault(key, {})[population] = _count(line.cells.get("events", ""))
+    for line in typed_rows(read_delimited(folder / "counts.csv"), COUNTS):
+        events.setdefault(line.text("sample_id"), {})[TOTAL] = line.whole("total_events")
+    for line in typed_rows(read_delimited(folder / "populations.csv"), POPULATIONS):
+        events.setdefault(line.text("sample_id"), {})[line.text("population")] = line.whole("events")
     samples = {}
     for row in plan.samples:
         protocol = plan.protocols[row.sample_id]
@@ -168,7 +169,7 @@ def of_table(path: Path) -> Counts:
         )
     first = table.columns[0]
     samples = {
-        _plain(row.cells[first]): SampleCounts(
+        plain(row.cells[first]): SampleCounts(
             {column.rpartition("|")[0].strip(): _count(row.cells.get(column, "")) for column in wide}
         )
         for row in table.rows
@@ -183,12 +184,12 @@ def _long(path: Path, table: DelimitedTable, columns: tuple[str, str, str]) -> C
     binned: dict[str, set[str]] = {}
     paths: dict[str, dict[str, str]] = {}
     for row in table.rows:
-        key, name = _plain(row.cells[sample]), _plain(row.cells[population])
+        key, name = plain(row.cells[sample]), plain(row.cells[population])
         counts.setdefault(key, {})[name] = _count(row.cells.get(events, ""))
         if row.cells.get("binned", "").casefold() in ("true", "1", "yes"):
             binned.setdefault(key, set()).add(name)
         if row.cells.get("path"):
-            paths.setdefault(key, {})[name] = _plain(row.cells["path"])
+            paths.setdefault(key, {})[name] = plain(row.cells["path"])
     samples = {
         key: SampleCounts(events, binned=frozenset(binned.get(key, ())), paths=paths.get(key, {}))
         for key, events in counts.items()
@@ -197,10 +198,5 @@ def _long(path: Path, table: DelimitedTable, columns: tuple[str, str, str]) -> C
 
 
 def _count(text: str) -> int | None:
-    plain = text.strip().replace(",", "").removesuffix(".0")
-    return int(plain) if plain.isdecimal() else None
-
-
-def _plain(text: str) -> str:
-    """Return text without the apostrophe that keeps a spreadsheet from running it."""
-    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@") else text
+    digits = text.strip().replace(",", "").removesuffix(".0")
+    return int(digits) if digits.isdecimal() else None
