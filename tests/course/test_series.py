@@ -224,6 +224,14 @@ def test_the_interval_of_pooled_replicates_keeps_the_systematic_term() -> None:
 @pytest.mark.parametrize(
     ("column", "word"), [("car_result", "huge"), ("status", "fine"), ("specimen", "hair"), ("car_events", "many")]
 )
+def test_a_number_that_cannot_be_read_is_refused_and_not_taken_for_missing(tmp_path: Path) -> None:
+    run = run_folder(tmp_path, [counted("a", 7, 100), counted("b", 8, 100, t_cells_per_ul="1.000.5")])
+    with pytest.raises(UsageError, match=r"row 3: t_cells_per_ul is '1.000.5', not a number") as caught:
+        join([run])
+    assert caught.value.code == "E132"
+
+
+@pytest.mark.parametrize(("column", "word"), [("car_result", "huge"), ("status", "fine"), ("specimen", "hair")])
 def test_a_table_with_a_word_that_means_nothing_is_refused_with_its_row(tmp_path: Path, column: str, word: str) -> None:
     run = run_folder(tmp_path, [counted("a", 7, 100), counted("b", 8, 100, **{column: word})])
     with pytest.raises(UsageError, match=rf"row 3: .*'{word}'") as caught:
