@@ -221,9 +221,6 @@ def test_the_interval_of_pooled_replicates_keeps_the_systematic_term() -> None:
     assert replace(sample, ci_method="clopper_pearson + beads 3 % + pipetting 4 %").cv == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize(
-    ("column", "word"), [("car_result", "huge"), ("status", "fine"), ("specimen", "hair"), ("car_events", "many")]
-)
 def test_a_number_that_cannot_be_read_is_refused_and_not_taken_for_missing(tmp_path: Path) -> None:
     run = run_folder(tmp_path, [counted("a", 7, 100), counted("b", 8, 100, t_cells_per_ul="1.000.5")])
     with pytest.raises(UsageError, match=r"row 3: t_cells_per_ul is '1.000.5', not a number") as caught:
