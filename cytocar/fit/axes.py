@@ -14,6 +14,8 @@ from cytocar.signals.scales import AsinhScale, LinearScale, LogicleScale, Scale
 
 BD_TOP, BD_DECADES = 262144.0, 4.5
 WIDTH_WITHOUT_NEGATIVES, NARROWEST, WIDEST_SHARE = 0.3, 0.2, 0.3
+SMALLEST_COUNTED = 1024.0
+"""A top below ten bits is a share of the range, not a number of steps: its decades are those of the usual range."""
 MASS_COFACTOR = 5.0
 """Of arcsinh on mass cytometers, as everybody draws them: it parts CD3, CD4 and CD8 better there than a logicle."""
 
@@ -63,6 +65,8 @@ def stain_scale_of(top: float, negatives: float | None, *, narrower: float = 0.0
     """
     decades = math.log10(top / BD_TOP)
     M = BD_DECADES + decades if decades > 0 else max(3.0, BD_DECADES + 0.6 * decades)
+    if top < SMALLEST_COUNTED:
+        M = BD_DECADES
     W = (M - math.log10(top / negatives)) / 2 if negatives else WIDTH_WITHOUT_NEGATIVES
     W = min(max(W - narrower, NARROWEST), WIDEST_SHARE * M)
     return LogicleScale(kind="logicle", T=top, M=round(M, 3), W=round(W, 2))

@@ -28,12 +28,20 @@ FEW_AGAINST_NOISE = 3.0
 FEW_FOR_DEEP, DEEP = 1.8, 0.6
 SEPARATION = 0.8
 """Decades between the groups. Stained CD3, CD4, CD8 of 40 files: 1.0 to 3.1; unstained cells of one size: up to 0.7."""
+FLOORED, ON_FLOOR = 1.25, 0.3
+"""Decades between the medians that are asked for where negatives lie on an amplifier's floor, less than 0.3 decades
+above it: what was lifted to it may lie close to the other group. Blood without T cells: 1.05; stained CD3, CD4 and CD8
+of such files: 1.5 to 2.2."""
 OFF_SCALE = 0.998
 FEWEST_EVENTS = 30
 EDGE_STRIP, EDGE_SHARE, EDGE_ABOVE_ZERO = 0.05, 0.5, 0.1
 NO_NEGATIVES_SHARE = 0.005
 CUT_OFF = 1.25
 """The 1 % quantile of a worn-out tail lies 1.35 times above its lowest event and more; of a cut one close to it."""
+
+FEWEST_ON_FLOOR, ABOVE_NEXT_STEPS = 10, 5.0
+"""Events on the lowest step, and how many times those of the steps above it: an amplifier's floor holds 10 to 600 times
+as many; the lowest step of digitised events that were gated, about as many as the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +108,19 @@ def find_evidence(values: Floats, scale: StainScale, *, separation: float = SEPA
         best = good or best
         if len(good) == 1:
             break
+    floor = float(scale.approximate(values.min(keepdims=True))[0]) if has_floor(values) else -math.inf
     for candidate in sorted(best, key=lambda one: -one.prominence):
         valley = candidate.measured(values, shown, scale)
-        if valley.separation >= separation:
+        on_floor = separation > 0 and scale.M * (candidate.negative_mode - floor) < ON_FLOOR
+        if valley.separation >= separation and (not on_floor or _fold(values, valley.at) >= FLOORED):
             return valley
     return None
+
+
+def _fold(values: Floats, at: float) -> float:
+    """Return the decades between the medians of two groups of values above zero."""
+    above = values >= at
+    return float(np.log10(np.median(values[above]) / max(float(np.median(values[~above])), float(values.min()))))
 
 
 def _width(shown: Floats) -> float:
@@ -181,8 +197,11 @@ def gated_before(values: Floats, scale: StainScale, valley: Valley | None) -> bo
 
     The lowest events lie above the linear part of the scale, where negatives are, and end like cut off; or there is no
     valley and hardly an event lies that low; or the low group of a valley is cut off: the lowest 5 % of its width hold
-    more than half of its peak density, and lie well above zero.
+    more than half of its peak density, and lie well above zero. Negatives that an amplifier lifted to its lowest
+    step are there, however high that step lies.
     """
+    if has_floor(values):
+        return False
     lowest, low, few = (float(value) for value in np.quantile(values, (0.0, NO_NEGATIVES_SHARE, 0.01)))
     linear = end_of_linear(scale)
     if lowest > linear / 2 and few < CUT_OFF * lowest:  # half of it is one sigma of negatives
@@ -196,6 +215,20 @@ def gated_before(values: Floats, scale: StainScale, valley: Valley | None) -> bo
         return False
     counts, _ = np.histogram(group, bins=round(1 / EDGE_STRIP), range=(edge, line))
     return bool(counts[0] > EDGE_SHARE * counts.max())
+
+
+def has_floor(values: Floats) -> bool:
+    """True if many events share the lowest value: a logarithmic amplifier, or a program, lifted all below to it.
+
+    Examples
+    --------
+    >>> has_floor(np.array([26.2] * 30 + [26.9, 27.1, 28.0, 2000.0])), has_floor(np.linspace(2600, 9000, 1000))
+    (True, False)
+    """
+    levels, events = np.unique(values, return_counts=True)
+    return len(levels) > 2 and bool(
+        levels[0] > 0 and events[0] >= max(FEWEST_ON_FLOOR, ABOVE_NEXT_STEPS * events[1:4].max())
+    )
 
 
 def end_of_linear(scale: StainScale) -> float:

@@ -88,8 +88,11 @@ def words(text: str) -> tuple[str, ...]:
     --------
     >>> words("CD16+56 PE-A"), words("CD8α"), words("CD4+")
     (('CD16', 'CD56', 'PE', 'A'), ('CD8A',), ('CD4',))
+    >>> words("CD 3-FITC"), words("anti-hCD4"), words("mCD45")
+    (('CD3', 'FITC'), ('ANTI', 'CD4'), ('MCD45',))
     """
     plain = re.sub(r"^(fj)?comp[-_ ]", "", text.strip(), flags=re.IGNORECASE).translate(_GREEK).upper()
+    plain = re.sub(r"(?<![A-Z0-9])(?:HU|H|A|ANTI)?CD[ _-]?(?=\d)", "CD", plain)
     split: list[str] = []
     for word in re.split(r"[^A-Z0-9+']+", plain):
         parts = [part for part in word.split("+") if part]
@@ -142,11 +145,11 @@ def _meanings(entries: tuple[tuple[str, tuple[str, ...]], ...]) -> Mapping[tuple
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """A scatter channel: forward or side, and which measure of its pulse; ``plain`` if its name says nothing else."""
+    """A scatter channel: forward or side, which measure of its pulse, and of which further detector (``SSC-B``)."""
 
     forward: bool
     measure: str
-    plain: bool
+    further: str = ""
 
 
 def pulse_of(channel: Channel) -> Pulse | None:
@@ -156,8 +159,8 @@ def pulse_of(channel: Channel) -> Pulse | None:
     --------
     >>> from cytocar.fcs.events import Channel
     >>> [pulse_of(Channel(0, name)) for name in ("FSC-A", "SSC-B-H", "FS PEAK LIN", "PE-A")]
-    [Pulse(forward=True, measure='A', plain=True), Pulse(forward=False, measure='H', plain=False),
-     Pulse(forward=True, measure='H', plain=True), None]
+    [Pulse(forward=True, measure='A', further=''), Pulse(forward=False, measure='H', further='B'),
+     Pulse(forward=True, measure='H', further=''), None]
     """
     for text in (channel.detector, channel.marker or ""):
         label_words = words(re.sub(r"(?i)\b([fs]sc)(area|height|width|[ahw])\b", r"\1 \2", text))
@@ -169,8 +172,8 @@ def pulse_of(channel: Channel) -> Pulse | None:
             word: letter for letter, names in zip("AHW", (_AREA, _HEIGHT, _WIDTH), strict=True) for word in names
         }
         suffixes = [measures[word] for word in rest if word in measures]
-        plain = all(word in measures or word in _SCALES for word in rest)
-        return Pulse(which[0] in _FORWARD, suffixes[-1] if suffixes else "", plain)
+        further = " ".join(word for word in rest if word not in measures and word not in _SCALES)
+        return Pulse(which[0] in _FORWARD, suffixes[-1] if suffixes else "", further)
     return None
 
 

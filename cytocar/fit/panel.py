@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import PanelError
-from cytocar.fit.names import Book, Pulse, candidates, is_fluorescence, pulse_of
+from cytocar.fit.names import Book, candidates, is_fluorescence, pulse_of
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel
@@ -91,19 +91,25 @@ def find_panel(
 
 
 def _scatter(channels: Sequence[Channel]) -> dict[str, Channel]:
-    """Return the scatter channels by their usual names; where only heights are stored, they stand for the areas."""
-    scatter: dict[str, tuple[Pulse, Channel]] = {}
-    for channel in channels:
-        pulse = pulse_of(channel)
-        if pulse is None:
-            continue
-        name = f"{'FSC' if pulse.forward else 'SSC'}-{pulse.measure or 'A'}"
-        if name not in scatter or (pulse.plain and not scatter[name][0].plain):
-            scatter[name] = pulse, channel
-    named = {name: channel for name, (_, channel) in scatter.items()}
+    """Return the scatter channels by their usual names; where only heights are stored, they stand for the areas.
+
+    Of two side scatters the first with an area is taken, one of plain name before ``SSC-B``: area and height must be of
+    one detector.
+    """
+    named: dict[str, Channel] = {}
     for kind in ("FSC", "SSC"):
-        if f"{kind}-A" not in named and f"{kind}-H" in named:
-            named[f"{kind}-A"] = named.pop(f"{kind}-H")
+        detectors: dict[str, dict[str, Channel]] = {}
+        for channel in channels:
+            pulse = pulse_of(channel)
+            if pulse is not None and pulse.forward == (kind == "FSC"):
+                detectors.setdefault(pulse.further, {}).setdefault(pulse.measure or "A", channel)
+        if not detectors:
+            continue
+        name = min(detectors, key=lambda further: ("A" not in detectors[further], bool(further)))
+        measures = detectors[name]
+        if "A" not in measures and "H" in measures:
+            measures["A"] = measures.pop("H")
+        named |= {f"{kind}-{measure}": channel for measure, channel in measures.items()}
     return {name: named[name] for name in SCATTER if name in named}
 
 

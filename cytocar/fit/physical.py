@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.fit.gated import ALL, Study
+from cytocar.fit.gated import Study
 from cytocar.fit.lines import Line, Status, rounded
 from cytocar.gates.adaptive.density import density
 from cytocar.regions.boolean import BooleanGate
@@ -33,6 +33,9 @@ CORE_SHARES = (0.30, 0.98)
 WITHIN, WITHIN_FLUORESCENCE = 1.8, 2.0
 """How far the T cells' place may move: a third of gain either way, and what a gate of mixed sizes is wide."""
 FEWEST_CORE = 100
+FEWEST_KEPT = 0.35
+"""Of the T cells, in the lymphocyte gate and in the one of single cells: of real tubes up to 36 % of what is bright in
+CD3 lie outside, dead cells; with two thirds of them outside the spot is no spot of T cells."""
 
 
 def beads(study: Study, parent: str) -> str:
@@ -115,6 +118,16 @@ def singlets(study: Study, parent: str) -> str:
     return "singlets"
 
 
+def look_at_singlets(study: Study, parent: str, base: str, line: Line) -> str:
+    """Return what is gated on: the parent, where the gate of single cells would lose most T cells."""
+    if base != "singlets" or (kept := _kept(study, parent, base, line)) >= FEWEST_KEPT:
+        return base
+    study.drop(base)
+    why = f"height against area is no line: around the densest one lie only {100 * kept:.0f} % of the T cells"
+    study.left_out.append(("singlets", why))
+    return parent
+
+
 def _sigma(areas: Floats, pulses: Floats, *, height: bool) -> float | None:
     """Return the spread of ln(height / area) above its mode, where no doublets are; None where there is none."""
     usable = (areas > 0) & (pulses > 0) & (areas < 0.995 * areas.max(initial=0))
@@ -133,20 +146,22 @@ def _sigma(areas: Floats, pulses: Floats, *, height: bool) -> float | None:
 # ---------------------------------------------------------------- lymphocytes
 
 
-def lymphocytes(study: Study, parent: str, cd3: Line) -> str | None:
-    """Add the gate around the T cells on CD45 or FSC and SSC; return its name, None where there is no scatter.
+def lymphocytes(study: Study, parent: str, line: Line) -> str | None:
+    """Add the gate around the cells above a line on CD45 or FSC and SSC; return its name, None without scatter.
 
-    The mode of all scatter is often debris or granulocytes; T cells tell where lymphocytes are.
+    The mode of all scatter is often debris or granulocytes; T cells tell where lymphocytes are, and where CD3 is not in
+    the panel CD8+ cells do, which are T and NK cells.
     """
     if not study.has("SSC-A") or not (study.has("CD45") or study.has("FSC-A")):
         study.left_out.append(("lymphocytes", "no side scatter with CD45 or FSC: there is no gate around lymphocytes"))
         return None
     x = "CD45" if study.has("CD45") else "FSC-A"
+    cells = "T cells" if line.marker == "CD3" else f"{line.marker}+ cells"
     centers = [
-        center for index in range(len(study.tubes)) if (center := _center(study, parent, index, x, cd3)) is not None
+        center for index in range(len(study.tubes)) if (center := _center(study, parent, index, x, line)) is not None
     ]
     if not centers:
-        study.left_out.append(("lymphocytes", "too few T cells to find lymphocytes by"))
+        study.left_out.append(("lymphocytes", f"too few {cells} to find lymphocytes by"))
         return None
     middle = np.median(centers, axis=0)
     apart = float(np.abs(np.array(centers) - middle).max())
@@ -158,30 +173,49 @@ def lymphocytes(study: Study, parent: str, cd3: Line) -> str | None:
         y="SSC-A",
         near=(rounded(math.exp(middle[0])), rounded(math.exp(middle[1]))),
         within=round(within, 2),
-        core={"CD3": cd3.window},
+        core={line.marker: line.window},
     )
     off = f", up to {math.exp(apart):.2f}-fold off" if len(centers) > 1 else ""
-    sentence = f"T cells lie around this place in {len(centers)} of {len(study.tubes)} files{off}"
+    sentence = f"{cells} lie around this place in {len(centers)} of {len(study.tubes)} files{off}"
     study.add(name, parent, gate, status=_by_files(len(centers)), evidence=(sentence,))
     lost = [decided for decided in study.decisions[name] if any(one.source == "fallback" for one in decided)]
     if 2 * len(lost) > len(study.tubes):
         study.drop(name)
         study.left_out.append(
-            ("lymphocytes", "the T cells are no spot on scatter: there is no gate around lymphocytes")
+            ("lymphocytes", f"the {cells} are no spot on scatter: there is no gate around lymphocytes")
         )
+        return None
+    kept = _kept(study, parent, name, line)
+    if kept < FEWEST_KEPT:
+        study.drop(name)
+        why = f"the tightest spot on scatter holds only {100 * kept:.0f} % of the {cells}: no gate around lymphocytes"
+        study.left_out.append(("lymphocytes", why))
         return None
     return name
 
 
-def _center(study: Study, parent: str, index: int, x: str, cd3: Line) -> Floats | None:
-    """Return ln of the place where most T cells of a file are, on two axes."""
+def _kept(study: Study, parent: str, name: str, line: Line) -> float:
+    """Return the share of the cells above a line that a population keeps of its parent's."""
+    within, inside = (
+        sum(
+            int(np.count_nonzero(values >= line.of(index)))
+            for index, values in enumerate(study.signals(line.marker, of))
+        )
+        for of in (parent, name)
+    )
+    return inside / max(1, within)
+
+
+def _center(study: Study, parent: str, index: int, x: str, line: Line) -> Floats | None:
+    """Return ln of the place where most cells above a line are in a file, on two axes."""
     mask = study.masks[parent][index]
     signals = study.tubes[index].signals
-    positive = mask & (signals["CD3"] >= cd3.of(index))
+    bright = signals[line.marker]
+    positive = mask & (bright >= line.of(index))
     if np.count_nonzero(positive) < FEWEST_CORE // 2:
         return None
-    low, high = np.quantile(signals["CD3"][positive], CORE_SHARES)
-    core = positive & (signals["CD3"] > low) & (signals["CD3"] < high)
+    low, high = np.quantile(bright[positive], CORE_SHARES)
+    core = positive & (bright > low) & (bright < high)
     if "CD45" in signals:
         core &= signals["CD45"] > np.quantile(signals["CD45"][positive], 0.10)
     return _mode(signals[x][core], signals["SSC-A"][core])
@@ -200,11 +234,3 @@ def _mode(x: Floats, y: Floats) -> Floats | None:
     counts, x_edges, y_edges = np.histogram2d(points[:, 0], points[:, 1], bins=96, range=limits)
     tallest = np.unravel_index(gaussian_filter(counts, 2.5).argmax(), counts.shape)
     return np.array([x_edges[tallest[0]] + x_edges[tallest[0] + 1], y_edges[tallest[1]] + y_edges[tallest[1] + 1]]) / 2
-
-
-def scatter_of_mode(study: Study, parent: str) -> str:
-    """Return the parent of CD4 and CD8 where no CD3 tells lymphocytes: the events as they are."""
-    if study.has("FSC-A", "SSC-A"):
-        why = "without CD3 nothing tells lymphocytes from debris and granulocytes: no gate on scatter is drawn"
-        study.left_out.append(("lymphocytes", why))
-    return parent if parent else ALL

@@ -38,18 +38,27 @@ FEWEST_T_CELLS = 300
 
 def fit_gates(study: Study) -> None:
     """Add to a study every gate that its files support."""
-    base = physical.beads(study, ALL)
-    base = physical.singlets(study, base)
+    cells = physical.beads(study, ALL)
+    base = physical.singlets(study, cells)
     if study.has("CD3"):
-        _with_cd3(study, base)
+        _with_cd3(study, cells, base)
     else:
-        study.left_out.append(("t_cells", "the panel has no CD3: CD4 and CD8 are gated among the cells as they are"))
-        study.doubts.append(("W338", "no CD3 in the panel: CD4+ cells hold monocytes, CD8+ cells NK cells"))
-        inside = physical.scatter_of_mode(study, base)
-        subsets.cd4_and_cd8(study, viability(study, inside, None))
+        _without_cd3(study, base)
 
 
-def _with_cd3(study: Study, base: str) -> None:
+def _without_cd3(study: Study, base: str) -> None:
+    study.left_out.append(("t_cells", "the panel has no CD3: CD4 and CD8 are gated among lymphocytes, or all cells"))
+    line = draw_line("CD8", study.signals("CD8", base), stain_scale(study, "CD8")) if study.has("CD8") else None
+    inside = None if line is None else physical.lymphocytes(study, base, line)
+    if inside is None:
+        why = "without CD3, and without CD8+ cells at one place, nothing tells lymphocytes from debris and granulocytes"
+        study.left_out = [one for one in study.left_out if one[0] != "lymphocytes"] + [("lymphocytes", why)]
+    cd4_cells = "CD4+ cells hold monocytes" if inside is None else "CD4+ cells may hold monocytes"
+    study.doubts.append(("W338", f"no CD3 in the panel: {cd4_cells}, CD8+ cells NK cells"))
+    subsets.cd4_and_cd8(study, viability(study, inside or base, None))
+
+
+def _with_cd3(study: Study, cells: str, base: str) -> None:
     scale = stain_scale(study, "CD3")
     values = study.signals("CD3", base)
     before = [gated_before(signals, scale, find_evidence(signals, scale, separation=0)) for signals in values]
@@ -66,6 +75,9 @@ def _with_cd3(study: Study, base: str) -> None:
         study.left_out.append(("t_cells", why_no_line(study, "CD3", base)))
         study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
         return
+    checked = physical.look_at_singlets(study, cells, base, line)
+    if checked != base:
+        base, line = checked, draw_line("CD3", study.signals("CD3", checked), scale) or line
     car = study.has("CAR")  # activated CAR-T cells are blasts: a gate around resting lymphocytes would lose them
     scatter = physical.lymphocytes(study, base, line)
     inside = base if car or scatter is None else scatter

@@ -31,6 +31,8 @@ DOUBLE_POSITIVE, DOUBLE_NEGATIVE = 0.05, 0.20
 SAME_CELLS = 0.6
 """Share of all CD4+ or CD8+ cells that are both (Jaccard). Blood: below 0.05; unstained cells, whose positives are the
 same ones in every colour: 0.7 to 0.96."""
+FEWEST_TO_PART = 100
+"""T cells; with fewer a kind may be absent by chance, and W340 says that they are few."""
 FEWEST_OF_ITS_OWN = 0.02
 """Of a marker's positives, cells without the other marker: with fewer, the one line only repeats the other."""
 
@@ -39,6 +41,11 @@ def cd4_and_cd8(study: Study, parent: str) -> None:
     """Add CD4 and CD8 T cells, unless both lines find the same cells: those part bright from dim, not two kinds."""
     before = len(study.gates)
     _draw_cd4_and_cd8(study, parent)
+    missing = [marker for marker in ("CD4", "CD8") if study.has("CD4", "CD8") and marker.lower() not in study.masks]
+    if missing and "t_cells" in study.masks and study.count(parent) >= FEWEST_TO_PART:
+        sentence = f"no two groups of {' or '.join(missing)} among {study.count(parent):,} T cells"
+        what = "a product of one kind, or no T cells but autofluorescent ones: look at CD3"
+        study.doubts.append(("W349", f"{sentence}: {what}"))
     if why := _same_cells(study, study.gates[before:]):
         for gate in reversed(study.gates[before:]):
             study.drop(gate.population.name)

@@ -35,11 +35,15 @@ ALL_EVENTS = 2_000_000
 FEWEST_EVENTS_HELD = 20_000
 FEWEST_EVENTS = 200
 """With fewer events than this no gate has evidence (prominence and counts of ``evidence``)."""
-TOPS = (1024.0, 4096.0, 1e4, 65536.0, 262144.0, 2.0**20, 2.0**22, 2.0**24)
-"""Full scales of cytometers: 10 bits, 12 bits, four decades, 16 and 18 bits, and up to spectral instruments."""
+TOPS = (1.0, 1024.0, 4096.0, 1e4, 65536.0, 262144.0, 2.0**20, 2.0**22, 2.0**24)
+"""Full scales: a share of the range, 10 and 12 bits, four decades, 16 and 18 bits, and up to spectral instruments."""
 BEYOND_RANGE_SHARE = 1e-4
 TRANSFORMED_BELOW = 20.0
-"""A stained channel whose 99.9 % quantile stays below 20 holds an asinh or a logicle already (arcsinh(1e5) is 12)."""
+"""A stained channel whose 99.9 % quantile stays below 20 holds an asinh or a logicle already (arcsinh(1e5) is 12), or
+linear values in small units."""
+NOISE_OF_LINEAR = 0.02
+"""Negatives of linear values are less than a hundredth as wide as positives are bright, in most channels; those of an
+asinh or a logicle a tenth and more."""
 COMPARED_EVENTS = 20_000
 
 
@@ -239,13 +243,22 @@ def _refuse_transformed(stained: Mapping[str, Floats]) -> None:
     if not stained:
         return
     highest = {marker: float(np.quantile(values, 0.999)) for marker, values in stained.items()}
-    if float(np.median([*highest.values()])) < TRANSFORMED_BELOW:
+    if float(np.median([*highest.values()])) < TRANSFORMED_BELOW and not _linear_in_small_units(stained, highest):
         sentence = ", ".join(f"{marker} ends at {value:.3g}" for marker, value in list(highest.items())[:3])
         raise PanelError(
             f"the values are transformed already ({sentence}), and gates are placed on linear values",
             code="E205",
             hint="export the file as the instrument wrote it, linear, not as asinh, logicle or log values",
         )
+
+
+def _linear_in_small_units(stained: Mapping[str, Floats], highest: Mapping[str, float]) -> bool:
+    """True if the lower quarter of the events is narrow against the brightest ones, as linear values alone are."""
+    widths = [
+        float(np.subtract(*np.quantile(values, (0.25, 0.01)))) / (highest[marker] or 1.0)
+        for marker, values in stained.items()
+    ]
+    return float(np.median(widths)) < NOISE_OF_LINEAR
 
 
 def size_of_negatives(stained: Mapping[str, Floats]) -> float | None:

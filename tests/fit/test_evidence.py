@@ -52,6 +52,14 @@ def test_events_cut_off_above_zero_were_gated_before() -> None:
     assert not gated_before(whole, SCALE, find_evidence(whole, SCALE, separation=0))
 
 
+@pytest.mark.parametrize(("median", "shown"), [(3000, True), (260, False)])
+def test_negatives_on_an_amplifiers_floor_are_not_taken_for_gated_away(median: float, *, shown: bool) -> None:
+    """Four decades on 18 bits: all that is dimmer than 26 lies at 26; what is close above it may be dim cells."""
+    values = np.maximum(np.concatenate([_negatives(3000), _group(median, 2000)]), 26.2)
+    assert not gated_before(values, SCALE, find_evidence(values, SCALE, separation=0))
+    assert (find_evidence(values, SCALE) is not None) == shown
+
+
 def test_values_piled_up_at_the_lowest_step_were_not_gated() -> None:
     calibur = np.r_[np.full(400, 1.0), _group(4, 600, decades=0.2), _group(800, 500)]
     scale = LogicleScale(kind="logicle", T=10000, W=0.3, M=3.65)

@@ -21,6 +21,13 @@ BOOK = alias_book()
         ("BV785 - CD3", "CD3"),
         ("110_114-CD3", "CD3"),
         ("CD3_Er170", "CD3"),
+        ("CD 3 FITC", "CD3"),
+        ("Leu-4 FITC", "CD3"),
+        ("anti-hCD4", "CD4"),
+        ("huCD8a PE", "CD8"),
+        ("NKH-1 PE", "CD56"),
+        ("ViaDye Red", "viability"),
+        ("ViaKrome 808", "viability"),
         ("APCCy7 - CD4", "CD4"),
         ("CD8α", "CD8"),
         ("CD8b", "CD8b"),
@@ -47,7 +54,22 @@ def test_a_label_names_one_marker(label: str, marker: str) -> None:
 
 @pytest.mark.parametrize(
     "label",
-    ["CD33", "CD34 PE", "CD38", "CD44", "CD41b", "CD45RA", "CD45 RO", "CD85j", "CD3-zeta", "PE-A", "EMPTY", "FL1 LinA"],
+    [
+        "mCD45",
+        "CD 45RA",
+        "CD33",
+        "CD34 PE",
+        "CD38",
+        "CD44",
+        "CD41b",
+        "CD45RA",
+        "CD45 RO",
+        "CD85j",
+        "CD3-zeta",
+        "PE-A",
+        "EMPTY",
+        "FL1 LinA",
+    ],
 )
 def test_a_label_of_another_marker_names_none(label: str) -> None:
     assert markers_of(label, BOOK) == ()

@@ -251,7 +251,8 @@ def between_percent(sampled: SampledEvents) -> float | None:
     if not isinstance(gate, RangeGate) or gate.max is None or gate.units != "data":
         return None
     signal = sampled.signal(gate.marker, sampled.regardless_of(report.t_cells, without=report.viable))
-    living, dead = signal[signal < gate.max], np.log(np.maximum(signal[signal >= gate.max], 1.0))
+    living, above = signal[signal < gate.max], signal[signal >= gate.max]
+    dead = np.log(above if gate.max > 0 else np.maximum(above, 1.0))
     if len(living) < FEWEST_EVENTS:
         return None
     low, middle, high = np.quantile(living, (0.159, 0.5, 0.841))
@@ -265,7 +266,7 @@ def between_percent(sampled: SampledEvents) -> float | None:
 def _lower_end(logs: Floats) -> float:
     """Return where the dead begin: three and a half spreads, taken from their upper side, below their peak."""
     smooth = density(logs, 0.15)
-    peak = float(smooth.centers[smooth.heights.argmax()])
+    peak = min(float(smooth.centers[smooth.heights.argmax()]), float(logs.max()))
     return peak - DEAD_SPREADS * max(float(np.quantile(logs[logs >= peak], 0.6827)) - peak, 0.05)
 
 
