@@ -108,7 +108,7 @@ def _log_tube(tube: BlankCount) -> Floats:
 
 def _log_counts(tube: BlankCount, shapes: Floats) -> Floats:
     """Return the log probability of a tube's count for each shape at each mean rate: negative binomial."""
-    from cytocar.statistics.special import gammaln
+    from scipy.special import gammaln
 
     expected = tube.of_events * np.exp(LOG_RATES)
     shapes, n = shapes[:, np.newaxis], tube.events
@@ -144,7 +144,7 @@ SIZE = 4 * (len(LOG_RATES) - 1)
 
 def _curves(variances: Floats) -> npt.NDArray[np.complex128]:
     """Return the transformed curves of ln(rate / mean) of gamma distributions with a mean of 1, shape (pairs, f)."""
-    from cytocar.statistics.special import gammainc
+    from scipy.special import gammainc
 
     step = LOG_RATES[1] - LOG_RATES[0]
     n = len(LOG_RATES)

@@ -61,7 +61,7 @@ class BlankRates:
 
     def limit_of_blank(self, events: int) -> int:
         """Return the most positives that 95 % of tubes with so many parent events and no positive show."""
-        from cytocar.statistics.special import pdtr
+        from scipy.special import pdtr
 
         expected = events * self.rates
         return _smallest(lambda k: float(pdtr(k, expected) @ self.weights) >= LEVEL, start=int(expected.max()) + 1)
@@ -71,7 +71,7 @@ class BlankRates:
 
         With a Jeffreys prior, the share of k positives is Gamma(k + 1/2) over the events.
         """
-        from cytocar.statistics.special import gammainc
+        from scipy.special import gammainc
 
         expected = events * self.rates
         return _smallest(
@@ -84,7 +84,7 @@ class BlankRates:
 
     def smallest_detected(self, events: int, needed: int, *, sensitivity: float = 1.0) -> float | None:
         """Return the smallest true share with which 95 % of tubes hold so many positives; None beyond one half."""
-        from cytocar.statistics.special import gammaincinv
+        from scipy.special import gammaincinv
 
         rate = self.quantile(DETECTION_QUANTILE)
         expected = float(gammaincinv(needed, LEVEL)) / events
@@ -140,7 +140,7 @@ def lognormal_sd(cv: float) -> float:
 
 @lru_cache(maxsize=64)
 def _measured(events: tuple[int, ...], of_events: int, cv: float) -> BlankRates:
-    from cytocar.statistics.special import betaincinv, ndtr
+    from scipy.special import betaincinv, ndtr
 
     places, weights = _normal()
     counted = {count: betaincinv(count + 0.5, of_events - count + 0.5, ndtr(places)) for count in set(events)}
@@ -160,7 +160,7 @@ def _normal() -> tuple[Floats, Floats]:
 
 def _divided(rates: Floats, weights: Floats) -> BlankRates:
     """Return many weighted rates as about a hundred: the mean of each part of their distribution."""
-    from cytocar.statistics.special import ndtr
+    from scipy.special import ndtr
 
     order = np.argsort(rates)
     rates, weights = rates[order], weights[order]

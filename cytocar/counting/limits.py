@@ -83,7 +83,7 @@ def detection_limits(
     >>> found.detected_from, round(found.lod_percent, 3), round(found.lod_per_ul, 3)
     (50, 0.124, 0.622)
     """
-    from cytocar.statistics.special import gammaincinv
+    from scipy.special import gammaincinv
 
     measured = net is not None and Flag.NO_REFERENCE not in net.flags
     blank = 0 if net is None else max(net.lob_events + 1, net.first_above)

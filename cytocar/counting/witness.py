@@ -79,7 +79,7 @@ def rise_of(witnesses: Witnesses) -> Rise | None:
     >>> round(rise_of(Witnesses(60, 10_000, 8, 20_000)).probability, 4)
     1.0
     """
-    from cytocar.statistics.special import gammaln, xlogy
+    from scipy.special import gammaln, xlogy
 
     if min(witnesses.of_events, witnesses.of_control_events) < FEWEST_WITNESSES:
         return None

@@ -170,7 +170,7 @@ def agreement_of(samples: Sequence[CountedSample]) -> Agreement | None:
         expected = per_ul * blood
         beads = 1 / sample.bead_events if sample.bead_events and sample.count_method is CountMethod.BEADS else 0.0
         chi_square += ((sample.car_events or 0) - expected) ** 2 / (expected + expected**2 * (beads + sample.cv**2))
-    from cytocar.statistics.special import gammainc
+    from scipy.special import gammainc
 
     freedom = len(tubes) - 1
     p = 1 - float(gammainc(freedom / 2, chi_square / 2))

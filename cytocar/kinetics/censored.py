@@ -63,7 +63,7 @@ def _mean_below(limit: float, median: float) -> float:
     >>> round(_mean_below(1.0, 0.2), 3), round(_mean_below(1.0, 50.0), 3)
     (0.209, 0.978)
     """
-    from cytocar.statistics.special import log_ndtr
+    from scipy.special import log_ndtr
 
     place = math.log(limit / median) / USUAL_SD
     share = math.exp(float(log_ndtr(place - USUAL_SD)) - float(log_ndtr(place)))
@@ -98,8 +98,7 @@ def half_life_with_censored(evaluable: Sequence[Point], peak: Point | None, alon
 def _cost(numbers: Sequence[Point], below: Sequence[Point], sd: float) -> Callable[[float], float]:
     """Return the function from a rate per day to the smallest -2 log likelihood that any level of the line has."""
     from scipy.optimize import minimize_scalar
-
-    from cytocar.statistics.special import log_ndtr
+    from scipy.special import log_ndtr
 
     days, logs = np.array([(point.day, math.log(point.quantified or 1.0)) for point in numbers]).T
     late = np.array([(point.day, math.log(point.limit or 1.0)) for point in below]).reshape(-1, 2).T
@@ -117,8 +116,7 @@ def _cost(numbers: Sequence[Point], below: Sequence[Point], sd: float) -> Callab
 
 def _profile(cost: Callable[[float], float], *, freedom: int) -> Estimate:
     from scipy.optimize import brentq, minimize_scalar
-
-    from cytocar.statistics.special import fdtri
+    from scipy.special import fdtri
 
     best = minimize_scalar(cost, bounds=(-FASTEST_PER_DAY, FASTEST_PER_DAY), method="bounded", options={"xatol": 1e-9})
     rate = float(best.x)

@@ -65,7 +65,7 @@ class _Samples:
 
     def residuals(self, parameters: Floats, sd: float) -> Floats:
         """Return what a course leaves, in standard deviations; squares add to -2 log likelihood but for a constant."""
-        from cytocar.statistics.special import log_ndtr
+        from scipy.special import log_ndtr
 
         own = (self.logs - log_course(self.days, parameters)) / sd
         if not self.censored_days.size:
@@ -150,7 +150,7 @@ def fit_course(
     freedom = len(samples.days) - len(NAMES)
     sd = max(math.sqrt(float(left @ left) / freedom), SMALLEST_SD)
     cost, best = _fitted(samples, best, sd)
-    from cytocar.statistics.special import fdtri
+    from scipy.special import fdtri
 
     allowed = {dimensions: dimensions * float(fdtri(dimensions, freedom, 0.95)) for dimensions in (1, 2)}
     estimates: dict[str, Any] = {}

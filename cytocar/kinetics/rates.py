@@ -71,7 +71,7 @@ def _half_width(points: Sequence[Point], n: int, sxx: float, residual: float) ->
     Three values may lie on a line by chance, and many that were counted well may scatter: the larger of Student's
     interval from the residuals (n - 2 degrees of freedom) and the normal one from the counts' own intervals holds.
     """
-    from cytocar.statistics.special import stdtrit
+    from scipy.special import stdtrit
 
     scattered = float(stdtrit(n - 2, 0.975)) * math.sqrt(residual / (n - 2) / sxx) if n > 2 else None
     errors = [

@@ -114,7 +114,7 @@ def _redraw(session: ReviewSession, wanted: threading.Event) -> None:
 
 def _make_ready(session: ReviewSession, shown: queue.SimpleQueue[int]) -> None:
     """Open the sample that is looked at, once it is looked at for a moment; libraries that counting needs go first."""
-    for name in ("cytocar.statistics.special", "cytocar.gates.adaptive"):
+    for name in ("scipy.special", "cytocar.gates.adaptive"):
         import_module(name)
     while True:
         number = shown.get()

@@ -32,7 +32,7 @@ class Workers:
     killers: tuple[type[Exception], ...] = ()
 
 
-_LOADED_BY_ANY_SAMPLE = ("cytocar.statistics.special", "flowio")
+_LOADED_BY_ANY_SAMPLE = ("scipy.special", "flowio")
 """What every worker would load with its first sample: loaded once, before any is forked and any file hashed beside."""
 
 

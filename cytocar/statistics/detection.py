@@ -17,7 +17,7 @@ def limit_of_blank(background_events: float) -> int:
     >>> [limit_of_blank(background) for background in (0, 1, 5, 13)]
     [0, 3, 9, 19]
     """
-    from cytocar.statistics.special import pdtr
+    from scipy.special import pdtr
 
     if not (math.isfinite(background_events) and background_events >= 0):
         raise ValueError(f"background_events must be 0 or more, got {background_events}")
@@ -40,7 +40,7 @@ def limit_of_detection(background_events: float) -> float:
     >>> [round(limit_of_detection(background), 2) for background in (0, 1, 5, 13)]
     [3.0, 7.75, 15.71, 27.88]
     """
-    from cytocar.statistics.special import gammaincinv
+    from scipy.special import gammaincinv
 
     return float(gammaincinv(limit_of_blank(background_events) + 1, LEVEL))
 

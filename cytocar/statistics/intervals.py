@@ -30,7 +30,7 @@ def poisson_interval(x: int, level: float = LEVEL) -> tuple[float, float]:
     >>> poisson_interval(0)[0]
     0.0
     """
-    from cytocar.statistics.special import gammaincinv
+    from scipy.special import gammaincinv
 
     _require_counts(x, None)
     tail = (1 - level) / 2
@@ -48,7 +48,7 @@ def clopper_pearson(x: int, n: int, level: float = LEVEL) -> tuple[float, float]
     >>> [round(100 * limit, 6) for limit in clopper_pearson(20, 20_000)]
     [0.061093, 0.1544]
     """
-    from cytocar.statistics.special import betaincinv
+    from scipy.special import betaincinv
 
     _require_counts(x, n)
     tail = (1 - level) / 2

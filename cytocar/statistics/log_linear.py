@@ -125,9 +125,8 @@ def _censored(measured: Sequence[LogValue], below: Sequence[LogValue]) -> tuple[
     """Return the slope and half its interval by maximum likelihood, the values ``below`` entering as such."""
     import numpy as np
     from scipy.optimize import minimize
+    from scipy.special import log_ndtr
     from scipy.stats import linregress, t
-
-    from cytocar.statistics.special import log_ndtr
 
     days = np.array([value.day for value in measured])
     centre = days.mean()

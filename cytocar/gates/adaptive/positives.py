@@ -56,7 +56,7 @@ class Positives:
 
     def missed(self, thresholds: Floats) -> Floats:
         """Return the expected number of positives below each threshold (data units)."""
-        from cytocar.statistics.special import ndtr
+        from scipy.special import ndtr
 
         above_zero = np.maximum(thresholds, np.finfo(float).tiny)  # negatives that all lie at 0 put a threshold there
         return np.asarray(self.events * ndtr((np.log(above_zero) - np.log(self.median)) / self.log_sd))
@@ -202,7 +202,7 @@ class Curves:
 
     def share(self, edges: Floats) -> Floats:
         """Return the share of positives between neighbouring edges of ln(signal), shape (curves, edges - 1)."""
-        from cytocar.statistics.special import ndtr
+        from scipy.special import ndtr
 
         places = (edges - self.medians[:, None]) / self.spreads[:, None]
         below = np.empty_like(places)

@@ -80,7 +80,7 @@ def _agreement(likelihoods: Sequence[Floats], curves: Curves, prior: Floats) -> 
         mean = float(weights @ curves.medians)
         means.append(mean)
         variances.append(float(weights @ (curves.medians - mean) ** 2) + MEDIAN_DOUBT**2)
-    from cytocar.statistics.special import gammaincc
+    from scipy.special import gammaincc
 
     exact = np.array(sorted(zip(means, variances, strict=True)))
     center = float((exact[:, 0] / exact[:, 1]).sum() / (1 / exact[:, 1]).sum())

@@ -189,7 +189,7 @@ def _crowd(inside: Counts, of: Counts, stretches: int) -> CarryOver | None:
 
 def _at_least(events: int, drawn: int, marked: int, total: int) -> float:
     """Return the probability of ``events`` or more marked ones among ``drawn`` of ``total``, hypergeometric."""
-    from cytocar.statistics.special import gammaln
+    from scipy.special import gammaln
 
     def log_choose(n: float, k: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
