@@ -25,6 +25,7 @@ from cytocar.version import __version__
 VERBS: dict[str, str] = {
     "demo": "Lay out the sample course, gate it, draw it: needs no input.",
     "gate": "Count cells in FCS files, folders or a sample sheet.",
+    "show": "Show columns of a table by name.",
     "merge": "Join the shards of one run.",
     "compare": "Put counts beside FlowJo's, another run's or a table's.",
     "series": "Join runs into courses: CAR-T cells over time, kinetics, figures.",

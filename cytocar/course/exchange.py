@@ -1,4 +1,7 @@
-"""A course as other programs take it: NONMEM, REDCap, SDTM domains PC and CP, and CIBMTR's dates."""
+"""A course as other programs take it: NONMEM, REDCap, SDTM domains PC and CP, and CIBMTR's dates.
+
+Each form keeps the published rules of its program; ``tests/course/test_exchange_rules.py`` reads every line by them.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from enum import StrEnum
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.series import Course, CoursePoint
 from cytocar.course.subjects import Subjects
+from cytocar.sample.result import Status
 from cytocar.sheet.tube import Specimen
 from cytocar.tables.columns import Column, Row, Value, parse_columns
 
@@ -33,7 +38,7 @@ _BELOW = frozenset({CarResult.BELOW_LLOQ, CarResult.NOT_DETECTED})
 
 NONMEM = parse_columns("""
 ID    int -        | number of the subject, in order of SUBJ
-SUBJ  str -        | pseudonym; drop it in $INPUT
+SUBJ  str -        | pseudonym without blanks and commas, at which NONMEM would split; drop it in $INPUT
 TIME  num days     | days from infusion
 AMT   num cells    | CAR-T cells infused, on the record of the dose
 DV    num cells/µL | CAR-T cells per µL; below the limit the limit itself
@@ -43,6 +48,7 @@ MDV   int -        | 1 where there is no observation
 EVID  int -        | 1 dose, 2 infusion of an unknown dose, 0 observation
 LLOQ  num cells/µL | lower limit of quantification of the sample
 """)
+REDCAP_INSTRUMENT = "cart_count"
 REDCAP = parse_columns("""
 record_id                str -        | pseudonym of the person
 redcap_repeat_instrument str -        | cart_count
@@ -55,31 +61,47 @@ cart_percent_of_t        num %        | CAR+ in percent of T cells
 cart_cd4_cd8             num -        | CD4+ to CD8+ CAR-T cells
 cart_status              str -        | ok, review, no_count, failed, excluded
 """)
+REDCAP_DICTIONARY = tuple(
+    Column(name, "string", "", "column of REDCap's data dictionary, as it is uploaded")
+    for name in (
+        "Variable / Field Name", "Form Name", "Section Header", "Field Type", "Field Label",
+        "Choices, Calculations, OR Slider Labels", "Field Note", "Text Validation Type OR Show Slider Number",
+        "Text Validation Min", "Text Validation Max", "Identifier?", "Branching Logic (Show field only if...)",
+        "Required Field?", "Custom Alignment", "Question Number (surveys only)", "Matrix Group Name",
+        "Matrix Ranking?", "Field Annotation",
+    )
+)  # fmt: skip
+"""The eighteen columns that REDCap asks for, in its order."""
+_REDCAP_CHOICES: Mapping[str, type[StrEnum]] = {"cart_result": CarResult, "cart_status": Status}
 
 
-def _sdtm(domain: str, limit: str) -> tuple[Column, ...]:
+def _sdtm(domain: str, markers: str = "") -> tuple[Column, ...]:
     return parse_columns(f"""
     STUDYID str - | study, of --study
     DOMAIN str - | {domain}
     USUBJID str - | study and pseudonym of the person
     {domain}SEQ int - | number of the record within the person
     {domain}TESTCD str - | short name of the test
-    {domain}TEST str - | name of the test
+    {domain}TEST str - | name of the test{markers}
     {domain}ORRES str - | result as reported
-    {domain}ORRESU str - | its unit
+    {domain}ORRESU str - | its unit: 10^6/L is cells/µL in CDISC's words
     {domain}STRESC str - | result in standard form, as text
     {domain}STRESN num - | result as a number; empty below the limit
     {domain}STRESU str - | its unit
     {domain}STAT str - | NOT DONE where there is no result
     {domain}REASND str - | why
+    {domain}NAM str - | laboratory; yours to fill in
     {domain}SPEC str - | specimen
-    {limit} num cells/µL | lower limit of quantification
+    {domain}METHOD str - | FLOW CYTOMETRY
+    {domain}LLOQ num cells/µL | lower limit of quantification
+    VISITNUM num - | planned visit; yours to fill in
     {domain}DTC str - | date of the draw, ISO 8601, where subjects.csv has the date of infusion
     {domain}DY int days | study day: the day of infusion is day 1, there is no day 0
     """)
 
 
-SDTM_PC, SDTM_CP = _sdtm("PC", "PCLLOQ"), _sdtm("CP", "CPLLOQ")
+SDTM_PC = _sdtm("PC")
+SDTM_CP = _sdtm("CP", "\nCPMRKSTR str - | markers that define the population; yours to fill in")
 CIBMTR = parse_columns("""
 subject_id str -    | pseudonym of the person
 from_day   num days | first day of the reporting period
@@ -93,15 +115,18 @@ FIRST_PERIODS = ((0.0, 100.0), (100.0, 183.0), (183.0, 365.0))
 """Reporting periods: 100 days, 6 months, 1 year, then each year; a day on a border belongs to the earlier one."""
 _DAYS_PER_YEAR = 365.0
 """As the periods are written in days: leap days do not move a border by more than one."""
+CELLS_PER_UL = "10^6/L"
+"""CDISC's term for cells/µL (codelist UNIT, C71620; an example of SDTMIG 3.4 in CP). ``/uL`` is none of its terms."""
 
 
 def nonmem(courses: Sequence[Course], study: Study) -> Iterator[Row]:
-    """Yield doses and observations in order of time; a value below the limit is left-censored at it (CENS, LIMIT, M3).
+    """Yield doses and observations in order of time; a value below the limit lies between LIMIT, 0, and DV, the limit.
 
-    An infusion of which no dose is known is another event (EVID 2): NONMEM refuses a dose of nothing.
+    CENS and LIMIT are read so by Monolix and nlmixr2 (M4; without LIMIT M3), and are for $ERROR in NONMEM. An infusion
+    of which no dose is known is another event (EVID 2): NONMEM refuses a dose of nothing.
     """
     for number, course in enumerate(courses, start=1):
-        base: dict[str, Value] = {"ID": number, "SUBJ": course.subject_id}
+        base: dict[str, Value] = {"ID": number, "SUBJ": re.sub(r"[^\w.+-]", "_", course.subject_id)}
         rows = [*_doses(course, study.subjects), *map(_observation, _after_infusion(course))]
         yield from (base | row for row in sorted(rows, key=lambda row: (row["TIME"], not row["EVID"])))
 
@@ -145,7 +170,7 @@ def redcap(courses: Sequence[Course], _study: Study) -> Iterator[Row]:
         for number, point in enumerate(course.points, start=1):
             yield {
                 "record_id": course.subject_id,
-                "redcap_repeat_instrument": "cart_count",
+                "redcap_repeat_instrument": REDCAP_INSTRUMENT,
                 "redcap_repeat_instance": number,
                 "cart_day": point.day,
                 "cart_per_ul": point.car_per_ul.value if point.quantified else None,
@@ -155,6 +180,24 @@ def redcap(courses: Sequence[Course], _study: Study) -> Iterator[Row]:
                 "cart_cd4_cd8": point.car_cd4_cd8_ratio.value if point.quantified else None,
                 "cart_status": point.status,
             }
+
+
+def redcap_dictionary(_courses: Sequence[Course], _study: Study) -> Iterator[Row]:
+    """Yield the fields of the instrument ``cart_count``: upload them first, then set it to repeat, then import.
+
+    ``record_id`` stands in a form before it, as REDCap has it; skip it where the project has one.
+    """
+    for column in REDCAP:
+        if column.name.startswith("redcap_"):
+            continue
+        words = _REDCAP_CHOICES.get(column.name)
+        own = "number" if column.type == "number" else ""
+        values = ["" for _ in REDCAP_DICTIONARY]
+        values[0], values[1] = column.name, "subject" if column.name == "record_id" else REDCAP_INSTRUMENT
+        values[3], values[4], values[6] = "dropdown" if words else "text", column.meaning, column.unit
+        values[5] = " | ".join(f"{word}, {word.replace('_', ' ')}" for word in words) if words else ""
+        values[7] = own
+        yield {key.name: value for key, value in zip(REDCAP_DICTIONARY, values, strict=True)}
 
 
 _CART = ("CART", "CAR-T Cells")
@@ -169,13 +212,18 @@ def sdtm_pc(courses: Sequence[Course], study: Study) -> Iterator[Row]:
 
 
 def sdtm_cp(courses: Sequence[Course], study: Study) -> Iterator[Row]:
-    """Yield the domain of cell phenotypes: CAR-T cells and every population of each draw."""
-    names = list(dict.fromkeys(name for course in courses for point in course.points for name in point.populations))
+    """Yield the domain of cell phenotypes: CAR-T cells and every population of each draw that has a concentration.
+
+    Beads, and whatever else is never counted per volume, are no phenotype.
+    """
+    held = ((name, count) for course in courses for point in course.points for name, count in point.populations.items())
+    names = list(dict.fromkeys(name for name, count in held if count.per_ul.value is not None))
     tests = _tests(names)
     for course in courses:
         number = 0
         for point in course.points:
-            for name in ("", *point.populations) if point.has_car_gate else tuple(point.populations):
+            own_names = [name for name in point.populations if name in tests]
+            for name in ("", *own_names) if point.has_car_gate else own_names:
                 number += 1
                 own = point if not name else point.of_population(name)
                 yield _sdtm_row("CP", number, own, tests[name] if name else _CART, study)
@@ -199,10 +247,11 @@ def _tests(names: Sequence[str]) -> Mapping[str, tuple[str, str]]:
             number += 1
             code = f"{first[: 8 - len(str(number))]}{number}"
         taken.add(code)
-        short[name] = (code, name[:40])
+        short[name] = (code, name if len(name) <= 40 else f"{name[:31]} {code}")
     return short
 
 
+_NOT_DONE = {Status.FAILED: "not counted: the file failed", Status.EXCLUDED: "excluded"}
 SPECIMENS = {Specimen.MARROW: "BONE MARROW", Specimen.CSF: "CEREBROSPINAL FLUID"}
 """Where CDISC's word is not the sheet's."""
 
@@ -220,13 +269,14 @@ def _sdtm_row(domain: str, number: int, point: CoursePoint, test: tuple[str, str
         f"{domain}TESTCD": test[0],
         f"{domain}TEST": test[1],
         f"{domain}ORRES": text,
-        f"{domain}ORRESU": "/uL" if text else "",
+        f"{domain}ORRESU": CELLS_PER_UL if text else "",
         f"{domain}STRESC": text,
         f"{domain}STRESN": None if below else value,
-        f"{domain}STRESU": "/uL" if text else "",
+        f"{domain}STRESU": CELLS_PER_UL if text else "",
         f"{domain}STAT": "" if text else "NOT DONE",
-        f"{domain}REASND": "" if text else str(point.status),
+        f"{domain}REASND": "" if text else _NOT_DONE.get(point.status, "no cells/uL"),
         f"{domain}SPEC": SPECIMENS.get(study.specimen, study.specimen.value.upper()),
+        f"{domain}METHOD": "FLOW CYTOMETRY",
         f"{domain}LLOQ": point.car_lloq_per_ul,
         f"{domain}DTC": drawn.isoformat() if drawn else "",
         f"{domain}DY": day + 1 if day >= 0 else day,
@@ -269,6 +319,7 @@ def _periods(last_day: float) -> Iterator[tuple[float, float]]:
 EXCHANGE: dict[str, tuple[tuple[Column, ...], Callable[[Sequence[Course], Study], Iterator[Row]]]] = {
     "nonmem": (NONMEM, nonmem),
     "redcap": (REDCAP, redcap),
+    "redcap-dictionary": (REDCAP_DICTIONARY, redcap_dictionary),
     "sdtm-pc": (SDTM_PC, sdtm_pc),
     "sdtm-cp": (SDTM_CP, sdtm_cp),
     "cibmtr": (CIBMTR, cibmtr),

@@ -122,15 +122,21 @@ def icans_by_ice(record: ClinicalRecord) -> Iterator[Score]:
 
 EARLY_DAYS, LATE_DAYS = (0.0, 30.0), (31.0, 100.0)
 """Periods of ICAHT."""
+STABLE_DAYS = 3
+"""Fewer days above a limit are no recovery: they count to the fall (CIBMTR's rule; note of table 1 of T-ICAHT)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Toxicity:
-    """Grades of a cytopenia by the days spent below limits: (limit, days at least, grade), early and late."""
+    """Grades of a cytopenia by the days spent below limits: (limit, days at least, grade), early and late.
+
+    ``added_up``: all falls of the period count together, else the longest alone.
+    """
 
     name: str
     variable: str
     at_the_limit: bool
+    added_up: bool
     early: tuple[tuple[float, int, int], ...]
     late: tuple[tuple[float, int, int], ...]
 
@@ -139,6 +145,7 @@ _T_ICAHT = _Toxicity(
     "T-ICAHT",
     "platelets",
     at_the_limit=False,
+    added_up=True,
     early=((50, 1, 1), (50, 7, 2), (20, 1, 3), (20, 14, 4)),
     late=((100, 1, 1), (50, 1, 2), (20, 1, 3), (20, 14, 4)),
 )
@@ -146,6 +153,7 @@ _ICAHT = _Toxicity(
     "ICAHT",
     "anc",
     at_the_limit=True,
+    added_up=False,
     early=((500, 1, 1), (500, 7, 2), (500, 14, 3), (500, 31, 4), (100, 7, 3), (100, 14, 4)),
     late=((1500, 1, 1), (1000, 1, 2), (500, 1, 3), (100, 1, 4)),
 )
@@ -156,10 +164,11 @@ def t_icaht(record: ClinicalRecord) -> Iterator[Score]:
 
     Notes
     -----
-    Rejeski et al. 2025, doi 10.1182/blood.2025028833, table 1; days are added up over the period. Early: platelets
-    < 50 G/L for 1-6 days grade 1, 7 and more grade 2; < 20 G/L for 1-13 days grade 3, 14 and more grade 4. Late:
-    < 100 G/L grade 1, < 50 grade 2, < 20 as before. The grade is that of the days between values that are below; the
-    highest that unmeasured days around them allow stands in the note; a fall that no value shows is not counted.
+    Rejeski et al. 2025, doi 10.1182/blood.2025028833, table 1; days are added up over the period, a recovery of fewer
+    than three days among them. Early: platelets < 50 G/L for 1-6 days grade 1, 7 and more grade 2; < 20 G/L for 1-13
+    days grade 3, 14 and more grade 4. Late: < 100 G/L grade 1, < 50 grade 2, < 20 as before. The grade is that of the
+    days between values that are below; the highest that unmeasured days around them allow stands in the note; a fall
+    that no value shows is not counted.
     """
     yield from _cytopenia(record, _T_ICAHT)
 
@@ -171,7 +180,9 @@ def icaht(record: ClinicalRecord) -> Iterator[Score]:
     -----
     Rejeski et al. 2023, Blood 142:865 (EHA/EBMT). Early: ANC <= 500/µL for less than 7 days grade 1, 7-13 days grade 2,
     14 and more grade 3, never above grade 4; <= 100/µL for 7 days and more grade 3, 14 and more grade 4. Late:
-    <= 1500/µL grade 1, <= 1000 grade 2, <= 500 grade 3, <= 100 grade 4. Days are added up over the period.
+    <= 1500/µL grade 1, <= 1000 grade 2, <= 500 grade 3, <= 100 grade 4. The longest fall counts, and goes on through a
+    recovery of fewer than three days, as in the published code of Liang et al. (automatedicahtgrading, index.Rmd), by
+    which this table was checked. Where falls added up would be a higher grade, the note says so.
     """
     yield from _cytopenia(record, _ICAHT)
 
@@ -188,6 +199,9 @@ def _cytopenia(record: ClinicalRecord, toxicity: _Toxicity) -> Iterator[Score]:
             least, most = (_grade(values, period, steps, toxicity, most=most) for most in (False, True))
             lowest = min(values, key=lambda value: value.value)
             notes = [f"up to grade {most} with the days that were not measured"] if most > least else []
+            together = _grade(values, period, steps, replace(toxicity, added_up=True), most=False)
+            if together > least:
+                notes.append(f"grade {together} if the days of all falls are added up")
             limit = max(limit for limit, _, _ in steps)
             if word == "late" and least and sum(_is_below(v, limit, toxicity) for v in values) == 1:
                 notes.append("one test below; the definition asks for two or more")
@@ -210,7 +224,8 @@ def _grade(
         by_day: dict[int, bool] = {}
         for value in values:
             by_day[int(value.day)] = by_day.get(int(value.day), False) or _is_below(value, limit, toxicity)
-        if _days_below(by_day, period, most=most) >= days:
+        falls = _falls(by_day, period, most=most)
+        if (sum(falls) if toxicity.added_up else max(falls, default=0)) >= days:
             reached.append(grade)
     return max(reached)
 
@@ -220,17 +235,19 @@ def _is_below(value: ClinicalValue, limit: float, toxicity: _Toxicity) -> bool:
     return value.value < limit or at_it
 
 
-def _days_below(by_day: Mapping[int, bool], period: tuple[float, float], *, most: bool) -> int:
-    """Return the days below in all: between values that are below, or up to the values around them that are not.
+def _falls(by_day: Mapping[int, bool], period: tuple[float, float], *, most: bool) -> list[int]:
+    """Return the days of each fall: between values that are below, or up to the values around them that are not.
 
     Examples
     --------
     >>> measured = {3: False, 8: True, 10: True, 20: False, 25: True}
-    >>> _days_below(measured, (0, 30), most=False), _days_below(measured, (0, 30), most=True)
-    (4, 26)
+    >>> _falls(measured, (0, 30), most=False), _falls(measured, (0, 30), most=True)
+    ([3, 1], [27])
+    >>> _falls({4: True, 6: False, 7: True}, (0, 30), most=False)  # above for two days at most: no recovery
+    [4]
     """
     days = sorted(by_day)
-    total = 0
+    falls: list[tuple[int, int]] = []
     for below, run in groupby(days, key=by_day.__getitem__):
         own = list(run)
         if not below:
@@ -240,8 +257,10 @@ def _days_below(by_day: Mapping[int, bool], period: tuple[float, float], *, most
             place, end = days.index(first), days.index(last)
             first = days[place - 1] + 1 if place else int(period[0])
             last = days[end + 1] - 1 if end + 1 < len(days) else int(period[1])
-        total += last - first + 1
-    return total
+        if falls and first - falls[-1][1] <= STABLE_DAYS:
+            first = falls.pop()[0]
+        falls.append((first, last))
+    return [last - first + 1 for first, last in falls]
 
 
 def highest_grades(record: ClinicalRecord) -> Iterator[Score]:

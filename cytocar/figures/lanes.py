@@ -16,6 +16,10 @@ LANE_MM = 4.3
 """Height of one drug's lane: a line of 8 pt text and air."""
 _HAIR = 0.03
 """Least height of a bar among its lane's: a dose of 1 mg beside one of 80 mg must be seen."""
+_BELOW_TEXT = 0.15
+"""A bar up to this share of the largest dose ends below the text in its lane: 8 pt in the middle of 12."""
+_ABOVE_LOW = 0.12
+"""How far text over such bars is lifted, in lanes: its descenders would touch them."""
 _LONGEST_NAME_SHARE = 0.27
 """Share of the figure's width that a drug's name may take."""
 
@@ -59,19 +63,23 @@ def drug_panel(axes: Axes, drugs: Sequence[Sequence[Intervention]]) -> None:
 def write_doses(axes: Axes, drugs: Sequence[Sequence[Intervention]]) -> None:
     """Write each drug's doses in its lane, where there is room: after its bars, before them, between them, or in them.
 
-    Needs the final layout: where text fits depends on how wide the panel came out.
+    Where there is none, above bars that are too low to reach the text. Needs the final layout: where text fits depends
+    on how wide the panel came out.
     """
     first_day, last_day = axes.get_xlim()
     per_day = points_per_day(axes)
     for row, courses in enumerate(drugs):
-        bars = sorted(_bar(course, last_day) for course in courses)
-        for text in _shorter_and_shorter(dose_summary(courses)):
+        every = sorted(_bar(course, last_day) for course in courses)
+        high = sorted(_bar(course, last_day) for course in courses if _dose_share(course, courses) > _BELOW_TEXT)
+        ways = [(bars, text) for bars in (every, high) for text in _shorter_and_shorter(dose_summary(courses))]
+        for bars, text in ways:
             needed = (text_width_pt(text) + 6) / per_day
             gap = _gap(bars, first_day, last_day, needed)
             if gap is not None:
                 start, after = gap
                 place = start + 3 / per_day if after else start - 3 / per_day
-                axes.text(place, row, text, ha="left" if after else "right", va="center_baseline")
+                height = row if bars == every else row - _ABOVE_LOW
+                axes.text(place, height, text, ha="left" if after else "right", va="center_baseline")
                 break
             if len(bars) == 1 and min(bars[0][1], last_day) - max(bars[0][0], first_day) >= needed:
                 middle = (min(bars[0][1], last_day) + max(bars[0][0], first_day)) / 2

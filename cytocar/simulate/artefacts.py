@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from cytocar.simulate.cells import BRIGHT, car_kinds
 from cytocar.simulate.drawing import Mixture, draw, draw_numbers
-from cytocar.simulate.instrument import FLOOR, FLUORESCENCE, TOP, measure
+from cytocar.simulate.instrument import FLOOR, FLUORESCENCE, SPILLOVER, TOP, measure
+
+AUTOFLUORESCENCE_FITC = 60.0
+"""Signal of a lymphocyte without CD3 in the CD3 detector: where the B cells of ``cells`` lie."""
 
 
 class Artefact(StrEnum):
@@ -26,6 +29,7 @@ class Artefact(StrEnum):
     MISSING_SPILLOVER = "missing-spillover"
     MISSING_BEADS = "missing-beads"
     CARRY_OVER = "carry-over"
+    LOST_CD3 = "lost-cd3"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +132,19 @@ def _carry_over(recording: Recording, rng: np.random.Generator) -> Recording:
     )
 
 
+def _lost_cd3(recording: Recording, rng: np.random.Generator) -> Recording:
+    """Take CD3 from a tenth of the CAR-T cells, as T-cell lymphomas that carry a CAR have lost it."""
+    car = [number for number, kind in enumerate(recording.kinds) if kind.startswith("car_cd")]
+    rows = np.flatnonzero(np.isin(recording.origin, car))
+    lost = rng.choice(rows, len(rows) // 10, replace=False)
+    light = np.column_stack([recording.columns[detector][lost] for detector in FLUORESCENCE])
+    cd3 = light @ np.linalg.inv(SPILLOVER)[:, 0] - AUTOFLUORESCENCE_FITC
+    columns = {name: column.copy() for name, column in recording.columns.items()}
+    for index, detector in enumerate(FLUORESCENCE):
+        columns[detector][lost] = np.clip(light[:, index] - cd3 * SPILLOVER[0, index], FLOOR, TOP)
+    return replace(recording, columns=columns)
+
+
 SPOIL: Mapping[Artefact, Callable[[Recording, np.random.Generator], Recording]] = MappingProxyType(
     {
         Artefact.CLOG: _clog,
@@ -138,5 +155,6 @@ SPOIL: Mapping[Artefact, Callable[[Recording, np.random.Generator], Recording]] 
         Artefact.MISSING_SPILLOVER: _missing_spillover,
         Artefact.MISSING_BEADS: _missing_beads,
         Artefact.CARRY_OVER: _carry_over,
+        Artefact.LOST_CD3: _lost_cd3,
     }
 )

@@ -144,6 +144,18 @@ def test_early_neutropenia_is_graded_by_depth_and_days(values: list[tuple[float,
     assert (late.value, late.note) == (None, "no anc from day 31 to 100")
 
 
+@pytest.mark.parametrize(
+    ("days_above", "grade", "note"),
+    [(2, 3, ""), (3, 2, "grade 3 if the days of all falls are added up")],
+)
+def test_a_recovery_of_fewer_than_three_days_is_none(days_above: int, grade: int, note: str) -> None:
+    second = 13 + days_above
+    falls = [*every_day(400, 5, 12), *every_day(400, second, second + 7)]
+    between = [*every_day(800, 0, 4), *every_day(800, 13, 12 + days_above), *every_day(800, second + 8)]
+    early, _ = SCORES["icaht"](entered("anc", "/uL", *falls, *between))
+    assert (early.value, early.note) == (grade, note)
+
+
 @pytest.mark.parametrize(("anc", "grade"), [(1501, 0), (1500, 1), (1000, 2), (500, 3), (100, 4)])
 def test_late_neutropenia_is_graded_by_depth(anc: float, grade: int) -> None:
     _, late = SCORES["icaht"](entered("anc", "/uL", (40, anc), (50, anc)))

@@ -40,6 +40,7 @@ class Form(StrEnum):
 
     NONMEM = "nonmem"
     REDCAP = "redcap"
+    REDCAP_DICTIONARY = "redcap-dictionary"
     SDTM_PC = "sdtm-pc"
     SDTM_CP = "sdtm-cp"
     CIBMTR = "cibmtr"
