@@ -88,8 +88,8 @@ class PictureAxis:
         """
         on_scale = self.scale.approximate(np.asarray(values, dtype=np.float64))
         with np.errstate(invalid="ignore"):
-            places = (on_scale - self.low) / (self.high - self.low)
-        return np.asarray(np.clip(np.nan_to_num(places, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0))
+            places = np.clip((on_scale - self.low) / (self.high - self.low), 0.0, 1.0)
+        return np.where(np.isnan(places), 0.0, places)
 
     def place_on_scale(self, values: npt.ArrayLike) -> Floats:
         """Return where values that are given on the scale stand; they may lie beyond the ends."""

@@ -52,6 +52,8 @@ FAR_FROM_THE_GATE = 60
 """Cells of events that a name may cover near its gate before it moves to a corner of the picture: a quarter of it."""
 PERCENT_SIGNS = 7
 """Letters of a percentage behind a name: `` 45.2 %``."""
+_CENTERS = np.meshgrid(*[np.arange(0.5, CELLS) * (SIZE // CELLS)] * 2)
+"""Centres of the cells along both axes, for contours."""
 TIME_BINS, TIME_WIDTH, TIME_HEIGHT = 80, 640, 64
 
 
@@ -272,23 +274,25 @@ def _contours(counts: npt.NDArray[np.int64]) -> str:
     """Return lines that hold 90 and 50 % of the events, as an SVG path in whole units."""
     from contourpy import contour_generator
 
-    smooth = counts.astype(np.float64)
-    for axis in (0, 1):
-        padded = np.pad(smooth, [(2, 2) if side == axis else (0, 0) for side in (0, 1)])
-        shifted = [weight * np.take(padded, range(at, at + CELLS), axis) for at, weight in enumerate(SMOOTHING)]
-        smooth = np.asarray(np.sum(shifted, axis=0))
-    ranked = np.sort(smooth, axis=None)[::-1]
+    padded = np.zeros((CELLS + 4, CELLS + 4))
+    padded[2:-2, 2:-2] = counts
+    of_rows, smooth = np.zeros((CELLS, CELLS + 4)), np.zeros((CELLS, CELLS))
+    for at, weight in enumerate(SMOOTHING):
+        of_rows += weight * padded[at : at + CELLS]
+    for at, weight in enumerate(SMOOTHING):
+        smooth += weight * of_rows[:, at : at + CELLS]
+    ranked = np.sort(smooth[smooth > 0])[::-1]
     enclosed = np.cumsum(ranked) / ranked.sum()
     levels = [float(ranked[np.searchsorted(enclosed, share)]) for share in ENCLOSED]
-    cell = SIZE // CELLS
-    lines = contour_generator(z=smooth, x=np.arange(CELLS) * cell + cell / 2, y=np.arange(CELLS) * cell + cell / 2)
-    return "".join(
-        _line(np.asarray(points, dtype=np.float64)) for level in levels if level > 0 for points in lines.lines(level)
-    )
+    x, y = _CENTERS
+    lines = contour_generator(x, y, smooth)
+    return "".join(_line(np.asarray(points, dtype=np.float64)) for level in levels for points in lines.lines(level))
 
 
 def _line(points: Floats) -> str:
     """Return a line as an SVG path in whole units; a short one is left out as noise."""
+    if len(points) <= SHORTEST_LINE:
+        return ""
     rounded = np.round(points).astype(int)
     moved = np.flatnonzero(np.any(np.diff(rounded, axis=0), axis=1)) + 1
     if moved.size < SHORTEST_LINE:
