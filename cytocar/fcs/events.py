@@ -173,6 +173,23 @@ class MemorySource:
             yield Block(self.values[start : start + size], codecs)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EverySource:
+    """Every ``step``-th event of a source, the first among them."""
+
+    source: EventSource
+    step: int
+
+    @property
+    def n_events(self) -> int:
+        """Events that are left."""
+        return -(-self.source.n_events // self.step)
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        """Yield the events that are left, ``size`` at a time."""
+        return (block.every(self.step) for block in self.source.blocks(size * self.step))
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EventTable:
     """The events of one data set and the description of their channels.
@@ -287,6 +304,16 @@ class EventTable:
     def blocks(self, size: int = BLOCK_EVENTS) -> Iterator[Block]:
         """Yield the events in order, ``size`` at a time; a block's array is overwritten by the next one."""
         return self.source.blocks(size)
+
+    def every(self, step: int) -> EventTable:
+        """Return every ``step``-th event as a table of its own, the first among them; nothing is read for it.
+
+        Examples
+        --------
+        >>> EventTable.from_columns({"Time": range(7)}).every(3).column("Time")
+        array([0., 3., 6.])
+        """
+        return replace(self, source=EverySource(self.source, step))
 
     def with_findings(self, *findings: Finding) -> EventTable:
         """Return this table with more findings."""

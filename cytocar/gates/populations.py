@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, ValuesView
+from copy import copy
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, overload
@@ -96,6 +97,13 @@ class Populations(Mapping[str, Population]):
         masks = MasksOnDemand(sample)
         parents = {ALL: ALL, **sample.plan.parents}
         self._populations = {name: Population(name, parent, counts[name], masks) for name, parent in parents.items()}
+
+    def as_decided(self, other: Populations, finding: Finding) -> Populations:
+        """Return these counts with the decisions behind their gates, which were made on other events of the file."""
+        decided = copy(self)
+        decided.decisions, decided.backgrounds = other.decisions, other.backgrounds
+        decided.findings = (*self.findings, finding)
+        return decided
 
     def __getitem__(self, name: str) -> Population:
         return self._populations[name]

@@ -408,6 +408,33 @@ def test_a_data_driven_gate_sees_its_parents_events_less_the_excluded_ones(mean_
     }
 
 
+def test_in_a_large_file_data_driven_gates_look_at_some_events_and_every_event_is_counted(
+    mean_gate: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = {name: column * 10_000 for name, column in ADAPTIVE_TABLE.items()}  # every seventh event: each row as often
+    whole = walk(table(**many), ADAPTIVE_TREE, medians=["B"])
+    assert mean_gate.pop(0)["events"] == [10.0, 20.0, 30.0, 40.0] * 10_000
+    monkeypatch.setattr("cytocar.gates.walk.MOST_EVENTS_KEPT", 9_000)
+    steady = np.arange(60_000) >= 60
+    mean_gate.clear()
+    found = walk(table(**many), ADAPTIVE_TREE, medians=["B"], steady=steady, watch=True)
+    assert len(mean_gate) == 2
+    assert len(mean_gate[0]["events"]) == pytest.approx(60_000 * 4 / 6 / 7, abs=40)  # less the unsteady beginning
+    assert {name: found[name].events for name in found} == {
+        "all": 60_000,
+        **{name: whole[name].events * 9_990 // 10_000 for name in whole if name != "all"},
+    }
+    assert found.median("high", "B") == whole.median("high", "B")
+    assert [row.source for row in found.decisions] == [row.source for row in whole.decisions]
+    assert found.decisions[2].value == pytest.approx(25, abs=0.1)
+    assert found.backgrounds.keys() == whole.backgrounds.keys()
+    (finding,) = [one for one in found.findings if one.code == "W273"]
+    assert finding.outcome == "note"
+    assert "one event in 7" in finding.message
+    assert found.gated.chosen is not None
+    assert found.gated.chosen.n_events >= 25_000
+
+
 def test_a_placed_gate_is_fixed_from_then_on(mean_gate: list[dict[str, Any]]) -> None:
     found = walk(table(**ADAPTIVE_TABLE), ADAPTIVE_TREE, medians=["B"])
     assert found.fitted["high"] == RangeGate(kind="range", marker="B", min=25.0)
