@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.validity.shapes import HELD_OUT, NEGATIVES, POSITIVES, SEVERE, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
 from cytocar.gates.adaptive import reference
-from cytocar.gates.decision import ReferenceEvents, Source
+from cytocar.gates.decision import FitInput, ReferenceEvents, Source
 from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 from cytocar.template.gate_kinds import ReferenceGate
@@ -38,7 +38,7 @@ def measure(
     controls = [
         ReferenceEvents(f"R{i}", SampleType.BASELINE, "t_cells", {"CAR": one}) for i, one in enumerate(references)
     ]
-    fitted = reference.fit("car_t", gate, {"CAR": values}, scales={}, ranges={}, references=controls, seed=seed)
+    fitted = reference.fit(gate, FitInput("car_t", {"CAR": values}, references=controls, seed=seed))
     assert isinstance(fitted.gate, RangeGate)
     events = int(np.count_nonzero(values >= (fitted.gate.min or 0.0)))
     share = net_share(events, len(values), fitted.background, assumed_percent=gate.background_percent, seed=seed)

@@ -20,7 +20,7 @@ from cytocar.counting.background import NetShare, net_share
 from cytocar.counting.car_t import LARGEST_EXCESS
 from cytocar.counting.witness import CONVINCING, Witnesses, rise_of
 from cytocar.gates.adaptive import reference
-from cytocar.gates.decision import Fitted, ReferenceEvents, Source
+from cytocar.gates.decision import FitInput, Fitted, ReferenceEvents, Source
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.bead_gain import LARGEST_DISAGREEMENT
 from cytocar.sample.quality.acceptance import NOTED_FLAGS
@@ -123,7 +123,7 @@ def _trial(
     control_signals = control.draw(random)[0]
     of_beads = gain * float(np.exp(random.normal(0, BEAD_SD)))
     references = [ReferenceEvents("B", SampleType.BASELINE, "t_cells", {"CAR": control_signals}, {"CAR": of_beads})]
-    fitted = reference.fit("car_t", GATE, {"CAR": values}, scales={}, ranges={}, references=references, seed=1)
+    fitted = reference.fit(GATE, FitInput("car_t", {"CAR": values}, references=references, seed=1))
     assert isinstance(fitted.gate, RangeGate)
     threshold = fitted.gate.min or 0.0
     rise = None

@@ -16,7 +16,7 @@ from cytocar.counting.background import net_share
 from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.positives import Seen
 from cytocar.gates.adaptive.shared_shape import shared_shape
-from cytocar.gates.decision import Background, ReferenceEvents
+from cytocar.gates.decision import Background, FitInput, ReferenceEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 
@@ -81,7 +81,7 @@ def subject(case: CarTube, random: np.random.Generator, *, brighter: float = 1.0
 
 
 def _seen(values: Floats, references: list[ReferenceEvents]) -> tuple[Seen, Background] | None:
-    fitted = reference.fit("car_t", GATE, {"CAR": values}, scales={}, ranges={}, references=references, seed=1)
+    fitted = reference.fit(GATE, FitInput("car_t", {"CAR": values}, references=references, seed=1))
     if fitted.background is None or not isinstance(fitted.gate, RangeGate) or fitted.gate.min is None:
         return None
     return reference.seen_above(fitted.gate.min, values, GATE, references)

@@ -18,7 +18,7 @@ from benchmarks.validity.shapes import HELD_OUT, CarTube
 from cytocar.counting.background import net_share
 from cytocar.counting.basis import BeadBasis
 from cytocar.gates.adaptive import reference
-from cytocar.gates.decision import ReferenceEvents
+from cytocar.gates.decision import FitInput, ReferenceEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 
@@ -98,7 +98,7 @@ def _trial(stratum: Stratum, random: np.random.Generator) -> tuple[float, ...]:
     )
     values, drawn_percent = tube.draw(random)
     references = stratum.controls(shape, random)
-    fitted = reference.fit("car_t", GATE, {"CAR": values}, scales={}, ranges={}, references=references, seed=1)
+    fitted = reference.fit(GATE, FitInput("car_t", {"CAR": values}, references=references, seed=1))
     assert isinstance(fitted.gate, RangeGate)
     events = int((values >= (fitted.gate.min or 0.0)).sum())
     net = net_share(events, len(values), fitted.background, assumed_percent=0.05, seed=1, fewest_events=13)

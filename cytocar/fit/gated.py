@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cytocar.fit.lines import Line, Status
 from cytocar.fit.tubes import Tube
 from cytocar.gates.adaptive import ADAPTIVE
-from cytocar.gates.decision import Decision
+from cytocar.gates.decision import Decision, FitInput
 from cytocar.regions.boolean import BooleanGate
 from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import AdaptiveGate, Gate
@@ -112,15 +112,14 @@ class Study:
         columns = {marker: tube.signals[marker][rows] for marker in gate.markers()}
         decisions: tuple[Decision, ...] = ()
         if isinstance(gate, AdaptiveGate):
-            fitted = ADAPTIVE[gate.kind](
+            given = FitInput(
                 population.name,
-                gate,
                 columns,
                 scales={marker: self.scales[marker] for marker in columns},
                 ranges={marker: tube.range_of(marker, self.scales[marker]) for marker in columns},
-                references=(),
                 seed=crc32(population.name.encode()),
             )
+            fitted = ADAPTIVE[gate.kind](gate, given)
             gate, decisions = fitted.gate, fitted.decisions
         if isinstance(gate, BooleanGate):
             raise TypeError("a data-driven gate is placed as a region")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cytocar.regions.gate import ScaleOf
     from cytocar.regions.kinds import FixedGate
     from cytocar.sheet.rows import SampleType
+    from cytocar.signals.scales import Scale
 
 
 class Source(StrEnum):
@@ -179,6 +180,34 @@ class Background:
     place: float | None = None
     extra_cv: float = 0.0
     others: tuple[BlankCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FitInput:
+    """What a data-driven gate is placed by on one sample.
+
+    Attributes
+    ----------
+    population : str
+        The population that the gate defines.
+    columns : mapping of marker to (n,) float64
+        Compensated signals of the parent's events, linear scale.
+    scales : mapping of marker to Scale
+        Display scales, where the template or the file has them.
+    ranges : mapping of marker to float
+        Where a marker's channel ends, where that is known.
+    references : sequence of ReferenceEvents
+        The same parent of the sample's controls.
+    seed : int
+        For what draws by chance: the same for the same population.
+    """
+
+    population: str
+    columns: Mapping[str, npt.NDArray[np.float64]]
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    ranges: Mapping[str, float] = field(default_factory=dict)
+    references: Sequence[ReferenceEvents] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

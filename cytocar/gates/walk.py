@@ -19,7 +19,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.bead_peak import with_bead_gains
 from cytocar.gates.adaptive.parent_events import ParentEvents
 from cytocar.gates.chosen import joined, step_of
-from cytocar.gates.decision import Background, Decision, Fitted, ReferenceEvents, Source, fixed_decisions
+from cytocar.gates.decision import Background, Decision, FitInput, Fitted, ReferenceEvents, Source, fixed_decisions
 from cytocar.gates.engine.axes import Axes
 from cytocar.gates.engine.compile import Plan, compile_plan, make_step, plan_for
 from cytocar.gates.engine.frame import ALL, Bools, Floats, SubframeCache
@@ -266,15 +266,15 @@ def _fit(
     from cytocar.gates.adaptive import ADAPTIVE
 
     axes = {marker: plan.axes[marker] for marker in columns}
-    return ADAPTIVE[gate.kind](
+    given = FitInput(
         population,
-        gate,
         columns,
         scales={marker: axis.scale for marker, axis in axes.items()},
         ranges={marker: axis.range for marker, axis in axes.items()},
         references=references,
         seed=crc32(population.encode()),
     )
+    return ADAPTIVE[gate.kind](gate, given)
 
 
 # ---------------------------------------------------------------- what is said about it

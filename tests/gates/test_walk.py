@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import cytocar
 from cytocar.errors.tree import CompensationError, GateError
 from cytocar.fcs.events import EventTable
-from cytocar.gates.decision import Background, Decision, Fitted, Source
+from cytocar.gates.decision import Background, Decision, FitInput, Fitted, Source
 from cytocar.gates.medians import median_of
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import replay, walk
@@ -360,11 +360,12 @@ def mean_gate(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Place every ``valley`` gate at the mean of its parent's events; return what each fit was given."""
     seen: list[dict[str, Any]] = []
 
-    def fit(name: str, gate: Any, columns: Any, **more: Any) -> Fitted:
-        values = columns[gate.marker]
-        seen.append({"population": name, "events": values.tolist(), **more})
+    def fit(gate: Any, given: FitInput) -> Fitted:
+        values = given.columns[gate.marker]
+        more = {name: getattr(given, name) for name in ("scales", "ranges", "references")}
+        seen.append({"population": given.population, "events": values.tolist(), **more})
         at = float(values.mean())
-        row = Decision(name, gate.kind, "threshold", at, Source.VALLEY)
+        row = Decision(given.population, gate.kind, "threshold", at, Source.VALLEY)
         return Fitted(RangeGate(kind="range", marker=gate.marker, min=at), (row,), Background(1, 10, ("healthy",)))
 
     monkeypatch.setattr("cytocar.gates.adaptive.ADAPTIVE", {"valley": fit})

@@ -7,12 +7,13 @@ behind it, so that applying, exporting, drawing and overriding a gate know fixed
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from cytocar.gates.adaptive import cluster, reference, singlets, valley
-from cytocar.gates.decision import Fitted
+from cytocar.gates.decision import FitInput, Fitted
 
-Fit = Callable[..., Fitted]
-"""``fit(population, gate, columns, *, scales, ranges, references, seed)``; ``valley.fit`` documents the arguments."""
+Fit = Callable[[Any, FitInput], Fitted]
+"""``fit(gate, given)``: each takes the declaration of its own kind."""
 
 ADAPTIVE: Mapping[str, Fit] = {
     "valley": valley.fit,

@@ -26,9 +26,8 @@ from cytocar.gates.adaptive.spots import (
     reweighted,
 )
 from cytocar.gates.adaptive.valley import find_valley, full_scale
-from cytocar.gates.decision import PAIRS_PERCENT, Decision, Fitted, Flag, ReferenceEvents, Source, differs
+from cytocar.gates.decision import PAIRS_PERCENT, Decision, FitInput, Fitted, Flag, Source, differs
 from cytocar.regions.polygon import PolygonGate
-from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import ClusterGate
 
 FITTED_EVENTS = 30_000
@@ -51,34 +50,17 @@ FEWEST_FOREIGN = 10
 """More foreign events than this in a shell, so that a handful by chance does not end the ellipse."""
 
 
-def fit(
-    population: str,
-    gate: ClusterGate,
-    columns: Mapping[str, Floats],
-    *,
-    scales: Mapping[str, Scale],
-    ranges: Mapping[str, float],
-    references: Sequence[ReferenceEvents],
-    seed: int,
-) -> Fitted:
+def fit(gate: ClusterGate, given: FitInput) -> Fitted:
     """Return the gate as a polygon around the cluster of the parent's events."""
     if gate.core:
-        return _fit_lymphocytes(population, gate, columns, scales=scales, ranges=ranges, seed=seed)
-    return _fit_beads(population, gate, columns, ranges)
+        return _fit_lymphocytes(gate, given)
+    return _fit_beads(gate, given)
 
 
-def _fit_lymphocytes(
-    population: str,
-    gate: ClusterGate,
-    columns: Mapping[str, Floats],
-    *,
-    scales: Mapping[str, Scale],
-    ranges: Mapping[str, float],
-    seed: int,
-) -> Fitted:
+def _fit_lymphocytes(gate: ClusterGate, given: FitInput) -> Fitted:
     near, within = np.log(np.asarray(gate.near)), float(np.log(gate.within))
     flags: list[Flag] = []
-    core, others = _core(gate, columns, scales=scales, ranges=ranges, seed=seed, flags=flags)
+    core, others = _core(gate, given, flags)
     points, others = (cloud[_around(cloud, near, 2 * within)] for cloud in (core, others))
     ellipses = _mixed(points, others) if len(points) >= FEWEST_EVENTS else ()
     if not ellipses:
@@ -86,16 +68,14 @@ def _fit_lymphocytes(
     elif float(np.abs(ellipses[0].center - near).max()) > within:
         flags.append(Flag.CLUSTER_OUT_OF_WINDOW)
         ellipses = ()
-    return Fitted(*_placed(population, gate, points, ellipses, flags))
+    return Fitted(*_placed(given.population, gate, points, ellipses, flags))
 
 
-def _fit_beads(
-    population: str, gate: ClusterGate, columns: Mapping[str, Floats], ranges: Mapping[str, float]
-) -> Fitted:
+def _fit_beads(gate: ClusterGate, given: FitInput) -> Fitted:
     """Return the gate around the beads, wherever they are; no spot, or several: the fallback, which counts nothing."""
     near, within = np.log(np.asarray(gate.near)), float(np.log(gate.within))
-    top = np.log([ranges.get(axis, np.inf) for axis in (gate.x, gate.y)])
-    points = _bright(gate, columns)
+    top = np.log([given.ranges.get(axis, np.inf) for axis in (gate.x, gate.y)])
+    points = _bright(gate, given.columns)
     spot = bead_spot(points, top=top)
     flags: list[Flag] = []
     ellipses: tuple[Ellipse, ...] = ()
@@ -111,9 +91,9 @@ def _fit_beads(
         ellipses = (spot.single, spot.pair)
         if float(np.abs(spot.single.center - near).max()) > within:
             flags.append(Flag.CLUSTER_OUT_OF_WINDOW)
-    polygon, decisions = _placed(population, gate, points, ellipses, flags)
+    polygon, decisions = _placed(given.population, gate, points, ellipses, flags)
     if spot is not None and ellipses:
-        decisions += (_pair_decision(population, gate, spot),)
+        decisions += (_pair_decision(given.population, gate, spot),)
     return Fitted(polygon, decisions)
 
 
@@ -195,27 +175,19 @@ def is_scatter(axis: str) -> bool:
     return axis.upper().startswith(("FSC", "SSC", "BSC", "FS ", "SS ", "FS-", "SS-"))
 
 
-def _core(
-    gate: ClusterGate,
-    columns: Mapping[str, Floats],
-    *,
-    scales: Mapping[str, Scale],
-    ranges: Mapping[str, float],
-    seed: int,
-    flags: list[Flag],
-) -> tuple[Floats, Floats]:
+def _core(gate: ClusterGate, given: FitInput, flags: list[Flag]) -> tuple[Floats, Floats]:
     """Return the events bright in every core marker, and the others; no core where a marker has no valley."""
-    x, y = (thinned(columns, axis, FITTED_EVENTS) for axis in (gate.x, gate.y))
+    x, y = (thinned(given.columns, axis, FITTED_EVENTS) for axis in (gate.x, gate.y))
     bright = np.ones(len(x), dtype=bool)
     for marker, window in gate.core.items():
-        values = thinned(columns, marker, FITTED_EVENTS)
+        values = thinned(given.columns, marker, FITTED_EVENTS)
         valley = find_valley(
             values[np.isfinite(values)],
             window=window,
             prominence=0.15,
-            full_scale=full_scale(scales.get(marker), ranges.get(marker)),
-            range_limit=ranges.get(marker),
-            seed=seed,
+            full_scale=full_scale(given.scales.get(marker), given.ranges.get(marker)),
+            range_limit=given.ranges.get(marker),
+            seed=given.seed,
         )
         if valley is None:
             flags.append(Flag.NO_VALLEY)

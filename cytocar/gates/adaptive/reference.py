@@ -8,7 +8,7 @@ above it are background; the references' rate above that same threshold is the b
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from cytocar.gates.decision import (
     THRESHOLD_SD,
     Background,
     Decision,
+    FitInput,
     Fitted,
     Flag,
     ReferenceCount,
@@ -29,7 +30,6 @@ from cytocar.gates.decision import (
 )
 from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
-from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import ReferenceGate
 
 FEWEST_REFERENCE_EVENTS = 2000
@@ -131,44 +131,30 @@ class _Choice:
     """What lies above the threshold; None where nothing stands out."""
 
 
-def fit(
-    population: str,
-    gate: ReferenceGate,
-    columns: Mapping[str, Floats],
-    *,
-    scales: Mapping[str, Scale],
-    ranges: Mapping[str, float],
-    references: Sequence[ReferenceEvents],
-    seed: int,
-) -> Fitted:
+def fit(gate: ReferenceGate, given: FitInput) -> Fitted:
     """Return the gate as a range, with the background of the references above the same threshold.
 
-    Parameters
-    ----------
-    columns : mapping of marker to (n,) float64
-        Compensated signals of the parent's events, linear scale.
-    references : sequence of ReferenceEvents
-        The same parent of fully stained CAR-negative samples: own baseline first, healthy donors to fill up. An FMO
-        places a threshold only; it has no sticky events, so it never gives a background.
+    The references are the same parent of fully stained CAR-negative samples: own baseline first, healthy donors to fill
+    up. An FMO places a threshold only; it has no sticky events, so it never gives a background.
     """
-    values = Ordered.of(columns[gate.marker])
-    chosen, flags = _choose(gate, references)
+    values = Ordered.of(given.columns[gate.marker])
+    chosen, flags = _choose(gate, given.references)
     if len(values) < FEWEST_EVENTS:
         flags.append(Flag.FEW_EVENTS)
     if not chosen or len(values) < FEWEST_EVENTS:
-        return _fallback(population, gate, values, flags)
+        return _fallback(given.population, gate, values, flags)
     pool, share = _aligned(values, chosen, gate)
     flags.extend(_doubts(pool))
     if len(pool.parts) < len(chosen) or not all(alignment.trusted for alignment in pool.alignments):
         flags.append(Flag.ALIGNMENT_REJECTED)
     if not pool.is_usable:
-        return _fallback(population, gate, values, flags)
+        return _fallback(given.population, gate, values, flags)
     choice = _threshold(values, pool, gate, share)
     if choice.clamped:
         flags.append(Flag.CLAMPED)
     if choice.positives is None:
         flags.append(Flag.NO_RESOLVED_POSITIVES)
-    return _described(population, gate, values, pool, choice, flags)
+    return _described(given.population, gate, values, pool, choice, flags)
 
 
 def background_above(

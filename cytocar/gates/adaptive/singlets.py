@@ -7,15 +7,14 @@ regression of height on area is pulled to the doublets: they are the majority am
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from cytocar.gates.adaptive.density import Floats, density, thinned
-from cytocar.gates.decision import Decision, Fitted, Flag, ReferenceEvents, Source, differs
+from cytocar.gates.decision import Decision, FitInput, Fitted, Flag, Source, differs
 from cytocar.regions.polygon import PolygonGate
-from cytocar.signals.scales import Scale
 from cytocar.template.gate_kinds import SingletsGate
 
 FEWEST_EVENTS = 50
@@ -60,22 +59,13 @@ class _Limits:
         return int(np.count_nonzero((residual > self.low) & (residual < self.high)))
 
 
-def fit(
-    population: str,
-    gate: SingletsGate,
-    columns: Mapping[str, Floats],
-    *,
-    scales: Mapping[str, Scale],
-    ranges: Mapping[str, float],
-    references: Sequence[ReferenceEvents],
-    seed: int,
-) -> Fitted:
+def fit(gate: SingletsGate, given: FitInput) -> Fitted:
     """Return the gate as a polygon on area and height (or width) around the line of single events.
 
     The limits are factors of the sample's own mode of height / area, and so are the template's ``fallback`` and
     ``window``: 1 is the mode itself.
     """
-    area, ratio = _pulses(gate, columns, ranges)
+    area, ratio = _pulses(gate, given.columns, given.ranges)
     flags: list[Flag] = []
     fallback = _Limits(float(np.log(gate.fallback[0])), float(np.log(gate.fallback[1])))
     limits = fallback
@@ -101,7 +91,7 @@ def fit(
         flags.append(Flag.DIFFERS_FROM_FIXED)
     decisions = tuple(
         Decision(
-            population=population,
+            population=given.population,
             kind=gate.kind,
             parameter=parameter,
             value=float(np.exp(value)),
@@ -119,7 +109,7 @@ def fit(
             ("ratio_max", placed.high, gate.fallback[1]),
         )
     )
-    return Fitted(_polygon(gate, line, placed, _top(gate, columns, ranges)), decisions)
+    return Fitted(_polygon(gate, line, placed, _top(gate, given.columns, given.ranges)), decisions)
 
 
 def _pulse(gate: SingletsGate) -> str:

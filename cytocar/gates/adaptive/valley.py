@@ -6,7 +6,6 @@ smoothed until one is left. No valley: the template's fallback, and a flag. Neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,7 @@ from cytocar.gates.adaptive.density import (
     dither,
 )
 from cytocar.gates.adaptive.parent_events import finite_of, thin
-from cytocar.gates.decision import Decision, Fitted, Flag, ReferenceEvents, Source, differs
+from cytocar.gates.decision import Decision, FitInput, Fitted, Flag, Source, differs
 from cytocar.regions.boxes import RangeGate
 from cytocar.signals.scales import LinearScale, Scale
 from cytocar.template.gate_kinds import ValleyGate
@@ -51,24 +50,9 @@ class Valley:
     floor: tuple[float, float]
 
 
-def fit(
-    population: str,
-    gate: ValleyGate,
-    columns: Mapping[str, Floats],
-    *,
-    scales: Mapping[str, Scale],
-    ranges: Mapping[str, float],
-    references: Sequence[ReferenceEvents],
-    seed: int,
-) -> Fitted:
-    """Return the gate as a range, placed at the valley of the parent's events.
-
-    Parameters
-    ----------
-    columns : mapping of marker to (n,) float64
-        Compensated signals of the parent's events, linear scale.
-    """
-    finite = finite_of(columns[gate.marker])
+def fit(gate: ValleyGate, given: FitInput) -> Fitted:
+    """Return the gate as a range, placed at the valley of the parent's events."""
+    finite = finite_of(given.columns[gate.marker])
     flags: list[Flag] = []
     valley = None
     if len(finite) < FEWEST_EVENTS:
@@ -78,9 +62,9 @@ def fit(
             finite,
             window=gate.window,
             prominence=gate.prominence,
-            full_scale=full_scale(scales.get(gate.marker), ranges.get(gate.marker)),
-            range_limit=ranges.get(gate.marker),
-            seed=seed,
+            full_scale=full_scale(given.scales.get(gate.marker), given.ranges.get(gate.marker)),
+            range_limit=given.ranges.get(gate.marker),
+            seed=given.seed,
         )
         if valley is None:
             flags.append(Flag.NO_VALLEY)
@@ -100,7 +84,7 @@ def fit(
     if floor_events is not None and floor_events > LARGEST_FLOOR_SHARE * kept + FEWEST_BESIDE:
         flags.append(Flag.FLAT_VALLEY)
     decision = Decision(
-        population=population,
+        population=given.population,
         kind=gate.kind,
         parameter="threshold",
         value=value,

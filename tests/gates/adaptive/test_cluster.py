@@ -8,7 +8,7 @@ from matplotlib.path import Path
 
 from cytocar.gates.adaptive import cluster
 from cytocar.gates.adaptive.density import Floats
-from cytocar.gates.decision import Fitted, Flag, Source
+from cytocar.gates.decision import FitInput, Fitted, Flag, Source
 from cytocar.regions.polygon import PolygonGate
 from cytocar.template.gate_kinds import ClusterGate
 
@@ -27,7 +27,7 @@ def inside(fitted: Fitted, points: Floats) -> Floats:
 
 def find_beads(points: Floats) -> Fitted:
     columns = {"CD4": points[:, 0], "CD8": points[:, 1]}
-    return cluster.fit("beads", BEADS, columns, scales={}, ranges={}, references=(), seed=0)
+    return cluster.fit(BEADS, FitInput("beads", columns))
 
 
 @pytest.mark.parametrize("moved", [1 / 1.5, 1.0, 1.5])
@@ -80,7 +80,7 @@ def test_pairs_at_the_end_of_the_range_are_pairs_all_the_same() -> None:
     points = np.minimum(np.concatenate([single, double]), 262_143)
     columns = {"CD4": points[:, 0], "CD8": points[:, 1]}
     ranges = {"CD4": 262_144.0, "CD8": 262_144.0}
-    fitted = cluster.fit("beads", BEADS, columns, scales={}, ranges=ranges, references=(), seed=0)
+    fitted = cluster.fit(BEADS, FitInput("beads", columns, ranges=ranges))
     assert inside(fitted, points).mean() > 0.98
     assert fitted.decisions[-1].value == pytest.approx(100 * 900 / 10_900, rel=0.1)
 
@@ -111,7 +111,7 @@ def find_lymphocytes(blast_share: float, blast_size: float, gain: float = 1.0) -
     cd3 = [6000 * np.exp(random.normal(0, 0.28, 20_000)), random.normal(90, 60, 5000), random.normal(200, 100, 4000)]
     points = np.concatenate(list(clouds.values()))
     columns = {"FSC-A": points[:, 0], "SSC-A": points[:, 1], "CD3": np.concatenate(cd3)}
-    fitted = cluster.fit("lymphocytes", LYMPHOCYTES, columns, scales={}, ranges={}, references=(), seed=0)
+    fitted = cluster.fit(LYMPHOCYTES, FitInput("lymphocytes", columns))
     return fitted, clouds
 
 
@@ -132,6 +132,6 @@ def test_monocytes_stay_out_where_blasts_do_not_reach_them() -> None:
 def test_no_t_cells_give_the_fallback_and_a_flag() -> None:
     points = spot((97e3, 38e3), (0.12, 0.15), 5000, 1)
     columns = {"FSC-A": points[:, 0], "SSC-A": points[:, 1], "CD3": np.random.default_rng(0).normal(90, 60, 5000)}
-    fitted = cluster.fit("lymphocytes", LYMPHOCYTES, columns, scales={}, ranges={}, references=(), seed=0)
+    fitted = cluster.fit(LYMPHOCYTES, FitInput("lymphocytes", columns))
     assert fitted.decisions[0].source is Source.FALLBACK
     assert "NO_VALLEY" in fitted.decisions[0].flags

@@ -12,7 +12,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.adaptive.valley import find_valley
-from cytocar.gates.decision import ReferenceEvents
+from cytocar.gates.decision import FitInput, ReferenceEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 from cytocar.signals.compensation import SpilloverMatrix
@@ -62,7 +62,7 @@ def test_cd8_cells_added_to_cd4_cells_are_counted(shared_data: Path, share: floa
     sample = gain * np.concatenate([random.choice(lacking[0], 20_000 - added), random.choice(carrying, added)])
     control = ReferenceEvents("other", SampleType.HEALTHY, "t_cells", {"CD8": random.choice(lacking[1], 20_000)})
     gate = ReferenceGate(kind="reference", marker="CD8", fallback=1000, window=(150, 20_000))
-    fitted = reference.fit("p", gate, {"CD8": sample}, scales={}, ranges={}, references=[control], seed=1)
+    fitted = reference.fit(gate, FitInput("p", {"CD8": sample}, references=[control], seed=1))
     assert isinstance(fitted.gate, RangeGate)
     assert fitted.gate.min is not None
     events = int((sample >= fitted.gate.min).sum())

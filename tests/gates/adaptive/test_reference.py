@@ -8,7 +8,7 @@ import pytest
 from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.alignment import align
 from cytocar.gates.adaptive.density import Floats, Ordered
-from cytocar.gates.decision import Fitted, ReferenceEvents, Source
+from cytocar.gates.decision import FitInput, Fitted, ReferenceEvents, Source
 from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 from cytocar.template.gate_kinds import ReferenceGate
@@ -33,7 +33,7 @@ def control(
 
 
 def place(values: Floats, *references: ReferenceEvents, gate: ReferenceGate = CAR) -> Fitted:
-    return reference.fit("car_t", gate, {"CAR": values}, scales={}, ranges={}, references=references, seed=1)
+    return reference.fit(gate, FitInput("car_t", {"CAR": values}, references=references, seed=1))
 
 
 def threshold(fitted: Fitted) -> float:

@@ -9,7 +9,7 @@ from matplotlib.path import Path
 
 from cytocar.gates.adaptive import singlets
 from cytocar.gates.adaptive.density import Floats
-from cytocar.gates.decision import Fitted
+from cytocar.gates.decision import FitInput, Fitted
 from cytocar.regions.polygon import PolygonGate
 from cytocar.template.gate_kinds import SingletsGate
 
@@ -39,7 +39,7 @@ def inside(fitted: Fitted, x: Floats, y: Floats) -> Bools:
 def place(gate: SingletsGate, area: Floats, pulse: Floats) -> Fitted:
     columns = dict(zip(gate.markers(), (area, pulse), strict=True))
     ranges = dict.fromkeys(gate.markers(), 1e6)
-    return singlets.fit("singlets", gate, columns, scales={}, ranges=ranges, references=(), seed=0)
+    return singlets.fit(gate, FitInput("singlets", columns, ranges=ranges))
 
 
 @pytest.mark.parametrize("doublets", [0.0, 0.05, 0.2])
@@ -93,7 +93,7 @@ def test_large_single_cells_stay_where_their_area_is_off_the_scale(doublets: flo
     ranges = {"FSC-A": limit, "FSC-H": limit}
     cut_area, cut_height = np.minimum(area, limit), np.minimum(height, limit)
     columns = {"FSC-A": cut_area, "FSC-H": cut_height}
-    fitted = singlets.fit("singlets", HEIGHT, columns, scales={}, ranges=ranges, references=(), seed=0)
+    fitted = singlets.fit(HEIGHT, FitInput("singlets", columns, ranges=ranges))
     kept = inside(fitted, cut_area, cut_height)
     assert (cut_area[large] == limit).mean() > 0.1
     assert kept[large].mean() > 0.95

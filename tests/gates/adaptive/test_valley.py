@@ -7,7 +7,7 @@ import pytest
 
 from cytocar.gates.adaptive import valley
 from cytocar.gates.adaptive.density import Floats
-from cytocar.gates.decision import Fitted, Source
+from cytocar.gates.decision import FitInput, Fitted, Source
 from cytocar.regions.boxes import RangeGate
 from cytocar.template.gate_kinds import ValleyGate
 
@@ -15,7 +15,7 @@ CD3 = ValleyGate(kind="valley", marker="CD3", keep="above", fallback=1200, windo
 
 
 def place(values: Floats, gate: ValleyGate = CD3, limit: float = 262144) -> Fitted:
-    return valley.fit("t_cells", gate, {"CD3": values}, scales={}, ranges={"CD3": limit}, references=(), seed=1)
+    return valley.fit(gate, FitInput("t_cells", {"CD3": values}, ranges={"CD3": limit}, seed=1))
 
 
 def negatives(n: int, seed: int = 0) -> Floats:
