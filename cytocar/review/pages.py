@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from cytocar.errors.tree import CytocarError
 from cytocar.figures.gate_pictures.panels import DrawnGate, Picture
@@ -25,8 +26,17 @@ SAVED = (Action.OVERRIDE, Action.OVERRIDE_UNDONE, Action.SIGNED)
 
 
 @dataclass(frozen=True, slots=True)
+class MadeTemplate:
+    """A template that was made from the gates moved in a run: its file, its version, what was taken, in words."""
+
+    path: Path
+    version: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Entered:
-    """What somebody has typed, and what came of it: the entry of the trail that was written, or an error."""
+    """What somebody has typed, and what came of it: an entry of the trail, a template that was made, or an error."""
 
     typed: Mapping[str, str] = field(default_factory=dict)
     by: str | None = None
@@ -34,6 +44,7 @@ class Entered:
     note: str = ""
     entry: int | None = None
     error: CytocarError | None = None
+    made: MadeTemplate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +105,33 @@ class Pages:
     ----------
     root : str
         Where they begin on this server: the secret part of the address.
+    makes_templates : bool
+        Whether the gates that were moved can become a template here.
     """
 
-    def __init__(self, session: ReviewSession, root: str) -> None:
+    def __init__(self, session: ReviewSession, root: str, *, makes_templates: bool = False) -> None:
         self.session = session
         self.root = root
+        self.makes_templates = makes_templates
         self.environment = page_environment(TEMPLATES)
         self.environment.filters["title_of"] = title_of
 
     def overview(self, opened: ReviewedRun, entered: Entered) -> str:
         """Return the list of samples."""
-        return self._filled("review-list.html", opened, entered, meanings=tuple(Meaning), seen=opened.version)
+        shown = {
+            "meanings": tuple(Meaning),
+            "seen": opened.version,
+            "template_of_moved": self._template_of_moved(opened),
+        }
+        return self._filled("review-list.html", opened, entered, **shown)
+
+    def _template_of_moved(self, opened: ReviewedRun) -> tuple[str, int] | None:
+        """Return the file name offered for a template of the moved gates, and how many samples they are of."""
+        samples = sum(bool(item.marks.moved) for item in opened.items)
+        templates = list(opened.run.templates.values())
+        if not self.makes_templates or not samples or len(templates) != 1:
+            return None
+        return f"{templates[0].name}-reviewed.toml", samples
 
     def ended(self, opened: ReviewedRun) -> str:
         """Return what is shown when the review is closed."""

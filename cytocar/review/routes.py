@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
@@ -12,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.review.access import AccessControl
-from cytocar.review.pages import Entered, Pages, gates_in_order
+from cytocar.review.pages import Entered, MadeTemplate, Pages, gates_in_order
 from cytocar.review.preview import Drag, PreviewRequest, preview
 from cytocar.review.session import GateEdit, ReviewSession
 from cytocar.review.site import TEMPLATES, LocalSite, as_json, page, status_of
@@ -34,6 +35,8 @@ class ReviewApp(LocalSite):
         Called when somebody ends the review on the page.
     soon : callable
         Called with the number of a sample whose page was handed out: its gates may be moved next.
+    make_template : callable, optional
+        Called with the run's folder and the path of a new file to make the gates that were moved a template there.
     """
 
     def __init__(
@@ -44,19 +47,22 @@ class ReviewApp(LocalSite):
         redraw: Callable[[], None],
         close: Callable[[], None],
         soon: Callable[[int], None] = lambda _: None,
+        make_template: Callable[[Path, Path], MadeTemplate] | None = None,
     ) -> None:
         self.session = session
         self.redraw = redraw
         self.soon = soon
         self.close = close
         root = f"/{access.token}"
-        self.pages = Pages(session, root)
+        self.make_template = make_template
+        self.pages = Pages(session, root, makes_templates=make_template is not None)
         super().__init__(
             access,
             [
                 Rule(f"{root}/", endpoint=self._overview, methods=["GET"]),
                 Rule(f"{root}/look", endpoint=self._look_at_group, methods=["POST"]),
                 Rule(f"{root}/sign", endpoint=self._sign, methods=["POST"]),
+                Rule(f"{root}/template", endpoint=self._template, methods=["POST"]),
                 Rule(f"{root}/close", endpoint=self._close, methods=["POST"]),
                 Rule(f"{root}/state", endpoint=self._state, methods=["GET"]),
                 Rule(f"{root}/sample/<int:number>/", endpoint=self._sample, methods=["GET"]),
@@ -160,6 +166,21 @@ class ReviewApp(LocalSite):
         except CytocarError as error:
             return page(self.pages.overview(self.session.opened(), _with(entered, error)), status_of(error))
         return self._done("")
+
+    def _template(self, request: Request) -> Response:
+        """Write the gates that were moved as a template, a new file beside the run's folder."""
+        if self.make_template is None:
+            raise NotFound
+        folder = self.session.settings.folder.resolve()
+        name = request.form.get("file", "").strip()
+        try:
+            if not name or Path(name).name != name:
+                hint = "give a name that ends in .toml; the file is written beside the run's folder"
+                raise UsageError(f"{name!r} is no name of a file", code="E220", hint=hint)
+            entered = Entered(made=self.make_template(folder, folder.parent / name))
+        except CytocarError as error:
+            return page(self.pages.overview(self.session.opened(), Entered(error=error)), status_of(error))
+        return page(self.pages.overview(self.session.opened(), entered))
 
     def _close(self, _request: Request) -> Response:
         last = self.pages.ended(self.session.opened())

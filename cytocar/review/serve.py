@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from cytocar.errors.tree import UsageError
 from cytocar.review.access import AccessControl
+from cytocar.review.pages import MadeTemplate
 from cytocar.review.routes import ReviewApp
 from cytocar.review.session import ReviewSession
 from cytocar.review.site import LocalSite
@@ -37,7 +39,13 @@ class _Quiet(WSGIRequestHandler):
         return "cytocar"
 
 
-def serve(session: ReviewSession, *, port: int, announce: Callable[[str], None]) -> None:
+def serve(
+    session: ReviewSession,
+    *,
+    port: int,
+    announce: Callable[[str], None],
+    make_template: Callable[[Path, Path], MadeTemplate] | None = None,
+) -> None:
     """Serve a review until it is ended on its page, or interrupted.
 
     Parameters
@@ -46,6 +54,8 @@ def serve(session: ReviewSession, *, port: int, announce: Callable[[str], None])
         0 takes any free one.
     announce : callable
         Called with the address as soon as it can be opened.
+    make_template : callable, optional
+        As of ``ReviewApp``.
 
     Raises
     ------
@@ -58,7 +68,9 @@ def serve(session: ReviewSession, *, port: int, announce: Callable[[str], None])
     shown: queue.SimpleQueue[int] = queue.SimpleQueue()
     threading.Thread(target=_make_ready, args=(session, shown), daemon=True).start()
     serve_site(
-        lambda access, close: ReviewApp(session, access, redraw=wanted.set, close=close, soon=shown.put),
+        lambda access, close: ReviewApp(
+            session, access, redraw=wanted.set, close=close, soon=shown.put, make_template=make_template
+        ),
         port=port,
         announce=announce,
     )

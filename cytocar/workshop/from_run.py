@@ -11,11 +11,14 @@ from cytocar.errors.tree import UsageError
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.report.run.source import open_finished_run
+from cytocar.review.pages import MadeTemplate
 from cytocar.template.canonical import declared
+from cytocar.template.diff import compare
 from cytocar.template.gate_kinds import Gate, ReferenceGate, ValleyGate
 from cytocar.template.model import Template
 from cytocar.workshop import draft as edits
 from cytocar.workshop.draft import Draft
+from cytocar.workshop.saving import template_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +93,28 @@ def taken_over(draft: Draft, reviewed: ReviewedGates) -> tuple[list[Draft], list
         drafts.append(draft)
         words.append(f"{population}: {samples}; {_difference(before, gate)}")
     return drafts, words
+
+
+def template_of_moved_gates(folder: Path, path: Path) -> MadeTemplate:
+    """Write the template of a run with the gates that were moved in it, under the version that the change asks for.
+
+    Raises
+    ------
+    UsageError
+        E105 if the file is there already; E220 if it is no name of a template, or as ``reviewed_gates``; E223 if none
+        of the moved gates can be taken.
+    """
+    if path.exists():
+        raise UsageError(f"{path.name} is there already", code="E105", hint="give the template another name")
+    reviewed = reviewed_gates(folder)
+    file = template_file(str(path))
+    drafts, words = taken_over(Draft.of_template(reviewed.template), reviewed)
+    if not drafts:
+        hint = f"draw it: cytocar template edit {path.name} --run {folder.name}"
+        raise UsageError(f"no moved gate could be taken ({'; '.join(words)})", code="E223", hint=hint)
+    version = compare(reviewed.template, drafts[-1].template).proposed
+    file.save(drafts[-1], version)
+    return MadeTemplate(path, version, tuple(words))
 
 
 def _joined(gate: Gate, moved: Sequence[FixedGate]) -> dict[str, Any] | None:

@@ -17,8 +17,10 @@ from cytocar.figures.gate_pictures.views import View, views
 from cytocar.gates.populations import Populations
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.kinds import FixedGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.review.handles import Place
-from cytocar.template.model import Template
+from cytocar.template.gate_kinds import SingletsGate
+from cytocar.template.model import Population, Template
 from cytocar.workshop import draft as edits
 from cytocar.workshop.draft import ALL, Draft
 from cytocar.workshop.shapes import Grip, Stage, drawn_gate, grips, moved, quadrants, switched
@@ -173,7 +175,34 @@ class Bench:
         taken = next((one for one in siblings if one.name == place.gate), None)
         exclude = taken.exclude if taken is not None else ()
         view = View(place.parent, exclude, place.x, place.y, seen)
-        return Stage(view, {marker: self.axis(marker) for marker in view.markers}, self.template)
+        axes = {marker: self.axis(marker) for marker in view.markers}
+        return Stage(view, axes, self.template, self._single_line(taken) if taken is not None else ())
+
+    def _single_line(self, population: Population) -> list[tuple[float, float]]:
+        """Return the line of single events of the file that is shown, where the gate is one of single events."""
+        if not isinstance(population.gate, SingletsGate):
+            return []
+        populations = self.gated(self.tubes[self.place.tube])
+        gate = populations.fitted.get(population.name) if populations is not None else None
+        if populations is None or not isinstance(gate, PolygonGate):
+            return []
+        lowest = next(
+            (
+                one.value
+                for one in populations.decisions
+                if (one.population, one.parameter) == (population.name, "ratio_min")
+            ),
+            None,
+        )
+        if not lowest:
+            return []
+        edge = [gate.vertices[1]]  # the lower edge: areas rise along it, the upper one leads back
+        for area, pulse in gate.vertices[2:]:
+            if area <= edge[-1][0] or pulse == edge[-1][1]:
+                break
+            edge.append((area, pulse))
+        of_height = population.gate.height is not None
+        return [(area, pulse / lowest if of_height else pulse * lowest) for area, pulse in edge]
 
     def shown(self, number: int) -> Shown:
         """Return the picture of a file; of an empty population, that of the nearest ancestor that has events."""

@@ -1,15 +1,19 @@
 """What is drawn on a picture as a gate, what can be dragged of a gate, and what it becomes.
 
 Fixed gates are taken hold of as on the review page. Of a gate that adapts, the window and the fallback are: the line
-itself is found in each file. Places are 0 to 1 from end to end of each axis; a side at an end of the picture is open.
+itself is found in each file. Of single events both are ratios to the line of the file that is shown; of a cluster it is
+the place where it is looked for, and how far it may lie from there. Places are 0 to 1 from end to end of each axis; a
+side at an end of the picture is open.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
@@ -21,7 +25,7 @@ from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.review.handles import CORNER_DIGITS, EDGE_DIGITS, Handle, Place, as_text, dragged, handles, value_at
 from cytocar.template.canonical import declared
-from cytocar.template.gate_kinds import Gate, ReferenceGate, ValleyGate
+from cytocar.template.gate_kinds import ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
 from cytocar.template.model import Template
 
 Axes = Mapping[str, PictureAxis]
@@ -30,11 +34,16 @@ GateTable = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
-    """The picture that is worked on: its view, the axis of each marker, and the template as it stands."""
+    """The picture that is worked on: its view, the axis of each marker, and the template as it stands.
+
+    ``single_line`` is area and height (or width) of single events along their line, on the file that is shown, where a
+    gate of single events is taken hold of.
+    """
 
     view: View
     axes: Axes
     template: Template
+    single_line: Sequence[tuple[float, float]] = ()
 
     @property
     def sides(self) -> tuple[PictureAxis, PictureAxis | None]:
@@ -48,6 +57,11 @@ RIM = 0.01
 """Of the picture's side: what is drawn to its rim is meant to be open there."""
 WINDOW_ENDS = ("window low", "window high")
 FALLBACK = "fallback"
+RATIOS = ("window low", "window high", "fallback low", "fallback high")
+PLACE, REACH = "place", "reach of the window"
+HELD_AT = 0.6
+"""Of the area's axis: where the limits of single events are taken hold of, among large cells but inside the picture."""
+SMALLEST_REACH = 1.01
 
 
 # ---------------------------------------------------------------- drawing
@@ -143,10 +157,14 @@ def _not_drawn(why: str) -> UsageError:
 
 @dataclass(frozen=True, slots=True)
 class Grip:
-    """Something to drag, and the data value that it stands at, for those who do not see it."""
+    """Something to drag, and the data value that it stands at, for those who do not see it.
+
+    ``shape`` is a line that goes with it, as places relative to it.
+    """
 
     handle: Handle
     value: str
+    shape: tuple[Place, ...] = ()
 
 
 def grips(gate: Gate, stage: Stage) -> tuple[Grip, ...]:
@@ -166,6 +184,10 @@ def grips(gate: Gate, stage: Stage) -> tuple[Grip, ...]:
             grips_so_far += [
                 _line(name, float(axis.place([value])[0]), upright=axis is x) for name, value in ends.items()
             ]
+    elif isinstance(gate, SingletsGate):
+        return tuple(_ratio_grips(gate, stage))
+    elif isinstance(gate, ClusterGate):
+        return tuple(_cluster_grips(gate, stage))
     return tuple(Grip(handle, _value_of(handle, x, y)) for handle in grips_so_far)
 
 
@@ -174,6 +196,49 @@ def _line(name: str, place: float, *, upright: bool) -> Handle:
     if upright:
         return Handle(f"edge {name}", name, None, at, None)
     return Handle(f"edge {name}", None, name, None, at)
+
+
+def _ratio_grips(gate: SingletsGate, stage: Stage) -> Iterator[Grip]:
+    """Yield the limits of single events where they pass a middle area, each with its line over all areas."""
+    pulse = gate.height or gate.width or ""
+    if not stage.single_line or {gate.area, pulse} != set(stage.view.markers):
+        return
+    areas, pulses = (np.array(column) for column in zip(*stage.single_line, strict=True))
+    along = stage.axes[gate.area].place(areas)
+    held = int(np.abs(along - HELD_AT).argmin())
+    swapped = stage.view.x == pulse
+    for name, ratio in zip(RATIOS, (*gate.window, *gate.fallback), strict=True):
+        heights = stage.axes[pulse].place(pulses * ratio if gate.height else pulses / ratio)
+        line = np.stack([heights, along] if swapped else [along, heights], axis=1)
+        x, y = (round(float(value), 5) for value in line[held])
+        names = (name, None) if swapped else (None, name)
+        shape = tuple((float(across), float(up)) for across, up in line - line[held])
+        yield Grip(Handle(f"point {name}", *names, x, y), f"{ratio:.4g} of the line of single events", shape)
+
+
+def _cluster_grips(gate: ClusterGate, stage: Stage) -> Iterator[Grip]:
+    """Yield the place where a cluster is looked for and its reach, and the windows of its core's markers."""
+    for marker, ends in gate.core.items():
+        for axis, upright in zip(stage.sides, (True, False), strict=True):
+            if axis is not None and axis.marker == marker:
+                for name, value in zip(WINDOW_ENDS, ends, strict=True):
+                    line = _line(f"{marker} {name}", float(axis.place([value])[0]), upright=upright)
+                    yield Grip(line, _value_of(line, *stage.sides))
+    x, y = stage.sides
+    if y is None or {gate.x, gate.y} != {x.marker, y.marker}:
+        return
+    near = dict(zip((gate.x, gate.y), gate.near, strict=True))
+    middle = [float(axis.place([near[axis.marker]])[0]) for axis in (x, y)]
+    place = Handle(PLACE, PLACE, PLACE, round(middle[0], 5), round(middle[1], 5))
+    yield Grip(place, _value_of(place, x, y))
+    lows, highs = (
+        [float(axis.place([near[axis.marker] * factor])[0]) for axis in (x, y)]
+        for factor in (1 / gate.within, gate.within)
+    )
+    corners = [(highs[0], lows[1]), (lows[0], lows[1]), (lows[0], highs[1]), (highs[0], highs[1]), (highs[0], lows[1])]
+    reach = Handle(REACH, REACH, None, round(highs[0], 5), round(middle[1], 5))
+    shape = tuple((across - highs[0], up - middle[1]) for across, up in corners)
+    yield Grip(reach, f"a factor of {gate.within:.4g} either way", shape)
 
 
 def _whole(gate: RangeGate | RectangleGate, stage: Stage) -> Handle | None:
@@ -226,7 +291,8 @@ def moved(gate: Gate, grip: Grip, to: Place, stage: Stage) -> GateTable:
     """
     handle, template = grip.handle, stage.template
     if not isinstance(gate, FixedGate):
-        return _window_moved(gate, handle, to, stage)
+        change = {"singlets": _ratio_moved, "cluster": _cluster_moved}.get(gate.kind, _window_moved)
+        return change(gate, handle, to, stage)
     if handle.id == "size" and isinstance(gate, EllipseGate):
         return _resized(gate, to, stage.sides[0])
     numbers = dragged(handle, to, _numbers(gate, template), stage.view, stage.axes)
@@ -261,12 +327,58 @@ def _window_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateTa
     if name == FALLBACK:
         table["fallback"] = min(max(value, low), high)
         return table
-    low, high = (value, high) if name == WINDOW_ENDS[0] else (low, value)
-    if low >= high:
-        raise UsageError("the window must rise", code="E115", hint="drag its ends apart")
-    table["window"] = [low, high]
+    low, high = table["window"] = _risen(table["window"], name == WINDOW_ENDS[1], value)
     table["fallback"] = min(max(table["fallback"], low), high)
     return table
+
+
+def _risen(ends: Sequence[float], upper: bool, value: float) -> list[float]:
+    """Return a window with one end moved; it must rise."""
+    moved_ends = [ends[0], value] if upper else [value, ends[1]]
+    if moved_ends[0] >= moved_ends[1]:
+        raise UsageError("the window must rise", code="E115", hint="drag its ends apart")
+    return moved_ends
+
+
+def _ratio_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateTable:
+    """Return a gate of single events with a limit at the ratio that a pulse has to the line, where it is held."""
+    table = declared(gate)
+    name = handle.x_name or handle.y_name or ""
+    pulse = table.get("height") or table["width"]
+    areas = stage.axes[table["area"]].place([area for area, _ in stage.single_line])
+    line = stage.single_line[int(np.abs(areas - HELD_AT).argmin())][1]
+    value = value_at(stage.axes[pulse], min(max(to[0] if handle.x_name else to[1], 0.0), 1.0))
+    if value <= 0:
+        raise UsageError("a ratio is above 0", code="E115", hint="drag it back over the events")
+    ratio = float(as_text(value / line if table.get("height") else line / value, EDGE_DIGITS))
+    which, _, end = name.partition(" ")
+    table[which] = _risen(table[which], end == "high", ratio)
+    low, high = table["window"]
+    table["fallback"] = [min(max(one, low), high) for one in table["fallback"]]
+    if table["fallback"][0] == table["fallback"][1]:
+        table["fallback"] = [low, high]
+    return table
+
+
+def _cluster_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateTable:
+    """Return a cluster that is looked for at another place, farther around it, or by another core."""
+    table = declared(gate)
+    x, y = stage.sides
+    if handle.id.startswith("edge "):
+        axis, place = (x, to[0]) if handle.x_name or y is None else (y, to[1])
+        value = _number(axis, min(max(place, 0.0), 1.0), EDGE_DIGITS)
+        ends = _risen(table["core"][axis.marker], handle.id.endswith("high"), value)
+        return {**table, "core": {**table["core"], axis.marker: ends}}
+    if y is None:
+        raise _not_drawn("a cluster needs two axes")
+    places = {axis.marker: value_at(axis, min(max(at, 0.0), 1.0)) for axis, at in zip((x, y), to, strict=True)}
+    near = dict(zip((table["x"], table["y"]), table["near"], strict=True))
+    if min(places.values()) <= 0:
+        raise UsageError("a cluster lies above 0 on both axes", code="E115", hint="drag it back over the events")
+    if handle.id == PLACE:
+        return {**table, "near": [float(as_text(places[table[key]], EDGE_DIGITS)) for key in ("x", "y")]}
+    factor = places[x.marker] / near[x.marker]
+    return {**table, "within": float(as_text(max(factor, 1 / factor, SMALLEST_REACH), EDGE_DIGITS))}
 
 
 # ---------------------------------------------------------------- fixed and adaptive

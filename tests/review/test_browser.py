@@ -16,6 +16,8 @@ import pytest
 
 from cytocar.run.finished.verify import Verdict, verify
 from cytocar.run.trail.audit import read_trail
+from cytocar.template.gate_kinds import ReferenceGate
+from cytocar.template.load import read_template
 from tests.report.browser import Browser, browser
 
 SECONDS = 30
@@ -139,6 +141,28 @@ def test_a_gate_is_dragged_saved_with_a_reason_and_taken_back(window: Browser, r
     report = [entry.number for entry in read_trail(run).entries if entry.action == "report built"]
     undone = [entry.number for entry in read_trail(run).entries if entry.action == "override undone"]
     assert max(report) > max(undone)  # drawn again before the command ended
+
+
+def test_a_moved_gate_becomes_a_template_that_counts_as_the_reviewed_sample(window: Browser, run: Path) -> None:
+    window.said.clear()
+    with review(run) as address:
+        window.open(f"{address}{DAY_9}", width=1280, height=900)
+        drag(window, CAR_GATE, by=(0, -60))
+        counted(window)
+        threshold = float(window.run("document.querySelector('input[data-was]').value"))
+        window.run("document.getElementById('reason').value = 'dim cells below'")
+        press(window, "#save")
+        window.open(address, width=1280, height=900)
+        window.run("document.getElementById('template-file').value = 'ours.toml'")
+        press(window, "form.template button")
+        said = re.sub(r"\s+", " ", text(window, "section[aria-labelledby=into-template]"))
+        assert "Wrote ours.toml, version" in said
+        assert "car_t: moved in 1 sample" in said
+        assert window.said == []
+    gate = read_template(run.parent / "ours.toml").template.population("car_t").gate
+    assert isinstance(gate, ReferenceGate)
+    assert gate.fallback == pytest.approx(threshold, rel=1e-5)
+    assert gate.window[0] <= threshold <= gate.window[1]
 
 
 def test_a_gate_is_moved_by_the_keyboard_alone_and_put_back(window: Browser, address: str) -> None:

@@ -69,7 +69,22 @@ def test_a_form_without_an_origin_is_refused(visitor: Visitor) -> None:
     assert (answer.status_code, visitor.ended) == (403, [])
 
 
-@pytest.mark.parametrize("where", ["close", "sign", "sample/0/look", "sample/0/0/save", "sample/0/0/undo"])
+def test_a_template_is_offered_once_a_gate_was_moved_and_written_beside_the_run_only(visitor: Visitor) -> None:
+    assert "become the template" not in visitor.get().text
+    where = visitor.gate("d9", "car_t")
+    assert visitor.save(where, CAR_min="900").status_code == 303
+    assert "Gates were moved in 1 sample of this run" in words(visitor.get())
+    for name in ("", "../elsewhere.toml", "/tmp/elsewhere.toml", "a/b.toml"):
+        refused = visitor.post("template", {"file": name})
+        assert (refused.status_code, visitor.made) == (400, []), name
+        assert "E220" in refused.text
+    answer = visitor.post("template", {"file": "mine.toml"})
+    assert visitor.made == [visitor.run.resolve().parent / "mine.toml"]
+    assert "Wrote mine.toml , version 2.0.0, a draft" in words(answer)
+    assert visitor.post("template", {"file": "mine.toml"}, Origin="http://evil.example").status_code == 403
+
+
+@pytest.mark.parametrize("where", ["close", "template", "sign", "sample/0/look", "sample/0/0/save", "sample/0/0/undo"])
 def test_nothing_is_changed_or_ended_by_following_a_link(visitor: Visitor, where: str) -> None:
     assert visitor.get(where).status_code in (404, 405)
     assert visitor.ended == []

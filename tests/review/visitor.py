@@ -12,6 +12,7 @@ from typing import Any
 from werkzeug.test import Client, TestResponse
 
 from cytocar.review.access import AccessControl
+from cytocar.review.pages import MadeTemplate
 from cytocar.review.routes import ReviewApp
 from cytocar.review.session import ReviewSession, SessionSettings
 from cytocar.run.trail.who import author, now
@@ -28,6 +29,7 @@ class Visitor:
     inputs: Path | None = None
     redrawn: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    made: list[Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.session = ReviewSession(SessionSettings(self.run, self.inputs, author, now))
@@ -37,8 +39,14 @@ class Visitor:
             self.access,
             redraw=lambda: self.redrawn.append("redraw"),
             close=lambda: self.ended.append("close"),
+            make_template=self.makes,
         )
         self.client = Client(site)
+
+    def makes(self, _run: Path, path: Path) -> MadeTemplate:
+        """Take note of a template that is asked for."""
+        self.made.append(path)
+        return MadeTemplate(path, "2.0.0", ("car_t: moved",))
 
     def get(self, where: str = "", **headers: str) -> TestResponse:
         """Open a page by its address behind the secret."""

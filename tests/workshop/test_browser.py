@@ -236,6 +236,39 @@ def test_a_gate_is_dragged_with_all_counts_beside_it_and_undone_by_keys(
         assert window.said == []
 
 
+def test_the_windows_of_single_events_and_of_a_cluster_are_dragged_on_the_picture(
+    window: Browser, tubes: tuple[Path, ...], tmp_path: Path
+) -> None:
+    template = tmp_path / "mine.toml"
+    assert cytocar_command("template", "new", template, "--from", "cart-cd19fc").code == 0
+    hand = Hand(window)
+    numbers = (
+        "Object.fromEntries(Array.from(document.querySelectorAll('[data-gate-number]'),"
+        " one => [one.dataset.gateNumber, +one.value]))"
+    )
+    with workshop(template, *tubes) as address:
+        hand.open(address)
+        for gate, handle, number, by in (
+            ("singlets", "point window low", "window low", (0, -25)),
+            ("lymphocyte_scatter", "reach of the window", "within", (25, 0)),
+        ):
+            hand.click(f"[data-take={gate}]")
+            before = window.run(numbers)
+            x, y = window.run(
+                f"(() => {{ const box = document.querySelector('[data-handle=\"{handle}\"] .grip')"
+                ".getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2] })()"
+            )
+            hand.mouse((x, y), (x + by[0], y + by[1]))
+            until(window, "document.querySelectorAll('.handle.held').length === 0 && window.waiting === 0")
+            until(window, f"({numbers})['{number}'] > {before[number] * 1.02}")
+            hand.settled()
+            assert {name for name, value in window.run(numbers).items() if value != before[name]} == {number}
+        hand.click("[data-do=undo]")
+        hand.click("[data-do=undo]")
+        assert window.run("document.querySelector('[data-do=undo]').disabled")
+        assert window.said == []
+
+
 def test_dots_marks_combinations_and_numbers_on_the_page(
     window: Browser, tubes: tuple[Path, ...], tmp_path: Path
 ) -> None:

@@ -11,9 +11,10 @@ import cytocar
 from cytocar.errors.tree import UsageError
 from cytocar.fit.names import alias_book
 from cytocar.regions.boxes import RangeGate, RectangleGate
+from cytocar.template.diff import compare
 from cytocar.template.gate_kinds import ReferenceGate
 from cytocar.template.load import read_template
-from cytocar.workshop.from_run import reviewed_gates
+from cytocar.workshop.from_run import reviewed_gates, template_of_moved_gates
 from cytocar.workshop.opening import open_reviewed
 from tests.runs import cytocar_command
 
@@ -61,6 +62,20 @@ def test_a_gate_that_adapts_takes_the_new_place_as_its_fallback_within_a_window_
     assert isinstance(gate, ReferenceGate)
     assert (gate.fallback, gate.window) == (670, (150, 2500))
     assert words[0] == "car_t: moved in 2 samples; fallback 500 -> 670"
+
+
+def test_moved_gates_are_written_as_a_new_template_under_a_higher_version(reviewed: Path, tmp_path: Path) -> None:
+    made = template_of_moved_gates(reviewed, tmp_path / "mine.toml")
+    assert made.words[0] == "car_t: moved in 2 samples; min 500 -> 670"
+    written = read_template(made.path).template
+    car = written.population("car_t").gate
+    assert isinstance(car, RangeGate) and car.min == 670
+    before = reviewed_gates(reviewed).template
+    assert (before.version, written.version, made.version) == ("1.1.0", "2.0.0", "2.0.0")
+    assert compare(before, written).fits
+    with pytest.raises(UsageError) as caught:
+        template_of_moved_gates(reviewed, tmp_path / "mine.toml")
+    assert caught.value.code == "E105"
 
 
 def test_shapes_that_differ_are_named_and_not_joined(reviewed: Path, tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.fcs.reader import open_fcs
 from cytocar.fit.names import alias_book
 from cytocar.gates.walk import walk
+from cytocar.template.gate_kinds import ClusterGate, SingletsGate
+from cytocar.template.load import load_template
 from cytocar.workshop import draft as edits
 from cytocar.workshop.draft import ALL
 from cytocar.workshop.opening import open_bench
 from cytocar.workshop.session import Bench
+from cytocar.workshop.shapes import Grip
 
 
 def names(bench: Bench) -> list[str]:
@@ -131,6 +134,78 @@ def test_the_four_corners_of_a_quadrant_move_together(bench: Bench) -> None:
     assert len(dividers) == 1
     counts = bench.counts(bench.tubes[0])
     assert sum(counts[name].events for name in names(bench)) == bench.tubes[0].events.n_events
+
+
+@pytest.fixture
+def adaptive(tubes: tuple[Path, ...], tmp_path: Path) -> Bench:
+    """A bench with a template whose gates adapt."""
+    return open_bench(str(tmp_path / "own.toml"), tubes, alias_book(), start=load_template("cart-cd19fc"))[0]
+
+
+def dragged_to(bench: Bench, handle: str, to: tuple[float, float]) -> None:
+    bench.change(bench.drag(handle, to))
+
+
+def grip_of(bench: Bench, handle: str) -> Grip:
+    return next(grip for grip in bench.grips() if grip.handle.id == handle)
+
+
+def test_the_window_of_single_events_is_dragged_along_their_line(adaptive: Bench) -> None:
+    bench = adaptive
+    bench.take("singlets")
+    assert [grip.handle.id for grip in bench.grips()] == [
+        f"point {end}" for end in ("window low", "window high", "fallback low", "fallback high")
+    ]
+    gate = bench.template.population("singlets").gate
+    assert isinstance(gate, SingletsGate)
+    low, high = grip_of(bench, "point window low"), grip_of(bench, "point window high")
+    assert low.handle.x == high.handle.x and low.handle.y is not None and high.handle.y is not None
+    assert low.value == f"{gate.window[0]:g} of the line of single events"
+    assert low.shape[0][0] < low.shape[-1][0], "the line is drawn over all areas"
+    before = bench.counts(bench.tubes[0])["singlets"].events
+    # halfway between the lower end and the fallback below the line: the events that are kept stay
+    fallback = grip_of(bench, "point fallback low").handle
+    assert fallback.x is not None and fallback.y is not None
+    dragged_to(bench, "point window low", (fallback.x, (low.handle.y + fallback.y) / 2))
+    changed = bench.template.population("singlets").gate
+    assert isinstance(changed, SingletsGate)
+    assert changed.window[0] == pytest.approx((gate.window[0] + gate.fallback[0]) / 2, rel=0.02)
+    assert (changed.window[1], changed.fallback) == (gate.window[1], gate.fallback)
+    assert bench.counts(bench.tubes[0])["singlets"].events == pytest.approx(before, rel=0.02)
+    # across the axes, and into the line: the gate may reach no farther down
+    bench.look(x="FSC-H", y="FSC-A")
+    held = grip_of(bench, "point window low").handle
+    assert held.y is not None
+    mode = held.x / changed.window[0] if held.x else 0.0
+    dragged_to(bench, "point window low", (0.97 * mode, held.y))
+    assert bench.counts(bench.tubes[0])["singlets"].events < 0.9 * before
+    with pytest.raises(UsageError):
+        bench.drag("point window high", (0.5 * mode, held.y))
+
+
+def test_the_place_reach_and_core_of_a_cluster_are_dragged(adaptive: Bench) -> None:
+    bench = adaptive
+    name = "lymphocyte_scatter"
+    bench.take(name)
+    gate = bench.template.population(name).gate
+    assert isinstance(gate, ClusterGate)
+    place, reach = grip_of(bench, "place").handle, grip_of(bench, "reach of the window").handle
+    assert place.x is not None and reach.x is not None and reach.x > place.x and reach.y == place.y
+    assert reach.y is not None and place.y is not None
+    dragged_to(bench, reach.id, ((place.x + reach.x) / 2, reach.y))
+    smaller = bench.template.population(name).gate
+    assert isinstance(smaller, ClusterGate) and 1 < smaller.within < gate.within
+    dragged_to(bench, "place", (place.x + 0.05, place.y + 0.05))
+    elsewhere = bench.template.population(name).gate
+    assert isinstance(elsewhere, ClusterGate)
+    assert elsewhere.near[0] > gate.near[0] and elsewhere.near[1] > gate.near[1]
+    bench.look(x="CD3", y=gate.y)
+    low = grip_of(bench, "edge CD3 window low").handle
+    assert low.x is not None
+    dragged_to(bench, low.id, (low.x + 0.05, 0.0))
+    moved_core = bench.template.population(name).gate
+    assert isinstance(moved_core, ClusterGate)
+    assert moved_core.core["CD3"][0] > gate.core["CD3"][0] and moved_core.core["CD3"][1] == gate.core["CD3"][1]
 
 
 def test_a_range_becomes_a_valley_whose_window_is_dragged_and_a_fixed_gate_again(bench: Bench) -> None:

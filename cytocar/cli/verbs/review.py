@@ -35,6 +35,7 @@ def command(
     from cytocar.review.session import ReviewSession, SessionSettings
     from cytocar.run.trail.who import author, now
     from cytocar.run.workers import process_pool
+    from cytocar.workshop.from_run import template_of_moved_gates
 
     session = ReviewSession(
         SessionSettings(run, place_of(inputs) if inputs else None, author, now, process_pool(0)), operator=by.strip()
@@ -46,7 +47,7 @@ def command(
         screen.say(f"{opened('review', address, no_browser)}; Ctrl-C ends it, what was saved is kept")
 
     try:
-        serve(session, port=port, announce=announce)
+        serve(session, port=port, announce=announce, make_template=template_of_moved_gates)
     finally:
         if session.finish():
             screen.say("drawing the report again ...")
