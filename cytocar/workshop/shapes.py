@@ -211,9 +211,9 @@ def _ratio_grips(gate: SingletsGate, stage: Stage) -> Iterator[Grip]:
         heights = stage.axes[pulse].place(pulses * ratio if gate.height else pulses / ratio)
         line = np.stack([heights, along] if swapped else [along, heights], axis=1)
         x, y = (round(float(value), 5) for value in line[held])
-        names = (name, None) if swapped else (None, name)
+        x_name, y_name = (name, None) if swapped else (None, name)
         shape = tuple((float(across), float(up)) for across, up in line - line[held])
-        yield Grip(Handle(f"point {name}", *names, x, y), f"{ratio:.4g} of the line of single events", shape)
+        yield Grip(Handle(f"point {name}", x_name, y_name, x, y), f"{ratio:.4g} of the line of single events", shape)
 
 
 def _cluster_grips(gate: ClusterGate, stage: Stage) -> Iterator[Grip]:
