@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cytocar.errors.findings import Severity
-from cytocar.errors.tree import CytocarError, PanelError
+from cytocar.errors.tree import CompensationError, CytocarError, PanelError
 from cytocar.fcs.crosscheck import Crosscheck, crosscheck
 from cytocar.fcs.decode import as_stored
 from cytocar.fcs.events import EventTable
@@ -31,10 +31,12 @@ from cytocar.fcs.keywords import (
 from cytocar.fcs.reader import list_data_sets, open_fcs, split_data_set
 from cytocar.files.places import Address, Place
 from cytocar.files.source import at_hand
-from cytocar.signals.compensation import SpilloverMatrix
+from cytocar.signals.applied_matrix import already_compensated
+from cytocar.signals.compensation import SpilloverMatrix, carried, leaves_as_it_is
 from cytocar.signals.marker import Marker
-from cytocar.signals.panel import resolve
+from cytocar.signals.panel import Panel, resolve
 from cytocar.template.load import bundled_templates, load_template
+from cytocar.template.model import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +187,39 @@ def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = F
 
 
 def templates_that_fit(events: EventTable) -> tuple[str, ...]:
-    """Return the names of the bundled templates whose markers all have one channel in this data set."""
+    """Return the names of the bundled templates whose markers all have one channel in this data set, and a matrix."""
     fitting = []
     for name in bundled_templates():
+        template = load_template(name)
         try:
-            resolve(load_template(name).panel, events.channels)
+            panel = resolve(template.panel, events.channels)
         except PanelError:
             continue
-        fitting.append(name)
+        if _has_matrix(events, template, panel):
+            fitting.append(name)
     return tuple(fitting)
 
 
+def _has_matrix(events: EventTable, template: Template, panel: Panel) -> bool:
+    """True if the file brings what a template compensates with: a matrix that changes the panel's signals.
+
+    Unmixed files of spectral cytometers bring none, or the identity. Their units are others, too.
+    """
+    if template.compensation.source != "file" or template.compensation.missing == "none" or already_compensated(panel):
+        return True
+    dyes = [channel.detector for channel in panel.values() if channel.is_fluorescence]
+    try:
+        matrix = carried(events.keywords).matrix
+    except CompensationError:
+        return False
+    return matrix is not None and not leaves_as_it_is(matrix, dyes)
+
+
 def nearest_template(events: EventTable) -> tuple[str | None, tuple[str, ...]]:
-    """Return the bundled template that lacks the fewest markers in this data set, and these; None if all lack most."""
+    """Return the bundled template that lacks the fewest markers in this data set, and these; None if all lack most.
+
+    One that lacks none of them lacks a spillover matrix.
+    """
     lacking = {}
     for name in bundled_templates():
         panel = load_template(name).panel
@@ -209,7 +231,7 @@ def nearest_template(events: EventTable) -> tuple[str | None, tuple[str, ...]]:
     if not lacking:
         return None, ()
     name = min(lacking, key=lambda one: len(lacking[one]))
-    return name, lacking[name]
+    return name, lacking[name] or ("spillover matrix",)
 
 
 def _has(events: EventTable, name: str, marker: Marker) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cytocar import gate, load_template
+from cytocar.errors.tree import CompensationError
 from cytocar.fcs.events import EventTable
 from cytocar.sample.inspection import as_json, inspect_file, report_on
 from tests.fcs.files import floats, integers
@@ -72,6 +74,28 @@ def test_the_nearest_template_is_named_with_what_it_lacks() -> None:
     report = report_on(EventTable.from_columns(columns, markers=dyes))
     assert report.nearest_template == "tcell"
     assert report.nearest_lacks == ("CD8",)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "fits"),
+    [
+        ({}, False),
+        ({"$SPILLOVER": "3,FITC-A,APC-A,PE-A,1,0,0,0,1,0,0,0,1"}, False),
+        ({"$SPILLOVER": "3,FITC-A,APC-A,PE-A,1,0,0.2,0,1,0,0.02,0,1"}, True),
+    ],
+)
+def test_a_template_that_would_ask_for_a_matrix_does_not_fit_unmixed_files(
+    keywords: dict[str, str], *, fits: bool
+) -> None:
+    dyes = {"FITC-A": "CD3", "APC-A": "CD4", "PE-A": "CD8"}
+    columns = {name: [1.0, 2.0] for name in ("FSC-A", "SSC-A", *dyes)}
+    events = EventTable.from_columns(columns, markers=dyes, keywords=keywords)
+    report = report_on(events)
+    assert ("tcell" in report.templates) == fits
+    if not fits:
+        assert (report.nearest_template, report.nearest_lacks) == ("tcell", ("spillover matrix",))
+        with pytest.raises(CompensationError):
+            gate(events, load_template("tcell"))
 
 
 def test_a_file_without_names_is_near_to_no_template() -> None:

@@ -89,7 +89,8 @@ def _templates(report: DataSetReport) -> str:
         return ", ".join(report.templates)
     if report.nearest_template is None:
         return "none of the bundled ones fits"
-    return f"none fits; nearest is {report.nearest_template}, which finds no {', '.join(report.nearest_lacks)}"
+    lacks = ", ".join(report.nearest_lacks)
+    return f"none fits; nearest is {report.nearest_template}, which finds no {lacks}; make one of your own:"
 
 
 def _of_your_own(report: DataSetReport) -> str:
