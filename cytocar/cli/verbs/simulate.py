@@ -56,6 +56,9 @@ def command(
     without: Annotated[
         list[str], typer.Option("--without", metavar="CHANNEL", help="A scatter channel that is not stored.")
     ] = [],  # noqa: B006 -- Typer copies it
+    unmixed: Annotated[
+        bool, typer.Option("--unmixed", help="As a spectral cytometer writes unmixed files: to 4 million, no matrix.")
+    ] = False,
     artefact: Annotated[list[Artefact], typer.Option("--artefact", help="What goes wrong; repeat for several.")] = [],  # noqa: B006 -- Typer copies it
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Same options and seed, same events.")] = None,
     course: Annotated[
@@ -91,7 +94,7 @@ def command(
             preparation=Preparation(
                 sample_volume_ul=sample_volume_ul, beads_added=beads_added, sticky_share=background_percent / 100
             ),
-            appearance=Appearance(car_label, cytometer, tuple(without)),
+            appearance=Appearance(car_label, cytometer, tuple(without), unmixed),
             stain=stain.stain,
             artefacts=artefact,
             seed=1 if seed is None else seed,
