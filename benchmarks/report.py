@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.measure import Measurement
 from benchmarks.suite import CYTOCAR, FLOOR, FLOWKIT, Row
 
 BARE_MB = 9.0  # what a bare interpreter takes
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def machine() -> str:
@@ -45,16 +45,20 @@ def gating_table(rows: Sequence[Row]) -> str:
         faster = "" if peer is None else f"{peer.process_s / own.process_s:.1f}"
         spent = "" if peer is None else f"{peer.processor_s / own.processor_s:.1f}"
         memory = f"{own.peak_mb - BARE_MB:.0f}"
-        lines.append((row.task, row.program, _ms(own.inside_s), slower, _ms(own.process_s), faster, spent, memory))
+        again, load = _ms(own.again_s), f"{own.load:.1f}"
+        times = (_ms(own.inside_s), again, slower, _ms(own.process_s), faster, spent)
+        lines.append((row.task, row.program, *times, memory, load))
     header = (
         "data",
         "program",
         "in process, ms",
-        "times cytocar's",
+        "the second time, ms",
+        "the first: times cytocar's",
         "whole process, ms",
         "FlowKit's takes longer by",
         "and more processor time by",
         "memory, MB",
+        "load",
     )
     return as_table(header, lines)
 
@@ -70,26 +74,38 @@ def reading_table(rows: Sequence[Row]) -> str:
     return as_table(("data", "program", "in process, ms", "times the bytes alone", "memory, MB"), lines)
 
 
-def start_up_table(seconds: Mapping[str, float]) -> str:
-    """Return start-up times, and what each adds to a bare interpreter."""
-    bare = next(iter(seconds.values()))
-    lines = [(f"`{name}`", _ms(value), _ms(value - bare)) for name, value in seconds.items()]
-    return as_table(("command", "ms", "over a bare interpreter, ms"), lines)
+def start_up_table(measured: Mapping[str, Measurement]) -> str:
+    """Return start-up times and memory, what each adds to a bare interpreter, and processor times."""
+    bare = next(iter(measured.values()))
+    lines = [
+        (
+            f"`{name}`",
+            _ms(one.process_s),
+            _ms(one.process_s - bare.process_s),
+            _ms(one.processor_s),
+            f"{one.peak_mb - bare.peak_mb:.0f}",
+            f"{one.load:.1f}",
+        )
+        for name, one in measured.items()
+    ]
+    header = ("command", "ms", "over a bare interpreter, ms", "processor time, ms", "memory over it, MB", "load")
+    return as_table(header, lines)
 
 
-def write_between_marks(path: Path, text: str) -> None:
-    """Put text between the two marks of a document.
+def write_between_marks(path: Path, text: str, *, part: str = "measured") -> None:
+    """Put text between the two marks of a part of a document.
 
     Raises
     ------
     ValueError
         If the document lacks the marks.
     """
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     document = path.read_text(encoding="utf-8")
-    if BEGIN not in document or END not in document:
-        raise ValueError(f"{path} lacks the lines {BEGIN} and {END}")
-    before, after = document.split(BEGIN)[0], document.split(END)[1]
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    if begin not in document or end not in document:
+        raise ValueError(f"{path} lacks the lines {begin} and {end}")
+    before, after = document.split(begin)[0], document.split(end)[1]
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def _ms(seconds: float | None) -> str:

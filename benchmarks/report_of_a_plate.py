@@ -28,7 +28,7 @@ def main() -> int:
     options = parser.parse_args()
     with TemporaryDirectory(prefix="plate-") as name:
         folder = Path(name)
-        sheet = _plate(folder, options.wells)
+        sheet = write_plate(folder, options.wells)
         _cytocar("gate", sheet, "-o", folder / "run", "-j", options.jobs, "-q", "--no-report")
         start = time.perf_counter()
         _cytocar("report", folder / "run", "-j", options.jobs)
@@ -41,7 +41,9 @@ def main() -> int:
     return int(seconds > SECONDS_FOR_96 * max(1.0, options.wells / 96) or max(pages.values()) > largest)
 
 
-def _plate(folder: Path, wells: int) -> Path:
+def write_plate(folder: Path, wells: int) -> Path:
+    """Write the wells of a plate, a patient's days beside each other, and return the sheet."""
+    folder.mkdir(parents=True, exist_ok=True)
     columns = 12 if wells <= 96 else 24
     lines = ["file,sample_id,subject_id,day,sample_type,plate_id,well,beads_added,sample_volume_ul"]
     for number in range(wells):

@@ -40,18 +40,27 @@ def counts(results):
     return {row["gate_name"]: int(row["count"]) for _, row in results.report.iterrows()}
 
 
+def one_file(asked, path):
+    return counts(strategy(asked).gate_sample(fk.Sample(path), cache_events=True))
+
+
 def main():
     asked = json.loads(Path(sys.argv[1]).read_text())
     files = sys.argv[2:]
+    again = None
     start = time.perf_counter()
     if len(files) == 1:
-        found = [counts(strategy(asked).gate_sample(fk.Sample(files[0]), cache_events=True))]
+        found = [one_file(asked, files[0])]
     else:
         session = fk.Session(strategy(asked), fcs_samples=files)
         session.analyze_samples()
         found = [counts(session.get_gating_results(sample)) for sample in sorted(session.get_sample_ids())]
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "counts": found}))
+    if len(files) == 1:
+        start = time.perf_counter()
+        one_file(asked, files[0])
+        again = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "again": again, "counts": found}))
 
 
 if __name__ == "__main__":

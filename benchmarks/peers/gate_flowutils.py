@@ -47,7 +47,12 @@ def main():
     start = time.perf_counter()
     found = [counts(path, asked) for path in sys.argv[2:]]
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "counts": found}))
+    again = None
+    if len(found) == 1:
+        start = time.perf_counter()
+        counts(sys.argv[2], asked)
+        again = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "again": again, "counts": found}))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from cytocar.figures.gate_pictures.axis import Floats, PictureAxis
 from cytocar.figures.gate_pictures.outline import Outline, outline
 from cytocar.figures.gate_pictures.png import RAMP, indexed_png
 from cytocar.figures.gate_pictures.views import View
-from cytocar.gates.engine.frame import ALL
+from cytocar.gates.engine.frame import ALL, Frame
 from cytocar.gates.walk import GatedSample
 from cytocar.regions.kinds import FixedGate
 
@@ -133,18 +133,19 @@ def draw_gate_pictures(
     car_places: dict[str, list[Floats]] = {marker: [] for marker in markers}
     of_beads: list[Bools] = []
     for block in sample.blocks(*markers):
-        places = {marker: axes[marker].place(block.signal(marker)) for marker in markers}
+        placed: dict[tuple[Frame, str], Floats] = {}
         for cloud in drawn:
-            inside = block.mask(cloud.view.parent)
-            for aside in cloud.view.exclude:
-                inside = inside & ~block.mask(aside)
-            cloud.add(places, inside)
+            frame = block.frame_of(cloud.view.populations)
+            for marker in cloud.view.markers:
+                if (frame, marker) not in placed:
+                    placed[frame, marker] = axes[marker].place(frame.signals.signal(marker))
+            places = {marker: placed[frame, marker] for marker in cloud.view.markers}
+            cloud.add(places, frame.within(cloud.view.parent, cloud.view.exclude))
         for name in counts:
             counts[name] += block.count(name)
         if car is not None:
-            rows = np.flatnonzero(block.mask(car))
-            for marker, chunks in car_places.items():
-                chunks.append(places[marker][rows])
+            for marker, values in block.values_of(car, markers):
+                car_places[marker].append(axes[marker].place(values))
         if beads is not None:
             of_beads.append(block.mask(beads).copy())
     shown = {marker: _evenly_spaced(np.concatenate(chunks or [np.empty(0)])) for marker, chunks in car_places.items()}

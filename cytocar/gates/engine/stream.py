@@ -49,7 +49,7 @@ class GatedBlock:
 
     def count(self, population: str) -> int:
         """Return the number of events of the block in a population."""
-        return self._frame(population).counts[population]
+        return self.frame_of([population]).counts[population]
 
     def mask(self, population: str) -> Bools:
         """Return which events of the block are in a population, shape (n_events,)."""
@@ -61,7 +61,7 @@ class GatedBlock:
 
     def rows(self, population: str) -> npt.NDArray[np.intp]:
         """Return the rows in the file of the population's events."""
-        frame = self._frame(population)
+        frame = self.frame_of([population])
         rows = np.flatnonzero(frame.mask(population))
         return self.start + (rows if frame.rows is None else frame.rows[rows])
 
@@ -72,7 +72,7 @@ class GatedBlock:
 
     def values_of(self, population: str, markers: Iterable[str]) -> Iterator[tuple[str, Floats]]:
         """Yield each marker with its compensated signal of the population's events."""
-        frame = self._frame(population)
+        frame = self.frame_of([population])
         rows = np.flatnonzero(frame.mask(population))
         for marker in markers:
             yield marker, np.take(frame.signals.signal(marker), rows)
@@ -80,6 +80,10 @@ class GatedBlock:
     def signal(self, marker: str) -> Floats:
         """Return a marker's compensated signal of every event of the block; the marker was asked for as an extra."""
         return self.scatter.signals.signal(marker)
+
+    def frame_of(self, populations: Iterable[str]) -> Frame:
+        """Return the events that the gates of some populations saw: the survivors of the scatter gates, or all."""
+        return self.scatter if self.in_fluorescence.isdisjoint(populations) else self.fluorescence
 
     def every(self, step: int) -> Block:
         """Return every so-manieth event of the file that lies in this block, as it was recorded; a copy."""
@@ -96,9 +100,6 @@ class GatedBlock:
             if isinstance(frame.signals, BlockSignals) and frame.signals.not_finite is not None
         ]
         return int(np.count_nonzero(np.logical_or.reduce(lost))) if lost else 0
-
-    def _frame(self, population: str) -> Frame:
-        return self.fluorescence if population in self.in_fluorescence else self.scatter
 
     def _spread(self, mask: Bools) -> Bools:
         """Return a mask of the survivors as one of the whole block."""
