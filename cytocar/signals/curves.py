@@ -149,9 +149,14 @@ class PlaceTable:
         return self._reflect(x, self._polish)
 
     def _interpolate(self, magnitude: Floats) -> Floats:
-        position = np.arcsinh(magnitude / self.unit) * self.per_unit
+        position = magnitude / self.unit
+        np.arcsinh(position, out=position)
+        position *= self.per_unit
         node = position.astype(np.intp)
-        return np.asarray(self.places[node] + self.steps[node] * (position - node))
+        position -= node
+        position *= self.steps.take(node)
+        position += self.places.take(node)
+        return position
 
     def _polish(self, magnitude: Floats) -> Floats:
         return _halley(self.curve, self._interpolate(magnitude), magnitude)

@@ -88,8 +88,10 @@ class PictureAxis:
         """
         on_scale = self.scale.approximate(np.asarray(values, dtype=np.float64))
         with np.errstate(invalid="ignore"):
-            places = np.clip((on_scale - self.low) / (self.high - self.low), 0.0, 1.0)
-        return np.where(np.isnan(places), 0.0, places)
+            places = np.asarray((on_scale - self.low) / (self.high - self.low))
+            np.clip(places, 0.0, 1.0, out=places)
+        places[np.isnan(places)] = 0.0
+        return places
 
     def place_on_scale(self, values: npt.ArrayLike) -> Floats:
         """Return where values that are given on the scale stand; they may lie beyond the ends."""

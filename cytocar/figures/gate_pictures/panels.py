@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
 
 Bools = npt.NDArray[np.bool_]
+Cells = npt.NDArray[np.int16]
 
 CELLS = 128
 SIZE = 256
@@ -134,13 +135,16 @@ def draw_gate_pictures(
     of_beads: list[Bools] = []
     for block in sample.blocks(*markers):
         placed: dict[tuple[Frame, str], Floats] = {}
+        in_cells: dict[tuple[Frame, str], Cells] = {}
         for cloud in drawn:
             frame = block.frame_of(cloud.view.populations)
             for marker in cloud.view.markers:
                 if (frame, marker) not in placed:
                     placed[frame, marker] = axes[marker].place(frame.signals.signal(marker))
+                    in_cells[frame, marker] = _cells(placed[frame, marker])
             places = {marker: placed[frame, marker] for marker in cloud.view.markers}
-            cloud.add(places, frame.within(cloud.view.parent, cloud.view.exclude))
+            cells = {marker: in_cells[frame, marker] for marker in cloud.view.markers}
+            cloud.add(places, cells, frame.within(cloud.view.parent, cloud.view.exclude))
         for name in counts:
             counts[name] += block.count(name)
         if car is not None:
@@ -199,7 +203,7 @@ def draw_events(
         Events that are shown as dots of their own (``car_dots``).
     """
     cloud = _Cloud(view)
-    cloud.add(places, inside)
+    cloud.add(places, {marker: _cells(places[marker]) for marker in view.markers}, inside)
     drawn = cloud.picture(tuple(drawn_gates(view, gates, axes)), "")
     if view.y is None:
         return drawn
@@ -233,15 +237,15 @@ class _Cloud:
         self.events = 0
         self._first: list[tuple[Floats, ...]] = []  # while events are few
 
-    def add(self, places: Mapping[str, Floats], inside: Bools) -> None:
-        """Add the events of a block."""
+    def add(self, places: Mapping[str, Floats], cells: Mapping[str, Cells], inside: Bools) -> None:
+        """Add the events of a block: where they stand on each axis, and in which cell of it."""
         rows = np.flatnonzero(inside)
-        sides = tuple(places[marker][rows] for marker in self.view.markers)
         self.events += rows.size
         if self.events <= FEW_EVENTS:
-            self._first.append(sides)
-        cells = np.minimum((np.stack(sides) * CELLS).astype(np.intp), CELLS - 1)
-        position = cells[0] if self.view.y is None else cells[0] + CELLS * (CELLS - 1 - cells[1])
+            self._first.append(tuple(places[marker].take(rows) for marker in self.view.markers))
+        position = cells[self.view.x].take(rows)
+        if self.view.y is not None:
+            position += CELLS * (CELLS - 1 - cells[self.view.y].take(rows))
         self.counts += np.bincount(position, minlength=self.counts.size)
 
     def picture(self, gates: tuple[DrawnGate, ...], car_dots: str) -> Picture:
@@ -258,6 +262,11 @@ class _Cloud:
     def crowd(self) -> Bools | None:
         """Return which cells of the picture hold events, shape (CELLS, CELLS), top row first; None for a histogram."""
         return None if self.view.y is None else self.counts.reshape(CELLS, CELLS) > 0
+
+
+def _cells(places: Floats) -> Cells:
+    """Return in which of an axis's cells places lie, 0 to CELLS - 1; a cell of the picture has a number of 14 bits."""
+    return np.minimum((places * CELLS).astype(np.int16), CELLS - 1)
 
 
 _NO_EVENTS = (np.empty(0), np.empty(0))
