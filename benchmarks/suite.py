@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from benchmarks.measure import Measurement, joined, measure
 
 PEERS = Path(__file__).with_name("peers")
 FLOWKIT, FLOWUTILS, CYTOCAR = "FlowKit", "FlowIO + flowutils", "cytocar"
+LIBRARIES = {"flowcal": "FlowCal"}
+"""Readers whose module has another name than here."""
 COMMAND, FLOOR = "`cytocar gate -o --no-report`", "the bytes alone"
 
 
@@ -61,7 +64,7 @@ def read_one_file(path: Path, pythons: Pythons, folder: Path, *, repeats: int) -
         ("fcsparser", "fcsparser", pythons.fcsparser),
     ]
     for program, name, python in readers:
-        if python is not None:
+        if python is not None and (program in {FLOOR, CYTOCAR} or _has(python, LIBRARIES.get(name, name))):
             yield Row(path.stem, program, measure(_script(python, "read_all", name, path), repeats=repeats))
 
 
@@ -134,6 +137,10 @@ def _commands(paths: Sequence[Path], task: str, folder: Path, repeats: int, jobs
             ]
             taken[count].append(measure([sys.executable, "-m", "cytocar", "gate", *paths, *arguments], repeats=1))
     return [Row(task, command_with(count), joined(measured)) for count, measured in taken.items()]
+
+
+def _has(python: Path, library: str) -> bool:
+    return not subprocess.run([python, "-c", f"import {library}"], capture_output=True, check=False).returncode
 
 
 def _script(python: Path, name: str, *arguments: str | Path) -> list[str | Path]:
