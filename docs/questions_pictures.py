@@ -69,7 +69,7 @@ def gated_and_net() -> None:
 
 def smallest_claim() -> None:
     """Draw the limit of detection against the T cells acquired, for backgrounds that reagents have."""
-    t_cells = np.geomspace(5_000, 1_000_000, 60).astype(int)
+    t_cells, claim = np.geomspace(5_000, 1_000_000, 60).astype(int), 0.02
     figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
     for percent, colour in ((0.05, RED), (0.02, ORANGE), (0.01, BLUE), (0.002, "#2b8a3e")):
         blank = measured_rates(Background(round(percent / 100 * 300_000), 300_000, ()))
@@ -77,10 +77,14 @@ def smallest_claim() -> None:
         shown = [np.nan if limit is None else 100 * limit for limit in limits]
         axes.plot(t_cells, shown, color=colour)
         axes.annotate(
-            f"{percent:g} %", (t_cells[-1], shown[-1]), xytext=(4, 0), textcoords="offset points", va="center"
+            f"{percent:g} %",
+            (t_cells[-1], shown[-1]),
+            xytext=(4, 7 if percent == claim else 0),  # its curve ends on the line of the claim
+            textcoords="offset points",
+            va="center",
         )
-    axes.axhline(0.02, color="black", linewidth=1, linestyle="--")
-    axes.annotate("0.02 %", (5_000, 0.02), xytext=(0, 3), textcoords="offset points")
+    axes.axhline(claim, color="black", linewidth=1, linestyle="--")
+    axes.annotate(f"{claim} %", (5_000, claim), xytext=(0, 3), textcoords="offset points")
     axes.set(xscale="log", yscale="log", xlabel="T cells acquired", ylabel="limit of detection, % of T cells")
     axes.set_yticks([0.003, 0.01, 0.03, 0.1, 0.3], ["0.003", "0.01", "0.03", "0.1", "0.3"])
     axes.set_xticks([10_000, 100_000, 1_000_000], ["10,000", "100,000", "1,000,000"])

@@ -84,29 +84,31 @@ def test_fixed_gates_find_the_simulated_cells_and_leave_the_others(name: str) ->
     assert (populations["singlets"].mask & tube.is_kind("doublets")).sum() < 0.01 * tube.is_kind("doublets").sum()
 
 
-def test_b_cells_are_counted_by_cd19_or_cd20_and_absent_ones_are_zero() -> None:
-    def events(b_cells: int) -> EventTable:
-        rng = np.random.default_rng(3)
-        kinds = [  # number, FSC, SSC, CD19, CD20, CD45, viability
-            (3000, 97_000, 38_000, 100, 150, 12_000, 100),  # T cells
-            (b_cells, 92_000, 36_000, 9000, 9000, 9000, 100),
-            (b_cells // 2, 92_000, 36_000, 80, 9000, 9000, 100),  # CD19 masked
-            (4000, 160_000, 170_000, 200, 200, 2500, 200),  # granulocytes
-            (300, 55_000, 45_000, 100, 100, 8000, 20_000),  # dead
-            (5000, 38_000, 60_000, 60_000, 60_000, 60_000, 60_000),  # beads
-        ]
-        medians = np.concatenate([np.tile(values, (n, 1)) for n, *values in kinds]).astype(float)
-        signal = medians * rng.lognormal(0, 0.08, medians.shape)
-        detectors = ("FSC-A", "SSC-A", "PE-A", "APC-A", "V500-A", "PerCP-A")
-        columns = dict(zip(detectors, signal.T, strict=True)) | {"FSC-H": 0.9 * signal[:, 0]}
-        return EventTable.from_columns(
-            columns,
-            markers={"PE-A": "CD19", "APC-A": "CD20", "V500-A": "CD45", "PerCP-A": "7-AAD"},
-            keywords={"$SPILLOVER": "2,PE-A,APC-A,1,0.02,0,1"},
-        )
+def b_cell_events(b_cells: int) -> EventTable:
+    """Return a B-cell tube: so many B cells, half as many with CD19 masked, 5000 beads."""
+    rng = np.random.default_rng(3)
+    kinds = [  # number, FSC, SSC, CD19, CD20, CD45, viability
+        (3000, 97_000, 38_000, 100, 150, 12_000, 100),  # T cells
+        (b_cells, 92_000, 36_000, 9000, 9000, 9000, 100),
+        (b_cells // 2, 92_000, 36_000, 80, 9000, 9000, 100),  # CD19 masked
+        (4000, 160_000, 170_000, 200, 200, 2500, 200),  # granulocytes
+        (300, 55_000, 45_000, 100, 100, 8000, 20_000),  # dead
+        (5000, 38_000, 60_000, 60_000, 60_000, 60_000, 60_000),  # beads
+    ]
+    medians = np.concatenate([np.tile(values, (n, 1)) for n, *values in kinds]).astype(float)
+    signal = medians * rng.lognormal(0, 0.08, medians.shape)
+    detectors = ("FSC-A", "SSC-A", "PE-A", "APC-A", "V500-A", "PerCP-A")
+    columns = dict(zip(detectors, signal.T, strict=True)) | {"FSC-H": 0.9 * signal[:, 0]}
+    return EventTable.from_columns(
+        columns,
+        markers={"PE-A": "CD19", "APC-A": "CD20", "V500-A": "CD45", "PerCP-A": "7-AAD"},
+        keywords={"$SPILLOVER": "2,PE-A,APC-A,1,0.02,0,1"},
+    )
 
+
+def test_b_cells_are_counted_by_cd19_or_cd20_and_absent_ones_are_zero() -> None:
     template = load_template("bcell-aplasia")
-    with_b_cells, without = (gate(events(number), template) for number in (400, 0))
+    with_b_cells, without = (gate(b_cell_events(number), template) for number in (400, 0))
 
     assert with_b_cells["b_cells"].events == 600
     assert without["b_cells"].events == 0

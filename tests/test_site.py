@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.browser import browser
+from tests.test_docs import PAGES, blocks, commands
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built with every warning an error: a broken link, a page that no start page names."""
-    for needed in ("sphinx", "myst_parser", "furo"):
+    for needed in ("sphinx", "myst_parser", "furo", "sphinx_copybutton"):
         pytest.importorskip(needed, reason="the site needs the extra `docs`")
     out = tmp_path_factory.mktemp("site")
     done = subprocess.run(
@@ -78,6 +79,36 @@ def test_search_finds_what_people_have_under_both_spellings(site: Path) -> None:
             found[words] = [link.partition(".html")[0] for link in opened.run(RESULTS)]
     assert {words: pages[:5] for words, pages in found.items() if SEARCHES[words] not in pages[:5]} == {}
     assert found["hematology"] == found["haematology"]
+
+
+COPIED = """new Promise(done => {
+  const source = addCopyButtonToCodeCells.toString();
+  const own = source.slice(source.indexOf("function escapeRegExp"), source.indexOf("// Initialize with a callback"));
+  const copied = new Function(`${own}; return copyTargetText`)();
+  const look = () => {
+    const buttons = [...document.querySelectorAll("div.highlight-console button.copybtn")];
+    buttons.length ? done(buttons.map(button => copied(button).trim())) : setTimeout(look, 50);
+  };
+  look();
+})"""
+"""What each button of a page copies, by the function that it calls."""
+
+
+@pytest.mark.slow
+def test_the_copy_button_gives_the_commands_that_the_tests_run(site: Path) -> None:
+    """No prompt, no ``>`` before the lines of a sheet, nothing of what a command prints: as pasted, it runs."""
+    apart = {}
+    with browser() as opened:
+        for page in (page for page in PAGES if any("$ " in block for block in blocks(page, "console"))):
+            written = blocks(page, "console")
+            expected = [
+                "\n".join(one.text for one in commands(block)) if "$ " in block else block.strip() for block in written
+            ]
+            opened.open(site / page.relative_to(ROOT / "docs").with_suffix(".html"))
+            copied = opened.run(COPIED)
+            if copied != expected:
+                apart[page.stem] = (copied, expected)
+    assert apart == {}
 
 
 LONG = {"validity", "performance", "reliability", "release-notes", "genindex", "py-modindex"}

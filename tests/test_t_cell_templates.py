@@ -40,10 +40,10 @@ def events_of(result: SampleResult) -> dict[str, int]:
 # ---------------------------------------------------------------- memory
 
 
-def memory_tube(*, dead: float = 0.05, seed: int) -> StainedTube:
-    """Return 20,000 T cells, a fifth with a CAR, with CD45RA and CCR7 in place of CD2 and CD56."""
+def memory_tube(*, dead: float = 0.05, with_car: float = 0.2, seed: int) -> StainedTube:
+    """Return 20,000 T cells, a share with a CAR, with CD45RA and CCR7 in place of CD2 and CD56."""
     kinds = [(cell("nk_cells", stain(CD3=90, CD8=500)), 1500)]
-    for car, share in (("", 0.8), ("car_", 0.2)):
+    for car, share in (("", 1 - with_car), ("car_", with_car)):
         for line, of_line in LINES.items():
             for subset, (cd45ra, ccr7) in MEMORY.items():
                 colours = stain(CD3=5000, CD2=(cd45ra, 0.5), CD56=(ccr7, 0.5), CAR=(5000, 0.9) if car else 80)

@@ -1,6 +1,6 @@
 """The two figures of the published case, drawn from ``sample_data``, hold what its legend names, point by point.
 
-``docs/course-figures.md`` lays the same points beside the pictures.
+``docs/published-case.md`` lays the same points beside the pictures.
 """
 
 from __future__ import annotations
