@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -54,7 +54,8 @@ cannot be drawn beside others."""
 class ClinicalValue:
     """One value of one variable on one day, in the variable's unit.
 
-    ``bound`` is ``<`` or ``>`` where only that is known of the value, else empty.
+    ``bound`` is ``<`` or ``>`` where only that is known of the value, else empty; ``entered`` the variable's name as
+    the table writes it, for people.
     """
 
     subject_id: str
@@ -64,6 +65,7 @@ class ClinicalValue:
     unit: str
     bound: str = ""
     note: str = ""
+    entered: str = field(default="", compare=False)
 
     @property
     def text(self) -> str:
@@ -286,7 +288,7 @@ def _entries(
         elif target.name == "grade" and not value.is_integer():
             cells.fault(f"{name} is {value:g}, a grade is a whole number")
         if cells.sound:
-            yield ClinicalValue(subject, day, variable, value, target.name, number[0], note)
+            yield ClinicalValue(subject, day, variable, value, target.name, number[0], note, name)
 
 
 def _kept_as(

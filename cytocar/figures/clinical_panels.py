@@ -5,9 +5,10 @@ Each draws what the record holds and nothing for what it does not: a missing day
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue
@@ -65,21 +66,25 @@ NORMAL = {"ferritin": (30.0, 300.0), "il6": (0.0, 7.0), "crp": (0.0, 10.0)}
 """Normal ranges in the variables' units, as a published case names them; laboratories differ."""
 THRESHOLDS = {"anc": (500.0,), "platelets": (20.0, 50.0), "b_cells": (20.0,)}
 """Lines across the panels: severe neutropenia; platelets of ICAHT grades; B-cell aplasia (FELIX)."""
+Lines = Mapping[str, Sequence[float]]
+"""Thresholds by the variable or population that they cross."""
 ICE_GRADES = ((10, 0), (7, 1), (3, 2), (0, 3))
 """Lowest ICE score of each ICANS grade (ASTCT, Lee 2019); grade 4 is 0 and unarousable: the score does not tell it."""
 
 
-def variable_label(variable: str, unit: str) -> str:
-    """Return a variable with its unit as axes and legends print it.
+def variable_label(value: ClinicalValue) -> str:
+    """Return a variable with its unit as axes and legends print it: one that is not listed as it was entered.
 
     Examples
     --------
-    >>> variable_label("il6", "ng/L"), variable_label("ifn_gamma", "pg/mL")
-    ('IL-6 (ng/L)', 'ifn gamma (pg/mL)')
+    >>> variable_label(ClinicalValue("P1", 0, "il6", 7, "ng/L", entered="IL6"))
+    'IL-6 (ng/L)'
+    >>> variable_label(ClinicalValue("P1", 0, "anti_dsdna", 8, "IU/mL", entered="anti-dsDNA"))
+    'anti-dsDNA (IU/mL)'
     """
-    listed = VARIABLES.get(variable)
-    name = listed.label if listed else variable.replace("_", " ")
-    return f"{name} ({unit_text(unit)})"
+    listed = VARIABLES.get(value.variable)
+    name = listed.label if listed else value.entered or value.variable.replace("_", " ")
+    return f"{name} ({unit_text(value.unit)})"
 
 
 def temperature_panel(axes: Axes, record: ClinicalRecord) -> None:
@@ -135,7 +140,9 @@ def _receptor_blocked(record: ClinicalRecord) -> list[float]:
     return [course.start_day for course in record.interventions if course.name.lower() == "tocilizumab"]
 
 
-def value_panel(axes: Axes, values: Sequence[ClinicalValue], *, log: bool = False) -> None:
+def value_panel(
+    axes: Axes, values: Sequence[ClinicalValue], *, log: bool = False, lines: Lines = MappingProxyType({})
+) -> None:
     """Draw one variable over time, from 0 up or on a log axis, with the thresholds that decide about it.
 
     On a log axis a zero or a value below its limit is an open triangle, and the line is broken there.
@@ -144,9 +151,9 @@ def value_panel(axes: Axes, values: Sequence[ClinicalValue], *, log: bool = Fals
         plain_log_axis(axes)
     if values:
         plot_values(axes, values, log=log)
-        listed = variable_label(values[0].variable, values[0].unit)
+        listed = variable_label(values[0])
         axes.set_ylabel(listed.replace(" (", "\n("))
-        threshold_lines(axes, values[0].variable)
+        threshold_lines(axes, values[0].variable, lines)
     axes.margins(y=0.15)
     if log:
         two_labels(axes)
@@ -156,14 +163,14 @@ def value_panel(axes: Axes, values: Sequence[ClinicalValue], *, log: bool = Fals
         axes.yaxis.set_major_formatter("{x:,.10g}")
 
 
-def threshold_lines(axes: Axes, variable: str) -> None:
-    """Draw the thresholds that decide about a variable, and name them above the panel."""
-    lines = THRESHOLDS.get(variable, ())
-    for line in lines:
+def threshold_lines(axes: Axes, variable: str, lines: Lines = MappingProxyType({})) -> None:
+    """Draw the thresholds that decide about a variable, the user's own where given, and name them above the panel."""
+    own = lines.get(variable, THRESHOLDS.get(variable, ()))
+    for line in own:
         axes.axhline(line, color=GREY, lw=0.8, ls=(0, (4, 3)), zorder=1)
-    if lines:
-        unit = unit_text(VARIABLES[variable].unit)
-        text = f"dashed: {' and '.join(f'{line:g}' for line in lines)} {unit}"
+    if own:
+        unit = unit_text(VARIABLES[variable].unit if variable in VARIABLES else "/uL")
+        text = f"dashed: {' and '.join(f'{line:g}' for line in own)} {unit}"
         axes.set_title(text, loc="right", fontsize=FONT_PT, color=INK, pad=1.5)
 
 
@@ -261,7 +268,7 @@ def _legend(
     marks = [(MARKS.get(values[0].variable, _OTHER), values[0]) for values in present]
     lines = [Line2D([], [], color=mark.colour, marker=mark.marker, ls=mark.line, ms=3.6, lw=1.0) for mark, _ in marks]
     lines += [Line2D([], [], color=INK, marker=shape, ls="", ms=4) for _, shape in further]
-    texts = [variable_label(v.variable, v.unit) if units else VARIABLES[v.variable].label for _, v in marks]
+    texts = [variable_label(v) if units else VARIABLES[v.variable].label for _, v in marks]
     texts += [text for text, _ in further]
     room_pt = 0.85 * axes.figure.bbox.width * 72 / axes.figure.dpi
     axes.legend(

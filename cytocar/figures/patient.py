@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
@@ -16,6 +17,7 @@ from cytocar.course.series import CoursePoint
 from cytocar.figures.clinical_panels import (
     BIOMARKERS,
     GRADES,
+    Lines,
     biomarker_panel,
     grade_panel,
     temperature_panel,
@@ -65,6 +67,7 @@ def acute_figure(
     also: Sequence[str] = (),
     populations: Sequence[str] = (),
     window: Days | None = None,
+    lines: Lines = MappingProxyType({}),
 ) -> Figure:
     """Return the first weeks: temperature and pressures, biomarkers, CAR-T, ratio, grades, drugs, on one day axis.
 
@@ -78,15 +81,17 @@ def acute_figure(
         Populations of the tubes, a panel for each.
     window : pair of float, optional
         First and last day; without it the first four weeks, as far as there are data.
+    lines : mapping, optional
+        Thresholds in place of ``THRESHOLDS``, by variable or population.
     """
     first, last = window or _acute_days(points, record)
     days = (first - _MARGIN_DAYS, last + _MARGIN_DAYS)
     courses = [course for course in record.interventions if course.name in shaded]
     within = _between(record, days)
     panels = [
-        *_clinical_panels(within, also),
+        *_clinical_panels(within, also, lines),
         Panel(42, partial(_curve, points=points, shaded=courses, days=days)),
-        *_population_panels(points, populations, courses, days),
+        *_population_panels(points, populations, courses, days, lines),
         *_strips(points, within, days),
         *_lane_panels(record, days),
     ]
@@ -118,6 +123,7 @@ def long_term_figure(
     shaded: Sequence[str] = (),
     also: Sequence[str] = (),
     populations: Sequence[str] = (),
+    lines: Lines = MappingProxyType({}),
 ) -> Figure:
     """Return the months: blood counts, B cells, CAR-T and what goes on or begins after the first weeks.
 
@@ -137,11 +143,11 @@ def long_term_figure(
     days = (max(first, -30.0) - 0.02 * last, 1.02 * last)
     courses = [course for course in record.interventions if course.name in shaded]
     panels = [
-        Panel(22, partial(value_panel, values=v, log=v[0].variable in _ALWAYS_LOG or _spans_decades(v)))
+        Panel(22, partial(value_panel, values=v, log=v[0].variable in _ALWAYS_LOG or _spans_decades(v), lines=lines))
         for v in present[:MOST_PANELS]
     ]
     panels.append(Panel(38, partial(_curve, points=points, shaded=courses, days=days)))
-    panels += _population_panels(points, counted, courses, days)
+    panels += _population_panels(points, counted, courses, days, lines)
     panels += _lane_panels(record, days, beyond=ACUTE_DAYS[1])
     figure, stack = _stack(panels, days, width_mm)
     shown = [point for point in points if days[0] <= point.day <= days[1]]
@@ -163,13 +169,13 @@ def _write(figure: Figure, stack: Sequence[Axes], panels: Sequence[Panel]) -> No
 
 
 def _population_panels(
-    points: Sequence[CoursePoint], populations: Sequence[str], shaded: Sequence[Intervention], days: Days
+    points: Sequence[CoursePoint], populations: Sequence[str], shaded: Sequence[Intervention], days: Days, lines: Lines
 ) -> Iterator[Panel]:
     """Yield a curve for each population, drawn as that of CAR-T cells: intervals, limits, open triangles."""
     for name in populations:
         own = [point.of_population(name) for point in points if name in point.populations]
         if any(days[0] <= point.day <= days[1] for point in own):
-            yield Panel(26, partial(_curve, points=own, shaded=shaded, days=days, population=name))
+            yield Panel(26, partial(_curve, points=own, shaded=shaded, days=days, population=name, lines=lines))
 
 
 def _lane_panels(record: ClinicalRecord, days: Days, *, beyond: float | None = None) -> Iterator[Panel]:
@@ -185,7 +191,7 @@ def _lane_panels(record: ClinicalRecord, days: Days, *, beyond: float | None = N
             yield Panel(len(own) * LANE_MM + 1, partial(drug_panel, drugs=own), partial(write_doses, drugs=own))
 
 
-def _clinical_panels(record: ClinicalRecord, also: Sequence[str]) -> Iterator[Panel]:
+def _clinical_panels(record: ClinicalRecord, also: Sequence[str], lines: Lines) -> Iterator[Panel]:
     """Yield the panels above the curve."""
     if any(record.series(name) for name in ("temperature", "systolic", "diastolic")):
         yield Panel(24, partial(temperature_panel, record=record))
@@ -194,7 +200,9 @@ def _clinical_panels(record: ClinicalRecord, also: Sequence[str]) -> Iterator[Pa
     for name in (*also, TRANSGENE):
         values = record.series(name)
         if values:
-            yield Panel(22, partial(value_panel, values=values, log=name == TRANSGENE or _spans_decades(values)))
+            yield Panel(
+                22, partial(value_panel, values=values, log=name == TRANSGENE or _spans_decades(values), lines=lines)
+            )
 
 
 def _curve(
@@ -203,11 +211,12 @@ def _curve(
     shaded: Sequence[Intervention],
     days: Days,
     population: str = "",
+    lines: Lines = MappingProxyType({}),
 ) -> None:
     shade(axes, shaded, days)
     if population:
         car_t_panel(axes, points, within=days, label=f"{population_label(population)}\n(/µL)")
-        threshold_lines(axes, population)
+        threshold_lines(axes, population, lines)
     else:
         car_t_panel(axes, points, within=days)
 

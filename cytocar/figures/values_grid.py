@@ -45,7 +45,7 @@ def grid_figures(record: ClinicalRecord, *, title: str = "") -> Iterator[Figure]
         for place, (name, axes) in enumerate(zip(own, grid, strict=False)):
             _panel(axes, record.series(name))
             axes.set_xlim(min(days) - margin, max(days) + margin)
-            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             axes.tick_params(axis="x", labelbottom=place + COLUMNS >= len(own))
         figure.text(0.5, 1.5 / height_mm, "Days after infusion", ha="center", fontsize=FONT_PT)
         if title:
@@ -64,7 +64,7 @@ def _places(figure: Figure, rows: int, height_mm: float) -> Iterator[Axes]:
             (
                 (column * width_mm + LABEL_MM) / PAGE_MM,
                 bottom_mm / height_mm,
-                (width_mm - LABEL_MM - 1.5) / PAGE_MM,
+                (width_mm - LABEL_MM - 3) / PAGE_MM,
                 (PANEL_MM - 9) / height_mm,
             )
         )
@@ -85,7 +85,7 @@ def _panel(axes: Axes, values: Sequence[ClinicalValue]) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short_number(value)))
     axes.axvline(0, color=GREY, lw=0.6, ls=":")
     # No title: matplotlib looks for the place of each anew, through all ticks.
-    label = _fitting(variable_label(values[0].variable, values[0].unit))
+    label = _fitting(variable_label(values[0]))
     axes.annotate(label, (0, 1), xytext=(0, 2), xycoords="axes fraction", textcoords="offset points", va="bottom")
 
 

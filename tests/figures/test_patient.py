@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cytocar.counting.limits import CarResult
-from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
+from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention, read_record
 from cytocar.course.draws import CellCount
 from cytocar.course.series import CoursePoint
 from cytocar.course.units import VARIABLES
@@ -256,3 +256,26 @@ def test_values_and_drugs_after_the_first_weeks_are_drawn() -> None:
     with figure_style():
         texts = {text.get_text() for text in shown_texts(long_term_figure(POINTS, late))}
     assert {"IgG\n(g/L)", "rituximab"} <= texts
+
+
+def test_the_thresholds_that_the_user_gave_are_the_lines_that_are_drawn() -> None:
+    record = ClinicalRecord(tuple(values("b_cells", (-6, 12), (91, 3), (274, 18))))
+    counted = [
+        CoursePoint("P1", day, f"d{day}", populations={"nk_cells": CellCount(60, Estimate(n, n / 2, n * 2), 2.0)})
+        for day, n in ((3, 20), (91, 60))
+    ]
+    lines = {"b_cells": (10.0,), "nk_cells": (80.0,)}
+    with figure_style():
+        figure = long_term_figure(counted, record, populations=["nk_cells"], lines=lines)
+        texts = {text.get_text() for text in shown_texts(figure)}
+        assert {"dashed: 10 /µL", "dashed: 80 /µL"} <= texts
+        assert "dashed: 20 /µL" not in texts
+        assert "dashed: 20 /µL" in {text.get_text() for text in shown_texts(long_term_figure([], record))}
+
+
+def test_a_variable_of_ones_own_keeps_the_name_that_was_entered(tmp_path: Path) -> None:
+    table = tmp_path / "clinical.csv"
+    table.write_text("subject_id,day,variable,value,unit\nP1,40,anti-dsDNA,820,IU/mL\nP1,60,anti-dsDNA,90,IU/mL\n")
+    record = read_record(table)
+    with figure_style():
+        assert "anti-dsDNA\n(IU/mL)" in {text.get_text() for text in shown_texts(long_term_figure([], record))}

@@ -47,3 +47,14 @@ def test_only_the_lowest_panel_of_each_column_has_days() -> None:
         sheet.draw_without_rendering()
     shown = [any(t.get_text() for t in axes.get_xticklabels() if t.get_visible()) for axes in sheet.axes]
     assert shown == [False, False, True, True, True, True]
+
+
+@pytest.mark.parametrize("last", [9, 28, 274, 730, 3650])
+def test_no_day_is_cut_at_the_edge_or_runs_into_the_next(last: int) -> None:
+    names = [f"v{n}" for n in range(8)]
+    entries = [ClinicalValue("P1", day, name, 1.0 + day, "g/L") for name in names for day in (-6, 0, last)]
+    with figure_style():
+        (figure,) = grid_figures(ClinicalRecord(tuple(entries)))
+        assert overlapping_texts(figure) == []
+        widest = max(text.get_window_extent().x1 for text in shown_texts(figure))
+        assert widest <= figure.bbox.x1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cytocar.course.clinical import ClinicalRecord
@@ -24,7 +24,7 @@ class Drawing:
 
     ``shade`` names drugs whose days are shaded on every curve; ``also`` variables and ``populations`` with panels of
     their own; ``every_variable`` adds a sheet of all variables; ``window`` is the first and the last day of the acute
-    figure; ``formats`` are svg, pdf, png.
+    figure; ``lines`` the thresholds that the user gave; ``formats`` are svg, pdf, png.
     """
 
     folder: Path
@@ -33,6 +33,7 @@ class Drawing:
     populations: tuple[str, ...] = ()
     every_variable: bool = False
     window: tuple[float, float] | None = None
+    lines: Mapping[str, Sequence[float]] = field(default_factory=dict)
     formats: tuple[str, ...] = ("svg",)
 
 
@@ -104,6 +105,7 @@ def _pictures(course: Course, record: ClinicalRecord, drawing: Drawing) -> Itera
             also=drawing.also,
             populations=drawing.populations,
             window=drawing.window,
+            lines=drawing.lines,
         )
         svg = save_all(figure, drawing.folder, f"{stem}_acute", drawing.formats)
         days = "The first weeks" if drawing.window is None else f"Days {drawing.window[0]:g} to {drawing.window[1]:g}"
@@ -116,6 +118,7 @@ def _pictures(course: Course, record: ClinicalRecord, drawing: Drawing) -> Itera
             shaded=drawing.shade,
             also=drawing.also,
             populations=drawing.populations,
+            lines=drawing.lines,
         )
         svg = save_all(figure, drawing.folder, f"{stem}_months", drawing.formats)
         yield Picture(svg, f"Months of {name}", "The months: blood counts, cells, and what was given then.")

@@ -229,6 +229,14 @@ def write_course(
         populations=populations,
         every_variable=options.every_variable,
         window=options.window,
+        lines={
+            name: (line,)
+            for name, line in (
+                ("b_cells", options.b_cell_threshold_per_ul),
+                ("nk_cells", options.nk_threshold_per_ul),
+            )
+            if line is not None
+        },
         formats=options.formats,
     )
     cohort = len(series.courses) >= FEWEST_SUBJECTS
