@@ -5,14 +5,27 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from benchmarks.validity import background, car, cells, disturbed, gates, joint, limits, odd, runs, silent, spikes
+from benchmarks.validity import (
+    background,
+    car,
+    cells,
+    courses,
+    disturbed,
+    gates,
+    joint,
+    limits,
+    odd,
+    runs,
+    silent,
+    spikes,
+)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
-    parts = ("car", "gates", "cells", "limits", "background", "disturbed", "joint", "spikes", "odd", "runs")
+    parts = ("car", "gates", "cells", "limits", "background", "disturbed", "joint", "courses", "spikes", "odd", "runs")
     parser.add_argument("--only", choices=(*parts, "silent", "clean"))
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
@@ -34,6 +47,8 @@ def main() -> None:
         table(cells.HEAD, cells.rows(4 * wanted.tubes, cells.TUNED | cells.HELD_OUT))
     if wanted.only in (None, "joint"):
         table(joint.HEAD, joint.rows(max(4, wanted.tubes)))
+    if wanted.only in (None, "courses"):
+        table(courses.HEAD, courses.rows(4 * wanted.tubes, courses.TUNED + courses.ONCE))
     if wanted.only in (None, "odd"):
         table(odd.HEAD, odd.rows())
     if wanted.only in (None, "silent"):

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.counting.limits import CarResult
-from cytocar.kinetics.curve import Point, area_to, log_interpolated
+from cytocar.kinetics.curve import Point, log_interpolated
+from cytocar.kinetics.exposure import area_to
 from cytocar.kinetics.rates import Rate, log_line
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 

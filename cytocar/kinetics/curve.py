@@ -63,13 +63,6 @@ def points_of(
     return points
 
 
-@dataclass(frozen=True, slots=True)
-class AreaTo:
-    end: float
-    estimate: Estimate
-    reason: str = ""
-
-
 def curve_of(evaluable: Sequence[Point], *, to_the_end: bool = False) -> list[tuple[float, float]]:
     """Return (day, value) from infusion on, below-limit values placed as ``BLQ_RULE`` says."""
     numbers = [index for index, point in enumerate(evaluable) if point.quantified is not None]
@@ -114,31 +107,3 @@ def log_interpolated(before: Point, after: Point, day: float) -> float:
     """Return the value on a day of the line through the logarithms of two quantified points."""
     first, second = before.quantified or math.nan, after.quantified or math.nan
     return float(first * (second / first) ** ((day - before.day) / (after.day - before.day)))
-
-
-def area_to(evaluable: Sequence[Point], end: float) -> AreaTo:
-    """Return the AUC from day 0 to ``end``, with the interval that the values' intervals give.
-
-    The limits are combined by MOVER (Zou and Donner 2008, Stat Med 27:1693): each value's distance to its limit, times
-    the slope of the AUC in that value, added in quadrature.
-    """
-    if not any(point.quantified for point in evaluable):
-        return AreaTo(end, UNKNOWN, "no sample is quantified")
-    if evaluable[-1].day < end:
-        return AreaTo(end, UNKNOWN, f"the last sample is of day {evaluable[-1].day:g}")
-    curve = curve_of(evaluable)
-    area = area_under(curve, end)
-    limits = {point.day: point for point in evaluable}
-    below = above = 0.0
-    for index, (day, value) in enumerate(curve):
-        if value == 0 or day not in limits:
-            continue
-        low, high = limits[day].low, limits[day].high
-        if low is None or high is None:
-            return AreaTo(end, Estimate(area, None, None))
-        step = 1e-5 * value
-        moved = [(d, v + step) if i == index else (d, v) for i, (d, v) in enumerate(curve)]
-        slope = (area_under(moved, end) - area) / step
-        below = math.hypot(below, slope * (value - low))
-        above = math.hypot(above, slope * (high - value))
-    return AreaTo(end, Estimate(area, max(area - below, 0.0), area + above))

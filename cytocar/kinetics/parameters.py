@@ -13,10 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from cytocar.counting.limits import CarResult
+from cytocar.kinetics.between_samples import FAR_APART_DAYS, days_to_neighbours, peak_interval
 from cytocar.kinetics.censored import area_with_censored, half_life_with_censored
-from cytocar.kinetics.curve import AreaTo, Point, area_to, area_under, curve_of, points_of
+from cytocar.kinetics.curve import Point, area_under, curve_of, points_of
+from cytocar.kinetics.exposure import AreaTo, area_to
 from cytocar.kinetics.rates import Rate, doubling_time, half_life
-from cytocar.statistics.estimate import Estimate
+from cytocar.statistics.estimate import UNKNOWN, Estimate
 
 BLQ_RULE = "before first quantified: 0; between: left out; after last: AUC ends at Tlast"
 """What is done with values below the limit of quantification; written beside every result."""
@@ -106,7 +108,8 @@ def noncompartmental(
         What may be said of each value; ``not_evaluable`` samples are left out. Without it, what is above 0 is
         quantified.
     intervals : sequence of Estimate, optional
-        The interval of each value; gives the intervals of Cmax and the AUCs.
+        The interval of each value; gives the intervals of Cmax and the AUCs, which carry too how days scatter about
+        the course and what it may have done between its samples (``between_samples``).
     limits : sequence of float or None, optional
         What a value that is not quantified lies below: the limit of detection, or of quantification. With them the
         ``censored`` columns count such values as what they are.
@@ -140,6 +143,7 @@ def noncompartmental(
     if early:
         reasons.append(("n_timepoints", f"cells detected in {early} sample(s) before infusion, which are left out"))
     peak = max(quantified, key=lambda point: point.quantified or 0.0, default=None)
+    highest = peak_interval(quantified, peak) if peak else UNKNOWN
     last = quantified[-1] if quantified else None
     areas = {end: area_to(evaluable, end) for end in (28.0, 84.0)}
     doubling, halving = doubling_time(quantified, peak), half_life(quantified, peak)
@@ -164,8 +168,8 @@ def noncompartmental(
         blq_rule=BLQ_RULE,
         auc_0_last=area_under(curve_of(evaluable)) if last else None,
         auc_0_end=area_under(curve_of(evaluable, to_the_end=True)) if last else None,
-        cmax_per_ul_low=peak.low if peak else None,
-        cmax_per_ul_high=peak.high if peak else None,
+        cmax_per_ul_low=highest.low,
+        cmax_per_ul_high=highest.high,
         auc_0_28_low=areas[28.0].estimate.low,
         auc_0_28_high=areas[28.0].estimate.high,
         auc_0_84_low=areas[84.0].estimate.low,
@@ -178,7 +182,7 @@ def noncompartmental(
         half_life_days_low=halving.low,
         half_life_days_high=halving.high,
         n_censored=sum(point.limit is not None for point in evaluable),
-        cmax_per_ul_at_most=_at_most(evaluable, peak),
+        cmax_per_ul_at_most=_at_most(evaluable, highest if peak else None),
         auc_0_28_censored=censored[28.0].value,
         auc_0_28_censored_low=censored[28.0].low,
         auc_0_28_censored_high=censored[28.0].high,
@@ -191,7 +195,7 @@ def noncompartmental(
     )
 
 
-def _at_most(evaluable: Sequence[Point], peak: Point | None) -> float | None:
+def _at_most(evaluable: Sequence[Point], peak: Estimate | None) -> float | None:
     """Return what the peak is at most, values below a limit counted as such; None where a value has no limit."""
     above = [peak.high] if peak else []
     above += [point.limit for point in evaluable if point.quantified is None]
@@ -209,6 +213,8 @@ def _reasons(
         yield "cmax_per_ul", "the only sample"
     elif peak is evaluable[-1]:
         yield "cmax_per_ul", "the peak is the last sample: the curve may rise further"
+    elif (days := days_to_neighbours(evaluable, peak)) >= FAR_APART_DAYS:
+        yield "cmax_per_ul", f"samples beside the peak lie {days:g} days apart: it may be higher than its interval says"
     for end, area in areas.items():
         if area.reason:
             yield f"auc_0_{end:g}", area.reason

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from cytocar.counting.blank_tubes import read_history
 from cytocar.files.places import Place, place_of
 from cytocar.run.count import Work, count, open_store
 from cytocar.run.observer import NOBODY, Observer
@@ -38,6 +39,7 @@ def run(  # the options of `cytocar gate`, one keyword each
     *,
     controls: Sequence[str | Place] = (),
     markers: Mapping[str, str] | None = None,
+    background: str | Path | None = None,
     force: bool = False,
     parquet: bool = False,
     by: str | None = None,
@@ -61,6 +63,8 @@ def run(  # the options of `cytocar gate`, one keyword each
         CAR-negative controls of these files.
     markers : mapping of str to str, optional
         Channels that are settled, such as ``{"CD3": "FITC-A"}``.
+    background : str or Path, optional
+        Earlier CAR-negative tubes, as ``cytocar qc --history`` keeps them: they tell the background too.
     force, parquet, by
         As the options of ``cytocar gate``: set a finished run aside, write Parquet too, who runs it.
     observer : Observer
@@ -94,7 +98,12 @@ def run(  # the options of `cytocar gate`, one keyword each
     if parquet:
         require_pyarrow()
     inputs = with_controls(_inputs(rows, given_for_all(**given)), [place_of(control) for control in controls])
-    plan = make_plan(inputs, template=None if template is None else str(template), markers=markers)
+    plan = make_plan(
+        inputs,
+        template=None if template is None else str(template),
+        markers=markers,
+        history=None if background is None else read_history(Path(background)),
+    )
     work = Work(jobs=jobs, parquet=parquet, command=("cytocar.run",))
     with open_store(plan, None if out is None else Path(out), work, force=force, by=by) as store:
         count(plan, work, store, observer=observer)

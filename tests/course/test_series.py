@@ -167,7 +167,9 @@ def test_a_failed_replicate_leaves_the_others_alone(tmp_path: Path) -> None:
 def test_kinetics_take_the_results_and_intervals_of_the_samples(tmp_path: Path) -> None:
     run = run_folder(tmp_path, [counted("a", 0, 0), counted("b", 7, 100), counted("c", 14, 0), counted("d", 28, 0)])
     kinetics = join([run]).courses[0].kinetics()
-    assert (kinetics.cmax_per_ul, kinetics.cmax_per_ul_low, kinetics.n_timepoints) == (50, 40, 4)
+    assert (kinetics.cmax_per_ul, kinetics.n_timepoints) == (50, 4)
+    assert kinetics.cmax_per_ul_low is not None
+    assert kinetics.cmax_per_ul_low < 40  # the count's own limit, and the scatter of days
     assert kinetics.auc_0_28 == pytest.approx(50 * 7 / 2)
 
 
@@ -320,7 +322,7 @@ def test_replicates_that_disagree_widen_the_peak_and_the_area(tmp_path: Path, re
         assert low < (kinetics.cmax_per_ul or 0.0) < high
         widths.append((high - low, area_high - area_low))
     assert widths[1][0] > 3 * widths[0][0]
-    assert widths[1][1] > 2 * widths[0][1]
+    assert widths[1][1] > 1.5 * widths[0][1]
 
 
 def test_a_dilution_that_is_not_what_the_sheet_says_is_a_disagreement(tmp_path: Path) -> None:

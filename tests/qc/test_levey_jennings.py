@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import cytocar
 from cytocar.errors.tree import UsageError
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS, Target, Verdict, charts, read_targets
 from cytocar.qc.measures import Measured, Quantity, measure
@@ -196,6 +197,8 @@ def test_a_run_says_which_tubes_told_its_background(runs_with_baselines: list[Pa
     assert "background from 0 of the subject's own, 0 other controls, 0 more of the run, 3 of the history" in (
         run / "quality.csv"
     ).read_text("utf-8")
+    (counted,) = cytocar.run(tube, jobs=1, background=history, beads_added=20_000, sample_volume_ul=50)
+    assert f"{counted.row()['background_percent']:.6g}" == row["background_percent"]
     (assumed,) = csv.DictReader(io.StringIO(cytocar_command(*words, "--format", "csv").stdout))
     assert assumed["ci_method"].endswith("; background: assumed")
     assert float(row["background_percent"]) != float(assumed["background_percent"])
