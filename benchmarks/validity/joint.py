@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.validity.car import GATE
-from benchmarks.validity.shapes import HELD_OUT, NEGATIVES, POSITIVES, SEVERE, CarTube, Draw, Floats
+from benchmarks.validity.shapes import FRESH, HELD_OUT, NEGATIVES, POSITIVES, SEVERE, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
 from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.positives import Seen
@@ -33,7 +33,7 @@ HEAD = (
 )
 SHARES = (0.02, 0.05, 0.08, 0.3, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0)
 STRATA = (("below 0.1 %", 0.0, 0.1), ("0.3 to 1 %", 0.1, 1.5), ("2 to 5 %", 1.5, 6.0), ("10 to 40 %", 6.0, 100.0))
-SHAPES: Mapping[str, Mapping[str, Draw]] = {"tuned": {**POSITIVES, **SEVERE}, "held out": HELD_OUT}
+SHAPES: Mapping[str, Mapping[str, Draw]] = {"tuned": {**POSITIVES, **SEVERE}, "held out": HELD_OUT, "fresh": FRESH}
 
 
 def rows(subjects: int, kinds: str = "held out", *, first: int = 0) -> Iterator[tuple[str, ...]]:

@@ -112,6 +112,38 @@ HELD_OUT: Mapping[str, Draw] = {
 """Shapes that were looked at once, after every default had been set."""
 
 
+def _skewed(random: np.random.Generator, n: int) -> Floats:
+    """A skew-normal with a long dim side."""
+    return 0.3 - 0.45 * np.abs(random.normal(size=n)) + 0.12 * random.normal(size=n)
+
+
+def _two_halves(random: np.random.Generator, n: int) -> Floats:
+    """Two kinds of cells, one with a third of the other's signal."""
+    return np.where(random.random(n) < 0.5, random.normal(-0.25, 0.2, n), random.normal(0.22, 0.14, n))
+
+
+FRESH: Mapping[str, Draw] = {
+    "skewed": _skewed,
+    "two halves": _two_halves,
+    "Laplace": lambda random, n: random.laplace(0, 0.2, n),
+    "beta": lambda random, n: 1.4 * (random.beta(2.5, 1.5, n) - 0.64),
+}
+"""Shapes that were looked at once, after the rules of low stain indices and of the witnesses had been set."""
+
+
+def _exponential_tail(random: np.random.Generator, n: int) -> Floats:
+    """A normal with an exponential tail to the bright side, at unit variance."""
+    return 0.9 * random.normal(size=n) + 0.436 * (random.exponential(size=n) - 1)
+
+
+def _flat_top(random: np.random.Generator, n: int) -> Floats:
+    """Brightness anywhere within three spreads, blurred: at unit variance."""
+    return random.uniform(-1.4, 1.4, n) + 0.59 * random.normal(size=n)
+
+
+FRESH_NEGATIVES: Mapping[str, Draw] = {"exponential tail": _exponential_tail, "flat top": _flat_top}
+
+
 @dataclass(frozen=True, slots=True)
 class CarTube:
     """T cells of one tube: how many, how many of them CAR+, and what they look like.
@@ -136,12 +168,12 @@ class CarTube:
     def draw(self, random: np.random.Generator) -> tuple[Floats, float]:
         """Return the CAR signals (t_cells,), and the percentage of CAR+ that was drawn."""
         n_positive = int(random.binomial(self.t_cells, self.car_percent / 100))
-        dim = CENTER + SPREAD * NEGATIVES[self.negatives](random, self.t_cells - n_positive)
+        dim = CENTER + SPREAD * ({**NEGATIVES, **FRESH_NEGATIVES})[self.negatives](random, self.t_cells - n_positive)
         share = self.sticky_percent / 100 * random.lognormal(-0.5 * self.sticky_cv**2, self.sticky_cv)
         sticky = random.random(len(dim)) < share
         dim[sticky] += random.gamma(1.5, 700, int(sticky.sum()))
         median = CENTER + 2 * self.stain_index * SPREAD
-        shape = ({**POSITIVES, **SEVERE, **HELD_OUT})[self.positives]
+        shape = ({**POSITIVES, **SEVERE, **HELD_OUT, **FRESH})[self.positives]
         bright = median * 10 ** shape(random, n_positive) + random.normal(0, SPREAD, n_positive)
         signals = self.gain * np.concatenate([dim, bright]) + self.offset
         if self.stale:

@@ -14,12 +14,13 @@ import numpy as np
 
 from benchmarks.validity.car import GATE
 from benchmarks.validity.limits import CVS
-from benchmarks.validity.shapes import HELD_OUT, CarTube
+from benchmarks.validity.shapes import FRESH, FRESH_NEGATIVES, CarTube
 from cytocar.counting.background import net_share
 from cytocar.counting.basis import BeadBasis
 from cytocar.gates.adaptive import reference
 from cytocar.gates.decision import FitInput, ReferenceEvents
 from cytocar.regions.boxes import RangeGate
+from cytocar.sample.quality.acceptance import NOTED_FLAGS
 from cytocar.sheet.rows import SampleType
 
 HEAD = (
@@ -31,10 +32,10 @@ HEAD = (
     "net holds the truth",
     "gated holds the truth",
     "width against the oracle's",
-    "not quantifiable",
+    "asks for a look",
 )
 T_CELLS, BEADS, ADDED, BLOOD_UL = 20_000, 10_000, 50_000, 50.0
-NEGATIVES = ("two kinds", "lopsided")
+NEGATIVES = tuple(FRESH_NEGATIVES)
 EVENTS = (20, 200, 2000, 8000)
 
 
@@ -69,8 +70,8 @@ def rows(tubes: int) -> Iterator[tuple[str, ...]]:
 
 def stratum_row(stratum: Stratum, tubes: int) -> tuple[str, ...]:
     """Return the line of a stratum."""
-    many = np.array([_trial(stratum, np.random.default_rng((51, number))) for number in range(tubes)])
-    net, gated, holds, gated_holds, width, overlap = many.T
+    many = np.array([_trial(stratum, np.random.default_rng((52, number))) for number in range(tubes)])
+    net, gated, holds, gated_holds, width, asks = many.T
     return (
         f"{stratum.stain_index:g}, {stratum.control}",
         str(stratum.events),
@@ -80,7 +81,7 @@ def stratum_row(stratum: Stratum, tubes: int) -> tuple[str, ...]:
         f"{100 * holds.mean():.1f} %",
         f"{100 * gated_holds.mean():.1f} %",
         f"{np.median(width):.2f}",
-        f"{100 * overlap.mean():.0f} %",
+        f"{100 * asks.mean():.0f} %",
     )
 
 
@@ -93,7 +94,7 @@ def _trial(stratum: Stratum, random: np.random.Generator) -> tuple[float, ...]:
         car_percent=100 * share * gates / (1 - share + share * gates),
         stain_index=stratum.stain_index,
         negatives=shape,
-        positives=tuple(HELD_OUT)[random.integers(len(HELD_OUT))],
+        positives=tuple(FRESH)[random.integers(len(FRESH))],
         gain=math.exp(random.uniform(math.log(0.7), math.log(1.3))),
     )
     values, drawn_percent = tube.draw(random)
@@ -116,5 +117,5 @@ def _trial(stratum: Stratum, random: np.random.Generator) -> tuple[float, ...]:
         (gated.value or 0.0) / truth,
         *(low <= truth <= high for low, high in ends[:2]),
         (ends[0][1] - ends[0][0]) / (ends[2][1] - ends[2][0]),
-        "NOT_QUANTIFIABLE" in fitted.decisions[0].flags,
+        any(flag not in NOTED_FLAGS for flag in fitted.decisions[0].flags),
     )

@@ -34,6 +34,8 @@ SENSITIVITY_WITHOUT_REFERENCE = (0.88, 0.08)
 stain indices of 6 and more leave above the shipped fallbacks. It raises the upper limit only."""
 SMALLEST_SENSITIVITY = 0.3
 """What is thought to lie below the threshold is added up to this share above it; beyond, nothing was measured."""
+SMALLEST_MISSED = 0.01
+"""Share of positives below the threshold that is thought of at least: none at all cannot be known."""
 QUANTIFIABLE_CV = 0.25
 """Largest coefficient of variation at the limit of quantification: what ICH M10 allows ligand-binding assays there."""
 
@@ -63,7 +65,10 @@ class NetShare:
     low_draws, high_draws : (n,) ndarray, optional
         Fractions of T cells behind the lower and the upper limit of ``net``.
     witnessed : Estimate
-        ``net`` if T cells bind as the tube's CD3-negative lymphocytes do (``witness``): never in place of ``net``.
+        ``net`` if T cells bind as the tube's CD3-negative lymphocytes do (``witness``): never in place of ``net``, but
+        its lower limit is that of ``net``.
+    low_by_controls : float, optional
+        The lower limit of ``net`` if these cells are not asked, percent.
     rise_probability : float, optional
         That these bind more than in the controls.
     """
@@ -79,6 +84,7 @@ class NetShare:
     low_draws: Floats | None = field(default=None, compare=False, repr=False)
     high_draws: Floats | None = field(default=None, compare=False, repr=False)
     witnessed: Estimate = UNKNOWN
+    low_by_controls: float | None = None
     rise_probability: float | None = None
 
     def times(self, total: float | None, total_draws: Floats | None) -> Estimate:
@@ -125,7 +131,8 @@ def net_share(
         is that of a tube in which so many are needed.
 
     rise : Rise, optional
-        Of the rate on cells that cannot carry the CAR: what ``witnessed`` supposes of T cells too.
+        Of the rate on cells that cannot carry the CAR, as far as these leave it possible: the lower limit supposes it
+        of T cells too, the point and what counts as detected do not.
 
     Notes
     -----
@@ -158,7 +165,14 @@ def net_share(
     first_above = blank.first_above(t_cell_events)
     if without:
         first_above = max(first_above, math.ceil(SMALLEST_CLAIM_WITHOUT_REFERENCE / 100 * t_cell_events))
-    low = float(np.clip(np.quantile(low_draws, 0.025), 0, 1)) if car_events >= first_above else 0.0
+    low_by_controls = _low(low_draws, point) if car_events >= first_above else 0.0
+    witnessed, low = UNKNOWN, low_by_controls
+    if rise is not None:
+        low_draws = _with_rise(rise, observed, rates, sensitivities, systematic_cv, random)
+        low = min(low, _low(low_draws, point))
+        middle = min(float(np.median(low_draws)), point)
+        high = max(float(np.quantile(low_draws, 0.975)), middle)
+        witnessed = Estimate(100 * middle, 100 * min(low, middle), 100 * high)
     high = float(np.clip(np.quantile(high_draws, 0.975), 0, 1))
     lob = blank.limit_of_blank(t_cell_events)
     needed = max(fewest_events, lob + 1, first_above)
@@ -167,7 +181,7 @@ def net_share(
         lod, lloq = (None if one is None else max(one, SMALLEST_CLAIM_WITHOUT_REFERENCE) for one in (lod, lloq))
     return NetShare(
         raw=Share(car_events, t_cell_events).estimate(),
-        net=Estimate(100 * point, 100 * min(low, point), 100 * max(high, point)),
+        net=Estimate(100 * point, 100 * low, 100 * max(high, point)),
         background_percent=100 * rate,
         lob_events=lob,
         first_above=first_above,
@@ -176,28 +190,27 @@ def net_share(
         flags=(Flag.NO_REFERENCE,) if without else (),
         low_draws=low_draws,
         high_draws=high_draws,
-        witnessed=UNKNOWN
-        if rise is None
-        else _witnessed(rise, observed, rates, sensitivities, point, systematic_cv, random),
+        witnessed=witnessed,
+        low_by_controls=100 * low_by_controls,
         rise_probability=None if rise is None else rise.probability,
     )
 
 
-def _witnessed(
+def _low(draws: Floats, point: float) -> float:
+    return min(max(float(np.quantile(draws, 0.025)), 0.0), point)
+
+
+def _with_rise(
     rise: Rise,
     observed: Floats,
     rates: Floats,
     sensitivities: Floats,
-    point: float,
     systematic_cv: float,
     random: np.random.Generator,
-) -> Estimate:
-    """Return the net share in percent with the rise added to the background; no more than without it."""
+) -> Floats:
+    """Return draws of the share with the rise added to the background."""
     risen = (rates + rise.draws(random, len(rates))).clip(0, 0.5 * sensitivities)
-    shares = _with_systematic((observed - risen) / (sensitivities - risen), systematic_cv, random).clip(0, 1)
-    low, middle, high = np.quantile(shares, [0.025, 0.5, 0.975])
-    value = min(float(middle), point)
-    return Estimate(100 * value, 100 * min(float(low), value), 100 * max(float(high), value))
+    return _with_systematic((observed - risen) / (sensitivities - risen), systematic_cv, random).clip(0, 1)
 
 
 def _sensitivity(background: Background | None) -> float:
@@ -208,7 +221,10 @@ def _sensitivities(background: Background | None, random: np.random.Generator) -
     """Return draws of the share of positives above the threshold, in the bounds that hold for the point too."""
     if background is None or background.sensitivity_sd == 0:
         return np.full(DRAWS, _sensitivity(background))
-    return random.normal(background.sensitivity, background.sensitivity_sd, DRAWS).clip(SMALLEST_SENSITIVITY, 1.0)
+    missed = max(1 - background.sensitivity, SMALLEST_MISSED)
+    shape = (missed / background.sensitivity_sd) ** 2
+    drawn = random.gamma(shape, background.sensitivity_sd**2 / missed, DRAWS)
+    return np.asarray((1 - drawn).clip(SMALLEST_SENSITIVITY, 1.0))
 
 
 def _with_systematic(shares: Floats, cv: float, random: np.random.Generator) -> Floats:

@@ -132,18 +132,28 @@ def _excess_findings(car: CarCount) -> tuple[Finding, ...]:
     return (Finding("net", "W321", Severity.REVIEW, message, value=net.value / gated, limit=LARGEST_EXCESS),)
 
 
+LARGEST_PART_BOUND = 1 / 3
+"""Of the net share that may be binding: where the rise is beyond doubt and takes more than a third, the tube asks."""
+
+
+def rise_matters(net: NetShare) -> bool:
+    """True if the CD3-negative lymphocytes bind more than the controls', and T cells that do so are another result."""
+    low, value = net.low_by_controls, net.witnessed.value or 0.0
+    if net.rise_probability is None or net.rise_probability < CONVINCING or not low:
+        return False
+    return value < low or not net.witnessed.low or value < (1 - LARGEST_PART_BOUND) * (net.net.value or 0.0)
+
+
 def _witness_findings(net: NetShare | None) -> tuple[Finding, ...]:
     """True if T cells that bind as the CD3-negative lymphocytes do would be another result."""
-    if net is None or net.rise_probability is None or net.rise_probability < CONVINCING or not net.net.low:
+    if net is None or not rise_matters(net):
         return ()
-    value, low = net.witnessed.value or 0.0, net.net.low
-    if value >= low and net.witnessed.low:
-        return ()
+    value = net.witnessed.value or 0.0
     message = (
         f"CD3-negative lymphocytes bind more CAR reagent than the control's; if T cells do so too, {value:.3g} "
         f"({net.witnessed.low or 0:.3g} to {net.witnessed.high or 0:.3g}) % are CAR+, not {net.net.value:.3g} %"
     )
-    return (Finding("witness", "W325", Severity.REVIEW, message, value=value, limit=low),)
+    return (Finding("witness", "W325", Severity.REVIEW, message, value=value, limit=net.low_by_controls),)
 
 
 FAR_FROM_THE_AIM = 10

@@ -1,4 +1,4 @@
-"""CD3-negative lymphocytes as a witness: a second number and a look, never another first number."""
+"""CD3-negative lymphocytes as a witness: a lower limit, a second number and a look, never another first number."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 import cytocar
 from cytocar.counting.background import NetShare, net_share
+from cytocar.counting.car_t import rise_matters
 from cytocar.counting.witness import CONVINCING, RISES, Witnesses, rise_of
 from cytocar.fcs.events import EventTable
 from cytocar.gates.decision import Background, ReferenceCount
@@ -20,16 +21,38 @@ def share(car_events: int, witnesses: Witnesses | None) -> NetShare:
     return net_share(car_events, 50_000, CONTROL, assumed_percent=0.05, seed=1, rise=rise)
 
 
-def test_the_first_number_does_not_know_the_witness() -> None:
-    assert share(400, Witnesses(120, 15_000, 6, 30_000)).net == share(400, None).net
+def test_the_number_does_not_know_the_witness_and_its_lower_limit_does() -> None:
+    found, alone = share(400, Witnesses(120, 15_000, 6, 30_000)), share(400, None)
+    assert (found.net.value, found.net.high) == (alone.net.value, alone.net.high)
+    assert found.low_by_controls == alone.net.low
+    assert (found.first_above, found.lob_events, found.lod_percent) == (
+        alone.first_above,
+        alone.lob_events,
+        alone.lod_percent,
+    )
 
 
 def test_a_rise_on_cells_without_a_car_explains_as_many_t_cells() -> None:
     found = share(400, Witnesses(120, 15_000, 6, 30_000))  # 0.8 % of T cells, 0.8 % of the others
-    assert found.net.low and found.net.low > 0.6
-    assert found.witnessed.low == 0
+    assert found.low_by_controls and found.low_by_controls > 0.6
+    assert found.net.low == found.witnessed.low == 0
     assert found.witnessed.value is not None and found.witnessed.value < 0.4
     assert found.rise_probability is not None and found.rise_probability > 0.999
+    assert rise_matters(found)
+
+
+def test_a_rise_that_takes_more_than_a_third_asks_though_cells_are_left() -> None:
+    found = share(600, Witnesses(70, 15_000, 6, 30_000))
+    assert found.net.low and found.net.value and found.witnessed.value
+    assert found.witnessed.value < 0.67 * found.net.value
+    assert rise_matters(found)
+
+
+def test_few_more_witnesses_than_usual_widen_and_do_not_ask() -> None:
+    found, alone = share(40, Witnesses(6, 8000, 3, 16_000)), share(40, None)
+    assert alone.net.low and found.net.low == 0
+    assert not rise_matters(found)
+    assert share(400, Witnesses(6, 8000, 3, 16_000)).net.low == pytest.approx(share(400, None).net.low, rel=0.2)
 
 
 def test_without_a_rise_both_numbers_agree() -> None:

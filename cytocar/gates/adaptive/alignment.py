@@ -6,10 +6,10 @@ then passes several times its 0.1 %. Only the lower part of both distributions i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.parent_events import thin
@@ -80,7 +80,12 @@ class Alignment:
 
 
 def align(
-    sample: Ordered, reference: Ordered, *, negative_share: float = 1.0, bead_gain: float | None = None
+    sample: Ordered,
+    reference: Ordered,
+    *,
+    negative_share: float = 1.0,
+    bead_gain: float | None = None,
+    positives_below: Callable[[Floats], Floats] | None = None,
 ) -> Alignment:
     """Return the gain and offset that best map a reference's negatives onto the sample's.
 
@@ -92,6 +97,8 @@ def align(
         Share of the sample that is thought negative: the lower 80 % of that share is compared.
     bead_gain : float, optional
         The detector's gain as the counting beads show it: where to look for that of the negatives.
+    positives_below : callable, optional
+        How many of the sample's events below each place, shape (k,) to (k,), are thought positive: they are left out.
 
     Notes
     -----
@@ -103,7 +110,7 @@ def align(
     beside = GAINS if bead_gain is None else BEADS_SAY
     gains = (bead_gain or 1.0) * beside
     of_beads = 0.0 if bead_gain is None else -0.5 * (np.log(beside)[:, np.newaxis] / BEADS_SD) ** 2
-    compared = _Compared.of(sample, reference, gains, negative_share=negative_share)
+    compared = _Compared.of(sample, reference, gains, negative_share=negative_share, positives_below=positives_below)
     places, bare = OFFSETS, compared.likelihood(OFFSETS)
     likelihood = bare + of_beads - 0.5 * (OFFSETS / OFFSET_SD) ** 2
     row, column = _best(likelihood)
@@ -144,20 +151,32 @@ class _Compared:
     """
 
     edges: Floats
-    counts: npt.NDArray[np.intp]
+    counts: Floats
     reference: Floats
     gains: Floats
     spread: float
     noise: float
 
     @classmethod
-    def of(cls, sample: Ordered, reference: Ordered, gains: Floats, *, negative_share: float) -> _Compared:
+    def of(
+        cls,
+        sample: Ordered,
+        reference: Ordered,
+        gains: Floats,
+        *,
+        negative_share: float,
+        positives_below: Callable[[Floats], Floats] | None,
+    ) -> _Compared:
         looked_at, explaining = thin(sample.values, ALIGNED_EVENTS), thin(reference.values, ALIGNED_EVENTS)
         shares = np.linspace(0, COMPARED_SHARE * negative_share, BINS + 1)[1:]
         edges = np.array([sample.quantile(share) for share in shares])
+        counts = np.diff(np.searchsorted(looked_at, edges), prepend=0).astype(np.float64)
+        if positives_below is not None:
+            positives = np.diff(positives_below(edges), prepend=0) * (len(looked_at) / len(sample))
+            counts = np.maximum(counts - positives, 0.0)
         return cls(
             edges=edges,
-            counts=np.diff(np.searchsorted(looked_at, edges), prepend=0),
+            counts=counts,
             reference=explaining,
             gains=gains,
             spread=max(reference.quantile(0.5) - reference.quantile(0.159), 1e-9),

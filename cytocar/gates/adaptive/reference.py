@@ -8,7 +8,7 @@ above it are background; the references' rate above that same threshold is the b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,8 +50,16 @@ DEFAULT_REACH, LARGEST_REACH = 1.4, 4.0
 """Thresholds in units of (99.9 % quantile - median) above the median of the aligned references."""
 SMALLEST_STAIN_INDEX = 3.0
 """Positives closer to the negatives are not told apart, whatever the threshold: NOT_QUANTIFIABLE."""
+LOW_STAIN_INDEX, CLEAR_STAIN_INDEX = 4.0, 5.0
+"""Below 4 the gate is flagged LOW_STAIN_INDEX: a tenth of the positives and more lie under the negatives, and their
+shape there is a guess. At a true index of 3 the estimate lies at 2.7 to 4.3, at 6 above 5.2 (nine tubes of ten)."""
+OVERLAP_DOUBT = 0.6
+"""Standard deviation of the missed share, relative to it, that is added where positives overlap the negatives: all of
+it below an index of 4, none from 5 on. Two levels of which one lies under the negatives missed it before."""
 ALIGNMENTS = 2
 """Rounds: the second uses the share of negatives that the first has found."""
+REALIGNMENTS, REALIGNED_FROM = 1, 0.03
+"""Rounds without the positives that are thought to lie among the negatives, where their share is larger than 3 %."""
 FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
 """A reference with more than 0.5 % of its events 6 robust standard deviations above the median holds positives."""
 FALLBACK_SPREADS = 3.5
@@ -214,7 +222,11 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
         control_ids=pool.ids,
         between_cv=None,
         sensitivity=positives.sensitivity,
-        sensitivity_sd=math.hypot(positives.sensitivity_sd, OFFSET_DOUBT * pool.unusual_offset),
+        sensitivity_sd=math.hypot(
+            positives.sensitivity_sd,
+            OFFSET_DOUBT * pool.unusual_offset,
+            _overlap_doubt(_stain_index(positives, pool)) * (1 - positives.sensitivity),
+        ),
         shifted_events=tuple(pool.all.above(place) for place in shifted),
         parts=tuple(
             ReferenceCount(
@@ -231,6 +243,19 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
         place=(threshold - center) / spread,
         extra_cv=OFFSET_TAIL_DOUBT * pool.unusual_offset,
     )
+
+
+def _stain_index(positives: Positives, pool: _Pool) -> float | None:
+    if not positives.events:
+        return None
+    center, spread = pool.all.center_and_spread()
+    return (positives.median + pool.offset - center) / (2 * spread)
+
+
+def _overlap_doubt(stain_index: float | None) -> float:
+    if stain_index is None:
+        return 0.0
+    return OVERLAP_DOUBT * min(max((CLEAR_STAIN_INDEX - stain_index) / (CLEAR_STAIN_INDEX - LOW_STAIN_INDEX), 0.0), 1.0)
 
 
 def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple[list[ReferenceEvents], list[Flag]]:
@@ -260,11 +285,17 @@ def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: Refer
 
     Alignment looks at negatives only, so it is repeated once their share is roughly known.
     """
-    share = 0.0
+    share, positives_below = 0.0, None
     signals = [Ordered.of(one.values[gate.marker]) for one in references]
-    for _ in range(ALIGNMENTS):
+    for turn in range(ALIGNMENTS + REALIGNMENTS):
         alignments = tuple(
-            align(values, signal, negative_share=1 - share, bead_gain=one.bead_gains.get(gate.marker))
+            align(
+                values,
+                signal,
+                negative_share=1 - share,
+                bead_gain=one.bead_gains.get(gate.marker),
+                positives_below=positives_below,
+            )
             for signal, one in zip(signals, references, strict=True)
         )
         parts = tuple(
@@ -275,7 +306,16 @@ def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: Refer
         threshold = pool.reach(1.0)
         rate = pool.rate(threshold)
         share = float(np.clip((values.above(threshold) / len(values) - rate) / (1 - rate), 0.0, 0.95))
+        if turn >= ALIGNMENTS - 1:
+            if share < REALIGNED_FROM:
+                break
+            positives_below = _below(pool, _positives(values, pool, threshold))
     return pool, share
+
+
+def _below(pool: _Pool, positives: Positives) -> Callable[[Floats], Floats]:
+    """Return how many positives lie below places on the sample's scale."""
+    return lambda places: positives.missed(places - pool.offset)
 
 
 def _doubts(pool: _Pool) -> list[Flag]:
@@ -326,9 +366,11 @@ def _described(
     threshold = choice.threshold
     positives = choice.positives or UNSEEN
     center, spread = pool.all.center_and_spread()
-    stain_index = (positives.median + pool.offset - center) / (2 * spread) if choice.positives else None
+    stain_index = _stain_index(positives, pool)
     if stain_index is not None and stain_index < SMALLEST_STAIN_INDEX:
         flags.append(Flag.NOT_QUANTIFIABLE)
+    elif stain_index is not None and stain_index < LOW_STAIN_INDEX:
+        flags.append(Flag.LOW_STAIN_INDEX)
     net = _net_events(values.above(threshold), len(values), pool.rate(threshold)) / positives.sensitivity
     if differs(net, _net_events(values.above(gate.fallback), len(values), pool.rate(gate.fallback))):
         flags.append(Flag.DIFFERS_FROM_FIXED)
