@@ -164,7 +164,7 @@ def _own(tube: _Tube, shape: SharedShape, together: int) -> JointCount:
         percent=car.net_percent,
         per_ul=car.net_per_ul,
         sensitivity=tube.background.sensitivity if tube.background else None,
-        joint_stain_index=None if shape.median is None else shape.median / 2,
+        joint_stain_index=shape.stain_index,
         tubes=together,
         shape_p=shape.p,
         refused=tube.refused or shape.refused,

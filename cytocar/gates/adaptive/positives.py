@@ -38,6 +38,12 @@ SHAPE_DOUBT = 0.5
 """Standard deviation of the missed share, relative to it, for shapes that are not lognormal."""
 LEAST_DOUBT = 0.02
 """Standard deviation of the sensitivity that no shape of the bright positives takes away: a few dim ones."""
+LOW_STAIN_INDEX, CLEAR_STAIN_INDEX = 4.0, 5.0
+"""Below 4 the gate is flagged LOW_STAIN_INDEX: a tenth of the positives and more lie under the negatives, and their
+shape there is a guess. At a true index of 3 the estimate lies at 2.7 to 4.3, at 6 above 5.2 (nine tubes of ten)."""
+OVERLAP_DOUBT = 0.6
+"""Standard deviation of the missed share, relative to it, that is added where positives overlap the negatives: all of
+it below an index of 4, none from 5 on. Two levels of which one lies under the negatives missed it before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,8 @@ class Seen:
         Sorted signals; in any unit, the threshold's.
     events, reference_events : int
         All events of both.
+    center : float
+        Median of the references.
     """
 
     sample: Floats
@@ -120,6 +128,7 @@ class Seen:
     events: int
     reference_events: int
     threshold: float
+    center: float = 0.0
 
     @property
     def above(self) -> int:
@@ -165,6 +174,13 @@ class Seen:
         mean = float((weights * seen).sum())
         spread = float(np.sqrt((weights * (seen - mean) ** 2).sum()))
         return mean, float(np.sqrt(spread**2 + (SHAPE_DOUBT * (1 - mean)) ** 2 + LEAST_DOUBT**2))
+
+
+def overlap_doubt(stain_index: float | None) -> float:
+    """Return the standard deviation of the missed share, relative to it, that overlap adds; 0 where none is known."""
+    if stain_index is None:
+        return 0.0
+    return OVERLAP_DOUBT * min(max((CLEAR_STAIN_INDEX - stain_index) / (CLEAR_STAIN_INDEX - LOW_STAIN_INDEX), 0.0), 1.0)
 
 
 def normalised(log_weights: Floats) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Alignment, align
 from cytocar.gates.adaptive.density import Floats, Ordered
-from cytocar.gates.adaptive.positives import Positives, Seen, describe
+from cytocar.gates.adaptive.positives import LOW_STAIN_INDEX, Positives, Seen, describe, overlap_doubt
 from cytocar.gates.decision import (
     THRESHOLD_SD,
     Background,
@@ -50,12 +50,6 @@ DEFAULT_REACH, LARGEST_REACH = 1.4, 4.0
 """Thresholds in units of (99.9 % quantile - median) above the median of the aligned references."""
 SMALLEST_STAIN_INDEX = 3.0
 """Positives closer to the negatives are not told apart, whatever the threshold: NOT_QUANTIFIABLE."""
-LOW_STAIN_INDEX, CLEAR_STAIN_INDEX = 4.0, 5.0
-"""Below 4 the gate is flagged LOW_STAIN_INDEX: a tenth of the positives and more lie under the negatives, and their
-shape there is a guess. At a true index of 3 the estimate lies at 2.7 to 4.3, at 6 above 5.2 (nine tubes of ten)."""
-OVERLAP_DOUBT = 0.6
-"""Standard deviation of the missed share, relative to it, that is added where positives overlap the negatives: all of
-it below an index of 4, none from 5 on. Two levels of which one lies under the negatives missed it before."""
 ALIGNMENTS = 2
 """Rounds: the second uses the share of negatives that the first has found."""
 REALIGNMENTS, REALIGNED_FROM = 1, 0.03
@@ -197,7 +191,7 @@ def seen_above(
     pool, _ = _aligned(ordered, chosen, gate)
     if not pool.is_usable or threshold <= max(0.0, pool.offset):
         return None
-    _, spread = pool.all.center_and_spread()
+    center, spread = pool.all.center_and_spread()
     start = _looked_at_from(pool, threshold)
     seen = Seen(
         (ordered.from_on(start) - pool.offset) / spread,
@@ -205,6 +199,7 @@ def seen_above(
         events=len(ordered),
         reference_events=len(pool.all),
         threshold=(threshold - pool.offset) / spread,
+        center=(center - pool.offset) / spread,
     )
     return seen, _background(pool, threshold, _positives(ordered, pool, threshold))
 
@@ -225,7 +220,7 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
         sensitivity_sd=math.hypot(
             positives.sensitivity_sd,
             OFFSET_DOUBT * pool.unusual_offset,
-            _overlap_doubt(_stain_index(positives, pool)) * (1 - positives.sensitivity),
+            overlap_doubt(_stain_index(positives, pool)) * (1 - positives.sensitivity),
         ),
         shifted_events=tuple(pool.all.above(place) for place in shifted),
         parts=tuple(
@@ -250,12 +245,6 @@ def _stain_index(positives: Positives, pool: _Pool) -> float | None:
         return None
     center, spread = pool.all.center_and_spread()
     return (positives.median + pool.offset - center) / (2 * spread)
-
-
-def _overlap_doubt(stain_index: float | None) -> float:
-    if stain_index is None:
-        return 0.0
-    return OVERLAP_DOUBT * min(max((CLEAR_STAIN_INDEX - stain_index) / (CLEAR_STAIN_INDEX - LOW_STAIN_INDEX), 0.0), 1.0)
 
 
 def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple[list[ReferenceEvents], list[Flag]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytocar.gates.adaptive.density import Floats
-from cytocar.gates.adaptive.positives import HIDDEN_PRIOR, Curves, Seen, normalised
+from cytocar.gates.adaptive.positives import HIDDEN_PRIOR, Curves, Seen, normalised, overlap_doubt
 
 FEWEST_TUBES = 3
 """With two there is nothing to tell which of them is the odd one."""
@@ -28,13 +28,15 @@ class SharedShape:
     """The shape that tubes share, or why they share none.
 
     ``sensitivities`` holds mean and standard deviation for each tube, in their order; ``p`` is the probability that
-    tubes of one shape differ so much; ``median`` and ``log_sd`` describe the positives, in spreads of the negatives.
+    tubes of one shape differ so much; ``median`` and ``log_sd`` are the positives', in spreads of the negatives, and
+    ``stain_index`` how far their median lies from that of the negatives.
     """
 
     sensitivities: tuple[tuple[float, float], ...] = ()
     p: float | None = None
     median: float | None = None
     log_sd: float | None = None
+    stain_index: float | None = None
     refused: str = ""
 
 
@@ -45,9 +47,9 @@ def shared_shape(tubes: Sequence[Seen]) -> SharedShape:
     -----
     Each tube says how likely each of the curves is, and how much of what a curve puts below the threshold is there
     (``positives``); the likelihoods multiply, the prior counts once. Each tube's sensitivity at its own threshold
-    follows. Tubes share a shape if the medians that they show alone agree: the chi-square of their logarithms, each
-    with its own posterior variance and 6 % for the alignment. The order of the tubes makes no difference: their log
-    likelihoods are added exactly.
+    follows, with what overlap with the negatives leaves open. Tubes share a shape if the medians that they show alone
+    agree: the chi-square of their logarithms, each with its own posterior variance and 6 % for the alignment. The order
+    of the tubes makes no difference: their log likelihoods are added exactly.
     """
     if len(tubes) < FEWEST_TUBES:
         return SharedShape(refused=f"{len(tubes)} tubes with a control that fits, {FEWEST_TUBES} are needed")
@@ -62,10 +64,15 @@ def shared_shape(tubes: Sequence[Seen]) -> SharedShape:
         return SharedShape(p=p, refused=f"the positives are not as bright in all tubes (p = {p:.1g})")
     weights = normalised(np.sort(own, axis=0).sum(axis=0) + prior)
     of_curves = weights.sum(axis=0)
+    median = float(np.exp(of_curves @ curves.medians))
+    stain_index = (median - math.fsum(tube.center for tube in tubes) / len(tubes)) / 2
+    doubt = overlap_doubt(stain_index)
+    known = (tube.sensitivity(curves, weights) for tube in tubes)
     return SharedShape(
-        sensitivities=tuple(tube.sensitivity(curves, weights) for tube in tubes),
+        sensitivities=tuple((mean, math.hypot(sd, doubt * (1 - mean))) for mean, sd in known),
         p=p,
-        median=float(np.exp(of_curves @ curves.medians)),
+        median=median,
+        stain_index=stain_index,
         log_sd=float(of_curves @ curves.spreads),
     )
 

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cytocar.gates.adaptive.positives import Seen
+from cytocar.gates.adaptive.positives import LOW_STAIN_INDEX, OVERLAP_DOUBT, Seen
 from cytocar.gates.adaptive.shared_shape import shared_shape
 
 THRESHOLD = 4.5
@@ -33,6 +33,18 @@ def test_the_few_positives_of_one_tube_are_seen_as_the_many_of_the_others_are() 
     assert sd < 0.12
     assert shape.median == pytest.approx(12, rel=0.1)
     assert not shape.refused
+
+
+def test_overlap_with_the_negatives_widens_every_tubes_sensitivity() -> None:
+    apart, close = ([tube(2000, median, seed=seed) for seed in (1, 2, 3)] for median in (24.0, 7.0))
+    clear, overlapping = shared_shape(apart), shared_shape(close)
+    assert clear.stain_index is not None and overlapping.stain_index is not None
+    assert clear.stain_index > 9 and overlapping.stain_index < LOW_STAIN_INDEX
+    for mean, sd in overlapping.sensitivities:
+        assert sd > OVERLAP_DOUBT * (1 - mean)
+    assert all(
+        sd < 0.5 * sd_of for (_, sd), (_, sd_of) in zip(clear.sensitivities, overlapping.sensitivities, strict=True)
+    )
 
 
 def test_any_order_of_the_tubes_gives_the_same_numbers() -> None:
