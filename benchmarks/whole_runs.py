@@ -182,19 +182,21 @@ def cluster(folder: Path, size: Size) -> Iterator[Line]:
         run, load = folder / "cluster-run", os.getloadavg()[0]
         shutil.rmtree(run, ignore_errors=True)
         taken = _on_cluster(sorted(files.glob("*.fcs"))[:number], run, kill=number == of_files[-1])
-        a_file = f"{1000 * taken.seconds / number:.1f} ms a file"
         killed = ", one worker killed" if number == of_files[-1] else ""
         what = f"`gate --dask local:2`, {number:,} files of {SMALL_FILE:,} events{killed}"
-        ended = f"{taken.rows:,} rows, {taken.seconds:.0f} s, {a_file}, at most {taken.peak_mb:.0f} MB"
+        ended = f"{taken.rows:,} rows, {1000 * taken.a_file_s:.1f} ms a file, at most {taken.peak_mb:.0f} MB"
         yield what, ended, "cost of a file within 10 %", f"{load:.1f}"
 
 
 @dataclass(frozen=True, slots=True)
 class OnCluster:
-    """What a run on a cluster took: ``peak_mb`` is the largest memory of the process that hands out the files."""
+    """What a run on a cluster took: ``peak_mb`` is the largest memory of the process that hands out the files.
+
+    ``a_file_s`` is from the first counted files to the end, without the start of the cluster.
+    """
 
     rows: int
-    seconds: float
+    a_file_s: float
     peak_mb: float
 
 
@@ -202,21 +204,26 @@ def _on_cluster(files: Sequence[Path], run: Path, *, kill: bool) -> OnCluster:
     sheet = run.with_suffix(".csv")
     sheet.write_text("file,sample_id\n" + "".join(f"{path},{path.stem}\n" for path in files), "utf-8")
     words = ["gate", "-s", sheet, "-o", run, "--dask", "local:2", "--no-report", "-q", "--count-method", "none"]
-    start, peak, killed = time.perf_counter(), 0.0, False
+    begun, before, peak, killed = None, 0, 0.0, False
     command = [sys.executable, "-m", "cytocar", *map(str, words)]
-    with subprocess.Popen(command, env=_environment(), stderr=subprocess.DEVNULL) as process:
+    said = run.with_suffix(".txt")
+    with said.open("wb") as log, subprocess.Popen(command, env=_environment(), stderr=log) as process:
         while process.poll() is None:
             time.sleep(0.25)
-            peak = max(peak, _memory_mb(process.pid))
-            if kill and not killed and _entries(run / "parts") > len(files) / 2:
+            peak, counted = max(peak, _memory_mb(process.pid)), _entries(run / "parts")
+            if begun is None and counted:
+                begun, before = time.perf_counter(), counted
+            if kill and not killed and counted > len(files) / 2:
                 killed = _kill_a_worker(process.pid)
-    seconds = time.perf_counter() - start
+    if begun is None:
+        raise RuntimeError(f"no file was counted:\n{said.read_text('utf-8')[-2000:]}")
+    a_file = (time.perf_counter() - begun) / max(len(files) - before, 1)
     if process.returncode not in {0, 1}:  # 1: some samples have no count
-        raise RuntimeError(f"the run ended with {process.returncode}")
+        raise RuntimeError(f"the run ended with {process.returncode}:\n{said.read_text('utf-8')[-2000:]}")
     if kill and not killed:
         raise RuntimeError("no worker was killed: the run was over before")
     with (run / "counts.csv").open(encoding="utf-8") as table:
-        return OnCluster(sum(1 for _ in table) - 1, seconds, peak)
+        return OnCluster(sum(1 for _ in table) - 1, a_file, peak)
 
 
 def _entries(folder: Path) -> int:

@@ -133,6 +133,8 @@ def draw_gate_pictures(
     counts = dict.fromkeys(sample.gates, 0)
     car_places: dict[str, list[Floats]] = {marker: [] for marker in markers}
     of_beads: list[Bools] = []
+    clock = next((channel for channel in sample.events.channels if channel.is_time), None)
+    ticks: list[Floats] = []
     for block in sample.blocks(*markers):
         placed: dict[tuple[Frame, str], Floats] = {}
         in_cells: dict[tuple[Frame, str], Cells] = {}
@@ -150,8 +152,10 @@ def draw_gate_pictures(
         if car is not None:
             for marker, values in block.values_of(car, markers):
                 car_places[marker].append(axes[marker].place(values))
-        if beads is not None:
-            of_beads.append(block.mask(beads).copy())
+        if clock is not None:
+            ticks.append(block.column(clock))
+            if beads is not None:
+                of_beads.append(block.mask(beads).copy())
     shown = {marker: _evenly_spaced(np.concatenate(chunks or [np.empty(0)])) for marker, chunks in car_places.items()}
     crowded = car is not None and counts[car] > CAR_DOTS
     return Drawing(
@@ -165,7 +169,9 @@ def draw_gate_pictures(
             for cloud in clouds
         ),
         counts=counts,
-        time=_time(sample.events, np.concatenate(of_beads) if of_beads else None),
+        time=_time(sample.events, np.concatenate(ticks), np.concatenate(of_beads) if of_beads else None)
+        if ticks
+        else None,
     )
 
 
@@ -401,12 +407,8 @@ def _window_of(place: _LabelPlace) -> tuple[slice, slice]:
 # ---------------------------------------------------------------- time
 
 
-def _time(events: EventTable, of_beads: Bools | None) -> TimeTrace | None:
-    """Return the flow of events (and beads) over the acquisition; ``None`` where the file has no clock."""
-    clock = next((channel for channel in events.channels if channel.is_time), None)
-    if clock is None or not events.n_events:
-        return None
-    ticks = events.column(clock)
+def _time(events: EventTable, ticks: Floats, of_beads: Bools | None) -> TimeTrace | None:
+    """Return the flow of events (and beads) over the acquisition; ``None`` where its clock stands still."""
     timed = np.isfinite(ticks)
     if not timed.any():
         return None

@@ -28,7 +28,7 @@ from cytocar.gates.engine.frame import (
 from cytocar.regions.gate import PlacedRegion
 
 if TYPE_CHECKING:
-    from cytocar.fcs.events import Block, EventTable
+    from cytocar.fcs.events import Block, Channel, EventTable
 
 FEW_ENOUGH_TO_COMPACT = 0.8  # beyond this share of survivors, copying them costs more than it saves
 
@@ -87,10 +87,17 @@ class GatedBlock:
 
     def every(self, step: int) -> Block:
         """Return every so-manieth event of the file that lies in this block, as it was recorded; a copy."""
+        return self._recorded().every(step, first=-self.start % step)
+
+    def column(self, channel: Channel) -> Floats:
+        """Return a channel of every event of the block, linear and not compensated."""
+        return self._recorded().column(channel.index)
+
+    def _recorded(self) -> Block:
         signals = self.scatter.signals
         if not isinstance(signals, BlockSignals):
             raise TypeError("the events of a pass are blocks of a file")
-        return signals.block.every(step, first=-self.start % step)
+        return signals.block
 
     def not_finite(self) -> int:
         """Return how many events have no finite number in some signal that was looked at."""
