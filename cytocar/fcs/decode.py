@@ -85,9 +85,15 @@ def linearise(values: FloatArray, channel: Channel) -> FloatArray:
         factor = 1.0 if channel.offset is None else channel.offset
         with np.errstate(over="ignore"):  # $PnE of a damaged file
             return np.asarray(factor * np.power(10.0, values * (channel.decades / channel.range)))
-    if channel.gain is not None and channel.gain != 1.0 and not channel.is_time:
-        return values / channel.gain
-    return values
+    if is_linear(channel):
+        return values
+    assert channel.gain is not None  # or it would be linear
+    return values / channel.gain
+
+
+def is_linear(channel: Channel) -> bool:
+    """True if stored values of a channel are its linear ones: no logarithm and no gain that counts."""
+    return channel.decades is None and (channel.gain is None or channel.gain == 1.0 or channel.is_time)
 
 
 def _as_float(words: RawArray) -> FloatArray:
@@ -108,6 +114,11 @@ class WordCodec:
         if self.field.mask is not None:
             words = words & words.dtype.type(self.field.mask)
         return linearise(_as_float(words), self.field.channel)
+
+    def linear(self, raw: RawArray) -> RawArray:
+        """Return the column as it is stored where nothing has to be done to it, else decoded."""
+        plain = self.field.mask is None and is_linear(self.field.channel)
+        return raw[:, self.position] if plain else self.decode(raw)
 
     def for_channel(self, channel: Channel) -> WordCodec:
         """Return this codec with another amplification."""
@@ -131,6 +142,10 @@ class ByteCodec:
         if field.mask is not None:
             words = words & words.dtype.type(field.mask)
         return linearise(_as_float(words), field.channel)
+
+    def linear(self, raw: RawArray) -> RawArray:
+        """Return the column, decoded."""
+        return self.decode(raw)
 
     def for_channel(self, channel: Channel) -> ByteCodec:
         """Return this codec with another amplification."""

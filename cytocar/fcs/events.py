@@ -95,6 +95,10 @@ class Codec(Protocol):
         """Return the column of ``raw``, shape (n,), on the linear scale."""
         ...  # pragma: no cover
 
+    def linear(self, raw: RawArray) -> RawArray:
+        """Return the same numbers in any type: those of ``raw`` itself where it holds them on the linear scale."""
+        ...  # pragma: no cover
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
@@ -118,9 +122,14 @@ class Block:
     def columns(self, indices: Sequence[int]) -> FloatArray:
         """Return several channels, shape (n_events, len(indices)); each one lies contiguous in memory."""
         values = np.empty((self.n_events, len(indices)), order="F")
-        for position, index in enumerate(indices):
-            values[:, position] = self.codecs[index].decode(self.raw)
+        self.copy(indices, values)
         return values
+
+    def copy(self, indices: Sequence[int], into: FloatArray) -> None:
+        """Copy several channels into the columns of an array of shape (n_events, len(indices))."""
+        with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+            for position, index in enumerate(indices):
+                into[:, position] = self.codecs[index].linear(self.raw)
 
     def take(self, rows: npt.NDArray[np.intp]) -> Block:
         """Return the events at ``rows`` as a block of their own, compacted once over all channels."""
@@ -153,6 +162,10 @@ class MatrixColumn:
     def decode(self, raw: RawArray) -> FloatArray:
         """Return the column as float64."""
         return raw[:, self.position].astype(np.float64)
+
+    def linear(self, raw: RawArray) -> RawArray:
+        """Return the column as it is."""
+        return raw[:, self.position]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -296,8 +309,7 @@ class EventTable:
         start = 0
         for block in self.blocks():
             stop = start + block.n_events
-            for position, index in enumerate(indices):
-                values[start:stop, position] = block.column(index)
+            block.copy(indices, values[start:stop])
             start = stop
         return values
 
