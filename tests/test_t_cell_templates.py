@@ -238,6 +238,29 @@ def test_b_cells_below_a_limit_are_said_to_be_so_in_cells_per_ul(b_cells: int, w
         assert "13 events, 1.0" in said[0]  # 13 / 5000 beads * 20,000 beads / 50 µL
 
 
+@pytest.mark.parametrize(
+    ("cd8", "cd4", "named"),
+    [(3000, 60, {}), (3000, 15, {"cd4": "detected, too few for a number"}), (4, 0, {"t_cells": "not detected"})],
+)
+def test_t_and_cd4_cells_below_a_limit_are_said_to_be_so(cd8: int, cd4: int, named: dict[str, str]) -> None:
+    bright = stain(CD45=(12_000, 0.15))
+    tube = stained_tube(
+        (cell("nk", bright, stain(CD56=(4000, 0.5)), ssc=LOW_SSC), 3000),
+        (cell("b", bright, stain(CD2=5000), ssc=LOW_SSC), 1000),
+        (cell("cd8", bright, stain(CD3=6000, CD8=6000, CD4=60), ssc=LOW_SSC), cd8),
+        (cell("cd4", bright, stain(CD3=6000), LINES["cd4"], ssc=LOW_SSC), cd4),
+        beads=5000,
+        seed=3,
+        CD2="CD19",
+        CD56="CD16+56",
+    )
+    result = quantify(tube.events, load_template("tbnk"), beads_added=20_000, sample_volume_ul=50)
+    said = {one.check: one.message for one in result.findings if one.code == "W223"}
+    assert said.keys() == named.keys()
+    for name, words in named.items():
+        assert words in said[name] and "cells/µL in this tube" in said[name]
+
+
 # ---------------------------------------------------------------- names
 
 

@@ -199,7 +199,9 @@ def three_digits(value: float) -> str:
 
 
 def rare_cells(name: str, events: int, limits: Limits, basis: CountBasis) -> tuple[Finding, ...]:
-    """Return a note on cells that may be absent, B cells in aplasia, where they are too few to be detected or counted.
+    """Return a note on cells that may be absent, where they are too few to be detected or counted.
+
+    B cells in aplasia, T cells after lymphodepletion, CD4 or CD8 T cells of a product of one kind.
 
     Parameters
     ----------

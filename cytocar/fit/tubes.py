@@ -41,9 +41,10 @@ BEYOND_RANGE_SHARE = 1e-4
 TRANSFORMED_BELOW = 20.0
 """A stained channel whose 99.9 % quantile stays below 20 holds an asinh or a logicle already (arcsinh(1e5) is 12), or
 linear values in small units."""
+SHARE_OF_RANGE = 1.01
 NOISE_OF_LINEAR = 0.02
-"""Negatives of linear values are less than a hundredth as wide as positives are bright, in most channels; those of an
-asinh or a logicle a tenth and more."""
+"""Of the brightest events. The lower quarter of linear values is less than a hundredth as wide, in a quarter of the
+channels and more; that of a logicle on 0 to 1 a tenth and more."""
 COMPARED_EVENTS = 20_000
 
 
@@ -253,12 +254,14 @@ def _refuse_transformed(stained: Mapping[str, Floats]) -> None:
 
 
 def _linear_in_small_units(stained: Mapping[str, Floats], highest: Mapping[str, float]) -> bool:
-    """True if the lower quarter of the events is narrow against the brightest ones, as linear values alone are."""
+    """True if nothing exceeds 1, and negatives are narrow against the brightest events, as linear values alone are."""
+    if max(float(values.max()) for values in stained.values()) > SHARE_OF_RANGE:
+        return False
     widths = [
         float(np.subtract(*np.quantile(values, (0.25, 0.01)))) / (highest[marker] or 1.0)
         for marker, values in stained.items()
     ]
-    return float(np.median(widths)) < NOISE_OF_LINEAR
+    return float(np.quantile(widths, 0.25)) < NOISE_OF_LINEAR
 
 
 def size_of_negatives(stained: Mapping[str, Floats]) -> float | None:

@@ -284,7 +284,7 @@ def count_sample(
             *gain_findings(populations, template, references or {}),
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
-            *_few_b_cells(populations, template, basis),
+            *_few_cells(populations, template, sample, basis),
         ),
         counting=CountInputs(
             method=method,
@@ -326,9 +326,17 @@ def _emptiness(populations: Populations, template: Template, sample: SampleRow) 
     return emptiness(t_cells, populations[t_cells].events, of=populations.n_events)
 
 
-def _few_b_cells(populations: Populations, template: Template, basis: CountBasis) -> tuple[Finding, ...]:
-    b_cells = template.report.b_cells
-    return () if b_cells is None else rare_cells(b_cells, populations[b_cells].events, template.limits, basis)
+def _few_cells(populations: Populations, template: Template, sample: SampleRow, basis: CountBasis) -> Iterator[Finding]:
+    """Yield notes on T, CD4, CD8 and B cells too few for a number; with T cells that few, of their kinds nothing."""
+    report = template.report
+    of_t_cells = () if sample.sample_type in WITHOUT_T_CELLS else (report.t_cells, report.cd4, report.cd8)
+    for name in (report.b_cells, *of_t_cells):
+        if name is None:
+            continue
+        found = rare_cells(name, populations[name].events, template.limits, basis)
+        yield from found
+        if found and name == report.t_cells:
+            return
 
 
 def gate_again(events: EventTable, protocol: Protocol, result: SampleResult) -> GatedSample:

@@ -113,6 +113,18 @@ def test_values_that_were_transformed_are_refused(tube: SimulatedTube, tmp_path:
     assert caught.value.code == "E205"
 
 
+@pytest.mark.parametrize("cofactor", [5, 150])
+def test_transformed_values_on_a_scale_of_one_are_refused(cofactor: float, tube: SimulatedTube, tmp_path: Path) -> None:
+    columns = {
+        name: values if name.startswith(("FSC", "SSC", "Time")) else np.arcsinh(values / cofactor) / 12
+        for name, values in tube.columns.items()
+    }
+    write_fcs(tmp_path / "a.fcs", columns, markers=tube.markers)
+    with pytest.raises(PanelError) as caught:
+        fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
+    assert caught.value.code == "E205"
+
+
 def test_a_matrix_that_was_applied_before_is_refused(tube: SimulatedTube, tmp_path: Path) -> None:
     from cytocar.signals.compensation import carried
 
