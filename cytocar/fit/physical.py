@@ -33,6 +33,8 @@ CORE_SHARES = (0.30, 0.98)
 WITHIN, WITHIN_FLUORESCENCE = 1.8, 2.0
 """How far the T cells' place may move: a third of gain either way, and what a gate of mixed sizes is wide."""
 FEWEST_CORE = 100
+MOSTLY = 0.85
+"""Of the events, in a lymphocyte gate that CD8+ cells place: beyond it a file holds hardly anything but lymphocytes."""
 FEWEST_KEPT = 0.35
 """Of the T cells, in the lymphocyte gate and in the one of single cells: of real tubes up to 36 % of what is bright in
 CD3 lie outside, dead cells; with two thirds of them outside the spot is no spot of T cells."""
@@ -189,6 +191,11 @@ def lymphocytes(study: Study, parent: str, line: Line) -> str | None:
     if kept < FEWEST_KEPT:
         study.drop(name)
         why = f"the tightest spot on scatter holds only {100 * kept:.0f} % of the {cells}: no gate around lymphocytes"
+        study.left_out.append(("lymphocytes", why))
+        return None
+    if line.marker != "CD3" and study.count(name) > MOSTLY * study.count(parent):
+        study.drop(name)
+        why = "most events lie where the lymphocytes do: without CD3 a gate around them would only cut some off"
         study.left_out.append(("lymphocytes", why))
         return None
     return name

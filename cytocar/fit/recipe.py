@@ -50,9 +50,9 @@ def _without_cd3(study: Study, base: str) -> None:
     study.left_out.append(("t_cells", "the panel has no CD3: CD4 and CD8 are gated among lymphocytes, or all cells"))
     line = draw_line("CD8", study.signals("CD8", base), stain_scale(study, "CD8")) if study.has("CD8") else None
     inside = None if line is None else physical.lymphocytes(study, base, line)
-    if inside is None:
-        why = "without CD3, and without CD8+ cells at one place, nothing tells lymphocytes from debris and granulocytes"
-        study.left_out = [one for one in study.left_out if one[0] != "lymphocytes"] + [("lymphocytes", why)]
+    if inside is None and "lymphocytes" not in dict(study.left_out):
+        why = "without CD3 and CD8+ cells nothing tells lymphocytes from debris and granulocytes"
+        study.left_out.append(("lymphocytes", why))
     cd4_cells = "CD4+ cells hold monocytes" if inside is None else "CD4+ cells may hold monocytes"
     study.doubts.append(("W338", f"no CD3 in the panel: {cd4_cells}, CD8+ cells NK cells"))
     subsets.cd4_and_cd8(study, viability(study, inside or base, None))

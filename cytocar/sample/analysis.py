@@ -333,9 +333,9 @@ def _few_cells(populations: Populations, template: Template, sample: SampleRow, 
     for name in (report.b_cells, *of_t_cells):
         if name is None:
             continue
-        found = rare_cells(name, populations[name].events, template.limits, basis)
-        yield from found
-        if found and name == report.t_cells:
+        notes = rare_cells(name, populations[name].events, template.limits, basis)
+        yield from notes
+        if notes and name == report.t_cells:
             return
 
 

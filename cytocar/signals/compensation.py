@@ -291,20 +291,24 @@ def check_plausible(matrix: SpilloverMatrix) -> None:
 
 
 def leaves_as_it_is(matrix: SpilloverMatrix, detectors: Collection[str]) -> bool:
-    """True if a matrix hardly changes the signals of a panel: the identity, or near it.
+    """True if a matrix hardly changes the signals of a panel: no dye of the file spills into its detectors.
 
-    Between two detectors alone there may truly be no spillover; the whole matrix decides then.
+    Into two detectors alone there may truly be no spillover; the whole matrix decides then.
 
     Examples
     --------
     >>> identity = SpilloverMatrix(("A", "B"), ("A", "B"), np.eye(2))
     >>> leaves_as_it_is(identity, ["A", "B"]), leaves_as_it_is(identity, ["A"])
     (True, False)
+    >>> values = np.eye(4)
+    >>> values[3, 0] = 0.2  # D in A
+    >>> leaves_as_it_is(SpilloverMatrix(tuple("ABCD"), tuple("ABCD"), values), ["A", "B", "C"])
+    False
     """
     rows = [place for place, name in enumerate(matrix.detectors) if name in detectors]
     if not is_square(matrix) or len(rows) < 2:
         return False
     entries = np.abs(off_diagonal(matrix))
     if len(rows) > 2:
-        entries = entries[np.ix_(rows, rows)]
+        entries = entries[:, rows]
     return bool(entries.max() <= LEAVES_AS_IT_IS)
