@@ -5,10 +5,8 @@ One row of pictures a gate, one picture a file, so that the eye runs along the f
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from cytocar.fit.gated import FittedGate
 from cytocar.fit.template import FittedTemplate
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import replay, walk
-from cytocar.report.run.page import AxesDrawing, page_environment
+from cytocar.report.run.page import AxesDrawing, page_environment, page_policy
 from cytocar.signals.scales import LinearScale
 
 FOLDER = Path(__file__).parent / "templates"
@@ -59,14 +57,13 @@ def fit_html(fitted: FittedTemplate, *, name: str) -> str:
     """
     environment = page_environment(FOLDER)
     style = Markup("\n".join((page_style(), (FOLDER / "fit.css").read_text("utf-8"))))  # noqa: S704 -- files of ours
-    digest = b64encode(sha256(str(style).encode()).digest()).decode()
     return environment.get_template("fit.html").render(
         name=name,
         fitted=fitted,
         study=fitted.study,
         rows=tuple(_rows(fitted)),
         style=style,
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        policy=page_policy(style),
     )
 
 

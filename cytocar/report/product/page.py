@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from markupsafe import Markup
@@ -12,7 +10,7 @@ from markupsafe import Markup
 from cytocar.product.release import Product, ReleaseCriteria
 from cytocar.report.run.explained import fix_of, title_of
 from cytocar.report.run.page import FOLDER as SHARED
-from cytocar.report.run.page import page_environment
+from cytocar.report.run.page import page_environment, page_policy
 from cytocar.report.run.worklist import WORST_FIRST
 from cytocar.report.validation.page import number
 from cytocar.statistics.estimate import Estimate
@@ -30,13 +28,12 @@ def certificates(products: Sequence[Product], criteria: ReleaseCriteria | None) 
     environment.filters["cells_interval"] = cells_interval
     css = (SHARED / "one-page.css").read_text("utf-8"), (FOLDER / "certificates.css").read_text("utf-8")
     style = Markup("\n".join(css))  # noqa: S704 -- files of ours
-    digest = b64encode(sha256(str(style).encode()).digest()).decode()
     return environment.get_template("certificates.html").render(
         products=[(product, _remarks(product)) for product in products],
         criteria=criteria,
         words=WORDS,
         style=style,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        policy=page_policy(style),
     )
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
 from cytocar.report.run.courses import Courses, draw_courses
 from cytocar.report.run.explained import fix_of, title_of
-from cytocar.report.run.page import FOLDER, page_environment, page_margins
+from cytocar.report.run.page import FOLDER, page_environment, page_margins, page_policy
 from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.report.run.worklist import WORST_FIRST
 from cytocar.run.workers import Workers
@@ -64,7 +66,9 @@ def one_page_files(folder: Path, *, workers: Workers | None = None, gated: bool 
     draft = any(outcome.template.status is not LockStatus.LOCKED for outcome in run.outcomes)
     style = (FOLDER / "one-page.css").read_text("utf-8") + page_margins(run, draft=draft)
     template = page_environment().get_template("one-page.html")
-    return {ONE_PAGE: template.render(run=run, pages=pages, style=style, draft=draft).encode()}
+    shown = Markup(style)  # noqa: S704 -- our own file, and text that page_margins escapes
+    filled = template.render(run=run, pages=pages, style=shown, policy=page_policy(style), draft=draft)
+    return {ONE_PAGE: filled.encode()}
 
 
 def result_pages(run: FinishedRun, courses: Courses) -> Iterator[ResultPage]:

@@ -260,7 +260,7 @@ def _frame(
         unverified=taken_unverified(),
         style=Markup(style),  # noqa: S704 -- our own file, and text that _css_text escapes
         script=Markup(script),  # noqa: S704
-        policy=_policy(style, script),
+        policy=page_policy(style, script),
         drawings=tuple(axes_drawings(gallery_of.values())),
         places={section.number: f"{page.name}#s{section.number}" for page in pages for section in page.sections},
         with_car=any(template.report.car for template in run.templates.values()),
@@ -303,13 +303,14 @@ def axes_drawings(every: Iterable[Gallery]) -> Iterator[AxesDrawing]:
             yield AxesDrawing(axes_id(number, place), gallery.axes[view.x], y, *labels)
 
 
-def _policy(style: str, script: str) -> str:
+def page_policy(style: str, script: str = "") -> str:
     """Return a content policy that allows this style, this script and pictures inside the page, and nothing else."""
-    hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script)]
-    return (
-        f"default-src 'none'; img-src data:; style-src {hashes[0]}; script-src {hashes[1]}; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    scripts = f"script-src {_hash(script)}; " if script else ""
+    return f"default-src 'none'; img-src data:; style-src {_hash(style)}; {scripts}base-uri 'none'; form-action 'none'"
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def _overview(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +13,7 @@ from markupsafe import Markup
 from cytocar.counting.limits import three_digits
 from cytocar.figures.validation import draw_study, words_of
 from cytocar.report.fit.page import page_style
-from cytocar.report.run.page import page_environment
+from cytocar.report.run.page import page_environment, page_policy
 from cytocar.statistics.estimate import Estimate
 from cytocar.tables.columns import COUNTS
 from cytocar.validation.limits import WORDS
@@ -56,9 +55,7 @@ def filled(folder: Path, template: str, **values: object) -> str:
     environment.filters["number"] = number
     environment.filters["interval"] = interval
     style = Markup("\n".join((page_style(), (FOLDER / "validation.css").read_text("utf-8"))))  # noqa: S704 -- ours
-    digest = b64encode(sha256(str(style).encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return environment.get_template(template).render(style=style, policy=policy, **values)
+    return environment.get_template(template).render(style=style, policy=page_policy(style), **values)
 
 
 def number(value: float | None) -> str:
