@@ -1,4 +1,4 @@
-"""Write ``docs/reference``: commands, tables, codes and template keys, from the code. Run it when a test asks for it.
+"""Write ``docs/reference`` (commands, tables, codes, template keys) and ``docs/man`` from the code, when a test asks.
 
 ``python docs/generate.py`` from the top folder; ``tests/test_docs.py`` holds the pages equal to what this returns.
 """
@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+MANUAL = Path(__file__).resolve().parent / "man"
 sys.path.insert(0, str(REFERENCE.parents[1]))
 
 from cytocar.cli.app import VERBS  # noqa: E402
@@ -75,12 +76,75 @@ def _commands() -> Iterator[str]:
             yield from _command(f"cytocar {verb} {name}", info.callback, level="###")
 
 
-def _command(name: str, function: Callable[..., None], *, level: str = "##") -> Iterator[str]:
-    yield f"\n{level} {name}\n\n{inspect.getdoc(function) or ''}\n\n"
-    given = [
+def manual() -> dict[str, str]:
+    """Return the pages of the manual by file name: ``cytocar.1``, and one for each verb."""
+    found = {"cytocar.1": "".join(_manual_of_all())}
+    for verb, does in VERBS.items():
+        module = import_module(f"cytocar.cli.verbs.{verb.replace('-', '_')}")
+        if hasattr(module, "app"):
+            commands = [
+                (f"cytocar {verb} {one.name or one.callback.__name__.replace('_', '-')}", one.callback)
+                for one in module.app.registered_commands
+            ]
+        else:
+            commands = [(f"cytocar {verb}", module.command)]
+        found[f"cytocar-{verb}.1"] = "".join(_manual_page(f"cytocar-{verb}", does, commands))
+    return found
+
+
+def _manual_of_all() -> Iterator[str]:
+    yield _manual_head("cytocar", "absolute CAR-T cell counts and CD4/CD8 ratios from flow-cytometry FCS files")
+    yield ".SH SYNOPSIS\n.B cytocar\n[\\-q] [\\-v] [\\-\\-no\\-color] COMMAND ...\n.SH COMMANDS\n"
+    for verb, does in VERBS.items():
+        yield f".TP\n\\fBcytocar\\-{_roff(verb)}\\fR(1)\n{_roff(does)}\n"
+    yield ".SH OPTIONS\n"
+    for option, meaning in (
+        ("-q, --quiet", "Errors only on stderr."),
+        ("-v, --verbose", "Say more; show where a bug happened."),
+        ("--no-color", "No colour; NO_COLOR is honoured too."),
+        ("--version", "Print the version and stop."),
+        ("--install-completion", "Complete commands and options in this shell."),
+    ):
+        yield f".TP\n\\fB{_roff(option)}\\fR\n{_roff(meaning)}\n"
+    yield ".SH NOTES\nResearch use, not for diagnosis.\n"
+
+
+def _manual_page(name: str, does: str, commands: Sequence[tuple[str, Callable[..., None]]]) -> Iterator[str]:
+    yield _manual_head(name, does)
+    for called, function in commands:
+        given = _given(function)
+        arguments = " ".join(_argument(one, info) for one, _, info in given if isinstance(info, ArgumentInfo))
+        options = any(not isinstance(info, ArgumentInfo) for _, _, info in given)
+        yield f".SH {_roff(called.upper())}\n.B {_roff(called)}\n{_roff(arguments)}{' [OPTIONS]' if options else ''}\n"
+        for paragraph in (inspect.getdoc(function) or "").split("\n\n"):
+            yield f".PP\n{_roff(' '.join(paragraph.split()))}\n"
+        for one, kind, info in given:
+            shown = _argument(one, info) if isinstance(info, ArgumentInfo) else _option(one, kind, info)
+            yield f".TP\n\\fB{_roff(shown)}\\fR\n{_roff(info.help or shown)}\n"
+    yield ".SH SEE ALSO\n.BR cytocar (1)\n"
+
+
+def _manual_head(name: str, does: str) -> str:
+    return f'.TH {_roff(name.upper())} 1 "" "cytocar" "User Commands"\n.SH NAME\n{_roff(name)} \\- {_roff(does)}\n'
+
+
+def _roff(text: str) -> str:
+    """Return text in which roff takes no sign for its own: backslash, hyphen, a dot or quote that begins a line."""
+    plain = text.replace("\\", "\\e").replace("``", "").replace("`", "").replace("-", "\\-")
+    return f"\\&{plain}" if plain.startswith((".", "'")) else plain
+
+
+def _given(function: Callable[..., None]) -> list[tuple[inspect.Parameter, Any, Any]]:
+    """Return the parameters of a command, each with its type and what typer knows of it."""
+    return [
         (parameter, *get_args(parameter.annotation)[:2])
         for parameter in inspect.signature(function, eval_str=True).parameters.values()
     ]
+
+
+def _command(name: str, function: Callable[..., None], *, level: str = "##") -> Iterator[str]:
+    yield f"\n{level} {name}\n\n{inspect.getdoc(function) or ''}\n\n"
+    given = _given(function)
     arguments = [_argument(one, info) for one, _, info in given if isinstance(info, ArgumentInfo)]
     if arguments:
         yield f"`{name} {' '.join(arguments)}`\n\n"
@@ -292,5 +356,7 @@ def _comment(lines: Sequence[str], statement: ast.stmt) -> str:
 
 if __name__ == "__main__":
     REFERENCE.mkdir(exist_ok=True)
-    for page, content in pages().items():
-        (REFERENCE / page).write_text(content, "utf-8")
+    MANUAL.mkdir(exist_ok=True)
+    for folder, written in ((REFERENCE, pages()), (MANUAL, manual())):
+        for page, content in written.items():
+            (folder / page).write_text(content, "utf-8")

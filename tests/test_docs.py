@@ -178,6 +178,21 @@ def test_the_reference_is_what_the_code_says() -> None:
         assert (DOCS / "reference" / name).read_text("utf-8") == text, f"{name}: run `python docs/generate.py`"
 
 
+def test_the_manual_is_what_the_code_says_and_man_shows_it_whole_at_80_columns() -> None:
+    written = runpy.run_path(str(DOCS / "generate.py"))["manual"]()
+    assert {path.name: path.read_text("utf-8") for path in (DOCS / "man").iterdir()} == written, (
+        "run `python docs/generate.py`"
+    )
+    if shutil.which("man") is None:
+        pytest.skip("no man on this machine")
+    narrow = {**os.environ, "MANWIDTH": "80", "LC_ALL": "C.UTF-8", "MAN_KEEP_FORMATTING": ""}
+    command = ["man", "--warnings", "-E", "UTF-8", "-l", str(DOCS / "man" / "cytocar-gate.1")]
+    shown = subprocess.run(command, env=narrow, capture_output=True, text=True, check=True)
+    assert shown.stderr == ""
+    assert "--sample-volume-ul" in shown.stdout
+    assert "CYTOCAR GATE" in shown.stdout
+
+
 def test_every_number_that_decides_has_a_reason() -> None:
     constants = list(runpy.run_path(str(DOCS / "generate.py"))["constants"]())
     assert len(constants) > 100

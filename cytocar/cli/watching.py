@@ -151,8 +151,10 @@ class _Watch:
         return self.plan, self.samples
 
     def _look(self) -> Seen | None:
+        from cytocar.cli.progress import Progress
+
         try:
-            return self.folder.look(time.monotonic())
+            return self.folder.look(time.monotonic(), Progress("files hashed"))
         except OSError as error:
             self._say_once(f"{error.filename} cannot be looked at ({error.strerror}); trying again")
             return None

@@ -15,6 +15,7 @@ from cytocar.errors.tree import ReadError
 from cytocar.fcs.reader import list_data_sets
 from cytocar.fcs.segments import whole_number
 from cytocar.files.source import file_sha256
+from cytocar.run.observer import NOBODY, Observer, observed
 from cytocar.sheet.inputs import fcs_files
 
 STALLED_S = 300.0
@@ -33,10 +34,14 @@ class Seen:
     growing: tuple[Path, ...] = ()
 
 
+UNREADABLE: State = (-1, -1, -1)
+
+
 @dataclass(slots=True)
 class _Known:
     state: State
     since: float
+    is_whole: bool = False
     sha256: str | None = None
 
 
@@ -53,44 +58,55 @@ class HotFolder:
         self._folders = tuple(folders)
         self._known: dict[Path, _Known] = {}
 
-    def look(self, now: float) -> Seen:
+    def look(self, now: float, observer: Observer = NOBODY) -> Seen:
         """Return what lies there at a time, in seconds of any clock that only goes forward.
+
+        The observer hears of each file whose hash is taken: those that were finished since the last look.
 
         Raises
         ------
         OSError
             A folder cannot be listed, as when the network is away.
         """
-        finished: dict[Path, str] = {}
-        growing = []
         known: dict[Path, _Known] = {}
         for file in (Path(str(file)) for folder in self._folders for file in _listed(folder)):
             one = self._again(file, now)
-            if one is None:
-                continue
-            known[file] = one
-            if one.sha256 is None:
-                growing.append(file)
-            else:
-                finished[file] = one.sha256
+            if one is not None:
+                known[file] = one
         self._known = known
-        return Seen(finished, tuple(growing))
+        whole = [file for file, one in known.items() if one.sha256 is None and one.is_whole]
+        for file in observed(whole, len(whole), observer):
+            known[file].sha256 = _hash(file, known[file].state)
+        finished = {file: one.sha256 for file, one in known.items() if one.sha256 is not None}
+        return Seen(finished, tuple(file for file in known if file not in finished))
 
     def _again(self, file: Path, now: float) -> _Known | None:
         """Return what is known of a file after another look; ``None`` when it has gone meanwhile."""
         try:
-            status = file.stat()
-            state = status.st_size, status.st_mtime_ns, status.st_ino
+            state = _state(file)
             before = self._known.get(file)
             if before is None or before.state != state:
                 return _Known(state, now)
-            if before.sha256 is None and (now - before.since >= STALLED_S or holds_all_events(file)):
-                before.sha256 = file_sha256(file)
+            before.is_whole = now - before.since >= STALLED_S or holds_all_events(file)
         except FileNotFoundError:
             return None
-        except (OSError, ReadError):
-            return _Known(state, now)  # locked by the instrument's program: asked again
+        except OSError:
+            return _Known(UNREADABLE, now)  # locked by the instrument's program: asked again
         return before
+
+
+def _state(file: Path) -> State:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _hash(file: Path, state: State) -> str | None:
+    """Return the hash of a file; None where it cannot be read, or is another one by now: it is asked again."""
+    try:
+        sha256 = file_sha256(file)
+        return sha256 if _state(file) == state else None
+    except (OSError, ReadError):
+        return None
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from cytocar.run.hot_folder import STALLED_S, HotFolder, holds_all_events
+from cytocar.run.observer import Observer
 from cytocar.simulate import Preparation, blood_tube
 
 
@@ -64,3 +66,21 @@ def test_a_folder_that_is_away_is_said_and_not_taken_for_empty(tmp_path: Path) -
         folder.look(0)
     (tmp_path / "share").mkdir()
     assert folder.look(1).finished == {}
+
+
+def test_who_looks_on_hears_of_each_file_that_is_hashed_once(tmp_path: Path, whole: bytes) -> None:
+    class Heard(Observer):
+        said: ClassVar[list[str]] = []
+
+        def start(self, total: int, done: int = 0) -> None:
+            self.said.append(f"{done} of {total}")
+
+        def step(self) -> None:
+            self.said.append("one more")
+
+    for name in ("a.fcs", "b.fcs"):
+        (tmp_path / name).write_bytes(whole)
+    folder = HotFolder([tmp_path])
+    for now in range(3):
+        folder.look(float(now), Heard())
+    assert Heard.said == ["0 of 0", "0 of 2", "one more", "one more", "0 of 0"]

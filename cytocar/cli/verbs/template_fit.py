@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from cytocar.fit.gated import FittedGate
     from cytocar.fit.template import FittedTemplate
 
-FILES_SHOWN = 4
+FILES_SHOWN = 3
+COLUMNS = 80
+"""Of a narrow terminal: what is shown fits in."""
 
 
 def fit(
@@ -139,29 +142,37 @@ def _lines(fitted: FittedTemplate) -> Iterator[str]:
     channels = study.tubes[0].panel.channels
     panel = ", ".join(f"{marker} = {channels[marker].detector}" for marker in fitted.template.panel)
     scale = next((one for one in fitted.template.scales.values() if one.kind != "linear"), None)
-    yield f"{screen.counted(len(study.tubes), 'file')}; panel: {panel}"
+    yield from _wrapped(f"{screen.counted(len(study.tubes), 'file')}; panel: {panel}")
     if scale is not None:
         width = f", W = {scale.W:g}" if scale.kind == "logicle" else ""
         source = fitted.template.compensation.source
         yield f"compensation: {source}; {scale.kind}, T = {scale.T:g}{width}, M = {scale.M:g}"
     yield ""
+    yield from grid(("population", "gate"), [(one.population.name, one.population.gate.words()) for one in study.gates])
+    yield ""
     shown = study.tubes[:FILES_SHOWN]
-    header = ("population", "of", "gate", "rests on", *(screen.one_line(tube.name, longest=20) for tube in shown))
+    header = ("population", "of", "rests on", *(f"file {number}" for number in range(1, len(shown) + 1)))
     rows = [_row(gate, fitted, len(shown)) for gate in study.gates]
-    yield from grid(header, rows, right=tuple(range(4, 4 + len(shown))))
-    if len(study.tubes) > FILES_SHOWN:
-        yield f"(events in the first {FILES_SHOWN} files of {len(study.tubes)})"
+    yield from grid(header, rows, right=tuple(range(3, 3 + len(shown))))
+    named = "; ".join(f"file {number}: {screen.one_line(tube.name)}" for number, tube in enumerate(shown, start=1))
+    more = f" (the first {FILES_SHOWN} of {len(study.tubes)})" if len(study.tubes) > FILES_SHOWN else ""
+    yield from _wrapped(f"events in {named}{more}")
     if study.left_out:
         yield ""
-        yield from (f"left out  {what}: {why}" for what, why in study.left_out)
+        for what, why in study.left_out:
+            yield from _wrapped(f"left out  {what}: {why}")
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return text in lines of 80 columns, in which no word is broken."""
+    return wrap(text, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _row(gate: FittedGate, fitted: FittedTemplate, files: int) -> tuple[str, ...]:
     population = gate.population
     counts = [f"{int(mask.sum()):,}" for mask in fitted.study.masks[population.name][:files]]
-    computed = population.gate.kind == "boolean"
-    status = "" if computed else str(gate.status)
-    return (population.name, population.parent, population.gate.words(), status, *counts)
+    status = "" if population.gate.kind == "boolean" else str(gate.status)
+    return (population.name, population.parent, status, *counts)
 
 
 def _show_doubts(fitted: FittedTemplate) -> None:
