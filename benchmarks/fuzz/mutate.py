@@ -53,6 +53,10 @@ def swap_tokens(content: bytes, rng: Random, _others: Sequence[bytes]) -> bytes:
     return content[:a] + content[c:d] + content[b:c] + content[a:b] + content[d:]
 
 
+LARGEST = 4_000_000
+"""Bytes of a damaged file: what a line is repeated up to, so that the damage itself takes no more memory than that."""
+
+
 def lines(content: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     """Remove, repeat or swap lines, or take one of another file."""
     parts = content.split(b"\n")
@@ -61,15 +65,15 @@ def lines(content: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
         case 0:
             del parts[place]
         case 1:
-            parts[place:place] = [parts[place]] * rng.choice([1, 2, 3000])
+            parts[place:place] = [parts[place]] * min(rng.choice([1, 2, 3000]), LARGEST // (len(parts[place]) + 1) + 1)
         case 2:
             other = rng.randrange(len(parts))
             parts[place], parts[other] = parts[other], parts[place]
         case 3:
             parts.insert(place, rng.choice(rng.choice(others).split(b"\n")))
         case _:
-            parts[place] = parts[place] * rng.choice([2, 50, 20_000])
-    return b"\n".join(parts)[:4_000_000]
+            parts[place] = parts[place] * min(rng.choice([2, 50, 20_000]), LARGEST // (len(parts[place]) + 1) + 1)
+    return b"\n".join(parts)[:LARGEST]
 
 
 def nest(content: bytes, rng: Random, _others: Sequence[bytes]) -> bytes:
