@@ -255,7 +255,8 @@ def carried(keywords: Mapping[str, str]) -> Carried:
 def off_diagonal(matrix: SpilloverMatrix) -> Floats:
     """Return the entries of a square matrix as shares of each row's own detector, 0 on the diagonal."""
     values = _in_order(matrix)
-    shares = values / np.diagonal(values)[:, None]
+    with np.errstate(over="ignore"):  # beside next to nothing on the diagonal: an infinite share, and no matrix
+        shares = values / np.diagonal(values)[:, None]
     return np.asarray(shares - np.diag(np.diagonal(shares)))
 
 

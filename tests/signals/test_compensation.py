@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cytocar.errors.tree import CompensationError
-from cytocar.signals.compensation import Matrix, SpilloverMatrix
+from cytocar.signals.compensation import Matrix, SpilloverMatrix, check_plausible
 
 TWO = {"$SPILLOVER": "2,FITC-A,PE-A,1,0.2,-0.01,1"}
 
@@ -204,3 +204,10 @@ def test_a_keyword_that_begins_with_no_count_is_a_coded_error(count: str) -> Non
     with pytest.raises(CompensationError) as refused:
         SpilloverMatrix.from_keywords({"$SPILLOVER": f"{count},FITC-A,PE-A,1,0.2,-0.01,1"})
     assert refused.value.code == "E053"
+
+
+def test_a_dye_that_its_own_detector_hardly_sees_is_refused_without_a_warning() -> None:
+    values = np.array([[1.0, 0.12], [0.02, 1e-320]])
+    with pytest.raises(CompensationError) as refused:
+        check_plausible(SpilloverMatrix(("FITC-A", "PE-A"), ("FITC-A", "PE-A"), values))
+    assert refused.value.code in {"E051", "E065"}
