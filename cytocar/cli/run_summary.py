@@ -119,11 +119,14 @@ def show_notes(done: Sequence[FinishedSample]) -> None:
 
 def _note_odd_places(done: Sequence[FinishedSample]) -> None:
     """Say which samples have gates or signals far from where the others of the run have them."""
-    from cytocar.run.places import odd_samples
-
-    odd = odd_samples([sample.places for sample in done if sample.places is not None])
-    for name, places in list(odd.items())[:_COPIES_SHOWN]:
-        screen.say(f"note: {screen.one_line(name)} lies elsewhere than the others: {places} (`cytocar explain W254`)")
+    odd = [
+        (sample.sample_id, finding)
+        for sample in done
+        for finding in (sample.counted.told if sample.counted else ())
+        if finding.code == "W254"
+    ]
+    for name, finding in odd[:_COPIES_SHOWN]:
+        screen.say(f"note: {screen.one_line(name)} {finding.message} (`cytocar explain W254`)")
     if len(odd) > _COPIES_SHOWN:
         screen.say(f"note: {len(odd) - _COPIES_SHOWN} more lie elsewhere than the others: see report.html")
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cytocar.run.beside_counted import keep_told_anew
 from cytocar.run.execute import FinishedSample, execute
 from cytocar.run.folder import PARTS, SIGNALS, Parts, RunFolder, WaitingLines, finish, open_run
+from cytocar.run.lines import lines_of
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.shard import Shard
 from cytocar.run.trail.journal import Manifest, read_manifest
@@ -121,6 +123,8 @@ def count(
             progress=(len(wanted), len(finished)),
             observer=observer,
         )
+        if not others:  # a shard hears of the others when all are merged
+            finished |= tell_of_others(store.parts, finished, waiting, own)
         if store.run is not None:
             finish(store.run, store.manifest, plan.only(wanted), parquet=work.parquet, waiting=waiting)
     return [finished[sample_id] for sample_id in wanted]
@@ -170,6 +174,19 @@ def count_rest(
     finally:
         observer.close()
     return finished
+
+
+def tell_of_others(
+    parts: Parts, finished: Mapping[str, FinishedSample], waiting: WaitingLines, own: OwnColumns | None
+) -> dict[str, FinishedSample]:
+    """Keep anew the samples whose counts the others of the run show in another light, and return them by sample_id."""
+    anew = {}
+    for result, content in keep_told_anew(parts, (sample.counted for sample in finished.values())):
+        name = result.sample.sample_id
+        if own is not None:
+            waiting.add(name, lines_of(result, content, own))
+        anew[name] = FinishedSample.of(result).without_content()
+    return anew
 
 
 def counted_before(plan: RunPlan, out: Path, work: Work, *, without: str) -> list[FinishedSample] | None:

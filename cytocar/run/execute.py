@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from cytocar.errors.boundary import REPORT_IT, bug_message
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.decision import CONTROL_FLAGS, Flag
+from cytocar.run.beside_counted import CountedTube
 from cytocar.run.beside_others import compare_files
 from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.parts import to_json
-from cytocar.run.places import Places, places_of
 from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, run_tasks
 from cytocar.sample.analysis import analyse
 from cytocar.sample.blank_controls import tells_backgrounds
@@ -89,8 +89,8 @@ class FinishedSample:
 
     ``faults`` are why it has no count, or nothing at all, ``concerns`` why a person has to look at what it has;
     ``source`` names the bytes it came from, so that a file that was copied under another name is noticed;
-    ``places`` are where its gates and signals lie, to be held against the others'; ``lacks_control`` says what a
-    patient's sample lacks of controls, for which the template's assumptions stand in.
+    ``counted`` is what of it is held against the others'; ``lacks_control`` says what a patient's sample lacks of
+    controls, for which the template's assumptions stand in.
     """
 
     sample_id: str
@@ -101,7 +101,7 @@ class FinishedSample:
     lines: SampleLines | None = None
     lacks_control: Flag | None = None
     concerns: tuple[Finding, ...] = ()
-    places: Places | None = None
+    counted: CountedTube | None = None
 
     @classmethod
     def of(cls, outcome: SampleOutcome, own: OwnColumns | None = None) -> FinishedSample:
@@ -114,8 +114,8 @@ class FinishedSample:
         lacking = [Flag(one.code) for one in outcome.findings if one.code in CONTROL_FLAGS]
         lacks = next(iter(lacking), None) if outcome.sample.sample_type is SampleType.SAMPLE else None
         concerns = tuple(finding for finding in outcome.findings if finding.outcome is Severity.REVIEW)
-        where, name = places_of(outcome), outcome.sample.sample_id
-        return cls(name, outcome.status, faults, content, source, lines, lacks, concerns, where)
+        counted, name = CountedTube.of(outcome), outcome.sample.sample_id
+        return cls(name, outcome.status, faults, content, source, lines, lacks, concerns, counted)
 
     def without_content(self) -> FinishedSample:
         """Return the same without JSON and lines: what stays in memory when they are kept."""

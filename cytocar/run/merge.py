@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytocar.errors.tree import UsageError
-from cytocar.run.folder import PARTS, part_name
+from cytocar.run.beside_counted import CountedTube, keep_told_anew
+from cytocar.run.folder import PARTS, Parts, part_name
 from cytocar.run.trail.journal import Manifest, read_manifest
 from cytocar.run.trail.recorded import require_recorded
 from cytocar.run.whereabouts import SEEN_FROM_RUN, moved_to
@@ -82,3 +83,10 @@ def _place(shards: Mapping[Path, Manifest], sample_id: str) -> Path | None:
         if (folder / name).is_file():
             return require_recorded(folder, manifest, name)
     return None
+
+
+def tell_of_merged(parts: Parts, plan: MergePlan) -> None:
+    """Keep anew the samples whose counts those of other shards show in another light."""
+    tubes = [CountedTube.of(outcome) for outcome in parts.every(plan.parts)]
+    for _ in keep_told_anew(parts, tubes):
+        pass

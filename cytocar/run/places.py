@@ -1,9 +1,8 @@
 """Where gates and signals of each tube lie, against the other tubes of the run: what one tube alone cannot show.
 
-Compared are places that data decided, the brightness of what biology leaves alone (CD3 of T cells, beads), and the
-volume in the tube that its beads and the volume drawn make. CAR+ cells come and go over a course, so neither their
-number nor their brightness is compared. It is said once the run is counted, and decides no status: each tube's own
-checks do.
+Compared are places that data decided, and the brightness of what biology leaves alone (CD3 of T cells, beads). CAR+
+cells come and go over a course, so neither their number nor their brightness is compared. It is said once the run is
+counted, and decides no status: each tube's own checks do, and what beads and cells yield (``yields``).
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ SPREADS = 6.0
 MAD_TO_SD = 1.4826
 FEWEST_EVENTS = 100
 """Of a population whose brightness is compared: a median known to a tenth of its spread."""
-TUBE_BY_BEADS = "µL in the tube by its beads"
-"""Beads added over beads per µL drawn: the same in tubes that were made alike, of as much specimen."""
+PLACES_CHECK = "run_places"
 DATA_DRIVEN = frozenset({Source.VALLEY, Source.CLUSTER, Source.SINGLETS})
 COMPARED = frozenset({SampleType.SAMPLE, SampleType.BASELINE, SampleType.HEALTHY, SampleType.PROCESS_CONTROL})
 """Tubes that are stained with the whole panel."""
@@ -82,24 +80,10 @@ def places_of(outcome: SampleOutcome) -> Places | None:
             known = population.medians.items()
             values |= {f"{marker} of {name}": value for marker, value in known if value and marker not in of_the_car}
     values = {name: value for name, value in values.items() if value > 0}
-    values |= (volumes := _volumes(outcome))
     of_beads = {name for name in values if roles.beads in (name.split()[0], name.split(" of ")[-1])}
     scatter = {name for name in values if " center_" in name and is_scatter(name.split("center_")[1])}
     kind = (outcome.template.name, outcome.template.version, outcome.instrument)
-    return Places(outcome.sample.sample_id, kind, values, frozenset(of_beads | scatter | set(volumes)))
-
-
-def _volumes(outcome: SampleResult) -> dict[str, float]:
-    """Return the volume in the tube by its beads, µL, of a file that says how much the instrument drew.
-
-    Beads that were lost or added twice, a number in the sheet that is not the lot's and a prescaled trigger change it;
-    the cells do not.
-    """
-    beads, tube = outcome.population(outcome.roles.beads), outcome.counting
-    if beads is None or beads.events < FEWEST_EVENTS or not tube.beads_added or not outcome.volume_drawn_ul:
-        return {}
-    of_specimen = f"{TUBE_BY_BEADS} with {tube.sample_volume_ul or 0:g} µL of specimen"
-    return {of_specimen: tube.beads_added * outcome.volume_drawn_ul / beads.events}
+    return Places(outcome.sample.sample_id, kind, values, frozenset(of_beads | scatter))
 
 
 def _factor(tube: Places, name: str) -> float:

@@ -22,7 +22,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
 from cytocar.run.beside_others import CHECK, compare_files
-from cytocar.run.count import Work, count_rest
+from cytocar.run.count import Work, count_rest, tell_of_others
 from cytocar.run.execute import FinishedSample, telling_tubes
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.folder import (
@@ -297,6 +297,7 @@ def grow(
             beside=beside,
             observer=observer,
         )
+        finished |= tell_of_others(run.parts, finished, waiting, plan.own_columns)
         finish(run, whole, plan, parquet=work.parquet, waiting=waiting)
     return Grown([finished[name] for name in plan.sample_ids], tuple(fresh))
 

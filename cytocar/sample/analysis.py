@@ -38,7 +38,7 @@ from cytocar.sample.quality.labels import (
 )
 from cytocar.sample.quality.populations import Evidence, evidence, findings_on_claim
 from cytocar.sample.quality.stored import check_detectors_live, stored_findings
-from cytocar.sample.quality.tube import believable, volumes_agree
+from cytocar.sample.quality.tube import agrees_with_analyser, believable, volumes_agree
 from cytocar.sample.result import (
     CountInputs,
     ErrorRecord,
@@ -309,6 +309,7 @@ def count_sample(
         blank=own,
         instrument=" ".join(filter(None, (keywords.cytometer(events), events.keywords.get("$CYTSN")))),
         volume_drawn_ul=_drawn_ul(sample, events, kept_share),
+        seconds=keywords.duration_seconds(events),
     )
     return _accepted(result, template)
 
@@ -406,6 +407,8 @@ def _counting(
         basis = count_basis(template.counting, replace(tube, acquired_volume_ul=kept_ul), counts, method=method)
         t_cells = template.report.t_cells
         physics = tuple(believable(basis, tube, method, t_cells=counts[t_cells] if t_cells is not None else None))
+        lymphocytes = counts.get(template.report.lymphocytes or "")
+        physics += tuple(agrees_with_analyser(basis, tube, method, lymphocytes=lymphocytes))
     except CountingError as error:
         finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=error.hint)
         return tube, NoBasis(), (finding,)

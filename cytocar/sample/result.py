@@ -107,7 +107,8 @@ class SampleResult:
 
     ``gates`` are its gates as they were applied, all fixed: what it takes to draw, export or repeat them without
     deciding anything again. ``instrument`` is the cytometer's name and serial number, as the file has them.
-    ``volume_drawn_ul`` is what the instrument drew for the events that were kept, whether it is counted by or not.
+    ``volume_drawn_ul`` is what the instrument drew for the events that were kept, whether it is counted by or not;
+    ``seconds`` the time from ``$BTIM`` to ``$ETIM``.
     """
 
     sample: SampleRow
@@ -132,6 +133,7 @@ class SampleResult:
     blank: BlankTube | None = None
     instrument: str = ""
     volume_drawn_ul: float | None = None
+    seconds: float | None = None
     kind: Literal["counted"] = "counted"
 
     @property

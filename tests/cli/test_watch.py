@@ -129,6 +129,22 @@ def test_files_that_come_one_by_one_and_in_pieces_make_the_tables_of_one_run(tub
     assert 'id="live"' not in (run / "report.html").read_text("utf-8")
 
 
+def test_a_tube_is_judged_anew_when_others_come(tubes: Path, tmp_path: Path) -> None:
+    hot, run = tmp_path / "hot", tmp_path / "run"
+    hot.mkdir()
+    fixed = ("-t", "cart-cd19fc-fixed", "--beads-added", "20000", "--sample-volume-ul", "50", "--no-report")
+    shutil.copy(tubes / "d3.fcs", hot / "d3.fcs")
+    with watching(hot, run, *fixed):
+        wait_for(lambda: counted(run) == ["d3"])
+        assert b"run_beads" not in (run / "quality.csv").read_bytes()
+        for name in ("d0", "d1", "d2", "d4", "d5"):
+            shutil.copy(tubes / f"{name}.fcs", hot / f"{name}.fcs")
+        wait_for(lambda: len(counted(run)) == 6)
+    assert (run / "quality.csv").read_bytes().count(b"run_beads") == 6
+    assert tables(run) == at_once(hot, tmp_path / "other", *fixed)
+    assert intact(run)
+
+
 def test_a_watch_that_is_killed_goes_on_when_it_is_repeated(tubes: Path, tmp_path: Path) -> None:
     hot, run = tmp_path / "hot", tmp_path / "run"
     hot.mkdir()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cytocar.run.places import TUBE_BY_BEADS, Places, odd_places, odd_samples, places_of
+from cytocar.run.places import Places, odd_places, odd_samples, places_of
 from cytocar.sample.analysis import quantify
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.rows import SampleType
@@ -78,23 +78,3 @@ def test_a_tube_stained_otherwise_is_not_compared() -> None:
     assert isinstance(result, SampleResult)
     fmo = replace(result, sample=replace(result.sample, sample_type=SampleType.FMO))
     assert places_of(fmo) is None
-
-
-def test_beads_that_a_tube_lost_or_a_sheet_that_is_wrong_show_by_the_volume_drawn() -> None:
-    tube = quantify(blood_tube(car_per_ul=50, seed=3).events, TEMPLATE, beads_added=50_000, sample_volume_ul=50)
-    assert tube.volume_drawn_ul is not None
-    places = []
-    for name, beads_added in zip("abcdef", (49_000, 51_000, 50_000, 50_500, 49_500, 100_000), strict=True):
-        sample = replace(tube.sample, sample_id=name)
-        place = places_of(replace(tube, sample=sample, counting=replace(tube.counting, beads_added=beads_added)))
-        assert place is not None
-        places.append(place)
-    assert [(odd.sample_id, odd.name) for odd in odd_places(places)] == [
-        ("f", f"{TUBE_BY_BEADS} with 50 µL of specimen")
-    ]
-    other = replace(tube, counting=replace(tube.counting, beads_added=100_000, sample_volume_ul=100))
-    assert (more := places_of(other)) is not None
-    assert odd_places([*places[:-1], more]) == ()  # more specimen is lysed in more volume
-    unknown = places_of(replace(tube, volume_drawn_ul=None))
-    assert unknown is not None
-    assert not any(TUBE_BY_BEADS in name for name in unknown.values)

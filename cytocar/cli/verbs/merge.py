@@ -23,7 +23,7 @@ def command(
     from cytocar.run.count import finished_but_for
     from cytocar.run.finished.recorded_plan import recorded_plan
     from cytocar.run.folder import finish, open_run
-    from cytocar.run.merge import plan_merge
+    from cytocar.run.merge import plan_merge, tell_of_merged
     from cytocar.run.trail.who import author, now
 
     plan = plan_merge(shards, out)
@@ -33,6 +33,7 @@ def command(
         with open_run(out, plan.manifest, author=author(by), clock=now, force=force) as run:
             for sample_id, place in plan.parts.items():
                 run.parts.keep(sample_id, place.read_bytes())
+            tell_of_merged(run.parts, plan)
             finish(run, plan.manifest, recorded_plan(plan.manifest))
     if report:
         draw_report(out, by=by)

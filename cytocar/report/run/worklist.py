@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cytocar.errors.codes import explanations
 from cytocar.errors.findings import Finding, Severity
 from cytocar.figures.gate_pictures.views import View
 from cytocar.gates.decision import CONTROL_FLAGS
 from cytocar.report.run.explained import fix_of, title_of
-from cytocar.run.places import odd_samples, places_of
 from cytocar.sample.result import SampleOutcome, SampleResult
 
 WORST_FIRST = (Severity.FAIL, Severity.NO_COUNT, Severity.REVIEW)
@@ -126,11 +124,11 @@ def _run_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
 
 def _odd_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
     """Yield a note on each sample whose gates or signals lie elsewhere than those of the others."""
-    numbers = {outcome.sample.sample_id: number for number, outcome in enumerate(outcomes)}
-    odd = odd_samples([places for outcome in outcomes if (places := places_of(outcome)) is not None])
-    for name, how in odd.items():
-        message = f"{name} lies elsewhere than the others: {how}"
-        yield RunNote("W254", title_of("W254"), explanations()["W254"].fix, Severity.NOTE, message, (numbers[name],))
+    for number, outcome in enumerate(outcomes):
+        for finding in outcome.findings:
+            if finding.code == "W254":
+                message = f"{outcome.sample.sample_id} {finding.message}"
+                yield RunNote("W254", title_of("W254"), fix_of(finding), finding.outcome, message, (number,))
 
 
 def _view_of(finding: Finding, result: SampleResult, views: Sequence[View]) -> int | None:

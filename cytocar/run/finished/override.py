@@ -18,6 +18,7 @@ from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
 from cytocar.gates.move import movable, move_gate
 from cytocar.regions.kinds import FixedGate
+from cytocar.run.beside_counted import CountedTube, to_tell, with_findings_of_others
 from cytocar.run.beside_others import CHECK as COMPARED_WITH_OTHERS
 from cytocar.run.execute import execute
 from cytocar.run.finished.recorded_plan import GATE_OVERRIDES, located, recorded_plan, require_files
@@ -172,10 +173,12 @@ def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move) 
     numbers = [_numbers(outcome, target.population) for outcome in (before, after)]
     kept_part = f"{KEPT}/{_next_number(opened.folder):04}-{part_name(target.sample_id)}"
     original = parts.content(target.sample_id) or b""
-    files = table_files(_with(parts, plan.sample_ids, after), plan.own_columns)
+    changed = _told_anew(parts, plan.sample_ids, after)
+    files = table_files(_with(parts, plan.sample_ids, changed), plan.own_columns)
     if "counts.parquet" in manifest["files"]:
-        files |= parquet_files(_with(parts, plan.sample_ids, after), plan.own_columns)
-    files |= {f"{PARTS}/{part_name(target.sample_id)}": to_json(after), kept_part: original}
+        files |= parquet_files(_with(parts, plan.sample_ids, changed), plan.own_columns)
+    files |= {f"{PARTS}/{part_name(name)}": to_json(outcome) for name, outcome in changed.items()}
+    files[kept_part] = original
     all_overrides = {name: protocol.overrides for name, protocol in plan.protocols.items()} | {
         target.sample_id: move.overrides
     }
@@ -184,7 +187,7 @@ def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move) 
     )
     act = replace(move.act, before=f"{numbers[0]} ({kept_part})", after=numbers[1])
     opened.commit({**manifest, "overrides": recorded}, [act], files)
-    return Change(before, after, *numbers)
+    return Change(before, changed[target.sample_id], *numbers)
 
 
 def require_as_counted(samples: Sequence[SampleRow], parts: Parts) -> None:
@@ -225,9 +228,21 @@ def _counted_again(plan: RunPlan, move: _Move) -> SampleResult:
     return replace(after, sample=move.before.sample)  # where the file lies today is no part of the result
 
 
-def _with(parts: Parts, sample_ids: Sequence[str], changed: SampleResult) -> Iterator[SampleOutcome]:
+def _told_anew(parts: Parts, sample_ids: Sequence[str], after: SampleResult) -> dict[str, SampleResult]:
+    """Return the sample as counted again, and all others whom its new counts show in another light."""
+    name = after.sample.sample_id
+    changed = {name: after}
+    if set(sample_ids) <= {one for one in sample_ids if parts.content(one)}:  # a shard hears nothing of the others
+        telling = to_tell(CountedTube.of(outcome) for outcome in _with(parts, sample_ids, changed))
+        for outcome in _with(parts, [one for one in sample_ids if one in telling], changed):
+            if isinstance(outcome, SampleResult):
+                changed[outcome.sample.sample_id] = with_findings_of_others(outcome, telling[outcome.sample.sample_id])
+    return changed
+
+
+def _with(parts: Parts, sample_ids: Sequence[str], changed: Mapping[str, SampleResult]) -> Iterator[SampleOutcome]:
     for outcome in parts.in_order(sample_ids):
-        yield changed if outcome.sample.sample_id == changed.sample.sample_id else outcome
+        yield changed.get(outcome.sample.sample_id, outcome)
 
 
 def _next_number(folder: Path) -> int:

@@ -44,6 +44,8 @@ RATE_MADS, SMALLEST_RATE_CHANGE = 6.0, 0.5
 LARGEST_DRIFT, DRIFT_NOISES = 0.18, 20.0
 """Of ln(level) over a run, 20 %, beyond 20 standard errors of the line: data-driven gates tolerate a change of 20
 %."""
+CLEAR_OF_ZERO = 2 * COFACTOR
+"""Below it a signal is mostly noise around 0: negatives that move from 10 to 40 are not four times as bright."""
 NO_ORDER_SHARE = 0.1
 """Of the events: where time runs backwards more often, they are not in the order of acquisition (an export that draws
 or sorts events), no fault of the run; a clock that is set back, or tubes that were joined, go back a few times."""
@@ -134,7 +136,7 @@ def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float
     findings = [_kept_finding(100 * float(keep.mean()), bad, rates, rate_bad)]
     findings += [_step_finding(group, markers, time, bins, tick) for group in together(steps)]
     named = zip(markers, drifts, strict=True)
-    findings += [_drift_finding(marker, drift) for marker, drift in named if abs(drift) > LARGEST_DRIFT]
+    findings += [_drift_finding(marker, drift) for marker, drift in named if abs(drift.change) > LARGEST_DRIFT]
     uncut = not bad.any() or findings[0].outcome is Severity.FAIL
     return TimeQuality(None if uncut else keep, tuple(findings))
 
@@ -220,7 +222,7 @@ def _rate_is_bad(rates: Floats) -> Bools:
     return np.asarray(residual > limit)
 
 
-def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float], list[LevelShift]]:
+def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[_Drift], list[LevelShift]]:
     """Return which bins leave the line of any quantile, each signal's steepest drift over the run, and the steps.
 
     A quantile that falls between two peaks jumps by chance. So a bin is bad only if a quantile is far away and the
@@ -246,7 +248,7 @@ def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[float],
         counting_sd = np.sqrt(QUANTILES[quantile] * (1 - QUANTILES[quantile]) / rows.shape[2])
         far[signal, quantile] &= _leave(shares_below, steady, SIGNAL_MADS * counting_sd)
     noises = MAD_TO_SD * medians(np.abs(lines - fitted)) / np.sqrt(rows.shape[1])
-    drifts = list(map(_steepest, slopes * rows.shape[1], DRIFT_NOISES * noises))
+    drifts = list(map(_steepest, slopes * rows.shape[1], levels, DRIFT_NOISES * noises))
     return np.asarray(far.any(axis=(0, 1))), drifts, steps
 
 
@@ -264,9 +266,22 @@ def _raised_by(steps: Sequence[LevelShift], shape: tuple[int, ...]) -> Floats:
     return raised
 
 
-def _steepest(changes: Floats, smallest: Floats) -> float:
-    """Return the largest of some changes that are more than noise, 0 where none is."""
-    return max((float(change) for change in changes[np.abs(changes) > smallest]), key=abs, default=0.0)
+@dataclass(frozen=True, slots=True)
+class _Drift:
+    """The quantile of a signal that moves most over a run: by how much, and where it begins, both in asinh units."""
+
+    change: float = 0.0
+    start: float = 0.0
+    quantile: float = 0.5
+
+
+def _steepest(changes: Floats, levels: Floats, smallest: Floats) -> _Drift:
+    """Return the largest of some changes that are more than noise, one of 0 where none is."""
+    moved = np.flatnonzero(np.abs(changes) > smallest)
+    if not moved.size:
+        return _Drift()
+    most = int(moved[np.abs(changes[moved]).argmax()])
+    return _Drift(float(changes[most]), float(levels[most]), QUANTILES[most])
 
 
 def _quantiles_of_sorted(rows: Floats) -> Floats:
@@ -337,9 +352,22 @@ def _kept_finding(percent: float, bad: Bools, rates: Floats, rate_bad: Bools) ->
     return _finding("W283", Severity.FAIL, message, percent, KEPT_REVIEW)
 
 
-def _drift_finding(marker: str, drift: float) -> Finding:
-    message = f"{marker} drifts by {100 * np.expm1(drift):+.0f} % over the run (not corrected)"
-    return _finding("W284", Severity.REVIEW, message, drift, LARGEST_DRIFT)
+def _drift_finding(marker: str, drift: _Drift) -> Finding:
+    """Return the finding on a drift: a factor where the signal stands clear of 0, else from where to where it went."""
+    first, last = (COFACTOR * float(np.sinh(place)) for place in (drift.start, drift.start + drift.change))
+    how = (
+        f"by {100 * (last / first - 1):+.0f} %"
+        if min(first, last) > CLEAR_OF_ZERO
+        else f"from {first:.0f} to {last:.0f}"
+    )
+    which = "" if drift.quantile == 0.5 else f" (the {100 * drift.quantile:.0f} % quantile)"
+    return _finding(
+        "W284",
+        Severity.REVIEW,
+        f"{marker} drifts {how}{which} over the run (not corrected)",
+        drift.change,
+        LARGEST_DRIFT,
+    )
 
 
 def _step_finding(

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 VOLUMES_DIFFER = 0.1
 """Of the file's volume and the sheet's: rounding and dead volume stay below a tenth."""
 
+ANALYSER_FACTOR, ANALYSER_STEP = 1.5, 100.0
+"""Lymphocytes/µL by flow cytometry and by a haematology analyser differ by 10 to 30 %; an analyser that prints 0.1e9/L
+steps by 100/µL, which is all there is after lymphodepletion."""
+
 
 def believable(basis: CountBasis, tube: Tube, method: str, *, t_cells: int | None) -> Iterator[Finding]:
     """Yield what about a count was checked against what can be.
@@ -57,3 +61,22 @@ def volumes_agree(of_sheet: float | None, events: EventTable) -> Iterator[Findin
     differ = abs(of_sheet / of_file.ul - 1)
     outcome = Severity.REVIEW if differ > VOLUMES_DIFFER else Severity.PASS
     yield Finding("volume", "W249" if differ > VOLUMES_DIFFER else "", outcome, message, differ, VOLUMES_DIFFER)
+
+
+def agrees_with_analyser(basis: CountBasis, tube: Tube, method: str, *, lymphocytes: int | None) -> Iterator[Finding]:
+    """Yield whether the lymphocytes/µL are those of the analyser, where the sheet has them and they made no count.
+
+    Cells that were lost and beads that were lost show here, and nowhere else in a single tube.
+    """
+    of_analyser = tube.lymphocytes_per_ul
+    if of_analyser is None or lymphocytes is None or method not in ("beads", "volumetric"):
+        return
+    counted = basis.concentration(lymphocytes).value
+    if counted is None:
+        return
+    message = f"{counted:,.4g} lymphocytes/µL, {of_analyser:,.4g} by the analyser"
+    far = max(counted, of_analyser) > ANALYSER_FACTOR * min(counted, of_analyser)
+    differ = far and abs(counted - of_analyser) > ANALYSER_STEP
+    outcome, code = (Severity.REVIEW, "W259") if differ else (Severity.PASS, "")
+    ratio = counted / of_analyser if of_analyser else None
+    yield Finding("analyser", code, outcome, message, ratio, ANALYSER_FACTOR)

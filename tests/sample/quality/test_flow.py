@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,18 @@ def test_drift_is_flagged_and_never_cut() -> None:
     assert quality.keep is None
     assert [finding.code for finding in quality.findings] == ["", "W284"]
     assert "CD3" in quality.findings[1].message
+
+
+def test_a_drift_of_negatives_is_told_in_units_of_the_scale_and_not_as_a_factor() -> None:
+    clock, signals = steady(50_000)
+    random = np.random.default_rng(5)
+    signals["CD8"] = random.normal(15, 20, 50_000) + np.linspace(0, 45, 50_000)
+    signals["CD3"] = 4000 * np.exp(random.normal(0, 0.2, 50_000)) * np.linspace(1.0, 1.5, 50_000)
+    messages = {finding.message for finding in time_quality(clock, signals).findings if finding.code == "W284"}
+    of_cd3, of_cd8 = sorted(messages)
+    assert re.match(r"CD3 drifts by \+(4[5-9]|5[0-5]) %", of_cd3)
+    first, last = map(float, re.findall(r"from (-?\d+) to (-?\d+)", of_cd8)[0])
+    assert last - first == pytest.approx(45, abs=6)
 
 
 def test_few_events_are_not_judged() -> None:

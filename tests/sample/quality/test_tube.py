@@ -66,3 +66,20 @@ def test_a_volume_of_the_sheet_that_is_not_the_files_is_for_review(tmp_path: Pat
     numbers = {"beads_added": None, "count_method": "volumetric", "dilution_factor": 10}
     assert "W249" in codes(count(path, acquired_volume_ul=40, **numbers), Severity.REVIEW)
     assert "W249" not in codes(count(path, acquired_volume_ul=31, **numbers))
+
+
+def test_the_analysers_lymphocytes_bear_out_a_count_by_beads_or_contradict_it(ref: Path) -> None:
+    def analyser(**numbers: float) -> tuple[str, str]:
+        result = count(ref, count_method="beads", **numbers)
+        (row,) = [one for one in result.findings if one.check == "analyser"]
+        return row.code, str(result.status)
+
+    lymphocytes = next(one for one in count(ref).populations if one.name == "lymphocytes").per_ul.value
+    assert lymphocytes is not None
+    assert analyser(lymphocytes_per_ul=1.3 * lymphocytes) == ("", "ok")
+    assert analyser(lymphocytes_per_ul=lymphocytes / 1.6) == ("W259", "review")  # half of the beads were lost
+    assert analyser(lymphocytes_per_ul=2 * lymphocytes) == ("W259", "review")  # half of the cells were
+    few = {"sample_volume_ul": 50 * lymphocytes / 70}  # 70/µL, where the analyser prints 0.1e9/L
+    assert analyser(lymphocytes_per_ul=150, **few) == ("", "ok")
+    assert analyser(lymphocytes_per_ul=200, **few)[0] == "W259"
+    assert "analyser" not in {one.check for one in count(ref).findings}
