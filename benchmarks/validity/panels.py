@@ -162,7 +162,6 @@ PANELS: Mapping[str, Panel] = {
             **{name: cells for name, cells in _blood(9000, None).items() if name != "granulocytes"},
             "dead": Cells(700, 70e3, 55e3, {"CD3": 1500, "7-AAD": 15_000}, cv=0.22),
         },
-        beads=False,
         also=("naive", "central_memory", "effector_memory", "emra"),
     ),
     "exhaustion": Panel(
@@ -185,7 +184,6 @@ PANELS: Mapping[str, Panel] = {
             **{name: cells for name, cells in _blood(9000, None).items() if name != "granulocytes"},
             "dead": Cells(700, 70e3, 55e3, {"CD3": 1500, "7-AAD": 15_000}, cv=0.22),
         },
-        beads=False,
         also=("pd1_positive", "tim3_positive"),
         control=("PD-1", "TIM-3"),
     ),

@@ -89,6 +89,18 @@ class SampledEvents:
             population = self._parents[population]
         return names
 
+    def behind(self, population: str | None) -> list[str]:
+        """Return a population, all that it comes from, and what these leave out or refer to, nearest first."""
+        names: dict[str, None] = {}
+        waiting = [population or ALL]
+        while waiting:
+            name = waiting.pop(0)
+            if name != ALL and name not in names:
+                names[name] = None
+                declared = self.template.population(name)
+                waiting += [declared.parent, *declared.exclude, *declared.gate.references()]
+        return list(names)
+
     def regardless_of(self, population: str, *, without: str, marker: str | None = None) -> Bools:
         """Return the events that a population would hold if one gate on its way were not there, nor boolean ones.
 
@@ -109,7 +121,8 @@ class SampledEvents:
     def by_colour(self, population: str) -> Bools:
         """Return the events that the colours alone put into a population: no bound on scatter is asked.
 
-        A gate on scatter that loses cells shows here: they are in this mask and not in the population.
+        A gate on scatter that loses cells shows here: they are in this mask and not in the population. Populations set
+        aside by scatter alone, pairs of cells, are not asked either.
         """
         if population not in self._by_colour:
             self._by_colour[population] = self._colours_alone(population)
@@ -119,7 +132,8 @@ class SampledEvents:
         inside = self.frame.mask(ALL).copy()
         for name in self.path(population):
             for aside in self._set_aside(name):
-                inside &= ~self.frame.mask(aside)
+                if not self._is_by_scatter(aside):
+                    inside &= ~self.frame.mask(aside)
             gate = self.gates[name]
             if isinstance(gate, BoxGate):
                 bounds = {marker: ends for marker, ends in gate.sides().items() if not is_scatter(marker)}
@@ -135,6 +149,16 @@ class SampledEvents:
         """Return the populations that a gate leaves out, beads most often: excluded, or negated by a boolean gate."""
         gate = self.gates[name]
         return (*self.template.population(name).exclude, *(gate.none_of if isinstance(gate, BooleanGate) else ()))
+
+    def _is_by_scatter(self, population: str) -> bool:
+        """True if scatter alone decides what is in a population, from all events on; what that leaves out aside."""
+        gate = self.gates[population]
+        named = gate.markers() or [
+            marker
+            for one in self.template.population(population).gate.references()
+            for marker in self.gates[one].markers()
+        ]
+        return bool(named) and all(map(is_scatter, named)) and self._parents[population] == ALL
 
     def within(self, bounds: Mapping[str, tuple[float | None, float | None]]) -> Bools:
         inside = np.ones(self.frame.n_events, dtype=np.bool_)

@@ -79,11 +79,21 @@ def places_of(outcome: SampleOutcome) -> Places | None:
         if population is not None and population.events >= FEWEST_EVENTS:
             known = population.medians.items()
             values |= {f"{marker} of {name}": value for marker, value in known if value and marker not in of_the_car}
+    values |= _neither(outcome)
     values = {name: value for name, value in values.items() if value > 0}
     of_beads = {name for name in values if roles.beads in (name.split()[0], name.split(" of ")[-1])}
     scatter = {name for name in values if " center_" in name and is_scatter(name.split("center_")[1])}
     kind = (outcome.template.name, outcome.template.version, outcome.instrument)
     return Places(outcome.sample.sample_id, kind, values, frozenset(of_beads | scatter))
+
+
+def _neither(outcome: SampleResult) -> dict[str, float]:
+    """Return the percent of the T cells that are neither CD4 nor CD8: what lost one of them is among these."""
+    whole, *parts = (outcome.population(getattr(outcome.roles, role)) for role in ("t_cells", "cd4", "cd8"))
+    if whole is None or whole.events < FEWEST_EVENTS or None in parts:
+        return {}
+    left = whole.events - sum(part.events for part in parts if part is not None)
+    return {"percent of the T cells neither CD4 nor CD8": 100 * left / whole.events}
 
 
 def _factor(tube: Places, name: str) -> float:

@@ -107,8 +107,9 @@ def height_over_single(sampled: SampledEvents) -> Floats | None:
     None where no gate on the way to the T cells looks at both, or where there are too few leukocytes to tell. An area
     at the end of the range is taken as it is: the single cell would be as high or higher, two together are not.
     """
-    path = sampled.path(sampled.template.report.t_cells or ALL)
-    pulses = next(filter(None, (_pulses(sampled, name) for name in path)), None)
+    pulses = next(
+        filter(None, (_pulses(sampled, name) for name in sampled.behind(sampled.template.report.t_cells))), None
+    )
     if pulses is None:
         return None
     on_scale = _leukocytes(sampled)

@@ -119,7 +119,7 @@ def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) 
     events = int(np.count_nonzero(own))
     if not events:
         return
-    behind = _behind(sampled, population)
+    behind = set(sampled.behind(population))
     for moved in borders:
         if moved.gate not in behind or np.count_nonzero(moved.first != moved.second) < SMALLEST_CHANGE * events:
             continue
@@ -174,15 +174,3 @@ def _worked_out(sampled: SampledEvents, population: str, moved: _Moved, place: i
     region = sampled.region(population)
     assert region is not None
     return inside & region.region.contains(*(sampled.signal(marker)[moved.rows] for marker in region.markers))
-
-
-def _behind(sampled: SampledEvents, population: str) -> set[str]:
-    names: set[str] = set()
-    waiting = [population]
-    while waiting:
-        name = waiting.pop()
-        if name != ALL and name not in names:
-            names.add(name)
-            declared = sampled.template.population(name)
-            waiting += [declared.parent, *declared.exclude, *declared.gate.references()]
-    return names

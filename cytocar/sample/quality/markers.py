@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
-from cytocar.gates.engine.frame import Bools
+from cytocar.gates.engine.frame import ALL, Bools
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.borders import Border
@@ -35,11 +36,11 @@ def exchanged_labels(sampled: SampledEvents) -> tuple[Finding, ...]:
     """
     report = sampled.template.report
     roles = (report.cd4, report.cd8)
-    if report.t_cells is None or report.viable is None or None in roles:
+    if report.t_cells is None or None in roles:
         return ()
     t_cells = sampled.frame.mask(report.t_cells)
-    monocytes = _monocytes(sampled, t_cells & sampled.frame.mask(report.viable))
-    markers = [_marker_of(sampled, role) for role in roles if role is not None]
+    monocytes = _monocytes(sampled, t_cells)
+    markers = [subset_marker(sampled, role) for role in roles if role is not None]
     if np.count_nonzero(monocytes) < FEWEST_MONOCYTES or len(markers) < 2 or None in markers:
         return ()
     cd4, cd8 = (_carried(sampled, marker or "", t_cells, monocytes) for marker in markers)
@@ -59,25 +60,25 @@ def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     if side is None or np.count_nonzero(t_cells) < FEWEST_T_CELLS:
         return nothing
     report = sampled.template.report
+    if report.viable is None and not sampled.knows("CD45"):  # dead cells and granulocytes shine in many colours
+        return nothing
     ratio = sampled.signal(side) / max(float(np.median(sampled.signal(side, t_cells))), 1.0)
-    beside = sampled.frame.mask(report.viable or "all") & ~sampled.frame.mask(report.t_cells or "all")
+    beside = sampled.frame.mask(report.viable or ALL) & ~sampled.frame.mask(report.t_cells or ALL)
+    if sampled.template.counting.beads is not None:
+        beside &= ~sampled.frame.mask(sampled.template.counting.beads)
     chosen = beside & (ratio > MONOCYTE_SSC[0]) & (ratio < MONOCYTE_SSC[1])
     if sampled.knows("CD45"):
         chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * np.median(sampled.signal("CD45", t_cells))
     return chosen
 
 
-def _marker_of(sampled: SampledEvents, role: str) -> str | None:
+def subset_marker(sampled: SampledEvents, role: str) -> str | None:
     """Return the marker that a T-cell subset is positive for: that of the first lower bound on its way."""
-    template = sampled.template
-    names = [role, *template.population(role).gate.references()]
-    wanted = template.report.cd4 if role == template.report.cd4 else template.report.cd8
-    for name in names:
-        region = sampled.region(name)
-        for marker in region.markers if region else ():
-            if marker.casefold().startswith((wanted or "")[:3].casefold()):
-                return marker
-    return None
+    report = sampled.template.report
+    wanted = (report.cd4 if role == report.cd4 else report.cd8) or ""
+    named = re.compile(rf"{re.escape(wanted[:3])}(?!\d)", re.IGNORECASE)  # CD4, and not CD45
+    regions = (sampled.region(name) for name in sampled.behind(role))
+    return next((marker for region in regions if region for marker in region.markers if named.match(marker)), None)
 
 
 def _carried(sampled: SampledEvents, marker: str, t_cells: Bools, monocytes: Bools) -> float | None:

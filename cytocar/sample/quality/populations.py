@@ -27,7 +27,9 @@ from cytocar.sample.quality.borders import (
     with_borders,
 )
 from cytocar.sample.quality.cells import Pairs, cell_shares
+from cytocar.sample.quality.dying import dead_cells
 from cytocar.sample.quality.gate_doubt import gate_doubts
+from cytocar.sample.quality.lineage import without_cd3
 from cytocar.sample.quality.markers import (
     FEWEST_T_CELLS,
     Witness,
@@ -38,6 +40,7 @@ from cytocar.sample.quality.markers import (
 )
 from cytocar.sample.quality.matrix import matrix_findings
 from cytocar.sample.quality.shadows import shadow_findings, shadows
+from cytocar.sample.quality.stored_edges import edge_findings
 from cytocar.sample.quality.t_cell_sum import t_cell_sum
 from cytocar.sheet.rows import CountMethod
 from cytocar.template.model import Template
@@ -104,7 +107,7 @@ def evidence(
         of_t_cells = borders_of_t_cells(sampled, report.t_cells)
         by_lymphocytes = {report.lymphocytes} if method is CountMethod.DUAL_PLATFORM else set()
         judged |= {name: border for name, border in of_t_cells.items() if name not in by_lymphocytes}
-    deciding = {name for role in (report.t_cells, report.cd4, report.cd8) if role for name in _behind(sampled, role)}
+    deciding = {name for role in (report.t_cells, report.cd4, report.cd8) if role for name in sampled.behind(role)}
     shadowed = sorted(deciding | ({report.car} if report.car else set()))
     enough = report.t_cells is None or np.count_nonzero(sampled.frame.mask(report.t_cells)) >= FEWEST_T_CELLS
     shares = cell_shares(sampled, pairs=_fate_of_pairs(method, template))
@@ -117,6 +120,9 @@ def evidence(
             *(kept_findings(sampled, report.t_cells) if report.t_cells else ()),
             *t_cell_sum({name: one.events for name, one in populations.items()}, template, product=product),
             *shares.findings,
+            *dead_cells(sampled),
+            *edge_findings(sampled),
+            *without_cd3(sampled),
             *matrix_findings(sampled),
             *exchanged_labels(sampled),
             *car_findings(sampled, car, own_control=own_control, product=product),
@@ -143,15 +149,3 @@ def _fate_of_pairs(method: CountMethod, template: Template) -> Pairs:
 
 def _is_below(sampled: SampledEvents, name: str, ancestor: str | None) -> bool:
     return ancestor in sampled.path(name)
-
-
-def _behind(sampled: SampledEvents, population: str) -> set[str]:
-    """Return a population, all that it comes from, and the populations that boolean gates among these refer to."""
-    names: set[str] = set()
-    waiting = [population]
-    while waiting:
-        name = waiting.pop()
-        if name != "all" and name not in names:
-            names.add(name)
-            waiting += [*sampled.path(name), *sampled.template.population(name).gate.references()]
-    return names

@@ -1,0 +1,139 @@
+"""T cells that a file or a gate lost: not stored, without CD3, dead where nothing tells; labels of CD4 and CD8."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.fcs.events import EventTable
+from cytocar.sample.analysis import quantify
+from cytocar.simulate import Blood, Preparation, SimulatedTube, blood_tube
+from cytocar.template.load import load_template
+
+Columns = Mapping[str, npt.NDArray[np.float32]]
+BLOOD = Blood(cd4_t_cells=500, cd8_t_cells=320, double_negative_t_cells=30, nk_cells=150, granulocytes=1500)
+TUBE = blood_tube(car_per_ul=0, blood=BLOOD, preparation=Preparation(drawn_share=0.25, sample_volume_ul=50), seed=4)
+T_CELLS = ("cd4_t_cells", "cd8_t_cells", "double_negative_t_cells")
+
+
+def of_kind(tube: SimulatedTube, *kinds: str) -> npt.NDArray[np.bool_]:
+    return np.isin(tube.origin, [number for number, kind in enumerate(tube.kinds) if kind in kinds])
+
+
+def told(
+    template: str,
+    change: Callable[[Columns], Columns] = lambda columns: columns,
+    *,
+    keep: npt.NDArray[np.bool_] | None = None,
+    markers: Mapping[str, str] | None = None,
+) -> dict[str, Finding]:
+    """Return the findings on the tube with its columns changed and some of its events left out, by their check."""
+    rows = slice(None) if keep is None else keep
+    columns = {name: np.asarray(column[rows]) for name, column in change(TUBE.columns).items()}
+    events = EventTable.from_columns(columns, markers=markers or TUBE.markers, keywords=TUBE.keywords)
+    ranges = {"Time": float(columns["Time"].max()) + 1}
+    channels = tuple(replace(one, range=ranges.get(one.detector, 262_144.0)) for one in events.channels)
+    result = quantify(
+        replace(events, channels=channels), load_template(template), beads_added=20_000, sample_volume_ul=50
+    )
+    return {finding.check: finding for finding in result.findings}
+
+
+ALL_OF = pytest.mark.parametrize("template", ["cart-cd19fc-fixed", "cart-cd19fc", "tcell"])
+
+
+@ALL_OF
+def test_a_whole_tube_has_no_edge_and_no_t_cells_without_cd3(template: str) -> None:
+    found = told(template)
+    assert found["stored_edges"].outcome is Severity.PASS
+    assert found["t_cells_without_cd3"].outcome is Severity.PASS
+    assert found["t_cells_without_cd3"].value == pytest.approx(0, abs=3)
+
+
+@ALL_OF
+@pytest.mark.parametrize(
+    ("channel", "lost", "above"), [("SSC-A", 0.12, True), ("FSC-A", 0.12, False), ("SSC-A", 0.3, True)]
+)
+def test_cells_that_were_not_stored_leave_an_edge(template: str, channel: str, lost: float, above: bool) -> None:
+    signal = TUBE.columns[channel]
+    edge = np.quantile(signal[of_kind(TUBE, *T_CELLS)], 1 - lost if above else lost)
+    keep = ((signal < edge) if above else (signal > edge)) | of_kind(TUBE, "beads", "bead_doublets")
+    finding = told(template, keep=keep)["stored_edges"]
+    assert (finding.code, finding.outcome) == ("W309", Severity.REVIEW)
+    assert channel in finding.message
+    assert ("above" if above else "below") in finding.message
+
+
+def test_a_storage_gate_that_spares_the_lymphocytes_is_no_edge_in_them() -> None:
+    """Kept out: granulocytes, as laboratories do for rare cells; and a threshold that cuts debris."""
+    keep = (TUBE.columns["SSC-A"] < 120_000) & (TUBE.columns["FSC-A"] > 40_000)
+    keep |= of_kind(TUBE, "beads", "bead_doublets")
+    assert told("cart-cd19fc-fixed", keep=keep)["stored_edges"].outcome is Severity.PASS
+
+
+@ALL_OF
+def test_t_cells_that_lost_their_cd3_are_missed(template: str) -> None:
+    lost = of_kind(TUBE, *T_CELLS) & (np.random.default_rng(1).random(len(TUBE.origin)) < 0.15)
+
+    def change(columns: Columns) -> Columns:
+        return {**columns, "FITC-A": np.where(lost, 60.0, columns["FITC-A"]).astype(np.float32)}
+
+    finding = told(template, change)["t_cells_without_cd3"]
+    assert (finding.code, finding.outcome) == ("W310", Severity.REVIEW)
+    assert finding.value == pytest.approx(15 / 0.85, rel=0.2)
+
+
+def shrunk(share: float) -> Callable[[Columns], Columns]:
+    def change(columns: Columns) -> Columns:
+        some = of_kind(TUBE, *T_CELLS) & (np.random.default_rng(1).random(len(TUBE.origin)) < share)
+        size, grain = np.where(some, 0.6, 1.0), np.where(some, 1.2, 1.0)
+        scatter = {"FSC-A": size, "FSC-H": size, "SSC-A": grain}
+        return {name: (column * scatter.get(name, 1.0)).astype(np.float32) for name, column in columns.items()}
+
+    return change
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.0, "W312"), (0.25, "W311")])
+def test_a_template_without_a_viability_gate_says_so_and_sees_many_dead(share: float, code: str) -> None:
+    finding = told("tcell", shrunk(share))["dead_cells"]
+    assert (finding.code, finding.outcome) == (code, Severity.REVIEW if share else Severity.NOTE)
+    assert "dead_cells" not in told("cart-cd19fc-fixed", shrunk(share))
+
+
+def test_exchanged_labels_show_in_templates_whose_subsets_have_gates_of_their_own() -> None:
+    tbnk = {"CD56": "CD16+56", "CD19-Fc": "CD19"}
+    markers = {detector: tbnk.get(label, label) for detector, label in TUBE.markers.items()}
+    other = {"CD4": "CD8", "CD8": "CD4"}
+    exchanged = {detector: other.get(label, label) for detector, label in markers.items()}
+
+    def at_the_instruments_voltage(columns: Columns) -> Columns:
+        return {**columns, "SSC-A": columns["SSC-A"] / 3}
+
+    assert told("tbnk", at_the_instruments_voltage, markers=markers)["cd4_cd8_labels"].outcome is Severity.PASS
+    assert told("tbnk", at_the_instruments_voltage, markers=exchanged)["cd4_cd8_labels"].code == "W302"
+
+
+def test_pairs_that_a_template_sets_aside_are_counted() -> None:
+    joined = np.flatnonzero(of_kind(TUBE, *T_CELLS, "nk_cells", "granulocytes"))[:6000].reshape(2, -1)
+    keep = np.ones(len(TUBE.origin), dtype=bool)
+    keep[joined[1]] = False
+
+    def change(columns: Columns) -> Columns:
+        new = {name: np.array(column) for name, column in columns.items()}
+        for name, column in new.items():
+            first, second = columns[name][joined[0]], columns[name][joined[1]]
+            if name == "FSC-H":
+                column[joined[0]] = 1.06 * np.maximum(first, second)
+            elif name != "Time":
+                column[joined[0]] = np.minimum(first + second, 262_000)
+        return {**new, "SSC-A": new["SSC-A"] / 3}
+
+    tbnk = {"CD56": "CD16+56", "CD19-Fc": "CD19"}
+    markers = {detector: tbnk.get(label, label) for detector, label in TUBE.markers.items()}
+    finding = told("tbnk", change, keep=keep, markers=markers)["pairs"]
+    assert (finding.code, finding.outcome) == ("W299", Severity.REVIEW)
