@@ -6,6 +6,7 @@ reason not to see them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -46,6 +47,13 @@ LIVING_SPREADS, DEAD_SPREADS = 5.0, 3.5
 """Normals lose less than 3 in 10,000 beyond either; granulocytes, brighter, are no T cells."""
 FEWEST_DEAD = 30
 """Fewer dead cells have no peak; then what lies up to the border counts as between."""
+
+
+VIABILITY = re.compile(
+    r"viab|dead|live|7-?aad|dapi|zombie|aqua|ghost|sytox|draq|propidium|cisplatin|\bpi\b|fvs|fvd|\bl/d\b|amine|topro",
+    re.IGNORECASE,
+)
+"""Names of dyes that tell the dead from the living."""
 
 
 Pairs = Literal["lost", "counted", "left_aside"]
@@ -238,6 +246,29 @@ def _margin_findings(margin: Margin | None) -> tuple[Finding, ...]:
 
 
 # ---------------------------------------------------------------- between the living and the dead
+
+
+def asks_whether_alive(sampled: SampledEvents, population: str) -> bool:
+    """True if a gate on the way to a population, or one that it leaves out, looks at a viability dye."""
+    behind = sampled.behind(population)
+    return any(VIABILITY.search(name) for one in behind for name in (one, *sampled.gates[one].markers()))
+
+
+def living(sampled: SampledEvents) -> Bools | None:
+    """Return the cells that a viability gate behind the T cells takes for alive, wherever they scatter, beads left out.
+
+    None where there is no such gate.
+    """
+    report = sampled.template.report
+    beads = sampled.template.counting.beads
+    alive = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)
+    if report.viable is not None:
+        return np.asarray(alive & sampled.frame.mask(report.viable))
+    for name in sampled.behind(report.t_cells):
+        gate = sampled.gates[name]
+        if isinstance(gate, RangeGate) and gate.max is not None and VIABILITY.search(f"{name} {gate.marker}"):
+            return np.asarray(alive & (sampled.signal(gate.marker) < gate.max))
+    return None
 
 
 def between_percent(sampled: SampledEvents) -> float | None:

@@ -6,7 +6,6 @@ Cells that die shrink and grow granular: they scatter less forwards and more to 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,14 +14,9 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.adaptive.density import density
 from cytocar.gates.sampled_events import SampledEvents
-from cytocar.sample.quality.cells import FEWEST_EVENTS, side_scatter
+from cytocar.sample.quality.cells import FEWEST_EVENTS, asks_whether_alive, side_scatter
 
 CHECK = "dead_cells"
-VIABILITY = re.compile(
-    r"viab|dead|live|7-?aad|dapi|zombie|aqua|ghost|sytox|draq|propidium|cisplatin|\bpi\b|fvs|fvd|\bl/d\b|amine|topro",
-    re.IGNORECASE,
-)
-"""Names of dyes that tell the dead from the living."""
 SMALLER = 0.25
 """Of ln: three quarters of the size of most T cells."""
 SMOOTHING = 0.05
@@ -34,7 +28,7 @@ LARGEST_PERCENT = 8.0
 def dead_cells(sampled: SampledEvents) -> Iterator[Finding]:
     """Yield, where no gate on the way to the T cells asks whether they live, how many scatter as dying cells do."""
     t_cells, side = sampled.template.report.t_cells, side_scatter(sampled)
-    if t_cells is None or any(map(VIABILITY.search, _markers_behind(sampled, t_cells))):
+    if t_cells is None or asks_whether_alive(sampled, t_cells):
         return
     forward = next((marker for marker in sampled.at_the_end if _is_forward_area(marker)), None)
     mask = sampled.frame.mask(t_cells)
@@ -50,12 +44,6 @@ def dead_cells(sampled: SampledEvents) -> Iterator[Finding]:
         yield Finding(CHECK, "W312", Severity.NOTE, message, percent, LARGEST_PERCENT)
         return
     yield Finding(CHECK, "W311", Severity.REVIEW, f"{message}, as dying cells are", percent, LARGEST_PERCENT)
-
-
-def _markers_behind(sampled: SampledEvents, population: str) -> Iterator[str]:
-    for name in sampled.behind(population):
-        yield name
-        yield from sampled.gates[name].markers()
 
 
 def _is_forward_area(marker: str) -> bool:

@@ -12,7 +12,7 @@ from cytocar.gates.engine.frame import ALL, Bools
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.borders import Border
-from cytocar.sample.quality.cells import side_scatter
+from cytocar.sample.quality.cells import living, side_scatter
 
 MONOCYTE_SSC = (1.5, 3.2)
 """Side scatter of monocytes, in medians of the T cells': lymphocytes lie below, granulocytes above."""
@@ -59,14 +59,14 @@ def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     side = side_scatter(sampled)
     if side is None or np.count_nonzero(t_cells) < FEWEST_T_CELLS:
         return nothing
-    report = sampled.template.report
-    if report.viable is None and not sampled.knows("CD45"):  # dead cells and granulocytes shine in many colours
+    alive = living(sampled)
+    if alive is None and not sampled.knows("CD45"):  # dead cells and granulocytes shine in many colours
         return nothing
+    beads = sampled.template.counting.beads
+    if alive is None:
+        alive = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)
     ratio = sampled.signal(side) / max(float(np.median(sampled.signal(side, t_cells))), 1.0)
-    beside = sampled.frame.mask(report.viable or ALL) & ~sampled.frame.mask(report.t_cells or ALL)
-    if sampled.template.counting.beads is not None:
-        beside &= ~sampled.frame.mask(sampled.template.counting.beads)
-    chosen = beside & (ratio > MONOCYTE_SSC[0]) & (ratio < MONOCYTE_SSC[1])
+    chosen = alive & ~t_cells & (ratio > MONOCYTE_SSC[0]) & (ratio < MONOCYTE_SSC[1])
     if sampled.knows("CD45"):
         chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * np.median(sampled.signal("CD45", t_cells))
     return chosen

@@ -15,7 +15,7 @@ from cytocar.sample.analysis import quantify
 from cytocar.simulate import Blood, Preparation, SimulatedTube, blood_tube
 from cytocar.template.load import load_template
 
-Columns = Mapping[str, npt.NDArray[np.float32]]
+Columns = Mapping[str, npt.NDArray[np.floating]]
 BLOOD = Blood(cd4_t_cells=500, cd8_t_cells=320, double_negative_t_cells=30, nk_cells=150, granulocytes=1500)
 TUBE = blood_tube(car_per_ul=0, blood=BLOOD, preparation=Preparation(drawn_share=0.25, sample_volume_ul=50), seed=4)
 T_CELLS = ("cd4_t_cells", "cd8_t_cells", "double_negative_t_cells")
