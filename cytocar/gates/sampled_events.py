@@ -89,8 +89,8 @@ class SampledEvents:
             population = self._parents[population]
         return names
 
-    def behind(self, population: str | None) -> list[str]:
-        """Return a population, all that it comes from, and what these leave out or refer to, nearest first."""
+    def behind(self, population: str | None, *, aside: bool = True) -> list[str]:
+        """Return a population, all that it comes from, and what these refer to or set ``aside``, nearest first."""
         names: dict[str, None] = {}
         waiting = [population or ALL]
         while waiting:
@@ -98,7 +98,7 @@ class SampledEvents:
             if name != ALL and name not in names:
                 names[name] = None
                 declared = self.template.population(name)
-                waiting += [declared.parent, *declared.exclude, *declared.gate.references()]
+                waiting += [declared.parent, *(declared.exclude if aside else ()), *declared.gate.references()]
         return list(names)
 
     def regardless_of(self, population: str, *, without: str, marker: str | None = None) -> Bools:
@@ -180,16 +180,45 @@ def sampled_events(sample: GatedSample, limit: int = EVENTS) -> SampledEvents:
 
     Those that the pass over the file kept are taken; otherwise it is read again.
     """
-    axes, events = sample.plan.axes, sample.events
-    step = step_of(events.n_events, limit)
-    chosen = sample.chosen if sample.chosen is not None and sample.step == step else _every(events, step)
+    step = step_of(sample.events.n_events, limit)
+    chosen = sample.chosen if sample.chosen is not None and sample.step == step else _every(sample.events, step)
+    return _of_block(sample, chosen, None if sample.steady is None else sample.steady[::step])
+
+
+def events_like(sample: GatedSample, population: str, marker: str, limit: int = EVENTS) -> SampledEvents | None:
+    """Return all events that have half of what a gate asks of a marker or more, evenly thinned to ``limit``.
+
+    For a population that is rare in its file, of which evenly chosen events hold too few. None where the gate has no
+    lower bound above 0 on the marker.
+    """
+    gate, axes = sample.gates[population], sample.plan.axes
+    low = gate.sides().get(marker, (None, None))[0] if isinstance(gate, BoxGate) and gate.units == "data" else None
+    if low is None or low <= 0:
+        return None
+    needed = compensation_rows(axes, [marker])
+    parts, rows, start = [], [], 0
+    for block in sample.events.blocks():
+        bright = np.flatnonzero(BlockSignals(block, axes, needed).signal(marker) >= low / 2)
+        parts.append(block.take(bright))
+        rows.append(start + bright)
+        start += block.n_events
+    whole = joined(parts)
+    if whole is None:
+        return None
+    some = np.arange(0, whole.n_events, step_of(whole.n_events, limit))
+    steady = None if sample.steady is None else sample.steady[np.concatenate(rows)[some]]
+    return _of_block(sample, whole.take(some), steady)
+
+
+def _of_block(sample: GatedSample, chosen: Block, steady: Bools | None) -> SampledEvents:
+    axes = sample.plan.axes
     signals = BlockSignals(chosen, axes, compensation_rows(axes, axes.by_marker))
     columns = {marker: signals.signal(marker) for marker in axes.by_marker}
     ends = _recorded_channels(sample).items()
     at_the_end = {marker: _at_the_end(chosen.column(channel), end) for marker, (channel, end) in ends}
     frame = Frame(BufferedSignals(columns, chosen.n_events))
-    if sample.steady is not None:
-        frame.masks[ALL] = sample.steady[::step]
+    if steady is not None:
+        frame.masks[ALL] = steady
     plan = compile_plan(sample.template, axes, sample.gates)
     gates = (*plan.scatter, *plan.fluorescence)
     for gate in gates:

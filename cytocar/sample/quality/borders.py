@@ -106,13 +106,13 @@ def losses(sampled: SampledEvents, t_cells: str) -> Mapping[tuple[str, str], flo
         if name == report.viable or not isinstance(gate, BoxGate) or gate.units != "data":
             continue
         for marker, (low, _) in gate.sides().items():
-            if marker != _lineage(sampled.gates[t_cells]) and (low is not None or is_scatter(marker)):
+            if marker != lineage_marker(sampled.gates[t_cells]) and (low is not None or is_scatter(marker)):
                 without = int(np.count_nonzero(sampled.regardless_of(t_cells, without=name, marker=marker)))
                 loss_of[name, marker] = 100 * max(0, without - t_cells_now) / t_cells_now
     return loss_of
 
 
-def _lineage(gate: FixedGate) -> str | None:
+def lineage_marker(gate: FixedGate) -> str | None:
     """Return the marker that makes a T cell: CD3 where the gate names it, else its first."""
     markers = gate.markers()
     return next((marker for marker in markers if "CD3" in marker.upper().split("_")), markers[0] if markers else None)

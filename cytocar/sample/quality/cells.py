@@ -68,11 +68,13 @@ class CellShares:
     findings: tuple[Finding, ...]
 
 
-def cell_shares(sampled: SampledEvents, *, pairs: Pairs) -> CellShares:
+def cell_shares(sampled: SampledEvents, of_t_cells: SampledEvents, *, pairs: Pairs) -> CellShares:
     """Return the shares of cells in pairs, off the scale and between living and dead, with what they mean.
 
     Parameters
     ----------
+    of_t_cells : SampledEvents
+        The events to judge T cells on, which may be rare among those evenly chosen.
     pairs : {"lost", "counted", "left_aside"}
         What the count per µL makes of cells in pairs: they are missing from it, it is corrected for them, or there is
         none that they could be missing from (percentages, or an analyser's count).
@@ -82,7 +84,7 @@ def cell_shares(sampled: SampledEvents, *, pairs: Pairs) -> CellShares:
     findings = (
         *_pair_findings(in_pairs, pairs),
         *_margin_findings(margin),
-        *_between_findings(sampled, between_percent(sampled)),
+        *_between_findings(of_t_cells, between_percent(of_t_cells)),
     )
     return CellShares(in_pairs, margin.percent if margin else None, findings)
 

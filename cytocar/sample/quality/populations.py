@@ -1,6 +1,7 @@
 """What the populations of a sample say about themselves, once they are gated: beads, borders, cells, names of markers.
 
-Everything is looked at on 25,000 evenly chosen events. Each check is a row of ``quality.csv``, passed or not.
+Everything is looked at on 25,000 evenly chosen events, rare T cells on all events that may be T cells. Each check is a
+row of ``quality.csv``, passed or not.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from cytocar.counting.limits import CarResult
 from cytocar.errors.findings import Finding
 from cytocar.gates.decision import Decision
 from cytocar.gates.populations import Populations
-from cytocar.gates.sampled_events import SampledEvents, sampled_events
+from cytocar.gates.sampled_events import SampledEvents, events_like, sampled_events
 from cytocar.sample.quality.beads import bead_findings
 from cytocar.sample.quality.borders import (
     border_findings,
     borders,
     borders_of_t_cells,
     kept_findings,
+    lineage_marker,
     loss_findings,
     losses,
     with_borders,
@@ -100,32 +102,41 @@ def evidence(
     bead_rows = bead_findings(sampled, beads, populations.decisions) if method is CountMethod.BEADS and beads else ()
     if not with_t_cells:
         return Evidence(bead_rows, (), populations.decisions, None, None)
-    border_of = borders(sampled, [name for name in sampled.gates if name != beads])
+    close, of_t_cells_alone = _closer(sampled, populations, template)
+    border_of = {
+        **borders(sampled, [name for name in sampled.gates if name != beads]),
+        **(borders(close, sorted(of_t_cells_alone)) if close is not sampled else {}),
+    }
     car = border_of.get(report.car or "")
     judged = {name: border for name, border in border_of.items() if not _is_below(sampled, name, report.car)}
     if report.t_cells is not None:
-        of_t_cells = borders_of_t_cells(sampled, report.t_cells)
+        of_t_cells = borders_of_t_cells(close, report.t_cells)
         by_lymphocytes = {report.lymphocytes} if method is CountMethod.DUAL_PLATFORM else set()
         judged |= {name: border for name, border in of_t_cells.items() if name not in by_lymphocytes}
-    deciding = {name for role in (report.t_cells, report.cd4, report.cd8) if role for name in sampled.behind(role)}
+    roles = filter(None, (report.t_cells, report.cd4, report.cd8))
+    deciding = {name for role in roles for name in sampled.behind(role, aside=False)}
     shadowed = sorted(deciding | ({report.car} if report.car else set()))
-    enough = report.t_cells is None or np.count_nonzero(sampled.frame.mask(report.t_cells)) >= FEWEST_T_CELLS
-    shares = cell_shares(sampled, pairs=_fate_of_pairs(method, template))
+    enough = report.t_cells is None or np.count_nonzero(close.frame.mask(report.t_cells)) >= FEWEST_T_CELLS
+    shares = cell_shares(sampled, close, pairs=_fate_of_pairs(method, template))
+    shadow_of = [
+        *shadows(sampled, [name for name in shadowed if name not in of_t_cells_alone]),
+        *shadows(close, [name for name in shadowed if name in of_t_cells_alone]),
+    ]
     return Evidence(
         beads=bead_rows,
         findings=(
             *(border_findings(judged, sorted(deciding)) if enough else ()),
-            *(shadow_findings(tuple(shadows(sampled, shadowed))) if enough else ()),
-            *(loss_findings(losses(sampled, report.t_cells)) if enough and report.t_cells else ()),
+            *(shadow_findings(shadow_of) if enough else ()),
+            *(loss_findings(losses(close, report.t_cells)) if enough and report.t_cells else ()),
             *(kept_findings(sampled, report.t_cells) if report.t_cells else ()),
             *t_cell_sum({name: one.events for name, one in populations.items()}, template, product=product),
             *shares.findings,
-            *dead_cells(sampled),
-            *edge_findings(sampled),
+            *dead_cells(close),
+            *edge_findings(close),
             *without_cd3(sampled),
             *matrix_findings(sampled),
             *exchanged_labels(sampled),
-            *car_findings(sampled, car, own_control=own_control, product=product),
+            *car_findings(close, car, own_control=own_control, product=product),
         ),
         decisions=with_borders(populations.decisions, border_of),
         pair_percent=shares.pair_percent,
@@ -133,6 +144,28 @@ def evidence(
         witness=witness(sampled),
         gate_cvs=gate_doubts(sampled, [name for name in sampled.gates if name != beads], populations.decisions),
     )
+
+
+ENOUGH_T_CELLS = 500
+"""Among the events looked at: a share of 3 % is 15 of them."""
+
+
+def _closer(
+    sampled: SampledEvents, populations: Populations, template: Template
+) -> tuple[SampledEvents, frozenset[str]]:
+    """Return the events to judge T cells on, and the populations whose gates choose among T cells alone.
+
+    The evenly chosen events, or, where T cells are rare in a large file, all that have half of what makes a T cell.
+    """
+    t_cells = template.report.t_cells
+    if t_cells is None:
+        return sampled, frozenset()
+    below = frozenset(name for name in sampled.gates if name != t_cells and _is_below(sampled, name, t_cells))
+    looked_at = int(np.count_nonzero(sampled.frame.mask(t_cells)))
+    lineage = lineage_marker(sampled.gates[t_cells])
+    if looked_at >= ENOUGH_T_CELLS or populations[t_cells].events <= 2 * looked_at or lineage is None:
+        return sampled, below
+    return events_like(populations.gated, t_cells, lineage) or sampled, below
 
 
 def findings_on_claim(evidence: Evidence, car: CarCount | None) -> tuple[Finding, ...]:

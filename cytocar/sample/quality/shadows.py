@@ -15,7 +15,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.adaptive.parent_events import finite_of, thin
 from cytocar.gates.adaptive.valley import find_valley, full_scale
-from cytocar.gates.engine.frame import Floats
+from cytocar.gates.engine.frame import Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import BoxGate
 from cytocar.regions.kinds import FixedGate
@@ -62,11 +62,12 @@ def shadows(sampled: SampledEvents, populations: Collection[str]) -> Iterator[Sh
     for name in populations:
         declared = sampled.template.population(name)
         gate = sampled.gates[name]
-        if not isinstance(declared.gate, FixedGate) or gate != declared.gate or not isinstance(gate, BoxGate):
-            continue
-        if gate.units != "data" or name == sampled.template.report.viable:
+        if not isinstance(declared.gate, FixedGate) or gate != declared.gate or name == sampled.template.report.viable:
             continue
         parent = sampled.frame.within(declared.parent, declared.exclude)
+        if not isinstance(gate, BoxGate) or gate.units != "data":
+            yield from _beside_drawn(sampled, name, parent)
+            continue
         for marker, ends in gate.sides().items():
             if is_scatter(marker):
                 continue
@@ -79,22 +80,65 @@ def shadows(sampled: SampledEvents, populations: Collection[str]) -> Iterator[Sh
                         yield shadow
 
 
-def _beside(
-    sampled: SampledEvents, name: str, marker: str, values: Floats, border: float, *, above: bool
-) -> Shadow | None:
-    valley = find_valley(
+EDGE, MIDDLE = 0.005, (0.01, 0.99)
+"""Quantiles of what a drawn gate keeps: where its border lies along an axis, and what it keeps along the others."""
+
+
+def _beside_drawn(sampled: SampledEvents, name: str, parent: Bools) -> Iterator[Shadow]:
+    """Yield the valleys beside a polygon, an ellipse or a box on scales, along each of its colours.
+
+    Such a gate has no one border: the events between are those that it keeps on the far side of the valley, and those
+    that it leaves out on the near one.
+    """
+    region = sampled.region(name)
+    if region is None:
+        return
+    rows = np.flatnonzero(parent)
+    signals = {marker: sampled.signal(marker)[rows] for marker in region.markers}
+    kept = region.region.contains(*signals.values())
+    if np.count_nonzero(kept) < FEWEST_EVENTS:
+        return
+    for marker, signal in signals.items():
+        if is_scatter(marker):
+            continue
+        beside = np.isfinite(signal)
+        for other, values in signals.items():
+            if other != marker:
+                low, high = np.quantile(values[kept], MIDDLE)
+                beside &= (values >= low) & (values <= high)
+        middle = float(np.median(signal[kept]))
+        for border, above in zip(np.quantile(signal[kept], (EDGE, 1 - EDGE)), (True, False), strict=True):
+            side = beside & ((signal < middle) == above)
+            if border <= 0 or np.count_nonzero(beside & ~kept & side) < FEWEST_EVENTS * LARGEST_PERCENT / 100:
+                continue  # nothing lies beyond it
+            valley = _valley(sampled, marker, signal[beside], float(border))
+            if valley is not None:
+                between = int(np.count_nonzero(side & (((signal >= valley) == above) != kept)))
+                yield Shadow(name, marker, float(border), valley, between, int(np.count_nonzero(kept)))
+
+
+def _valley(sampled: SampledEvents, marker: str, values: Floats, border: float) -> float | None:
+    """Return the clear valley of values near a border."""
+    found = find_valley(
         thin(values, EVENTS_LOOKED_AT),
         window=(border / WINDOW, border * WINDOW),
         prominence=PROMINENCE,
         full_scale=full_scale(sampled.template.scale(marker), sampled.range(marker)),
         range_limit=sampled.range(marker),
     )
+    return None if found is None else found.at
+
+
+def _beside(
+    sampled: SampledEvents, name: str, marker: str, values: Floats, border: float, *, above: bool
+) -> Shadow | None:
+    valley = _valley(sampled, marker, values, border)
     if valley is None:
         return None
-    low, high = sorted((border, valley.at))
+    low, high = sorted((border, valley))
     between = int(np.count_nonzero((values >= low) & (values < high)))
-    kept = max(int(np.count_nonzero((values >= place) == above)) for place in (border, valley.at))
-    return Shadow(name, marker, border, valley.at, between, kept)
+    kept = max(int(np.count_nonzero((values >= place) == above)) for place in (border, valley))
+    return Shadow(name, marker, border, valley, between, kept)
 
 
 def shadow_findings(shadows: Collection[Shadow]) -> tuple[Finding, ...]:

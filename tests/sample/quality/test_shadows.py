@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from cytocar.errors.findings import Severity
 from cytocar.gates.sampled_events import SampledEvents, sampled_events
 from cytocar.gates.walk import walk
+from cytocar.regions.ellipse import EllipseGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.sample.analysis import quantify
 from cytocar.sample.quality.shadows import Shadow, shadow_findings, shadows
 from cytocar.simulate import blood_tube
@@ -45,6 +48,29 @@ def test_a_border_in_the_positives_is_contradicted() -> None:
     assert (said.code, said.outcome) == ("W306", Severity.REVIEW)
     result = quantify(TUBE.events, moved(3000), beads_added=50_000)
     assert "W306" in result.row()["status_codes"].split()  # type: ignore[union-attr]  # a text
+
+
+@pytest.mark.parametrize(("low", "code"), [(500.0, ""), (3000.0, "W306")])
+@pytest.mark.parametrize("kind", ["polygon", "ellipse"])
+def test_drawn_gates_have_shadows_too(kind: str, low: float, code: str) -> None:
+    corners = ((low, 200.0), (200_000.0, 200.0), (200_000.0, 100_000.0), (low, 100_000.0))
+    polygon = PolygonGate(kind="polygon", x="CAR", y="CD3", vertices=corners)
+    scales = [FIXED.scale(marker) for marker in ("CAR", "CD3")]
+    first, last = (float(scales[0].forward(np.array([place]))[0]) for place in (low, 200_000.0))
+    middle = float(scales[1].forward(np.array([5000.0]))[0])
+    across = ((last - first) / 2) ** 2
+    ellipse = EllipseGate(
+        kind="ellipse",
+        axes=("CAR", "CD3"),
+        center=((first + last) / 2, middle),
+        covariance=((across, 0.0), (0.0, 0.04)),
+        distance_square=1.0,
+    )
+    gate = polygon if kind == "polygon" else ellipse
+    populations = [one.model_copy(update={"gate": gate}) if one.name == "car_t" else one for one in FIXED.populations]
+    found = list(shadows(sampled(FIXED.model_copy(update={"populations": tuple(populations)})), ["car_t"]))
+    assert [finding.code for finding in shadow_findings(found)] == ([code] if code or found else [])
+    assert bool(found) or not code
 
 
 def test_gates_that_data_placed_have_no_shadow() -> None:
