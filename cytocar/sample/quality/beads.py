@@ -12,6 +12,7 @@ import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import LARGEST_PAIR_PERCENT, is_scatter
+from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.adaptive.spots import FEWEST_EVENTS, BeadSpot, bead_spot, inside_any, logs_of
 from cytocar.gates.decision import PAIRS_PERCENT, Decision, Flag, Source
 from cytocar.gates.engine.frame import Bools
@@ -23,6 +24,8 @@ FAR_BELOW = 8.0
 """Beads are looked for down to this part of a fixed gate's own brightness."""
 BRIGHT_SHARE, BRIGHTER_THAN = 0.6, 0.75
 """Beads are brighter than three quarters of the cells in at least six of ten colours."""
+BRIGHTNESS_OF = 4000
+"""Events whose brightness is compared: three quarters of them are known to 0.7 %."""
 
 
 def bead_findings(sampled: SampledEvents, beads: str, decisions: Sequence[Decision]) -> tuple[Finding, ...]:
@@ -109,10 +112,12 @@ def _brightness(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:
     mask, colours = sampled.frame.mask(beads), _colours(sampled)
     if np.count_nonzero(mask) < FEWEST_EVENTS or not colours or mask.all():
         return ()
+    inside, beside = (thin(np.flatnonzero(one), BRIGHTNESS_OF) for one in (mask, ~mask))
     dim = [
         marker
         for marker in colours
-        if np.median(sampled.signal(marker, mask)) <= np.quantile(sampled.signal(marker, ~mask), BRIGHTER_THAN)
+        for signal in [sampled.signal(marker)]
+        if np.median(signal[inside]) <= np.quantile(signal[beside], BRIGHTER_THAN)
     ]
     share = 1 - len(dim) / len(colours)
     if share >= BRIGHT_SHARE:
