@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 
 from benchmarks.validity import (
+    among,
     background,
     car,
     cells,
@@ -15,6 +16,7 @@ from benchmarks.validity import (
     joint,
     limits,
     odd,
+    panels,
     runs,
     silent,
     spikes,
@@ -26,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
     parts = ("car", "gates", "cells", "limits", "background", "disturbed", "joint", "courses", "spikes", "odd", "runs")
-    parser.add_argument("--only", choices=(*parts, "silent", "clean"))
+    parser.add_argument("--only", choices=(*parts, "silent", "clean", "panels", "among"))
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
         table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
@@ -56,6 +58,11 @@ def main() -> None:
         table(silent.HEAD, silent.rows(max(1, wanted.tubes // 24), silent.UNSEEN))
     if wanted.only in (None, "clean"):
         table(silent.HEAD, silent.clean_rows(max(1, wanted.tubes // 15)))
+    if wanted.only in (None, "panels"):
+        table(panels.HEAD, panels.rows(max(1, wanted.tubes // 48)))
+        table(panels.HEAD, panels.clean_rows(max(1, wanted.tubes // 10)))
+    if wanted.only in (None, "among"):
+        table(among.HEAD, among.rows(2 * wanted.tubes))
     if wanted.only in (None, "runs"):
         table(runs.STEPS_HEAD, runs.step_rows(max(2, wanted.tubes // 24)))
         table(runs.EVEN_HEAD, runs.bead_rows(4 * wanted.tubes))
