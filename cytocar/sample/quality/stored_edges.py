@@ -25,6 +25,7 @@ LEAST_PERCENT, FEWEST_BEFORE = 2.0, 40
 """Of the T cells before the edge: then 4 % or more of a normal population lie beyond. Of a smooth end 40 have 14 beyond
 them, and by chance four or fewer in one of 500."""
 FEWEST_T_CELLS = 500
+"""Gated: the spread that edges are measured in is known to 4 %."""
 FARTHEST = 4.0
 """Spreads of the T cells from their middle, within which an edge cuts them."""
 NEAR_THE_END = 0.95
