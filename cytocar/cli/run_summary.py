@@ -122,7 +122,7 @@ def _note_odd_places(done: Sequence[FinishedSample]) -> None:
     odd = [
         (sample.sample_id, finding)
         for sample in done
-        for finding in (sample.counted.told if sample.counted else ())
+        for finding in (sample.counted.from_others if sample.counted else ())
         if finding.code == "W254"
     ]
     for name, finding in odd[:_COPIES_SHOWN]:

@@ -30,7 +30,7 @@ class CountedTube:
 
     places: Places
     yields: TubeYield
-    told: tuple[Finding, ...] = ()
+    from_others: tuple[Finding, ...] = ()
 
     @classmethod
     def of(cls, outcome: SampleOutcome) -> CountedTube | None:
@@ -41,8 +41,8 @@ class CountedTube:
         beads, t_cells = outcome.roles.beads, outcome.population(outcome.roles.t_cells)
         brightness = {name: value for name, value in places.values.items() if _is_of(name, beads)}
         cd3 = t_cells.medians.get("CD3") if t_cells is not None else None
-        told = tuple(finding for finding in outcome.findings if finding.check in CHECKS)
-        return cls(places, TubeYield.of(outcome, brightness, cd3), told)
+        from_others = tuple(finding for finding in outcome.findings if finding.check in CHECKS)
+        return cls(places, TubeYield.of(outcome, brightness, cd3), from_others)
 
 
 def _is_of(place: str, beads: str | None) -> bool:
@@ -60,10 +60,10 @@ def findings_beside_counted(tubes: Sequence[CountedTube]) -> Mapping[str, tuple[
     return {name: tuple(of_one) for name, of_one in findings.items()}
 
 
-def with_findings_of_others(result: SampleResult, told: Sequence[Finding]) -> SampleResult:
+def with_findings_of_others(result: SampleResult, findings: Sequence[Finding]) -> SampleResult:
     """Return a result with what the counted others say of it, in place of what they said before."""
     own = (finding for finding in result.findings if finding.check not in CHECKS)
-    return replace(result, findings=(*own, *told))
+    return replace(result, findings=(*own, *findings))
 
 
 def to_tell(tubes: Iterable[CountedTube | None]) -> Mapping[str, tuple[Finding, ...]]:
@@ -76,8 +76,8 @@ def to_tell(tubes: Iterable[CountedTube | None]) -> Mapping[str, tuple[Finding, 
     """
     known = [tube for tube in tubes if tube is not None]
     findings = findings_beside_counted(known)
-    told = {tube.places.sample_id: (tube.told, findings.get(tube.places.sample_id, ())) for tube in known}
-    return {name: now for name, (before, now) in told.items() if now != before}
+    both = {tube.places.sample_id: (tube.from_others, findings.get(tube.places.sample_id, ())) for tube in known}
+    return {name: now for name, (before, now) in both.items() if now != before}
 
 
 def keep_told_anew(parts: Parts, tubes: Iterable[CountedTube | None]) -> Iterator[tuple[SampleResult, bytes]]:

@@ -179,16 +179,18 @@ def _alike(tube: TubeYield, others: Iterable[TubeYield]) -> list[TubeYield]:
 def _by_volume(tube: TubeYield, others: Sequence[TubeYield]) -> Finding | None:
     """Hold the volume in the tube, by its beads and the volume drawn, against that of the others."""
     beside = [_volume(other) for other in _alike(tube, others) if other.drawn_ul]
-    found = apart(_volume(tube), beside, "volume") if tube.drawn_ul and tube.beads_added else None
-    if found is None:
+    distance = apart(_volume(tube), beside, "volume") if tube.drawn_ul and tube.beads_added else None
+    if distance is None:
         return None
-    others_ul = f"{len(beside)} others {found.middle:,.0f}"
-    where = f"by its beads and the volume drawn the tube held {found.value:,.0f} µL, {others_ul}"
-    if not found.is_far:
-        return Finding(BEADS_CHECK, "", Severity.PASS, where, found.ln, found.limit)
-    times = math.exp(abs(found.ln))
-    message = f"{where}: if beads are the cause, cells/µL are {times:.2f} times too {'high' if found.ln > 0 else 'low'}"
-    return Finding(BEADS_CHECK, "W255", Severity.REVIEW, message, found.ln, found.limit)
+    others_ul = f"{len(beside)} others {distance.middle:,.0f}"
+    where = f"by its beads and the volume drawn the tube held {distance.value:,.0f} µL, {others_ul}"
+    if not distance.is_far:
+        return Finding(BEADS_CHECK, "", Severity.PASS, where, distance.ln, distance.limit)
+    times = math.exp(abs(distance.ln))
+    message = (
+        f"{where}: if beads are the cause, cells/µL are {times:.2f} times too {'high' if distance.ln > 0 else 'low'}"
+    )
+    return Finding(BEADS_CHECK, "W255", Severity.REVIEW, message, distance.ln, distance.limit)
 
 
 def _volume(tube: TubeYield) -> float:
@@ -198,15 +200,15 @@ def _volume(tube: TubeYield) -> float:
 def _by_time(tube: TubeYield, others: Sequence[TubeYield]) -> Finding | None:
     """Hold the beads a second, of those added, against the others'; a faster flow brings more, and is no fault."""
     beside = [_rate(other) for other in _alike(tube, others) if other.seconds]
-    found = apart(_rate(tube), beside, "rate") if tube.seconds and tube.beads_added else None
-    if found is None:
+    distance = apart(_rate(tube), beside, "rate") if tube.seconds and tube.beads_added else None
+    if distance is None:
         return None
-    times = found.value / found.middle
+    times = distance.value / distance.middle
     where = f"beads come at {times:.2f} of the rate of {len(beside)} other tubes"
-    if not found.is_far or found.ln > 0:
-        return Finding(BEADS_CHECK, "", Severity.PASS, where, found.ln, found.limit)
+    if not distance.is_far or distance.ln > 0:
+        return Finding(BEADS_CHECK, "", Severity.PASS, where, distance.ln, distance.limit)
     message = f"{where}: the flow was slower, or beads were lost and cells/µL are up to {1 / times:.1f} times too high"
-    return Finding(BEADS_CHECK, "W256", Severity.REVIEW, message, found.ln, found.limit)
+    return Finding(BEADS_CHECK, "W256", Severity.REVIEW, message, distance.ln, distance.limit)
 
 
 def _rate(tube: TubeYield) -> float:
@@ -219,9 +221,11 @@ def _lot(tube: TubeYield, others: Sequence[TubeYield], *, has_volume: bool) -> F
     names = [name for name in tube.brightness if all(name in other.brightness for other in of_lot)]
     if len(of_lot) < FEWEST_OTHERS or not names or not tube.beads_added:
         return None
-    found = [apart(tube.brightness[name], [other.brightness[name] for other in of_lot], "brightness") for name in names]
-    shift = median(one.ln for one in found if one is not None)
-    limit = median(one.limit for one in found if one is not None)
+    distances = [
+        apart(tube.brightness[name], [other.brightness[name] for other in of_lot], "brightness") for name in names
+    ]
+    shift = median(one.ln for one in distances if one is not None)
+    limit = median(one.limit for one in distances if one is not None)
     numbers = [other.beads_added or 1.0 for other in of_lot]
     number = math.log(tube.beads_added / median(numbers))
     if abs(shift) > limit and abs(number) < SAME_NUMBER and not _is_gain(tube, of_lot, shift):

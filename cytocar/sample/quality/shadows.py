@@ -119,14 +119,14 @@ def _beside_drawn(sampled: SampledEvents, name: str, parent: Bools) -> Iterator[
 
 def _valley(sampled: SampledEvents, marker: str, values: Floats, border: float) -> float | None:
     """Return the clear valley of values near a border."""
-    found = find_valley(
+    valley = find_valley(
         thin(values, EVENTS_LOOKED_AT),
         window=(border / WINDOW, border * WINDOW),
         prominence=PROMINENCE,
         full_scale=full_scale(sampled.template.scale(marker), sampled.range(marker)),
         range_limit=sampled.range(marker),
     )
-    return None if found is None else found.at
+    return None if valley is None else valley.at
 
 
 def _beside(
