@@ -1,0 +1,74 @@
+"""The benchmarks tell medians, cold and warm apart, and write what they measured where the record stands."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import report, required, suite, whole_runs
+from benchmarks.measure import Measurement, joined, measure
+
+
+def taken(process_s: float, *, inside_s: float | None = None, again_s: float | None = None) -> Measurement:
+    return Measurement(process_s, process_s, inside_s, again_s, 20.0, None, 0.5)
+
+
+def test_runs_are_joined_by_their_medians() -> None:
+    runs = [taken(3, inside_s=0.3), taken(1, inside_s=0.1, again_s=0.05), taken(2, inside_s=0.2)]
+    assert joined(runs) == taken(2, inside_s=0.2, again_s=0.05)
+
+
+def test_a_program_is_measured_from_outside_and_says_what_it_took_inside() -> None:
+    code = 'print(\'{"seconds": 0.5, "again": 0.25, "counts": [7]}\')'
+    found = measure([sys.executable, "-c", code], repeats=1)
+    assert (found.inside_s, found.again_s, found.counts) == (0.5, 0.25, [7])
+    assert found.process_s > 0
+    assert found.peak_mb > 1
+
+
+def test_a_program_that_fails_is_not_measured() -> None:
+    with pytest.raises(RuntimeError, match="failed"):
+        measure([sys.executable, "-c", "raise SystemExit(3)"], repeats=1)
+    assert measure([sys.executable, "-c", "raise SystemExit(3)"], repeats=1, allowed=(0, 3)).process_s > 0
+
+
+def test_what_is_asked_for_stands_beside_what_was_measured_cold_and_warm() -> None:
+    rows = [
+        suite.Row("1M", suite.FLOWKIT, taken(4, inside_s=2.0, again_s=1.8)),
+        suite.Row("1M", suite.CYTOCAR, taken(0.4, inside_s=0.1, again_s=0.05)),
+        suite.Row("1M", suite.command_with(1), taken(0.5)),
+    ]
+    lines = required.table(rows, {"import numpy": taken(0.1), "load a template": taken(0.15)}).splitlines()
+    assert "| 1M, in process | 30 times or more | 20.0 |" in lines
+    assert "| 1M, in process, the second time | 45 times or more | 36.0 |" in lines
+    assert f"| 1M, {suite.command_with(1)} | 14 times or more | 8.0 |" in lines
+    assert "| `load a template` | 60 ms or less | 50 ms |" in lines
+
+
+def test_a_part_of_the_record_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
+    record = tmp_path / "record.md"
+    record.write_text("a\n<!-- one: begin -->\nold\n<!-- one: end -->\nb\n<!-- two: begin -->\nc\n<!-- two: end -->\n")
+    report.write_between_marks(record, "new", part="one")
+    assert record.read_text().splitlines()[2] == "new"
+    assert record.read_text().splitlines()[-2] == "c"
+    with pytest.raises(ValueError, match="three"):
+        report.write_between_marks(record, "new", part="three")
+
+
+def test_the_record_has_a_place_for_every_part() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "performance.md").read_text("utf-8")
+    assert all(f"<!-- {part}: {end} -->" in text for part in ("measured", "whole runs") for end in ("begin", "end"))
+
+
+def test_many_subjects_are_those_of_a_scenario_under_many_names(tmp_path: Path) -> None:
+    (tmp_path / "scenario").mkdir()
+    for name in ("counts.csv", "clinical.csv", "interventions.csv", "subjects.csv"):
+        (tmp_path / "scenario" / name).write_text("subject_id,day\nK01,3\nK02,\n")
+    whole_runs._many_subjects(tmp_path / "scenario", tmp_path / "many", copies=2)
+    with (tmp_path / "many" / "clinical.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["subject_id"] for row in rows] == ["K01-00", "K02-00", "K01-01", "K02-01"]
+    assert rows[0]["day"] == "3"
