@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -279,3 +280,27 @@ def test_a_variable_of_ones_own_keeps_the_name_that_was_entered(tmp_path: Path) 
     record = read_record(table)
     with figure_style():
         assert "anti-dsDNA\n(IU/mL)" in {text.get_text() for text in shown_texts(long_term_figure([], record))}
+
+
+def test_a_grade_is_a_block_on_its_days_and_pale_until_the_next_entry() -> None:
+    entered = ClinicalRecord(tuple(values("crs_grade", (0, 2), (1, 2), (5, 3), (9, 0))))
+    with figure_style():
+        _, grades = acute_figure(POINTS, entered).axes
+    blocks = [patch for patch in grades.patches if isinstance(patch, Rectangle)]
+    spans = {(patch.get_x(), patch.get_x() + patch.get_width(), patch.get_alpha()) for patch in blocks}
+    assert spans == {
+        (-0.5, 1.5, None), (1.5, 4.5, 0.55), (4.5, 5.5, None), (5.5, 8.5, 0.55), (8.5, 9.5, None),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("figure", [acute_figure, long_term_figure])
+def test_several_drugs_are_shaded_on_every_curve(figure: Callable[..., Figure]) -> None:
+    points = [replace(point, populations={"nk_cells": CellCount(60, Estimate(20, 15, 25), 2.0)}) for point in POINTS]
+    drugs = (Intervention("P1", "dasatinib", 7, 13), Intervention("P1", "ruxolitinib", 20, 24))
+    with figure_style():
+        drawn = figure(points, ClinicalRecord((), drugs), shaded=["dasatinib", "ruxolitinib"], populations=["nk_cells"])
+    curves = [axes for axes in drawn.axes if "/µL" in axes.get_ylabel()]
+    assert len(curves) == 2
+    for axes in curves:
+        shades = [patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_width() > 4]
+        assert len(shades) == 2
