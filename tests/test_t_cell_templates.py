@@ -105,6 +105,33 @@ def test_memory_of_a_real_tube_lies_where_its_clouds_are(
     assert naive_percent[0] <= 100 * events["naive"] / events["t_cells"] <= naive_percent[1]
 
 
+def test_memory_of_a_small_real_tube_needs_no_look(shared_data: Path) -> None:
+    """LSR II, 1000 events, CD45RA and CCR7 with a valley each; made from it, a template counts 112 CD4 and 37 CD8."""
+    result = quantify(open_fcs(shared_data / "tcell_human/more/sdy736_Ki67_60022.fcs"), load_template("t-memory"))
+    events = events_of(result)
+
+    assert result.status == "ok"
+    assert (events["cd4"], events["cd8"]) == (pytest.approx(112, rel=0.1), pytest.approx(37, rel=0.1))
+    assert events["cd4_naive"] > events["cd4_emra"] + events["cd4_effector_memory"]
+
+
+def test_pd1_of_a_real_tube_without_a_control_asks_for_a_look(shared_data: Path) -> None:
+    """An unmixed Aurora tube, its scale of 4 million brought to that of the template."""
+    unmixed = open_fcs(shared_data / "tcell_human/more/aurora_unmixed_INF071.fcs")
+    columns = {channel.detector: np.asarray(unmixed.column(channel)) / 16 for channel in unmixed.channels}
+    events = EventTable.from_columns(
+        columns, markers={channel.detector: channel.marker for channel in unmixed.channels if channel.marker}
+    )
+    template = load_template("exhaustion")
+    plain = template.model_copy(update={"compensation": template.compensation.model_copy(update={"source": "none"})})
+    result = quantify(events, plain)
+
+    assert "NO_REFERENCE" in str(result.row()["status_codes"])
+    counted = events_of(result)
+    assert counted["t_cells"] == pytest.approx(341, rel=0.05)
+    assert counted["pd1_positive"] < 0.1 * counted["t_cells"]
+
+
 # ---------------------------------------------------------------- exhaustion
 
 
