@@ -31,12 +31,16 @@ _GREEK = str.maketrans({"α": "A", "β": "B", "γ": "G", "δ": "D", "ε": "E", "
 _AREA = {"A", "AREA", "LINA", "ALIN", "INT", "INTEGRAL"}
 _HEIGHT = {"H", "HEIGHT", "LINH", "HLIN", "PEAK", "PK"}
 _WIDTH = {"W", "WIDTH", "TOF"}
-_FORWARD, _SIDE = {"FSC", "FS", "FALS"}, {"SSC", "SS"}
+_FORWARD, _SIDE = {"FSC", "FS", "FALS"}, {"SSC", "SS", "BSC"}  # BSC: back scatter (Sony)
 _SCALES = {"LIN", "LOG", "PAR", "CHANNEL", "SCATTER", "LA", "LH"}
 _NOT_FLUORESCENCE = re.compile(
     r"time|hdr-t|hdr-ce.*|event.?(length|#|num.*)|original_?id|beaddist|index|eventid|center|offset|residual|width",
     re.I,
 )
+
+
+_FURTHER_SCATTER = re.compile(r"\b(?:([VBYR])(SSC)|(FS|SS)(\d\d))\b", re.IGNORECASE)
+"""Side scatter of a violet laser (CytoFLEX: VSSC-A), numbered scatter (ZE5: FS00-A, SS02-A)."""
 
 
 class Entry(Declaration):
@@ -163,7 +167,8 @@ def pulse_of(channel: Channel) -> Pulse | None:
      Pulse(forward=True, measure='H', further=''), None]
     """
     for text in (channel.detector, channel.marker or ""):
-        label_words = words(re.sub(r"(?i)\b([fs]sc)(area|height|width|[ahw])\b", r"\1 \2", text))
+        apart = re.sub(r"(?i)\b([fs]sc)(area|height|width|[ahw])\b", r"\1 \2", text)
+        label_words = words(_FURTHER_SCATTER.sub(lambda found: f"{found[2] or found[3]} {found[1] or found[4]}", apart))
         which = [word for word in label_words if word in _FORWARD | _SIDE]
         if not which:
             continue

@@ -112,7 +112,7 @@ def test_the_same_cells_are_found_in_files_of_other_laboratories(name: str, orig
     for scatter, called in zip(("FSC-A", "FSC-H", "SSC-A"), laboratory.scatter, strict=True):
         if scatter in original.scatter:
             columns[called] = original.scatter[scatter] * laboratory.ends / highest
-    for number, (marker, dye) in enumerate(zip(reversed(original.signals), DYES, strict=False), start=1):
+    for number, (marker, dye) in enumerate(zip([*original.signals][::-1], DYES, strict=False), start=1):
         detector = laboratory.detector(number, dye)
         columns[detector] = original.signals[marker] * laboratory.top / original.top
         if laboratory.amplifier == "log":

@@ -100,6 +100,11 @@ def test_a_label_goes_before_the_name_of_its_detector() -> None:
         ("SS", False, ""),
         ("SSC-W", False, "W"),
         ("FSCA", True, "A"),
+        ("VSSC-A", False, "A"),
+        ("FS00-H", True, "H"),
+        ("SS02-A", False, "A"),
+        ("BSC-A", False, "A"),
+        ("FSC 488/10-A", True, "A"),
     ],
 )
 def test_scatter_is_known_by_its_many_names(name: str, forward: bool, measure: str) -> None:

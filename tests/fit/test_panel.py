@@ -64,6 +64,13 @@ def test_files_with_heights_only_use_them_for_scatter_and_have_no_second_pulse()
     }
 
 
+def test_area_and_height_are_of_one_detector() -> None:
+    names = {"VSSC-H": None, "VSSC-A": None, "SSC-A": None, "FS00-A": None, "FS00-H": None, "PE-A": "CD3"}
+    found = _detectors(_panel(names))
+    assert (found["SSC-A"], found["FSC-A"], found["FSC-H"]) == ("SSC-A", "FS00-A", "FS00-H")
+    assert "SSC-H" not in found
+
+
 def test_a_second_side_scatter_does_not_take_the_place_of_the_first() -> None:
     assert _detectors(_panel({"SSC-B-A": None, "SSC-A": None, "BV421-A": "CD3"}))["SSC-A"] == "SSC-A"
 
