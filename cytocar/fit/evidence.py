@@ -225,10 +225,12 @@ def has_floor(values: Floats) -> bool:
     >>> has_floor(np.array([26.2] * 30 + [26.9, 27.1, 28.0, 2000.0])), has_floor(np.linspace(2600, 9000, 1000))
     (True, False)
     """
-    levels, events = np.unique(values, return_counts=True)
-    return len(levels) > 2 and bool(
-        levels[0] > 0 and events[0] >= max(FEWEST_ON_FLOOR, ABOVE_NEXT_STEPS * events[1:4].max())
-    )
+    lowest = float(values.min(initial=np.inf))
+    on_it = int(np.count_nonzero(values == lowest))
+    if lowest <= 0 or on_it < FEWEST_ON_FLOOR:
+        return False
+    _, events = np.unique(values, return_counts=True)
+    return len(events) > 2 and on_it >= ABOVE_NEXT_STEPS * int(events[1:4].max())
 
 
 def end_of_linear(scale: StainScale) -> float:
