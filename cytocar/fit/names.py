@@ -168,7 +168,7 @@ def pulse_of(channel: Channel) -> Pulse | None:
     """
     for text in (channel.detector, channel.marker or ""):
         apart = re.sub(r"(?i)\b([fs]sc)(area|height|width|[ahw])\b", r"\1 \2", text)
-        label_words = words(_FURTHER_SCATTER.sub(lambda found: f"{found[2] or found[3]} {found[1] or found[4]}", apart))
+        label_words = words(_FURTHER_SCATTER.sub(lambda name: f"{name[2] or name[3]} {name[1] or name[4]}", apart))
         which = [word for word in label_words if word in _FORWARD | _SIDE]
         if not which:
             continue
