@@ -18,7 +18,8 @@ from cytocar.sample.quality.cells import FEWEST_EVENTS, asks_whether_alive, side
 
 CHECK = "dead_cells"
 SMALLER = 0.25
-"""Of ln: three quarters of the size of most T cells."""
+"""Of ln: three quarters of the size of most T cells; where most are dying, the living are as much larger, and less
+granular, which blasts are not."""
 SMOOTHING = 0.05
 """Of ln: half of the spread of resting lymphocytes."""
 LARGEST_PERCENT = 8.0
@@ -38,12 +39,13 @@ def dead_cells(sampled: SampledEvents) -> Iterator[Finding]:
     smooth = density(size, SMOOTHING)
     usual = float(smooth.centers[smooth.heights.argmax()])
     granular = grain > np.median(grain[np.abs(size - usual) < SMOOTHING])
-    percent = 100 * float(np.mean(granular & (size < usual - SMALLER)))
-    message = f"no gate leaves dead cells out, and {percent:.1f} % of the T cells are small and granular"
+    small, large = granular & (size < usual - SMALLER), ~granular & (size > usual + SMALLER)  # large: most are dying
+    percent = 100 * float(max(np.mean(small), np.mean(large)))
+    message = f"no gate leaves dead cells out, and {percent:.1f} % of the T cells differ in size and grain"
     if percent < LARGEST_PERCENT:
         yield Finding(CHECK, "W312", Severity.NOTE, message, percent, LARGEST_PERCENT)
         return
-    yield Finding(CHECK, "W311", Severity.REVIEW, f"{message}, as dying cells are", percent, LARGEST_PERCENT)
+    yield Finding(CHECK, "W311", Severity.REVIEW, f"{message} as dying cells do", percent, LARGEST_PERCENT)
 
 
 def _is_forward_area(marker: str) -> bool:

@@ -98,7 +98,7 @@ def shrunk(share: float) -> Callable[[Columns], Columns]:
     return change
 
 
-@pytest.mark.parametrize(("share", "code"), [(0.0, "W312"), (0.25, "W311")])
+@pytest.mark.parametrize(("share", "code"), [(0.0, "W312"), (0.25, "W311"), (0.65, "W311")])
 def test_a_template_without_a_viability_gate_says_so_and_sees_many_dead(share: float, code: str) -> None:
     finding = told("tcell", shrunk(share))["dead_cells"]
     assert (finding.code, finding.outcome) == (code, Severity.REVIEW if share else Severity.NOTE)
