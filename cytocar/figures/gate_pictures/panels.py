@@ -315,7 +315,9 @@ def _line(points: Floats) -> str:
         return ""
     steps = np.diff(rounded[np.concatenate([[0], moved])][::EVERY_POINT], axis=0)
     first, closes = rounded[0], bool(np.all(rounded[0] == rounded[-1]))
-    return f"M{first[0]} {first[1]}" + "".join(f"l{x} {y}" for x, y in steps.tolist()) + ("z" if closes else "")
+    # One letter for all steps, and no space before a minus: a quarter of the bytes of a contour less.
+    further = " ".join(f"{x} {y}" for x, y in steps.tolist()).replace(" -", "-")
+    return f"M{first[0]} {first[1]}l{further}" + ("z" if closes else "")
 
 
 def _dots(x: Floats, y: Floats) -> str:

@@ -21,6 +21,10 @@ FEWEST_FOR_THE_RUN = 6
 """Samples with the same finding before it is the run's: of fewer, each is worth its own line."""
 
 
+ODD_SHOWN = 3
+"""Samples apart from the others whose numbers are said; the page names all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkItem:
     """One sample that a person should look at.
@@ -123,12 +127,18 @@ def _run_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
 
 
 def _odd_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
-    """Yield a note on each sample whose gates or signals lie elsewhere than those of the others."""
+    """Yield one note of each severity on the samples whose gates or signals lie elsewhere than those of the others."""
+    odd: dict[Severity, list[tuple[int, Finding]]] = {}
     for number, outcome in enumerate(outcomes):
         for finding in outcome.findings:
             if finding.code == "W254":
-                message = f"{outcome.sample.sample_id} {finding.message}"
-                yield RunNote("W254", title_of("W254"), fix_of(finding), finding.outcome, message, (number,))
+                odd.setdefault(finding.outcome, []).append((number, finding))
+    for severity, found in odd.items():
+        names = (outcomes[number].sample.sample_id for number, _ in found)
+        shown = zip(names, found[:ODD_SHOWN], strict=False)
+        message = "; ".join(f"{name} {finding.message}" for name, (_, finding) in shown)
+        numbers = tuple(dict.fromkeys(number for number, _ in found))
+        yield RunNote("W254", title_of("W254"), fix_of(found[0][1]), severity, message, numbers)
 
 
 def _view_of(finding: Finding, result: SampleResult, views: Sequence[View]) -> int | None:

@@ -191,7 +191,7 @@
 
   // ---------------------------------------------------------------- tables: sorted, filtered, copied
 
-  const text = (cell) => (cell.dataset.value ?? cell.textContent).trim();
+  const text = (cell) => (cell.dataset.value ?? (cell.title.split(" ")[0] || cell.textContent)).trim();
   const order = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const number = (word) => (word === "" ? NaN : Number(word));
 
@@ -229,9 +229,10 @@
   const tables = () => Array.from(document.querySelectorAll("table.counts"));
   document.querySelectorAll("table.counts").forEach(sortable);
 
-  function longTable() {
+  async function longTable() {
     const folded = byId("long-table");
-    if (folded) {
+    if (folded && "packed" in folded.dataset) await unpack(folded);
+    if (folded?.isConnected) {
       folded.after(folded.content.cloneNode(true));
       folded.remove();
       sortable(byId("counts"));
@@ -257,14 +258,15 @@
   }
   find.addEventListener("input", filter);
   which.addEventListener("change", filter);
-  byId("all-columns").addEventListener("change", (event) => {
-    longTable().closest(".scroll").hidden = !event.target.checked;
-    byId("short-table").hidden = event.target.checked;
+  byId("all-columns").addEventListener("change", async ({ target }) => {
+    const table = await longTable();
+    table.closest(".scroll").hidden = !target.checked;
+    byId("short-table").hidden = target.checked;
   });
 
   async function copy() {
     const opened = byId("all-columns").checked;
-    const table = longTable();
+    const table = await longTable();
     table.closest(".scroll").hidden = !opened;
     const seenRows = Array.from(table.tBodies[0].rows).filter((row) => !row.hidden);
     const lines = [Array.from(table.tHead.rows[0].cells, (heading) => heading.dataset.column)];
