@@ -111,3 +111,18 @@ def test_miflowcyt_says_what_the_run_knows_and_leaves_the_rest_to_the_laboratory
     assert items["Experiment variables"] == "samples: baseline (1), sample (4)"
     assert items["Instrument"] == "the FCS files were not at hand"
     assert "logicle (T 262144, W 0.5, M 4.5, A 0)" in items["Scales"]
+
+
+def test_samples_apart_from_the_others_are_one_note_with_what_is_apart_in_the_first_three(run: Path) -> None:
+    (sample, *_) = open_finished_run(run).counted
+    apart = [
+        replace(
+            sample,
+            sample=replace(sample.sample, sample_id=f"w{number}"),
+            findings=(Finding("places", "W254", Severity.NOTE, f"lies elsewhere: CD3 {number}"),),
+        )
+        for number in range(8)
+    ]
+    (note,) = worklist(apart, {}).notes
+    assert note.samples == tuple(range(8))
+    assert note.message == "w0 lies elsewhere: CD3 0; w1 lies elsewhere: CD3 1; w2 lies elsewhere: CD3 2"

@@ -21,6 +21,7 @@ FEWEST_FOR_THE_RUN = 6
 """Samples with the same finding before it is the run's: of fewer, each is worth its own line."""
 
 
+APART = "W254"
 ODD_SHOWN = 3
 """Samples apart from the others whose numbers are said; the page names all of them."""
 
@@ -118,6 +119,8 @@ def _run_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
     enough = max(FEWEST_FOR_THE_RUN, SHARE_OF_THE_RUN * len(outcomes))
     order = (*WORST_FIRST, Severity.NOTE)
     for code, severity in sorted(samples, key=lambda key: order.index(key[1])):
+        if code == APART:
+            continue  # said below, with what is apart in each
         numbers = samples[code, severity]
         many = len(numbers) > enough and severity is not Severity.FAIL
         if many or (code in CONTROL_FLAGS and severity is Severity.NOTE and len(outcomes) > 1):
@@ -131,14 +134,14 @@ def _odd_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
     odd: dict[Severity, list[tuple[int, Finding]]] = {}
     for number, outcome in enumerate(outcomes):
         for finding in outcome.findings:
-            if finding.code == "W254":
+            if finding.code == APART:
                 odd.setdefault(finding.outcome, []).append((number, finding))
     for severity, found in odd.items():
         names = (outcomes[number].sample.sample_id for number, _ in found)
         shown = zip(names, found[:ODD_SHOWN], strict=False)
         message = "; ".join(f"{name} {finding.message}" for name, (_, finding) in shown)
         numbers = tuple(dict.fromkeys(number for number, _ in found))
-        yield RunNote("W254", title_of("W254"), fix_of(found[0][1]), severity, message, numbers)
+        yield RunNote(APART, title_of(APART), fix_of(found[0][1]), severity, message, numbers)
 
 
 def _view_of(finding: Finding, result: SampleResult, views: Sequence[View]) -> int | None:
