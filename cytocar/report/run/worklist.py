@@ -136,12 +136,12 @@ def _odd_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
         for finding in outcome.findings:
             if finding.code == APART:
                 odd.setdefault(finding.outcome, []).append((number, finding))
-    for severity, found in odd.items():
-        names = (outcomes[number].sample.sample_id for number, _ in found)
-        shown = zip(names, found[:ODD_SHOWN], strict=False)
+    for severity, those in odd.items():
+        names = (outcomes[number].sample.sample_id for number, _ in those)
+        shown = zip(names, those[:ODD_SHOWN], strict=False)
         message = "; ".join(f"{name} {finding.message}" for name, (_, finding) in shown)
-        numbers = tuple(dict.fromkeys(number for number, _ in found))
-        yield RunNote(APART, title_of(APART), fix_of(found[0][1]), severity, message, numbers)
+        numbers = tuple(dict.fromkeys(number for number, _ in those))
+        yield RunNote(APART, title_of(APART), fix_of(those[0][1]), severity, message, numbers)
 
 
 def _view_of(finding: Finding, result: SampleResult, views: Sequence[View]) -> int | None:
