@@ -64,8 +64,10 @@ BIOMARKERS = ("ferritin", "il6", "crp")
 GRADES = ("crs_grade", "icans_grade", "ice")
 NORMAL = {"ferritin": (30.0, 300.0), "il6": (0.0, 7.0), "crp": (0.0, 10.0)}
 """Normal ranges in the variables' units, as a published case names them; laboratories differ."""
-THRESHOLDS = {"anc": (500.0,), "platelets": (20.0, 50.0), "b_cells": (20.0,)}
-"""Lines across the panels: severe neutropenia; platelets of ICAHT grades; B-cell aplasia (FELIX)."""
+THRESHOLDS = {"anc": (500.0,), "platelets": (20.0, 50.0), "b_cells": (20.0,), "cd4": (200.0,)}
+"""Lines across the panels: severe neutropenia; platelets of ICAHT grades; B-cell aplasia (FELIX); CD4 T cells below
+which infections are prevented.
+"""
 Lines = Mapping[str, Sequence[float]]
 """Thresholds by the variable or population that they cross."""
 ICE_GRADES = ((10, 0), (7, 1), (3, 2), (0, 3))
