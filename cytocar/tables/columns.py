@@ -119,7 +119,7 @@ car_lob_events                 int events   | limit of blank: CAR+ events that 9
 pair_percent                   num %        | leukocytes in pairs of cells, percent
 margin_percent                 num %        | T cells, or CAR-T cells, at the end of a scatter channel's range, percent
 car_percent_witnessed          num %        | car_percent_net if T cells bind as this tube's CD3-negative lymphocytes do
-car_percent_witnessed_low      num %        | its 95 % interval, lower bound
+car_percent_witnessed_low      num %        | its 95 % interval, lower bound: the one of car_percent_net
 car_percent_witnessed_high     num %        | its 95 % interval, upper bound
 t_cells_per_ul_low             num cells/µL | its 95 % interval, with the gates' part; lower bound
 t_cells_per_ul_high            num cells/µL | its 95 % interval, upper bound
