@@ -66,9 +66,9 @@ n_quantified           int -                  | of these, quantified
 blq_rule               str -                  | what was done with values below the limit of quantification
 auc_0_last             num cells/µL*days      | area under the curve to tlast_day
 auc_0_end              num cells/µL*days      | area to the last sample, 0 for what is below the limit
-cmax_per_ul_low        num cells/µL           | 95 % interval of cmax_per_ul: its count, the scatter of days, a peak beside the highest sample
+cmax_per_ul_low        num cells/µL           | 95 % interval of cmax_per_ul: count, scatter, peak between samples
 cmax_per_ul_high       num cells/µL           | its upper bound
-auc_0_28_low           num cells/µL*days      | 95 % interval of auc_0_28: counts, the scatter of days, other lines between samples
+auc_0_28_low           num cells/µL*days      | 95 % interval of auc_0_28: counts, scatter, days between samples
 auc_0_28_high          num cells/µL*days      | its upper bound
 auc_0_84_low           num cells/µL*days      | 95 % interval of auc_0_84: as that of auc_0_28
 auc_0_84_high          num cells/µL*days      | its upper bound
