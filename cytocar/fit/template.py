@@ -50,12 +50,13 @@ def fit_template(
     name: str,
     settled: Mapping[str, str] | None = None,
     controls: Sequence[Place] = (),
+    compensated: bool = False,
 ) -> FittedTemplate:
     """Return a template made from the files of the most frequent layout; parameters and errors as of ``fit_layouts``.
 
     Files of other layouts are ``skipped``.
     """
-    first, *others = _read_layouts(files, book, settled=settled, controls=controls)
+    first, *others = _read_layouts(files, book, settled=settled, controls=controls, compensated=compensated)
     further = [(tube.name, _differing(tube, first.tubes[0])) for other in others for tube in other.tubes]
     return _fitted(first, name, skipped=(*first.skipped, *further))
 
@@ -67,6 +68,7 @@ def fit_layouts(
     name: str,
     settled: Mapping[str, str] | None = None,
     controls: Sequence[Place] = (),
+    compensated: bool = False,
 ) -> tuple[FittedTemplate, ...]:
     """Return a template for each layout of the files: the same markers on the same detectors, with or without a matrix.
 
@@ -78,6 +80,8 @@ def fit_layouts(
         Marker to detector, as a person says.
     controls : sequence of Place
         Files stained alike that hold no CAR-T cells.
+    compensated : bool
+        The values are compensated or unmixed, as a person says: the files' matrices are left alone.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def fit_layouts(
     UsageError
         E207 if no gate of the most frequent layout has evidence. Other layouts without evidence are ``skipped``.
     """
-    first, *others = _read_layouts(files, book, settled=settled, controls=controls)
+    first, *others = _read_layouts(files, book, settled=settled, controls=controls, compensated=compensated)
     skipped = list(first.skipped)
     further: list[FittedTemplate] = []
     for layout in others:
@@ -107,7 +111,12 @@ class _Layout:
 
 
 def _read_layouts(
-    files: Sequence[Place], book: Book, *, settled: Mapping[str, str] | None, controls: Sequence[Place]
+    files: Sequence[Place],
+    book: Book,
+    *,
+    settled: Mapping[str, str] | None,
+    controls: Sequence[Place],
+    compensated: bool,
 ) -> list[_Layout]:
     """Return the files that can be read by their layout, the most frequent first."""
     held = max(FEWEST_EVENTS_HELD, ALL_EVENTS // max(1, len(files) + len(controls)))
@@ -116,7 +125,7 @@ def _read_layouts(
     first: SampleError | None = None
     for file in (*files, *controls):
         try:
-            tube = read_tube(file, book, settled=settled, held=held, control=file in controls)
+            tube = read_tube(file, book, settled=settled, held=held, control=file in controls, compensated=compensated)
         except SampleError as error:
             first = first or error
             skipped.append((file.name, f"{error.code}: {error.message.splitlines()[0]}"))

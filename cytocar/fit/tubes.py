@@ -112,6 +112,7 @@ def read_tube(
     settled: Mapping[str, str] | None = None,
     held: int = FEWEST_EVENTS_HELD,
     control: bool = False,
+    compensated: bool = False,
 ) -> Tube:
     """Return a file as the fit sees it.
 
@@ -119,6 +120,8 @@ def read_tube(
     ----------
     held : int
         Most events that are held.
+    compensated : bool
+        A person says that the values are compensated or unmixed: the file's matrix is left alone.
 
     Raises
     ------
@@ -133,7 +136,7 @@ def read_tube(
             code="E204",
             hint="give files of whole tubes; 3 or more of the same panel are best",
         )
-    matrix = own_matrix(events, [*panel.channels.values()])
+    matrix = None if compensated else own_matrix(events, [*panel.channels.values()])
     dyes = [channel for channel in events.channels if is_fluorescence(channel)]
     in_matrix = () if matrix is None else matrix.detectors
     further = [one for one in events.channels if one.detector in in_matrix or one in panel.channels.values()]
@@ -145,7 +148,7 @@ def read_tube(
     stained = {marker: values for marker, values in signals.items() if is_fluorescence(panel.channels[marker])}
     _refuse_transformed(stained)
     notes = panel.notes
-    if matrix is None and not _compensated_by_name(dyes) and len(dyes) > 1:
+    if matrix is None and not compensated and not _compensated_by_name(dyes) and len(dyes) > 1:
         carries = (
             "no spillover matrix"
             if carried(events.keywords).matrix is None
@@ -216,8 +219,8 @@ def _test_matrix(matrix: SpilloverMatrix, raw: Mapping[Channel, Floats]) -> None
         raise CompensationError(
             f"{matrix.origin} takes away more than there is in {len(over)} of {pairs} pairs of detectors ({worst})",
             code="E206",
-            hint="the file was compensated before its export, or the matrix is of other settings: export it again, "
-            "uncompensated, with the matrix of the day",
+            hint="a file that was compensated before its export is fitted with --compensated; if the matrix is of "
+            "other settings, export the file again, uncompensated, with the matrix of the day",
         )
 
 

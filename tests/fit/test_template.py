@@ -125,7 +125,9 @@ def test_transformed_values_on_a_scale_of_one_are_refused(cofactor: float, tube:
     assert caught.value.code == "E205"
 
 
-def test_a_matrix_that_was_applied_before_is_refused(tube: SimulatedTube, tmp_path: Path) -> None:
+def test_a_matrix_that_was_applied_before_is_refused_and_left_alone_where_somebody_says_so(
+    tube: SimulatedTube, fitted: FittedTemplate, tmp_path: Path
+) -> None:
     from cytocar.signals.compensation import carried
 
     matrix = carried(tube.events.keywords).matrix
@@ -136,6 +138,13 @@ def test_a_matrix_that_was_applied_before_is_refused(tube: SimulatedTube, tmp_pa
     with pytest.raises(CompensationError) as caught:
         fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
     assert caught.value.code == "E206"
+    assert "--compensated" in caught.value.hint
+
+    left_alone = fit_template([tmp_path / "a.fcs"], BOOK, name="mine", compensated=True)
+    assert left_alone.template.compensation.source == "none"
+    for name in ("t_cells", "cd4", "cd8"):
+        assert left_alone.study.count(name) == pytest.approx(fitted.study.count(name), rel=0.02), name
+    assert walk(open_fcs(tmp_path / "a.fcs"), left_alone.template)["cd4"].events == left_alone.study.count("cd4")
 
 
 def test_files_of_another_layout_are_left_to_a_fit_of_their_own(tube: SimulatedTube, tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ def fit(
     aliases: Annotated[
         Path | None, typer.Option("--aliases", metavar="NAMES.toml", help="Further names of markers.")
     ] = None,
+    compensated: Annotated[
+        bool, typer.Option("--compensated", help="The values are compensated already: leave the files' matrix alone.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write it without T cells too, and over a file.")] = False,
 ) -> None:
     """Make a template from files: panel from names, scales and gates from the data, the evidence beside each number.
@@ -54,6 +57,7 @@ def fit(
         name=_name_of(out),
         settled=_settled(marker or []),
         controls=_places(control or []),
+        compensated=compensated,
     )
     paths = [out, *(out.with_stem(f"{out.stem}-{number}") for number in range(2, len(every) + 1))]
     for path in paths[1:]:
