@@ -8,10 +8,10 @@ counted, and decides no status: each tube's own checks do, and what beads and ce
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.decision import PAIRS_PERCENT, Source
@@ -115,20 +115,50 @@ def odd_places(tubes: Sequence[Places]) -> tuple[OddPlace, ...]:
     >>> [str(odd) for odd in odd_places(tubes)], odd_places(tubes[2:])
     (['CD3 of T 12 (others 50)'], ())
     """
-    kinds: dict[tuple[tuple[str, ...], str], list[tuple[str, float]]] = defaultdict(list)
+    of_kind: dict[tuple[tuple[str, ...], str], list[float]] = defaultdict(list)
     for tube in tubes:
         for name, value in tube.values.items():
-            kinds[tube.kind, name].append((tube.sample_id, math.log(value)))
+            of_kind[tube.kind, name].append(math.log(value))
+    crowds = {key: _Crowd(sorted(logs)) for key, logs in of_kind.items() if len(logs) > FEWEST_OTHERS}
     odd = []
     for tube in tubes:
         for name, value in tube.values.items():
-            others = [log for sample_id, log in kinds[tube.kind, name] if sample_id != tube.sample_id]
-            if len(others) >= FEWEST_OTHERS:
-                middle = median(others)
-                spread = MAD_TO_SD * median(abs(log - middle) for log in others)
-                if abs(math.log(value) - middle) > max(math.log(_factor(tube, name)), SPREADS * spread):
-                    odd.append(OddPlace(tube.sample_id, name, value, math.exp(middle), len(others)))
+            if (crowd := crowds.get((tube.kind, name))) is None:
+                continue
+            log = math.log(value)
+            middle, spread = crowd.without(log)
+            if abs(log - middle) > max(math.log(_factor(tube, name)), SPREADS * spread):
+                odd.append(OddPlace(tube.sample_id, name, value, math.exp(middle), len(crowd.logs) - 1))
     return tuple(odd)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """The logarithms of one place in all tubes of a kind, in order; ``distances`` from a middle are worked out once.
+
+    A tube is compared with the others, but leaving one out moves the middle to one of three numbers at most.
+    """
+
+    logs: Sequence[float]
+    distances: dict[float, Sequence[float]] = field(default_factory=dict)
+
+    def without(self, log: float) -> tuple[float, float]:
+        """Return the median of the others, and their robust standard deviation."""
+        middle = _median_without(self.logs, log)
+        if middle not in self.distances:
+            self.distances[middle] = sorted(abs(one - middle) for one in self.logs)
+        return middle, MAD_TO_SD * _median_without(self.distances[middle], abs(log - middle))
+
+
+def _median_without(ordered: Sequence[float], one: float) -> float:
+    """Return the median of numbers in order without one of them.
+
+    >>> _median_without([1.0, 2.0, 4.0, 8.0], 2.0), _median_without([1.0, 2.0, 4.0], 4.0)
+    (4.0, 1.5)
+    """
+    left_out, half = bisect_left(ordered, one), (len(ordered) - 1) // 2
+    low, high = (ordered[at if at < left_out else at + 1] for at in (max(half - 1, 0), half))
+    return high if len(ordered) % 2 == 0 else (low + high) / 2
 
 
 PLACES_NAMED = 3

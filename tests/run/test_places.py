@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
+from statistics import median
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cytocar.run.places import Places, odd_places, odd_samples, places_of
 from cytocar.sample.analysis import quantify
@@ -49,6 +53,20 @@ def test_small_runs_and_other_instruments_are_left_alone() -> None:
     far = run(**{"CD3 of t_cells": 500.0})
     assert odd_places(far[2:]) == ()  # three others
     assert odd_places([*far[:-1], replace(far[-1], kind=("t", "1", "another"))]) == ()
+
+
+@given(st.lists(st.integers(1, 40), min_size=5, max_size=30))
+def test_each_tube_is_held_against_the_others_without_itself(numbers: list[int]) -> None:
+    tubes = [Places(f"S{place}", ("t",), {"CD3 of T": float(number)}) for place, number in enumerate(numbers)]
+    logs = [math.log(number) for number in numbers]
+    odd = []
+    for place, log in enumerate(logs):
+        others = [*logs[:place], *logs[place + 1 :]]
+        middle = median(others)
+        spread = 1.4826 * median(abs(other - middle) for other in others)
+        if abs(log - middle) > max(math.log(2), 6 * spread):
+            odd.append((f"S{place}", math.exp(middle)))
+    assert [(one.sample_id, one.others) for one in odd_places(tubes)] == odd
 
 
 def test_two_settings_of_one_run_are_by_design() -> None:
