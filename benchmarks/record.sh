@@ -4,5 +4,5 @@
 set -e
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE # what is installed is compiled
-"${PYTHON:-python}" -m benchmarks.whole_runs --write docs/performance.md
 "${PYTHON:-python}" -m benchmarks --write docs/performance.md "$@"
+"${PYTHON:-python}" -m benchmarks.whole_runs --write docs/performance.md

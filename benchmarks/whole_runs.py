@@ -55,10 +55,11 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="document whose part on whole runs is replaced")
     options = parser.parse_args()
     size = Size(1, 0.05) if options.quick else Size(options.repeats, 1.0)
-    options.folder.mkdir(parents=True, exist_ok=True)
+    folder: Path = options.folder / ("quick" if options.quick else "full")
+    folder.mkdir(parents=True, exist_ok=True)
     lines: list[Line] = []
     for name in options.only:
-        for line in PARTS[name](options.folder, size):
+        for line in PARTS[name](folder, size):
             print(" | ".join(line), file=sys.stderr, flush=True)
             lines.append(line)
     table = report.as_table(("what", "measured", "asked for", "load"), lines)
