@@ -34,7 +34,7 @@ _WIDTH = {"W", "WIDTH", "TOF"}
 _FORWARD, _SIDE = {"FSC", "FS", "FALS"}, {"SSC", "SS", "BSC"}  # BSC: back scatter (Sony)
 _SCALES = {"LIN", "LOG", "PAR", "CHANNEL", "SCATTER", "LA", "LH"}
 _NOT_FLUORESCENCE = re.compile(
-    r"time|hdr-t|hdr-ce.*|event.?(length|#|num.*)|original_?id|beaddist|index|eventid|center|offset|residual|width",
+    r"time|hdr-.*|event.?(length|#|num.*)|original_?id|beaddist|index|eventid|center|offset|residual|width",
     re.I,
 )
 

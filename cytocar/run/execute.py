@@ -88,7 +88,7 @@ class FinishedSample:
     """A finished sample on its way from a worker: what the command says about it, all of it as JSON, and its lines.
 
     ``faults`` are why it has no count, or nothing at all, ``concerns`` why a person has to look at what it has;
-    ``source`` names the bytes it came from, so that a file that was copied under another name is noticed;
+    ``source`` names the bytes it came from and the template, so that a copy under another name is noticed;
     ``counted`` is what of it is held against the others'; ``lacks_control`` says what a patient's sample lacks of
     controls, for which the template's assumptions stand in.
     """
@@ -108,7 +108,8 @@ class FinishedSample:
         """Return an outcome ready to travel; with its ``own`` columns, its lines of the tables too."""
         serious = (Severity.NO_COUNT, Severity.FAIL)
         faults = tuple(finding for finding in outcome.findings if finding.outcome in serious)
-        source = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
+        bytes_of = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
+        source = None if bytes_of is None else f"{bytes_of} by {outcome.template.sha256}"
         content = to_json(outcome)
         lines = None if own is None else lines_of(outcome, content, own)
         lacking = [Flag(one.code) for one in outcome.findings if one.code in CONTROL_FLAGS]

@@ -267,6 +267,9 @@ def test_files_that_the_sheet_forgets_and_copies_are_said_once(cytocar: Cytocar,
     copies = cytocar("gate", tubes, *FIXED).stderr
     assert copies.count("the same bytes") == 1
     assert "copy0, copy1, copy2, copy3 and 2 more hold the same bytes" in copies
+    twice = "file,sample_id,template\nday9.fcs,car,cart-cd19fc-fixed\nday9.fcs,lost,cart-cd3-negative\n"
+    (tubes / "twice.csv").write_text(twice, "utf-8")
+    assert "the same bytes" not in cytocar("gate", tubes / "twice.csv").stderr, "one file by two templates is no copy"
 
 
 def test_samples_without_a_control_are_named_once_and_controls_are_not(cytocar: Cytocar, tubes: Path) -> None:
