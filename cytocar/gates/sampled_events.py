@@ -185,11 +185,18 @@ def sampled_events(sample: GatedSample, limit: int = EVENTS) -> SampledEvents:
     return _of_block(sample, chosen, None if sample.steady is None else sample.steady[::step])
 
 
-def events_like(sample: GatedSample, population: str, marker: str, limit: int = EVENTS) -> SampledEvents | None:
+def events_like(
+    sample: GatedSample, population: str, marker: str, *, step: int = 1, limit: int = EVENTS
+) -> SampledEvents | None:
     """Return all events that have half of what a gate asks of a marker or more, evenly thinned to ``limit``.
 
     For a population that is rare in its file, of which evenly chosen events hold too few. None where the gate has no
     lower bound above 0 on the marker.
+
+    Parameters
+    ----------
+    step : int
+        Every so-manieth event of the file is looked at: enough where the population is not that rare.
     """
     gate, axes = sample.gates[population], sample.plan.axes
     low = gate.sides().get(marker, (None, None))[0] if isinstance(gate, BoxGate) and gate.units == "data" else None
@@ -198,16 +205,18 @@ def events_like(sample: GatedSample, population: str, marker: str, limit: int = 
     needed = compensation_rows(axes, [marker])
     parts, rows, start = [], [], 0
     for block in sample.events.blocks():
-        bright = np.flatnonzero(BlockSignals(block, axes, needed).signal(marker) >= low / 2)
-        parts.append(block.take(bright))
-        rows.append(start + bright)
+        first = -start % step
+        some = block if step == 1 else block.every(step, first=first)
+        bright = np.flatnonzero(BlockSignals(some, axes, needed).signal(marker) >= low / 2)
+        parts.append(some.take(bright))
+        rows.append(start + first + step * bright)
         start += block.n_events
     whole = joined(parts)
     if whole is None:
         return None
-    some = np.arange(0, whole.n_events, step_of(whole.n_events, limit))
-    steady = None if sample.steady is None else sample.steady[np.concatenate(rows)[some]]
-    return _of_block(sample, whole.take(some), steady)
+    thinned = np.arange(0, whole.n_events, step_of(whole.n_events, limit))
+    steady = None if sample.steady is None else sample.steady[np.concatenate(rows)[thinned]]
+    return _of_block(sample, whole.take(thinned), steady)
 
 
 def _of_block(sample: GatedSample, chosen: Block, steady: Bools | None) -> SampledEvents:

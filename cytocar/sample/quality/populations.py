@@ -146,8 +146,8 @@ def evidence(
     )
 
 
-ENOUGH_T_CELLS = 500
-"""Among the events looked at: a share of 3 % is 15 of them."""
+ENOUGH_T_CELLS = 1000
+"""Among the events looked at, and no fewer than half as many: 3 % at a border are 15 to 30 of them."""
 
 
 def _closer(
@@ -163,9 +163,10 @@ def _closer(
     below = frozenset(name for name in sampled.gates if name != t_cells and _is_below(sampled, name, t_cells))
     looked_at = int(np.count_nonzero(sampled.frame.mask(t_cells)))
     lineage = lineage_marker(sampled.gates[t_cells])
-    if looked_at >= ENOUGH_T_CELLS or populations[t_cells].events <= 2 * looked_at or lineage is None:
+    if looked_at >= ENOUGH_T_CELLS // 2 or populations[t_cells].events <= 2 * looked_at or lineage is None:
         return sampled, below
-    return events_like(populations.gated, t_cells, lineage) or sampled, below
+    step = max(1, populations[t_cells].events // ENOUGH_T_CELLS)
+    return events_like(populations.gated, t_cells, lineage, step=step) or sampled, below
 
 
 def findings_on_claim(evidence: Evidence, car: CarCount | None) -> tuple[Finding, ...]:
