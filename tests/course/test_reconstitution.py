@@ -7,8 +7,8 @@ import pytest
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue
 from cytocar.course.draws import CellCount
 from cytocar.course.reconstitution import reconstitution
+from cytocar.course.rows import reconstitution_row
 from cytocar.course.series import Course, CoursePoint
-from cytocar.course.tables import reconstitution_row
 from cytocar.statistics.estimate import Estimate
 
 

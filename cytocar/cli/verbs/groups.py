@@ -36,7 +36,8 @@ def command(
     """
     from cytocar.course.course_folder import read_course
     from cytocar.course.groups import compare, compare_pairs
-    from cytocar.course.tables import GROUPS, group_row
+    from cytocar.course.rows import group_row
+    from cytocar.course.tables import GROUPS
     from cytocar.tables.columns import csv_text, write_atomically
 
     if (by is None) == (paired is None):

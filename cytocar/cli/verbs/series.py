@@ -241,7 +241,8 @@ def _formats(text: str) -> tuple[str, ...]:
 
 def _show(series: Series, record: ClinicalRecord, populations: Sequence[str]) -> None:
     if not sys.stdout.isatty():
-        from cytocar.course.tables import series_columns, series_rows
+        from cytocar.course.rows import series_rows
+        from cytocar.course.tables import series_columns
         from cytocar.tables.columns import csv_text
 
         sys.stdout.write(

@@ -19,6 +19,23 @@ from cytocar.course.joint import JointCount
 from cytocar.course.late import LateFlag, LateThresholds, late_flags
 from cytocar.course.reconstitution import reconstitution
 from cytocar.course.responses import Phase, phases
+from cytocar.course.rows import (
+    aplasia_row,
+    copies_correlation_row,
+    copies_row,
+    covariate_rows,
+    decline_row,
+    fit_row,
+    intervention_row,
+    joint_row,
+    kinetics_row,
+    late_row,
+    reconstitution_row,
+    response_row,
+    score_row,
+    series_rows,
+    visit_row,
+)
 from cytocar.course.scores import Score, scores_of
 from cytocar.course.series import Course, Series
 from cytocar.course.subjects import Subjects, subject_columns, subject_rows
@@ -37,22 +54,7 @@ from cytocar.course.tables import (
     RECONSTITUTION,
     RESPONSES,
     SCORES,
-    aplasia_row,
-    copies_correlation_row,
-    copies_row,
-    covariate_rows,
-    decline_row,
-    fit_row,
-    intervention_row,
-    joint_row,
-    kinetics_row,
-    late_row,
-    reconstitution_row,
-    response_row,
-    score_row,
     series_columns,
-    series_rows,
-    visit_row,
 )
 from cytocar.errors.tree import UsageError
 from cytocar.figures.style import FORMATS
