@@ -19,6 +19,8 @@ MONOCYTE_SSC = (1.5, 3.2)
 """Side scatter of monocytes, in medians of the T cells': lymphocytes lie below, granulocytes above."""
 MONOCYTE_CD45 = 0.4
 """Of the T cells' median: granulocytes stain at a fifth, monocytes at two thirds."""
+MOST_CD3 = 0.2
+"""Of the T cells' median: pairs of T cells scatter as monocytes do, and carry twice as much."""
 FEWEST_MONOCYTES, FEWEST_T_CELLS = 60, 100
 """A median of 60 cells is known to a sixth of their spread."""
 CLEAR = 3.0
@@ -70,6 +72,8 @@ def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     chosen = alive & ~t_cells & (ratio > MONOCYTE_SSC[0]) & (ratio < MONOCYTE_SSC[1])
     if sampled.knows("CD45"):
         chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * np.median(sampled.signal("CD45", t_cells))
+    if sampled.knows("CD3"):
+        chosen &= sampled.signal("CD3") < MOST_CD3 * np.median(sampled.signal("CD3", t_cells))
     return chosen
 
 
