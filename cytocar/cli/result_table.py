@@ -131,7 +131,7 @@ def _width(table: Sequence[Sequence[str]]) -> int:
 
 
 def _cells(text: str) -> int:
-    """Return how many cells of a terminal a text takes: two for a letter of Chinese or Japanese."""
+    """How many cells of a terminal a text takes: two for a letter of Chinese or Japanese."""
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 

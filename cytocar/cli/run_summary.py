@@ -163,7 +163,7 @@ def _note_missing_controls(done: Sequence[FinishedSample]) -> None:
 
 
 def tally(done: Sequence[FinishedSample]) -> str:
-    """Return how many samples have which status."""
+    """How many samples have which status."""
     times = Counter(sample.status.value for sample in done)
     return f"{screen.counted(len(done), 'sample')}: " + ", ".join(
         f"{count} {status.replace('_', ' ')}" for status, count in times.items()

@@ -45,7 +45,7 @@ class TubeRates:
 def tube_rates(
     aligned: Sequence[Sequence[BlankCount]], others: Sequence[BlankCount] = (), *, extra_cv: float = 0.0
 ) -> TubeRates:
-    """Return what is known of the background rate of a tube.
+    """What is known of the background rate of a tube.
 
     Parameters
     ----------
@@ -163,6 +163,6 @@ def _convolved(weights: Floats, curves: npt.NDArray[np.complex128]) -> Floats:
 
 
 def _correlated(given: Floats, curves: npt.NDArray[np.complex128]) -> Floats:
-    """Return what the expected value of a function of the subject's rate is, for each rate of the laboratory."""
+    """What the expected value of a function of the subject's rate is, for each rate of the laboratory."""
     moved = np.fft.irfft(np.fft.rfft(given, SIZE, axis=1) * curves.conj(), axis=1)
     return np.asarray(np.maximum(moved[:, : len(LOG_RATES)], 0.0))

@@ -78,7 +78,7 @@ class BlankTube:
         return self.template, self.population, self.marker
 
     def beyond(self, place: float) -> float | None:
-        """Return how many T cells lie beyond a place; None nearer than the first one.
+        """How many T cells lie beyond a place; None nearer than the first one.
 
         Straight between neighbours, in logarithms of place and of count + 1/2; as at the last one beyond it.
 
@@ -100,7 +100,7 @@ class BlankTube:
 
 
 def beyond_places(signals: Floats) -> tuple[int, ...]:
-    """Return how many of some signals in ascending order lie beyond each of ``PLACES``.
+    """How many of some signals in ascending order lie beyond each of ``PLACES``.
 
     Examples
     --------

@@ -164,7 +164,7 @@ more events are to be had; up to there the limit is a matter of how much each tu
 def _claim_findings(
     car: CarCount, t_cell_events: int, template: Template, background: Background | None
 ) -> tuple[Finding, ...]:
-    """Return how many T cells the limit of detection that the template aims at would have needed, if more than these.
+    """How many T cells the limit of detection that the template aims at would have needed, if more than these.
 
     Too few for the events that a claim needs ask for a look where a claim is made that is not quantified, or the net
     interval leaves 0 out; less than a tenth of them where none is made. What is nearer, or what only the background of

@@ -132,7 +132,7 @@ class CarResult(StrEnum):
 
 
 def classify(car_events: int | None, limits: DetectionLimits | None) -> CarResult:
-    """Return what may be said about a sample with so many CAR+ events.
+    """What may be said about a sample with so many CAR+ events.
 
     Not evaluable is a sample without a CAR gate (``None`` events), without limits (the caller's way to say that the
     count or its control failed), or with too few T cells for even one full of CAR to reach the limit of detection.

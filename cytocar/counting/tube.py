@@ -150,7 +150,7 @@ METHODS: dict[str, Callable[[Counting, Tube, Mapping[str, int]], CountBasis]] = 
 
 
 def count_basis(counting: Counting, tube: Tube, events: Mapping[str, int], *, method: str | None = None) -> CountBasis:
-    """Return how this sample's events become cells/µL.
+    """How this sample's events become cells/µL.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ class Rise:
 
 
 def rise_of(witnesses: Witnesses) -> Rise | None:
-    """Return how much the witnesses' rate has risen over the control's; None with too few of them.
+    """How much the witnesses' rate has risen over the control's; None with too few of them.
 
     Notes
     -----

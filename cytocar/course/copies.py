@@ -98,7 +98,7 @@ def _limit(point: CoursePoint) -> float | None:
 
 
 def _verdict(one: Copies, point: CoursePoint | None, per_cell: float) -> str:
-    """Return how PCR and cells go together, judged by the limit of detection of that tube or of that PCR."""
+    """How PCR and cells go together, judged by the limit of detection of that tube or of that PCR."""
     if point is None or point.car_result is CarResult.NOT_EVALUABLE:
         return "no cells counted"
     seen = point.car_result is not CarResult.NOT_DETECTED

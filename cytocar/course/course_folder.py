@@ -52,7 +52,7 @@ class CourseFolder:
     interventions: Sequence[Intervention]
 
     def measures(self, names: Sequence[str]) -> list[Measure]:
-        """Return what these names stand for; ``all@max`` is every clinical variable.
+        """What these names stand for; ``all@max`` is every clinical variable.
 
         Raises
         ------

@@ -85,7 +85,7 @@ def _pooled(counts: Sequence[tuple[CellCount, float]]) -> CellCount:
 
 
 def joined_texts(tubes: Sequence[Tube]) -> dict[str, str]:
-    """Return what the sheet says of the tubes of a draw: different words of several tubes are joined by ``;``."""
+    """What the sheet says of the tubes of a draw: different words of several tubes are joined by ``;``."""
     words: dict[str, dict[str, None]] = {}
     for tube in tubes:
         for column, text in tube.carried.items():

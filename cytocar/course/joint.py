@@ -102,7 +102,7 @@ def joint_counts(runs: Sequence[Path], series: Series) -> tuple[JointCount, ...]
 
 
 def _read(plan: RunPlan, parts: Parts, results: Sequence[SampleResult]) -> Iterator[_Tube]:
-    """Yield what tubes of a run show of their positives, with the controls that each was counted with."""
+    """What tubes of a run show of their positives, with the controls that each was counted with."""
     rows = {row.sample_id: row for row in plan.samples}
     wanted = {result.sample.sample_id for result in results} | {name for one in results for name in one.control_ids}
     require_as_counted([rows[name] for name in rows if name in wanted], parts)

@@ -43,7 +43,7 @@ def reconstitution(
     b_cell_threshold: float | None = None,
     nk_threshold: float | None = None,
 ) -> Iterator[Reconstitution]:
-    """Yield what is known of each kind of cells after infusion; tubes go before clinical values.
+    """What is known of each kind of cells after infusion; tubes go before clinical values.
 
     Parameters
     ----------

@@ -209,7 +209,7 @@ def _distance(estimate: Estimate, side: str) -> float:
 
 
 def _beyond_counting(net: Estimate, gated: Estimate, side: str) -> float:
-    """Return what a limit of the net concentration lies away from it for other reasons than counting, cells/µL."""
+    """What a limit of the net concentration lies away from it for other reasons than counting, cells/µL."""
     return math.sqrt(max(_distance(net, side) ** 2 - _distance(gated, side) ** 2, 0.0))
 
 
@@ -218,7 +218,7 @@ FEWEST_EVENTS = 13
 
 
 def _pooled_result(samples: Sequence[CountedSample], net: Estimate, car: int, t_cells: int) -> CarResult:
-    """Return what may be said of the pooled events, by the rules of ``counting.limits``.
+    """What may be said of the pooled events, by the rules of ``counting.limits``.
 
     Where controls show the background: more events than all limits of blank together, and a net concentration whose
     lower limit is above 0; else as many as the limit of detection in percent asks for.

@@ -256,7 +256,7 @@ def _another_template(sample: CountedSample, earlier: Sequence[CountedSample]) -
 
 
 def _why_left_out(sample: CountedSample, specimen: Specimen) -> str | None:
-    """Return why a sample is on no course, ``None`` if it is on one."""
+    """Why a sample is on no course, ``None`` if it is on one."""
     if sample.sample_type not in IN_COURSE:
         return f"{sample.sample_type} control"
     if sample.specimen is not specimen:
@@ -327,7 +327,7 @@ def _countable(point: CoursePoint) -> CarResult:
 
 
 def _upper_bound(point: CoursePoint) -> float | None:
-    """Return what a value that is not quantified lies below."""
+    """What a value that is not quantified lies below."""
     return point.car_lod_per_ul if point.car_result is CarResult.NOT_DETECTED else point.car_lloq_per_ul
 
 

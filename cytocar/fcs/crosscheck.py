@@ -49,7 +49,7 @@ class Crosscheck:
 
 
 def crosscheck(events: EventTable) -> Crosscheck:
-    """Return where fcsparser reads the file of ``events`` otherwise: events, names, and each column's values as stored.
+    """Where fcsparser reads the file of ``events`` otherwise: events, names, and each column's values as stored.
 
     Values are compared before amplification, which fcsparser does not apply: their sum, first and last event.
 

@@ -96,7 +96,7 @@ def read_data_sets(handle: BinaryIO) -> Iterator[DataSet]:
 
 
 def _next_base(handle: BinaryIO, base: int, text: Text) -> int | None:
-    """Return where the next data set starts; ``$NEXTDATA`` counts from this one's start, in some files from the file's.
+    """Where the next data set starts; ``$NEXTDATA`` counts from this one's start, in some files from the file's.
 
     Zero means that this is the last one. An offset that leads to no HEADER is ignored: the data set before it is whole.
     """

@@ -172,7 +172,7 @@ def acquired_at(events: EventTable) -> datetime | None:
 
 
 def duration_seconds(events: EventTable) -> float | None:
-    """Return how long acquisition took by ``$BTIM`` and ``$ETIM`` (over midnight if need be), or None if unknown.
+    """How long acquisition took by ``$BTIM`` and ``$ETIM`` (over midnight if need be), or None if unknown.
 
     >>> duration_seconds(EventTable.from_columns({}, keywords={"$BTIM": "23:59:30", "$ETIM": "00:01:00.50"}))
     90.5

@@ -190,7 +190,7 @@ class Question:
 
 
 def locate_data(question: Question) -> Place:
-    """Return where DATA lies and how many events it holds.
+    """Where DATA lies and how many events it holds.
 
     Rules, in order:
 

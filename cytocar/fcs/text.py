@@ -101,7 +101,7 @@ class Pair:
 
 
 def split_pairs(segment: bytes, mark: bytes) -> tuple[list[Pair], slice]:
-    """Return where each keyword and value stands, and what is left behind the last of them.
+    """Where each keyword and value stands, and what is left behind the last of them.
 
     Raises
     ------
@@ -207,7 +207,7 @@ _DECISIVE = re.compile(r"\$(PAR|TOT|MODE|DATATYPE|BYTEORD|BEGINDATA|ENDDATA|P\d+
 
 
 def flowio_objection(path: Place, base: int, keywords: Mapping[str, str]) -> str | None:
-    """Return how FlowIO's reading of HEADER and TEXT differs from ours, or None where it agrees.
+    """How FlowIO's reading of HEADER and TEXT differs from ours, or None where it agrees.
 
     Compared are the keywords that decide how DATA is read. What FlowIO raises is whatever its ``int()``, ``split()``
     and ``read()`` happen to meet in a damaged file, EOFError and MemoryError among them: all of it is its refusal.

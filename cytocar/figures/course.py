@@ -264,7 +264,7 @@ def curve_legend(figure: Figure, points: Sequence[CoursePoint], *, title: str = 
 
 
 def marks_that_fit(width_mm: float) -> int:
-    """Return how many ticks of months find room."""
+    """How many ticks of months find room."""
     return 5 if width_mm < PAGE_MM * 0.75 else 9
 
 
@@ -293,7 +293,7 @@ def _positive(limit: float | None, otherwise: float) -> float:
 
 
 def _limit_of(point: CoursePoint) -> float | None:
-    """Return where a sample below the limit is drawn: at the limit that it did not reach."""
+    """Where a sample below the limit is drawn: at the limit that it did not reach."""
     return point.car_lod_per_ul if point.car_result is CarResult.NOT_DETECTED else point.car_lloq_per_ul
 
 

@@ -224,14 +224,14 @@ def _several(drawn: Sequence[Comparison]) -> bool:
 
 
 def _sides(one: Comparison) -> str:
-    """Return what the effect is of: the first group against the second, in pairs the later against the earlier."""
+    """What the effect is of: the first group against the second, in pairs the later against the earlier."""
     sides = (one.first.name, one.second.name)
     later, earlier = sides[::-1] if one.p_method.startswith("signed rank") else sides
     return f"{later} {'over' if one.effect_kind == 'fold' else 'less'} {earlier}"
 
 
 def _place(one: Comparison) -> tuple[float, float]:
-    """Return where a comparison stands in the volcano."""
+    """Where a comparison stands in the volcano."""
     size = one.effect.value if one.effect else 0.0
     x = math.log2(size) if one.effect_kind == "fold" and size > 0 else size
     return x, -math.log10(max(one.p or 1.0, 1e-300))

@@ -119,7 +119,7 @@ def dose_summary(courses: Sequence[Intervention]) -> str:
 
 
 def cumulative_dose(courses: Sequence[Intervention]) -> str | None:
-    """Return what courses in one unit add up to: doses per day times days, or single doses; ``None`` if not known.
+    """What courses in one unit add up to: doses per day times days, or single doses; ``None`` if not known.
 
     A dose over several days in a unit that is not per day may be daily or in all: nothing is added up then.
 
@@ -140,7 +140,7 @@ def cumulative_dose(courses: Sequence[Intervention]) -> str | None:
 
 
 def _bar(course: Intervention, last_day: float) -> tuple[float, float]:
-    """Return where a course begins and ends on the axis: a day is as wide as a day, less a hair."""
+    """Where a course begins and ends on the axis: a day is as wide as a day, less a hair."""
     return course.start_day - 0.45, (last_day if course.end_day is None else course.end_day + 0.45)
 
 
@@ -171,6 +171,6 @@ def _short(name: str, room_pt: float) -> str:
 
 
 def points_per_day(axes: Axes) -> float:
-    """Return how wide a day is, in points; needs the final layout."""
+    """How wide a day is, in points; needs the final layout."""
     first_day, last_day = axes.get_xlim()
     return float(axes.get_window_extent().width * 72 / axes.figure.dpi / (last_day - first_day))

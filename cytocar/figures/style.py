@@ -176,7 +176,7 @@ def unit_text(unit: str) -> str:
 
 @lru_cache(maxsize=4096)  # a legend's texts come again with every figure, and each takes a millisecond
 def text_width_pt(text: str, size_pt: float = FONT_PT) -> float:
-    """Return how wide a text will be, in points."""
+    """How wide a text will be, in points."""
     from matplotlib.textpath import TextPath
 
     return float(TextPath((0, 0), text, size=size_pt, usetex=False).get_extents().width) if text.strip() else 0.0

@@ -52,7 +52,7 @@ def draw_study(study: Study, measurand: str, statistics: Sequence[Statistic], pa
 
 
 def words_of(study: Study, measurand: str) -> str:
-    """Return what a figure shows, for those who do not see it.
+    """What a figure shows, for those who do not see it.
 
     Its numbers stand in the table beside it.
     """

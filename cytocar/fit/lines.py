@@ -86,7 +86,7 @@ class Line:
         return self.spread > MOVED
 
     def of(self, tube: int) -> float:
-        """Return where the line of one file is: its own valley, else the fallback."""
+        """Where the line of one file is: its own valley, else the fallback."""
         valley = self.own[tube]
         return valley.at if valley is not None and self.window[0] <= valley.at <= self.window[1] else self.at
 

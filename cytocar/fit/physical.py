@@ -121,7 +121,7 @@ def singlets(study: Study, parent: str) -> str:
 
 
 def look_at_singlets(study: Study, parent: str, base: str, line: Line) -> str:
-    """Return what is gated on: the parent, where the gate of single cells would lose most T cells."""
+    """What is gated on: the parent, where the gate of single cells would lose most T cells."""
     if base != "singlets" or (kept := _kept(study, parent, base, line)) >= FEWEST_KEPT:
         return base
     study.drop(base)

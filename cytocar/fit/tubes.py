@@ -91,7 +91,7 @@ class Tube:
         return len(next(iter(self.signals.values())))
 
     def range_of(self, marker: str, scale: Scale) -> float:
-        """Return where a marker's channel ends, as a run sees it."""
+        """Where a marker's channel ends, as a run sees it."""
         return max(self.panel.channels[marker].top, scale.T or 0.0)
 
     @property

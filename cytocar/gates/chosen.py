@@ -13,7 +13,7 @@ EVENTS = 25_000
 
 
 def step_of(n_events: int, limit: int = EVENTS) -> int:
-    """Return which so-manieth event to choose, so that ``limit`` to twice as many are.
+    """Which so-manieth event to choose, so that ``limit`` to twice as many are.
 
     Examples
     --------

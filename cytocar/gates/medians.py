@@ -95,7 +95,7 @@ class StreamingMedian:
         return float(np.mean(np.partition(near, ranks)[ranks], dtype=np.float64)), True
 
     def _kept_on_either_side(self) -> int:
-        """Return how many signals to keep below and above the middle: 16 standard errors of its rank and more."""
+        """How many signals to keep below and above the middle: 16 standard errors of its rank and more."""
         return max(KEPT_ON_EITHER_SIDE, int(8 * np.sqrt(self._below + self.held + self._above)))
 
     def _narrow(self, needed: int) -> None:

@@ -43,7 +43,7 @@ class Population:
 
     @property
     def mask(self) -> Bools:
-        """Return which events of the file are in the population, shape (n_events,)."""
+        """Which events of the file are in the population, shape (n_events,)."""
         return self._masks.mask(self.name)
 
 
@@ -182,7 +182,7 @@ class MasksOnDemand:
         self._packed: PackedMasks | None = None
 
     def mask(self, population: str) -> Bools:
-        """Return which events of the file are in a population, shape (n_events,)."""
+        """Which events of the file are in a population, shape (n_events,)."""
         if self._packed is None:
             packed = PackedMasks((ALL, *self._sample.plan.parents), self._sample.events.n_events)
             for block in self._sample.blocks():
@@ -205,5 +205,5 @@ class PackedMasks:
             bits[place] = np.packbits(block.mask(name))
 
     def mask(self, population: str) -> Bools:
-        """Return which events of the file are in a population, shape (n_events,)."""
+        """Which events of the file are in a population, shape (n_events,)."""
         return np.unpackbits(self._bits[population], count=self._n_events).view(np.bool_)

@@ -250,7 +250,7 @@ def _every(events: EventTable, step: int) -> Block:
 
 
 def _at_the_end(values: Floats, end: float) -> Bools:
-    """Return which recorded values are at the end of a channel's range.
+    """Which recorded values are at the end of a channel's range.
 
     Where values go beyond the range that the file declares, as unmixed spectral data do, the largest is the end.
     """

@@ -160,7 +160,7 @@ class _Watched:
 
     @classmethod
     def of(cls, template: Template, axes: Axes, n_events: int) -> _Watched:
-        """Return what to watch of a template: the populations that have a role."""
+        """What to watch of a template: the populations that have a role."""
         report = template.report
         roles = (template.counting.beads, report.viable_of, report.viable, report.t_cells, report.car)
         followed = [name for name in roles if name is not None and name != ALL]
@@ -323,7 +323,7 @@ def _seen_in_part(step: int) -> Finding:
 
 
 def _left_out(complete: Template, part: Template, axes: Axes) -> Iterator[Finding]:
-    """Yield which populations were left out, for want of which optional markers."""
+    """Which populations were left out, for want of which optional markers."""
     there = {population.name for population in part.populations}
     missing = [population for population in complete.populations if population.name not in there]
     if not missing:

@@ -67,7 +67,7 @@ class LowScatter:
         self._usual: float | None = None
 
     def among(self, side: Floats, t_cells: Bools) -> Bools:
-        """Return which events scatter no more than 1.3 times the T cells' median; all where no T cell was seen yet."""
+        """Which events scatter no more than 1.3 times the T cells' median; all where no T cell was seen yet."""
         if np.count_nonzero(t_cells) >= FEWEST_T_CELLS:
             self._usual = float(np.median(side[t_cells]))
         if self._usual is None:

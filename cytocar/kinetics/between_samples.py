@@ -110,7 +110,7 @@ def peak_interval(quantified: Sequence[Point], peak: Point) -> Estimate:
 
 
 def days_to_neighbours(evaluable: Sequence[Point], peak: Point) -> float:
-    """Return how many days the highest sample lies from the one before it, or from the one after it, if that is more.
+    """How many days the highest sample lies from the one before it, or from the one after it, if that is more.
 
     Before the first sample is infusion; nothing is after the last.
     """

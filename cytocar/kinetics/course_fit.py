@@ -64,7 +64,7 @@ class _Samples:
     ceilings: Floats
 
     def residuals(self, parameters: Floats, sd: float) -> Floats:
-        """Return what a course leaves, in standard deviations; squares add to -2 log likelihood but for a constant."""
+        """What a course leaves, in standard deviations; squares add to -2 log likelihood but for a constant."""
         from scipy.special import log_ndtr
 
         own = (self.logs - log_course(self.days, parameters)) / sd
@@ -110,7 +110,7 @@ def log_course(days: Floats, parameters: Floats) -> Floats:
 
 
 def _after(days: Floats, begin: float) -> Floats:
-    """Return how long after a day each of some days is, 0 before it, with a rounded corner."""
+    """How long after a day each of some days is, 0 before it, with a rounded corner."""
     return np.asarray(CORNER * np.logaddexp(0.0, (days - begin) / CORNER))
 
 

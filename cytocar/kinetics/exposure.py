@@ -54,7 +54,7 @@ def area_to(evaluable: Sequence[Point], end: float) -> AreaTo:
 
 
 def between(curve: Curve, quantified: Sequence[Point], end: float) -> tuple[float, float]:
-    """Return how much smaller and larger the area may be by what the course did between its samples.
+    """How much smaller and larger the area may be by what the course did between its samples.
 
     A rise may follow its logarithm as a fall does, a fall a straight line; a rise from 0 may have been steep or late;
     the peak may lie beside the highest sample. Stretches differ for reasons of their own: they add in quadrature.

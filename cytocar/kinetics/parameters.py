@@ -83,7 +83,7 @@ class Kinetics:
         return tuple(column.name for column in fields(cls))
 
     def reason(self, column: str) -> str | None:
-        """Return why a column is empty, or what to keep in mind about it."""
+        """Why a column is empty, or what to keep in mind about it."""
         return dict(self.reasons).get(column)
 
 
@@ -196,7 +196,7 @@ def noncompartmental(
 
 
 def _at_most(evaluable: Sequence[Point], peak: Estimate | None) -> float | None:
-    """Return what the peak is at most, values below a limit counted as such; None where a value has no limit."""
+    """What the peak is at most, values below a limit counted as such; None where a value has no limit."""
     above = [peak.high] if peak else []
     above += [point.limit for point in evaluable if point.quantified is None]
     known = [one for one in above if one is not None]

@@ -84,7 +84,7 @@ Numbers = dict[str, float]
 def bridges(
     runs: Sequence[Path], *, by: str, limit: float, old: str | None = None, new: str | None = None
 ) -> tuple[Bridge, ...]:
-    """Return how results with a new lot compare with those of the old one on the same specimens.
+    """How results with a new lot compare with those of the old one on the same specimens.
 
     Parameters
     ----------

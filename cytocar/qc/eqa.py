@@ -125,7 +125,7 @@ class Peers:
     assigned: Mapping[tuple[str, str], Assigned]
 
     def of(self, sample: str, measurand: str) -> Assigned | None:
-        """Return what a result is compared with; None with fewer than three results."""
+        """What a result is compared with; None with fewer than three results."""
         given = self.assigned.get((sample, measurand))
         return given or assigned_by([peer.value for peer in self.results.get((sample, measurand), ())])
 

@@ -66,7 +66,7 @@ class Measured:
 
 
 def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Measured]:
-    """Return what several runs say; runs of one name are told apart by their folders."""
+    """What several runs say; runs of one name are told apart by their folders."""
     places = [run.resolve() for run in runs]
     times = Counter(place.name for place in places)
     names = ["/".join(place.parts[-2:]) if times[place.name] > 1 else place.name for place in places]
@@ -77,7 +77,7 @@ def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Me
 
 
 def measure(run: Path, *, inputs: Place | None = None) -> Measured:
-    """Return what a finished run says about its controls and its instrument.
+    """What a finished run says about its controls and its instrument.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class _Instrument:
 
 
 def _instrument(files: Sequence[Place]) -> _Instrument:
-    """Return what the files that are still to be found say."""
+    """What the files that are still to be found say."""
     instrument = _Instrument()
     for file in files:
         try:
@@ -181,7 +181,7 @@ def _instrument(files: Sequence[Place]) -> _Instrument:
 
 
 def _marks(samples: Sequence[SampleResult], instruments: Collection[str]) -> dict[str, str]:
-    """Return what a run was made with; several of a kind in one run stand side by side."""
+    """What a run was made with; several of a kind in one run stand side by side."""
     marks: dict[str, set[str]] = defaultdict(set)
     if instruments:
         marks["instrument"].update(instruments)

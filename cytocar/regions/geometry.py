@@ -375,7 +375,7 @@ class Ellipse:
         return total
 
     def _distance_error(self) -> float:
-        """Return how far the squared distance can be off near the boundary, for places that are off by PLACE_ERROR."""
+        """How far the squared distance can be off near the boundary, for places that are off by PLACE_ERROR."""
         stretch = np.linalg.eigvalsh((self.precision + self.precision.T) / 2)
         if stretch[0] <= 0:
             return float("inf")  # no ellipse: the distance is known nowhere from approximate places

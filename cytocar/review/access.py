@@ -40,7 +40,7 @@ class AccessControl:
         return f"http://127.0.0.1:{self.port}/{self.token}/"
 
     def refusal(self, request: Request) -> str:
-        """Return why a request is refused; nothing where it is not."""
+        """Why a request is refused; nothing where it is not."""
         hosts = {f"127.0.0.1:{self.port}", f"localhost:{self.port}"}
         if request.headers.get("Host") not in hosts:
             return "the Host is not this server's"

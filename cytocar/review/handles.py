@@ -120,7 +120,7 @@ def changed(known: Sequence[GateField], typed: Mapping[str, str]) -> dict[str, f
 def handles(
     gate: FixedGate, values: Mapping[str, float], view: View, axes: Mapping[str, PictureAxis]
 ) -> tuple[Handle, ...]:
-    """Return what can be dragged of a gate on one picture; ``values`` are its numbers, by the names of its fields."""
+    """What can be dragged of a gate on one picture; ``values`` are its numbers, by the names of its fields."""
     x, y = axes[view.x], axes[view.y] if view.y is not None else None
     return tuple(_handles(gate, values, x, y))
 

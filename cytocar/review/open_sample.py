@@ -72,7 +72,7 @@ class OpenSample:
         return all(path.is_file() and file_state(path) == state for path, state in self.states.items())
 
     def kept_by(self, population: str, gate: FixedGate) -> GateYield:
-        """Return what a gate in place of a population's own would keep."""
+        """What a gate in place of a population's own would keep."""
         frame = self._parent(population)
         declared = {one.name: one for one in self.protocol.template.populations}
         own = declared[population].model_copy(update={"parent": ALL, "exclude": ()})

@@ -134,7 +134,7 @@ class Pages:
         return f"{templates[0].name}-reviewed.toml", samples
 
     def ended(self, opened: ReviewedRun) -> str:
-        """Return what is shown when the review is closed."""
+        """What is shown when the review is closed."""
         return self._filled("review-ended.html", opened, Entered())
 
     def refused(self, error: CytocarError, *, stranger: bool = False) -> str:
@@ -202,7 +202,7 @@ class Pages:
         )
 
     def report_state(self, opened: ReviewedRun) -> tuple[str, str]:
-        """Return how the report stands, as a class of the style sheet and in words."""
+        """How the report stands, as a class of the style sheet and in words."""
         if not (opened.run.path / REPORT).is_file():
             return "none", "this run has no report.html"
         if not opened.report_behind:

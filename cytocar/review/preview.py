@@ -73,7 +73,7 @@ class Compared:
 
 
 def preview(session: ReviewSession, opened: ReviewedRun, attempt: PreviewRequest) -> dict[str, object]:
-    """Return what the page shows about a preview, as JSON can say it.
+    """What the page shows about a preview, as JSON can say it.
 
     Raises
     ------

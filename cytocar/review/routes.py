@@ -221,7 +221,7 @@ def _population(opened: ReviewedRun, number: int, gate: int) -> str:
 
 
 def _attempt(number: int, population: str, text: str) -> PreviewRequest:
-    """Return what a page's script asks for; what is no such question is a usage error."""
+    """What a page's script asks for; what is no such question is a usage error."""
     try:
         sent = json.loads(text)
         drag = sent.get("drag")

@@ -35,7 +35,7 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing."""
 
     def version_string(self) -> str:
-        """Return what the header ``Server`` says."""
+        """What the header ``Server`` says."""
         return "cytocar"
 
 

@@ -124,7 +124,7 @@ class ReviewSession:
         return None
 
     def fault(self, opened: ReviewedRun, number: int) -> CytocarError | None:
-        """Return why a sample's gates cannot be moved now: its file, or a control's, is missing or another one."""
+        """Why a sample's gates cannot be moved now: its file, or a control's, is missing or another one."""
         result = opened.result(number)
         if result is None:
             return None
@@ -139,7 +139,7 @@ class ReviewSession:
     # ------------------------------------------------------------ trying
 
     def kept_by(self, opened: ReviewedRun, number: int, population: str, gate: FixedGate) -> GateYield:
-        """Return what a gate in place of a sample's own would keep."""
+        """What a gate in place of a sample's own would keep."""
         with self._at_work:
             return self._tube_of(opened, number).kept_by(population, gate)
 
@@ -319,7 +319,7 @@ class ReviewSession:
 
 
 def _state(manifest: Path) -> tuple[int, int, int] | None:
-    """Return what shows that a manifest is another one: each is written as a new file."""
+    """What shows that a manifest is another one: each is written as a new file."""
     try:
         status = manifest.stat()
     except OSError:

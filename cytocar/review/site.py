@@ -120,5 +120,5 @@ def page(text: str, status: int = 200) -> Response:
 
 
 def as_json(content: Mapping[str, object]) -> Response:
-    """Return what a script asked for as a response."""
+    """What a script asked for as a response."""
     return Response(json.dumps(content), mimetype="application/json")

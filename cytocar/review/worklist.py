@@ -117,7 +117,7 @@ class ReviewedRun:
         return item.outcome if item is not None and isinstance(item.outcome, SampleResult) else None
 
     def revision(self, number: int) -> str:
-        """Return what tells one state of a sample from another: the hash of all that was counted; empty for none."""
+        """What tells one state of a sample from another: the hash of all that was counted; empty for none."""
         item = self.item(number)
         name = f"{PARTS}/{part_name(item.sample_id)}" if item is not None else ""
         return str(self.run.manifest["files"].get(name, ""))[:16]
@@ -163,7 +163,7 @@ def reviewed_run(folder: Path, *, inputs: Place | None, before: ReviewedRun | No
 
 
 def version_of(manifest: Manifest) -> str:
-    """Return what tells one state of a run's samples from another; a new report or a signature is not in it."""
+    """What tells one state of a run's samples from another; a new report or a signature is not in it."""
     decided = (f"{PARTS}/", f"{KEPT}/")  # a move that was taken back leaves two results before it
     content = json.dumps(
         {name: sha for name, sha in manifest["files"].items() if name.startswith(decided)}, sort_keys=True
@@ -207,7 +207,7 @@ def _rank(severity: Severity) -> int:
 
 
 def _cause(outcome: SampleOutcome, of_the_run: Collection[tuple[str, Severity]]) -> Cause:
-    """Return why a sample asks for a look: first what it has alone, of that the worst, of that the first."""
+    """Why a sample asks for a look: first what it has alone, of that the worst, of that the first."""
     serious = [finding for finding in outcome.findings if finding.outcome in WORST_FIRST]
     if serious:
         first = min(
@@ -249,7 +249,7 @@ def unseen_samples(folder: Path) -> tuple[str, ...]:
 
 
 def _marks(outcomes: Sequence[SampleOutcome], entries: Sequence[Entry]) -> Mapping[str, ReviewState]:
-    """Return what the trail says about each sample; a look at a sample whose gate was moved since counts no more."""
+    """What the trail says about each sample; a look at a sample whose gate was moved since counts no more."""
     looks = {sample_name(outcome.sample.sample_id): outcome.sample.sample_id for outcome in outcomes}
     gates = {
         f"{outcome.sample.sample_id} / {population}": (outcome.sample.sample_id, population)

@@ -118,7 +118,7 @@ def with_findings_beside(result: SampleResult, beside: Sequence[Finding]) -> Sam
 
 
 def _new(beside: Sequence[Finding], findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield what the run says of a file, but not again that names are exchanged where the template has said so."""
+    """What the run says of a file, but not again that names are exchanged where the template has said so."""
     exchanged = any(finding.code in LABEL_CODES for finding in findings)
     yield from (finding for finding in beside if not (exchanged and finding.code == "W250"))
 
@@ -315,7 +315,7 @@ def count_sample(
 
 
 def _interval_name(basis: CountBasis, background: TubesBackground) -> str | None:
-    """Return how the intervals were made, and what told the background that the net ones carry."""
+    """How the intervals were made, and what told the background that the net ones carry."""
     named = [basis.ci_method, f"background: {background.who}" if background.who else ""]
     return "; ".join(name for name in named if name) or None
 
@@ -355,7 +355,7 @@ def gate_again(events: EventTable, protocol: Protocol, result: SampleResult) -> 
 
 
 def _flow(events: EventTable, protocol: Protocol) -> TimeQuality:
-    """Return what the clock and the template's channels say about the flow, if the template asks for it."""
+    """What the clock and the template's channels say about the flow, if the template asks for it."""
     if protocol.template.quality.unsteady_flow == "ignore":
         return TimeQuality(None, ())
     panel = resolve(protocol.template.panel, events.channels, overrides=protocol.markers)
@@ -388,7 +388,7 @@ def _counting(
     *,
     kept_share: float,
 ) -> tuple[Tube, CountBasis, tuple[Finding, ...]]:
-    """Return how events become cells/µL; a count that was asked for and is not possible is a finding.
+    """How events become cells/µL; a count that was asked for and is not possible is a finding.
 
     Where unsteady flow was cut, the events kept were drawn in that share of the acquired volume: what flows is as
     concentrated in a clog as before it.

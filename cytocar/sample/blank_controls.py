@@ -42,7 +42,7 @@ def blank_tube(
     *,
     signals: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> BlankTube | None:
-    """Return what a CAR-negative tube says to others; None for other tubes, and for templates without a CAR gate.
+    """What a CAR-negative tube says to others; None for other tubes, and for templates without a CAR gate.
 
     Without the ``signals`` by population and marker, they are worked out by a pass over the file.
     """
@@ -127,7 +127,7 @@ def _place(populations: Populations, role: str) -> float | None:
 
 
 def _learned(background: Background, of_run: int, earlier: int) -> Finding:
-    """Return which tubes the background is known from, and how much tubes vary by them."""
+    """Which tubes the background is known from, and how much tubes vary by them."""
     cv = learned_rates(background).cv
     own = sum(part.own for part in background.parts)
     tubes = f"{own} of the subject's own, {len(background.parts) - own} other controls, {of_run} more of the run"

@@ -78,7 +78,7 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> tupl
 
 
 def references_from(controls: Sequence[EventTable], template: Template) -> References:
-    """Return what CAR-negative controls that are open already say to the ``reference`` gates, as baselines.
+    """What CAR-negative controls that are open already say to the ``reference`` gates, as baselines.
 
     They are named by their files, else by their number.
 

@@ -157,7 +157,7 @@ class SampleResult:
         return {column.name: values.get(column.name) for column in COUNTS} | self.sample.carried
 
     def _repr_html_(self) -> str:
-        """Return what is known of the sample as a table, for notebooks."""
+        """What is known of the sample as a table, for notebooks."""
         known = ((name, cell(value)) for name, value in self.row().items() if value not in (None, ""))
         lines = (f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in known)
         return f"<table>{''.join(lines)}</table>"
@@ -265,7 +265,7 @@ class ErrorRecord:
 
     @classmethod
     def of(cls, error: SampleError) -> ErrorRecord:
-        """Return what an error says."""
+        """What an error says."""
         return cls(error.code, error.message, error.hint, tuple(getattr(error, "__notes__", ())))
 
 

@@ -155,7 +155,7 @@ def _from_sheet(sheet: Place, files: Sequence[Place], *, restricted: bool) -> In
 
 
 def _sheets_in(places: Iterable[Place]) -> Iterator[Path]:
-    """Yield what looks like the sample sheet of a folder."""
+    """What looks like the sample sheet of a folder."""
     for place in places:
         names = ("sheet.csv", "sheet.xlsx") if isinstance(place, Path) and place.is_dir() else ()
         yield from (Path(str(place)) / name for name in names if (Path(str(place)) / name).is_file())
@@ -252,7 +252,7 @@ def with_controls(inputs: Inputs, controls: Sequence[Place]) -> Inputs:
 
 
 def _control(kind: SampleType) -> SampleType:
-    """Return what a named control is: what its row says, unless that says nothing."""
+    """What a named control is: what its row says, unless that says nothing."""
     return SampleType.BASELINE if kind is SampleType.SAMPLE else kind
 
 

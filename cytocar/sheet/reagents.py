@@ -182,7 +182,7 @@ def complete_sheet(sheet: Path, lots: Sequence[Lot], *, day_of: Callable[[Sample
 
 
 def _tube(sheet: Path, cells: Mapping[str, str]) -> SampleRow:
-    """Return what tells the day of a tube: liquid beads without their number are no valid row yet."""
+    """What tells the day of a tube: liquid beads without their number are no valid row yet."""
     collected = cells.get("collected_at") or None
     if collected:
         datetime.fromisoformat(collected)
@@ -210,7 +210,7 @@ def _used(bead_lot: str, lots: Sequence[Lot], day: date | None, where: str, faul
 
 
 def _cells(row: Mapping[str, str], lot: Lot, where: str, faults: list[str]) -> dict[str, str]:
-    """Return what a lot writes into its row; a number that stands there already must be the lot's."""
+    """What a lot writes into its row; a number that stands there already must be the lot's."""
     if not lot.is_beads:
         return {LOT_COLUMN + re.sub(r"\W+", "_", lot.reagent): lot.named()}
     column = "beads_added" if lot.beads_per_tube is not None else "beads_per_ul"

@@ -373,7 +373,7 @@ def days_between(infused_at: str | None, collected_at: str | None) -> float | No
 
 
 def _place(folder: Place, as_given: str) -> Place:
-    """Return where a file lies; ``plate\\A1.fcs`` of a sheet made on Windows is found on other systems too."""
+    """Where a file lies; ``plate\\A1.fcs`` of a sheet made on Windows is found on other systems too."""
     place = beside(folder, as_given)
     if isinstance(place, Address) or is_there(split_data_set(place)[0]):
         return place

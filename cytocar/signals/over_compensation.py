@@ -35,7 +35,7 @@ def takes_too_much(pairs: int, over: list[tuple[int, int]]) -> bool:
 
 
 def without_beads(measured: Floats, top: float) -> npt.NDArray[np.bool_]:
-    """Return which events are no counting beads: bright in all colours, and one tight spot; dead cells are a smear.
+    """Which events are no counting beads: bright in all colours, and one tight spot; dead cells are a smear.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def without_beads(measured: Floats, top: float) -> npt.NDArray[np.bool_]:
 
 
 def over_compensated(signals: Floats) -> tuple[int, list[tuple[int, int]]]:
-    """Return how many pairs of dyes were compared, and those in which bright events of one lie below the other's rest.
+    """How many pairs of dyes were compared, and those in which bright events of one lie below the other's rest.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ def limit_of_detection(background_events: float) -> float:
 
 
 def events_needed(percent: float, events: int) -> int:
-    """Return how many parent events must be acquired for a claim of ``percent`` that rests on ``events`` positives.
+    """How many parent events must be acquired for a claim of ``percent`` that rests on ``events`` positives.
 
     Examples
     --------

@@ -35,7 +35,7 @@ class Robust:
         return 1.25 * self.sd / math.sqrt(self.n)
 
     def z(self, value: float) -> float | None:
-        """Return how many standard deviations a result lies from the mean; None where nothing scatters."""
+        """How many standard deviations a result lies from the mean; None where nothing scatters."""
         return None if self.sd == 0 or self.mean.value is None else (value - self.mean.value) / self.sd
 
 

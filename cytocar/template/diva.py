@@ -110,7 +110,7 @@ def _path(fullname: str) -> Path:
 
 
 def _combination(element: Element) -> str | None:
-    """Return how a gate combines the populations of its inputs; None for one that is drawn."""
+    """How a gate combines the populations of its inputs; None for one that is drawn."""
     return COMBINED.get(element.get("type", "").removesuffix("_Classifier").lower())
 
 

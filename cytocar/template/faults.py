@@ -106,7 +106,7 @@ def _child(node: Any, part: int | str) -> Any:
 
 
 def _without_branches(document: Mapping[str, Any], error: Any) -> tuple[Location, bool]:
-    """Return where an error is in the document, and whether pydantic tried the branches of a union there.
+    """Where an error is in the document, and whether pydantic tried the branches of a union there.
 
     Pydantic puts the name of the branch into the location (``gate.range.marker``, ``at.float``); nobody wrote that.
     """

@@ -43,7 +43,7 @@ class Lock:
 
 
 def lock_path(template_path: Place) -> Place:
-    """Return where the lock of a template lies.
+    """Where the lock of a template lies.
 
     Examples
     --------

@@ -76,6 +76,6 @@ class Criteria(Sources):
         return self.model_copy(update={"criteria": criteria})
 
     def measurands_of(self, kind: Kind) -> tuple[str, ...]:
-        """Return what is evaluated of a kind of study: what is limited there, and what the file names beside it."""
+        """What is evaluated of a kind of study: what is limited there, and what the file names beside it."""
         limited = [one.measurand for one in self.criteria if one.study is kind]
         return tuple(dict.fromkeys((*limited, *(self.measurands if kind in ANY_MEASURAND else ()))))

@@ -286,7 +286,7 @@ def sheet_text(*plans: Plan, template: str, given: Mapping[str, Value]) -> str:
 
 
 def cells_of(plan: Plan, place: Place) -> dict[str, Value]:
-    """Return what the sheet says of one tube of a plan: its file, name and place."""
+    """What the sheet says of one tube of a plan: its file, name and place."""
     parts = [place.level, f"d{place.day}", f"r{place.run}", place.operator, place.rep]
     if place.hours is not None:
         parts[2] = f"{place.hours:g}h"

@@ -69,7 +69,7 @@ class Summary:
 
 
 def gates_against(run: Path, person: Path, *, inputs: Place | None = None) -> tuple[GateAgreement, ...]:
-    """Return how far the gates of a run and a person's hold the same events, in files that both counted.
+    """How far the gates of a run and a person's hold the same events, in files that both counted.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ TABLE, RECORD = "validation.csv", "validation.json"
 
 
 def record_of(validation: Validation, contents: Mapping[str, bytes]) -> str:
-    """Return what an evaluation keeps of itself as JSON: criteria, verdict, and the hashes of its files.
+    """What an evaluation keeps of itself as JSON: criteria, verdict, and the hashes of its files.
 
     No clock: same data and criteria, same bytes.
     """
@@ -35,7 +35,7 @@ def record_of(validation: Validation, contents: Mapping[str, bytes]) -> str:
 
 
 def proof_of(folder: Path, template_sha256: str) -> str:
-    """Return what a lock says of the evaluation in a folder: its name, and the hash of its table.
+    """What a lock says of the evaluation in a folder: its name, and the hash of its table.
 
     Raises
     ------

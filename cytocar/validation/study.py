@@ -153,7 +153,7 @@ def _tubes(run: Path) -> Iterator[Tube]:
 
 
 def kind_of(study: str) -> Kind:
-    """Return what a study finds out, from its name: ``precision-5x3/lot A`` is a study of precision.
+    """What a study finds out, from its name: ``precision-5x3/lot A`` is a study of precision.
 
     Raises
     ------

@@ -179,7 +179,7 @@ class Validation:
 
 
 def evaluate(studies: Sequence[Study], criteria: Criteria) -> Validation:
-    """Return what studies say about the measurands of the criteria, and the verdicts.
+    """What studies say about the measurands of the criteria, and the verdicts.
 
     Raises
     ------

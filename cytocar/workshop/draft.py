@@ -71,7 +71,7 @@ class Draft:
 
 
 def position(document: Document, name: str) -> int:
-    """Return where a population stands in the list.
+    """Where a population stands in the list.
 
     Raises
     ------
@@ -289,7 +289,7 @@ def with_number(gate: Mapping[str, Any], number: str, value: float) -> dict[str,
 
 
 def _path(table: Mapping[str, Any], number: str) -> tuple[str | int, ...]:
-    """Return where a number stands in a gate's table."""
+    """Where a number stands in a gate's table."""
     for key, value in table.items():
         if number == key:
             return (key,)

@@ -84,7 +84,7 @@ def _text(report: DataSetReport, *, of: int) -> str:
 
 
 def _templates(report: DataSetReport) -> str:
-    """Return which bundled templates fit; if none does, which one is nearest and what it lacks."""
+    """Which bundled templates fit; if none does, which one is nearest and what it lacks."""
     if report.templates:
         return ", ".join(report.templates)
     if report.nearest_template is None:

@@ -63,7 +63,7 @@ def command(
 
 
 def _missing_files(run: Path, inputs: Place | None, *, numbers_only: bool) -> UsageError | None:
-    """Return what is to be said of samples whose files are not at hand; raise it where no sample's file is."""
+    """What is to be said of samples whose files are not at hand; raise it where no sample's file is."""
     from cytocar.files.places import is_file
     from cytocar.run.finished.recorded_plan import located, recorded_plan
     from cytocar.run.trail.journal import finished_manifest

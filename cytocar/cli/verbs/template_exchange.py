@@ -151,7 +151,7 @@ def export_gates(
 
 
 def _flags(decisions: Sequence[Decision]) -> dict[str, list[str]]:
-    """Return what a person should know about each data-driven gate, such as that no control sample was at hand."""
+    """What a person should know about each data-driven gate, such as that no control sample was at hand."""
     flags: dict[str, list[str]] = {}
     for decision in decisions:
         for flag in decision.flags:

@@ -82,7 +82,7 @@ class PictureAxis:
         return replace(drawn, ticks=tuple(sorted(ticks, key=lambda tick: tick.place)))
 
     def place(self, values: npt.ArrayLike) -> Floats:
-        """Return where data values stand, 0 to 1 from end to end; what is beyond, or has no place, is moved to an end.
+        """Where data values stand, 0 to 1 from end to end; what is beyond, or has no place, is moved to an end.
 
         Right to 1e-7 of the axis: for pictures, never for a gate's decision.
         """
@@ -94,11 +94,11 @@ class PictureAxis:
         return places
 
     def place_on_scale(self, values: npt.ArrayLike) -> Floats:
-        """Return where values that are given on the scale stand; they may lie beyond the ends."""
+        """Where values that are given on the scale stand; they may lie beyond the ends."""
         return np.asarray((np.asarray(values, dtype=np.float64) - self.low) / (self.high - self.low))
 
     def place_exactly(self, values: npt.ArrayLike) -> Floats:
-        """Return where data values, such as corners of a gate, stand; they may lie beyond the ends."""
+        """Where data values, such as corners of a gate, stand; they may lie beyond the ends."""
         return self.place_on_scale(self.scale.unbounded(values))
 
     def _ticks(self, end: float) -> Iterator[Tick]:
@@ -116,7 +116,7 @@ class PictureAxis:
 
 
 def _lowest_place(scale: AnyScale, end: float) -> float:
-    """Return where an axis starts, on the scale: a little below zero, so that the negative events are seen too."""
+    """Where an axis starts, on the scale: a little below zero, so that the negative events are seen too."""
     if isinstance(scale, LinearScale):
         return float(scale.unbounded(-0.02 * end))
     if isinstance(scale, LogScale):

@@ -266,7 +266,7 @@ class _Cloud:
         return Picture(self.events, png, _contours(counts), gates=gates, car_dots=car_dots)
 
     def crowd(self) -> Bools | None:
-        """Return which cells of the picture hold events, shape (CELLS, CELLS), top row first; None for a histogram."""
+        """Which cells of the picture hold events, shape (CELLS, CELLS), top row first; None for a histogram."""
         return None if self.view.y is None else self.counts.reshape(CELLS, CELLS) > 0
 
 

@@ -73,7 +73,7 @@ class Alignment:
         return (value - self.offset) / self.gain
 
     def sd_at(self, value: float) -> float:
-        """Return how well a value on the sample's scale is known to correspond to the reference's."""
+        """How well a value on the sample's scale is known to correspond to the reference's."""
         on_reference = self.on_reference(value)
         variance = self.gain_variance * on_reference**2 + 2 * self.covariance * on_reference + self.offset_variance
         return float(np.sqrt(max(variance, 0.0)))
@@ -189,7 +189,7 @@ class _Compared:
         return 0.5 * (len(self.counts) - 1) * self.noise / max(float(self.counts.sum()), 1.0)
 
     def unexplained(self, likelihood: Floats) -> float:
-        """Return what the best of some fits leaves, per event: Kullback-Leibler divergence of the counts from it."""
+        """What the best of some fits leaves, per event: Kullback-Leibler divergence of the counts from it."""
         filled = self.counts[self.counts > 0]
         if not filled.size:  # all negatives have one value, as where data end at 0: nothing to fit
             return float("inf")
@@ -212,7 +212,7 @@ def _best(likelihood: Floats) -> tuple[int, int]:
 
 
 def _counts_below(ordered: Floats, places: Floats) -> Floats:
-    """Return how many of some signals in ascending order lie below each of many places."""
+    """How many of some signals in ascending order lie below each of many places."""
     low, high = float(places.min()), float(places.max())
     table = np.searchsorted(ordered, np.linspace(low, high, LOOK_UPS)).astype(np.float64)
     position = (places - low) * ((LOOK_UPS - 1) / max(high - low, 1e-300))
@@ -221,7 +221,7 @@ def _counts_below(ordered: Floats, places: Floats) -> Floats:
 
 
 def _parabola(heights: Floats, index: int) -> float:
-    """Return how far, in steps, the top of the parabola through three neighbours lies from the middle one."""
+    """How far, in steps, the top of the parabola through three neighbours lies from the middle one."""
     if index in (0, len(heights) - 1):
         return 0.0
     before, at, after = heights[index - 1 : index + 2]

@@ -116,7 +116,7 @@ class _Pool:
         return max((offset for offset in offsets if offset > UNUSUAL_OFFSET), default=0.0)
 
     def shift_sd(self, threshold: float) -> float:
-        """Return how well the alignment is known at a threshold, data units."""
+        """How well the alignment is known at a threshold, data units."""
         return float(np.mean([alignment.sd_at(threshold) for alignment in self.alignments]))
 
     def reach(self, factor: float) -> float:
@@ -179,7 +179,7 @@ def background_above(
 def seen_above(
     threshold: float, values: Floats, gate: ReferenceGate, references: Sequence[ReferenceEvents]
 ) -> tuple[Seen, Background] | None:
-    """Return what a tube shows of its positives about a threshold, in spreads of its references' negatives.
+    """What a tube shows of its positives about a threshold, in spreads of its references' negatives.
 
     In that unit, from the offset on, tubes of one subject can be compared whatever their gain. None where the
     references do not fit or give no background.
@@ -303,7 +303,7 @@ def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: Refer
 
 
 def _below(pool: _Pool, positives: Positives) -> Callable[[Floats], Floats]:
-    """Return how many positives lie below places on the sample's scale."""
+    """How many positives lie below places on the sample's scale."""
     return lambda places: positives.missed(places - pool.offset)
 
 
@@ -418,7 +418,7 @@ def _decision(
 
 
 def _positives(values: Ordered, pool: _Pool, threshold: float) -> Positives:
-    """Return what the positives look like, from all that lies above the references' 80 % quantile."""
+    """What the positives look like, from all that lies above the references' 80 % quantile."""
     if threshold <= max(0.0, pool.offset):
         return Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=1.0, sensitivity_sd=0.0)
     start = _looked_at_from(pool, threshold)

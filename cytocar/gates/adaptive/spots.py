@@ -49,7 +49,7 @@ class Ellipse:
         return np.asarray((d * dx * dx - 2 * b * dx * dy + a * dy * dy) / (a * d - b * b))
 
     def inside(self, points: Floats) -> npt.NDArray[np.bool_]:
-        """Return which points (n, 2) lie in the ellipse."""
+        """Which points (n, 2) lie in the ellipse."""
         return self.distances(points) <= self.distance_square
 
     def edge(self) -> Floats:
@@ -180,12 +180,12 @@ def _is_pair(spot: Ellipse, single: Ellipse) -> bool:
 
 
 def pairs_of(single: Ellipse, top: Floats) -> Ellipse:
-    """Return where two beads stuck together lie: at twice the signal or at the range's end, with some room."""
+    """Where two beads stuck together lie: at twice the signal or at the range's end, with some room."""
     return replace(single, center=np.minimum(single.center + np.log(2), top), distance_square=1.5 * DISTANCE_SQUARE)
 
 
 def inside_any(ellipses: Sequence[Ellipse], points: Floats) -> npt.NDArray[np.bool_]:
-    """Return which points lie in one ellipse or another."""
+    """Which points lie in one ellipse or another."""
     inside = np.zeros(len(points), dtype=bool)
     for ellipse in ellipses:
         inside |= ellipse.inside(points)

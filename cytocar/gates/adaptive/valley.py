@@ -104,7 +104,7 @@ def fit(gate: ValleyGate, given: FitInput) -> Fitted:
 
 
 def events_between(values: Floats, low: float, high: float) -> int:
-    """Return how many signals lie from ``low`` up to ``high``.
+    """How many signals lie from ``low`` up to ``high``.
 
     Examples
     --------

@@ -162,7 +162,7 @@ def resolve_axes(
 
 
 def _top(scale: AnyScale, channel: Channel) -> float:
-    """Return where a channel ends, which signals pile up at: ``$PnR`` may be lower than what the file holds.
+    """Where a channel ends, which signals pile up at: ``$PnR`` may be lower than what the file holds.
 
     A template that names a top above it knows better: an unmixed spectral file reaches 4 million under a range of
     262,144, and its bright events are no pile.
@@ -213,7 +213,7 @@ class _Matrices:
         return matrix[0].origin if matrix is not None else unapplied
 
     def findings(self, by_marker: Mapping[str, Axis]) -> Iterable[Finding]:
-        """Yield what was applied, first, and what was noticed about it."""
+        """What was applied, first, and what was noticed about it."""
         used = [matrix[0] for matrix in self.by_source.values() if matrix is not None]
         yield from map(applied, used)
         of_template = self.by_source.get(None)
@@ -312,7 +312,7 @@ class _Matrices:
 
 
 def matrix_rows(signals: Iterable[Signal]) -> Mapping[int, tuple[int, ...]]:
-    """Return which rows of each matrix a set of signals needs."""
+    """Which rows of each matrix a set of signals needs."""
     needed: dict[int, set[int]] = {}
     for signal in signals:
         parts = (signal.numerator, signal.denominator) if isinstance(signal, Quotient) else (signal,)

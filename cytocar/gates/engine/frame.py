@@ -74,7 +74,7 @@ class CompensationRows:
 
 
 def compensation_rows(axes: Axes, markers: Iterable[str]) -> Mapping[int, CompensationRows]:
-    """Return what it takes to compensate some markers, by matrix."""
+    """What it takes to compensate some markers, by matrix."""
     needed = matrix_rows(axes[marker].signal for marker in markers)
     return {
         matrix: CompensationRows(
@@ -183,7 +183,7 @@ class Frame:
         return population in self.masks or (self.base is not None and self.base.knows(population))
 
     def mask(self, population: str) -> Bools:
-        """Return which of these events are in a population, shape (n_events,)."""
+        """Which of these events are in a population, shape (n_events,)."""
         if population not in self.masks:
             if self.base is not None:
                 above = self.base.mask(population)
@@ -201,7 +201,7 @@ class Frame:
         return rows
 
     def within(self, parent: str, exclude: Iterable[str] = ()) -> Bools:
-        """Return which events a gate may keep: its parent's, less the populations set aside."""
+        """Which events a gate may keep: its parent's, less the populations set aside."""
         inside = self.mask(parent)
         for population in exclude:
             inside = inside & ~self.mask(population)

@@ -52,7 +52,7 @@ class GatedBlock:
         return self.frame_of([population]).counts[population]
 
     def mask(self, population: str) -> Bools:
-        """Return which events of the block are in a population, shape (n_events,)."""
+        """Which events of the block are in a population, shape (n_events,)."""
         if population == ALL:
             return np.ones(self.n_events, dtype=np.bool_)
         if population not in self.in_fluorescence:
@@ -100,7 +100,7 @@ class GatedBlock:
         return signals.block
 
     def not_finite(self) -> int:
-        """Return how many events have no finite number in some signal that was looked at."""
+        """How many events have no finite number in some signal that was looked at."""
         lost = [
             self._spread(frame.signals.not_finite) if frame is self.fluorescence else frame.signals.not_finite
             for frame in (self.scatter, self.fluorescence)

@@ -334,7 +334,7 @@ def left_out_listing(left_out: Sequence[tuple[str, str]]) -> Listing | None:
 
 
 def result_text(point: CoursePoint) -> str:
-    """Return what may be said of a sample's concentration."""
+    """What may be said of a sample's concentration."""
     if not point.has_car_gate:
         return "not stained for CAR"
     if point.quantified and point.car_per_ul.value is not None:

@@ -131,7 +131,7 @@ def _section(quantity: Quantity) -> str:
 
 
 def _change(before: Measured, after: Measured) -> str:
-    """Return what a run was made with that the run before was not."""
+    """What a run was made with that the run before was not."""
     names = dict.fromkeys((*before.marks, *after.marks))
     other = [
         f"{name}: {before.marks.get(name, 'not named')} → {after.marks.get(name, 'not named')}"

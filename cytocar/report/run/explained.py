@@ -17,7 +17,7 @@ def title_of(code: str) -> str:
 
 
 def fix_of(finding: Finding) -> str:
-    """Return what to do about a finding: its own hint, else the fix of its code."""
+    """What to do about a finding: its own hint, else the fix of its code."""
     explained = explanations().get(finding.code)
     return finding.hint or (explained.fix if explained else "")
 

@@ -41,5 +41,5 @@ def keep_report(run: Path, files: Mapping[str, bytes], *, author: Author, clock:
 
 
 def report_built(files: Iterable[str]) -> Act:
-    """Return what the trail says about the files of a report."""
+    """What the trail says about the files of a report."""
     return Act(Action.REPORT_BUILT, ", ".join(files))

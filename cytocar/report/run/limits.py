@@ -38,7 +38,7 @@ class Extent:
 
 
 def axis_tops(run: FinishedRun, sha256: str, markers: Sequence[str]) -> Mapping[str, float]:
-    """Return where each marker's axis ends, for the template with this hash."""
+    """Where each marker's axis ends, for the template with this hash."""
     template = run.templates[sha256]
     linear = [marker for marker in markers if isinstance(template.scale(marker), LinearScale)]
     results = [result for result in run.counted if result.template.sha256 == sha256]

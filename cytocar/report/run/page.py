@@ -272,7 +272,7 @@ def _frame(
 
 
 def page_margins(run: FinishedRun, *, draft: bool) -> str:
-    """Return what stands at the top and the foot of each printed page: run, template with hash, page of pages."""
+    """What stands at the top and the foot of each printed page: run, template with hash, page of pages."""
     named = ", ".join(
         f"{loaded.template.name} {loaded.template.version} {loaded.sha256[:12]}"
         for loaded in run.plan.templates.values()
@@ -350,7 +350,7 @@ def _overview(
 
 
 def opening(run: FinishedRun, n_plates: int) -> str:
-    """Return what a run consists of, in a line."""
+    """What a run consists of, in a line."""
     samples = [outcome.sample for outcome in run.outcomes]
     subjects = {sample.subject_id for sample in samples if sample.subject_id}
     days = sorted(sample.day for sample in samples if sample.day is not None)
@@ -367,7 +367,7 @@ def opening(run: FinishedRun, n_plates: int) -> str:
 
 
 def page_environment(*folders: Path) -> Environment:
-    """Return what fills templates: those of the report, and of these folders, whose names go first."""
+    """What fills templates: those of the report, and of these folders, whose names go first."""
     environment = Environment(
         loader=FileSystemLoader([*folders, FOLDER], encoding="utf-8"),
         autoescape=True,

@@ -38,7 +38,7 @@ class Gallery:
     """Detector of each marker, where all samples looked at have the same."""
 
     def label(self, marker: str) -> str:
-        """Return what stands at an axis: the marker and its detector."""
+        """What stands at an axis: the marker and its detector."""
         detector = self.detectors.get(marker, "")
         return f"{marker} ({detector})" if detector not in {"", marker} else marker
 

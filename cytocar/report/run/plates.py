@@ -78,7 +78,7 @@ NET = Measure("car", "CAR-T cells/µL, net", "car_per_ul_net", "car_report")
 
 
 def measures_of(*, gated: bool) -> tuple[Measure, ...]:
-    """Return what a plate can be coloured by, with the count as gated first, or the net one."""
+    """What a plate can be coloured by, with the count as gated first, or the net one."""
     return MEASURES if gated else (NET, *MEASURES[1:])
 
 

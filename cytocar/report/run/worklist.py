@@ -68,7 +68,7 @@ class Worklist:
 
 
 def worklist(outcomes: Sequence[SampleOutcome], views_of: Mapping[str, Sequence[View]]) -> Worklist:
-    """Return what needs a person's eyes.
+    """What needs a person's eyes.
 
     Samples of one cause stand together, the commonest first. A sample's one cause is the first of its worst findings:
     findings stand in the order of the analysis, so that what is wrong with the file stands before what follows from it.
@@ -105,7 +105,7 @@ def _item(number: int, outcome: SampleOutcome, own: Sequence[Finding], views: Se
 
 
 def _run_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
-    """Yield what more than half of the samples share, worst first, and what any of them lacks of controls."""
+    """What more than half of the samples share, worst first, and what any of them lacks of controls."""
     samples: dict[tuple[str, Severity], list[int]] = {}
     first: dict[tuple[str, Severity], Finding] = {}
     for number, outcome in enumerate(outcomes):

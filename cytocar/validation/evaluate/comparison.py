@@ -77,7 +77,7 @@ def comparison(study: Study, measurand: str, _settings: Settings) -> Found:
 
 
 def operators(study: Study, measurand: str, _settings: Settings) -> Found:
-    """Return how well one operator's result tells samples apart, and the CV between operators."""
+    """How well one operator's result tells samples apart, and the CV between operators."""
     require_cells(study, "val_level", "val_operator")
     names = sorted({tube.sample.val_operator or "" for tube in study.used})
     table: dict[str, list[float]] = {}
