@@ -50,7 +50,7 @@ def exchanged_labels(sampled: SampledEvents) -> tuple[Finding, ...]:
     if cd4 is None or cd8 is None:
         return ()
     where = f"monocytes lie {cd4:.1f} spreads above the negatives in {markers[0]}, {cd8:.1f} in {markers[1]}"
-    if cd8 > CLEAR and cd8 > 2 * max(cd4, 0.0) + CLEAR:
+    if cd4 < CLEAR and cd8 > 2 * max(cd4, 0.0) + CLEAR:  # bright in both are beads or pairs
         message = f"{where}: they express CD4 and no CD8, so the two names are exchanged"
         return (Finding("cd4_cd8_labels", "W302", Severity.REVIEW, message, cd8, CLEAR),)
     return (Finding("cd4_cd8_labels", "", Severity.PASS, where, cd8, CLEAR),)
