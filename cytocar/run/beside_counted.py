@@ -67,7 +67,7 @@ def with_findings_of_others(result: SampleResult, findings: Sequence[Finding]) -
 
 
 def to_tell(tubes: Iterable[CountedTube | None]) -> Mapping[str, tuple[Finding, ...]]:
-    """Return what the counted others say of each sample of whom they say something else than when it was kept.
+    """What the counted others say of each sample of whom they say something else than when it was kept.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ class Settings:
 
 
 def compare_files(samples: Sequence[SampleRow], protocols: Mapping[str, Protocol]) -> Mapping[str, tuple[Finding, ...]]:
-    """Return what about each file differs from the others of the run, or that nothing does, by sample_id.
+    """What about each file differs from the others of the run, or that nothing does, by sample_id.
 
     Files that cannot be read are left out: their own analysis says why.
     """
@@ -81,7 +81,7 @@ def compare_files(samples: Sequence[SampleRow], protocols: Mapping[str, Protocol
 
 
 def _all_settings(rows: Sequence[SampleRow], protocols: Mapping[str, Protocol]) -> Iterator[Settings | None]:
-    """Yield what each file's header says; at addresses, where nearly all of the time is waiting, many at a time."""
+    """What each file's header says; at addresses, where nearly all of the time is waiting, many at a time."""
     if not any(isinstance(row.file, Address) for row in rows):
         yield from (_settings(row, protocols[row.sample_id]) for row in rows)
         return
@@ -131,7 +131,7 @@ class Common:
 
     @classmethod
     def of(cls, group: Sequence[Settings]) -> Common:
-        """Return what a group of files has in common."""
+        """What a group of files has in common."""
         places: dict[str, Counter[str]] = defaultdict(Counter)
         matrices: dict[tuple[str, ...], list[Floats]] = defaultdict(list)
         for one in group:

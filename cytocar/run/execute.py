@@ -56,7 +56,7 @@ class Task:
     blanks: tuple[BlankTube, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[..., Task], tuple[object, ...]]:
-        """Return how to make this task again in a worker."""
+        """How to make this task again in a worker."""
         packed = _packed(self.protocol)
         return _unpacked_task, (self.sample, packed, self.references, self.own, self.beside, self.blanks)
 
@@ -213,7 +213,7 @@ def _references(
     workers: Workers | None,
     scratch: Path,
 ) -> _Controls:
-    """Return what controls say to the samples that are left and have a ``reference`` gate.
+    """What controls say to the samples that are left and have a ``reference`` gate.
 
     The tubes that tell the background are the same whichever samples are left, so that each is counted alike by every
     shard, and when a run goes on.

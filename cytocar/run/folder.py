@@ -248,7 +248,7 @@ def _first_acts(manifest: Manifest, old: Manifest | None, *, force: bool) -> lis
 
 
 def moved_acts(manifest: Manifest) -> Iterator[Act]:
-    """Yield what the trail says of each gate that the sheet's overrides put elsewhere, and why."""
+    """What the trail says of each gate that the sheet's overrides put elsewhere, and why."""
     for sample, what in manifest.get("moved_gates", {}).items():
         for population in what.get("gates", {}):
             yield Act(Action.OVERRIDE, f"{sample} / {population}", why=what.get("reason", ""))

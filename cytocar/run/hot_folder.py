@@ -59,7 +59,7 @@ class HotFolder:
         self._known: dict[Path, _Known] = {}
 
     def look(self, now: float, observer: Observer = NOBODY) -> Seen:
-        """Return what lies there at a time, in seconds of any clock that only goes forward.
+        """What lies there at a time, in seconds of any clock that only goes forward.
 
         The observer hears of each file whose hash is taken: those that were finished since the last look.
 
@@ -81,7 +81,7 @@ class HotFolder:
         return Seen(finished, tuple(file for file in known if file not in finished))
 
     def _again(self, file: Path, now: float) -> _Known | None:
-        """Return what is known of a file after another look; ``None`` when it has gone meanwhile."""
+        """What is known of a file after another look; ``None`` when it has gone meanwhile."""
         try:
             state = _state(file)
             before = self._known.get(file)

@@ -26,7 +26,7 @@ class MergePlan:
 
 
 def plan_merge(folders: Sequence[Path], out: Path) -> MergePlan:
-    """Return how shards become one run.
+    """How shards become one run.
 
     Raises
     ------

@@ -63,7 +63,7 @@ class OddPlace:
 
 
 def places_of(outcome: SampleOutcome) -> Places | None:
-    """Return where the gates and signals of a counted, stained tube lie; None of any other."""
+    """Where the gates and signals of a counted, stained tube lie; None of any other."""
     if not isinstance(outcome, SampleResult) or outcome.sample.sample_type not in COMPARED:
         return None
     roles = outcome.roles

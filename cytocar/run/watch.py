@@ -131,7 +131,7 @@ class _Order:
     places: Mapping[str, int] | None
 
     def of(self, row: SampleRow) -> tuple[Any, ...]:
-        """Return what a row is sorted by; several acquisitions of one file stand beside each other."""
+        """What a row is sorted by; several acquisitions of one file stand beside each other."""
         return natural(row.sample_id) if self.places is None else (self._place(row), row.data_set or 0)
 
     def holds(self, row: SampleRow) -> bool:

@@ -42,7 +42,7 @@ def _starts(manifest: Manifest) -> dict[str, str]:
 
 
 def whereabouts(file: Place, as_given: str, manifest: Manifest, run: Path) -> Place:
-    """Return where a file of a run lies now: the first place that holds one, else where it was.
+    """Where a file of a run lies now: the first place that holds one, else where it was.
 
     Parameters
     ----------
@@ -73,6 +73,6 @@ def _places(file: Path, as_given: str, starts: dict[str, str], run: Path) -> Ite
 
 
 def sheet_now(manifest: Manifest, run: Path) -> Place:
-    """Return where the sheet of a run lies now."""
+    """Where the sheet of a run lies now."""
     sheet = manifest["sheet"]
     return whereabouts(place_of(sheet["path"]), sheet["file"], manifest, run)

@@ -20,6 +20,8 @@ from cytocar.statistics.estimate import Estimate
 BEADS_CHECK, DRAW_CHECK = "run_beads", "run_draw"
 FEWEST_OTHERS = 4
 """Other tubes: of four the middle stands whatever one of them does."""
+MOST_OTHERS = 384
+"""Tubes of a plate: of more, evenly chosen ones stand for all, so that each of ten thousand takes no longer."""
 FEWEST_EVENTS = 300
 """Beads: their number is known to 6 %, a third of what is looked for."""
 OF_ONE_DRAW = frozenset({SampleType.SAMPLE, SampleType.BASELINE, SampleType.HEALTHY})
@@ -108,8 +110,9 @@ def yield_findings(tubes: Sequence[TubeYield]) -> Mapping[str, tuple[Finding, ..
         if tube.by_beads:
             kinds[tube.kind].append(tube)
     for group in kinds.values():
+        beside = group[:: -(-len(group) // MOST_OTHERS)]
         for tube in group:
-            others = [other for other in group if other is not tube]
+            others = [other for other in beside if other is not tube]
             if len(others) >= FEWEST_OTHERS:
                 findings[tube.sample_id] += _of_beads(tube, others)
     for name, finding in _of_draws(tubes):

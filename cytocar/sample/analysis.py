@@ -7,28 +7,27 @@ below; what goes wrong for one sample becomes its failure, never another's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cytocar.counting.basis import BeadBasis, CountBasis, NoBasis, beads_acquired
+from cytocar.counting.basis import BeadBasis, CountBasis
 from cytocar.counting.car_t import car_count
 from cytocar.counting.limits import rare_cells
-from cytocar.counting.tube import count_basis, with_gates, with_pairs
+from cytocar.counting.tube import with_gates
 from cytocar.errors.findings import Finding, Severity
-from cytocar.errors.tree import CountingError, ReadError, SampleError
+from cytocar.errors.tree import ReadError, SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand, hashing
 from cytocar.gates.walk import GatedSample, Populations, replay, walk
 from cytocar.sample.bead_gain import gain_findings
 from cytocar.sample.blank_controls import TubesBackground, background_of_tubes, blank_tube
+from cytocar.sample.concentrations import counting_of, drawn_ul, method_of, population_counts, ratio
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
-from cytocar.sample.quality.clock import clock_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
 from cytocar.sample.quality.labels import (
     LABEL_CODES,
@@ -36,13 +35,11 @@ from cytocar.sample.quality.labels import (
     gated_channels,
     label_findings,
 )
-from cytocar.sample.quality.populations import Evidence, evidence, findings_on_claim
+from cytocar.sample.quality.populations import evidence, findings_on_claim
 from cytocar.sample.quality.stored import check_detectors_live, stored_findings
-from cytocar.sample.quality.tube import agrees_with_analyser, believable, volumes_agree
 from cytocar.sample.result import (
     CountInputs,
     ErrorRecord,
-    PopulationCount,
     Roles,
     SampleFailure,
     SampleOutcome,
@@ -50,17 +47,15 @@ from cytocar.sample.result import (
 )
 from cytocar.sample.witnesses import rise_on_witnesses
 from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
-from cytocar.sheet.tube import Specimen, Tube
+from cytocar.sheet.tube import Specimen
 from cytocar.signals.panel import resolve
-from cytocar.statistics.estimate import UNKNOWN, Estimate
-from cytocar.statistics.intervals import Share, ratio_estimate
 from cytocar.tables.columns import COUNTS
 
 if TYPE_CHECKING:
     from cytocar.counting.blank_tubes import BlankTube
     from cytocar.fcs.events import EventTable
     from cytocar.gates.decision import Background
-    from cytocar.template.model import Population, Template
+    from cytocar.template.model import Template
 
 
 WITHOUT_T_CELLS = frozenset({SampleType.UNSTAINED, SampleType.SINGLE_STAIN, SampleType.BLANK})
@@ -233,7 +228,7 @@ def count_sample(
         watch=True,
     )
     template = populations.gated.template  # without populations of optional markers that the file does not have
-    method = _method(sample, template)
+    method = method_of(sample, template)
     backgrounds = backgrounds_of(populations, template, protocol.overrides, references or {})
     evidence_here = evidence(
         populations,
@@ -244,7 +239,7 @@ def count_sample(
         with_t_cells=sample.sample_type not in WITHOUT_T_CELLS,
     )
     kept_share = 1.0 if steady is None else float(steady.mean())
-    tube, basis, count_findings = _counting(
+    tube, basis, count_findings = counting_of(
         sample, events, template, populations, method, evidence_here, kept_share=kept_share
     )
     plate_id, well = _place(sample, events)
@@ -267,7 +262,7 @@ def count_sample(
         template=protocol.stamp,
         roles=_roles(template),
         total_events=events.n_events,
-        populations=tuple(_population_counts(populations, template, basis, evidence_here.gate_cvs)),
+        populations=tuple(population_counts(populations, template, basis, evidence_here.gate_cvs)),
         decisions=evidence_here.decisions,
         findings=(
             *events.findings,
@@ -296,8 +291,8 @@ def count_sample(
                 with_gates(basis, evidence_here.gate_cvs.get(template.report.car or "")), background
             ),
         ),
-        cd4_cd8_ratio=_ratio(populations, template.report.cd4, template.report.cd8),
-        car_cd4_cd8_ratio=_ratio(populations, template.report.car_cd4, template.report.car_cd8),
+        cd4_cd8_ratio=ratio(populations, template.report.cd4, template.report.cd8),
+        car_cd4_cd8_ratio=ratio(populations, template.report.car_cd4, template.report.car_cd8),
         car=car,
         compensation=populations.compensation,
         control_ids=_control_ids(backgrounds),
@@ -308,7 +303,7 @@ def count_sample(
         margin_percent=evidence_here.margin_percent,
         blank=own,
         instrument=" ".join(filter(None, (keywords.cytometer(events), events.keywords.get("$CYTSN")))),
-        volume_drawn_ul=_drawn_ul(sample, events, kept_share),
+        volume_drawn_ul=drawn_ul(sample, events, kept_share),
         seconds=keywords.duration_seconds(events),
     )
     return _accepted(result, template)
@@ -360,116 +355,6 @@ def _flow(events: EventTable, protocol: Protocol) -> TimeQuality:
         return TimeQuality(None, ())
     panel = resolve(protocol.template.panel, events.channels, overrides=protocol.markers)
     return flow_quality(events, dict.fromkeys(panel.values()))
-
-
-# ---------------------------------------------------------------- counting
-
-
-def _method(sample: SampleRow, template: Template) -> CountMethod:
-    """Return the count method: the sheet's word, else what its numbers make possible, else the template's."""
-    if sample.count_method is not None:
-        return sample.count_method
-    if sample.beads_in_tube is not None:
-        return CountMethod.BEADS
-    if sample.lymphocytes_per_ul is not None or sample.wbc_per_ul is not None:
-        return CountMethod.DUAL_PLATFORM
-    if sample.acquired_volume_ul is not None:
-        return CountMethod.VOLUMETRIC
-    return CountMethod(template.counting.method)
-
-
-def _counting(
-    sample: SampleRow,
-    events: EventTable,
-    template: Template,
-    populations: Populations,
-    method: CountMethod,
-    evidence: Evidence,
-    *,
-    kept_share: float,
-) -> tuple[Tube, CountBasis, tuple[Finding, ...]]:
-    """How events become cells/µL; a count that was asked for and is not possible is a finding.
-
-    Where unsteady flow was cut, the events kept were drawn in that share of the acquired volume: what flows is as
-    concentrated in a clog as before it.
-    """
-    counts = {name: population.events for name, population in populations.items()}
-    if (beads := template.counting.beads) is not None:
-        counts[beads] = beads_acquired(counts[beads], beads, populations.decisions)
-    tube: Tube = sample
-    if any(finding.outcome is Severity.NO_COUNT for finding in evidence.beads):
-        return tube, NoBasis(), evidence.beads
-    try:
-        if method is CountMethod.VOLUMETRIC and tube.acquired_volume_ul is None:
-            volume = keywords.acquired_volume(events)
-            tube = replace(tube, acquired_volume_ul=volume.ul if volume else None)
-        kept_ul = None if tube.acquired_volume_ul is None else tube.acquired_volume_ul * kept_share
-        basis = count_basis(template.counting, replace(tube, acquired_volume_ul=kept_ul), counts, method=method)
-        t_cells = template.report.t_cells
-        physics = tuple(believable(basis, tube, method, t_cells=counts[t_cells] if t_cells is not None else None))
-        lymphocytes = counts.get(template.report.lymphocytes or "")
-        physics += tuple(agrees_with_analyser(basis, tube, method, lymphocytes=lymphocytes))
-    except CountingError as error:
-        finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=error.hint)
-        return tube, NoBasis(), (finding,)
-    if template.counting.pairs == "count":
-        basis = with_pairs(basis, evidence.pair_percent)
-    volumes = volumes_agree(sample.acquired_volume_ul, events)
-    by_clock = clock_findings(events) if method is CountMethod.VOLUMETRIC else ()
-    return tube, basis, (*basis.findings, *evidence.beads, *physics, *volumes, *by_clock)
-
-
-def _drawn_ul(sample: SampleRow, events: EventTable, kept_share: float) -> float | None:
-    """Return the volume that the instrument drew for the events that were kept, as far as sheet or file tell."""
-    ul = sample.acquired_volume_ul
-    if ul is None:
-        with suppress(CountingError):  # a unit that is not certain
-            volume = keywords.acquired_volume(events)
-            ul = volume.ul if volume else None
-    return None if ul is None else ul * kept_share
-
-
-def _population_counts(
-    populations: Populations, template: Template, basis: CountBasis, gate_cvs: Mapping[str, float]
-) -> list[PopulationCount]:
-    return [
-        PopulationCount(
-            name=population.name,
-            parent=population.parent,
-            events=population.events,
-            of_events=(of_events := _of_events(populations, template.population(population.name))),
-            percent_of_parent=Share(population.events, of_events).estimate(),
-            percent_of_total=Share(population.events, populations.n_events).percent,
-            per_ul=UNKNOWN
-            if population.name == template.counting.beads
-            else with_gates(basis, gate_cvs.get(population.name)).concentration(population.events),
-            gates_percent=None if (cv := gate_cvs.get(population.name)) is None else 100 * cv,
-            medians={marker: populations.median(population.name, marker) for marker in template.report.medians},
-        )
-        for population in populations.values()
-        if population.name != "all"
-    ]
-
-
-def _of_events(populations: Populations, declared: Population) -> int:
-    """Return the events that a gate could have kept: its parent's, less the populations set aside."""
-    parent = populations[declared.parent]
-    match [populations[name] for name in declared.exclude]:
-        case []:
-            return parent.events
-        case [aside] if aside.parent == declared.parent:
-            return parent.events - aside.events
-        case several:
-            mask = parent.mask.copy()
-            for aside in several:
-                mask &= ~aside.mask
-            return int(mask.sum())
-
-
-def _ratio(populations: Populations, above: str | None, below: str | None) -> Estimate:
-    if above is None or below is None:
-        return UNKNOWN
-    return ratio_estimate(populations[above].events, populations[below].events)
 
 
 # ---------------------------------------------------------------- identity and acceptance

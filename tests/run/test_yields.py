@@ -170,3 +170,13 @@ def test_tubes_without_a_count_by_beads_are_left_out() -> None:
     assert yield_findings([replace(tube, by_beads=False) for tube in run()]) == {}
     findings: dict[str, tuple[Finding, ...]] = dict(yield_findings([replace(run()[0], by_beads=False), *run()[1:]]))
     assert "S0" not in findings
+
+
+def test_of_very_many_tubes_evenly_chosen_ones_stand_for_all() -> None:
+    tubes = run(900)
+    for number in (0, 450, 899):
+        tubes[number] = replace(tubes[number], bead_events=9000)
+    assert {name for name, codes in told(tubes).items() if "W255" in codes} >= {"S0", "S450", "S899"}
+    assert len(told(tubes)) <= 3 + 18, "at most 2 % of the tubes made alike"
+    (finding, *_) = yield_findings(tubes)["S450"]
+    assert "299 others" in finding.message

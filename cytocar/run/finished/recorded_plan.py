@@ -113,7 +113,7 @@ def require_files(samples: Iterable[SampleRow]) -> None:
 
 
 def _found(row: SampleRow, inputs: Place) -> Place:
-    """Return where a sample's file lies: as the sheet names it, by its name, or once in a folder below."""
+    """Where a sample's file lies: as the sheet names it, by its name, or once in a folder below."""
     name = row.file.name
     as_named = beside(inputs, str(split_data_set(row.file_as_given)[0]))
     for place in (as_named, inputs / name):

@@ -32,7 +32,7 @@ def reproduce(
     jobs: int = 1,
     observer: Observer = NOBODY,
 ) -> tuple[Table, ...]:
-    """Return how the tables of a run compare with those of its repetition.
+    """How the tables of a run compare with those of its repetition.
 
     Parameters
     ----------

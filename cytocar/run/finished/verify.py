@@ -255,7 +255,7 @@ def _files(run: Path, manifest: Manifest) -> Iterator[Check]:
 
 
 def _what_changed(run: Path, manifest: Manifest, name: str, content: bytes) -> Iterator[Check]:
-    """Yield where a file differs from what was written: line and column of a table, else the file."""
+    """Where a file differs from what was written: line and column of a table, else the file."""
     expected = _written_again(run, manifest, name)
     if expected is None or expected == content:
         sample = _sample_of_part(manifest, name)
@@ -275,7 +275,7 @@ def _sample_of_part(manifest: Manifest, name: str) -> str | None:
 
 
 def _tables_and_parts(run: Path, manifest: Manifest) -> Iterator[Check]:
-    """Yield where a table, though it is what was recorded, says something else than the samples that were kept.
+    """Where a table, though it is what was recorded, says something else than the samples that were kept.
 
     Another version of cytocar may have had other columns: its tables are compared with their hashes alone.
     """

@@ -84,7 +84,7 @@ class Study:
     guessed: Mapping[str, str]
 
     def tally(self) -> Counter[Match]:
-        """Return how many samples were matched how."""
+        """How many samples were matched how."""
         return Counter(matched.match for matched in self.names.values())
 
     @property
@@ -236,7 +236,7 @@ def _groups(study: Study, matched: Matched) -> list[str]:
 
 
 def matrix_tally(study: Study) -> Counter[str]:
-    """Return how many matched samples have a matrix that compares with their file's in which way."""
+    """How many matched samples have a matrix that compares with their file's in which way."""
     matched = (one for one in study.names.values() if one.file is not None and one.sample.matrix is not None)
     return Counter(compare_matrices(one.sample.matrix, one.file) for one in matched)
 

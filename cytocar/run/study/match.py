@@ -66,7 +66,7 @@ class _Evidence:
 
     @property
     def level(self) -> Match | None:
-        """Return how sure the evidence makes it; None where the file is another, or nothing tells."""
+        """How sure the evidence makes it; None where the file is another, or nothing tells."""
         if self.differ or "$TOT" not in self.agree:
             return None
         if "GUID" in self.agree or {"name", "$BTIM"} <= set(self.agree):

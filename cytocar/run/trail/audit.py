@@ -244,7 +244,7 @@ def parse_entry(line: bytes) -> Entry | None:
 
 
 def _out_of_chain(entries: Sequence[Entry], places: Sequence[int]) -> list[Break]:
-    """Return where an entry does not follow the one before it, in the words of what happened to it."""
+    """Where an entry does not follow the one before it, in the words of what happened to it."""
     times = Counter(entry.number for entry in entries)
     breaks = []
     number, sha256 = 0, NOTHING_BEFORE

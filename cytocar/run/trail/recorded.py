@@ -71,7 +71,7 @@ def require_table(path: Path) -> None:
 
 
 def _why_other(path: Path, digest: str | None) -> str:
-    """Return why a file is not what was recorded; nothing where it is."""
+    """Why a file is not what was recorded; nothing where it is."""
     if digest is None:
         return "was not recorded by this run"
     try:

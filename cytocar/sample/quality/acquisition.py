@@ -52,7 +52,7 @@ class BeadDrift:
 
 
 def misplaced(first: Counts, second: Counts) -> BeadDrift:
-    """Return how far two kinds of events, counted by stretch of the run (stretches,), came apart.
+    """How far two kinds of events, counted by stretch of the run (stretches,), came apart.
 
     Notes
     -----
@@ -84,7 +84,7 @@ def _kuiper(distance: float) -> float:
 
 
 def run_findings(populations: Populations, template: Template, *, by_beads: bool) -> tuple[Finding, ...]:
-    """Return what a sample's populations say about its run; beads are looked at where the sample is counted by them."""
+    """What a sample's populations say about its run; beads are looked at where the sample is counted by them."""
     report, over_time = template.report, populations.over_time
     car, t_cells = report.car, report.t_cells
     cells = next((name for name in (report.viable_of, report.viable, t_cells) if name in over_time), None)

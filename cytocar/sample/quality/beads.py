@@ -51,7 +51,7 @@ def _not_found(flags: Sequence[Flag]) -> Finding:
 
 
 def _beside_the_spot(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:
-    """Return how far a gate that no data placed agrees with the spot that is found in its two colours."""
+    """How far a gate that no data placed agrees with the spot that is found in its two colours."""
     mask = sampled.frame.mask(beads)
     axes = _axes(sampled, beads, mask)
     if axes is None or np.count_nonzero(mask) < FEWEST_EVENTS:

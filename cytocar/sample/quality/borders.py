@@ -93,7 +93,7 @@ LARGEST_LOSS_PERCENT = 5.0
 
 
 def losses(sampled: SampledEvents, t_cells: str) -> Mapping[tuple[str, str], float]:
-    """Return how many percent more T cells there were without one side of a box on their way, by gate and marker.
+    """How many percent more T cells there were without one side of a box on their way, by gate and marker.
 
     The marker that makes a T cell is not asked, nor a colour that cells have to be dim in (a viability dye, a dump
     channel): what lies beyond these is no living T cell.

@@ -93,7 +93,7 @@ def cell_shares(sampled: SampledEvents, of_t_cells: SampledEvents, *, pairs: Pai
 
 
 def pair_percent(sampled: SampledEvents, heights: Floats | None) -> float | None:
-    """Return how many percent of the leukocytes are in pairs; None where no gate looks at height and area.
+    """How many percent of the leukocytes are in pairs; None where no gate looks at height and area.
 
     A pair's height is hardly more than one cell's while its area is that of two. Of n1 single events and n2 pairs,
     ``2 n2 / (n1 + 2 n2)`` of the cells are in pairs; as many events as lie that far above the mode are not counted.
@@ -185,12 +185,12 @@ class Margin:
 
     @property
     def percent(self) -> float:
-        """Return how many percent of the cells are at the end of the range."""
+        """How many percent of the cells are at the end of the range."""
         return 100 * self.events / max(1, self.of_events)
 
 
 def margins(sampled: SampledEvents, heights: Floats | None) -> Margin | None:
-    """Return where most T cells, or CAR-T cells, are off the scale; None where no gate on their way looks at scatter.
+    """Where most T cells, or CAR-T cells, are off the scale; None where no gate on their way looks at scatter.
 
     Left out are pairs of cells, which are off the scale more often than either cell alone, and what scatters as no T
     cell does: granulocytes that carry a little of what makes a T cell.
@@ -274,7 +274,7 @@ def living(sampled: SampledEvents) -> Bools | None:
 
 
 def between_percent(sampled: SampledEvents) -> float | None:
-    """Return how many percent of the T cells, dead ones left out, take up some of the viability dye.
+    """How many percent of the T cells, dead ones left out, take up some of the viability dye.
 
     Between lies what is brighter than five spreads of the living and dimmer than three and a half of the dead.
     """
@@ -298,7 +298,7 @@ def between_percent(sampled: SampledEvents) -> float | None:
 
 
 def _lower_end(logs: Floats) -> float:
-    """Return where the dead begin: three and a half spreads, taken from their upper side, below their peak."""
+    """Where the dead begin: three and a half spreads, taken from their upper side, below their peak."""
     smooth = density(logs, 0.15)
     peak = min(float(smooth.centers[smooth.heights.argmax()]), float(logs.max()))
     return peak - DEAD_SPREADS * max(float(np.quantile(logs[logs >= peak], 0.6827)) - peak, 0.05)

@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def clock_findings(events: EventTable) -> Iterator[Finding]:
-    """Yield whether a tube that is counted by volume has events of all the time in which the volume was drawn."""
+    """Whether a tube that is counted by volume has events of all the time in which the volume was drawn."""
     clock = next((channel for channel in events.channels if channel.is_time), None)
     tick = time_step_seconds(events)
     if clock is None or tick is None or events.n_events < FEWEST_EVENTS:

@@ -85,7 +85,7 @@ class _Bins:
 
 
 def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
-    """Return which stretches of an acquisition to keep, by event rate and signals over time.
+    """Which stretches of an acquisition to keep, by event rate and signals over time.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float
 
 
 def flow_quality(events: EventTable, channels: Iterable[Channel]) -> TimeQuality:
-    """Return which events of a file to keep, by its clock and some of its channels; see ``time_quality``.
+    """Which events of a file to keep, by its clock and some of its channels; see ``time_quality``.
 
     At most 50,000 events are looked at, evenly chosen in one pass: each decides for its neighbours.
     """
@@ -194,7 +194,7 @@ def _without_gaps(time: Floats) -> Floats:
 
 
 def _steps_back(time: Floats) -> int:
-    """Return how often time jumps back by more than a hundredth of the acquisition; by any step where it ends earlier.
+    """How often time jumps back by more than a hundredth of the acquisition; by any step where it ends earlier.
 
     Examples
     --------
@@ -223,7 +223,7 @@ def _rate_is_bad(rates: Floats) -> Bools:
 
 
 def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[_Drift], list[LevelShift]]:
-    """Return which bins leave the line of any quantile, each signal's steepest drift over the run, and the steps.
+    """Which bins leave the line of any quantile, each signal's steepest drift over the run, and the steps.
 
     A quantile that falls between two peaks jumps by chance. So a bin is bad only if a quantile is far away and the
     share of the bin's events below the line differs by more than counting explains. A signal that steps has two lines.
@@ -311,7 +311,7 @@ def _robust_lines(places: npt.NDArray[np.intp], values: Floats) -> tuple[Floats,
 
 
 def _leave(lines: Floats, steady: npt.NDArray[np.intp], smallest: Floats | float) -> Bools:
-    """Return which values leave the median along the last axis by more than 5 MAD (as an SD) and a minimum."""
+    """Which values leave the median along the last axis by more than 5 MAD (as an SD) and a minimum."""
     residuals = np.abs(lines - medians(lines[..., steady] if len(steady) else lines)[..., None])
     mads = medians(residuals[..., steady])[..., None] if len(steady) else 0.0
     return np.asarray(residuals > np.maximum(SIGNAL_MADS * MAD_TO_SD * mads, smallest))

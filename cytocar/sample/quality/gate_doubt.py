@@ -114,7 +114,7 @@ def _moved(sampled: SampledEvents, name: str, floor: tuple[float, float] | None,
 
 
 def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) -> Iterator[float]:
-    """Yield what each border leaves open, as a share of the population."""
+    """What each border leaves open, as a share of the population."""
     own = sampled.frame.mask(population)
     events = int(np.count_nonzero(own))
     if not events:
@@ -153,7 +153,7 @@ def _tail(sampled: SampledEvents, own: Bools, moved: _Moved, *, density: float) 
 
 
 def _inside(sampled: SampledEvents, population: str, moved: _Moved, place: int) -> Bools:
-    """Return which of the events between both places of a border are in a population, if the border is in this one."""
+    """Which of the events between both places of a border are in a population, if the border is in this one."""
     known = moved.known[place]
     if population not in known:
         known[population] = _worked_out(sampled, population, moved, place)

@@ -92,7 +92,7 @@ def _says_no_reagent(name: str, marker: Marker, channel: Channel) -> bool:
 def label_findings(
     template: Template, panel: Panel, sample_type: SampleType, *, settled: Collection[str] = ()
 ) -> Iterator[Finding]:
-    """Yield what labels say against the panel (the name, or the usual detector, of another marker), or that they agree.
+    """What labels say against the panel (the name, or the usual detector, of another marker), or that they agree.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ FEWEST_EVENTS = 25
 
 
 def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
-    """Yield whether cells beside the T cells carry CD4 or CD8 as T cells do; nothing where the template has no CD3."""
+    """Whether cells beside the T cells carry CD4 or CD8 as T cells do; nothing where the template has no CD3."""
     report = sampled.template.report
     side = side_scatter(sampled)
     if report.t_cells is None or side is None or "CD3" not in sampled.gates[report.t_cells].markers():

@@ -165,7 +165,7 @@ class Witness:
 
 
 def witness(sampled: SampledEvents) -> Witness | None:
-    """Return how often the CAR reagent lies on B and NK cells; None where they or the CAR gate are not known."""
+    """How often the CAR reagent lies on B and NK cells; None where they or the CAR gate are not known."""
     report = sampled.template.report
     side = side_scatter(sampled)
     if report.car is None or report.t_cells is None or report.viable is None or side is None:

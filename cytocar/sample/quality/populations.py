@@ -86,7 +86,7 @@ def evidence(
     product: bool,
     with_t_cells: bool,
 ) -> Evidence:
-    """Return what the populations of a sample say about themselves.
+    """What the populations of a sample say about themselves.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _closer(
 
 
 def findings_on_claim(evidence: Evidence, car: CarCount | None) -> tuple[Finding, ...]:
-    """Return what other lymphocytes say about CAR-T cells that are claimed; of none there is nothing to say."""
+    """What other lymphocytes say about CAR-T cells that are claimed; of none there is nothing to say."""
     claimed = car is not None and car.result in (CarResult.QUANTIFIED, CarResult.BELOW_LLOQ)
     return witness_findings(evidence.witness, car.percent.value if car is not None and claimed else None)
 

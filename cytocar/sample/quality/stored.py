@@ -27,7 +27,7 @@ FEW = 0.001
 
 
 def stored_findings(events: EventTable, gated: Collection[Channel]) -> Iterator[Finding]:
-    """Yield how many events hold values above the range of their channel; nothing for data that are not masked.
+    """How many events hold values above the range of their channel; nothing for data that are not masked.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ NEAR_THE_END = 0.95
 
 
 def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
-    """Yield whether the T cells by their colours end at an edge along a scatter channel; nothing with too few."""
+    """Whether the T cells by their colours end at an edge along a scatter channel; nothing with too few."""
     t_cells = sampled.template.report.t_cells
     if t_cells is None:
         return
@@ -66,7 +66,7 @@ def _logs(signal: Floats) -> Floats:
 
 
 def _edge(logs: Floats, own: Floats) -> tuple[float, float]:
-    """Return how many percent of the T cells lie before their upper edge, and where that is; 0 where there is none.
+    """How many percent of the T cells lie before their upper edge, and where that is; 0 where there is none.
 
     Both are in order; ``logs`` are of all that are T cells by colour, ``own`` of those that are gated, which tell where
     T cells lie: beyond four of their spreads something else begins or ends.

@@ -24,7 +24,7 @@ steps by 100/µL, which is all there is after lymphodepletion."""
 
 
 def believable(basis: CountBasis, tube: Tube, method: str, *, t_cells: int | None) -> Iterator[Finding]:
-    """Yield what about a count was checked against what can be.
+    """What about a count was checked against what can be.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def believable(basis: CountBasis, tube: Tube, method: str, *, t_cells: int | Non
 
 
 def volumes_agree(of_sheet: float | None, events: EventTable) -> Iterator[Finding]:
-    """Yield whether the acquired volume of the sheet is the one that the instrument wrote, where both are known."""
+    """Whether the acquired volume of the sheet is the one that the instrument wrote, where both are known."""
     try:
         of_file = keywords.acquired_volume(events)
     except CountingError:
@@ -64,7 +64,7 @@ def volumes_agree(of_sheet: float | None, events: EventTable) -> Iterator[Findin
 
 
 def agrees_with_analyser(basis: CountBasis, tube: Tube, method: str, *, lymphocytes: int | None) -> Iterator[Finding]:
-    """Yield whether the lymphocytes/µL are those of the analyser, where the sheet has them and they made no count.
+    """Whether the lymphocytes/µL are those of the analyser, where the sheet has them and they made no count.
 
     Cells that were lost and beads that were lost show here, and nowhere else in a single tube.
     """

@@ -1,0 +1,136 @@
+"""From the populations of one sample to cells/µL: the count method, its basis, each population's concentration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cytocar.counting.basis import CountBasis, NoBasis, beads_acquired
+from cytocar.counting.tube import count_basis, with_gates, with_pairs
+from cytocar.errors.findings import Finding, Severity
+from cytocar.errors.tree import CountingError
+from cytocar.fcs import keywords
+from cytocar.gates.walk import Populations
+from cytocar.sample.quality.clock import clock_findings
+from cytocar.sample.quality.populations import Evidence
+from cytocar.sample.quality.tube import agrees_with_analyser, believable, volumes_agree
+from cytocar.sample.result import (
+    PopulationCount,
+)
+from cytocar.sheet.rows import CountMethod, SampleRow
+from cytocar.sheet.tube import Tube
+from cytocar.statistics.estimate import UNKNOWN, Estimate
+from cytocar.statistics.intervals import Share, ratio_estimate
+
+if TYPE_CHECKING:
+    from cytocar.fcs.events import EventTable
+    from cytocar.template.model import Population, Template
+
+
+def method_of(sample: SampleRow, template: Template) -> CountMethod:
+    """Return the count method: the sheet's word, else what its numbers make possible, else the template's."""
+    if sample.count_method is not None:
+        return sample.count_method
+    if sample.beads_in_tube is not None:
+        return CountMethod.BEADS
+    if sample.lymphocytes_per_ul is not None or sample.wbc_per_ul is not None:
+        return CountMethod.DUAL_PLATFORM
+    if sample.acquired_volume_ul is not None:
+        return CountMethod.VOLUMETRIC
+    return CountMethod(template.counting.method)
+
+
+def counting_of(
+    sample: SampleRow,
+    events: EventTable,
+    template: Template,
+    populations: Populations,
+    method: CountMethod,
+    evidence: Evidence,
+    *,
+    kept_share: float,
+) -> tuple[Tube, CountBasis, tuple[Finding, ...]]:
+    """How events become cells/µL; a count that was asked for and is not possible is a finding.
+
+    Where unsteady flow was cut, the events kept were drawn in that share of the acquired volume: what flows is as
+    concentrated in a clog as before it.
+    """
+    counts = {name: population.events for name, population in populations.items()}
+    if (beads := template.counting.beads) is not None:
+        counts[beads] = beads_acquired(counts[beads], beads, populations.decisions)
+    tube: Tube = sample
+    if any(finding.outcome is Severity.NO_COUNT for finding in evidence.beads):
+        return tube, NoBasis(), evidence.beads
+    try:
+        if method is CountMethod.VOLUMETRIC and tube.acquired_volume_ul is None:
+            volume = keywords.acquired_volume(events)
+            tube = replace(tube, acquired_volume_ul=volume.ul if volume else None)
+        kept_ul = None if tube.acquired_volume_ul is None else tube.acquired_volume_ul * kept_share
+        basis = count_basis(template.counting, replace(tube, acquired_volume_ul=kept_ul), counts, method=method)
+        t_cells = template.report.t_cells
+        physics = tuple(believable(basis, tube, method, t_cells=counts[t_cells] if t_cells is not None else None))
+        lymphocytes = counts.get(template.report.lymphocytes or "")
+        physics += tuple(agrees_with_analyser(basis, tube, method, lymphocytes=lymphocytes))
+    except CountingError as error:
+        finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=error.hint)
+        return tube, NoBasis(), (finding,)
+    if template.counting.pairs == "count":
+        basis = with_pairs(basis, evidence.pair_percent)
+    volumes = volumes_agree(sample.acquired_volume_ul, events)
+    by_clock = clock_findings(events) if method is CountMethod.VOLUMETRIC else ()
+    return tube, basis, (*basis.findings, *evidence.beads, *physics, *volumes, *by_clock)
+
+
+def drawn_ul(sample: SampleRow, events: EventTable, kept_share: float) -> float | None:
+    """Return the volume that the instrument drew for the events that were kept, as far as sheet or file tell."""
+    ul = sample.acquired_volume_ul
+    if ul is None:
+        with suppress(CountingError):  # a unit that is not certain
+            volume = keywords.acquired_volume(events)
+            ul = volume.ul if volume else None
+    return None if ul is None else ul * kept_share
+
+
+def population_counts(
+    populations: Populations, template: Template, basis: CountBasis, gate_cvs: Mapping[str, float]
+) -> list[PopulationCount]:
+    return [
+        PopulationCount(
+            name=population.name,
+            parent=population.parent,
+            events=population.events,
+            of_events=(of_events := _of_events(populations, template.population(population.name))),
+            percent_of_parent=Share(population.events, of_events).estimate(),
+            percent_of_total=Share(population.events, populations.n_events).percent,
+            per_ul=UNKNOWN
+            if population.name == template.counting.beads
+            else with_gates(basis, gate_cvs.get(population.name)).concentration(population.events),
+            gates_percent=None if (cv := gate_cvs.get(population.name)) is None else 100 * cv,
+            medians={marker: populations.median(population.name, marker) for marker in template.report.medians},
+        )
+        for population in populations.values()
+        if population.name != "all"
+    ]
+
+
+def _of_events(populations: Populations, declared: Population) -> int:
+    """Return the events that a gate could have kept: its parent's, less the populations set aside."""
+    parent = populations[declared.parent]
+    match [populations[name] for name in declared.exclude]:
+        case []:
+            return parent.events
+        case [aside] if aside.parent == declared.parent:
+            return parent.events - aside.events
+        case several:
+            mask = parent.mask.copy()
+            for aside in several:
+                mask &= ~aside.mask
+            return int(mask.sum())
+
+
+def ratio(populations: Populations, above: str | None, below: str | None) -> Estimate:
+    if above is None or below is None:
+        return UNKNOWN
+    return ratio_estimate(populations[above].events, populations[below].events)
