@@ -77,7 +77,7 @@ def rise_of(witnesses: Witnesses) -> Rise | None:
     Examples
     --------
     >>> round(rise_of(Witnesses(4, 10_000, 8, 20_000)).probability, 2)
-    0.25
+    0.57
     >>> round(rise_of(Witnesses(60, 10_000, 8, 20_000)).probability, 4)
     1.0
     """
