@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.validity.tubes import STAINS, TOP, Drawn, Floats, Tube, draw, spillover
+from cytocar.fcs.events import EventTable
 from cytocar.fcs.write import write_fcs
 
 CD4, CD8 = ("cd4", "cd4_blasts", "cd4_car"), ("cd8", "cd8_dim_cd3", "cd8_blasts", "cd8_car")
@@ -58,6 +60,59 @@ class Odd:
 
 
 Change = Callable[[Odd, np.random.Generator], Odd]
+
+
+def brighter(detectors: Sequence[str], factor: float, kinds: Sequence[str] = ()) -> Change:
+    """Return the change that makes some (or all) events brighter, and cuts at the end of the range."""
+
+    def change(tube: Odd, random: np.random.Generator) -> Odd:
+        chosen = np.isin(tube.origin, kinds) if kinds else np.ones(len(tube.origin), dtype=bool)
+        columns = {
+            name: np.where(chosen, np.minimum(factor * column, TOP), column) if name in detectors else column
+            for name, column in tube.columns.items()
+        }
+        return replace(tube, columns=columns)
+
+    return change
+
+
+def pairs_of_cells(share: float, height: Callable[[np.random.Generator, int], Floats | float]) -> Change:
+    """Join a share of the cells two by two: areas and stains add, ``height`` is how much taller a pair is."""
+
+    def change(tube: Odd, random: np.random.Generator) -> Odd:
+        cells = random.permutation(np.flatnonzero(~np.isin(tube.origin, ("beads", "debris", "doublets"))))
+        first, second = np.split(cells[: 2 * int(share * len(cells) / 2)], 2)
+        columns = {name: column.copy() for name, column in tube.columns.items()}
+        for name, column in columns.items():
+            if name == "FSC-H":
+                column[first] = np.maximum(column[first], column[second]) * height(random, len(first))
+            elif name != "Time":
+                column[first] = np.minimum(column[first] + column[second], TOP)
+        left = np.ones(len(tube.origin), dtype=bool)
+        left[second] = False
+        return replace(tube, columns=columns).take(np.flatnonzero(left))
+
+    return change
+
+
+def table(tube: Odd, matrix: str | None = None, *, last_tick: float | None = None) -> EventTable:
+    """Return a tube's events as they would be read from its file; by itself with the matrix of the usual panel."""
+    keywords = {"$TIMESTEP": "0.00001", "$SPILLOVER": spillover() if matrix is None else matrix}
+    events = EventTable.from_columns(tube.columns, markers=tube.markers, keywords=keywords)
+    ranges = {"Time": len(tube.origin) + 1.0 if last_tick is None else last_tick}
+    channels = (replace(channel, range=ranges.get(channel.detector, TOP + 1)) for channel in events.channels)
+    return replace(events, channels=tuple(channels))
+
+
+def median_text(values: Sequence[float | None]) -> str:
+    """Return the median of what is known, for a table."""
+    known = [value for value in values if value is not None]
+    return f"{np.median(known):.3f}" if known else "none"
+
+
+def commonest(codes: Iterable[str]) -> str:
+    """Return the five commonest codes with their numbers, for a table."""
+    return " ".join(f"{code} ({count})" for code, count in Counter(codes).most_common(5))
 
 
 def _only(*kinds: str) -> Change:

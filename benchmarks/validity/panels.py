@@ -13,10 +13,9 @@ from functools import cache
 import numpy as np
 
 from benchmarks.validity import odd
-from benchmarks.validity.odd import Change, Odd
+from benchmarks.validity.odd import Change, Odd, brighter, commonest, median_text, pairs_of_cells, table
 from benchmarks.validity.tubes import TOP, Floats
 from cytocar.errors.tree import SampleError
-from cytocar.fcs.events import EventTable
 from cytocar.gates.decision import ReferenceEvents
 from cytocar.sample.analysis import quantify
 from cytocar.sample.control_signals import references_from
@@ -344,23 +343,11 @@ def _gain(marker: str | None) -> Fault:
 
     def by(factor: float) -> Callable[[Panel], Change]:
         def on(panel: Panel) -> Change:
-            return _scaled(panel.colours if marker is None else (panel.detectors[marker],), factor)
+            return brighter(panel.colours if marker is None else (panel.detectors[marker],), factor)
 
         return on
 
     return by
-
-
-def _scaled(names: Sequence[str], factor: float, kinds: Sequence[str] = ()) -> Change:
-    def change(tube: Odd, random: np.random.Generator) -> Odd:
-        chosen = np.isin(tube.origin, kinds) if kinds else np.ones(len(tube.origin), dtype=bool)
-        columns = {
-            name: np.where(chosen, np.minimum(factor * column, TOP), column) if name in names else column
-            for name, column in tube.columns.items()
-        }
-        return replace(tube, columns=columns)
-
-    return change
 
 
 def _lost(marker: str, kinds: Sequence[str]) -> Fault:
@@ -420,26 +407,6 @@ def _dead(share: float) -> Callable[[Panel], Change]:
     return on
 
 
-def _pairs(share: float) -> Callable[[Panel], Change]:
-    def on(panel: Panel) -> Change:
-        def change(tube: Odd, random: np.random.Generator) -> Odd:
-            cells = random.permutation(np.flatnonzero(~np.isin(tube.origin, ("beads", "debris", "doublets"))))
-            first, second = np.split(cells[: 2 * int(share * len(cells) / 2)], 2)
-            columns = {name: column.copy() for name, column in tube.columns.items()}
-            for name, column in columns.items():
-                if name == "FSC-H":
-                    column[first] = 1.06 * np.maximum(column[first], column[second])
-                elif name != "Time":
-                    column[first] = np.minimum(column[first] + column[second], TOP)
-            left = np.ones(len(tube.origin), dtype=bool)
-            left[second] = False
-            return replace(tube, columns=columns).take(np.flatnonzero(left))
-
-        return change
-
-    return on
-
-
 def _exchanged(_: float) -> Callable[[Panel], Change]:
     def on(panel: Panel) -> Change:
         def change(tube: Odd, random: np.random.Generator) -> Odd:
@@ -452,11 +419,11 @@ def _exchanged(_: float) -> Callable[[Panel], Change]:
 
 
 def _bead_light(factor: float) -> Callable[[Panel], Change]:
-    return lambda panel: _scaled(panel.colours, factor, ("beads",))
+    return lambda panel: brighter(panel.colours, factor, ("beads",))
 
 
 def _scatter(factor: float) -> Callable[[Panel], Change]:
-    return lambda panel: _scaled(SCATTER, factor)
+    return lambda panel: brighter(SCATTER, factor)
 
 
 def _few_t_cells(events: float) -> Callable[[Panel], Change]:
@@ -468,7 +435,7 @@ def _few_t_cells(events: float) -> Callable[[Panel], Change]:
             others = np.flatnonzero(~np.isin(tube.origin, (*T_CELLS, "beads", "doublets")))
             beads = np.flatnonzero(tube.origin == "beads")
             rows = random.permutation(np.r_[t_cells, random.choice(others, 200_000), beads])
-            return _scaled((panel.detectors["CD3"], panel.detectors["CD4"]), 0.4)(tube.take(rows), random)
+            return brighter((panel.detectors["CD3"], panel.detectors["CD4"]), 0.4)(tube.take(rows), random)
 
         return change
 
@@ -487,7 +454,7 @@ FAULTS: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
     "SSC storage gate": (_stored_below("SSC-A"), (0.12, 0.2, 0.4)),
     "FSC threshold": (_stored_below("FSC-A", above=True), (0.12, 0.2, 0.4)),
     "dead T cells": (_dead, (0.12, 0.25, 0.5)),
-    "pairs of cells": (_pairs, (0.12, 0.2, 0.35)),
+    "pairs of cells": (lambda share: lambda panel: pairs_of_cells(share, lambda random, n: 1.06), (0.12, 0.2, 0.35)),
     "CD4 and CD8 exchanged": (_exchanged, (1.0,)),
     "beads dimmer or brighter": (_bead_light, (0.5, 0.25, 1.8)),
     "few T cells, CD3 and CD4 dim": (_few_t_cells, (2000.0, 800.0, 300.0)),
@@ -548,7 +515,7 @@ def judge(
     added = 1.02 * whole.tube.count("beads")
     try:
         result = quantify(
-            table(changed, whole.spillover),
+            table(changed, whole.spillover, last_tick=float(changed.columns["Time"].max()) + 1.0),
             load_template(panel.template),
             specimen=panel.specimen,
             count_method="beads" if panel.beads else "none",
@@ -559,15 +526,6 @@ def judge(
     except SampleError as error:
         return Judged("failed", (error.code,), None, None, ())
     return _judged(whole.panel, result, truth, changed)
-
-
-def table(tube: Odd, spillover: str) -> EventTable:
-    """Return a tube's events as they would be read from its file."""
-    keywords = {"$TIMESTEP": "0.00001", "$SPILLOVER": spillover}
-    events = EventTable.from_columns(tube.columns, markers=tube.markers, keywords=keywords)
-    ranges = {"Time": float(tube.columns["Time"].max()) + 1.0}
-    channels = (replace(channel, range=ranges.get(channel.detector, TOP + 1)) for channel in events.channels)
-    return replace(events, channels=tuple(channels))
 
 
 @cache
@@ -582,7 +540,8 @@ def control(template: str, *, by_simulator: bool) -> Mapping[str, Sequence[Refer
         few = Preparation(drawn_share=0.5, sample_volume_ul=50)
         tube = blood_tube(car_per_ul=0, blood=blood, preparation=few, seed=5).events
     else:
-        tube = table(draw(panel, random, stained=False), _spillover(panel))
+        drawn = draw(panel, random, stained=False)
+        tube = table(drawn, _spillover(panel), last_tick=float(drawn.columns["Time"].max()) + 1.0)
     kind = SampleType.BASELINE if template == "product-release" else SampleType.FMO
     found = references_from([tube], load_template(template))
     return {name: [replace(one, kind=kind) for one in ones] for name, ones in found.items()}
@@ -642,7 +601,6 @@ def _true_share(panel: Panel, name: str, truth: Odd) -> float | None:
 
 def _line(template: str, kind: str, strength: str, judged: Sequence[Judged]) -> tuple[str, ...]:
     statuses = [one.status for one in judged]
-    codes = {code: sum(code in one.codes for one in judged) for one in judged for code in one.codes}
     silent = [one for one in judged if one.silent]
     what = ", ".join(dict.fromkeys(name for one in silent for name in one.wrong))
     return (
@@ -654,12 +612,7 @@ def _line(template: str, kind: str, strength: str, judged: Sequence[Judged]) -> 
         str(statuses.count("review")),
         str(len(judged) - statuses.count("ok") - statuses.count("review")),
         f"{len(silent)}{f' ({what})' if what else ''}",
-        _median([one.t_ratio for one in judged]),
-        _median([one.ratio for one in judged]),
-        " ".join(f"{code} ({count})" for code, count in sorted(codes.items(), key=lambda item: -item[1])[:5]),
+        median_text([one.t_ratio for one in judged]),
+        median_text([one.ratio for one in judged]),
+        commonest(code for one in judged for code in dict.fromkeys(one.codes)),
     )
-
-
-def _median(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    return f"{np.median(known):.3f}" if known else "none"

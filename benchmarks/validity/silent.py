@@ -17,9 +17,22 @@ from math import inf
 import numpy as np
 
 from benchmarks.validity import odd
-from benchmarks.validity.odd import BEADS_ADDED, BLOOD_UL, CAR, CD4, CD8, T_CELLS, Change, Odd
-from benchmarks.validity.tubes import STAINS, TOP, Tube, draw, spillover
-from cytocar.fcs.events import EventTable
+from benchmarks.validity.odd import (
+    BEADS_ADDED,
+    BLOOD_UL,
+    CAR,
+    CD4,
+    CD8,
+    T_CELLS,
+    Change,
+    Odd,
+    brighter,
+    commonest,
+    median_text,
+    pairs_of_cells,
+    table,
+)
+from benchmarks.validity.tubes import STAINS, TOP, Tube, draw
 from cytocar.gates.decision import ReferenceEvents
 from cytocar.sample.analysis import quantify
 from cytocar.sample.control_signals import references_from
@@ -58,42 +71,6 @@ class Truth:
 
 
 # ---------------------------------------------------------------- what can be wrong
-
-
-def _scaled(detectors: tuple[str, ...], kinds: tuple[str, ...] | None = None) -> Callable[[float], Change]:
-    """Return the change that makes some (or all) events brighter, and cuts at the end of the range."""
-
-    def by(factor: float) -> Change:
-        def change(tube: Odd, random: np.random.Generator) -> Odd:
-            chosen = np.isin(tube.origin, kinds) if kinds else np.ones(len(tube.origin), dtype=bool)
-            columns = {
-                name: np.where(chosen, np.minimum(factor * column, TOP), column) if name in detectors else column
-                for name, column in tube.columns.items()
-            }
-            return replace(tube, columns=columns)
-
-        return change
-
-    return by
-
-
-def _pairs_of_cells(share: float) -> Change:
-    """Join a share of the cells two by two: areas and stains add, the height is hardly more than the taller one's."""
-
-    def change(tube: Odd, random: np.random.Generator) -> Odd:
-        cells = random.permutation(np.flatnonzero(~np.isin(tube.origin, ("beads", "debris", "doublets"))))
-        first, second = np.split(cells[: 2 * int(share * len(cells) / 2)], 2)
-        columns = {name: column.copy() for name, column in tube.columns.items()}
-        for name, column in columns.items():
-            if name == "FSC-H":
-                column[first] = np.maximum(column[first], column[second]) * random.lognormal(0.06, 0.04, len(first))
-            elif name != "Time":
-                column[first] = np.minimum(column[first] + column[second], TOP)
-        left = np.ones(len(tube.origin), dtype=bool)
-        left[second] = False
-        return replace(tube, columns=columns).take(np.flatnonzero(left))
-
-    return change
 
 
 def _apoptotic(share: float) -> Change:
@@ -166,7 +143,7 @@ def _pairs_in_moved_beads(factor: float) -> Change:
     """A tenth of the bead events are pairs, and the lot is so many times as bright as the template's."""
 
     def change(tube: Odd, random: np.random.Generator) -> Odd:
-        return _scaled(COLOURS, ("beads",))(factor)(odd.bead_pairs(0.10)(tube, random), random)
+        return brighter(COLOURS, factor, ("beads",))(odd.bead_pairs(0.10)(tube, random), random)
 
     return change
 
@@ -231,7 +208,7 @@ def _few_t_cells(events: float) -> Change:
         filled = random.choice(others, 300_000 - len(t_cells) - 8000)
         beads = np.flatnonzero(tube.origin == "beads")
         few = tube.take(random.permutation(np.r_[t_cells, filled, beads]))
-        return _scaled(COLOURS)(0.45)(few, random)
+        return brighter(COLOURS, 0.45)(few, random)
 
     return change
 
@@ -241,7 +218,7 @@ def _other_lot(left: float) -> Change:
 
     def change(tube: Odd, random: np.random.Generator) -> Odd:
         lost = (tube.origin == "beads") & (random.random(len(tube.origin)) > left)
-        return _scaled(COLOURS, ("beads",))(1.33)(tube.take(np.flatnonzero(~lost)), random)
+        return brighter(COLOURS, 1.33, ("beads",))(tube.take(np.flatnonzero(~lost)), random)
 
     return change
 
@@ -251,12 +228,16 @@ def _car(share: float) -> Tube:
 
 
 TUNED: Mapping[str, Kind] = {
-    "beads dimmer or brighter": Kind((0.7, 0.5, 0.25, 2.0, 0.12), change=_scaled(COLOURS, ("beads",))),
+    "beads dimmer or brighter": Kind(
+        (0.7, 0.5, 0.25, 2.0, 0.12), change=lambda factor: brighter(COLOURS, factor, ("beads",))
+    ),
     "pairs in moved beads": Kind((0.5, 0.4, 1.8), change=_pairs_in_moved_beads),
-    "scatter gain": Kind((1.15, 1.4, 1.7, 0.6, 0.35), change=_scaled(SCATTER)),
-    "gain of all colours": Kind((0.7, 0.4, 0.25, 1.8, 3.0), change=_scaled(COLOURS)),
+    "scatter gain": Kind((1.15, 1.4, 1.7, 0.6, 0.35), change=lambda factor: brighter(SCATTER, factor)),
+    "gain of all colours": Kind((0.7, 0.4, 0.25, 1.8, 3.0), change=lambda factor: brighter(COLOURS, factor)),
     "blasts at the end of FSC": Kind((1.4, 1.9, 2.6), tube=lambda size: replace(TYPICAL, blast_size=size)),
-    "pairs of cells": Kind((0.06, 0.15, 0.3), change=_pairs_of_cells),
+    "pairs of cells": Kind(
+        (0.06, 0.15, 0.3), change=lambda share: pairs_of_cells(share, lambda random, n: random.lognormal(0.06, 0.04, n))
+    ),
     "7-AAD between": Kind((0.01, 0.03, 0.10), change=_apoptotic),
     "low stain index": Kind((6.0, 4.0, 3.0), tube=lambda index: replace(TYPICAL, stain_index=index, car_share=0.2)),
     "CD4 and CD8 exchanged": Kind((0.55, 0.75, 0.9), change=_exchanged),
@@ -264,9 +245,9 @@ TUNED: Mapping[str, Kind] = {
 HELD_OUT: Mapping[str, Kind] = {
     "beads no longer alike": Kind((0.05, 0.12, 0.3), change=_scattered_beads),
     "a second kind of beads": Kind((0.05, 0.3, 1.0), change=_second_beads),
-    "gain of CD4": Kind((0.6, 0.35, 2.5), change=_scaled(("V450-A",))),
-    "gain of CD45": Kind((0.6, 0.35, 2.5), change=_scaled(("V500-A",))),
-    "FSC gain alone": Kind((1.3, 1.8, 0.5), change=_scaled(("FSC-A", "FSC-H"))),
+    "gain of CD4": Kind((0.6, 0.35, 2.5), change=lambda factor: brighter(("V450-A",), factor)),
+    "gain of CD45": Kind((0.6, 0.35, 2.5), change=lambda factor: brighter(("V500-A",), factor)),
+    "FSC gain alone": Kind((1.3, 1.8, 0.5), change=lambda factor: brighter(("FSC-A", "FSC-H"), factor)),
     "CD45 lost": Kind((0.1, 0.3, 0.6), change=_diffuse_cd45),
     "nearly all CAR+": Kind((0.9, 0.97, 0.995), tube=_car),
     "brighter negatives, none CAR+": Kind((1.5, 2.0, 4.0), tube=lambda _: _car(0.0), change=_brighter_negatives),
@@ -275,7 +256,7 @@ HELD_OUT: Mapping[str, Kind] = {
     "sticky, none CAR+": Kind((5.0, 20.0, 60.0), tube=lambda _: _car(0.0), change=_sticky),
 }
 UNSEEN: Mapping[str, Kind] = {
-    "CAR detector saturated": Kind((4.0, 12.0, 40.0), change=_scaled(("PE-A",))),
+    "CAR detector saturated": Kind((4.0, 12.0, 40.0), change=lambda factor: brighter(("PE-A",), factor)),
     "CD19 in the CAR's channel": Kind((1.0, 0.2, 0.02), change=_reagent_of_b_cells),
     "few T cells, colours dim": Kind((2000.0, 600.0, 200.0), change=_few_t_cells),
     "another lot of beads": Kind((0.9, 0.75, 0.5), change=_other_lot),
@@ -357,15 +338,6 @@ def judge(tube: Tube, change: Change, template: str, *, seed: Sequence[int]) -> 
     return _judged(result, truth)
 
 
-def table(tube: Odd) -> EventTable:
-    """Return a tube's events as they would be read from its file."""
-    keywords = {"$TIMESTEP": "0.00001", "$SPILLOVER": spillover()}
-    events = EventTable.from_columns(tube.columns, markers=tube.markers, keywords=keywords)
-    ranges = {"Time": len(tube.origin) + 1.0}
-    channels = (replace(channel, range=ranges.get(channel.detector, TOP + 1)) for channel in events.channels)
-    return replace(events, channels=tuple(channels))
-
-
 @cache
 def baseline(template: str) -> Mapping[str, Sequence[ReferenceEvents]]:
     """Return the T cells of the subject's baseline, gated by a template."""
@@ -408,22 +380,16 @@ def _missed(interval: tuple[float | None, float | None], true: float) -> bool:
 
 def _line(name: str, strength: str, judged: Sequence[Judged]) -> tuple[str, ...]:
     statuses = [one.status for one in judged]
-    codes = {code: sum(code in one.codes for one in judged) for one in judged for code in one.codes}
     return (
         name,
         strength,
         str(len(judged)),
         *(str(statuses.count(status)) for status in ("ok", "review", "no_count")),
         str(sum(one.silent for one in judged)),
-        _median([one.t_ratio for one in judged]),
-        _median([one.car_ratio for one in judged]),
-        " ".join(f"{code} ({count})" for code, count in sorted(codes.items(), key=lambda item: -item[1])[:5]),
+        median_text([one.t_ratio for one in judged]),
+        median_text([one.car_ratio for one in judged]),
+        commonest(code for one in judged for code in dict.fromkeys(one.codes)),
     )
-
-
-def _median(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    return f"{np.median(known):.3f}" if known else "none"
 
 
 def _short(template: str) -> str:
