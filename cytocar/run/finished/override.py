@@ -232,7 +232,7 @@ def _told_anew(parts: Parts, sample_ids: Sequence[str], after: SampleResult) -> 
     """Return the sample as counted again, and all others whom its new counts show in another light."""
     name = after.sample.sample_id
     changed = {name: after}
-    if set(sample_ids) <= {one for one in sample_ids if parts.content(one)}:  # a shard hears nothing of the others
+    if all(map(parts.content, sample_ids)):  # a shard hears nothing of the others
         telling = to_tell(CountedTube.of(outcome) for outcome in _with(parts, sample_ids, changed))
         for outcome in _with(parts, [one for one in sample_ids if one in telling], changed):
             if isinstance(outcome, SampleResult):
