@@ -57,9 +57,7 @@ def compare_with_clusters(study: Study, parent: str) -> None:
             if abs(other - count) > LARGEST_DIFFERENCE * max(count, 1) + 2 * np.sqrt(count + other)
         ]
         if differing:
-            study.doubts.append(
-                ("W347", f"{method} count {' and '.join(differing)} as many cells: look at CD4 against CD8")
-            )
+            study.doubt("W347", f"{method} count {' and '.join(differing)} as many cells: look at CD4 against CD8")
 
 
 def _mixture(points: Floats) -> tuple[int, int] | None:

@@ -38,7 +38,7 @@ def _head(fitted: FittedTemplate) -> Iterator[str]:
     yield from _wrapped([f"Files: {', '.join(names[:LONGEST_LIST])}{more}."])
     yield from _wrapped(f"File left out: {name}: {why}." for name, why in fitted.skipped[:LONGEST_LIST])
     yield from _wrapped(f"Not in it: {what}: {why}." for what, why in study.left_out)
-    yield from _wrapped(f"Look at it: {code} {sentence}." for code, sentence in study.doubts)
+    yield from _wrapped(f"Look at it: {code} {sentence}." for code, sentence in study.odd_files)
     yield "What a gate rests on: evidence (three files or more show it), provisional (fewer), pooled (all together)."
 
 

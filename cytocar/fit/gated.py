@@ -41,7 +41,8 @@ class Study:
     """The files, the scales of their axes, and the gates so far.
 
     ``masks`` holds, by population, which held events of each file are in it; ``left_out`` what was looked for and is
-    not in the template, and why; ``doubts`` what a person should look at, each with its code.
+    not in the template, and why; ``doubts`` what a person should look at before the template is believed, each with its
+    code; ``odd_files`` what concerns fewer than half of the files, whose lines the others carry.
     """
 
     tubes: tuple[Tube, ...]
@@ -51,6 +52,7 @@ class Study:
     decisions: dict[str, list[tuple[Decision, ...]]] = field(default_factory=dict)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     doubts: list[tuple[str, str]] = field(default_factory=list)
+    odd_files: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start from every event."""
@@ -84,6 +86,17 @@ class Study:
         population = Population(name=name, parent=parent, exclude=tuple(exclude), gate=gate, note=note)
         self.gates.append(FittedGate(population, status, tuple(evidence), line))
         self.masks[name], self.decisions[name] = self.applied(population)
+
+    def doubt(self, code: str, sentence: str, *, files: int | None = None) -> None:
+        """Note what a person should look at; what concerns a minority of the files only does not go with the template.
+
+        Parameters
+        ----------
+        files : int, optional
+            How many files it concerns; None where it is about the gates.
+        """
+        minority = files is not None and 2 * files < len(self.tubes)
+        (self.odd_files if minority else self.doubts).append((code, sentence))
 
     def drop(self, name: str) -> None:
         """Take a gate out again; nothing may stand under it yet."""

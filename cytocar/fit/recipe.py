@@ -54,7 +54,7 @@ def _without_cd3(study: Study, base: str) -> None:
         why = "without CD3 and CD8+ cells nothing tells lymphocytes from debris and granulocytes"
         study.left_out.append(("lymphocytes", why))
     cd4_cells = "CD4+ cells hold monocytes" if inside is None else "CD4+ cells may hold monocytes"
-    study.doubts.append(("W338", f"no CD3 in the panel: {cd4_cells}, CD8+ cells NK cells"))
+    study.doubt("W338", f"no CD3 in the panel: {cd4_cells}, CD8+ cells NK cells")
     subsets.cd4_and_cd8(study, viability(study, inside or base, None))
 
 
@@ -65,7 +65,8 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     names = [tube.name for tube, gated in zip(study.tubes, before, strict=True) if gated]
     if names:
         sentence = f"{len(names)} of {len(before)} files hold no CD3-negative cells: gated before, or a pure product"
-        study.doubts.append(("W336", f"{sentence} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"))
+        shown = f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        study.doubt("W336", f"{sentence} ({shown})", files=len(names))
     if 2 * sum(before) >= len(before):
         study.left_out.append(("t_cells", "gated before: the files hold no CD3-negative cells to draw a line against"))
         study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
@@ -92,7 +93,8 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
         study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
         return
     if bright:
-        study.doubts.append(("W348", f"what is bright in CD3 is as bright in other colours in {', '.join(bright)}"))
+        sentence = f"what is bright in CD3 is as bright in other colours in {', '.join(bright)}"
+        study.doubt("W348", sentence, files=len(bright))
     _look_at_t_cells(study, base, line)
     if car and scatter is not None:
         around = "lymphocytes"
@@ -132,16 +134,18 @@ def _raised(study: Study, marker: str, tube: Tube, inside: Bools, outside: Bools
 
 def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
     """Doubt a lymphocyte gate that loses T cells, and files that hold few of them."""
-    outside = study.count(base)
-    before = sum(
-        int(np.count_nonzero(signals >= line.of(index))) for index, signals in enumerate(study.signals("CD3", base))
-    )
+    living = next((gate.line for gate in study.gates if gate.population.name == "viable"), None)
+    before = 0
+    for index, signals in enumerate(study.signals("CD3", base)):
+        bright = signals >= line.of(index)
+        if living is not None:  # dead cells are left out on purpose
+            bright &= study.signals("viability", base)[index] < living.of(index)
+        before += int(np.count_nonzero(bright))
     t_cells = study.count("t_cells")
-    if outside and before and t_cells < SMALLEST_T_SHARE * before:
-        sentence = f"{100 * (1 - t_cells / before):.0f} % of the CD3+ events lie outside the gates before t_cells"
-        study.doubts.append(
-            ("W339", f"{sentence}: dead cells and doublets, or a gate that is too tight; look at the pictures")
-        )
+    if t_cells < SMALLEST_T_SHARE * before:
+        what = "CD3+ events" if living is None else "living CD3+ events"
+        sentence = f"{100 * (1 - t_cells / before):.0f} % of the {what} lie outside the gates before t_cells"
+        study.doubt("W339", f"{sentence}: dead cells and doublets, or a gate that is too tight; look at the pictures")
     few = [
         tube.name
         for tube, mask in zip(study.tubes, study.masks["t_cells"], strict=True)
@@ -149,7 +153,8 @@ def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
     ]
     if few:
         sentence = f"fewer than {FEWEST_T_CELLS} T cells in {len(few)} of {len(study.tubes)} files"
-        study.doubts.append(("W340", f"{sentence}: their own lines are weak, the fallback speaks for them"))
+        sentence = f"{sentence}: their own lines are weak, the fallback speaks for them"
+        study.doubt("W340", sentence, files=len(few))
 
 
 # ---------------------------------------------------------------- viability

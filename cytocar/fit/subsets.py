@@ -45,7 +45,7 @@ def cd4_and_cd8(study: Study, parent: str) -> None:
     if missing and "t_cells" in study.masks and study.count(parent) >= FEWEST_TO_PART:
         sentence = f"no two groups of {' or '.join(missing)} among {study.count(parent):,} T cells"
         what = "a product of one kind, or no T cells but autofluorescent ones: look at CD3"
-        study.doubts.append(("W349", f"{sentence}: {what}"))
+        study.doubt("W349", f"{sentence}: {what}")
     if why := _same_cells(study, study.gates[before:]):
         for gate in reversed(study.gates[before:]):
             study.drop(gate.population.name)
@@ -172,7 +172,7 @@ def _own_line(study: Study, name: str, parent: str, common: Line, other: str) ->
         at, sentence = common.at, f"no valley, and no end of their own below the {marker}+ cells: the common line"
     above = float(np.mean(np.concatenate(values) >= at))
     if at == common.at and above > FEW_ABOVE:
-        study.doubts.append(("W341", f"{name}: {sentence}"))
+        study.doubt("W341", f"{name}: {sentence}")
     study.add(
         name,
         parent,
@@ -191,10 +191,10 @@ def _look_at_quadrants(study: Study, parent: str, bright: str) -> None:
     neither = total - study.count(bright) - of_both[bright == "cd4_bright"]
     if both > DOUBLE_POSITIVE * total or both > min(of_both):
         sentence = f"{100 * both / total:.0f} % of the cells are CD4+CD8+"
-        study.doubts.append(("W342", f"{sentence}: doublets, thymus, spread, or a line through a cloud"))
-    if neither > DOUBLE_NEGATIVE * total:
+        study.doubt("W342", f"{sentence}: doublets, thymus, spread, or a line through a cloud")
+    if parent == "t_cells" and neither > DOUBLE_NEGATIVE * total:  # of all lymphocytes many are neither
         sentence = f"{100 * neither / total:.0f} % of the cells are CD4-CD8-"
-        study.doubts.append(("W343", f"{sentence}: gamma-delta T cells, or compensation that is off"))
+        study.doubt("W343", f"{sentence}: gamma-delta T cells, or compensation that is off")
 
 
 # ---------------------------------------------------------------- the CAR

@@ -31,9 +31,7 @@ def take_line(study: Study, name: str, parent: str, line: Line, *, keep: Literal
     study.add(name, parent, gate, status=line.status, evidence=line.in_words(), line=line)
     if line.moved:
         sentence = f"the line of {line.marker} differs between files by a factor of {10**line.spread:.1f} (sd)"
-        study.doubts.append(
-            ("W337", f"{sentence}: a detector, a voltage or a reagent has changed; fit the groups apart")
-        )
+        study.doubt("W337", f"{sentence}: a detector, a voltage or a reagent has changed; fit the groups apart")
 
 
 def why_no_line(study: Study, marker: str, parent: str) -> str:

@@ -15,7 +15,7 @@ from cytocar.fit.recipe import fit_gates
 from cytocar.fit.tubes import ALL_EVENTS, FEWEST_EVENTS_HELD, Tube, read_tube
 from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
-from cytocar.template.model import Compensation, Counting, Report, Template
+from cytocar.template.model import Compensation, Counting, Doubt, Report, Template
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
@@ -192,6 +192,7 @@ def _template(study: Study, name: str) -> Template:
         populations=populations,
         counting=Counting(method="beads" if beads else "none", beads=beads),
         report=Report(**roles, medians=medians),
+        doubts=tuple(Doubt(code=code, message=sentence) for code, sentence in study.doubts),
     )
 
 

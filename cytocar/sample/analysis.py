@@ -26,7 +26,7 @@ from cytocar.sample.blank_controls import TubesBackground, background_of_tubes, 
 from cytocar.sample.concentrations import counting_of, drawn_ul, method_of, population_counts, ratio
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
 from cytocar.sample.protocol import Protocol, unlocked
-from cytocar.sample.quality.acceptance import check_acceptance, emptiness, gate_findings
+from cytocar.sample.quality.acceptance import check_acceptance, doubt_findings, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import TimeQuality, flow_quality
 from cytocar.sample.quality.labels import (
@@ -272,6 +272,7 @@ def count_sample(
             *populations.findings,
             *count_findings,
             *evidence_here.findings,
+            *doubt_findings(template),
             *gate_findings(evidence_here.decisions, template, by_beads=method is CountMethod.BEADS),
             *car_findings,
             *background.findings,

@@ -118,7 +118,7 @@ def _raised(version: str, step: Step) -> str:
 _WITH_RULES_OF_THEIR_OWN = frozenset(
     {
         *("format", "name", "version", "title", "note"),
-        *("panel", "compensation", "scales", "populations", "report", "acceptance"),
+        *("panel", "compensation", "scales", "populations", "report", "acceptance", "doubts"),
     }
 )
 
@@ -140,6 +140,7 @@ def _changes(before: Template, after: Template) -> Iterator[Change]:
         step = Step.MINOR if was is None or path == "medians" else Step.MAJOR
         yield Change(step, f"report {path}: {_shown(was)} -> {_shown(now)}")
     yield from _acceptance(before, after)
+    yield from _doubts(before, after)
 
 
 def _panel(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
@@ -203,6 +204,19 @@ def _acceptance(before: Template, after: Template) -> Iterator[Change]:
             )
             step = Step.MINOR if check.on_fail == "review" else Step.MAJOR
             yield Change(step, f"acceptance of {check.check} ({limits}, else {check.on_fail}): {word}")
+
+
+def _doubts(before: Template, after: Template) -> Iterator[Change]:
+    """Yield doubts that came, went or were accepted: they decide whether a sample is for review, and no number."""
+    old, new = ({(doubt.code, doubt.message): doubt for doubt in side.doubts} for side in (before, after))
+    for key in dict.fromkeys((*old, *new)):
+        was, now = old.get(key), new.get(key)
+        if was == now:
+            continue
+        word = "added" if was is None else "removed"
+        if was is not None and now is not None:
+            word = f"accepted by {now.accepted_by}: {now.reason}" if now.accepted_by else "accepted no more"
+        yield Change(Step.MINOR, f"doubt {key[0]} ({key[1]}): {word}")
 
 
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -145,6 +145,31 @@ class Acceptance(Declaration):
         return self
 
 
+class Doubt(Declaration):
+    """What a fit was not sure of: every sample is for review until a person accepts it by name, with a reason.
+
+    ``code`` is that of the warning, for ``cytocar explain``; ``accepted_by`` is empty as long as nobody did.
+    """
+
+    code: str
+    message: str
+    accepted_by: str = ""
+    reason: str = ""
+
+    @field_validator("code")
+    @classmethod
+    def _code_is_a_warning(cls, code: str) -> str:
+        if not re.fullmatch(r"W\d{3}", code):
+            raise ValueError('must be the code of a warning, such as "W338"')
+        return code
+
+    @model_validator(mode="after")
+    def _a_name_has_a_reason(self) -> Self:
+        if bool(self.accepted_by.strip()) != bool(self.reason.strip()):
+            raise ValueError("needs accepted_by and reason, both or neither")
+        return self
+
+
 class Quality(Declaration):
     """What happens to stretches of unsteady flow: cut from every population, flagged, or not looked for."""
 
@@ -169,10 +194,16 @@ class Template(Declaration):
     quality: Quality = Quality()
     uncertainty: Uncertainty = Uncertainty()
     acceptance: tuple[Acceptance, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     def population(self, name: str) -> Population:
         """Return the declaration of a population by name."""
         return next(population for population in self.populations if population.name == name)
+
+    @property
+    def open_doubts(self) -> tuple[Doubt, ...]:
+        """Doubts of its fit that nobody has accepted yet."""
+        return tuple(doubt for doubt in self.doubts if not doubt.accepted_by)
 
     def scale(self, marker: str) -> AnyScale:
         """Return the scale of a marker's axis: its own, else the default, else linear."""

@@ -7,6 +7,7 @@ touched, and of these only the keys that differ. Who writes the text reads it fi
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,11 +74,14 @@ def edited(text: str, before: Template | None, after: Template, *, names: Mappin
         return to_toml(after)
     old, new = ({**declared(template), "scales": _scales(template)} for template in (before, after))
     try:
-        pieces = [_with_changes(piece, old, new) for piece in _pieces(text)]
+        there: Counter[str] = Counter()
+        pieces = []
+        for piece in _pieces(text):
+            pieces.append(_with_changes(piece, old, new, number=there[piece.key]))
+            there[piece.key] += 1
         made = _populations(pieces, old, new, names or {})
     except (TOMLKitError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise _refused(str(error)) from error
-    there = {piece.key for piece in made}
     lines = [
         "\n".join(table_lines(key, new[key])) + "\n"
         for key in new
@@ -136,8 +140,8 @@ def _ended(text: str) -> str:
     return text if not text or text.endswith("\n") else text + "\n"
 
 
-def _with_changes(piece: _Piece, old: Table, new: Table) -> _Piece:
-    """Return a piece with its changes, but for populations."""
+def _with_changes(piece: _Piece, old: Table, new: Table, *, number: int) -> _Piece:
+    """Return a piece, the ``number``-th under its key, with its changes, but for populations."""
     if piece.key == POPULATIONS or not piece.text:
         return piece
     if not piece.key:
@@ -146,6 +150,8 @@ def _with_changes(piece: _Piece, old: Table, new: Table) -> _Piece:
     was, now = old.get(piece.key, {}), new.get(piece.key, {})
     if was == now:
         return piece
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        return _Piece(piece.key, piece.lead, _merged(piece.text, (piece.key, 0), was[number], now[number]))
     if isinstance(was, list) or isinstance(now, list):
         raise KeyError(f"[[{piece.key}]] changes")
     return _Piece(piece.key, piece.lead, _merged(piece.text, (piece.key,), was, now))

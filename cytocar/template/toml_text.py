@@ -49,8 +49,9 @@ def to_toml(
     for key, section in declaration.items():
         if key not in ("panel", "compensation", "scales") and isinstance(section, dict):
             lines += table_lines(key, section)
-    for check in declaration.get("acceptance", []):
-        lines += table_lines("acceptance", check, array=True)
+    for key in ("acceptance", "doubts"):
+        for entry in declaration.get(key, []):
+            lines += table_lines(key, entry, array=True)
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from cytocar.fcs.write import write_fcs
 from tests.cli.conftest import Cytocar
+from tests.stained_tubes import cell, stain, stained_tube
 
 
 def test_a_fitted_template_counts_the_files_that_it_was_made_from(cytocar: Cytocar, tubes: Path) -> None:
@@ -49,6 +50,38 @@ def test_inspect_gives_the_command_that_makes_a_template(cytocar: Cytocar, tubes
     refused = cytocar("gate", tmp_path / "a.fcs", "-t", "tcell-basic")
     assert "error[E040]" in refused.stderr
     assert "cytocar template fit FILE... -o mine.toml" in refused.stderr
+
+
+def test_a_doubt_of_the_fit_asks_for_a_look_until_somebody_accepts_it_by_name(cytocar: Cytocar, tmp_path: Path) -> None:
+    kinds = (
+        cell("cd4", stain(CD4=4000, CD8=60, CD3=0)),
+        cell("cd8", stain(CD4=60, CD8=9000, CD3=0)),
+        cell("other", stain(CD4=60, CD8=60, CD3=0)),
+    )
+    stained = stained_tube(*((kind, 1500) for kind in kinds), seed=4)
+    without = {name: label for name, label in stained.markers.items() if label in ("CD4", "CD8")}
+    write_fcs(tmp_path / "a.fcs", stained.columns, markers=without, keywords=stained.keywords)
+    template = tmp_path / "mine.toml"
+    made = cytocar("template", "fit", tmp_path / "a.fcs", "-o", template)
+    assert "warning[W338]" in made.stderr
+
+    def status() -> list[str]:
+        run = ("-o", tmp_path / "RUN", "--no-report", "--force")
+        counted = cytocar("gate", tmp_path / "a.fcs", "-t", template, "--format", "csv", *run)
+        head, row = (line.split(",") for line in counted.stdout.splitlines())
+        return [row[head.index("status")], row[head.index("status_codes")], counted.stderr]
+
+    *asked, shown = status()
+    assert asked == ["review", "W338"]
+    assert "cytocar template accept TEMPLATE.toml W338" in shown
+    lock = ("template", "lock", template, "--by", "A. Muster", "--reason", "validated")
+    assert "nobody has accepted" in cytocar(*lock).stderr
+    assert status()[0] == "review"
+
+    accept = ("template", "accept", template, "--by", "B. Smith", "--reason", "sorted T cells")
+    assert "no open doubt W341" in cytocar(*accept, "W341").stderr
+    assert cytocar(*accept, "W338").stdout == "mine.toml 0.2.0: accepted W338; open: none\n"
+    assert "error[E120]" in cytocar("gate", tmp_path / "a.fcs", "-t", template).stderr, "it waits for a lock of its own"
 
 
 def test_two_layouts_in_one_call_give_two_templates(cytocar: Cytocar, tubes: Path, tmp_path: Path) -> None:

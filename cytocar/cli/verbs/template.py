@@ -65,6 +65,9 @@ def _described(template: Template) -> list[str]:
         names = ", ".join((*entry.aliases, *entry.detectors)) or "its own name"
         lines.append(f"  {marker:<10} {names}")
     lines += ["", "populations", *_branch(template, "all", 1)]
+    for doubt in template.doubts:
+        state = f"accepted by {doubt.accepted_by}: {doubt.reason}" if doubt.accepted_by else "open"
+        lines += ["", f"doubt {doubt.code} ({state})", f"  {doubt.message}"]
     lines += ["", f"counting: {template.counting.method}"]
     limits = template.limits
     lines.append(
@@ -146,6 +149,7 @@ def _try_panel(template: Template, file: str) -> None:
 app.command("fit")(template_fit.fit)
 app.command("edit")(template_edit.edit)
 app.command("diff")(template_lock.diff)
+app.command("accept")(template_lock.accept)
 app.command("lock")(template_lock.lock)
 app.command("import")(template_exchange.import_gates)
 app.command("export")(template_exchange.export_gates)

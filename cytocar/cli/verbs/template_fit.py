@@ -185,5 +185,5 @@ def _show_doubts(fitted: FittedTemplate) -> None:
     notes = dict.fromkeys(note for tube in fitted.study.tubes for note in tube.notes)
     for note in notes:
         screen.show_problem("note", "W346", note)
-    for code, doubt in fitted.study.doubts:
+    for code, doubt in (*fitted.study.odd_files, *fitted.study.doubts):
         screen.show_problem("warning", code, doubt)

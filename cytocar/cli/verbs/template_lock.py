@@ -1,4 +1,4 @@
-"""``cytocar template lock`` and ``diff``: who answers for which version, and what changed since."""
+"""``cytocar template lock``, ``accept`` and ``diff``: who answers for which version, and what changed since."""
 
 from __future__ import annotations
 
@@ -42,6 +42,26 @@ def lock(
     sys.stdout.write(f"{lock_path(loaded.path).name}: {written.template} {written.version}, sha256 {written.sha256}\n")
     if written.validation:
         sys.stdout.write(f"rests on {written.validation}\n")
+    if loaded.template.open_doubts:
+        codes = " ".join(dict.fromkeys(doubt.code for doubt in loaded.template.open_doubts))
+        screen.say(f"its fit left doubts that nobody has accepted, so every sample is for review: {codes}")
+
+
+def accept(
+    file: Annotated[Path, typer.Argument(metavar="TEMPLATE.toml", help="A template that `template fit` made.")],
+    codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="Doubts to accept, for instance W338.")],
+    by: Annotated[str, typer.Option("--by", help="Who has looked, and accepts them.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why the counts are right all the same.")],
+) -> None:
+    """Accept doubts that the fit of a template left: they turn from a reason for review into a note with a name.
+
+    A locked template gets a higher version by it, and waits for `template lock`.
+    """
+    from cytocar.template.accept import accept_doubts
+
+    after = accept_doubts(file, codes, by=by, reason=reason)
+    still_open = " ".join(dict.fromkeys(doubt.code for doubt in after.open_doubts))
+    sys.stdout.write(f"{file.name} {after.version}: accepted {' '.join(codes)}; open: {still_open or 'none'}\n")
 
 
 def diff(

@@ -1,4 +1,4 @@
-"""Acceptance rules of a template, empty populations, and the flags of gates as findings."""
+"""Acceptance rules of a template, the doubts of its fit, empty populations, and the flags of gates as findings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import TemplateError
 from cytocar.gates.decision import CONTROL_FLAGS, Decision, Flag, Source
 from cytocar.template.gate_kinds import ValleyGate
-from cytocar.template.model import Acceptance, Template
+from cytocar.template.model import Acceptance, Doubt, Template
 
 if TYPE_CHECKING:
     pass
@@ -78,6 +78,31 @@ LARGEST_BORDER_PERCENT = 1.0
 def _lies_in_a_gap(decision: Decision) -> bool:
     percent = decision.border_percent
     return bool(decision.kept) and percent is not None and percent < LARGEST_BORDER_PERCENT
+
+
+def doubt_findings(template: Template) -> tuple[Finding, ...]:
+    """Return the doubts that the template's fit left: for review, a note where a person has accepted them.
+
+    They hold for every sample alike, so their messages are the same in all, and a run shows each once.
+
+    Examples
+    --------
+    >>> from cytocar.template.load import load_template
+    >>> doubts = (Doubt(code="W338", message="no CD3"), Doubt(code="W340", message="few", accepted_by="A", reason="B"))
+    >>> template = load_template("tcell").model_copy(update={"doubts": doubts})
+    >>> [(one.code, str(one.outcome)) for one in doubt_findings(template)]
+    [('W338', 'review'), ('W340', 'note')]
+    """
+    return tuple(_doubt_finding(doubt) for doubt in template.doubts)
+
+
+def _doubt_finding(doubt: Doubt) -> Finding:
+    if doubt.accepted_by:
+        message = f"{doubt.message}; accepted by {doubt.accepted_by}: {doubt.reason}"
+        return Finding("template", doubt.code, Severity.NOTE, message)
+    hint = f"look at the gates; if they are right: cytocar template accept TEMPLATE.toml {doubt.code} --by NAME"
+    message = f"the template's own fit doubts it: {doubt.message}"
+    return Finding("template", doubt.code, Severity.REVIEW, message, hint=f"{hint} --reason WHY")
 
 
 def gate_findings(decisions: Sequence[Decision], template: Template, *, by_beads: bool) -> tuple[Finding, ...]:
