@@ -14,12 +14,14 @@ from cytocar.gates.engine.stream import GatedBlock
 Signals = npt.NDArray[np.float32]
 KEPT_ON_EITHER_SIDE = 16_384
 """Signals around the middle that stay in memory: fewer, and a file that drifts has to be read again."""
+LOOKED_AT_ONCE = 32_768
+"""Signals that wait to be looked at together: a small population has hundreds in a block."""
+SAMPLE = 1000
+"""Values that tell where a rank is, to a thirtieth of the others."""
 
 
 def median_of(values: npt.NDArray[np.floating]) -> float | None:
     """Return the median of the finite values, None if there is none.
-
-    A sample tells where the middle is about to be, so that only a tenth of many values have to be put in order.
 
     Examples
     --------
@@ -27,17 +29,23 @@ def median_of(values: npt.NDArray[np.floating]) -> float | None:
     (3.0, None)
     """
     values = finite_of(values)
-    if not values.size:
-        return None
-    middle = (values.size - 1) // 2, values.size // 2
-    sample = np.sort(values[:: values.size // 1000 + 1])
-    low, high = sample[int(0.45 * (sample.size - 1))], sample[int(0.55 * (sample.size - 1))]
+    return _middle_of(values, [(values.size - 1) // 2, values.size // 2]) if values.size else None
+
+
+def _middle_of(values: npt.NDArray[np.floating], ranks: Sequence[int]) -> float:
+    """Return the mean of the values at two neighbouring ranks.
+
+    A sample tells where these are about to be, so that only a tenth of many values have to be put in order.
+    """
+    sample = np.sort(values[:: values.size // SAMPLE + 1])
+    place = ranks[0] / values.size
+    low, high = (sample[int(np.clip(at, 0, 1) * (sample.size - 1))] for at in (place - 0.05, place + 0.05))
     below = int(np.count_nonzero(values < low))
     near = values[(values >= low) & (values <= high)]
-    if not below <= middle[0] <= middle[1] < below + near.size:
+    if not below <= ranks[0] <= ranks[1] < below + near.size:
         below, near = 0, values
-    ranks = [rank - below for rank in middle]
-    return float(np.mean(np.partition(near, ranks)[ranks], dtype=np.float64))
+    places = [rank - below for rank in ranks]
+    return float(np.mean(np.partition(near, places)[places], dtype=np.float64))
 
 
 class StreamingMedian:
@@ -61,10 +69,22 @@ class StreamingMedian:
         self._below = self._above = 0
         self._low, self._high = -np.inf, np.inf
         self._near: list[Signals] = []
+        self._waiting: list[Signals] = []
+        self._n_waiting = 0
 
     def add(self, values: npt.NDArray[np.floating]) -> None:
         """Add signals, shape (n,); those that are not finite are left out."""
-        self._near.append(self._between(finite_of(values.astype(np.float32))))
+        self._waiting.append(values.astype(np.float32, copy=False))
+        self._n_waiting += values.size
+        if self._n_waiting >= LOOKED_AT_ONCE:
+            self._look()
+
+    def _look(self) -> None:
+        """Sort the waiting signals into those around the middle, below and above it."""
+        if not self._waiting:
+            return
+        self._near.append(self._between(finite_of(np.concatenate(self._waiting))))
+        self._waiting, self._n_waiting = [], 0
         self.held += self._near[-1].size
         needed = self._kept_on_either_side()
         if self.held > max(8 * needed, 2 * self._held_before):  # ties cannot be parted: look at them seldom
@@ -83,16 +103,14 @@ class StreamingMedian:
 
     def median(self) -> tuple[float | None, bool]:
         """Return the median, None without signals, and whether it is known."""
+        self._look()
         n_signals = self._below + self.held + self._above
         if not n_signals:
             return None, True
         ranks = [rank - self._below for rank in ((n_signals - 1) // 2, n_signals // 2)]
         if ranks[0] < 0 or ranks[1] >= self.held:
             return None, False
-        near = np.concatenate(self._near)
-        if self.held == n_signals:
-            return median_of(near), True
-        return float(np.mean(np.partition(near, ranks)[ranks], dtype=np.float64)), True
+        return _middle_of(np.concatenate(self._near), ranks), True
 
     def _kept_on_either_side(self) -> int:
         """How many signals to keep below and above the middle: 16 standard errors of its rank and more."""
@@ -104,7 +122,8 @@ class StreamingMedian:
         first, last = max(0, middle - needed), min(self.held - 1, middle + needed)
         if first >= last:
             return
-        self._low, self._high = np.partition(near, (first, last))[[first, last]]
+        sample = np.sort(near[:: near.size // SAMPLE + 1])
+        self._low, self._high = (sample[rank * (sample.size - 1) // (near.size - 1)] for rank in (first, last))
         self._near = [self._between(near)]
         self.held = self._near[0].size
 
@@ -122,10 +141,14 @@ class Medians:
 
     def add(self, block: GatedBlock) -> None:
         """Add the events of a block."""
+        single: dict[tuple[bool, str], Signals] = {}  # a signal that several populations share is converted once
         for population in self._populations:
             if block.count(population):
-                for marker, values in block.values_of(population, self.markers):
-                    self._middles[population, marker].add(values)
+                frame, where = block.frame_of([population]), population in block.in_fluorescence
+                for marker in self.markers:
+                    if (where, marker) not in single:
+                        single[where, marker] = frame.signals.signal(marker).astype(np.float32)
+                    self._middles[population, marker].add(np.take(single[where, marker], frame.places(population)))
 
     def of_run(self, again: Callable[[], Iterable[GatedBlock]]) -> dict[tuple[str, str], float | None]:
         """Return the medians by population and marker.

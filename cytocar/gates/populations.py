@@ -170,8 +170,11 @@ class GatedSample:
 
     def blocks(self, *markers: str) -> Iterator[GatedBlock]:
         """Yield the file's blocks with every population evaluated, and with the signals of these markers."""
-        plan = compile_plan(self.template, self.plan.axes, self.gates) if self.plan.deferred else self.plan
-        return stream(self.events, plan, extra=markers, steady=self.steady)
+        return stream(self.events, self.fixed_plan(), extra=markers, steady=self.steady)
+
+    def fixed_plan(self) -> Plan:
+        """Return the plan of the gates as they were applied, none of which waits for data."""
+        return compile_plan(self.template, self.plan.axes, self.gates) if self.plan.deferred else self.plan
 
 
 class MasksOnDemand:

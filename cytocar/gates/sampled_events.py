@@ -16,13 +16,13 @@ from cytocar.fcs.events import Block, EventTable, MemorySource
 from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.chosen import EVENTS, joined, step_of
 from cytocar.gates.engine.axes import Compensated, Recorded
-from cytocar.gates.engine.compile import compile_plan
 from cytocar.gates.engine.frame import ALL, BlockSignals, Bools, BufferedSignals, Floats, Frame, compensation_rows
 from cytocar.gates.populations import GatedSample
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import BoxGate
 from cytocar.regions.gate import PlacedRegion
 from cytocar.regions.kinds import FixedGate
+from cytocar.template.model import Population as Declared
 from cytocar.template.model import Template
 
 OFF_SCALE = 0.999
@@ -86,7 +86,7 @@ class SampledEvents:
         names = []
         while population != ALL:
             names.append(population)
-            population = self._parents[population]
+            population = self.declared[population].parent
         return names
 
     def behind(self, population: str | None, *, aside: bool = True) -> list[str]:
@@ -97,7 +97,7 @@ class SampledEvents:
             name = waiting.pop(0)
             if name != ALL and name not in names:
                 names[name] = None
-                declared = self.template.population(name)
+                declared = self.declared[name]
                 waiting += [declared.parent, *(declared.exclude if aside else ()), *declared.gate.references()]
         return list(names)
 
@@ -158,7 +158,7 @@ class SampledEvents:
             for one in self.template.population(population).gate.references()
             for marker in self.gates[one].markers()
         ]
-        return bool(named) and all(map(is_scatter, named)) and self._parents[population] == ALL
+        return bool(named) and all(map(is_scatter, named)) and self.declared[population].parent == ALL
 
     def within(self, bounds: Mapping[str, tuple[float | None, float | None]]) -> Bools:
         inside = np.ones(self.frame.n_events, dtype=np.bool_)
@@ -171,8 +171,9 @@ class SampledEvents:
         return inside
 
     @cached_property
-    def _parents(self) -> Mapping[str, str]:
-        return {population.name: population.parent for population in self.template.populations}
+    def declared(self) -> Mapping[str, Declared]:
+        """Return the template's populations by name."""
+        return {population.name: population for population in self.template.populations}
 
 
 def sampled_events(sample: GatedSample, limit: int = EVENTS) -> SampledEvents:
@@ -228,7 +229,7 @@ def _of_block(sample: GatedSample, chosen: Block, steady: Bools | None) -> Sampl
     frame = Frame(BufferedSignals(columns, chosen.n_events))
     if steady is not None:
         frame.masks[ALL] = steady
-    plan = compile_plan(sample.template, axes, sample.gates)
+    plan = sample.fixed_plan()
     gates = (*plan.scatter, *plan.fluorescence)
     for gate in gates:
         frame.evaluate(gate)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from cytocar.statistics.order import quantiles
+
 Floats = npt.NDArray[np.float64]
 
 OVER_COMPENSATED, FEWEST_PAIRS = 0.02, 2
@@ -72,7 +74,7 @@ def over_compensated(signals: Floats) -> tuple[int, list[tuple[int, int]]]:
         return 0, over
     columns = np.ascontiguousarray(signals.T)
     for i, own in enumerate(columns):
-        middle, high = np.quantile(own, (0.5, 0.95))
+        middle, high = quantiles(own, (0.5, 0.95))
         rest = np.sort(columns[:, own <= middle], axis=1)
         low, center, up = (rest[:, round(share * (rest.shape[1] - 1))] for share in (0.159, 0.5, 0.841))
         middle_of_bright = np.median(columns[:, own >= high], axis=1)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.gates.adaptive.parent_events import ParentEvents, finite_of, thin
+from cytocar.statistics.order import quantiles
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,7 +128,7 @@ def bandwidth(values: Floats) -> float:
 
     ``0.9 min(sd, IQR / 1.34) n^-0.2`` (Silverman 1986, eq. 3.31).
     """
-    low, high = np.quantile(values, (0.25, 0.75))
+    low, high = quantiles(values, (0.25, 0.75))
     spread = min(float(values.std()), float(high - low) / 1.34)
     return max(0.9 * spread * math.pow(len(values), -0.2), 0.08)
 

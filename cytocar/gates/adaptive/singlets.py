@@ -15,6 +15,7 @@ import numpy as np
 from cytocar.gates.adaptive.density import Floats, density, thinned
 from cytocar.gates.decision import Decision, FitInput, Fitted, Flag, Source, differs
 from cytocar.regions.polygon import PolygonGate
+from cytocar.statistics.order import medians, quantiles
 from cytocar.template.gate_kinds import SingletsGate
 
 FEWEST_EVENTS = 50
@@ -149,17 +150,18 @@ def _median_line(area: Floats, ratio: Floats) -> _Line:
 def _spread_above(above: Floats) -> float:
     """Return the half-width that holds as much above a line as one sigma of a normal spread; 0 if nothing is above."""
     upper = above[above > 0]
-    return float(np.quantile(upper, 0.6827)) if len(upper) else 0.0
+    return float(quantiles(upper, [0.6827])[0]) if len(upper) else 0.0
 
 
 def _mode_line(area: Floats, ratio: Floats) -> _Line:
     """Return the Theil-Sen line through the modes of the ratio in bins of area (Sen 1968)."""
     bins = min(AREA_BINS, len(area) // FEWEST_PER_BIN)
-    edges = np.quantile(area, np.linspace(0, 1, bins + 1)[1:-1])
+    edges = quantiles(area, np.linspace(0, 1, bins + 1)[1:-1].tolist())
     which = np.searchsorted(edges, area)
     filled = np.flatnonzero(np.bincount(which))  # equal areas fall into one bin and leave others empty
-    centers = np.array([np.median(area[which == index]) for index in filled])
-    modes = np.array([_single_mode(ratio[which == index]) for index in filled])
+    members = [which == index for index in filled]
+    centers = np.array([medians(area[one]) for one in members])
+    modes = np.array([_single_mode(ratio[one]) for one in members])
     first, second = np.triu_indices(len(filled), 1)
     apart = centers[second] - centers[first]
     distinct = apart > 1e-9
@@ -171,7 +173,7 @@ def _mode_line(area: Floats, ratio: Floats) -> _Line:
 
 def _single_mode(ratio: Floats) -> float:
     """Return the highest ratio among the peaks of at least 0.3 of the tallest: doublets have the lower ratios."""
-    low, high = np.quantile(ratio, (0.25, 0.75))
+    low, high = quantiles(ratio, (0.25, 0.75))
     width = max(0.9 * min(float(ratio.std()), float(high - low) / 1.34) * len(ratio) ** -0.2, 0.01)
     smooth = density(ratio, width, RATIO_BINS)
     heights = smooth.heights

@@ -172,6 +172,7 @@ class Frame:
         self.rows = rows
         self.masks: dict[str, Bools] = {}
         self.counts: dict[str, int] = {}
+        self._places: dict[str, Rows] = {}
 
     @property
     def n_events(self) -> int:
@@ -191,6 +192,12 @@ class Frame:
             elif population == ALL:
                 self.masks[ALL] = np.ones(self.n_events, dtype=np.bool_)
         return self.masks[population]
+
+    def places(self, population: str) -> Rows:
+        """Return the rows in this frame of a population that has been evaluated; worked out once."""
+        if population not in self._places:
+            self._places[population] = np.flatnonzero(self.mask(population))
+        return self._places[population]
 
     def rows_of(self, mask: Bools) -> Rows:
         """Return the rows that some of these events have in the frame that all of them come from."""

@@ -62,7 +62,7 @@ class GatedBlock:
     def rows(self, population: str) -> npt.NDArray[np.intp]:
         """Return the rows in the file of the population's events."""
         frame = self.frame_of([population])
-        rows = np.flatnonzero(frame.mask(population))
+        rows = frame.places(population)
         return self.start + (rows if frame.rows is None else frame.rows[rows])
 
     def values(self, population: str, marker: str) -> Floats:
@@ -73,9 +73,8 @@ class GatedBlock:
     def values_of(self, population: str, markers: Iterable[str]) -> Iterator[tuple[str, Floats]]:
         """Yield each marker with its compensated signal of the population's events."""
         frame = self.frame_of([population])
-        rows = np.flatnonzero(frame.mask(population))
         for marker in markers:
-            yield marker, np.take(frame.signals.signal(marker), rows)
+            yield marker, np.take(frame.signals.signal(marker), frame.places(population))
 
     def signal(self, marker: str) -> Floats:
         """Return a marker's compensated signal of every event of the block; the marker was asked for as an extra."""

@@ -17,6 +17,7 @@ from cytocar.gates.adaptive.spots import FEWEST_EVENTS, BeadSpot, bead_spot, ins
 from cytocar.gates.decision import PAIRS_PERCENT, Decision, Flag, Source
 from cytocar.gates.engine.frame import Bools
 from cytocar.gates.sampled_events import SampledEvents
+from cytocar.statistics.order import quantiles
 
 LARGEST_DIFFERENCE_PERCENT, NO_COUNT_PERCENT = 3.0, 10.0
 """Of the beads: what a fixed gate may lose or hold beside them; and from where on it is no denominator."""
@@ -117,7 +118,7 @@ def _brightness(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:
         marker
         for marker in colours
         for signal in [sampled.signal(marker)]
-        if np.median(signal[inside]) <= np.quantile(signal[beside], BRIGHTER_THAN)
+        if np.median(signal[inside]) <= quantiles(signal[beside], [BRIGHTER_THAN])
     ]
     share = 1 - len(dim) / len(colours)
     if share >= BRIGHT_SHARE:

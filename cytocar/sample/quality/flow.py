@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.keywords import time_step_seconds
-from cytocar.sample.quality.level_shift import LARGEST_STEP, LevelShift, find_shifts, medians, together
+from cytocar.sample.quality.level_shift import LARGEST_STEP, LevelShift, find_shifts, together
+from cytocar.statistics.order import medians
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel, EventTable

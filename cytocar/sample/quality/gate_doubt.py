@@ -21,6 +21,7 @@ from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.gate import Bools
 from cytocar.regions.geometry import LOWEST, Box, Interval
+from cytocar.statistics.order import quantiles
 from cytocar.template.gate_kinds import ReferenceGate
 
 Rows = npt.NDArray[np.intp]
@@ -41,8 +42,9 @@ class _Moved:
     """One border in two places: the gate, its marker, and for the events between both whether each place keeps them.
 
     ``stretch`` is the distance of both places on the marker's asinh axis, ``per_unit`` its cofactor; ``placing`` is the
-    standard deviation of the border, in units of the stretch. ``known`` holds for each place the populations of these
-    events that were asked for before: most are behind several others.
+    standard deviation of the border, in units of the stretch; ``touched`` are the populations that it can change.
+    ``known`` holds for each place the populations of these events that were asked for before: most are behind several
+    others.
     """
 
     gate: str
@@ -53,6 +55,7 @@ class _Moved:
     border: float | None
     stretch: float
     placing: float
+    touched: frozenset[str]
     known: tuple[dict[str, Bools], dict[str, Bools]] = field(default_factory=lambda: ({}, {}))
 
 
@@ -71,17 +74,21 @@ def gate_doubts(
     """
     floors = {one.population: one.floor for one in decisions if one.floor is not None}
     placed = {one.population for one in decisions if one.source not in (Source.FIXED, Source.FALLBACK, Source.OVERRIDE)}
+    behind = {name: set(sampled.behind(name)) for name in sampled.gates}
     borders = [
         moved
         for name in sampled.gates
-        if not isinstance(sampled.template.population(name).gate, ReferenceGate)
-        for moved in _moved(sampled, name, floors.get(name), PLACED_CV if name in placed else FIXED_CV)
+        if not isinstance(sampled.declared[name].gate, ReferenceGate)
+        for touched in [frozenset(other for other in behind if name in behind[other])]
+        for moved in _moved(sampled, name, touched, floors.get(name), PLACED_CV if name in placed else FIXED_CV)
         if moved.rows.size
     ]
     return {name: math.hypot(*_doubts(sampled, name, borders)) for name in populations}
 
 
-def _moved(sampled: SampledEvents, name: str, floor: tuple[float, float] | None, cv: float) -> Iterator[_Moved]:
+def _moved(
+    sampled: SampledEvents, name: str, touched: frozenset[str], floor: tuple[float, float] | None, cv: float
+) -> Iterator[_Moved]:
     """Yield each border of a gate in two places."""
     placed = sampled.region(name)
     if placed is None:
@@ -99,7 +106,8 @@ def _moved(sampled: SampledEvents, name: str, floor: tuple[float, float] | None,
                 beside = [Interval() if number == axis else one for number, one in enumerate(placed.region.sides)]
                 kept = Box(tuple(beside)).contains(*(signal[rows] for signal in signals))
                 stretch = math.asinh(second / per_unit) - math.asinh(first / per_unit)
-                yield _Moved(name, marker, rows, np.zeros_like(kept), kept, border, stretch, UNIFORM if floor else 1.0)
+                first_kept, placing = np.zeros_like(kept), UNIFORM if floor else 1.0
+                yield _Moved(name, marker, rows, first_kept, kept, border, stretch, placing, touched)
         return
     stems = {marker.rsplit("-", 1)[0] for marker in placed.markers}
     if len(placed.markers) > 1 and len(stems) == 1:  # area and height of one signal: no gain moves their ratio
@@ -110,7 +118,7 @@ def _moved(sampled: SampledEvents, name: str, floor: tuple[float, float] | None,
             for factor in (1 + cv / 2, 1 / (1 + cv / 2))
         )
         rows = np.flatnonzero(inside & (one != other))
-        yield _Moved(name, marker, rows, one[rows], other[rows], None, cv, 1.0)
+        yield _Moved(name, marker, rows, one[rows], other[rows], None, cv, 1.0, touched)
 
 
 def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) -> Iterator[float]:
@@ -119,9 +127,8 @@ def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) 
     events = int(np.count_nonzero(own))
     if not events:
         return
-    behind = set(sampled.behind(population))
     for moved in borders:
-        if moved.gate not in behind or np.count_nonzero(moved.first != moved.second) < SMALLEST_CHANGE * events:
+        if population not in moved.touched or np.count_nonzero(moved.first != moved.second) < SMALLEST_CHANGE * events:
             continue
         first, second = (_inside(sampled, population, moved, place) for place in (0, 1))
         change = abs(int(np.count_nonzero(first)) - int(np.count_nonzero(second))) / events
@@ -141,7 +148,7 @@ def _tail(sampled: SampledEvents, own: Bools, moved: _Moved, *, density: float) 
     per_unit = sampled.range(moved.marker) / FULL_SCALE_PER_COFACTOR
     places = np.arcsinh(sampled.signal(moved.marker)[own] / per_unit)
     border = math.asinh((moved.border or 0.0) / per_unit)
-    low, middle, high = np.quantile(places, (0.16, 0.5, 0.84))
+    low, middle, high = quantiles(places, (0.16, 0.5, 0.84))
     spread = max(float(high - middle if border < middle else middle - low), 1e-9)
     distance = max(abs(float(middle) - border), NEAREST_BORDER * spread)
     inwards = (places - border) * math.copysign(1.0, float(middle) - border)
@@ -156,14 +163,15 @@ def _inside(sampled: SampledEvents, population: str, moved: _Moved, place: int) 
     """Which of the events between both places of a border are in a population, if the border is in this one."""
     known = moved.known[place]
     if population not in known:
-        known[population] = _worked_out(sampled, population, moved, place)
+        if population in moved.touched:
+            known[population] = _worked_out(sampled, population, moved, place)
+        else:
+            known[population] = sampled.frame.mask(population)[moved.rows]
     return known[population]
 
 
 def _worked_out(sampled: SampledEvents, population: str, moved: _Moved, place: int) -> Bools:
-    if population == ALL:
-        return np.ones(len(moved.rows), dtype=np.bool_)
-    declared, gate = sampled.template.population(population), sampled.gates[population]
+    declared, gate = sampled.declared[population], sampled.gates[population]
     inside = _inside(sampled, declared.parent, moved, place).copy()
     for aside in declared.exclude:
         inside &= ~_inside(sampled, aside, moved, place)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cytocar.statistics.order import medians
+
 Floats = npt.NDArray[np.float64]
 
 SMALLEST_PART = 0.10
@@ -43,21 +45,6 @@ class LevelShift:
     place: int
     moves: Floats
     size: float
-
-
-def medians(values: Floats) -> Floats:
-    """Return the medians along the last axis, none of it NaN: those of ``numpy.median``, which takes longer to begin.
-
-    Examples
-    --------
-    >>> medians(np.array([[3.0, 1.0, 2.0], [5.0, 9.0, 7.0]])).tolist(), float(medians(np.array([1.0, 4.0, 2.0, 3.0])))
-    ([2.0, 7.0], 2.5)
-    """
-    half = values.shape[-1] // 2
-    if values.shape[-1] % 2:
-        return np.asarray(np.partition(values, half, axis=-1)[..., half])
-    ordered = np.partition(values, (half - 1, half), axis=-1)
-    return np.asarray((ordered[..., half - 1] + ordered[..., half]) / 2)
 
 
 def find_shifts(lines: Floats) -> list[LevelShift]:

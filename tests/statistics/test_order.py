@@ -1,0 +1,24 @@
+"""Medians and quantiles are NumPy's, to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cytocar.statistics.order import medians, quantiles
+
+SHARES = (0.0, 0.005, 0.16, 0.25, 0.5, 0.6827, 0.84, 0.95, 0.995, 1.0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 999, 5000])
+def test_quantiles_and_medians_are_those_of_numpy(n: int) -> None:
+    random = np.random.default_rng(n)
+    for values in (random.normal(100, 30, n), np.exp(random.normal(5, 3, n)), random.integers(0, 7, n).astype(float)):
+        before = values.copy()
+        assert quantiles(values, SHARES).tolist() == np.quantile(values, SHARES).tolist()
+        assert float(medians(values)) == float(np.median(values))
+        assert (values == before).all()
+
+
+def test_a_number_that_is_none_leaves_no_quantile() -> None:
+    assert np.isnan(quantiles(np.array([1.0, np.nan, 2.0]), (0.0, 0.5))).all()
