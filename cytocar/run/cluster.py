@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Executor
+from contextlib import contextmanager, suppress
+from logging import CRITICAL, getLogger
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.run.workers import Workers
 
@@ -28,33 +30,49 @@ def dask_workers(address: str) -> Iterator[Workers]:
     Raises
     ------
     UsageError
-        E100 without the extra, or when no scheduler answers.
+        E100 without the extra, when no scheduler answers, or when a worker dies while it starts, or the scheduler
+        goes away.
     """
     try:
         from distributed import Client, LocalCluster
+        from distributed.comm import CommClosedError
         from distributed.scheduler import KilledWorker
     except ImportError as error:
         raise UsageError(
             "--dask needs the extra `cluster`", code="E100", hint="in the clone of cytocar: pip install '.[cluster]'"
         ) from error
     local, _, number = address.partition(":")
-    try:
+    for logger in ("distributed", "distributed.client"):  # what they have to say stands in the errors here
+        getLogger(logger).setLevel(CRITICAL)
+    with boundary(
+        lambda why: UsageError(
+            f"no Dask workers at {address}: {why}",
+            code="E100",
+            hint="give tcp://HOST:PORT, or local:N; where that is right, run the same command again",
+        )
+    ):
         if local == "local":
-            cluster = LocalCluster(n_workers=int(number or 2), threads_per_worker=1, dashboard_address=None)
+            cluster = LocalCluster(
+                n_workers=int(number or 2), threads_per_worker=1, dashboard_address=None, silence_logs=CRITICAL
+            )
             client = Client(cluster)
         else:
             cluster, client = None, Client(address, timeout="10s")
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"no Dask scheduler at {address}: {error}", code="E100", hint="give tcp://HOST:PORT, or local:N"
-        ) from error
+        n_workers = len(client.scheduler_info()["workers"])
     try:
-        in_flight = 4 * max(len(client.scheduler_info()["workers"]), 1)
-        yield Workers(lambda: _executor(client), in_flight=in_flight, killers=(KilledWorker,))
+        yield Workers(lambda: _executor(client), in_flight=4 * max(n_workers, 1), killers=(KilledWorker,))
+    except (CancelledError, CommClosedError) as error:
+        raise UsageError(
+            f"the Dask scheduler at {address} went away during the run",
+            code="E100",
+            hint="start it and run the same command again: samples that are finished are kept",
+        ) from error
     finally:
-        client.close()
-        if cluster is not None:
-            cluster.close()
+        for part in filter(None, (client, cluster)):
+            with suppress(
+                Exception
+            ):  # what is lost here is a farewell: every answer has come, or its error is on its way
+                part.close()
 
 
 def _executor(client: object) -> Executor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
 import random
 import signal
@@ -131,11 +132,42 @@ def test_a_cluster_that_loses_a_worker_in_the_middle_gives_the_same_bytes(cytoca
     assert _tables(tmp_path / "run") == _tables(tmp_path / "whole")
 
 
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away_is_named_and_finished_samples_are_kept(cytocar: Cytocar, tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    plate, run, place = _plate(tmp_path / "plate", 24), tmp_path / "run", tmp_path / "scheduler.json"
+    words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    scheduler = subprocess.Popen([*words, "--scheduler-file", place], stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    words = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    worker = subprocess.Popen([*words, "--scheduler-file", place], stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    try:
+        _until(place.is_file)
+        address = json.loads(place.read_text("utf-8"))["address"]
+        command = [sys.executable, "-m", "cytocar", "gate", plate, *FIXED, *TOLD, "--no-report", "-o", run]
+        process = subprocess.Popen(
+            [*command, "--dask", address], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        _until(lambda: any((run / "parts").glob("*.json")))
+        scheduler.kill()
+        _, printed = process.communicate(timeout=120)
+    finally:
+        for started in (scheduler, worker):
+            started.kill()
+            started.wait()
+    assert (process.returncode, printed.count("\n"), "error[E100]" in printed) == (2, 2, True), printed
+    assert cytocar("gate", plate, *FIXED, *TOLD, "--no-report", "-o", run).returncode == 0
+    assert cytocar("verify", run).returncode == 0
+
+
+def _until(so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not so():
+        time.sleep(0.005)
+
+
 def _kill_a_worker(scheduler: int, *, when: Callable[[], bool]) -> bool:
     """Kill one of the processes that a cluster's scheduler has started, once something has happened."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not when():
-        time.sleep(0.005)
+    _until(when)
     children = " ".join(path.read_text() for path in Path(f"/proc/{scheduler}/task").glob("*/children"))
     for worker in map(int, children.split()):
         named = Path(f"/proc/{worker}/cmdline").read_bytes()
