@@ -10,9 +10,10 @@ from cytocar.errors.tree import CytocarError
 from cytocar.figures.gate_pictures.panels import DrawnGate, Picture
 from cytocar.figures.gate_pictures.views import View
 from cytocar.report.run.explained import title_of
-from cytocar.report.run.page import REPORT, AxesDrawing, axes_drawings, page_environment
+from cytocar.report.run.page import REPORT, AxesDrawing, axes_drawings
 from cytocar.report.run.pictures import Gallery, SamplePictures
 from cytocar.report.run.strip import Combination, GateCaption, Panel, combinations, panels
+from cytocar.report.run.templating import page_environment
 from cytocar.review.handles import GateField, Handle, fields, handles
 from cytocar.review.preview import Compared, compared
 from cytocar.review.session import ReviewSession

@@ -16,7 +16,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from cytocar.errors.tree import CytocarError, UsageError
-from cytocar.report.run import page as report_page
+from cytocar.report.run.templating import FOLDER
 from cytocar.review.access import LARGEST_REQUEST, AccessControl, guarded
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ CONFLICTS = ("E113", "E180", "E222")
 """Another command is at work, or was: to try again is all that it takes."""
 TEMPLATES = Path(__file__).parent / "templates"
 FILES: Mapping[str, tuple[Path, str]] = {
-    "report.css": (report_page.FOLDER, "text/css"),
+    "report.css": (FOLDER, "text/css"),
     "review.css": (TEMPLATES, "text/css"),
     "local.js": (TEMPLATES, "text/javascript"),
 }

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import CytocarError
 from cytocar.regions.boolean import BooleanGate
-from cytocar.report.run.page import AxesDrawing, page_environment
+from cytocar.report.run.page import AxesDrawing
+from cytocar.report.run.templating import page_environment
 from cytocar.review.site import TEMPLATES as SHARED
 from cytocar.template.model import Population
 from cytocar.workshop import draft as edits

@@ -137,13 +137,13 @@ def test_a_scheduler_that_goes_away_is_named_and_finished_samples_are_kept(cytoc
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     plate, run, place = _plate(tmp_path / "plate", 24), tmp_path / "run", tmp_path / "scheduler.json"
     words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
-    scheduler = subprocess.Popen([*words, "--scheduler-file", place], stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    scheduler = subprocess.Popen([*words, "--scheduler-file", str(place)], stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     words = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    worker = subprocess.Popen([*words, "--scheduler-file", place], stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    worker = subprocess.Popen([*words, "--scheduler-file", str(place)], stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     try:
         _until(place.is_file)
         address = json.loads(place.read_text("utf-8"))["address"]
-        command = [sys.executable, "-m", "cytocar", "gate", plate, *FIXED, *TOLD, "--no-report", "-o", run]
+        command = [sys.executable, "-m", "cytocar", "gate", str(plate), *FIXED, *TOLD, "--no-report", "-o", str(run)]
         process = subprocess.Popen(
             [*command, "--dask", address], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )

@@ -19,7 +19,8 @@ from cytocar.fit.gated import FittedGate
 from cytocar.fit.template import FittedTemplate
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import replay, walk
-from cytocar.report.run.page import AxesDrawing, page_environment, page_policy
+from cytocar.report.run.page import AxesDrawing, page_policy
+from cytocar.report.run.templating import page_environment
 from cytocar.signals.scales import LinearScale
 
 FOLDER = Path(__file__).parent / "templates"
@@ -69,7 +70,7 @@ def fit_html(fitted: FittedTemplate, *, name: str) -> str:
 
 def page_style() -> str:
     """Return the style sheet that all reports share."""
-    from cytocar.report.run.page import FOLDER as SHARED
+    from cytocar.report.run.templating import FOLDER as SHARED
 
     return (SHARED / "report.css").read_text("utf-8")
 

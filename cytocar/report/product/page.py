@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from cytocar.product.release import Product, ReleaseCriteria
 from cytocar.report.run.explained import fix_of, title_of
-from cytocar.report.run.page import FOLDER as SHARED
-from cytocar.report.run.page import page_environment, page_policy
+from cytocar.report.run.page import page_policy
+from cytocar.report.run.templating import FOLDER as SHARED
+from cytocar.report.run.templating import page_environment
 from cytocar.report.run.worklist import WORST_FIRST
 from cytocar.report.validation.page import number
 from cytocar.statistics.estimate import Estimate

@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from cytocar.report.run.courses import Courses, draw_courses
 from cytocar.report.run.explained import fix_of, title_of
-from cytocar.report.run.page import FOLDER, page_environment, page_margins, page_policy
+from cytocar.report.run.page import page_margins, page_policy
 from cytocar.report.run.source import FinishedRun, open_finished_run
+from cytocar.report.run.templating import FOLDER, page_environment
 from cytocar.report.run.worklist import WORST_FIRST
 from cytocar.run.workers import Workers
 from cytocar.sample.result import SampleOutcome

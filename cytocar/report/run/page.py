@@ -14,32 +14,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from zlib import compress
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cytocar.figures.gate_pictures.axis import PictureAxis
-from cytocar.figures.gate_pictures.panels import SIZE, TIME_HEIGHT, TIME_WIDTH
 from cytocar.files.places import Place
 from cytocar.report.run.contact import contact_sheet
 from cytocar.report.run.courses import Courses, draw_courses
-from cytocar.report.run.explained import Entry, fix_of, glossary
+from cytocar.report.run.explained import Entry, glossary
 from cytocar.report.run.methods import Item, methods, miflowcyt
 from cytocar.report.run.metrics import Strip, strips
-from cytocar.report.run.numbers import at_the_point, people, with_interval
 from cytocar.report.run.pictures import Gallery, SamplePictures, draw_run, galleries
 from cytocar.report.run.plates import Measure, Plate, measures_of, plates
 from cytocar.report.run.sections import SamplePage, sample_pages
 from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.report.run.strip import axes_id
+from cytocar.report.run.templating import FOLDER, page_environment
 from cytocar.report.run.worklist import Worklist, worklist
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.trail.recorded import taken_unverified
 from cytocar.run.workers import Workers
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import SampleType, carried_columns
-from cytocar.tables.columns import COUNTS, POPULATIONS, Column, Row, carried_column, cell
+from cytocar.tables.columns import COUNTS, Column, Row, carried_column
 from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
 
@@ -70,32 +67,9 @@ _NET_FIRST = {
     "car_percent_net": "car_percent_of_t_cells",
 }
 
-WITH_INTERVALS = ("car_per_ul_net", "car_per_ul", "car_percent_of_t_cells", "car_percent_net")
-"""Columns of the short table with their interval in the cell; the others have theirs behind the number."""
-
-SPARE = ("car_percent_net", "t_cell_events")
-"""Columns of the short table that a screen of 1280 pixels has no room for; the table of all columns has them."""
-
-FACTS = (
-    ("car_percent_of_t_cells", "CAR+ of T cells", " %"),
-    ("car_percent_net", "net of background", " %"),
-    ("car_cd4_cd8_ratio", "CD4/CD8 of CAR-T cells", ""),
-    ("t_cells_per_ul", "T cells", "/µL"),
-    ("cd4_per_ul", "CD4 T cells", "/µL"),
-    ("cd8_per_ul", "CD8 T cells", "/µL"),
-    ("cd4_cd8_ratio", "CD4/CD8 of T cells", ""),
-    ("viability_percent", "viable", " %"),
-)
-"""What the one-page report shows below the CAR-T cells: column, title, unit."""
-
 PACKED_FROM = 48
 """With more samples what stands about each is deflated until it is opened: 96 wells are 4.9 MB, and 5.7 without;
 384 wells are 14.1 MB, and 17.2."""
-
-MARGIN_LEFT, MARGIN_TOP = 70, 6
-"""Room for an axis and its numbers, in the units of a picture."""
-
-FOLDER = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,71 +335,3 @@ def opening(run: FinishedRun, n_plates: int) -> str:
     parts += [f"days {days[0]:g} to {days[-1]:g}" if days[0] != days[-1] else f"day {days[0]:g}"] if days else []
     parts += [f"{controls} of them controls"] if controls else []
     return " · ".join(parts)
-
-
-# ---------------------------------------------------------------- jinja
-
-
-def page_environment(*folders: Path) -> Environment:
-    """What fills templates: those of the report, and of these folders, whose names go first."""
-    environment = Environment(
-        loader=FileSystemLoader([*folders, FOLDER], encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["cell"] = cell
-    environment.filters["fix"] = fix_of
-    environment.filters["packed"] = packed
-    environment.filters["svg_image"] = svg_image
-    environment.filters["people"] = people
-    environment.filters["short_percent"] = lambda text: people(float(text))
-    environment.filters["at_the_point"] = _at_the_point
-    environment.filters["interval_text"] = with_interval
-    environment.filters["interval_only"] = lambda row, name: _at_the_point(row, name)[2].strip("()")
-    environment.filters["words"] = lambda text: str(text).replace("_", " ")
-    environment.globals.update(
-        version=__version__,
-        facts=FACTS,
-        with_intervals=WITH_INTERVALS,
-        spare=SPARE,
-        population_columns=POPULATIONS,
-        SIZE=SIZE,
-        LEFT=MARGIN_LEFT,
-        TOP=MARGIN_TOP,
-        TIME=(TIME_WIDTH, TIME_HEIGHT),
-    )
-    return environment
-
-
-def packed(text: str) -> str:
-    """Return text deflated, in base64, as the page's script unpacks it.
-
-    >>> len(packed("gate " * 1000)) < 100
-    True
-    """
-    return b64encode(compress(text.encode(), 9)).decode()
-
-
-AXES_STYLE = (
-    'text{font:17.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;fill:#444e59}'
-    ".marker{fill:#1b2430;font-weight:600;font-size:17.5px}.frame{fill:none;stroke:#4a5561}"
-)
-"""Of axes on paper: 17.5 units are 6 points where four pictures share the width of a page."""
-
-
-def svg_image(content: str, width: int, height: int) -> str:
-    """Return drawn axes as the address of an image: a printer lays its text out once, not once for every picture."""
-    drawing = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
-        f"<style>{AXES_STYLE}</style>{content}</svg>"
-    )
-    return f"data:image/svg+xml;base64,{b64encode(drawing.encode()).decode()}"
-
-
-def _at_the_point(row: Row, name: str) -> tuple[str, str, str]:
-    """Return a number before and from its point on, and its interval in brackets."""
-    estimate, _, interval = with_interval(row, name).partition(" ")
-    return (*at_the_point(estimate), interval)

@@ -13,7 +13,8 @@ from markupsafe import Markup
 from cytocar.counting.limits import three_digits
 from cytocar.figures.validation import draw_study, words_of
 from cytocar.report.fit.page import page_style
-from cytocar.report.run.page import page_environment, page_policy
+from cytocar.report.run.page import page_policy
+from cytocar.report.run.templating import page_environment
 from cytocar.statistics.estimate import Estimate
 from cytocar.tables.columns import COUNTS
 from cytocar.validation.limits import WORDS
