@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from hypothesis import settings
@@ -28,3 +31,13 @@ def shared_data() -> Path:
     if folder is None:
         pytest.skip("the folder of real FCS files is not here (set CYTOCAR_SHARED_DATA to its path)")
     return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep bytecode for the time of the tests where Python is told to keep none; every process would compile anew."""
+    if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
+        folder = mkdtemp(prefix="bytecode-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        sys.dont_write_bytecode, sys.pycache_prefix = False, folder
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = folder

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import pytest
 from cytocar.errors.tree import UsageError
 from cytocar.run.trail.lock import only_writer
 from cytocar.sheet.rows import COLUMNS
+from tests.commands import forked
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -91,7 +93,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the command ``cytocar`` of this checkout."""
     folder = tmp_path_factory.mktemp("bin")
     command = folder / "cytocar"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cytocar "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(forked())} "$@"\n')
     command.chmod(0o755)
     return folder
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cytocar.simulate import Preparation, blood_tube
+from tests.commands import FRESH, ROOT, forked
 
 Cytocar = Callable[..., "subprocess.CompletedProcess[str]"]
 SMALL = Preparation(sample_volume_ul=50, beads_added=20_000, drawn_share=0.1)
@@ -37,14 +37,13 @@ def tubes(made_tubes: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cytocar(tmp_path: Path) -> Cytocar:
-    """Run ``cytocar`` in a folder of its own and return what it said."""
+    """Run ``cytocar`` in a folder of its own and return what it wrote; ``fresh`` in an interpreter started for it."""
     (tmp_path / "elsewhere").mkdir(exist_ok=True)
-    package = Path(__file__).resolve().parents[2]
-    settings = {"PYTHONPATH": str(package), "PYTHONWARNINGS": "error", "COLUMNS": "80"}
+    settings = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "COLUMNS": "80"}
 
-    def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(*words: object, cwd: Path | None = None, fresh: bool = False) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "cytocar", *map(str, arguments)],
+            [*(FRESH if fresh else forked()), *map(str, words)],
             cwd=cwd or tmp_path / "elsewhere",
             env={**os.environ, **settings},
             capture_output=True,

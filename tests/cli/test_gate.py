@@ -61,13 +61,13 @@ def test_json_says_the_same_as_csv(cytocar: Cytocar, tubes: Path, form: str) -> 
 
 def test_a_run_folder_is_the_same_whatever_the_jobs_the_order_and_the_place(cytocar: Cytocar, tubes: Path) -> None:
     once, again, moved, turned = (tubes / name for name in ("once", "again", "moved", "turned"))
-    assert cytocar("gate", tubes / "sheet.csv", *FIXED, "-o", once, "-j", 1).returncode == 0
+    assert cytocar("gate", tubes / "sheet.csv", *FIXED, "-o", once, "-j", 1, fresh=True).returncode == 0
     assert cytocar("gate", "sheet.csv", *FIXED, "-o", again, "-j", 2, cwd=tubes).returncode == 0
     assert set(_tables(once)) == {"counts.csv", "populations.csv", "gates.csv", "quality.csv"}
     assert _tables(once) == _tables(again)
     told = (*FIXED, "--beads-added", 20_000, "--sample-volume-ul", 50)
     assert cytocar("gate", tubes / "day9.fcs", tubes / "day7.fcs", *told, "-o", moved).returncode == 0
-    assert cytocar("gate", "day7.fcs", "day9.fcs", *told, "-o", turned, cwd=tubes).returncode == 0
+    assert cytocar("gate", "day7.fcs", "day9.fcs", *told, "-o", turned, cwd=tubes, fresh=True).returncode == 0
     assert _tables(moved) == _tables(turned)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+from tests.commands import forked
 from tests.fcs.files import floats
 
 
 def inspect(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cytocar", "inspect", *map(str, words)]
+    command = [*forked(), "inspect", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

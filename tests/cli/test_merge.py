@@ -39,7 +39,7 @@ def _tables(run: Path) -> dict[str, str]:
 
 def test_shards_merged_in_any_order_are_the_whole_run(cytocar: Cytocar, tubes: Path) -> None:
     sheet = tubes / "sheet.csv"
-    assert cytocar("gate", sheet, *FIXED, "-o", tubes / "whole").returncode == 0
+    assert cytocar("gate", sheet, *FIXED, "-o", tubes / "whole", fresh=True).returncode == 0
     for number in (1, 2):
         done = cytocar("gate", sheet, *FIXED, "--shard", f"{number}/2", "-o", tubes / f"shard{number}")
         assert done.returncode == 0, done.stderr
@@ -69,7 +69,7 @@ def test_a_control_places_the_same_gates_whoever_counts_it(cytocar: Cytocar, tub
     sheet.write_text("\n".join([header, *rows[:2], "before.fcs,B,P1,-5,baseline,50,20000", rows[2]]) + "\n")
     runs = {"one": ("-j", "1"), "two": ("-j", "2")} | {f"s{number}": ("--shard", f"{number}/3") for number in (1, 2, 3)}
     for name, how in runs.items():
-        done = cytocar("gate", sheet, "--no-report", *how, "-o", tubes / name)
+        done = cytocar("gate", sheet, "--no-report", *how, "-o", tubes / name, fresh=name == "one")
         assert done.returncode == 0, done.stderr
     assert cytocar("merge", *(tubes / name for name in ("s3", "s1", "s2")), "-o", tubes / "merged").returncode == 0
     tables = _tables(tubes / "one")
@@ -106,7 +106,7 @@ def test_a_plate_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
 def test_a_dask_cluster_gives_the_same_bytes(cytocar: Cytocar, tubes: Path) -> None:
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     sheet = tubes / "sheet.csv"
-    assert cytocar("gate", sheet, *FIXED, "-o", tubes / "whole").returncode == 0
+    assert cytocar("gate", sheet, *FIXED, "-o", tubes / "whole", fresh=True).returncode == 0
     done = cytocar("gate", sheet, *FIXED, "-o", tubes / "dask", "--dask", "local:2")
     assert done.returncode == 0, done.stderr
     assert _tables(tubes / "dask") == _tables(tubes / "whole")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
+from tests.commands import forked
 from tests.fcs.files import floats
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cytocar", *map(str, words)], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([*forked(), *map(str, words)], capture_output=True, text=True, check=False)
 
 
 def test_copies_are_clean_and_the_check_says_so(tmp_path: Path) -> None:

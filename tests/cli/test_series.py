@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.commands import forked
 
 COUNTS = """sample_id,subject_id,day,sample_type,specimen,status,t_cell_events,car_events,car_result,t_cells_per_ul,\
 car_per_ul,car_per_ul_low,car_per_ul_high,car_lod_per_ul,car_lloq_per_ul,file_sha256
@@ -16,7 +17,7 @@ x,P1,,sample,blood,ok,20000,5000,quantified,1000,250,243,257,1,1.1,d
 
 
 def cytocar(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cytocar", "series", *map(str, words)]
+    command = [*forked(), "series", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=120)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import forked
+
 
 def show(*words: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cytocar", "show", *map(str, words)]
+    command = [*forked(), "show", *map(str, words)]
     return subprocess.run(command, input=given, capture_output=True, text=True, check=False, encoding="utf-8")
 
 

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import forked
+
 
 def cytocar(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cytocar", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([*forked(), *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
 def test_tubes_their_truth_and_a_sheet_are_written_and_stdout_is_the_sheet(tmp_path: Path) -> None:

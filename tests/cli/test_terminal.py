@@ -15,6 +15,7 @@ import pytest
 
 from cytocar.cli.result_table import _T_HEADER, fitted
 from cytocar.simulate import Preparation, blood_tube
+from tests.commands import forked
 from tests.runs import cytocar_command
 
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
@@ -46,7 +47,7 @@ def on_terminal(columns: int, *words: object, **settings: str) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     environment = {**_environment(), "TERM": "xterm-256color", **settings}
-    command = [sys.executable, "-m", "cytocar", *map(str, words)]
+    command = [*forked(), *map(str, words)]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)
     written = b""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Cytocar
+from tests.commands import forked
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 
@@ -22,7 +23,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """A PATH with the command ``cytocar`` of this checkout first."""
     command = tmp_path / "bin" / "cytocar"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cytocar "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(forked())} "$@"\n')
     command.chmod(0o755)
     path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "PYTHONPATH": str(WORKFLOWS.parent)}
