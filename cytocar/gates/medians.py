@@ -39,7 +39,7 @@ def _middle_of(values: npt.NDArray[np.floating], ranks: Sequence[int]) -> float:
     """
     sample = np.sort(values[:: values.size // SAMPLE + 1])
     place = ranks[0] / values.size
-    low, high = (sample[int(np.clip(at, 0, 1) * (sample.size - 1))] for at in (place - 0.05, place + 0.05))
+    low, high = (sample[int(min(max(at, 0.0), 1.0) * (sample.size - 1))] for at in (place - 0.05, place + 0.05))
     below = int(np.count_nonzero(values < low))
     near = values[(values >= low) & (values <= high)]
     if not below <= ranks[0] <= ranks[1] < below + near.size:

@@ -25,15 +25,17 @@ def medians(values: Floats) -> Floats:
     return np.asarray((ordered[..., half - 1] + ordered[..., half]) / 2)
 
 
-def quantiles(values: Floats, shares: Sequence[float]) -> Floats:
+def quantiles(values: Floats, shares: Sequence[float], *, in_order: bool = False) -> Floats:
     """Return the values below which these shares of some others lie, interpolated as ``numpy.quantile`` does.
 
     Parameters
     ----------
     values : (n,) float64
-        In any order, n >= 1; with a NaN among them every quantile is NaN.
+        n >= 1; with a NaN among them every quantile is NaN.
     shares : (q,) float
         0 to 1.
+    in_order : bool
+        Whether the values ascend.
 
     Examples
     --------
@@ -44,8 +46,8 @@ def quantiles(values: Floats, shares: Sequence[float]) -> Floats:
     place = last * np.asarray(shares, dtype=np.float64)
     below = place.astype(np.intp)
     above = np.minimum(below + 1, last)
-    ordered = np.partition(values, (*below.tolist(), *above.tolist(), last))
-    if np.isnan(ordered[last]):
+    if np.isnan(values[last] if in_order else values.max()):
         return np.full(len(place), np.nan)
+    ordered = values if in_order else np.partition(values, (*below.tolist(), *above.tolist()))
     low, high, share = ordered[below], ordered[above], place - below
     return np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share))

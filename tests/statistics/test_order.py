@@ -16,6 +16,7 @@ def test_quantiles_and_medians_are_those_of_numpy(n: int) -> None:
     for values in (random.normal(100, 30, n), np.exp(random.normal(5, 3, n)), random.integers(0, 7, n).astype(float)):
         before = values.copy()
         assert quantiles(values, SHARES).tolist() == np.quantile(values, SHARES).tolist()
+        assert quantiles(np.sort(values), SHARES, in_order=True).tolist() == np.quantile(values, SHARES).tolist()
         assert float(medians(values)) == float(np.median(values))
         assert (values == before).all()
 

@@ -274,17 +274,17 @@ def _two_normals(points: Floats, main: Ellipse) -> tuple[Ellipse, ...]:
 
 def _hull(points: Floats) -> Floats:
     """Return the corners of the convex hull, counter-clockwise (Andrew's monotone chain, 1979)."""
-    ordered = points[np.lexsort((points[:, 1], points[:, 0]))]
+    ordered = points[np.lexsort((points[:, 1], points[:, 0]))].tolist()
     return np.array([*_half_hull(ordered)[:-1], *_half_hull(ordered[::-1])[:-1]])
 
 
-def _half_hull(ordered: Floats) -> list[Floats]:
-    hull: list[Floats] = []
-    for point in ordered:
+def _half_hull(ordered: Sequence[list[float]]) -> list[list[float]]:
+    hull: list[list[float]] = []
+    for x, y in ordered:
         while len(hull) >= 2:
-            (ax, ay), (bx, by) = hull[-1] - hull[-2], point - hull[-2]
-            if ax * by - ay * bx > 0:
+            (last_x, last_y), (from_x, from_y) = hull[-1], hull[-2]
+            if (last_x - from_x) * (y - from_y) - (last_y - from_y) * (x - from_x) > 0:
                 break
             hull.pop()
-        hull.append(point)
+        hull.append([x, y])
     return hull

@@ -42,9 +42,9 @@ class _Moved:
     """One border in two places: the gate, its marker, and for the events between both whether each place keeps them.
 
     ``stretch`` is the distance of both places on the marker's asinh axis, ``per_unit`` its cofactor; ``placing`` is the
-    standard deviation of the border, in units of the stretch; ``touched`` are the populations that it can change.
-    ``known`` holds for each place the populations of these events that were asked for before: most are behind several
-    others.
+    standard deviation of the border, in units of the stretch; ``differing`` is how many of the events one place alone
+    keeps, ``touched`` are the populations that this can change. ``known`` holds for each place the populations of
+    these events that were asked for before: most are behind several others.
     """
 
     gate: str
@@ -55,6 +55,7 @@ class _Moved:
     border: float | None
     stretch: float
     placing: float
+    differing: int
     touched: frozenset[str]
     known: tuple[dict[str, Bools], dict[str, Bools]] = field(default_factory=lambda: ({}, {}))
 
@@ -106,8 +107,12 @@ def _moved(
                 beside = [Interval() if number == axis else one for number, one in enumerate(placed.region.sides)]
                 kept = Box(tuple(beside)).contains(*(signal[rows] for signal in signals))
                 stretch = math.asinh(second / per_unit) - math.asinh(first / per_unit)
-                first_kept, placing = np.zeros_like(kept), UNIFORM if floor else 1.0
-                yield _Moved(name, marker, rows, first_kept, kept, border, stretch, placing, touched)
+                first_kept, placing, differing = (
+                    np.zeros_like(kept),
+                    UNIFORM if floor else 1.0,
+                    int(np.count_nonzero(kept)),
+                )
+                yield _Moved(name, marker, rows, first_kept, kept, border, stretch, placing, differing, touched)
         return
     stems = {marker.rsplit("-", 1)[0] for marker in placed.markers}
     if len(placed.markers) > 1 and len(stems) == 1:  # area and height of one signal: no gain moves their ratio
@@ -118,7 +123,7 @@ def _moved(
             for factor in (1 + cv / 2, 1 / (1 + cv / 2))
         )
         rows = np.flatnonzero(inside & (one != other))
-        yield _Moved(name, marker, rows, one[rows], other[rows], None, cv, 1.0, touched)
+        yield _Moved(name, marker, rows, one[rows], other[rows], None, cv, 1.0, rows.size, touched)
 
 
 def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) -> Iterator[float]:
@@ -128,7 +133,7 @@ def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) 
     if not events:
         return
     for moved in borders:
-        if population not in moved.touched or np.count_nonzero(moved.first != moved.second) < SMALLEST_CHANGE * events:
+        if population not in moved.touched or moved.differing < SMALLEST_CHANGE * events:
             continue
         first, second = (_inside(sampled, population, moved, place) for place in (0, 1))
         change = abs(int(np.count_nonzero(first)) - int(np.count_nonzero(second))) / events
@@ -146,14 +151,14 @@ def _tail(sampled: SampledEvents, own: Bools, moved: _Moved, *, density: float) 
     or as it does between the border and half way to the median, whichever is longer.
     """
     per_unit = sampled.range(moved.marker) / FULL_SCALE_PER_COFACTOR
-    places = np.arcsinh(sampled.signal(moved.marker)[own] / per_unit)
+    places = np.sort(np.arcsinh(sampled.signal(moved.marker)[own] / per_unit))
     border = math.asinh((moved.border or 0.0) / per_unit)
-    low, middle, high = quantiles(places, (0.16, 0.5, 0.84))
+    low, middle, high = quantiles(places, (0.16, 0.5, 0.84), in_order=True)
     spread = max(float(high - middle if border < middle else middle - low), 1e-9)
     distance = max(abs(float(middle) - border), NEAREST_BORDER * spread)
-    inwards = (places - border) * math.copysign(1.0, float(middle) - border)
+    inwards = places - border if middle >= border else border - places[::-1]
     edges = np.array([0.0, 0.25, 0.5]) * distance
-    near, further = np.diff(np.searchsorted(np.sort(inwards), edges)) + 0.5
+    near, further = np.diff(np.searchsorted(inwards, edges)) + 0.5
     falls = math.log(further / near)
     length = 0.25 * distance / falls if falls > 0.25 else distance
     return density * max(spread**2 / distance, min(length, distance))
