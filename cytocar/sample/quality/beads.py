@@ -17,6 +17,7 @@ from cytocar.gates.adaptive.spots import FEWEST_EVENTS, BeadSpot, bead_spot, ins
 from cytocar.gates.decision import PAIRS_PERCENT, Decision, Flag, Source
 from cytocar.gates.engine.frame import Bools
 from cytocar.gates.sampled_events import SampledEvents
+from cytocar.sample.quality.stored_edges import bead_edges
 from cytocar.statistics.order import quantiles
 
 LARGEST_DIFFERENCE_PERCENT, NO_COUNT_PERCENT = 3.0, 10.0
@@ -40,7 +41,9 @@ def bead_findings(sampled: SampledEvents, beads: str, decisions: Sequence[Decisi
         findings = _beside_the_spot(sampled, beads)
     if any(finding.outcome is Severity.NO_COUNT for finding in findings):
         return findings
-    return (*findings, *_brightness(sampled, beads))
+    axes = _axes(sampled, beads, sampled.frame.mask(beads))
+    edges = () if axes is None else tuple(bead_edges(sampled, beads, axes))
+    return (*findings, *edges, *_brightness(sampled, beads))
 
 
 def _not_found(flags: Sequence[Flag]) -> Finding:

@@ -228,6 +228,18 @@ def side_scatter(sampled: SampledEvents) -> str | None:
     )
 
 
+def forward_scatter(sampled: SampledEvents) -> str | None:
+    """Return the marker of the forward scatter's area, or of its only signal, if the template has one on file."""
+    return next(
+        (
+            marker
+            for marker in sampled.at_the_end
+            if is_scatter(marker) and marker.upper().startswith("F") and not marker.upper().endswith(("-H", "-W"))
+        ),
+        None,
+    )
+
+
 def _scatter(sampled: SampledEvents, path: Sequence[str]) -> list[str]:
     regions = filter(None, (sampled.region(name) for name in path))
     return list(dict.fromkeys(marker for region in regions for marker in region.markers if is_scatter(marker)))

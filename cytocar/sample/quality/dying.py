@@ -1,4 +1,6 @@
-"""Dead cells where no gate leaves them out: without a viability dye a template counts them as T cells.
+"""Dead cells where no gate leaves them out: without a viability dye they are counted as T cells.
+
+The template has no gate for them, or the dye was forgotten, and the gate leaves out nothing.
 
 Cells that die shrink and grow granular: they scatter less forwards and more to the side (Darzynkiewicz 1992, Cytometry
 13:795). Of a few that is no proof, since living cells vary as much.
@@ -11,10 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
-from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.adaptive.density import density
 from cytocar.gates.sampled_events import SampledEvents
-from cytocar.sample.quality.cells import FEWEST_EVENTS, asks_whether_alive, side_scatter
+from cytocar.sample.quality.cells import FEWEST_EVENTS, asks_whether_alive, forward_scatter, living, side_scatter
 
 CHECK = "dead_cells"
 SMALLER = 0.25
@@ -24,14 +25,17 @@ SMOOTHING = 0.05
 """Of ln: half of the spread of resting lymphocytes."""
 LARGEST_PERCENT = 8.0
 """Of the T cells: fresh and thawed cells of seven real tubes show 1 to 6 %, as do simulated ones with 6 % dead."""
+LEAST_DEAD = 0.005
+"""For each T cell: fresh blood has some dead leukocytes, and of those that bleed, as many granulocytes are dying."""
 
 
 def dead_cells(sampled: SampledEvents) -> Iterator[Finding]:
-    """Yield, where no gate on the way to the T cells asks whether they live, how many scatter as dying cells do."""
+    """Yield, where no gate on the way to the T cells leaves dead cells out, how many scatter as dying cells do."""
     t_cells, side = sampled.template.report.t_cells, side_scatter(sampled)
-    if t_cells is None or asks_whether_alive(sampled, t_cells):
+    gated = t_cells is not None and asks_whether_alive(sampled, t_cells)
+    if t_cells is None or (gated and not _leaves_nothing_out(sampled, t_cells)):
         return
-    forward = next((marker for marker in sampled.at_the_end if _is_forward_area(marker)), None)
+    forward = forward_scatter(sampled)
     mask = sampled.frame.mask(t_cells)
     if side is None or forward is None or np.count_nonzero(mask) < FEWEST_EVENTS:
         return
@@ -41,12 +45,24 @@ def dead_cells(sampled: SampledEvents) -> Iterator[Finding]:
     granular = grain > np.median(grain[np.abs(size - usual) < SMOOTHING])
     small, large = granular & (size < usual - SMALLER), ~granular & (size > usual + SMALLER)  # large: most are dying
     percent = 100 * float(max(np.mean(small), np.mean(large)))
-    message = f"no gate leaves dead cells out, and {percent:.1f} % of the T cells differ in size and grain"
+    who = "the viability gate leaves out hardly a cell" if gated else "no gate leaves dead cells out"
+    message = f"{who}, and {percent:.1f} % of the T cells differ in size and grain"
+    if percent < LARGEST_PERCENT and gated:
+        yield Finding(CHECK, "", Severity.PASS, message, percent, LARGEST_PERCENT)
+        return
     if percent < LARGEST_PERCENT:
         yield Finding(CHECK, "W312", Severity.NOTE, message, percent, LARGEST_PERCENT)
         return
     yield Finding(CHECK, "W311", Severity.REVIEW, f"{message} as dying cells do", percent, LARGEST_PERCENT)
 
 
-def _is_forward_area(marker: str) -> bool:
-    return is_scatter(marker) and marker.upper().startswith("F") and not marker.upper().endswith(("-H", "-W"))
+def _leaves_nothing_out(sampled: SampledEvents, t_cells: str) -> bool:
+    """True if the viability gate on the way to the T cells takes next to nothing for dead."""
+    alive, beads = living(sampled), sampled.template.counting.beads
+    if alive is None:
+        return False
+    dead = ~alive if beads is None else ~alive & ~sampled.frame.mask(beads)
+    viable_of = sampled.template.report.viable_of
+    if viable_of is not None:
+        dead &= sampled.frame.mask(viable_of)
+    return bool(np.count_nonzero(dead) < LEAST_DEAD * np.count_nonzero(sampled.frame.mask(t_cells)))

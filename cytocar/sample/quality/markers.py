@@ -27,6 +27,8 @@ CLEAR = 3.0
 """Spreads of the negatives by which monocytes carry a marker."""
 MOST_POSITIVE_PERCENT = 95.0
 """In blood the largest share of CAR+ T cells at the peak of expansion is about 90 %."""
+MOST_OF_OTHERS_PERCENT = 75.0
+"""Of the T cells beside a subset that is nearly all CAR+: at the peak of expansion both are."""
 LARGEST_CAR_BORDER_PERCENT, FEWEST_AT_BORDER = 3.0, 15
 """At a stain index of 12 a fixed border loses 5 % of the positives and 10 % of gain move 2 %; at 6, 20 % and 4 %."""
 
@@ -118,9 +120,12 @@ def car_findings(
     if report.car is None or report.t_cells is None or not isinstance(sampled.gates[report.car], RangeGate):
         return ()
     inside, of = (int(np.count_nonzero(sampled.frame.mask(name))) for name in (report.car, report.t_cells))
-    if of < FEWEST_T_CELLS or own_control:
+    if of < FEWEST_T_CELLS:
         return ()
     percent = 100 * inside / of
+    one_subset = () if product else _one_subset(sampled, report.t_cells, report.car)
+    if one_subset or own_control:
+        return one_subset
     findings: tuple[Finding, ...] = ()
     if not product:
         findings = (_negatives(percent),)
@@ -136,6 +141,27 @@ def _negatives(percent: float) -> Finding:
         return Finding("car_negatives", "", Severity.PASS, message, percent, MOST_POSITIVE_PERCENT)
     message += ": where the negatives lie is empty, and no control shows that it is the right place"
     return Finding("car_negatives", "W303", Severity.REVIEW, message, percent, MOST_POSITIVE_PERCENT)
+
+
+def _one_subset(sampled: SampledEvents, t_cells: str, car: str) -> tuple[Finding, ...]:
+    """Return a finding where nearly all CD4, or all CD8 T cells pass the CAR gate, and the other T cells do not.
+
+    The light of that marker's dye in the CAR's detector looks so; cells that carry a CAR leave others that do not.
+    """
+    report, passes = sampled.template.report, sampled.frame.mask(car)
+    for role in filter(None, (report.cd4, report.cd8)):
+        subset = sampled.frame.mask(role)
+        others = sampled.frame.mask(t_cells) & ~subset
+        if min(np.count_nonzero(subset), np.count_nonzero(others)) < FEWEST_T_CELLS:
+            continue
+        share, beside = (100 * float(np.mean(passes[cells])) for cells in (subset, others))
+        if share >= MOST_POSITIVE_PERCENT and beside < MOST_OF_OTHERS_PERCENT:
+            message = (
+                f"{share:.1f} % of the {role} T cells pass the CAR gate, and {beside:.1f} % of the other T cells: "
+                "light of that marker's dye in the CAR's detector looks so"
+            )
+            return (Finding("car_negatives", "W303", Severity.REVIEW, message, share, MOST_POSITIVE_PERCENT),)
+    return ()
 
 
 def _sensitivity(percent: float, *, sharp: bool) -> Finding:

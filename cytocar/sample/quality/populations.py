@@ -44,6 +44,7 @@ from cytocar.sample.quality.matrix import matrix_findings
 from cytocar.sample.quality.shadows import shadow_findings, shadows
 from cytocar.sample.quality.stored_edges import edge_findings
 from cytocar.sample.quality.t_cell_sum import t_cell_sum
+from cytocar.sample.quality.unstained import unstained_cells
 from cytocar.sheet.rows import CountMethod
 from cytocar.template.model import Template
 
@@ -134,6 +135,7 @@ def evidence(
             *dead_cells(close),
             *edge_findings(close),
             *without_cd3(sampled),
+            *unstained_cells(sampled),
             *matrix_findings(sampled),
             *exchanged_labels(sampled),
             *car_findings(close, car, own_control=own_control, product=product),

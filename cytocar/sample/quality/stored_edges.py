@@ -1,7 +1,7 @@
-"""Whether the file ends in the T cells: a threshold or a storage gate of the acquisition that cut some of them off.
+"""Whether the file ends in the T cells, or in the beads: a threshold or a storage gate that cut some of them off.
 
-What the instrument did not store leaves no event, but an edge: T cells up to one value of a scatter channel, and none
-beyond it. No population of cells ends like that.
+What the instrument did not store leaves no event, but an edge: T cells up to one value of a scatter channel, beads up
+to one value of any channel, and none beyond it. No population ends like that.
 """
 
 from __future__ import annotations
@@ -30,6 +30,18 @@ FARTHEST = 4.0
 """Spreads of the T cells from their middle, within which an edge cuts them."""
 NEAR_THE_END = 0.95
 """Of the channel's range: what is cut there is off the scale, which ``margin`` tells."""
+BEADS_CHECK = "stored_beads"
+LEAST_PERCENT_OF_BEADS = 3.0
+"""Before the edge: then 6 % or more of a normal spot lie beyond, twice what beads vary by (CCQM-P102: 3.6 %)."""
+FEWEST_BEADS = 200
+"""Fewer do not tell an edge from chance."""
+AROUND = 3.0
+"""A factor around the beads' median in the colours that they are found by: cells lie below it, and all beads within."""
+BEYOND_BEADS = 8.0
+"""Spreads beyond the edge without beads: beads of two sizes or brightnesses leave a gap, and lie on either side of it;
+pairs, at twice the signal, lie farther away."""
+FEWEST_VALUES = 40
+"""Different values of the beads: of a spot of a few steps each step is an edge."""
 
 
 def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
@@ -47,10 +59,9 @@ def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
         if len(own) < FEWEST_T_CELLS:
             continue
         top = np.log(NEAR_THE_END * sampled.range(channel))
-        for percent, edge, side in ((*_edge(logs, own), "above"), (*_edge(-logs[::-1], -own[::-1]), "below")):
-            place = edge if side == "above" else -edge
-            if (side == "below" or place < top) and (worst is None or percent > worst[0]):
-                worst = percent, channel, f"{side} {np.exp(place):,.0f}"
+        for percent, where in _edges(logs, own, top):
+            if worst is None or percent > worst[0]:
+                worst = percent, channel, where
     if worst is None:
         return
     percent, channel, where = worst
@@ -61,23 +72,77 @@ def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
     yield Finding(CHECK, "W309", Severity.REVIEW, message, percent, LEAST_PERCENT)
 
 
+def bead_edges(sampled: SampledEvents, beads: str, colours: tuple[str, str]) -> Iterator[Finding]:
+    """Whether the beads end at an edge along any channel; nothing with too few.
+
+    Parameters
+    ----------
+    colours : tuple of str
+        The two markers that beads are bright in: what shines as they do is looked at, in the gate or beside it.
+    """
+    gated = sampled.frame.mask(beads)
+    if np.count_nonzero(gated) < FEWEST_BEADS:
+        return
+    around = np.ones_like(gated)
+    for colour in colours:
+        signal = sampled.signal(colour)
+        middle = max(float(np.median(signal[gated])), 1.0)
+        around &= (signal > middle / AROUND) & (signal < middle * AROUND)
+    worst: tuple[float, str, str] | None = None
+    for channel in (marker for marker in sampled.at_the_end if marker.casefold() != "time"):
+        signal, on_scale = sampled.signal(channel), ~sampled.at_the_end[channel]
+        own, logs = (_logs(signal[mask & on_scale]) for mask in (gated, around | gated))
+        if len(own) < FEWEST_BEADS or len(np.unique(own)) < FEWEST_VALUES:
+            continue
+        top = np.log(NEAR_THE_END * sampled.range(channel))
+        for percent, where in _edges(logs, own, top, reach=BEYOND_BEADS):
+            if worst is None or percent > worst[0]:
+                worst = percent, channel, where
+    if worst is None:
+        return
+    percent, channel, where = worst
+    limit = LEAST_PERCENT_OF_BEADS
+    if percent < limit:
+        yield Finding(BEADS_CHECK, "", Severity.PASS, "no beads end at an edge of a channel", percent, limit)
+        return
+    message = (
+        f"{percent:.0f} % of the beads crowd at {channel} and the file holds none {where}: more were not stored, and "
+        "cells/µL are too high"
+    )
+    yield Finding(BEADS_CHECK, "W313", Severity.REVIEW, message, percent, limit)
+
+
+def _edges(
+    logs: Floats, own: Floats, top: float, *, reach: float = STRETCH, crowded: bool = False
+) -> Iterator[tuple[float, str]]:
+    """Yield how many percent lie before the upper and the lower edge, and where it is; an upper one below the ``top``.
+
+    ``reach`` is how many spreads beyond an edge hardly anything may lie.
+    """
+    percent, edge = _edge(logs, own, reach)
+    if edge < top:
+        yield percent, f"above {np.exp(edge):,.0f}"
+    percent, edge = _edge(-logs[::-1], -own[::-1], reach)
+    yield percent, f"below {np.exp(-edge):,.0f}"
+
+
 def _logs(signal: Floats) -> Floats:
     return np.sort(np.log(signal[signal > 0]))
 
 
-def _edge(logs: Floats, own: Floats) -> tuple[float, float]:
-    """How many percent of the T cells lie before their upper edge, and where that is; 0 where there is none.
+def _edge(logs: Floats, own: Floats, reach: float) -> tuple[float, float]:
+    """How many percent of a population lie before its upper edge, and where that is; 0 where there is none.
 
-    Both are in order; ``logs`` are of all that are T cells by colour, ``own`` of those that are gated, which tell where
-    T cells lie: beyond four of their spreads something else begins or ends.
+    Both are in order; ``logs`` are of all that may belong to it, ``own`` of those that are gated, which tell where it
+    lies: beyond four of its spreads something else begins or ends.
     """
-    middle, high = (float(own[int(place * len(own))]) for place in (0.5, 0.841))
-    spread = max(high - middle, 1e-6)
+    low, middle, high = (float(own[int(place * len(own))]) for place in (0.159, 0.5, 0.841))
+    spread = max(high - middle if reach <= STRETCH else min(high - middle, middle - low), 1e-6)
     first, last = np.searchsorted(logs, (middle, middle + FARTHEST * spread))
     place = np.arange(first, last)
     upper = logs[first:last]
     before = place - np.searchsorted(logs, upper - STRETCH * spread)
-    beyond = np.searchsorted(logs, upper + STRETCH * spread, side="right") - place - 1
+    beyond = np.searchsorted(logs, upper + reach * spread, side="right") - place - 1
     is_edge = (before >= FEWEST_BEFORE) & (beyond <= MOST_BEYOND * before)
     if not is_edge.any():
         return 0.0, middle

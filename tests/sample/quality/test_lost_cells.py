@@ -137,3 +137,51 @@ def test_pairs_that_a_template_sets_aside_are_counted() -> None:
     markers = {detector: tbnk.get(label, label) for detector, label in TUBE.markers.items()}
     finding = told("tbnk", change, keep=keep, markers=markers)["pairs"]
     assert (finding.code, finding.outcome) == ("W299", Severity.REVIEW)
+
+
+@pytest.mark.parametrize(("channel", "lost"), [("FSC-A", 0.3), ("SSC-A", -0.15)])
+def test_beads_that_were_not_stored_leave_an_edge(channel: str, lost: float) -> None:
+    beads, signal = of_kind(TUBE, "beads"), TUBE.columns[channel]
+    edge = np.quantile(signal[beads], lost % 1)
+    keep = ~of_kind(TUBE, "beads", "bead_doublets") | ((signal > edge) if lost > 0 else (signal < edge))
+    finding = told("cart-cd19fc-fixed", keep=keep)["stored_beads"]
+    assert (finding.code, finding.outcome) == ("W313", Severity.REVIEW)
+    assert channel.split("-", maxsplit=1)[0] in finding.message or "CD4" in finding.message
+
+
+def test_beads_of_two_sizes_are_no_edge() -> None:
+    def two_sizes(columns: Columns) -> Columns:
+        larger = of_kind(TUBE, "beads") & (np.random.default_rng(2).random(len(TUBE.origin)) < 0.4)
+        size = {name: np.where(larger, 1.5, 1.0) for name in ("FSC-A", "FSC-H")}
+        return {name: (column * size.get(name, 1.0)).astype(np.float32) for name, column in columns.items()}
+
+    assert told("cart-cd19fc-fixed", two_sizes)["stored_beads"].outcome is Severity.PASS
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.0, ""), (0.12, "W314")])
+def test_cells_that_the_stain_did_not_reach_are_missed(share: float, code: str) -> None:
+    random = np.random.default_rng(1)
+    cells = ~of_kind(TUBE, "beads", "bead_doublets") & (random.random(len(TUBE.origin)) < share)
+
+    def bare(columns: Columns) -> Columns:
+        stains = {name for name in columns if name != "Time" and not name.startswith(("FSC", "SSC"))}
+        own = random.normal(60, 50, len(cells))
+        return {
+            name: np.where(cells, own, column).astype(np.float32) if name in stains else column
+            for name, column in columns.items()
+        }
+
+    finding = told("cart-cd19fc-fixed", bare)["unstained_cells"]
+    assert finding.code == code
+    assert finding.value == pytest.approx(100 * share, abs=3)
+
+
+def test_a_viability_dye_that_was_left_out_shows_by_the_cells_that_scatter_as_dying_ones() -> None:
+    def without_dye(columns: Columns) -> Columns:
+        alive = np.where(of_kind(TUBE, "beads", "bead_doublets"), columns["PerCP-Cy5-5-A"], 60.0)
+        return {**columns, "PerCP-Cy5-5-A": alive.astype(np.float32)}
+
+    assert told("cart-cd19fc-fixed", without_dye)["dead_cells"].outcome is Severity.PASS
+    finding = told("cart-cd19fc-fixed", lambda columns: without_dye(shrunk(0.3)(columns)))["dead_cells"]
+    assert (finding.code, finding.outcome) == ("W311", Severity.REVIEW)
+    assert "hardly a cell" in finding.message

@@ -232,6 +232,14 @@ def test_hardly_a_negative_asks_for_a_control_and_a_control_answers() -> None:
     assert "W303" not in codes(count(ADAPTS, all_positive, control=True))
 
 
+@EITHER
+def test_light_of_the_cd8_dye_in_the_cars_detector_is_no_car(template: Template) -> None:
+    def light(columns: Columns) -> Columns:
+        return {"PE-A": columns["PE-A"] + 0.06 * np.where(are("beads"), 0.0, columns["APC-H7-A"])}
+
+    assert "W303" in codes(count(template, light, control=template is ADAPTS))
+
+
 def test_a_border_in_dim_positives_asks_for_a_control() -> None:
     tube, baseline = (blood_tube(car_per_ul=car, stain=DIM, seed=7).events for car in (100, 0))
     alone = quantify(tube, FIXED, beads_added=50_000, sample_volume_ul=50)

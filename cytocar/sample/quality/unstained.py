@@ -1,0 +1,68 @@
+"""Whether the antibodies reached all cells: events that scatter as leukocytes do and carry no CD45.
+
+Blood that dried at the wall of the tube, above the stain, or was not mixed, gives leukocytes without any colour. They
+are cells that the count lacks, and beads are counted all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.engine.frame import ALL, Bools
+from cytocar.gates.sampled_events import SampledEvents
+from cytocar.sample.quality.cells import forward_scatter, side_scatter
+from cytocar.sample.quality.markers import FEWEST_T_CELLS
+
+CHECK = "unstained_cells"
+MARKER = "CD45"
+NO_CD45 = 0.04
+"""Of the T cells' median: granulocytes, the dimmest leukocytes, stain at a fifth, and autofluorescence ends below."""
+LYMPHOCYTE_FSC, LYMPHOCYTE_SSC = (0.75, 1.5), (0.6, 1.5)
+"""Of the T cells' medians: debris and red cells lie below, monocytes above."""
+GRANULOCYTE_FSC, GRANULOCYTE_SSC = 1.0, 3.0
+"""Above the T cells' medians: granulocytes alone, neither debris nor red cells."""
+LARGEST_PERCENT = 5.0
+"""Of the events that scatter so: a count lacks as many of a hundred cells."""
+LARGEST_PERCENT_ALONE = 10.0
+"""Where no granulocytes bear it out: nucleated red cells and clumps of platelets scatter as lymphocytes do."""
+
+
+def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
+    """Whether lymphocytes, and granulocytes where there are some, lack CD45; nothing where that is not in the panel.
+
+    Cells that the stain did not reach are as many of either; red cells, debris and platelets are of one sort.
+    """
+    t_cells, side, forward = sampled.template.report.t_cells, side_scatter(sampled), forward_scatter(sampled)
+    if t_cells is None or side is None or forward is None or not sampled.knows(MARKER):
+        return
+    own = sampled.frame.mask(t_cells)
+    if np.count_nonzero(own) < FEWEST_T_CELLS:
+        return
+    size, grain = (
+        sampled.signal(axis) / max(float(np.median(sampled.signal(axis, own))), 1.0) for axis in (forward, side)
+    )
+    unstained = sampled.signal(MARKER) < NO_CD45 * np.median(sampled.signal(MARKER, own))
+    beads = sampled.template.counting.beads
+    cells = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)
+    lymphocytes = cells & _between(size, LYMPHOCYTE_FSC) & _between(grain, LYMPHOCYTE_SSC)
+    granulocytes = cells & (size > GRANULOCYTE_FSC) & (grain > GRANULOCYTE_SSC)
+    percent, limit = _percent(unstained, lymphocytes), LARGEST_PERCENT_ALONE
+    if np.count_nonzero(granulocytes) >= FEWEST_T_CELLS:
+        percent, limit = min(percent, _percent(unstained, granulocytes)), LARGEST_PERCENT
+    message = f"{percent:.1f} % of what scatters as leukocytes do carries no {MARKER}"
+    if percent < limit:
+        yield Finding(CHECK, "", Severity.PASS, message, percent, limit)
+        return
+    message += ": the stain did not reach these cells, and counts lack them"
+    yield Finding(CHECK, "W314", Severity.REVIEW, message, percent, limit)
+
+
+def _between(values: np.ndarray, ends: tuple[float, float]) -> Bools:
+    return np.asarray((values > ends[0]) & (values < ends[1]))
+
+
+def _percent(unstained: Bools, cells: Bools) -> float:
+    return 100 * int(np.count_nonzero(unstained & cells)) / max(1, int(np.count_nonzero(cells)))
