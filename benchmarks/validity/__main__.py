@@ -15,6 +15,7 @@ from benchmarks.validity import (
     gates,
     joint,
     limits,
+    mix,
     odd,
     panels,
     runs,
@@ -27,7 +28,20 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
-    parts = ("car", "gates", "cells", "limits", "background", "disturbed", "joint", "courses", "spikes", "odd", "runs")
+    parts = (
+        "car",
+        "gates",
+        "cells",
+        "limits",
+        "background",
+        "disturbed",
+        "mix",
+        "joint",
+        "courses",
+        "spikes",
+        "odd",
+        "runs",
+    )
     parser.add_argument("--only", choices=(*parts, "silent", "clean", "panels", "among"))
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
@@ -45,6 +59,8 @@ def main() -> None:
         table(background.HEAD, background.rows(4 * wanted.tubes))
     if wanted.only in (None, "disturbed"):
         table(disturbed.HEAD, disturbed.rows(4 * wanted.tubes))
+    if wanted.only in (None, "mix"):
+        table(mix.HEAD, mix.rows(2 * wanted.tubes))
     if wanted.only in (None, "cells"):
         table(cells.HEAD, cells.rows(4 * wanted.tubes, cells.TUNED | cells.HELD_OUT))
     if wanted.only in (None, "joint"):

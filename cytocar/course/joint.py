@@ -25,6 +25,8 @@ from cytocar.gates.adaptive.positives import Seen
 from cytocar.gates.adaptive.reference import seen_above
 from cytocar.gates.adaptive.shared_shape import SharedShape, shared_shape
 from cytocar.gates.decision import Background
+from cytocar.gates.engine.frame import Bools
+from cytocar.gates.engine.stream import GatedBlock
 from cytocar.regions.boxes import RangeGate
 from cytocar.run.execute import control_signals
 from cytocar.run.finished.override import require_as_counted
@@ -124,16 +126,26 @@ def _read(plan: RunPlan, parts: Parts, results: Sequence[SampleResult]) -> Itera
             with at_hand(rows[name].file) as file:
                 gated = gate_again(open_fcs(file, data_set=rows[name].data_set), protocol, result)
                 marker = declared.gate.marker
-                blocks = [block.values(declared.parent, marker) for block in gated.blocks(marker)]
+                blocks = [
+                    (block.values(declared.parent, marker), _kinds(block, declared.parent, gated.plan.kinds))
+                    for block in gated.blocks(marker)
+                ]
         except SampleError as error:
             yield _Tube(result, None, None, error.message)
             continue
-        values = np.concatenate(blocks) if blocks else np.empty(0)
-        seen = seen_above(gate.min, values, declared.gate, references.get(declared.parent, ()))
+        values = np.concatenate([signals for signals, _ in blocks] or [np.empty(0)])
+        kinds = [np.concatenate(several) for several in zip(*(masks for _, masks in blocks), strict=True)]
+        seen = seen_above(gate.min, values, declared.gate, references.get(declared.parent, ()), kinds)
         if seen is None:
             yield _Tube(result, None, None, "its controls do not fit it")
         else:
             yield _Tube(result, *seen)
+
+
+def _kinds(block: GatedBlock, parent: str, kinds: Sequence[str]) -> tuple[Bools, ...]:
+    """Return which of a population's events are CD4+, and which CD8+."""
+    within = block.mask(parent)
+    return tuple(block.mask(kind)[within] for kind in kinds)
 
 
 def _of_one_subject(tubes: Sequence[_Tube]) -> Iterator[JointCount]:

@@ -53,6 +53,7 @@ class Flag(StrEnum):
     FALLBACK_TOO_LOW = "FALLBACK_TOO_LOW"
     GAIN_SHIFT = "GAIN_SHIFT"
     NEGATIVES_DIFFER = "NEGATIVES_DIFFER"
+    FEW_OF_A_KIND = "FEW_OF_A_KIND"
     HIGH_BACKGROUND = "HIGH_BACKGROUND"
     NO_RESOLVED_POSITIVES = "NO_RESOLVED_POSITIVES"
     LOW_STAIN_INDEX = "LOW_STAIN_INDEX"
@@ -105,7 +106,8 @@ class ReferenceEvents:
     """A control sample's compensated signals in the parent population of a ``reference`` gate.
 
     ``values`` maps a marker to an array of shape (n_events,), linear compensated scale. ``bead_gains`` are the sample's
-    gains against this tube by marker, as the counting beads of both show them.
+    gains against this tube by marker, as the counting beads of both show them. ``kinds`` are the same signals by marker
+    for CD4+ T cells, CD8+ T cells, and those that are neither; empty where the template does not tell them.
     """
 
     sample_id: str
@@ -113,6 +115,7 @@ class ReferenceEvents:
     population: str
     values: Mapping[str, npt.NDArray[np.float64]]
     bead_gains: Mapping[str, float] = field(default_factory=dict)
+    kinds: Mapping[str, tuple[npt.NDArray[np.float64], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,8 @@ class FitInput:
         The same parent of the sample's controls.
     seed : int
         For what draws by chance: the same for the same population.
+    kinds : sequence of (n,) bool
+        Which of the events are CD4+, and which CD8+, T cells; empty where the template does not tell them.
     """
 
     population: str
@@ -209,6 +214,7 @@ class FitInput:
     ranges: Mapping[str, float] = field(default_factory=dict)
     references: Sequence[ReferenceEvents] = ()
     seed: int = 0
+    kinds: Sequence[npt.NDArray[np.bool_]] = ()
 
 
 @dataclass(frozen=True, slots=True)

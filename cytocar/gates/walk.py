@@ -223,14 +223,16 @@ def _place_deferred(
     bead_medians: dict[str, tuple[float | None, int]] = {}
     for population in plan.deferred:
         gate = population.gate
-        frame = frames.frame_for(population.parent, (*population.exclude, *gate.references()))
+        kinds = plan.kinds if population.name == template.report.car else ()
+        frame = frames.frame_for(population.parent, (*population.exclude, *gate.references(), *kinds))
         if not isinstance(gate, FixedGate):
             rows = np.flatnonzero(frame.within(population.parent, population.exclude))
             columns = ParentEvents(tally.kept.markers, frame.signals.signal, rows, frame.n_events)
             controls = with_bead_gains(
                 references.get(population.parent, ()), references.get(beads or "", ()), bead_medians
             )
-            placed.fitted[population.name] = _fit(population.name, gate, columns, plan, controls)
+            masks = [frame.mask(kind)[rows] for kind in kinds]
+            placed.fitted[population.name] = _fit(population.name, gate, columns, plan, controls, masks)
             gate = placed.fitted[population.name].gate
         mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
         frames.evaluated(population.name, frame)
@@ -262,6 +264,7 @@ def _fit(
     columns: Mapping[str, Floats],
     plan: Plan,
     references: Sequence[ReferenceEvents],
+    kinds: Sequence[Bools],
 ) -> Fitted:
     from cytocar.gates.adaptive import ADAPTIVE
 
@@ -273,6 +276,7 @@ def _fit(
         ranges={marker: axis.range for marker, axis in axes.items()},
         references=references,
         seed=crc32(population.encode()),
+        kinds=kinds,
     )
     return ADAPTIVE[gate.kind](gate, given)
 

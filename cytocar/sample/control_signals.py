@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 WITNESSES = "\x01CD3-negative lymphocytes"
 """In place of a population's name: what no template calls one of its own. No NUL: a zip archive cuts names there."""
+KINDS = ("\x01CD4+", "\x01CD8+", "\x01neither")
+"""Behind a population's name: the kinds of T cells in it."""
 References = Mapping[str, Sequence[ReferenceEvents]]
 """Signals of control samples by the population that a ``reference`` gate looks into."""
 
@@ -67,13 +69,13 @@ def save_references(sample: SampleRow, protocol: Protocol, folder: Path) -> tupl
             tube = blank_tube(populations, protocol.template, sample, signals=signals_of)
     except SampleError:
         return None
-    signals = {
+    arrays = {
         f"{parent}\n{marker}": values
         for parent, of_parent in signals_of.items()
         for marker, values in of_parent.items()
     }
-    signals["about"] = np.array([sample.sample_id, sample.sample_type])
-    np.savez(path, allow_pickle=False, **signals)
+    arrays["about"] = np.array([sample.sample_id, sample.sample_type])
+    np.savez(path, allow_pickle=False, **arrays)
     return path, tube
 
 
@@ -90,45 +92,82 @@ def references_from(controls: Sequence[EventTable], template: Template) -> Refer
     by_population: dict[str, list[ReferenceEvents]] = defaultdict(list)
     for number, control in enumerate(controls if wants_references(template) else (), start=1):
         name = control.path.name if control.path else f"control {number}"
-        for parent, signals in _signals(walk(control, template)).items():
-            by_population[parent].append(ReferenceEvents(name, SampleType.BASELINE, parent, signals))
+        for one in _reference_events(name, SampleType.BASELINE, _signals(walk(control, template))):
+            by_population[one.population].append(one)
     return by_population
+
+
+def _reference_events(
+    sample_id: str, kind: SampleType, signals_of: Mapping[str, Mapping[str, np.ndarray]]
+) -> tuple[ReferenceEvents, ...]:
+    """Return a control's signals by population, with those of the kinds of T cells beside the signals of all."""
+    return tuple(
+        ReferenceEvents(
+            sample_id,
+            kind,
+            population,
+            values,
+            kinds={
+                marker: tuple(signals_of[population + name][marker] for name in KINDS)
+                for marker in signals_of.get(population + KINDS[0], {})
+            },
+        )
+        for population, values in signals_of.items()
+        if not population.endswith(KINDS)
+    )
 
 
 def _signals(populations: Populations, *, left_out: str | None = None) -> Mapping[str, Mapping[str, np.ndarray]]:
     """Return the signals that a control shows to each ``reference`` gate, by the gate's parent and marker, in order.
 
     Put in order once, and not for each sample that they place a gate of. The counting beads' signals go with them:
-    they tell the detector's gain (``bead_gain``); and those of the CD3-negative lymphocytes (``witness``). An FMO that
-    names what was left out of it (``stain_target``) says nothing about the gates of other markers: it is stained for
-    these.
+    they tell the detector's gain (``bead_gain``); those of CD4+ and of CD8+ T cells (``gates.adaptive.mix``); and those
+    of the CD3-negative lymphocytes (``witness``). An FMO that names what was left out of it (``stain_target``) says
+    nothing about the gates of other markers: it is stained for these.
     """
     template = populations.gated.template
     roles = template.report
-    wanted: dict[tuple[str, str], tuple[str, str | None]] = {}
+    wanted: dict[tuple[str, str], _Cells] = {}
     for population in template.populations:
         gate = population.gate
         if isinstance(gate, ReferenceGate) and _is_left_out(gate.marker, template, left_out):
-            wanted[population.parent, gate.marker] = population.parent, None
+            parent = population.parent
+            wanted[parent, gate.marker] = (parent,), ()
             if (beads := template.counting.beads) is not None:
-                wanted[beads, gate.marker] = beads, None
-            if population.name == roles.car and roles.lymphocytes and roles.t_cells:
-                wanted[WITNESSES, gate.marker] = roles.lymphocytes, roles.t_cells
+                wanted[beads, gate.marker] = (beads,), ()
+            if population.name != roles.car:
+                continue
+            if roles.lymphocytes and roles.t_cells:
+                wanted[WITNESSES, gate.marker] = (roles.lymphocytes,), (roles.t_cells,)
+            for name, cells in zip(KINDS, _kinds(parent, populations.gated.plan.kinds), strict=False):
+                wanted[parent + name, gate.marker] = cells
     chunks: dict[tuple[str, str], list[np.ndarray]] = {key: [] for key in wanted}
     side, low = side_scatter(populations.gated.plan.axes), LowScatter()
     extra = dict.fromkeys((*(marker for _, marker in wanted), *([side] if side else [])))
     for block in populations.gated.blocks(*extra) if wanted else ():
         for (name, marker), (inside, outside) in wanted.items():
-            mask = block.mask(inside)
-            if outside is not None:
-                t_cells = block.mask(outside)
-                mask = mask & ~t_cells
-                mask &= low.among(block.signal(side), t_cells) if side else True
+            mask = np.logical_and.reduce([block.mask(one) for one in inside])
+            for one in outside:
+                mask &= ~block.mask(one)
+            if name == WITNESSES and side:
+                mask &= low.among(block.signal(side), block.mask(outside[0]))
             chunks[name, marker].append(block.signal(marker)[mask])
     signals_of: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
     for (name, marker), several in chunks.items():
         signals_of[name][marker] = np.sort(np.concatenate(several)) if several else np.empty(0)
     return signals_of
+
+
+_Cells = tuple[tuple[str, ...], tuple[str, ...]]
+"""Cells that are in all of some populations, and in none of others."""
+
+
+def _kinds(parent: str, kinds: Sequence[str]) -> tuple[_Cells, ...]:
+    """Return which cells are CD4+, CD8+ and neither, among those that the CAR gate looks into; none where not known."""
+    if not kinds:
+        return ()
+    cd4, cd8 = kinds
+    return ((parent, cd4), (cd8,)), ((parent, cd8), ()), ((parent,), (cd4, cd8))
 
 
 def _is_left_out(marker: str, template: Template, target: str | None) -> bool:
@@ -162,7 +201,11 @@ def backgrounds_of(
             from cytocar.gates.adaptive.reference import background_above
 
             values = populations.values(declared.parent, declared.gate.marker)
-            background = background_above(gate.min, values, declared.gate, references.get(declared.parent, ()))
+            within = populations[declared.parent].mask
+            kinds = populations.gated.plan.kinds if name == template.report.car else ()
+            masks = [populations[kind].mask[within] for kind in kinds]
+            controls = references.get(declared.parent, ())
+            background = background_above(gate.min, values, declared.gate, controls, masks)
             backgrounds |= {name: background} if background else {}
     return backgrounds
 
@@ -176,6 +219,4 @@ def _load(path: Path) -> tuple[ReferenceEvents, ...]:
             if key != "about":
                 population, marker = key.split("\n")
                 signals[population][marker] = arrays[key]
-    return tuple(
-        ReferenceEvents(sample_id, SampleType(kind), population, values) for population, values in signals.items()
-    )
+    return _reference_events(sample_id, SampleType(kind), signals)

@@ -28,3 +28,9 @@ def test_signals_of_a_control_come_back_from_their_file(tmp_path: Path) -> None:
         (values,) = control.values.values()
         assert len(values) > 100
         assert np.all(np.diff(values) >= 0)
+    ((control,),) = (references[car.parent],)
+    assert np.array_equal(np.sort(np.concatenate(control.kinds["CAR"])), control.values["CAR"])
+    cd4, cd8, other = (len(one) for one in control.kinds["CAR"])
+    assert cd4 > 10 * other
+    assert cd8 > 5 * other
+    assert not references[template.counting.beads or ""][0].kinds

@@ -6,7 +6,7 @@ then passes several times its 0.1 %. Only the lower part of both distributions i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,8 @@ class Alignment:
     """``sample ~ gain * reference + offset``, with the variances and the covariance of both.
 
     ``trusted`` is False where the best gain is the search's edge; ``spread`` is that of the reference's negatives;
-    ``different`` says that neither gain nor offset makes the reference's negatives the sample's.
+    ``different`` says that neither gain nor offset makes the reference's negatives the sample's; ``left`` is what they
+    leave unexplained, as a difference of log likelihoods.
     """
 
     gain: float = 1.0
@@ -67,10 +68,15 @@ class Alignment:
     offset_variance: float = 0.0
     covariance: float = 0.0
     different: bool = False
+    left: float = 0.0
 
     def on_reference(self, value: float) -> float:
         """Return a value of the sample's scale on the reference's."""
         return (value - self.offset) / self.gain
+
+    def of(self, reference: Ordered) -> Ordered:
+        """Return a reference's signals on the sample's scale."""
+        return Ordered(self.gain * reference.values + self.offset)
 
     def sd_at(self, value: float) -> float:
         """How well a value on the sample's scale is known to correspond to the reference's."""
@@ -140,7 +146,43 @@ def align(
         covariance=compared.noise * float((weights * gain_error * offset_error).sum()),
         different=left - compared.usual_unexplained
         > max((DIFFERENT - 1) * compared.usual_unexplained, LEAST_DIFFERENT),
+        left=left * compared.information,
     )
+
+
+def mean_of(alignments: Sequence[Alignment], shares: Sequence[float]) -> Alignment:
+    """Return the mean of the alignments of some kinds of cells by their shares; their errors are taken as one."""
+    weights = np.array(shares) / sum(shares)
+
+    def mean(name: str) -> float:
+        return float(weights @ np.array([getattr(one, name) for one in alignments]))
+
+    return Alignment(
+        gain=mean("gain"),
+        offset=mean("offset"),
+        trusted=all(one.trusted for one in alignments),
+        spread=mean("spread"),
+        gain_variance=mean("gain_variance"),
+        offset_variance=mean("offset_variance"),
+        covariance=mean("covariance"),
+        different=any(one.different for one in alignments),
+        left=sum(one.left for one in alignments),
+    )
+
+
+def left_by(
+    alignment: Alignment,
+    sample: Ordered,
+    reference: Ordered,
+    *,
+    negative_share: float = 1.0,
+    positives_below: Callable[[Floats], Floats] | None = None,
+) -> float:
+    """What another's gain and offset leave unexplained, as ``Alignment.left`` does; parameters as in ``align``."""
+    gains = np.array([alignment.gain])
+    compared = _Compared.of(sample, reference, gains, negative_share=negative_share, positives_below=positives_below)
+    likelihood = compared.likelihood(np.array([alignment.offset / compared.spread]))
+    return compared.unexplained(likelihood) * compared.information
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,6 +229,11 @@ class _Compared:
     def usual_unexplained(self) -> float:
         """What counting noise alone leaves unexplained, per event: half of chi-square with a degree for each bin."""
         return 0.5 * (len(self.counts) - 1) * self.noise / max(float(self.counts.sum()), 1.0)
+
+    @property
+    def information(self) -> float:
+        """Events that are compared, less what the reference's own counting noise takes."""
+        return float(self.counts.sum()) / self.noise
 
     def unexplained(self, likelihood: Floats) -> float:
         """What the best of some fits leaves, per event: Kullback-Leibler divergence of the counts from it."""

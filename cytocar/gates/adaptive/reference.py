@@ -8,14 +8,16 @@ above it are background; the references' rate above that same threshold is the b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN, UNUSUAL_OFFSET, Alignment, align
+from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN
 from cytocar.gates.adaptive.density import Floats, Ordered
-from cytocar.gates.adaptive.positives import LOW_STAIN_INDEX, Positives, Seen, describe, overlap_doubt
+from cytocar.gates.adaptive.mix import Bools, kinds_of
+from cytocar.gates.adaptive.pool import FEWEST_REFERENCE_EVENTS, Pool, aligned, looked_at_from, positives_of
+from cytocar.gates.adaptive.positives import LOW_STAIN_INDEX, Positives, Seen, overlap_doubt
 from cytocar.gates.decision import (
     THRESHOLD_SD,
     Background,
@@ -32,8 +34,6 @@ from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 from cytocar.template.gate_kinds import ReferenceGate
 
-FEWEST_REFERENCE_EVENTS = 2000
-"""With fewer, a background of 0.1 % rests on two events or fewer: controls are not used (FEW_REFERENCE_EVENTS)."""
 ENOUGH_REFERENCE_EVENTS = 100_000
 """A background of 0.1 % is then known to 10 %; further controls are not looked at."""
 FEWEST_EVENTS = 100
@@ -44,16 +44,10 @@ LARGEST_FALSE_SHARE = 0.10
 """Of the events above the threshold that may be background: higher lets dim positives in and more to subtract."""
 LOWEST_QUANTILE = 0.97
 """Of the references: a threshold below it would let in 3 % of the negatives."""
-LOWEST_LOOKED_AT = 0.80
-"""Quantile of the references above which a sample's positives are described: lower takes in more of the negatives."""
 DEFAULT_REACH, LARGEST_REACH = 1.4, 4.0
 """Thresholds in units of (99.9 % quantile - median) above the median of the aligned references."""
 SMALLEST_STAIN_INDEX = 3.0
 """Positives closer to the negatives are not told apart, whatever the threshold: NOT_QUANTIFIABLE."""
-ALIGNMENTS = 2
-"""Rounds: the second uses the share of negatives that the first has found."""
-REALIGNMENTS, REALIGNED_FROM = 1, 0.03
-"""Rounds without the positives that are thought to lie among the negatives, where their share is larger than 3 %."""
 FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
 """A reference with more than 0.5 % of its events 6 robust standard deviations above the median holds positives."""
 FALLBACK_SPREADS = 3.5
@@ -68,61 +62,6 @@ UNSEEN = Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=0.86, sensiti
 """Positives that do not stand out: what a stain index of 6 to 12 leaves above such a threshold (0.82 to 0.95 for
 log-normal ones of 0.25 to 0.45 decades), with its range. To describe them from a handful of events would add noise to
 tubes that have none."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pool:
-    """References of one kind of use, aligned to the sample, each and pooled."""
-
-    all: Ordered
-    parts: tuple[Ordered, ...]
-    ids: tuple[str, ...]
-    own: tuple[bool, ...]
-    alignments: tuple[Alignment, ...]
-
-    @classmethod
-    def of(
-        cls, parts: Sequence[Ordered], references: Sequence[ReferenceEvents], alignments: Sequence[Alignment]
-    ) -> _Pool:
-        """Pool the references that could be aligned; all of them as they are where none could."""
-        fitting = [index for index, one in enumerate(alignments) if one.trusted] or range(len(parts))
-        used = tuple(parts[index] for index in fitting)
-        pooled = used[0] if len(used) == 1 else Ordered(np.sort(np.concatenate([part.values for part in used])))
-        return cls(
-            all=pooled,
-            parts=used,
-            ids=tuple(references[index].sample_id for index in fitting),
-            own=tuple(references[index].kind is SampleType.BASELINE for index in fitting),
-            alignments=tuple(alignments[index] for index in fitting),
-        )
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether its references fit the sample and are enough."""
-        return all(one.trusted for one in self.alignments) and len(self.all) >= FEWEST_REFERENCE_EVENTS
-
-    def rate(self, threshold: float) -> float:
-        return (self.all.above(threshold) + 0.5) / (len(self.all) + 1)
-
-    @property
-    def offset(self) -> float:
-        """What lies under every signal of the sample, positives included, beside the references' own level."""
-        return float(np.mean([alignment.offset for alignment in self.alignments]))
-
-    @property
-    def unusual_offset(self) -> float:
-        """The largest offset beyond what is usual, in spreads of the references' negatives; 0 for a usual one."""
-        offsets = (abs(alignment.offset) / alignment.spread for alignment in self.alignments)
-        return max((offset for offset in offsets if offset > UNUSUAL_OFFSET), default=0.0)
-
-    def shift_sd(self, threshold: float) -> float:
-        """How well the alignment is known at a threshold, data units."""
-        return float(np.mean([alignment.sd_at(threshold) for alignment in self.alignments]))
-
-    def reach(self, factor: float) -> float:
-        """Return median + factor * (99.9 % quantile - median)."""
-        median = self.all.quantile(0.5)
-        return median + factor * (self.all.quantile(0.999) - median)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +84,7 @@ def fit(gate: ReferenceGate, given: FitInput) -> Fitted:
         flags.append(Flag.FEW_EVENTS)
     if not chosen or len(values) < FEWEST_EVENTS:
         return _fallback(given.population, gate, values, flags)
-    pool, share = _aligned(values, chosen, gate)
+    pool, share = aligned(values, chosen, gate, kinds_of(given.columns[gate.marker], given.kinds))
     flags.extend(_doubts(pool))
     if len(pool.parts) < len(chosen) or not all(alignment.trusted for alignment in pool.alignments):
         flags.append(Flag.ALIGNMENT_REJECTED)
@@ -160,24 +99,33 @@ def fit(gate: ReferenceGate, given: FitInput) -> Fitted:
 
 
 def background_above(
-    threshold: float, values: Floats, gate: ReferenceGate, references: Sequence[ReferenceEvents]
+    threshold: float,
+    values: Floats,
+    gate: ReferenceGate,
+    references: Sequence[ReferenceEvents],
+    kinds: Sequence[Bools] = (),
 ) -> Background | None:
     """Return the references' background above a threshold that a person chose; None without references.
 
-    ``values`` (n,) are the signals of the sample's events in the gate's parent, as in ``fit``.
+    ``values`` (n,) are the signals of the sample's events in the gate's parent, ``kinds`` which of them are CD4+ and
+    which CD8+, as in ``fit``.
     """
     ordered = Ordered.of(values)
     chosen, flags = _choose(gate, references)
     if not chosen or Flag.FMO_ONLY in flags or len(ordered) < FEWEST_EVENTS:
         return None
-    pool, _ = _aligned(ordered, chosen, gate)
+    pool, _ = aligned(ordered, chosen, gate, kinds_of(values, kinds))
     if not pool.is_usable:
         return None
-    return _background(pool, threshold, _positives(ordered, pool, threshold))
+    return _background(pool, threshold, positives_of(ordered, pool, threshold))
 
 
 def seen_above(
-    threshold: float, values: Floats, gate: ReferenceGate, references: Sequence[ReferenceEvents]
+    threshold: float,
+    values: Floats,
+    gate: ReferenceGate,
+    references: Sequence[ReferenceEvents],
+    kinds: Sequence[Bools] = (),
 ) -> tuple[Seen, Background] | None:
     """What a tube shows of its positives about a threshold, in spreads of its references' negatives.
 
@@ -188,11 +136,11 @@ def seen_above(
     chosen, flags = _choose(gate, references)
     if not chosen or Flag.FMO_ONLY in flags or len(ordered) < FEWEST_EVENTS:
         return None
-    pool, _ = _aligned(ordered, chosen, gate)
+    pool, _ = aligned(ordered, chosen, gate, kinds_of(values, kinds))
     if not pool.is_usable or threshold <= max(0.0, pool.offset):
         return None
     center, spread = pool.all.center_and_spread()
-    start = _looked_at_from(pool, threshold)
+    start = looked_at_from(pool, threshold)
     seen = Seen(
         (ordered.from_on(start) - pool.offset) / spread,
         (pool.all.from_on(start) - pool.offset) / spread,
@@ -201,14 +149,10 @@ def seen_above(
         threshold=(threshold - pool.offset) / spread,
         center=(center - pool.offset) / spread,
     )
-    return seen, _background(pool, threshold, _positives(ordered, pool, threshold))
+    return seen, _background(pool, threshold, positives_of(ordered, pool, threshold))
 
 
-def _looked_at_from(pool: _Pool, threshold: float) -> float:
-    return min(max(pool.all.quantile(LOWEST_LOOKED_AT), 0.2 * threshold), 0.8 * threshold)
-
-
-def _background(pool: _Pool, threshold: float, positives: Positives) -> Background:
+def _background(pool: Pool, threshold: float, positives: Positives) -> Background:
     center, spread = pool.all.center_and_spread()
     shifted = threshold + pool.shift_sd(threshold) * np.array(SHIFTS)
     return Background(
@@ -240,7 +184,7 @@ def _background(pool: _Pool, threshold: float, positives: Positives) -> Backgrou
     )
 
 
-def _stain_index(positives: Positives, pool: _Pool) -> float | None:
+def _stain_index(positives: Positives, pool: Pool) -> float | None:
     if not positives.events:
         return None
     center, spread = pool.all.center_and_spread()
@@ -269,45 +213,7 @@ def _choose(gate: ReferenceGate, references: Sequence[ReferenceEvents]) -> tuple
     return chosen, [] if stained else [Flag.FMO_ONLY]
 
 
-def _aligned(values: Ordered, references: Sequence[ReferenceEvents], gate: ReferenceGate) -> tuple[_Pool, float]:
-    """Return the pooled references at the sample's gain, and a first estimate of the share of positives.
-
-    Alignment looks at negatives only, so it is repeated once their share is roughly known.
-    """
-    share, positives_below = 0.0, None
-    signals = [Ordered.of(one.values[gate.marker]) for one in references]
-    for turn in range(ALIGNMENTS + REALIGNMENTS):
-        alignments = tuple(
-            align(
-                values,
-                signal,
-                negative_share=1 - share,
-                bead_gain=one.bead_gains.get(gate.marker),
-                positives_below=positives_below,
-            )
-            for signal, one in zip(signals, references, strict=True)
-        )
-        parts = tuple(
-            Ordered(alignment.gain * signal.values + alignment.offset)
-            for alignment, signal in zip(alignments, signals, strict=True)
-        )
-        pool = _Pool.of(parts, references, alignments)
-        threshold = pool.reach(1.0)
-        rate = pool.rate(threshold)
-        share = float(np.clip((values.above(threshold) / len(values) - rate) / (1 - rate), 0.0, 0.95))
-        if turn >= ALIGNMENTS - 1:
-            if share < REALIGNED_FROM:
-                break
-            positives_below = _below(pool, _positives(values, pool, threshold))
-    return pool, share
-
-
-def _below(pool: _Pool, positives: Positives) -> Callable[[Floats], Floats]:
-    """How many positives lie below places on the sample's scale."""
-    return lambda places: positives.missed(places - pool.offset)
-
-
-def _doubts(pool: _Pool) -> list[Flag]:
+def _doubts(pool: Pool) -> list[Flag]:
     flags: list[Flag] = []
     if pool.unusual_offset:
         flags.append(Flag.OFFSET_SHIFT)
@@ -315,13 +221,15 @@ def _doubts(pool: _Pool) -> list[Flag]:
         flags.append(Flag.GAIN_SHIFT)
     if any(alignment.different for alignment in pool.alignments):
         flags.append(Flag.NEGATIVES_DIFFER)
+    if pool.few_of_a_kind:
+        flags.append(Flag.FEW_OF_A_KIND)
     center, spread = pool.all.center_and_spread()
     if pool.rate(center + FAR_SPREADS * spread) > LARGEST_FAR_SHARE:
         flags.append(Flag.HIGH_BACKGROUND)
     return flags
 
 
-def _threshold(values: Ordered, pool: _Pool, gate: ReferenceGate, share: float) -> _Choice:
+def _threshold(values: Ordered, pool: Pool, gate: ReferenceGate, share: float) -> _Choice:
     """Return the lowest threshold with at most 10 % of background above it, moved up to where errors balance.
 
     Errors balance where as many negatives lie above the threshold as positives below it: the gated count is then
@@ -341,15 +249,15 @@ def _threshold(values: Ordered, pool: _Pool, gate: ReferenceGate, share: float) 
         return _Choice(placed, placed != threshold, None)
     start = int(good[0])
     first = float(candidates[start])
-    positives = _positives(values, pool, first)
+    positives = positives_of(values, pool, first)
     balanced = np.flatnonzero(false[start:] <= positives.missed(candidates[start:] - pool.offset))
     threshold = float(candidates[start + balanced[0]] if len(balanced) else candidates[-1])
     placed = float(np.clip(threshold, *gate.window))
-    return _Choice(placed, placed != threshold, positives if placed == first else _positives(values, pool, placed))
+    return _Choice(placed, placed != threshold, positives if placed == first else positives_of(values, pool, placed))
 
 
 def _described(
-    population: str, gate: ReferenceGate, values: Ordered, pool: _Pool, choice: _Choice, flags: list[Flag]
+    population: str, gate: ReferenceGate, values: Ordered, pool: Pool, choice: _Choice, flags: list[Flag]
 ) -> Fitted:
     """Return the placed gate with its background, its sensitivity, and the comparison with the fallback."""
     threshold = choice.threshold
@@ -414,20 +322,6 @@ def _decision(
         flags=tuple(flags),
         kept=values.above(threshold),
         kept_by_fallback=values.above(gate.fallback),
-    )
-
-
-def _positives(values: Ordered, pool: _Pool, threshold: float) -> Positives:
-    """What the positives look like, from all that lies above the references' 80 % quantile."""
-    if threshold <= max(0.0, pool.offset):
-        return Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=1.0, sensitivity_sd=0.0)
-    start = _looked_at_from(pool, threshold)
-    return describe(
-        values.from_on(start) - pool.offset,
-        pool.all.from_on(start) - pool.offset,
-        events=len(values),
-        reference_events=len(pool.all),
-        threshold=threshold - pool.offset,
     )
 
 

@@ -15,7 +15,7 @@ Populations keep the template's names; a step may refer to any population of an 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.gate import PlacedRegion
 from cytocar.regions.kinds import FixedGate
 from cytocar.signals.compensation import KEYWORDS, SpilloverMatrix
-from cytocar.template.gate_kinds import Gate
+from cytocar.template.gate_kinds import Gate, ReferenceGate
 from cytocar.template.model import Population, Template
 from cytocar.template.parts import without_markers
 
@@ -59,6 +59,8 @@ class Plan:
         Populations of the stages whose events the deferred ones have to see.
     parents : mapping
         Every population and its parent, in the template's order.
+    kinds : tuple of str
+        CD4+ and CD8+ T cells, where they are known before controls place the CAR gate.
     """
 
     template: Template
@@ -70,6 +72,7 @@ class Plan:
     entrance: tuple[str, ...]
     kept: tuple[str, ...]
     parents: Mapping[str, str]
+    kinds: tuple[str, ...] = ()
 
     @property
     def in_fluorescence(self) -> frozenset[str]:
@@ -132,7 +135,8 @@ def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] 
     fluorescence: dict[str, GateStep] = {}
     deferred: list[Population] = []
     waiting: set[str] = set()
-    for population in _parents_first(populations):
+    order = _parents_first(populations, last=template.report.car)
+    for population in order:
         gate = population.gate
         if not isinstance(gate, FixedGate) or waiting.intersection(_links(population)):
             waiting.add(population.name)
@@ -155,7 +159,18 @@ def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] 
         entrance=_unique(step.parent for step in fluorescence.values() if step.parent not in fluorescence),
         kept=_unique(population.parent for population in deferred if population.parent not in waiting),
         parents={population.name: population.parent for population in template.populations},
+        kinds=_kinds_before_car(template, [population.name for population in order]),
     )
+
+
+def _kinds_before_car(template: Template, order: Sequence[str]) -> tuple[str, ...]:
+    """Return the CD4+ and CD8+ T cells of a template whose CAR gate controls place, if both are known before it."""
+    report = template.report
+    if report.car is None or report.cd4 is None or report.cd8 is None:
+        return ()
+    placed = isinstance(template.population(report.car).gate, ReferenceGate)
+    before = order[: order.index(report.car)]
+    return (report.cd4, report.cd8) if placed and report.cd4 in before and report.cd8 in before else ()
 
 
 def _allowed_part(template: Template, axes: Axes) -> Template:
@@ -188,9 +203,12 @@ def _links(population: Population) -> tuple[str, ...]:
     return (population.parent, *population.exclude, *population.gate.references())
 
 
-def _parents_first(populations: Iterable[Population]) -> list[Population]:
-    """Return populations in an order in which each stands behind all that it refers to, else as they were."""
-    waiting = list(populations)
+def _parents_first(populations: Iterable[Population], *, last: str | None) -> list[Population]:
+    """Return populations in an order in which each stands behind all that it refers to, else as they were.
+
+    One goes behind all that need not stand behind it.
+    """
+    waiting = sorted(populations, key=lambda population: population.name == last)
     done = {ALL}
     ordered = []
     while waiting:

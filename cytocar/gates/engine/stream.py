@@ -181,6 +181,7 @@ class EventBuffer:
         streamed = {step.name for step in (*plan.scatter, *plan.fluorescence)}
         links = {link for population in plan.deferred for link in (population.parent, *population.exclude)}
         links |= {link for population in plan.deferred for link in population.gate.references()}
+        links |= set(plan.kinds)
         # Memory that is never written to is never taken from the machine.
         self._columns = np.empty((len(self.markers), n_events))
         self._masks = {name: np.empty(n_events, dtype=np.bool_) for name in links & streamed}
