@@ -6,10 +6,8 @@ elsewhere. Whatever runs the work, the same input gives the same results.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -22,7 +20,7 @@ from cytocar.run.beside_counted import CountedTube
 from cytocar.run.beside_others import compare_files
 from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.parts import to_json
-from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, run_tasks
+from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, packed, run_tasks, unpacked
 from cytocar.sample.analysis import analyse
 from cytocar.sample.blank_controls import tells_backgrounds
 from cytocar.sample.choose_controls import choose_references
@@ -33,9 +31,6 @@ from cytocar.sheet.rows import SampleRow, SampleType
 
 if TYPE_CHECKING:
     from cytocar.counting.blank_tubes import BlankTube
-
-
-PROTOCOLS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,8 +52,7 @@ class Task:
 
     def __reduce__(self) -> tuple[Callable[..., Task], tuple[object, ...]]:
         """How to make this task again in a worker."""
-        packed = _packed(self.protocol)
-        return _unpacked_task, (self.sample, packed, self.references, self.own, self.beside, self.blanks)
+        return _unpacked_task, (self.sample, packed(self.protocol), self.references, self.own, self.beside, self.blanks)
 
 
 def _unpacked_task(
@@ -69,18 +63,7 @@ def _unpacked_task(
     beside: tuple[Finding, ...],
     blanks: tuple[BlankTube, ...],
 ) -> Task:
-    return Task(sample, _unpacked(protocol), references, own, beside, blanks)
-
-
-@lru_cache(maxsize=PROTOCOLS_KEPT)
-def _packed(protocol: Protocol) -> bytes:
-    return pickle.dumps(protocol)
-
-
-@lru_cache(maxsize=PROTOCOLS_KEPT)
-def _unpacked(content: bytes) -> Protocol:
-    protocol: Protocol = pickle.loads(content)  # noqa: S301 -- from this run's own process
-    return protocol
+    return Task(sample, unpacked(protocol), references, own, beside, blanks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ def make_plan(
         if name not in templates:
             folder = inputs.sheet.parent if inputs.sheet and row.template else None
             templates[name] = _read(_beside(name, folder))
-        key = (name, row.compensation, row.sample_type is SampleType.EQA)
+        key = what_decides(row, default)
         if key not in shared:
             used = compensated(templates[name], row, matrices, unusable)
             shared[key] = replace(used, markers=markers, history=history)
@@ -217,6 +217,11 @@ def _matrices(inputs: Inputs) -> tuple[dict[str, Matrix], dict[str, ErrorRecord]
 
 def _unusable(why: str, hint: str) -> ErrorRecord:
     return ErrorRecord("E084", f"column compensation: {why}", hint)
+
+
+def what_decides(row: SampleRow, default: str) -> tuple[str, str | None, bool]:
+    """What of a row decides its protocol: rows that are alike in this share one, and what is worked out for it."""
+    return row.template or default, row.compensation, row.sample_type is SampleType.EQA
 
 
 def compensated(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -10,7 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -34,6 +36,22 @@ class Workers:
 
 _LOADED_BY_ANY_SAMPLE = ("scipy.special", "flowio")
 """What every worker would load with its first sample: loaded once, before any is forked and any file hashed beside."""
+
+
+SHARED_KEPT = 64
+"""What tasks share: a protocol for each template and matrix of a run, a gallery for each template."""
+
+
+@lru_cache(maxsize=SHARED_KEPT)
+def packed(shared: Any) -> bytes:
+    """Return what several tasks share as bytes, made once."""
+    return pickle.dumps(shared)
+
+
+@lru_cache(maxsize=SHARED_KEPT)
+def unpacked(content: bytes) -> Any:
+    """Return what ``packed`` made, the same object for every task of a worker: what is worked out for it stays so."""
+    return pickle.loads(content)  # noqa: S301 -- from this run's own process
 
 
 def process_pool(jobs: int) -> Workers | None:

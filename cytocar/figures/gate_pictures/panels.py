@@ -353,14 +353,17 @@ def drawn_gates(
         drawn = outline(name, gates[name], x, y) if name in gates else None
         if drawn is None:
             continue
-        places = list(_label_places(drawn))
-        costs = [
-            (int(names[window].sum()), int(occupied[window].sum()) + place.distance)
-            for place, window in zip(places, map(_window_of, places), strict=True)
-        ]
-        best = places[costs.index(min(costs))]
-        names[_window_of(best)] = True
-        yield DrawnGate(name, _path(drawn), best.x, best.y)
+        best, least = None, (CELLS * CELLS, 0)
+        for place in _label_places(drawn):
+            window = _window_of(place)
+            cost = int(np.count_nonzero(names[window])), int(np.count_nonzero(occupied[window])) + place.distance
+            if best is None or cost < least:
+                best, least = place, cost
+            if least == (0, 0):
+                break
+        if best is not None:
+            names[_window_of(best)] = True
+            yield DrawnGate(name, _path(drawn), best.x, best.y)
 
 
 def _path(drawn: Outline) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cytocar.errors.tree import SampleError
@@ -17,7 +17,7 @@ from cytocar.files.source import at_hand, file_sha256
 from cytocar.report.run.limits import axis_tops, detectors_of
 from cytocar.report.run.source import FinishedRun
 from cytocar.run.observer import NOBODY, Observer, observed
-from cytocar.run.workers import Workers, run_tasks
+from cytocar.run.workers import Workers, packed, run_tasks, unpacked
 from cytocar.sample.analysis import gate_again
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import SampleResult
@@ -72,6 +72,14 @@ class PictureTask:
     protocol: Protocol
     file: Place
     gallery: Gallery
+
+    def __reduce__(self) -> tuple[Callable[..., PictureTask], tuple[object, ...]]:
+        """How to make this task again in a worker."""
+        return _unpacked_task, (self.result, packed(self.protocol), self.file, packed(self.gallery))
+
+
+def _unpacked_task(result: SampleResult, protocol: bytes, file: Place, gallery: bytes) -> PictureTask:
+    return PictureTask(result, unpacked(protocol), file, unpacked(gallery))
 
 
 # ---------------------------------------------------------------- one run

@@ -12,21 +12,20 @@ from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.places import Place, beside, files_below, is_file, require_packages
 from cytocar.regions.kinds import FixedGate
-from cytocar.run.plan import HISTORY_RECORD, MOVED_GATES, SAMPLE_ROWS, UNUSABLE, RunPlan, compensated
+from cytocar.run.plan import HISTORY_RECORD, MOVED_GATES, SAMPLE_ROWS, UNUSABLE, RunPlan, compensated, what_decides
 from cytocar.run.trail.journal import Manifest
 from cytocar.run.whereabouts import whereabouts
+from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow
 from cytocar.signals.compensation import Matrix
 from cytocar.template.load import LoadedTemplate
 from cytocar.template.lock import LockStatus
 from cytocar.template.model import Template
-from cytocar.template.moved_gates import MovedGates
 
 GATE_OVERRIDES: TypeAdapter[dict[str, dict[str, FixedGate]]] = TypeAdapter(dict[str, dict[str, FixedGate]])
 """How a manifest keeps gates that a person has moved: by sample, then by population."""
 MATRICES: TypeAdapter[dict[str, Matrix]] = TypeAdapter(dict[str, Matrix])
 """How a manifest keeps the spillover matrices of CSV files that the sheet named."""
-UNMOVED = MovedGates()
 
 
 def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
@@ -50,16 +49,17 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
         unusable = UNUSABLE.validate_python(manifest.get("unusable_matrices", {}))
         moved = MOVED_GATES.validate_python(manifest.get("moved_gates", {}))
         history = HISTORY_RECORD.validate_python(manifest.get("background_history", {}))
-        protocols = {}
+        protocols: dict[str, Protocol] = {}
+        shared: dict[tuple[str, str | None, bool], Protocol] = {}
         for row in samples:
-            protocol = compensated(templates[row.template or default], row, matrices, unusable)
-            protocols[row.sample_id] = replace(
-                protocol,
-                template=moved.get(row.sample_id, UNMOVED).on(protocol.template),
-                markers=markers,
-                overrides=overrides.get(row.sample_id, {}),
-                history=history,
-            )
+            key, name = what_decides(row, default), row.sample_id
+            if key not in shared:
+                used = compensated(templates[row.template or default], row, matrices, unusable)
+                shared[key] = replace(used, markers=markers, history=history)
+            protocols[name] = protocol = shared[key]
+            if name in moved or name in overrides:
+                template = moved[name].on(protocol.template) if name in moved else protocol.template
+                protocols[name] = replace(protocol, template=template, overrides=overrides.get(name, {}))
     except (ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise IntegrityError(
             "the manifest does not hold what cytocar writes there",
