@@ -17,6 +17,7 @@ from benchmarks.validity import odd, silent
 from benchmarks.validity.tubes import draw
 from cytocar.run.beside_counted import CountedTube, findings_beside_counted
 from cytocar.sample.analysis import quantify
+from cytocar.sample.quality.stain_levels import StainLevel
 from cytocar.sample.result import SampleResult
 from cytocar.template.load import load_template
 
@@ -83,6 +84,26 @@ def _mistyped(result: SampleResult) -> SampleResult:
     return replace(result, counting=replace(result.counting, beads_added=20_000.0))
 
 
+def _without_reagent(bound: float) -> Callable[[SampleResult], SampleResult]:
+    """Leave the CAR reagent out: ``bound`` is what it adds to negatives, in spreads; to granulocytes six times that."""
+
+    def change(result: SampleResult) -> SampleResult:
+        levels = tuple(
+            replace(
+                level,
+                positive_percent=0.0,
+                negatives=level.negatives - bound * level.spread,
+                granulocytes=level.granulocytes and level.granulocytes / (1 + 6 * bound),
+            )
+            if level.marker == "CAR"
+            else level
+            for level in result.stain_levels
+        )
+        return replace(result, stain_levels=levels)
+
+    return change
+
+
 KINDS: Mapping[str, Wrong] = {
     "half of the beads lost": Wrong(_with_beads(0.5)),
     "30 % of the beads lost": Wrong(_with_beads(0.7)),
@@ -101,6 +122,9 @@ KINDS: Mapping[str, Wrong] = {
     "a lot 1.4 times as bright, the number of the first": Wrong(_of_brightness(1.4), volume=False),
     "a lot as bright with 20 % fewer beads": Wrong(_with_beads(0.8), volume=False, time=False),
     "beads mistyped, no volume": Wrong(_mistyped, volume=False, time=False),
+    "CAR reagent left out": Wrong(_without_reagent(0.25)),
+    "CAR reagent left out, it binds to few other cells": Wrong(_without_reagent(0.12)),
+    "CAR reagent left out, it binds to hardly any other cell": Wrong(_without_reagent(0.05)),
 }
 
 
@@ -150,12 +174,24 @@ def _vary(name: str, cv: float, wrong: Wrong, random: np.random.Generator) -> Sa
     result = counted[int(random.integers(len(counted)))]
     beads, volume, speed, light = np.exp(random.normal(0, (cv / 1.4, cv / 1.4, 0.06, 0.04)))
     result = _of_brightness(float(light))(_with_beads(float(beads))(result))
+    result = replace(result, stain_levels=tuple(_other_level(level, cv, random) for level in result.stain_levels))
     sample = replace(result.sample, sample_id=name, subject_id=f"P{name}", day=1.0)
     return replace(
         result,
         sample=sample,
         volume_drawn_ul=DRAWN_UL * float(volume) if wrong.volume else None,
         seconds=SECONDS * float(speed) if wrong.time else None,
+    )
+
+
+def _other_level(level: StainLevel, cv: float, random: np.random.Generator) -> StainLevel:
+    """Return a level as another tube of the staining shows it; half of the tubes have no CAR-T cells."""
+    shift, light = random.normal(0, (cv, 3 * cv))
+    return replace(
+        level,
+        positive_percent=0.0 if random.random() < 0.5 else level.positive_percent,
+        negatives=level.negatives + float(shift) * level.spread,
+        granulocytes=level.granulocytes and level.granulocytes * float(np.exp(light)),
     )
 
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from cytocar.errors.findings import Finding, Severity
 from cytocar.run.parts import to_json
 from cytocar.run.places import PLACES_CHECK, Places, odd_samples, places_of
+from cytocar.run.reagents import REAGENTS_CHECK, TubeStains, reagent_findings
 from cytocar.run.yields import BEADS_CHECK, DRAW_CHECK, TubeYield, yield_findings
 from cytocar.sample.result import SampleOutcome, SampleResult
 
 if TYPE_CHECKING:
     from cytocar.run.folder import Parts
 
-CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK})
+CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, REAGENTS_CHECK})
 """Of findings that come from the other tubes' counts."""
 
 
@@ -30,6 +31,7 @@ class CountedTube:
 
     places: Places
     yields: TubeYield
+    stains: TubeStains
     from_others: tuple[Finding, ...] = ()
 
     @classmethod
@@ -42,7 +44,8 @@ class CountedTube:
         brightness = {name: value for name, value in places.values.items() if _is_of(name, beads)}
         cd3 = t_cells.medians.get("CD3") if t_cells is not None else None
         from_others = tuple(finding for finding in outcome.findings if finding.check in CHECKS)
-        return cls(places, TubeYield.of(outcome, brightness, cd3), from_others)
+        stains = TubeStains(places.sample_id, places.kind, outcome.stain_levels)
+        return cls(places, TubeYield.of(outcome, brightness, cd3), stains, from_others)
 
 
 def _is_of(place: str, beads: str | None) -> bool:
@@ -57,6 +60,8 @@ def findings_beside_counted(tubes: Sequence[CountedTube]) -> Mapping[str, tuple[
         findings[name].append(Finding(PLACES_CHECK, "W254", Severity.NOTE, f"lies elsewhere than the others: {how}"))
     for name, of_yield in yield_findings([tube.yields for tube in tubes]).items():
         findings[name] += of_yield
+    for name, finding in reagent_findings([tube.stains for tube in tubes]):
+        findings[name].append(finding)
     return {name: tuple(of_one) for name, of_one in findings.items()}
 
 

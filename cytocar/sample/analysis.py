@@ -306,6 +306,7 @@ def count_sample(
         instrument=" ".join(filter(None, (keywords.cytometer(events), events.keywords.get("$CYTSN")))),
         volume_drawn_ul=drawn_ul(sample, events, kept_share),
         seconds=keywords.duration_seconds(events),
+        stain_levels=evidence_here.stain_levels,
     )
     return _accepted(result, template)
 

@@ -18,6 +18,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import SampleError
 from cytocar.gates.decision import Decision
 from cytocar.regions.kinds import FixedGate
+from cytocar.sample.quality.stain_levels import StainLevel
 from cytocar.sheet.rows import SampleRow
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.tables.columns import COUNTS, Row, Value, cell, median_column
@@ -108,7 +109,7 @@ class SampleResult:
     ``gates`` are its gates as they were applied, all fixed: what it takes to draw, export or repeat them without
     deciding anything again. ``instrument`` is the cytometer's name and serial number, as the file has them.
     ``volume_drawn_ul`` is what the instrument drew for the events that were kept, whether it is counted by or not;
-    ``seconds`` the time from ``$BTIM`` to ``$ETIM``.
+    ``seconds`` the time from ``$BTIM`` to ``$ETIM``; ``stain_levels`` where cells without a marker lie.
     """
 
     sample: SampleRow
@@ -134,6 +135,7 @@ class SampleResult:
     instrument: str = ""
     volume_drawn_ul: float | None = None
     seconds: float | None = None
+    stain_levels: tuple[StainLevel, ...] = ()
     kind: Literal["counted"] = "counted"
 
     @property

@@ -42,6 +42,7 @@ from cytocar.sample.quality.markers import (
 )
 from cytocar.sample.quality.matrix import matrix_findings
 from cytocar.sample.quality.shadows import shadow_findings, shadows
+from cytocar.sample.quality.stain_levels import StainLevel, stain_levels
 from cytocar.sample.quality.stored_edges import edge_findings
 from cytocar.sample.quality.t_cell_sum import t_cell_sum
 from cytocar.sample.quality.unstained import unstained_cells
@@ -67,6 +68,8 @@ class Evidence:
         How often the CAR reagent lies on other lymphocytes.
     gate_cvs : mapping of str to float
         By population, what the place of its gates' borders leaves open: a coefficient of variation of its events.
+    stain_levels : tuple of StainLevel
+        Where cells without a marker lie, for the other tubes of the run.
     """
 
     beads: tuple[Finding, ...]
@@ -76,6 +79,7 @@ class Evidence:
     margin_percent: float | None
     witness: Witness | None = None
     gate_cvs: Mapping[str, float] = field(default_factory=dict)
+    stain_levels: tuple[StainLevel, ...] = ()
 
 
 def evidence(
@@ -144,6 +148,7 @@ def evidence(
         pair_percent=shares.pair_percent,
         margin_percent=shares.margin_percent,
         witness=witness(sampled),
+        stain_levels=tuple(stain_levels(sampled)),
         gate_cvs=gate_doubts(sampled, [name for name in sampled.gates if name != beads], populations.decisions),
     )
 
