@@ -118,6 +118,15 @@ def test_exchanged_labels_show_in_templates_whose_subsets_have_gates_of_their_ow
     assert told("tbnk", at_the_instruments_voltage, markers=exchanged)["cd4_cd8_labels"].code == "W302"
 
 
+def test_exchanged_labels_show_by_the_even_marker_where_no_monocytes_are_made_out() -> None:
+    other = {"CD4": "CD8", "CD8": "CD4"}
+    exchanged = {detector: other.get(label, label) for detector, label in TUBE.markers.items()}
+    right, wrong = told("tcell")["cd4_cd8_labels"], told("tcell", markers=exchanged)["cd4_cd8_labels"]
+    assert (right.code, wrong.code) == ("", "W302")
+    assert right.value == pytest.approx(0.30 / 0.24, rel=0.1)  # the widths that the simulator draws with
+    assert wrong.value == pytest.approx(0.24 / 0.30, rel=0.1)
+
+
 def test_pairs_that_a_template_sets_aside_are_counted() -> None:
     joined = np.flatnonzero(of_kind(TUBE, *T_CELLS, "nk_cells", "granulocytes"))[:6000].reshape(2, -1)
     keep = np.ones(len(TUBE.origin), dtype=bool)
