@@ -64,6 +64,11 @@ class SampledEvents:
         """Return each population's gate as it was applied, always a fixed one."""
         return self.sample.gates
 
+    @property
+    def lymphoid(self) -> str | None:
+        """Return the population that is looked for, T cells, or the lymphocytes of a template that reports none."""
+        return self.template.report.t_cells or self.template.report.lymphocytes
+
     def knows(self, marker: str) -> bool:
         """True if the file has a marker."""
         return marker in self.sample.plan.axes

@@ -117,9 +117,7 @@ def height_over_single(sampled: SampledEvents) -> Floats | None:
     None where no gate on the way to the T cells looks at both, or where there are too few leukocytes to tell. An area
     at the end of the range is taken as it is: the single cell would be as high or higher, two together are not.
     """
-    pulses = next(
-        filter(None, (_pulses(sampled, name) for name in sampled.behind(sampled.template.report.t_cells))), None
-    )
+    pulses = next(filter(None, (_pulses(sampled, name) for name in sampled.behind(sampled.lymphoid))), None)
     if pulses is None:
         return None
     on_scale = _leukocytes(sampled)

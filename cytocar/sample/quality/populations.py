@@ -118,7 +118,7 @@ def evidence(
         of_t_cells = borders_of_t_cells(close, report.t_cells)
         by_lymphocytes = {report.lymphocytes} if method is CountMethod.DUAL_PLATFORM else set()
         judged |= {name: border for name, border in of_t_cells.items() if name not in by_lymphocytes}
-    roles = filter(None, (report.t_cells, report.cd4, report.cd8))
+    roles = filter(None, (report.t_cells, report.cd4, report.cd8) if report.t_cells else (report.b_cells,))
     deciding = {name for role in roles for name in sampled.behind(role, aside=False)}
     shadowed = sorted(deciding | ({report.car} if report.car else set()))
     enough = report.t_cells is None or np.count_nonzero(close.frame.mask(report.t_cells)) >= FEWEST_T_CELLS

@@ -85,8 +85,7 @@ def stain_levels(sampled: SampledEvents) -> Iterator[StainLevel]:
 
 def _granulocytes(sampled: SampledEvents, beads: Bools | None) -> Bools | None:
     """Return the living cells whose side scatter is three times that of the T cells, or of the lymphocytes."""
-    report, side = sampled.template.report, side_scatter(sampled)
-    lymphocytes = report.t_cells or report.lymphocytes
+    lymphocytes, side = sampled.lymphoid, side_scatter(sampled)
     if side is None or lymphocytes is None:
         return None
     own = sampled.frame.mask(lymphocytes)

@@ -45,11 +45,15 @@ FEWEST_VALUES = 40
 
 
 def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
-    """Whether the T cells by their colours end at an edge along a scatter channel; nothing with too few."""
-    t_cells = sampled.template.report.t_cells
-    if t_cells is None:
+    """Whether the T cells by their colours end at an edge along a scatter channel; nothing with too few.
+
+    In a template without T cells the lymphocytes.
+    """
+    population = sampled.lymphoid
+    if population is None:
         return
-    gated, cells = sampled.frame.mask(t_cells), sampled.by_colour(t_cells)
+    who = "T cells" if population == sampled.template.report.t_cells else "lymphocytes"
+    gated, cells = sampled.frame.mask(population), sampled.by_colour(population)
     if np.count_nonzero(gated) < FEWEST_T_CELLS:
         return
     worst: tuple[float, str, str] | None = None
@@ -66,9 +70,9 @@ def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
         return
     percent, channel, where = worst
     if percent < LEAST_PERCENT:
-        yield Finding(CHECK, "", Severity.PASS, "no T cells end at an edge of scatter", percent, LEAST_PERCENT)
+        yield Finding(CHECK, "", Severity.PASS, f"no {who} end at an edge of scatter", percent, LEAST_PERCENT)
         return
-    message = f"{percent:.0f} % of the T cells crowd at {channel} and the file holds none {where}: more were not stored"
+    message = f"{percent:.0f} % of the {who} crowd at {channel} and the file holds none {where}: more were not stored"
     yield Finding(CHECK, "W309", Severity.REVIEW, message, percent, LEAST_PERCENT)
 
 

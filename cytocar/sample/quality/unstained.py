@@ -35,10 +35,10 @@ def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
 
     Cells that the stain did not reach are as many of either; red cells, debris and platelets are of one sort.
     """
-    t_cells, side, forward = sampled.template.report.t_cells, side_scatter(sampled), forward_scatter(sampled)
-    if t_cells is None or side is None or forward is None or not sampled.knows(MARKER):
+    lymphoid, side, forward = sampled.lymphoid, side_scatter(sampled), forward_scatter(sampled)
+    if lymphoid is None or side is None or forward is None or not sampled.knows(MARKER):
         return
-    own = sampled.frame.mask(t_cells)
+    own = sampled.frame.mask(lymphoid)
     if np.count_nonzero(own) < FEWEST_T_CELLS:
         return
     size, grain = (

@@ -127,6 +127,18 @@ def test_exchanged_labels_show_by_the_even_marker_where_no_monocytes_are_made_ou
     assert wrong.value == pytest.approx(0.24 / 0.30, rel=0.1)
 
 
+def test_a_template_without_t_cells_is_asked_the_same_of_its_lymphocytes() -> None:
+    b_cells = {"CD56": "CD19", "CD19-Fc": "CD20"}  # the NK cells of the tube stand for its B cells
+    markers = {detector: b_cells.get(label, label) for detector, label in TUBE.markers.items()}
+    whole = told("bcell-aplasia", markers=markers)
+    assert {whole[check].code for check in ("stored_edges", "unstained_cells", "pairs")} == {""}
+    edge = np.quantile(TUBE.columns["FSC-A"][of_kind(TUBE, "nk_cells")], 0.3)
+    keep = (TUBE.columns["FSC-A"] > edge) | of_kind(TUBE, "beads", "bead_doublets")
+    finding = told("bcell-aplasia", keep=keep, markers=markers)["stored_edges"]
+    assert (finding.code, finding.outcome) == ("W309", Severity.REVIEW)
+    assert "lymphocytes crowd" in finding.message
+
+
 def test_pairs_that_a_template_sets_aside_are_counted() -> None:
     joined = np.flatnonzero(of_kind(TUBE, *T_CELLS, "nk_cells", "granulocytes"))[:6000].reshape(2, -1)
     keep = np.ones(len(TUBE.origin), dtype=bool)
