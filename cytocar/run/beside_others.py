@@ -20,6 +20,7 @@ from cytocar.errors.tree import SampleError
 from cytocar.fcs.keywords import acquired_at, cytometer
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Address
+from cytocar.run.beside_names import Identifiers, names_in
 from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.signals.compensation import SpilloverMatrix, carried
@@ -62,6 +63,7 @@ class Settings:
     voltages: Mapping[str, float]
     gains: Mapping[str, float]
     matrix: SpilloverMatrix | None
+    names: tuple[tuple[str, str], ...] = ()
 
 
 def compare_files(samples: Sequence[SampleRow], protocols: Mapping[str, Protocol]) -> Mapping[str, tuple[Finding, ...]]:
@@ -77,7 +79,13 @@ def compare_files(samples: Sequence[SampleRow], protocols: Mapping[str, Protocol
         if settings is not None:
             kinds[settings.kind].append(settings)
     groups = [(group, Common.of(group)) for group in kinds.values() if len(group) > FEWEST_OTHERS]
-    return {one.sample_id: tuple(_against(one, common)) for group, common in groups for one in group}
+    findings = {one.sample_id: tuple(_against(one, common)) for group, common in groups for one in group}
+    identifiers = Identifiers(rows)
+    for one in (one for group in kinds.values() for one in group):
+        named = identifiers.finding(one.sample_id, one.names)
+        if named is not None:
+            findings[one.sample_id] = (*findings.get(one.sample_id, ()), named)
+    return findings
 
 
 def _all_settings(rows: Sequence[SampleRow], protocols: Mapping[str, Protocol]) -> Iterator[Settings | None]:
@@ -109,6 +117,7 @@ def _settings(row: SampleRow, protocol: Protocol) -> Settings | None:
         voltages={channel.detector: channel.voltage for channel in channels if channel.voltage is not None},
         gains={channel.detector: channel.gain for channel in channels if channel.gain is not None},
         matrix=of_file,
+        names=names_in(events.keywords),
     )
 
 

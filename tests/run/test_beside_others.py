@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.run.beside_names import Identifiers, names_in
 from cytocar.run.beside_others import compare_files
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sheet.rows import SampleRow, SampleType
@@ -27,13 +29,16 @@ def _compared(
     files: int = 6,
     kinds: Mapping[int, SampleType] | None = None,
     template: str = "cart-generic",
+    subjects: Mapping[int, str] | None = None,
 ) -> Mapping[str, tuple[Finding, ...]]:
     rows = []
     for n in range(files):
         tube = replace(TUBE, keywords={**TUBE.keywords, **ORDINARY})
         path = change(n, tube).write(folder / f"{n}.fcs")
         kind = (kinds or {}).get(n, SampleType.SAMPLE)
-        rows.append(SampleRow(file=path, file_as_given=path.name, sample_id=str(n), sample_type=kind))
+        subject = (subjects or {}).get(n)
+        row = SampleRow(file=path, file_as_given=path.name, sample_id=str(n), sample_type=kind, subject_id=subject)
+        rows.append(row)
     loaded = load_template(template)
     return compare_files(rows, {row.sample_id: Protocol(loaded, unlocked(loaded)) for row in rows})
 
@@ -107,3 +112,37 @@ def test_a_run_names_the_exchanged_file_once(tmp_path: Path) -> None:
     quality = (tmp_path / "run" / "quality.csv").read_text("utf-8")
     assert [line.split(",")[0] for line in quality.splitlines() if ",W248," in line] == ["2"]
     assert "W250" not in quality
+
+
+def test_rows_that_slipped_by_one_file_are_told_by_the_files_own_names(tmp_path: Path) -> None:
+    def named(slip: int) -> Callable[[int, ReferenceTube], ReferenceTube]:
+        return lambda n, tube: replace(tube, keywords={**tube.keywords, "TUBE NAME": f"P{10 + (n + slip) % 6} day 7"})
+
+    subjects = {n: f"P{10 + n}" for n in range(6)}
+    right, slipped = (_compared(tmp_path, named(slip), subjects=subjects) for slip in (0, 1))
+    assert {one.code for findings in right.values() for one in findings} == {""}
+    for n in range(6):
+        (finding,) = (one for one in slipped[str(n)] if one.code)
+        assert (finding.code, finding.outcome) == ("W261", Severity.REVIEW)
+        assert f"TUBE NAME holds the identifier P{10 + (n + 1) % 6}" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("own", "names", "code"),
+    [
+        (("P03_d14", "P03"), "P03 d14", ""),
+        (("P03_d14", "P03"), "P03 d28", "W261"),  # of the same subject
+        (("a1", "P03"), "Specimen_001_P03_002.fcs", ""),
+        (("a1", "P03"), "Tube_001", ""),
+        (("7", "P03"), "8", ""),  # a number by chance
+        (("a1", "P03"), "P030", ""),  # another word
+    ],
+)
+def test_only_another_rows_identifier_is_told(own: tuple[str, str], names: str, code: str) -> None:
+    others = [("P03_d28", "P03"), ("P04_d14", "P04"), ("8", "P05")]
+    rows = [
+        SampleRow(file=Path("x.fcs"), file_as_given="x.fcs", sample_id=sample, subject_id=subject)
+        for sample, subject in (own, *others)
+    ]
+    finding = Identifiers(rows).finding(own[0], names_in({"TUBE NAME": names}))
+    assert (finding.code if finding else "") == code

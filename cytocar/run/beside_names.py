@@ -1,0 +1,60 @@
+"""Whether a file was acquired as the sample that the sheet makes of it: its own names against the rows of the run.
+
+A sheet whose rows slipped by one well gives each file the numbers of another; the names that the operator typed at the
+cytometer are in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from cytocar.errors.findings import Finding, Severity
+from cytocar.sheet.rows import SampleRow
+
+NAME_KEYS = ("TUBE NAME", "TUBENAME", "SAMPLE ID", "SAMPLEID", "SAMPLE NAME", "$SMNO", "$SRC", "@SAMPLEID1", "$FIL")
+"""Of the cytometers' software: BD FACSDiva, Cytek SpectroFlo, Beckman Coulter, Miltenyi, and the standard's."""
+FEWEST_CHARACTERS, FEWEST_DIGITS = 2, 4
+"""Of an identifier with a letter and a digit, and of one of digits alone: shorter ones stand in names by chance."""
+
+
+def names_in(keywords: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the keywords that name the sample, with their values as words joined by ``_``."""
+    return tuple((key, _words(keywords[key])) for key in NAME_KEYS if keywords.get(key))
+
+
+def _words(text: str) -> str:
+    """Return letters and digits in lower case, whatever is between them as ``_``, at both ends too.
+
+    >>> _words("P03 d28.fcs")
+    '_p03_d28_fcs_'
+    """
+    return "_".join(("", *re.findall(r"[^\W_]+", text.casefold()), ""))
+
+
+def _is_telling(words: str) -> bool:
+    plain = words.replace("_", "")
+    if plain.isdigit():
+        return len(plain) >= FEWEST_DIGITS
+    return len(plain) >= FEWEST_CHARACTERS and any(map(str.isdigit, plain)) and any(map(str.isalpha, plain))
+
+
+class Identifiers:
+    """Sample and subject identifiers of a run's rows, as they may stand in a file's names."""
+
+    def __init__(self, rows: Sequence[SampleRow]) -> None:
+        self._own = {row.sample_id: [_words(one) for one in (row.sample_id, row.subject_id) if one] for row in rows}
+        self._plain = {_words(one): one for row in rows for one in (row.sample_id, row.subject_id) if one}
+        self._known = sorted(filter(_is_telling, self._plain), key=len, reverse=True)
+
+    def finding(self, sample_id: str, names: Sequence[tuple[str, str]]) -> Finding | None:
+        """Return a finding where the longest identifier that a file's names hold is another row's; else None."""
+        held = next(((one, key) for one in self._known for key, text in names if one in text), None)
+        if held is None:
+            return None
+        longest, key = held
+        own = self._own.get(sample_id, [])
+        if longest in own or any(len(one) >= len(longest) and one in text for one in own for _, text in names):
+            return None
+        message = f"{key} holds the identifier {self._plain[longest]}, which is another row's of the sheet"
+        return Finding("names", "W261", Severity.REVIEW, message)
