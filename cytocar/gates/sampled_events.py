@@ -53,6 +53,7 @@ class SampledEvents:
     chosen: Block
     regions: Mapping[str, PlacedRegion]
     _by_colour: dict[str, Bools] = field(default_factory=dict)  # each is asked for several times
+    _in_region: dict[str, Bools] = field(default_factory=dict)
 
     @property
     def template(self) -> Template:
@@ -86,6 +87,17 @@ class SampledEvents:
         """Return the region of a population's gate; None for a boolean one."""
         return self.regions.get(population)
 
+    def in_region(self, population: str) -> Bools:
+        """Return the events in the region of a population's gate, whatever else they are in; all of a boolean one."""
+        if population not in self._in_region:
+            region = self.region(population)
+            self._in_region[population] = (
+                np.ones(self.frame.n_events, dtype=np.bool_)
+                if region is None
+                else region.region.contains(*map(self.signal, region.markers))
+            )
+        return self._in_region[population]
+
     def path(self, population: str) -> list[str]:
         """Return a population and those that it comes from, itself first, without ``all``."""
         names = []
@@ -118,9 +130,8 @@ class SampledEvents:
             gate = self.gates[name]
             if name == without and marker is not None and isinstance(gate, BoxGate):
                 inside &= self.within({axis: ends for axis, ends in gate.sides().items() if axis != marker})
-            region = None if name == without else self.region(name)
-            if region is not None:
-                inside &= region.region.contains(*(self.signal(marker) for marker in region.markers))
+            if name != without:
+                inside &= self.in_region(name)
         return inside
 
     def by_colour(self, population: str) -> Bools:
@@ -147,7 +158,7 @@ class SampledEvents:
                     continue
             region = self.region(name)
             if region is not None and not any(is_scatter(marker) for marker in region.markers):
-                inside &= region.region.contains(*(self.signal(marker) for marker in region.markers))
+                inside &= self.in_region(name)
         return inside
 
     def _set_aside(self, name: str) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.decision import Decision
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import BoxGate
-from cytocar.regions.gate import PlacedRegion
 from cytocar.regions.kinds import FixedGate
 
 SHIFT = 1.05
@@ -51,7 +50,7 @@ def borders(sampled: SampledEvents, populations: Sequence[str]) -> Mapping[str, 
             continue
         declared = sampled.template.population(name)
         parent = np.flatnonzero(sampled.frame.within(declared.parent, declared.exclude))
-        along = (_along(sampled, region, parent, axis) for axis in range(len(region.markers)))
+        along = (_along(sampled, name, parent, axis) for axis in range(len(region.markers)))
         border_of[name] = max(along, key=lambda border: border.events)
     lymphocytes = sampled.template.report.lymphocytes
     if lymphocytes is not None:  # of a gate that adds to them, what matters is how much of all of them it adds
@@ -71,14 +70,15 @@ def borders_of_t_cells(sampled: SampledEvents, t_cells: str) -> Mapping[str, Bor
         region = sampled.region(name)
         if region is not None and not _are_pulses_of_one_detector(region.markers):
             others = np.flatnonzero(sampled.regardless_of(t_cells, without=name))
-            along = (_along(sampled, region, others, axis) for axis in range(len(region.markers)))
+            along = (_along(sampled, name, others, axis) for axis in range(len(region.markers)))
             border_of[name] = max(along, key=lambda border: border.events / _limit(border, decides=True))
     return border_of
 
 
-def _along(sampled: SampledEvents, region: PlacedRegion, parent: np.ndarray, axis: int) -> Border:
+def _along(sampled: SampledEvents, name: str, parent: np.ndarray, axis: int) -> Border:
+    region = sampled.regions[name]
     signals = [sampled.signal(marker)[parent] for marker in region.markers]
-    inside = region.region.contains(*signals)
+    inside = sampled.in_region(name)[parent]
     changed = 0
     for factor in (SHIFT, 1 / SHIFT):
         shifted = [signal * factor if number == axis else signal for number, signal in enumerate(signals)]

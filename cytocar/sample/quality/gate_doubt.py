@@ -184,6 +184,4 @@ def _worked_out(sampled: SampledEvents, population: str, moved: _Moved, place: i
         return gate.combine(inside, lambda name: _inside(sampled, name, moved, place))
     if population == moved.gate:
         return inside & (moved.first, moved.second)[place]
-    region = sampled.region(population)
-    assert region is not None
-    return inside & region.region.contains(*(sampled.signal(marker)[moved.rows] for marker in region.markers))
+    return inside & sampled.in_region(population)[moved.rows]

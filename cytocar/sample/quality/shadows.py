@@ -96,7 +96,7 @@ def _beside_drawn(sampled: SampledEvents, name: str, parent: Bools) -> Iterator[
         return
     rows = np.flatnonzero(parent)
     signals = {marker: sampled.signal(marker)[rows] for marker in region.markers}
-    kept = region.region.contains(*signals.values())
+    kept = sampled.in_region(name)[rows]
     if np.count_nonzero(kept) < FEWEST_EVENTS:
         return
     for marker, signal in signals.items():
