@@ -25,7 +25,7 @@ PART_OF_PEAK = 0.8
 """Of the way up to where the lines of rise and fall meet: courses bend before they get there."""
 FAR_APART_DAYS = 5.0
 """Samples beside the peak that lie so far apart do not tell it: weekly ones held it in 77 % of simulated courses, four
-days apart in 94 %."""
+days apart in 94 %. Where both do, peak and area have no upper limit; where one does, they held it in 93 %."""
 
 
 def scatter_of(quantified: Sequence[Point]) -> float:
@@ -109,11 +109,16 @@ def peak_interval(quantified: Sequence[Point], peak: Point) -> Estimate:
     return Estimate(value, value * math.exp(-error), value * math.exp(error + above))
 
 
-def days_to_neighbours(evaluable: Sequence[Point], peak: Point) -> float:
-    """How many days the highest sample lies from the one before it, or from the one after it, if that is more.
+def peak_is_met(evaluable: Sequence[Point], peak: Point) -> bool:
+    """True if a sample on either side lies so near the highest one that the peak's upper limit can be told."""
+    return min(days_to_neighbours(evaluable, peak)) < FAR_APART_DAYS
+
+
+def days_to_neighbours(evaluable: Sequence[Point], peak: Point) -> tuple[float, float]:
+    """How many days the highest sample lies from the one before it, and from the one after it.
 
     Before the first sample is infusion; nothing is after the last.
     """
     at = evaluable.index(peak)
     before = peak.day - (evaluable[at - 1].day if at else 0.0)
-    return max(before, evaluable[at + 1].day - peak.day if at + 1 < len(evaluable) else 0.0)
+    return before, evaluable[at + 1].day - peak.day if at + 1 < len(evaluable) else 0.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cytocar.kinetics.between_samples import corner_beside, scatter_of
+from cytocar.kinetics.between_samples import corner_beside, peak_is_met, scatter_of
 from cytocar.kinetics.curve import Point, area_under, curve_of
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 
@@ -50,7 +50,10 @@ def area_to(evaluable: Sequence[Point], end: float) -> AreaTo:
         slope = (area_under(moved, end) - area) / step
         below = math.hypot(below, slope * (value - (wide.low or 0.0)))
         above = math.hypot(above, slope * ((wide.high or high) - value))
-    return AreaTo(end, Estimate(area, max(area - below, 0.0), area + above))
+    peak = max(quantified, key=lambda point: point.quantified or 0.0)
+    known = peak.day > end or peak_is_met(evaluable, peak)
+    below += area * -math.expm1(-(scatter**2) / 2)  # by so much values that scatter lie above their course on average
+    return AreaTo(end, Estimate(area, max(area - below, 0.0), area + above if known else None))
 
 
 def between(curve: Curve, quantified: Sequence[Point], end: float) -> tuple[float, float]:

@@ -10,10 +10,10 @@ A number that the data do not support is ``None``, and ``Kinetics.reasons`` says
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from cytocar.counting.limits import CarResult
-from cytocar.kinetics.between_samples import FAR_APART_DAYS, days_to_neighbours, peak_interval
+from cytocar.kinetics.between_samples import FAR_APART_DAYS, days_to_neighbours, peak_interval, peak_is_met
 from cytocar.kinetics.censored import area_with_censored, half_life_with_censored
 from cytocar.kinetics.curve import Point, area_under, curve_of, points_of
 from cytocar.kinetics.exposure import AreaTo, area_to
@@ -144,6 +144,8 @@ def noncompartmental(
         reasons.append(("n_timepoints", f"cells detected in {early} sample(s) before infusion, which are left out"))
     peak = max(quantified, key=lambda point: point.quantified or 0.0, default=None)
     highest = peak_interval(quantified, peak) if peak else UNKNOWN
+    if peak and not peak_is_met(evaluable, peak):
+        highest = replace(highest, high=None)
     last = quantified[-1] if quantified else None
     areas = {end: area_to(evaluable, end) for end in (28.0, 84.0)}
     doubling, halving = doubling_time(quantified, peak), half_life(quantified, peak)
@@ -203,6 +205,10 @@ def _at_most(evaluable: Sequence[Point], peak: Estimate | None) -> float | None:
     return max(known) if known and len(known) == len(above) else None
 
 
+def _apart(evaluable: Sequence[Point], peak: Point) -> str:
+    return f"samples beside the peak lie {max(days_to_neighbours(evaluable, peak)):g} days apart"
+
+
 def _reasons(
     evaluable: Sequence[Point], peak: Point | None, areas: dict[float, AreaTo], doubling: Rate, half_life: Rate
 ) -> Iterator[tuple[str, str]]:
@@ -213,11 +219,15 @@ def _reasons(
         yield "cmax_per_ul", "the only sample"
     elif peak is evaluable[-1]:
         yield "cmax_per_ul", "the peak is the last sample: the curve may rise further"
-    elif (days := days_to_neighbours(evaluable, peak)) >= FAR_APART_DAYS:
-        yield "cmax_per_ul", f"samples beside the peak lie {days:g} days apart: it may be higher than its interval says"
+    elif not peak_is_met(evaluable, peak):
+        yield "cmax_per_ul", f"{_apart(evaluable, peak)}: how high it was is not known"
+    elif max(days_to_neighbours(evaluable, peak)) >= FAR_APART_DAYS:
+        yield "cmax_per_ul", f"{_apart(evaluable, peak)}: it may be higher than its interval says"
     for end, area in areas.items():
         if area.reason:
             yield f"auc_0_{end:g}", area.reason
+        elif peak and area.estimate.low is not None and area.estimate.high is None:
+            yield f"auc_0_{end:g}", f"{_apart(evaluable, peak)}: how much more lies under it is not known"
     detected = [point for point in evaluable if point.result in _IN_CELLS]
     if not detected:
         yield "persistence_days", "cells were never detected"

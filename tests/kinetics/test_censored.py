@@ -21,10 +21,10 @@ def course(days: list[float], values: list[float], limits: list[float | None]) -
 
 
 def test_a_value_below_its_limit_between_two_results_is_neither_left_out_nor_nothing() -> None:
-    found = course([0, 7, 14, 28], [1, 10, 0, 4], [None, None, 1.0, None])
+    found = course([0, 4, 14, 28], [1, 10, 0, 4], [None, None, 1.0, None])
     assert (found.n_censored, found.n_quantified) == (1, 3)
     left_out = found.auc_0_28
-    at_its_limit = noncompartmental([0, 7, 14, 28], [1, 10, 1.0, 4]).auc_0_28
+    at_its_limit = noncompartmental([0, 4, 14, 28], [1, 10, 1.0, 4]).auc_0_28
     assert left_out is not None and at_its_limit is not None
     low, area, high = found.auc_0_28_censored_low, found.auc_0_28_censored, found.auc_0_28_censored_high
     assert low is not None and area is not None and high is not None
@@ -41,7 +41,7 @@ def test_without_values_below_a_limit_nothing_changes() -> None:
 
 
 def test_the_peak_may_hide_below_the_limit_of_another_tube() -> None:
-    assert course([7, 14], [3, 0], [None, 9.0]).cmax_per_ul_at_most == 9.0
+    assert course([4, 14], [3, 0], [None, 9.0]).cmax_per_ul_at_most == 9.0
     assert course([7, 14], [0, 0], [2.0, 0.5]).cmax_per_ul_at_most == 2.0
     assert course([7, 14], [3, 0], [None, None]).cmax_per_ul_at_most is None
 

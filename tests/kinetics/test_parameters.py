@@ -191,10 +191,20 @@ def test_a_peak_between_two_samples_is_in_the_interval() -> None:
     assert 40 < course.cmax_per_ul_low < 50
 
 
-def test_weekly_samples_do_not_tell_the_peak() -> None:
-    reason = noncompartmental([7, 14, 21, 28], [5, 40, 20, 10]).reason("cmax_per_ul")
-    assert reason is not None
-    assert "7 days apart" in reason
+def test_weekly_samples_do_not_tell_how_high_the_peak_was_nor_what_lies_under_it() -> None:
+    values = [5.0, 40.0, 20.0, 10.0]
+    weekly = noncompartmental([7, 14, 21, 28], values, intervals=[Estimate(one, one, one) for one in values])
+    reasons = weekly.reason("cmax_per_ul"), weekly.reason("auc_0_28")
+    assert all(reason is not None and "7 days apart" in reason and "not known" in reason for reason in reasons)
+    assert (weekly.cmax_per_ul, weekly.cmax_per_ul_high, weekly.auc_0_28_high) == (40, None, None)
+    assert weekly.cmax_per_ul_low is not None
+    assert weekly.auc_0_28_low is not None
+    assert 20 < weekly.cmax_per_ul_low < 40
+    nearer = noncompartmental(
+        [7, 10, 14, 21, 28], [5, *values], intervals=[Estimate(one, one, one) for one in (5, *values)]
+    )
+    assert nearer.cmax_per_ul_high is not None
+    assert nearer.cmax_per_ul_high > 40
     assert noncompartmental([7, 10, 14, 21, 28], [5, 40, 20, 10, 5]).reason("cmax_per_ul") is None
 
 
@@ -219,6 +229,7 @@ def test_the_areas_interval_adds_in_quadrature_what_counts_scatter_and_lines_lea
     high = [value * math.exp(math.hypot(math.log(end / value), scatter)) for value, end in ((10, 12), (20, 24))]
     straight_less_logarithmic = 420 - 28 * 10 / math.log(2)
     below = math.hypot(14 * (10 - low[0]), 14 * (20 - low[1]), straight_less_logarithmic)
+    below += 420 * (1 - math.exp(-(USUAL_SCATTER**2) / 2))  # what scatter adds to the mean of lognormal values
     assert course.auc_0_28_low == pytest.approx(420 - below, rel=1e-3)
     assert course.auc_0_28_high == pytest.approx(420 + 14 * math.hypot(high[0] - 10, high[1] - 20), rel=1e-3)
 
