@@ -102,7 +102,11 @@ def _trial(stratum: Stratum, random: np.random.Generator) -> tuple[float, ...]:
     fitted = reference.fit(GATE, FitInput("car_t", {"CAR": values}, references=references, seed=1))
     assert isinstance(fitted.gate, RangeGate)
     events = int((values >= (fitted.gate.min or 0.0)).sum())
-    net = net_share(events, len(values), fitted.background, assumed_percent=0.05, seed=1, fewest_events=13)
+    measured = {one.parameter: one.value or 0.0 for one in fitted.decisions}
+    unaided = (measured["sensitivity"], measured["sensitivity_sd"]) if "sensitivity_sd" in measured else None
+    net = net_share(
+        events, len(values), fitted.background, assumed_percent=0.05, seed=1, fewest_events=13, unaided=unaided
+    )
     basis = BeadBasis(
         bead_events=int(random.poisson(BEADS * lot)), beads_added=ADDED, sample_volume_ul=BLOOD_UL, cvs=CVS
     )

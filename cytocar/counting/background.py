@@ -31,7 +31,8 @@ SMALLEST_CLAIM_WITHOUT_REFERENCE = 0.1
 """Percent of T cells: without a control no smaller share is called detected or quantified."""
 SENSITIVITY_WITHOUT_REFERENCE = (0.88, 0.08)
 """Mean and standard deviation of the share of positives that a threshold which nothing placed may leave above it: what
-stain indices of 6 and more leave above the shipped fallbacks. It raises the upper limit only."""
+stain indices of 6 and more leave above the shipped fallbacks. It raises the upper limit only, and holds where the
+tube's own positives are too few to tell (``gates.adaptive.unaided``)."""
 SMALLEST_SENSITIVITY = 0.3
 """What is thought to lie below the threshold is added up to this share above it; beyond, nothing was measured."""
 SMALLEST_MISSED = 0.01
@@ -111,6 +112,7 @@ def net_share(
     systematic_cv: float = SYSTEMATIC_CV,
     fewest_events: int = 1,
     rise: Rise | None = None,
+    unaided: tuple[float, float] | None = None,
 ) -> NetShare:
     """Return the share of CAR+ among T cells, raw and net of background, with LoB, LoD and LLOQ.
 
@@ -133,6 +135,9 @@ def net_share(
     rise : Rise, optional
         Of the rate on cells that cannot carry the CAR, as far as these leave it possible: the lower limit supposes it
         of T cells too, the point and what counts as detected do not.
+    unaided : tuple of float, optional
+        Without a reference: the share of positives above the threshold, and its standard deviation, as the tube's own
+        bright positives tell them. They correct the point, and raise the upper limit.
 
     Notes
     -----
@@ -159,9 +164,11 @@ def net_share(
     low_draws = _with_systematic((observed - rates) / (sensitivities - rates), systematic_cv, random)
     high_draws = low_draws
     if without:  # no control has seen this day's background: there may be none, and positives below the threshold
-        high_draws = observed / random.normal(*SENSITIVITY_WITHOUT_REFERENCE, DRAWS).clip(0.5, 1.0)
+        kept = random.normal(*SENSITIVITY_WITHOUT_REFERENCE, DRAWS).clip(0.5, 1.0)
+        high_draws = observed / (kept if unaided is None else _drawn(*unaided, random))
     rate = assumed_percent / 100 if background is None else probable_rate(background)
-    point = float(np.clip((car_events / t_cell_events - rate) / (_sensitivity(background) - rate), 0, 1))
+    sensitivity = unaided[0] if without and unaided else _sensitivity(background)
+    point = float(np.clip((car_events / t_cell_events - rate) / (sensitivity - rate), 0, 1))
     first_above = blank.first_above(t_cell_events)
     if without:
         first_above = max(first_above, math.ceil(SMALLEST_CLAIM_WITHOUT_REFERENCE / 100 * t_cell_events))
@@ -221,9 +228,13 @@ def _sensitivities(background: Background | None, random: np.random.Generator) -
     """Return draws of the share of positives above the threshold, in the bounds that hold for the point too."""
     if background is None or background.sensitivity_sd == 0:
         return np.full(DRAWS, _sensitivity(background))
-    missed = max(1 - background.sensitivity, SMALLEST_MISSED)
-    shape = (missed / background.sensitivity_sd) ** 2
-    drawn = random.gamma(shape, background.sensitivity_sd**2 / missed, DRAWS)
+    return _drawn(background.sensitivity, background.sensitivity_sd, random)
+
+
+def _drawn(sensitivity: float, sd: float, random: np.random.Generator) -> Floats:
+    """Return draws of a share of positives above a threshold: what is missed is gamma distributed."""
+    missed = max(1 - sensitivity, SMALLEST_MISSED)
+    drawn = random.gamma((missed / sd) ** 2, sd**2 / missed, DRAWS)
     return np.asarray((1 - drawn).clip(SMALLEST_SENSITIVITY, 1.0))
 
 

@@ -57,7 +57,8 @@ def car_count(
         return None, ()
     car_events, t_cell_events = populations[roles.car].events, populations[roles.t_cells].events
     raw = Share(car_events, t_cell_events).estimate()
-    net = _net(backgrounds.get(roles.car), template, car_events, t_cell_events, rise)
+    unaided = _unaided(populations, roles.car)
+    net = _net(backgrounds.get(roles.car), template, car_events, t_cell_events, rise, unaided)
     limits = detection_limits(template.limits, t_cell_events, basis, net=net)
     per_ul = with_gates(basis, gate_cvs.get(roles.car)).concentration(car_events)
     net_per_ul = _net_concentration(net, with_gates(basis, gate_cvs.get(roles.t_cells)), t_cell_events)
@@ -90,7 +91,12 @@ def _overlaps(populations: Populations, car: str) -> bool:
 
 
 def _net(
-    background: Background | None, template: Template, car_events: int, t_cell_events: int, rise: Rise | None
+    background: Background | None,
+    template: Template,
+    car_events: int,
+    t_cell_events: int,
+    rise: Rise | None,
+    unaided: tuple[float, float] | None,
 ) -> NetShare | None:
     """Return the share net of background, where the CAR gate is one that control samples place."""
     car = template.report.car
@@ -105,7 +111,15 @@ def _net(
         seed=SEED,
         fewest_events=template.limits.detection_events,
         rise=rise,
+        unaided=unaided,
     )
+
+
+def _unaided(populations: Populations, car: str | None) -> tuple[float, float] | None:
+    """What the positives above a fallback tell of the share that lies above it, with its standard deviation."""
+    of_car = {row.parameter: row.value for row in populations.decisions if row.population == car}
+    sensitivity, sd = of_car.get("sensitivity"), of_car.get("sensitivity_sd")
+    return None if sensitivity is None or sd is None else (sensitivity, sd)
 
 
 def _net_concentration(net: NetShare | None, basis: CountBasis, t_cells: int) -> Estimate:

@@ -234,7 +234,7 @@ def aligned(
         if turn >= ALIGNMENTS - 1:
             if sample.share < REALIGNED_FROM:
                 break
-            if turn < last or kinds:
+            if turn < last:
                 sample = sample.without_positives(pool)
     apart = [_apart(sample, control, one) for control, one in zip(controls, alignments, strict=True)]
     if any(apart):

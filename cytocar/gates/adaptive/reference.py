@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.mix import Bools, kinds_of
 from cytocar.gates.adaptive.pool import FEWEST_REFERENCE_EVENTS, Pool, aligned, looked_at_from, positives_of
 from cytocar.gates.adaptive.positives import LOW_STAIN_INDEX, Positives, Seen, overlap_doubt
+from cytocar.gates.adaptive.unaided import unaided
 from cytocar.gates.decision import (
     THRESHOLD_SD,
     Background,
@@ -52,6 +53,8 @@ FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
 """A reference with more than 0.5 % of its events 6 robust standard deviations above the median holds positives."""
 FALLBACK_SPREADS = 3.5
 """A fallback nearer to the sample's negatives than this lets in more than 0.02 % of a normal: FALLBACK_TOO_LOW."""
+FEWEST_FOR_STAIN_INDEX = 50
+"""Events above a fallback, for a low stain index to ask for a look: of fewer one in ten at an index of 6 would."""
 OFFSET_DOUBT = 0.04
 """Standard deviation that the sensitivity gets for each spread of offset: positives may have been moved otherwise."""
 OFFSET_TAIL_DOUBT = 0.6
@@ -292,7 +295,8 @@ def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list
     """Return the template's threshold; flagged where the sample's own negatives reach up to it.
 
     Seen from their dim side, where no positives are: the fallback should lie 3.5 standard deviations above their
-    middle, beyond which 0.02 % of normally distributed negatives lie. Nothing is placed or subtracted by that.
+    middle, beyond which 0.02 % of normally distributed negatives lie. Nothing is placed or subtracted by that. What the
+    events above it tell of the positives goes beside it.
     """
     dim = Ordered(values.values[: len(values) - values.above(gate.fallback)])
     place = None
@@ -301,9 +305,16 @@ def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list
         place = (gate.fallback - middle) / max(middle - dim.quantile(0.159), 1e-9)
         if place < FALLBACK_SPREADS:
             flags = [*flags, Flag.FALLBACK_TOO_LOW]
+    seen = unaided(values, gate.fallback) if place is not None else None
+    if seen and seen.stain_index < LOW_STAIN_INDEX and values.above(gate.fallback) >= FEWEST_FOR_STAIN_INDEX:
+        flags = [*flags, Flag.LOW_STAIN_INDEX]
+    measured = {THRESHOLD_SD: place, **({} if seen is None else asdict(seen))}
     decision = _decision(population, gate, values, gate.fallback, flags, Source.FALLBACK)
-    where = Decision(population, gate.kind, THRESHOLD_SD, place, Source.FALLBACK, events=len(values))
-    return Fitted(RangeGate(kind="range", marker=gate.marker, min=gate.fallback), (decision, where))
+    others = (
+        Decision(population, gate.kind, name, value, Source.FALLBACK, events=len(values))
+        for name, value in measured.items()
+    )
+    return Fitted(RangeGate(kind="range", marker=gate.marker, min=gate.fallback), (decision, *others))
 
 
 def _decision(

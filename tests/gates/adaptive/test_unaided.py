@@ -1,0 +1,71 @@
+"""Without controls the bright positives tell which share of all lies above the template's threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cytocar.counting.background import net_share
+from cytocar.gates.adaptive import reference
+from cytocar.gates.adaptive.density import Floats, Ordered
+from cytocar.gates.adaptive.unaided import Unaided, unaided
+from cytocar.gates.decision import FitInput, Flag
+from cytocar.template.gate_kinds import ReferenceGate
+
+CENTER, SPREAD, THRESHOLD, SHARE = 80.0, 90.0, 500.0, 0.1
+CAR = ReferenceGate(kind="reference", marker="CAR", fallback=THRESHOLD, window=(150, 2500))
+
+
+def tube(stain_index: float, *, n: int = 20_000, share: float = SHARE, seed: int = 1) -> tuple[Floats, float]:
+    """Return signals with log-normal positives, and the share of these that lies above the threshold."""
+    random = np.random.default_rng(seed)
+    bright = (CENTER + 2 * stain_index * SPREAD) * 10 ** random.normal(0, 0.3, round(share * n))
+    return np.r_[random.normal(CENTER, SPREAD, n - len(bright)), bright], float((bright >= THRESHOLD).mean())
+
+
+def seen(values: Floats) -> Unaided:
+    found = unaided(Ordered.of(values), THRESHOLD)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("stain_index", [3.0, 4.0, 6.0, 12.0])
+def test_bright_positives_tell_how_many_lie_below(stain_index: float) -> None:
+    values, true = tube(stain_index)
+    found = seen(values)
+    assert abs(found.sensitivity - true) < 2 * found.sensitivity_sd
+    assert found.stain_index == pytest.approx(stain_index, rel=0.2)
+
+
+def test_the_interval_holds_a_share_of_which_half_lies_below_the_threshold() -> None:
+    values, _ = tube(3.0)
+    events, found = int((values >= THRESHOLD).sum()), seen(values)
+    known = (found.sensitivity, found.sensitivity_sd)
+    net, blind = (
+        net_share(events, len(values), None, assumed_percent=0.05, seed=1, unaided=one).net for one in (known, None)
+    )
+    assert net.value is not None and net.low is not None and net.high is not None
+    assert blind.high is not None
+    assert net.low < 100 * SHARE < net.high
+    assert blind.high < 100 * SHARE
+    rate = 0.0005
+    assert net.value == pytest.approx(100 * (events / len(values) - rate) / (found.sensitivity - rate), rel=1e-9)
+
+
+def test_a_low_stain_index_asks_for_a_look_without_a_control_too() -> None:
+    flags = [
+        reference.fit(CAR, FitInput("car_t", {"CAR": tube(index)[0]}, seed=1)).decisions[0].flags for index in (3, 8)
+    ]
+    assert Flag.LOW_STAIN_INDEX in flags[0]
+    assert Flag.LOW_STAIN_INDEX not in flags[1]
+
+
+def test_too_few_positives_or_a_threshold_among_the_negatives_tell_nothing() -> None:
+    negatives = np.random.default_rng(2).normal(CENTER, SPREAD, 5000)
+    assert unaided(Ordered.of(np.r_[negatives, [900.0] * 5]), THRESHOLD) is None
+    assert unaided(Ordered.of(np.r_[negatives, [900.0] * 500]), CENTER - 10) is None
+
+
+def test_positives_by_the_third_do_not_move_where_negatives_are_looked_for() -> None:
+    values, _ = tube(6.0, share=0.4, seed=3)
+    assert seen(values).stain_index == pytest.approx(6, rel=0.2)
