@@ -14,6 +14,7 @@ from benchmarks.validity import (
     disturbed,
     gates,
     joint,
+    laboratory,
     limits,
     mix,
     odd,
@@ -72,6 +73,8 @@ def main() -> None:
     if wanted.only in (None, "silent"):
         table(silent.HEAD, silent.rows(max(1, wanted.tubes // 24), silent.TUNED | silent.HELD_OUT))
         table(silent.HEAD, silent.rows(max(1, wanted.tubes // 24), silent.UNSEEN))
+        table(silent.HEAD, silent.rows(max(1, wanted.tubes // 48), laboratory.KINDS))
+        table(silent.HEAD, silent.rows(max(1, wanted.tubes // 48), laboratory.UNKNOWABLE))
     if wanted.only in (None, "clean"):
         table(silent.HEAD, silent.clean_rows(max(1, wanted.tubes // 15)))
     if wanted.only in (None, "panels"):

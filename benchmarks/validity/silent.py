@@ -54,6 +54,8 @@ class Kind:
     strengths: tuple[float, ...]
     tube: Callable[[float], Tube] = lambda strength: TYPICAL
     change: Callable[[float], Change] = lambda strength: odd.as_it_is
+    truth_after: bool = False
+    """Whether it changes what is in the tube, not only what its file shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,8 @@ def _other_lot(left: float) -> Change:
     return change
 
 
-def _car(share: float) -> Tube:
+def with_car(share: float) -> Tube:
+    """Return the typical tube with another share of CAR-T cells."""
     return replace(TYPICAL, car_share=share, blast_share=min(TYPICAL.blast_share, (1 - share) / 2))
 
 
@@ -249,11 +252,11 @@ HELD_OUT: Mapping[str, Kind] = {
     "gain of CD45": Kind((0.6, 0.35, 2.5), change=lambda factor: brighter(("V500-A",), factor)),
     "FSC gain alone": Kind((1.3, 1.8, 0.5), change=lambda factor: brighter(("FSC-A", "FSC-H"), factor)),
     "CD45 lost": Kind((0.1, 0.3, 0.6), change=_diffuse_cd45),
-    "nearly all CAR+": Kind((0.9, 0.97, 0.995), tube=_car),
-    "brighter negatives, none CAR+": Kind((1.5, 2.0, 4.0), tube=lambda _: _car(0.0), change=_brighter_negatives),
+    "nearly all CAR+": Kind((0.9, 0.97, 0.995), tube=with_car),
+    "brighter negatives, none CAR+": Kind((1.5, 2.0, 4.0), tube=lambda _: with_car(0.0), change=_brighter_negatives),
     "brighter negatives": Kind((1.5, 2.0, 4.0), change=_brighter_negatives),
-    "a third brighter, none CAR+": Kind((2.0, 4.0, 8.0), tube=lambda _: _car(0.0), change=_some_brighter_negatives),
-    "sticky, none CAR+": Kind((5.0, 20.0, 60.0), tube=lambda _: _car(0.0), change=_sticky),
+    "a third brighter, none CAR+": Kind((2.0, 4.0, 8.0), tube=lambda _: with_car(0.0), change=_some_brighter_negatives),
+    "sticky, none CAR+": Kind((5.0, 20.0, 60.0), tube=lambda _: with_car(0.0), change=_sticky),
 }
 UNSEEN: Mapping[str, Kind] = {
     "CAR detector saturated": Kind((4.0, 12.0, 40.0), change=lambda factor: brighter(("PE-A",), factor)),
@@ -265,7 +268,7 @@ CLEAN: Mapping[str, Tube] = {
     "typical": TYPICAL,
     "no CAR+": replace(TYPICAL, car_share=0.0, t_cells=16_000),
     "0.3 % CAR+": replace(TYPICAL, car_share=0.003, t_cells=16_000),
-    "40 % CAR+": _car(0.4),
+    "40 % CAR+": with_car(0.4),
     "40 % blasts": replace(TYPICAL, blast_share=0.4),
     "gain 0.85": replace(TYPICAL, gain=0.85),
     "gain 1.15": replace(TYPICAL, gain=1.15),
@@ -302,7 +305,13 @@ def rows(seeds: int, kinds: Mapping[str, Kind], series: int = 3) -> Iterator[tup
     for template, (name, kind) in product(TEMPLATES, kinds.items()):
         for strength in kind.strengths:
             judged = [
-                judge(kind.tube(strength), kind.change(strength), template, seed=(series, seed))
+                judge(
+                    kind.tube(strength),
+                    kind.change(strength),
+                    template,
+                    seed=(series, seed),
+                    truth_after=kind.truth_after,
+                )
                 for seed in range(seeds)
             ]
             everything[template] += judged
@@ -322,12 +331,12 @@ def clean_rows(seeds: int) -> Iterator[tuple[str, ...]]:
         yield _line(f"**all clean ({_short(template)})**", "", everything)
 
 
-def judge(tube: Tube, change: Change, template: str, *, seed: Sequence[int]) -> Judged:
+def judge(tube: Tube, change: Change, template: str, *, seed: Sequence[int], truth_after: bool = False) -> Judged:
     """Return what is reported about a tube, and whether it is right."""
     random = np.random.default_rng(seed)
     whole = odd.whole(draw(tube, random))
     changed = change(whole, random)
-    truth = Truth.of(whole if len(changed.origin) == len(whole.origin) or "doublets" in changed.origin else changed)
+    truth = Truth.of(changed if truth_after else whole)
     result = quantify(
         table(changed),
         load_template(template),

@@ -24,6 +24,10 @@ LARGEST_DIFFERENCE_PERCENT, NO_COUNT_PERCENT = 3.0, 10.0
 """Of the beads: what a fixed gate may lose or hold beside them; and from where on it is no denominator."""
 FAR_BELOW = 8.0
 """Beads are looked for down to this part of a fixed gate's own brightness."""
+CLUMP_BRIGHTNESS, SMALLEST_CLUMP, LARGEST_OF_RANGE = 2.5, 3, 0.9
+"""Of the beads' median: pairs shine twice as bright, three beads three times, if the channel's range holds that."""
+LARGEST_CLUMPED_PERCENT = 3.0
+"""Of the beads, as for pairs: what beads of a tube vary by (CCQM-P102: 3.6 %)."""
 BRIGHT_SHARE, BRIGHTER_THAN = 0.6, 0.75
 """Beads are brighter than three quarters of the cells in at least six of ten colours."""
 BRIGHTNESS_OF = 4000
@@ -42,8 +46,8 @@ def bead_findings(sampled: SampledEvents, beads: str, decisions: Sequence[Decisi
     if any(finding.outcome is Severity.NO_COUNT for finding in findings):
         return findings
     axes = _axes(sampled, beads, sampled.frame.mask(beads))
-    edges = () if axes is None else tuple(bead_edges(sampled, beads, axes))
-    return (*findings, *edges, *_brightness(sampled, beads))
+    in_space = () if axes is None else (*bead_edges(sampled, beads, axes), *_clumps(sampled, beads, axes))
+    return (*findings, *in_space, *_brightness(sampled, beads))
 
 
 def _not_found(flags: Sequence[Flag]) -> Finding:
@@ -109,6 +113,26 @@ def _pairs(spot: BeadSpot) -> tuple[Finding, ...]:
         return ()
     message = f"{percent:.1f} % of the bead events are two beads, and a fixed gate counts them as one"
     return (Finding("bead_pairs", Flag.BEAD_DOUBLETS, Severity.REVIEW, message, percent, LARGEST_PAIR_PERCENT),)
+
+
+def _clumps(sampled: SampledEvents, beads: str, axes: tuple[str, str]) -> tuple[Finding, ...]:
+    """Return whether beads lie in clumps of three and more, brighter than pairs: no gate counts them."""
+    mask = sampled.frame.mask(beads)
+    n = int(np.count_nonzero(mask))
+    clumps = np.ones_like(mask)
+    for axis in axes:
+        signal = sampled.signal(axis)
+        least = CLUMP_BRIGHTNESS * float(np.median(signal[mask])) if n else np.inf
+        if least > LARGEST_OF_RANGE * sampled.range(axis):  # pairs are off the scale as well
+            return ()
+        clumps &= signal > least
+    lost = SMALLEST_CLUMP * int(np.count_nonzero(clumps & ~mask))
+    percent = 100 * lost / max(1, n + lost)
+    message = f"{percent:.1f} % of the beads lie in clumps of three or more"
+    if percent < LARGEST_CLUMPED_PERCENT:
+        return (Finding("bead_clumps", "", Severity.PASS, message, percent, LARGEST_CLUMPED_PERCENT),)
+    message += ", which are not counted: cells/µL are at least as much too high"
+    return (Finding("bead_clumps", "W315", Severity.REVIEW, message, percent, LARGEST_CLUMPED_PERCENT),)
 
 
 def _brightness(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.gates.adaptive.reference import FALLBACK_SPREADS
 from cytocar.gates.engine.frame import ALL, Bools
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
@@ -164,11 +165,30 @@ def car_findings(
         return one_subset
     findings: tuple[Finding, ...] = ()
     if not product:
-        findings = (_negatives(percent),)
+        findings = _reach(sampled, report.t_cells, report.car) or (_negatives(percent),)
     if border is None or inside < FEWEST_T_CELLS or (findings and findings[0].code):
         return findings
     sharp = border.percent <= LARGEST_CAR_BORDER_PERCENT or border.events < FEWEST_AT_BORDER
     return (*findings, _sensitivity(border.percent, sharp=sharp))
+
+
+def _reach(sampled: SampledEvents, t_cells: str, car: str) -> tuple[Finding, ...]:
+    """Return a finding where the negatives reach up to a border that the template fixes, seen from their dim side.
+
+    What ``FALLBACK_TOO_LOW`` says of a gate that adapts and has no control.
+    """
+    gate = sampled.gates[car]
+    if not isinstance(gate, RangeGate) or gate.min is None or gate != sampled.template.population(car).gate:
+        return ()
+    dim = sampled.signal(gate.marker, sampled.frame.mask(t_cells) & ~sampled.frame.mask(car))
+    if len(dim) < FEWEST_T_CELLS or gate.units != "data":
+        return ()
+    low, middle = quantiles(dim, (0.159, 0.5))
+    spreads = float((gate.min - middle) / max(middle - low, 1e-9))
+    if spreads >= FALLBACK_SPREADS:
+        return ()
+    message = f"the CAR border lies {spreads:.1f} spreads above the negatives: some of them pass it"
+    return (Finding("car_negatives", "W304", Severity.REVIEW, message, spreads, FALLBACK_SPREADS),)
 
 
 def _negatives(percent: float) -> Finding:

@@ -170,6 +170,25 @@ def test_beads_that_were_not_stored_leave_an_edge(channel: str, lost: float) -> 
     assert channel.split("-", maxsplit=1)[0] in finding.message or "CD4" in finding.message
 
 
+def test_clumps_of_beads_are_missed() -> None:
+    beads = np.flatnonzero(of_kind(TUBE, "beads"))
+    groups = beads[: len(beads) // 8 // 4 * 4].reshape(4, -1)  # an eighth, in clumps of four
+    keep = np.ones(len(TUBE.origin), dtype=bool)
+    keep[groups[1:]] = False
+
+    def clumped(columns: Columns) -> Columns:
+        new = {name: np.array(column) for name, column in columns.items()}
+        for name, column in new.items():
+            if name != "Time":
+                column[groups[0]] = np.minimum(columns[name][groups].sum(axis=0), 262_143)
+        return new
+
+    assert told("cart-cd19fc-fixed")["bead_clumps"].outcome is Severity.PASS
+    finding = told("cart-cd19fc-fixed", clumped, keep=keep)["bead_clumps"]
+    assert (finding.code, finding.outcome) == ("W315", Severity.REVIEW)
+    assert finding.value == pytest.approx(100 * 3 / 32 / (7 / 8 + 3 / 32), rel=0.15)
+
+
 def test_beads_of_two_sizes_are_no_edge() -> None:
     def two_sizes(columns: Columns) -> Columns:
         larger = of_kind(TUBE, "beads") & (np.random.default_rng(2).random(len(TUBE.origin)) < 0.4)

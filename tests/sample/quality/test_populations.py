@@ -240,6 +240,14 @@ def test_light_of_the_cd8_dye_in_the_cars_detector_is_no_car(template: Template)
     assert "W303" in codes(count(template, light, control=template is ADAPTS))
 
 
+def test_negatives_that_reach_a_fixed_border_ask_for_a_control() -> None:
+    def brighter(columns: Columns) -> Columns:
+        return {"PE-A": columns["PE-A"] + np.where(are("beads"), 0.0, 0.035 * columns["FITC-A"])}
+
+    assert "W304" in codes(count(FIXED, brighter))
+    assert "W304" not in codes(count(FIXED))
+
+
 def test_a_border_in_dim_positives_asks_for_a_control() -> None:
     tube, baseline = (blood_tube(car_per_ul=car, stain=DIM, seed=7).events for car in (100, 0))
     alone = quantify(tube, FIXED, beads_added=50_000, sample_volume_ul=50)
