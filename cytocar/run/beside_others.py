@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from cytocar.fcs.keywords import acquired_at, cytometer
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Address
 from cytocar.run.beside_names import Identifiers, names_in
+from cytocar.run.workers import Workers, run_tasks
 from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.signals.compensation import SpilloverMatrix, carried
@@ -47,6 +49,8 @@ GAIN_MOVES = 0.05
 SPILLOVER_MOVES = 0.02
 """An entry that is off by 2 % moves a dim cell beside a bright one (50,000) by 1000, the width of a negative peak."""
 
+HEADERS_OF_A_TASK = 24
+"""Files whose headers a worker reads at a time, and up to which none is started: 40 ms of work, 20 ms to start."""
 HEADERS_AT_A_TIME = 16
 """At addresses: nearly all of the time is waiting."""
 
@@ -66,16 +70,19 @@ class Settings:
     names: tuple[tuple[str, str], ...] = ()
 
 
-def compare_files(samples: Sequence[SampleRow], protocols: Mapping[str, Protocol]) -> Mapping[str, tuple[Finding, ...]]:
+def compare_files(
+    samples: Sequence[SampleRow], protocols: Mapping[str, Protocol], workers: Workers | None = None
+) -> Mapping[str, tuple[Finding, ...]]:
     """What about each file differs from the others of the run, or that nothing does, by sample_id.
 
-    Files that cannot be read are left out: their own analysis says why.
+    Files that cannot be read are left out: their own analysis says why. With ``workers`` these read the headers of
+    many files.
     """
     rows = [row for row in samples if row.sample_type in COMPARED and not row.exclude]
     if len(rows) <= FEWEST_OTHERS:
         return {}
     kinds: dict[tuple[str, ...], list[Settings]] = defaultdict(list)
-    for settings in _all_settings(rows, protocols):
+    for settings in _all_settings(rows, protocols, workers):
         if settings is not None:
             kinds[settings.kind].append(settings)
     groups = [(group, Common.of(group)) for group in kinds.values() if len(group) > FEWEST_OTHERS]
@@ -88,13 +95,36 @@ def compare_files(samples: Sequence[SampleRow], protocols: Mapping[str, Protocol
     return findings
 
 
-def _all_settings(rows: Sequence[SampleRow], protocols: Mapping[str, Protocol]) -> Iterator[Settings | None]:
+def _all_settings(
+    rows: Sequence[SampleRow], protocols: Mapping[str, Protocol], workers: Workers | None
+) -> Iterator[Settings | None]:
     """What each file's header says; at addresses, where nearly all of the time is waiting, many at a time."""
-    if not any(isinstance(row.file, Address) for row in rows):
-        yield from (_settings(row, protocols[row.sample_id]) for row in rows)
-        return
-    with ThreadPoolExecutor(HEADERS_AT_A_TIME) as threads:
-        yield from threads.map(lambda row: _settings(row, protocols[row.sample_id]), rows)
+    tasks = [
+        _Headers(start, tuple((row, protocols[row.sample_id]) for row in rows[start : start + HEADERS_OF_A_TASK]))
+        for start in range(0, len(rows), HEADERS_OF_A_TASK)
+    ]
+    if any(isinstance(row.file, Address) for row in rows):
+        with ThreadPoolExecutor(HEADERS_AT_A_TIME) as threads:
+            yield from threads.map(lambda row: _settings(row, protocols[row.sample_id]), rows)
+    else:
+        answers = run_tasks(_settings_of, tasks, workers if len(tasks) > 1 else None, killed=_unread)
+        yield from (settings for _, of_task in sorted(answers, key=itemgetter(0)) for settings in of_task)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Headers:
+    """Some files in a row of a run, whose headers a worker reads; ``start`` is the place of the first."""
+
+    start: int
+    files: tuple[tuple[SampleRow, Protocol], ...]
+
+
+def _settings_of(headers: _Headers) -> tuple[int, list[Settings | None]]:
+    return headers.start, [_settings(row, protocol) for row, protocol in headers.files]
+
+
+def _unread(headers: _Headers) -> tuple[int, list[Settings | None]]:
+    return headers.start, [None] * len(headers.files)
 
 
 def _settings(row: SampleRow, protocol: Protocol) -> Settings | None:

@@ -140,7 +140,7 @@ def execute(
         import_module(name)
     references = _references(samples, left, protocols, workers=workers, scratch=scratch)
     if beside is None:
-        beside = compare_files(samples, protocols) if left else {}
+        beside = compare_files(samples, protocols, workers) if left else {}
     tasks = [
         Task(row, protocols[name], references.of(name), own, beside.get(name, ()), references.blanks)
         for row in left

@@ -37,12 +37,13 @@ class Status(StrEnum):
 
 
 _STATUS_OF = {Severity.FAIL: Status.FAILED, Severity.NO_COUNT: Status.NO_COUNT, Severity.REVIEW: Status.REVIEW}
+"""The worst first."""
 
 
 def status_of(findings: Sequence[Finding]) -> Status:
     """Return the status that a sample's findings leave it; the worst one decides."""
-    worst = max((list(Severity).index(finding.outcome) for finding in findings), default=0)
-    return _STATUS_OF.get(list(Severity)[worst], Status.OK)
+    outcomes = {finding.outcome for finding in findings}
+    return next((status for severity, status in _STATUS_OF.items() if severity in outcomes), Status.OK)
 
 
 @dataclass(frozen=True, slots=True)

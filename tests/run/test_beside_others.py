@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.run.beside_names import Identifiers, names_in
-from cytocar.run.beside_others import compare_files
+from cytocar.run.beside_others import HEADERS_OF_A_TASK, compare_files
+from cytocar.run.workers import Workers
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.template.load import load_template
@@ -30,6 +32,7 @@ def _compared(
     kinds: Mapping[int, SampleType] | None = None,
     template: str = "cart-generic",
     subjects: Mapping[int, str] | None = None,
+    workers: Workers | None = None,
 ) -> Mapping[str, tuple[Finding, ...]]:
     rows = []
     for n in range(files):
@@ -40,7 +43,7 @@ def _compared(
         row = SampleRow(file=path, file_as_given=path.name, sample_id=str(n), sample_type=kind, subject_id=subject)
         rows.append(row)
     loaded = load_template(template)
-    return compare_files(rows, {row.sample_id: Protocol(loaded, unlocked(loaded)) for row in rows})
+    return compare_files(rows, {row.sample_id: Protocol(loaded, unlocked(loaded)) for row in rows}, workers)
 
 
 def _first_only(change: Callable[[ReferenceTube], ReferenceTube]) -> Callable[[int, ReferenceTube], ReferenceTube]:
@@ -146,3 +149,14 @@ def test_only_another_rows_identifier_is_told(own: tuple[str, str], names: str, 
     ]
     finding = Identifiers(rows).finding(own[0], names_in({"TUBE NAME": names}))
     assert (finding.code if finding else "") == code
+
+
+def test_workers_read_the_headers_of_many_files_in_the_same_order(tmp_path: Path) -> None:
+    change = _first_only(lambda tube: tube.labelled(V450_A="CD8", APC_H7_A="CD4"))
+    alone, together = (tmp_path / name for name in ("alone", "together"))
+    for folder in (alone, together):
+        folder.mkdir()
+    workers = Workers(lambda: ThreadPoolExecutor(2), in_flight=4)
+    found = _compared(together, change, files=HEADERS_OF_A_TASK + 3, workers=workers)
+    assert found == _compared(alone, change, files=HEADERS_OF_A_TASK + 3)
+    assert list(found) == [str(n) for n in range(HEADERS_OF_A_TASK + 3)]
