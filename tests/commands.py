@@ -74,6 +74,9 @@ def serve(address: str) -> None:
     for name in [*LOADED_LATE, *(name for name in everything if not name.endswith("__main__"))]:
         with suppress(ImportError):  # of an extra that is not installed
             import_module(name)
+    templates = import_module("cytocar.report.run.templating").page_environment()
+    for name in templates.list_templates(extensions=["html"]):
+        templates.get_template(name)
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)

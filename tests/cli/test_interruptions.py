@@ -41,7 +41,9 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "sheet.csv"
 
 
-def start(sheet: Path, run: Path, *more: str, file_size: int | None = None) -> subprocess.Popen[str]:
+def start(
+    sheet: Path, run: Path, *more: str, file_size: int | None = None, report: bool = False
+) -> subprocess.Popen[str]:
     """Start counting in a process group of its own; ``file_size`` is the largest file it may write, in bytes."""
 
     def limit() -> None:
@@ -51,6 +53,7 @@ def start(sheet: Path, run: Path, *more: str, file_size: int | None = None) -> s
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 
     words = ["gate", str(sheet), "-t", "cart-cd19fc-fixed", "-o", str(run), "-j", "2", *more]
+    words += [] if report else ["--no-report"]
     return subprocess.Popen(
         [sys.executable, "-m", "cytocar", *words],
         cwd=ROOT,
@@ -84,7 +87,7 @@ def test_kill_9_at_any_moment_loses_nothing(sheet: Path, undisturbed: dict[str, 
     run = tmp_path / "run"
     kept: set[str] = set()
     for attempt in range(60):
-        process = start(sheet, run)
+        process = start(sheet, run, report=True)
         time.sleep(0.25 + 0.12 * attempt)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,10 @@ os.dup2(here, 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
 """Become the browser, which reads commands from file descriptor 3 and answers on 4."""
+
+
+class PageLeftError(Exception):
+    """The page went to another before it had answered."""
 
 
 @dataclass
@@ -50,6 +55,8 @@ class Browser:
         while True:
             message = self._message()
             if message.get("id") == self._number:
+                if "navigated" in message.get("error", {}).get("message", ""):
+                    raise PageLeftError
                 assert "error" not in message, message
                 return message["result"]
             self._note(message)
@@ -60,12 +67,21 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def wait_for(self, condition: str) -> None:
+        """Wait until an expression is true on the page, which may be loaded anew meanwhile."""
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            with suppress(PageLeftError):
+                if self.run(condition):
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"{condition} has not become true")
+
     def open(self, page: Path | str, *, width: int = 1200, height: int = 900) -> None:
         """Show a page in a window of this size, and wait until it stands."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
-        while self.run("document.readyState") != "complete":
-            pass
+        self.wait_for("document.readyState == 'complete'")
 
     def _message(self) -> dict[str, Any]:
         while b"\0" not in self._rest:

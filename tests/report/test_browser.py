@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,10 +202,9 @@ def test_the_page_of_a_run_that_grows_renews_itself_where_it_was_but_not_while_s
     window.open(page)
     page.write_text(text.replace("d9.fcs", "d30.fcs"), "utf-8")
     window.run("location.hash = '#s2'")
-    deadline = time.monotonic() + 30
-    renewed = "/d30.fcs/.test(document.getElementById('live')?.textContent) && document.getElementById('s2')?.open"
-    while not window.run(renewed):
-        assert time.monotonic() < deadline
+    window.wait_for(
+        "/d30.fcs/.test(document.getElementById('live')?.textContent) && document.getElementById('s2')?.open"
+    )
     asked = {url.partition("#")[0] for url in window.requested if not url.startswith("data:image/")}
     assert asked == {page.as_uri()}
 
@@ -222,13 +220,10 @@ def test_in_a_run_of_many_samples_what_stands_about_each_is_unpacked_when_it_is_
     body = "document.getElementById('s2').textContent"
     assert "viable %" not in window.run(body)
     window.run("document.querySelector('#s2 > summary').click()")
-    deadline = time.monotonic() + 30
-    while "viable %" not in window.run(body):
-        assert time.monotonic() < deadline
+    window.wait_for(f"({body}).includes('viable %')")
     assert window.run("document.querySelectorAll('#s2 .panel').length") > 5
     window.run("location.hash = '#s1'")
-    while "viable %" not in window.run(body.replace("s2", "s1")):
-        assert time.monotonic() < deadline
+    window.wait_for(f"({body.replace('s2', 's1')}).includes('viable %')")
     assert window.said == []
 
 

@@ -105,8 +105,9 @@ class PictureAxis:
         values = _linear_ticks(end) if isinstance(self.scale, LinearScale) else _decade_ticks(self.scale, end)
         labelled: list[float] = []
         # Where two labels do not fit, zero keeps its own, and then the larger value.
-        for value, label in sorted(values, key=lambda pair: (pair[0] != 0, -abs(pair[0]))):
-            place = float(self.place_exactly(value))
+        ordered = sorted(values, key=lambda pair: (pair[0] != 0, -abs(pair[0])))
+        places = self.place_exactly([value for value, _ in ordered]).tolist()
+        for place, (_, label) in zip(places, ordered, strict=True):
             if not 0 <= place <= 1:
                 continue
             shown = bool(label) and all(abs(place - other) >= CLOSEST_LABELS for other in labelled)

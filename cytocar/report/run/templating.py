@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from pathlib import Path
 from zlib import compress
 
@@ -39,8 +40,12 @@ MARGIN_LEFT, MARGIN_TOP = 70, 6
 FOLDER = Path(__file__).parent / "templates"
 
 
+@cache
 def page_environment(*folders: Path) -> Environment:
-    """What fills templates: those of the report, and of these folders, whose names go first."""
+    """What fills templates: those of the report, and of these folders, whose names go first.
+
+    Made once, with all templates that it has read: they take longer to compile than to fill.
+    """
     environment = Environment(
         loader=FileSystemLoader([*folders, FOLDER], encoding="utf-8"),
         autoescape=True,

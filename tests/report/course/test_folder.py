@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -238,9 +239,8 @@ def test_figures_whose_process_is_killed_are_named_and_the_rest_is_written(
     assert "CAR-T cells over time" in page.read_text("utf-8")
 
 
-def test_an_earlier_course_leaves_no_table_and_no_figure_behind(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    write_course(SERIES, RECORD, out, options=ALL)
+def test_an_earlier_course_leaves_no_table_and_no_figure_behind(written: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(written, tmp_path / "out"))
     (out / "mine.csv").write_text("a note of mine\n")
     assert (out / "decline.csv").is_file()
     write_course(Series((course("P2"),)), ClinicalRecord(), out, force=True)
