@@ -15,13 +15,13 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.run.parts import to_json
 from cytocar.run.places import PLACES_CHECK, Places, odd_samples, places_of
 from cytocar.run.reagents import REAGENTS_CHECK, TubeStains, reagent_findings
-from cytocar.run.yields import BEADS_CHECK, DRAW_CHECK, TubeYield, yield_findings
+from cytocar.run.yields import BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, TubeYield, yield_findings
 from cytocar.sample.result import SampleOutcome, SampleResult
 
 if TYPE_CHECKING:
     from cytocar.run.folder import Parts
 
-CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, REAGENTS_CHECK})
+CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, REAGENTS_CHECK})
 """Of findings that come from the other tubes' counts."""
 
 

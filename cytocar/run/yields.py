@@ -17,7 +17,7 @@ from cytocar.sample.result import SampleResult
 from cytocar.sheet.rows import CountMethod, SampleType
 from cytocar.statistics.estimate import Estimate
 
-BEADS_CHECK, DRAW_CHECK = "run_beads", "run_draw"
+BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK = "run_beads", "run_draw", "run_volume"
 FEWEST_OTHERS = 4
 """Other tubes: of four the middle stands whatever one of them does."""
 MOST_OTHERS = 384
@@ -52,9 +52,10 @@ MAD_TO_SD = 1.4826
 class TubeYield:
     """What one counted tube yields, and what it is compared among.
 
-    ``kind`` is template and instrument; ``draw`` names subject, day and specimen. Volumes are in µL, ``seconds`` the
-    time from ``$BTIM`` to ``$ETIM``, ``brightness`` the places of beads by the names of ``places``; ``t_cells`` are
-    cells/µL with their interval. None where it is not known.
+    ``kind`` is template and instrument; ``draw`` names subject, day and specimen. Volumes are in µL (``typed_ul`` is an
+    acquired one that the sheet says and the tube is counted by), ``seconds`` the time from ``$BTIM`` to ``$ETIM``,
+    ``brightness`` the places of beads by the names of ``places``; ``t_cells`` are cells/µL with their interval. None
+    where it is not known.
     """
 
     sample_id: str
@@ -66,6 +67,7 @@ class TubeYield:
     sample_volume_ul: float | None = None
     drawn_ul: float | None = None
     seconds: float | None = None
+    typed_ul: float | None = None
     brightness: Mapping[str, float] = field(default_factory=dict)
     cd3: float | None = None
     draw: tuple[str, ...] | None = None
@@ -90,6 +92,7 @@ class TubeYield:
             sample_volume_ul=tube.sample_volume_ul,
             drawn_ul=result.volume_drawn_ul,
             seconds=result.seconds,
+            typed_ul=sample.acquired_volume_ul if tube.method == CountMethod.VOLUMETRIC else None,
             brightness=brightness if events >= FEWEST_EVENTS else {},
             cd3=cd3,
             draw=tuple(map(str, draw)) if of_draw and sample.day is not None else None,
@@ -107,14 +110,14 @@ def yield_findings(tubes: Sequence[TubeYield]) -> Mapping[str, tuple[Finding, ..
     findings: dict[str, list[Finding]] = defaultdict(list)
     kinds: dict[tuple[str, ...], list[TubeYield]] = defaultdict(list)
     for tube in tubes:
-        if tube.by_beads:
-            kinds[tube.kind].append(tube)
+        if tube.by_beads or (tube.typed_ul and tube.seconds):
+            kinds[(*tube.kind, "beads" if tube.by_beads else "volume")].append(tube)
     for group in kinds.values():
         beside = group[:: -(-len(group) // MOST_OTHERS)]
         for tube in group:
             others = [other for other in beside if other is not tube]
             if len(others) >= FEWEST_OTHERS:
-                findings[tube.sample_id] += _of_beads(tube, others)
+                findings[tube.sample_id] += _of_beads(tube, others) if tube.by_beads else _of_flow(tube, others)
     for name, finding in _of_draws(tubes):
         findings[name].append(finding)
     return {name: tuple(of_one) for name, of_one in findings.items()}
@@ -270,6 +273,26 @@ def _is_gain(tube: TubeYield, others: Sequence[TubeYield], shift: float) -> bool
         return False
     of_cells = math.log(tube.cd3 / median(known))
     return of_cells * shift > 0 and abs(of_cells) > 0.5 * abs(shift)
+
+
+# ---------------------------------------------------------------- volumes that were typed
+
+
+def _of_flow(tube: TubeYield, others: Sequence[TubeYield]) -> Iterator[Finding]:
+    """Hold the volume that the sheet says, for the time of the run, against the flow of the others."""
+    distance = apart(_flow(tube), [_flow(other) for other in others], "rate")
+    if distance is None:
+        return
+    where = f"{distance.value:.3g} µL/min by the sheet's volume, {distance.middle:.3g} in {len(others)} other tubes"
+    if not distance.is_far:
+        yield Finding(VOLUME_CHECK, "", Severity.PASS, where, distance.ln, distance.limit)
+        return
+    message = f"{where}: the flow was set otherwise, or the volume is another tube's"
+    yield Finding(VOLUME_CHECK, "W262", Severity.REVIEW, message, distance.ln, distance.limit)
+
+
+def _flow(tube: TubeYield) -> float:
+    return 60 * (tube.typed_ul or 0.0) / (tube.seconds or 1.0)
 
 
 # ---------------------------------------------------------------- two tubes of one draw

@@ -180,3 +180,12 @@ def test_of_very_many_tubes_evenly_chosen_ones_stand_for_all() -> None:
     assert len(told(tubes)) <= 3 + 18, "at most 2 % of the tubes made alike"
     (finding, *_) = yield_findings(tubes)["S450"]
     assert "299 others" in finding.message
+
+
+@pytest.mark.parametrize(("typed", "codes"), [(60, []), (66, []), (120, ["W262"]), (30, ["W262"])])
+def test_a_volume_that_was_typed_is_held_against_the_time(typed: float, codes: list[str]) -> None:
+    by_volume = [replace(tube, by_beads=False, typed_ul=tube.seconds and 16 * tube.seconds / 60) for tube in run(10)]
+    assert told(by_volume) == {}
+    assert {one.check for findings in yield_findings(by_volume).values() for one in findings} == {"run_volume"}
+    by_volume[4] = replace(by_volume[4], typed_ul=typed, seconds=225)
+    assert told(by_volume).get("S4", []) == codes
