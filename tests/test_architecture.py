@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,7 @@ def _modules() -> Iterator[tuple[str, Path]]:
         yield path.relative_to(PACKAGE).as_posix(), path
 
 
+@cache
 def _imported(path: Path) -> set[str]:
     """Return every module that a file imports, those for types and those inside functions too."""
     names: set[str] = set()
