@@ -19,6 +19,7 @@ from cytocar.counting.witness import Rise
 from cytocar.gates.decision import Background, Flag
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import Share
+from cytocar.statistics.order import median, quantile
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,8 +98,8 @@ class NetShare:
         if self.low_draws is None or self.high_draws is None or total is None or total_draws is None:
             return UNKNOWN
         point = (self.net.value or 0.0) / 100 * total
-        low = float(np.quantile(self.low_draws * total_draws, 0.025)) if self.net.low else 0.0
-        high = float(np.quantile(self.high_draws * total_draws, 0.975))
+        low = quantile(self.low_draws * total_draws, 0.025) if self.net.low else 0.0
+        high = quantile(self.high_draws * total_draws, 0.975)
         return Estimate(point, min(max(low, 0.0), point), max(high, point))
 
 
@@ -177,10 +178,10 @@ def net_share(
     if rise is not None:
         low_draws = _with_rise(rise, observed, rates, sensitivities, systematic_cv, random)
         low = min(low, _low(low_draws, point))
-        middle = min(float(np.median(low_draws)), point)
-        high = max(float(np.quantile(low_draws, 0.975)), middle)
+        middle = min(median(low_draws), point)
+        high = max(quantile(low_draws, 0.975), middle)
         witnessed = Estimate(100 * middle, 100 * min(low, middle), 100 * high)
-    high = float(np.clip(np.quantile(high_draws, 0.975), 0, 1))
+    high = min(max(quantile(high_draws, 0.975), 0.0), 1.0)
     lob = blank.limit_of_blank(t_cell_events)
     needed = max(fewest_events, lob + 1, first_above)
     lod, lloq = _limits(t_cell_events, needed, blank, sensitivities)
@@ -204,7 +205,7 @@ def net_share(
 
 
 def _low(draws: Floats, point: float) -> float:
-    return min(max(float(np.quantile(draws, 0.025)), 0.0), point)
+    return min(max(quantile(draws, 0.025), 0.0), point)
 
 
 def _with_rise(

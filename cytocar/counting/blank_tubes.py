@@ -20,6 +20,7 @@ from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.files.places import whole_bytes
 from cytocar.gates.decision import BlankCount
+from cytocar.statistics.order import quantiles
 from cytocar.tables.columns import Row, parse_columns
 from cytocar.tables.delimited import DelimitedTable, parse_delimited
 
@@ -107,7 +108,7 @@ def beyond_places(signals: Floats) -> tuple[int, ...]:
     >>> beyond_places(np.arange(1000.0))[0]
     0
     """
-    low, middle, high = np.quantile(signals, [0.159, 0.5, 0.841])
+    low, middle, high = quantiles(signals, (0.159, 0.5, 0.841), in_order=True)
     spread = max((high - low) / 2, 1e-9)
     edges = middle + spread * np.array(PLACES)
     return tuple(int(count) for count in len(signals) - np.searchsorted(signals, edges))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cytocar.gates.adaptive.parent_events import finite_of
 from cytocar.gates.engine.stream import GatedBlock
+from cytocar.statistics.order import median, middle_of
 
 Signals = npt.NDArray[np.float32]
 KEPT_ON_EITHER_SIDE = 16_384
@@ -29,23 +30,7 @@ def median_of(values: npt.NDArray[np.floating]) -> float | None:
     (3.0, None)
     """
     values = finite_of(values)
-    return _middle_of(values, [(values.size - 1) // 2, values.size // 2]) if values.size else None
-
-
-def _middle_of(values: npt.NDArray[np.floating], ranks: Sequence[int]) -> float:
-    """Return the mean of the values at two neighbouring ranks.
-
-    A sample tells where these are about to be, so that only a tenth of many values have to be put in order.
-    """
-    sample = np.sort(values[:: values.size // SAMPLE + 1])
-    place = ranks[0] / values.size
-    low, high = (sample[int(min(max(at, 0.0), 1.0) * (sample.size - 1))] for at in (place - 0.05, place + 0.05))
-    below = int(np.count_nonzero(values < low))
-    near = values[(values >= low) & (values <= high)]
-    if not below <= ranks[0] <= ranks[1] < below + near.size:
-        below, near = 0, values
-    places = [rank - below for rank in ranks]
-    return float(np.mean(np.partition(near, places)[places], dtype=np.float64))
+    return median(values) if values.size else None
 
 
 class StreamingMedian:
@@ -107,10 +92,10 @@ class StreamingMedian:
         n_signals = self._below + self.held + self._above
         if not n_signals:
             return None, True
-        ranks = [rank - self._below for rank in ((n_signals - 1) // 2, n_signals // 2)]
-        if ranks[0] < 0 or ranks[1] >= self.held:
+        first, last = (rank - self._below for rank in ((n_signals - 1) // 2, n_signals // 2))
+        if first < 0 or last >= self.held:
             return None, False
-        return _middle_of(np.concatenate(self._near), ranks), True
+        return middle_of(np.concatenate(self._near), first, last), True
 
     def _kept_on_either_side(self) -> int:
         """How many signals to keep below and above the middle: 16 standard errors of its rank and more."""

@@ -12,6 +12,7 @@ from cytocar.gates.engine.axes import Axes
 from cytocar.gates.engine.frame import Bools, Floats, Frame
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
+from cytocar.statistics.order import median
 from cytocar.template.model import Template
 
 Counts = npt.NDArray[np.int64]
@@ -69,7 +70,7 @@ class LowScatter:
     def among(self, side: Floats, t_cells: Bools) -> Bools:
         """Which events scatter no more than 1.3 times the T cells' median; all where no T cell was seen yet."""
         if np.count_nonzero(t_cells) >= FEWEST_T_CELLS:
-            self._usual = float(np.median(side[t_cells]))
+            self._usual = median(side[t_cells])
         if self._usual is None:
             return np.ones(len(side), dtype=np.bool_)
         return np.asarray(side <= LARGEST_SCATTER * self._usual)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cytocar.statistics.order import medians, quantiles
+from cytocar.statistics.order import median, medians, quantile, quantiles
 
 SHARES = (0.0, 0.005, 0.16, 0.25, 0.5, 0.6827, 0.84, 0.95, 0.995, 1.0)
 
@@ -17,9 +17,16 @@ def test_quantiles_and_medians_are_those_of_numpy(n: int) -> None:
         before = values.copy()
         assert quantiles(values, SHARES).tolist() == np.quantile(values, SHARES).tolist()
         assert quantiles(np.sort(values), SHARES, in_order=True).tolist() == np.quantile(values, SHARES).tolist()
-        assert float(medians(values)) == float(np.median(values))
+        assert [quantile(values, share) for share in SHARES] == np.quantile(values, SHARES).tolist()
+        assert float(medians(values)) == median(values) == float(np.median(values))
         assert (values == before).all()
 
 
 def test_a_number_that_is_none_leaves_no_quantile() -> None:
     assert np.isnan(quantiles(np.array([1.0, np.nan, 2.0]), (0.0, 0.5))).all()
+    assert np.isnan([median(np.array([1.0, np.nan])), quantile(np.array([np.nan, 1.0]), 0.5)]).all()
+
+
+def test_of_no_values_there_is_no_median_and_no_quantile() -> None:
+    nothing = np.empty(0)
+    assert np.isnan([median(nothing), quantile(nothing, 0.5), *quantiles(nothing, (0.1, 0.9))]).all()

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.gates.adaptive.density import Floats
+from cytocar.statistics.order import quantile, quantiles
 
 LOG_SDS = np.linspace(0.2, 1.5, 14)
 """Standard deviations of ln(signal) that CAR expression may have: log10 SD 0.1 to 0.65."""
@@ -150,7 +151,7 @@ class Seen:
         negatives = (events - beyond)[:, None] / self.reference_events
         likelihood = np.zeros((len(HIDDEN), len(above)))
         if self.above:
-            top = max(float(np.quantile(sample[-self.above :], BRIGHTEST_BINNED)), 1.5 * threshold)
+            top = max(quantile(sample[-self.above :], BRIGHTEST_BINNED), 1.5 * threshold)
             upper = np.r_[np.linspace(np.log(threshold), np.log(top), BINS), np.inf]
             places = np.r_[threshold, np.exp(upper[1:])]
             counts = np.diff(np.searchsorted(sample, places))
@@ -159,7 +160,7 @@ class Seen:
             likelihood += (counts * np.log(expected) - expected).sum(axis=1)
         behind = int(np.searchsorted(reference, threshold))
         if behind:
-            lower = np.r_[min(sample[0], reference[0]), np.quantile(reference[:behind], LOWER_SHARES), threshold]
+            lower = np.r_[min(sample[0], reference[0]), quantiles(reference[:behind], LOWER_SHARES), threshold]
             below = np.diff(np.searchsorted(sample, lower))
             background = np.diff(np.searchsorted(reference, lower)) * negatives
             hidden = HIDDEN[:, None, None] * beyond[:, None] * curves.share(np.log(lower))

@@ -15,7 +15,7 @@ import numpy as np
 from cytocar.gates.adaptive.density import Floats, density, thinned
 from cytocar.gates.decision import Decision, FitInput, Fitted, Flag, Source, differs
 from cytocar.regions.polygon import PolygonGate
-from cytocar.statistics.order import medians, quantiles
+from cytocar.statistics.order import median, medians, quantile, quantiles
 from cytocar.template.gate_kinds import SingletsGate
 
 FEWEST_EVENTS = 50
@@ -76,7 +76,7 @@ def fit(gate: SingletsGate, given: FitInput) -> Fitted:
         flags.append(Flag.FEW_EVENTS)
         if len(area) >= FEWEST_EVENTS:
             # the median absolute deviation of a normal spread is 0.6745 sigma
-            spread = float(np.median(np.abs(residual))) / 0.6745
+            spread = median(np.abs(residual)) / 0.6745
             limits = _Limits(-4 * max(spread, SMALLEST_SIGMA), fallback.high)
     else:
         sigma = max(_spread_above(residual), SMALLEST_SIGMA)
@@ -144,13 +144,13 @@ def single_line(area: Floats, ratio: Floats) -> Callable[[Floats], Floats]:
 def _median_line(area: Floats, ratio: Floats) -> _Line:
     if len(area) == 0:
         return _Line(np.zeros(1), np.zeros(1))
-    return _Line(np.array([np.median(area)]), np.array([np.median(ratio)]))
+    return _Line(np.array([median(area)]), np.array([median(ratio)]))
 
 
 def _spread_above(above: Floats) -> float:
     """Return the half-width that holds as much above a line as one sigma of a normal spread; 0 if nothing is above."""
     upper = above[above > 0]
-    return float(quantiles(upper, [0.6827])[0]) if len(upper) else 0.0
+    return quantile(upper, 0.6827) if len(upper) else 0.0
 
 
 def _mode_line(area: Floats, ratio: Floats) -> _Line:
@@ -166,8 +166,8 @@ def _mode_line(area: Floats, ratio: Floats) -> _Line:
     apart = centers[second] - centers[first]
     distinct = apart > 1e-9
     slopes = (modes[second] - modes[first])[distinct] / apart[distinct]
-    slope = float(np.median(slopes)) if len(slopes) else 0.0
-    level = float(np.median(modes - slope * centers))
+    slope = median(slopes) if len(slopes) else 0.0
+    level = median(modes - slope * centers)
     return _Line(centers, level + slope * centers)
 
 

@@ -19,6 +19,7 @@ from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult
 from cytocar.signals.panel import resolve
 from cytocar.signals.scales import LinearScale
+from cytocar.statistics.order import quantile
 from cytocar.template.model import Template
 
 FILES_LOOKED_AT = 8
@@ -81,7 +82,7 @@ def _extents(run: FinishedRun, result: SampleResult, markers: Sequence[str]) -> 
         return {}
     known = {marker: column[np.isfinite(column)] for marker, column in zip(own, columns.T, strict=True)}
     return {
-        marker: Extent(float(np.quantile(signals, NEARLY_ALL)), panel[marker].range)
+        marker: Extent(quantile(signals, NEARLY_ALL), panel[marker].range)
         for marker, signals in known.items()
         if signals.size
     }

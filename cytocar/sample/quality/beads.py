@@ -18,7 +18,7 @@ from cytocar.gates.decision import PAIRS_PERCENT, Decision, Flag, Source
 from cytocar.gates.engine.frame import Bools
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.sample.quality.stored_edges import bead_edges
-from cytocar.statistics.order import quantiles
+from cytocar.statistics.order import median, quantile
 
 LARGEST_DIFFERENCE_PERCENT, NO_COUNT_PERCENT = 3.0, 10.0
 """Of the beads: what a fixed gate may lose or hold beside them; and from where on it is no denominator."""
@@ -64,7 +64,7 @@ def _beside_the_spot(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:
     axes = _axes(sampled, beads, mask)
     if axes is None or np.count_nonzero(mask) < FEWEST_EVENTS:
         return ()
-    floors = [float(np.median(sampled.signal(axis, mask))) / FAR_BELOW for axis in axes]
+    floors = [median(sampled.signal(axis, mask)) / FAR_BELOW for axis in axes]
     x, y = (sampled.signal(axis) for axis in axes)
     rows = np.flatnonzero((x > floors[0]) & (y > floors[1]))
     points = logs_of(x[rows], y[rows])
@@ -85,7 +85,7 @@ def _axes(sampled: SampledEvents, beads: str, mask: Bools) -> tuple[str, str] | 
     own = [marker for marker in (region.markers if region else ()) if not is_scatter(marker)]
     if len(own) < 2:
         colours = [marker for marker in _colours(sampled) if marker not in own]
-        own += sorted(colours, key=lambda marker: -float(np.median(sampled.signal(marker, mask), axis=0)))
+        own += sorted(colours, key=lambda marker: -median(sampled.signal(marker, mask)))
     return (own[0], own[1]) if len(own) > 1 and mask.any() else None
 
 
@@ -122,7 +122,7 @@ def _clumps(sampled: SampledEvents, beads: str, axes: tuple[str, str]) -> tuple[
     clumps = np.ones_like(mask)
     for axis in axes:
         signal = sampled.signal(axis)
-        least = CLUMP_BRIGHTNESS * float(np.median(signal[mask])) if n else np.inf
+        least = CLUMP_BRIGHTNESS * median(signal[mask]) if n else np.inf
         if least > LARGEST_OF_RANGE * sampled.range(axis):  # pairs are off the scale as well
             return ()
         clumps &= signal > least
@@ -145,7 +145,7 @@ def _brightness(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:
         marker
         for marker in colours
         for signal in [sampled.signal(marker)]
-        if np.median(signal[inside]) <= quantiles(signal[beside], [BRIGHTER_THAN])
+        if median(signal[inside]) <= quantile(signal[beside], BRIGHTER_THAN)
     ]
     share = 1 - len(dim) / len(colours)
     if share >= BRIGHT_SHARE:

@@ -22,6 +22,7 @@ from cytocar.gates.engine.frame import ALL, Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.polygon import PolygonGate
+from cytocar.statistics.order import median, quantile, quantiles
 from cytocar.template.gate_kinds import SingletsGate
 
 LARGEST_MARGIN_PERCENT = 1.0
@@ -216,7 +217,7 @@ def _scatters_like(sampled: SampledEvents, population: str) -> Bools:
     cells = sampled.frame.mask(population)
     if side is None or np.count_nonzero(cells) < FEWEST_AT_THE_END:
         return sampled.frame.mask(ALL)
-    return sampled.signal(side) <= LARGEST_SSC * max(float(np.median(sampled.signal(side, cells))), 1.0)
+    return sampled.signal(side) <= LARGEST_SSC * max(median(sampled.signal(side, cells)), 1.0)
 
 
 def side_scatter(sampled: SampledEvents) -> str | None:
@@ -299,7 +300,7 @@ def between_percent(sampled: SampledEvents) -> float | None:
     dead = np.log(above if gate.max > 0 else np.maximum(above, 1.0))
     if len(living) < FEWEST_EVENTS:
         return None
-    low, middle, high = np.quantile(living, (0.159, 0.5, 0.841))
+    low, middle, high = quantiles(living, (0.159, 0.5, 0.841))
     top = middle + LIVING_SPREADS * max(high - middle, middle - low)
     floor = np.exp(_lower_end(dead)) if len(dead) >= FEWEST_DEAD else max(gate.max, top)
     between = int(np.count_nonzero((signal > top) & (signal < floor)))
@@ -311,7 +312,7 @@ def _lower_end(logs: Floats) -> float:
     """Where the dead begin: three and a half spreads, taken from their upper side, below their peak."""
     smooth = density(logs, 0.15)
     peak = min(float(smooth.centers[smooth.heights.argmax()]), float(logs.max()))
-    return peak - DEAD_SPREADS * max(float(np.quantile(logs[logs >= peak], 0.6827)) - peak, 0.05)
+    return peak - DEAD_SPREADS * max(quantile(logs[logs >= peak], 0.6827) - peak, 0.05)
 
 
 def _between_findings(sampled: SampledEvents, percent: float | None) -> tuple[Finding, ...]:

@@ -16,6 +16,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.density import density
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.sample.quality.cells import FEWEST_EVENTS, asks_whether_alive, forward_scatter, living, side_scatter
+from cytocar.statistics.order import median
 
 CHECK = "dead_cells"
 SMALLER = 0.25
@@ -42,7 +43,7 @@ def dead_cells(sampled: SampledEvents) -> Iterator[Finding]:
     size, grain = (np.log(np.maximum(sampled.signal(marker, mask), 1.0)) for marker in (forward, side))
     smooth = density(size, SMOOTHING)
     usual = float(smooth.centers[smooth.heights.argmax()])
-    granular = grain > np.median(grain[np.abs(size - usual) < SMOOTHING])
+    granular = grain > median(grain[np.abs(size - usual) < SMOOTHING])
     small, large = granular & (size < usual - SMALLER), ~granular & (size > usual + SMALLER)  # large: most are dying
     percent = 100 * float(max(np.mean(small), np.mean(large)))
     who = "the viability gate leaves out hardly a cell" if gated else "no gate leaves dead cells out"

@@ -15,6 +15,7 @@ from cytocar.gates.engine.frame import Bools
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.sample.quality.cells import side_scatter
 from cytocar.sample.quality.markers import FEWEST_T_CELLS, subset_marker
+from cytocar.statistics.order import median
 
 CHECK = "t_cells_without_cd3"
 LOW_SSC = 1.3
@@ -38,7 +39,7 @@ def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
     if n < FEWEST_T_CELLS:
         return
     beside = _beside(sampled, report.t_cells, t_cells)
-    beside &= sampled.signal(side) < LOW_SSC * np.median(sampled.signal(side, t_cells))
+    beside &= sampled.signal(side) < LOW_SSC * median(sampled.signal(side, t_cells))
     like = np.zeros_like(beside)
     for role in (report.cd4, report.cd8):
         marker = None if role is None else subset_marker(sampled, role)
@@ -46,7 +47,7 @@ def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
         if marker is None or own is None or np.count_nonzero(own) < FEWEST_T_CELLS:
             continue
         signal = sampled.signal(marker)
-        like |= beside & (signal > AS_BRIGHT * np.median(signal[own]))
+        like |= beside & (signal > AS_BRIGHT * median(signal[own]))
     percent = 100 * int(np.count_nonzero(like)) / n
     message = f"cells that carry CD4 or CD8 as T cells do, and no CD3, are {percent:.1f} % of the T cells"
     if percent < LARGEST_PERCENT or np.count_nonzero(like) < FEWEST_EVENTS:

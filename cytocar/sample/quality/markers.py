@@ -16,7 +16,7 @@ from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.borders import Border
 from cytocar.sample.quality.cells import living, side_scatter
 from cytocar.statistics.intervals import poisson_interval
-from cytocar.statistics.order import quantiles
+from cytocar.statistics.order import median, quantile, quantiles
 
 MONOCYTE_SSC = (1.5, 3.2)
 """Side scatter of monocytes, in medians of the T cells': lymphocytes lie below, granulocytes above."""
@@ -83,7 +83,7 @@ def _by_uniformity(
     for marker, subset in zip(markers, subsets, strict=True):
         low, high = quantiles(np.log(np.maximum(sampled.signal(marker, subset), 1.0)), (0.1, 0.9))
         widths.append(max(float(high - low), 1e-9))
-        cd3.append(max(float(np.median(sampled.signal("CD3", subset & t_cells))), 1.0))
+        cd3.append(max(median(sampled.signal("CD3", subset & t_cells)), 1.0))
     times, of_cd3 = widths[1] / widths[0], cd3[0] / cd3[1]
     where = f"{markers[1]} varies {times:.2f} times as much from cell to cell as {markers[0]}"
     if times < EVEN and of_cd3 < AS_MUCH_CD3:
@@ -107,12 +107,12 @@ def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     beads = sampled.template.counting.beads
     if alive is None:
         alive = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)
-    ratio = sampled.signal(side) / max(float(np.median(sampled.signal(side, t_cells))), 1.0)
+    ratio = sampled.signal(side) / max(median(sampled.signal(side, t_cells)), 1.0)
     chosen = alive & ~t_cells & (ratio > MONOCYTE_SSC[0]) & (ratio < MONOCYTE_SSC[1])
     if sampled.knows("CD45"):
-        chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * np.median(sampled.signal("CD45", t_cells))
+        chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * median(sampled.signal("CD45", t_cells))
     if sampled.knows("CD3"):
-        chosen &= sampled.signal("CD3") < MOST_CD3 * np.median(sampled.signal("CD3", t_cells))
+        chosen &= sampled.signal("CD3") < MOST_CD3 * median(sampled.signal("CD3", t_cells))
     return chosen
 
 
@@ -128,12 +128,12 @@ def subset_marker(sampled: SampledEvents, role: str) -> str | None:
 def _carried(sampled: SampledEvents, marker: str, t_cells: Bools, monocytes: Bools) -> float | None:
     """Return by how many spreads of a marker's negative T cells the monocytes' median lies above them."""
     signal = sampled.signal(marker, t_cells)
-    cut = np.sqrt(max(float(np.quantile(signal, 0.98)), 1.0)) * 10  # between negatives near 0 and the brightest
+    cut = np.sqrt(max(quantile(signal, 0.98), 1.0)) * 10  # between negatives near 0 and the brightest
     negatives = signal[signal < cut]
     if len(negatives) < FEWEST_T_CELLS:
         return None
-    low, middle, high = np.quantile(negatives, (0.159, 0.5, 0.841))
-    return float((np.median(sampled.signal(marker, monocytes)) - middle) / max((high - low) / 2, 1e-9))
+    low, middle, high = quantiles(negatives, (0.159, 0.5, 0.841))
+    return float((median(sampled.signal(marker, monocytes)) - middle) / max((high - low) / 2, 1e-9))
 
 
 # ---------------------------------------------------------------- CAR
@@ -257,8 +257,8 @@ def witness(sampled: SampledEvents) -> Witness | None:
         return None
     if np.count_nonzero(t_cells) < FEWEST_T_CELLS:
         return None
-    low = sampled.signal(side) < WITNESS_SSC * np.median(sampled.signal(side, t_cells))
-    bright = sampled.signal("CD45") > MONOCYTE_CD45 * np.median(sampled.signal("CD45", t_cells))
+    low = sampled.signal(side) < WITNESS_SSC * median(sampled.signal(side, t_cells))
+    bright = sampled.signal("CD45") > MONOCYTE_CD45 * median(sampled.signal("CD45", t_cells))
     beside = sampled.frame.mask(report.viable) & ~t_cells & low & bright
     return Witness(
         int(np.count_nonzero(sampled.signal(gate.marker, beside) >= gate.min)), int(np.count_nonzero(beside))

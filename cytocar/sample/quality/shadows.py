@@ -19,7 +19,7 @@ from cytocar.gates.engine.frame import Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import BoxGate
 from cytocar.regions.kinds import FixedGate
-from cytocar.statistics.order import quantiles
+from cytocar.statistics.order import median, quantiles
 
 WINDOW = 5.0
 """Of the border, to either side: gains that differ by more leave no gate of the template in its place."""
@@ -107,7 +107,7 @@ def _beside_drawn(sampled: SampledEvents, name: str, parent: Bools) -> Iterator[
             if other != marker:
                 low, high = quantiles(values[kept], MIDDLE)
                 beside &= (values >= low) & (values <= high)
-        middle = float(np.median(signal[kept]))
+        middle = median(signal[kept])
         for border, above in zip(quantiles(signal[kept], (EDGE, 1 - EDGE)).tolist(), (True, False), strict=True):
             side = beside & ((signal < middle) == above)
             if border <= 0 or np.count_nonzero(beside & ~kept & side) < FEWEST_EVENTS * LARGEST_PERCENT / 100:

@@ -18,7 +18,7 @@ from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.cells import living, side_scatter
 from cytocar.sample.quality.unstained import GRANULOCYTE_SSC
-from cytocar.statistics.order import medians, quantiles
+from cytocar.statistics.order import median, medians, quantiles
 
 FEWEST_CELLS = 200
 """A level of so many is known to a tenth of their spread."""
@@ -94,7 +94,7 @@ def _granulocytes(sampled: SampledEvents, beads: Bools | None) -> Bools | None:
     alive = living(sampled)
     alive = sampled.frame.mask(ALL) if alive is None else alive
     grain = sampled.signal(side)
-    large = grain > GRANULOCYTE_SSC * np.median(grain[own])
+    large = grain > GRANULOCYTE_SSC * median(grain[own])
     return np.asarray(alive & large if beads is None else alive & large & ~beads)
 
 

@@ -14,6 +14,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.engine.frame import Floats
 from cytocar.gates.sampled_events import SampledEvents
+from cytocar.statistics.order import median
 
 CHECK = "stored_edges"
 STRETCH = 0.25
@@ -90,7 +91,7 @@ def bead_edges(sampled: SampledEvents, beads: str, colours: tuple[str, str]) -> 
     around = np.ones_like(gated)
     for colour in colours:
         signal = sampled.signal(colour)
-        middle = max(float(np.median(signal[gated])), 1.0)
+        middle = max(median(signal[gated]), 1.0)
         around &= (signal > middle / AROUND) & (signal < middle * AROUND)
     worst: tuple[float, str, str] | None = None
     for channel in (marker for marker in sampled.at_the_end if marker.casefold() != "time"):
