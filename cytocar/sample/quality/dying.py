@@ -28,6 +28,34 @@ LARGEST_PERCENT = 8.0
 """Of the T cells: fresh and thawed cells of seven real tubes show 1 to 6 %, as do simulated ones with 6 % dead."""
 LEAST_DEAD = 0.005
 """For each T cell: fresh blood has some dead leukocytes, and of those that bleed, as many granulocytes are dying."""
+TAKEN_CHECK = "taken_for_dead"
+AS_LARGE, AS_GRANULAR = 0.85, 1.2
+"""Of the T cells' medians: dying cells shrink and grow granular, and seldom lie within both."""
+LARGEST_TAKEN_PERCENT = 10.0
+"""Of the T cells: where half of the cells are dead, those that scatter as living ones are 3 to 5 %."""
+
+
+def taken_for_dead(sampled: SampledEvents) -> Iterator[Finding]:
+    """Yield whether T cells that scatter as the living ones do lie beyond the viability gate."""
+    report, side, forward = sampled.template.report, side_scatter(sampled), forward_scatter(sampled)
+    if report.t_cells is None or report.viable is None or side is None or forward is None:
+        return
+    t_cells = sampled.frame.mask(report.t_cells)
+    n = int(np.count_nonzero(t_cells))
+    if n < FEWEST_EVENTS or report.viable not in sampled.path(report.t_cells):
+        return
+    beyond = sampled.regardless_of(report.t_cells, without=report.viable) & ~sampled.frame.mask(report.viable)
+    size, grain = (
+        sampled.signal(axis) / max(float(np.median(sampled.signal(axis, t_cells))), 1.0) for axis in (forward, side)
+    )
+    taken = int(np.count_nonzero(beyond & (size > AS_LARGE) & (grain < AS_GRANULAR)))
+    percent = 100 * taken / n
+    message = f"cells that scatter as living T cells do and pass for dead are {percent:.1f} % of the T cells"
+    if percent < LARGEST_TAKEN_PERCENT:
+        yield Finding(TAKEN_CHECK, "", Severity.PASS, message, percent, LARGEST_TAKEN_PERCENT)
+        return
+    message += ": light of another dye, or a border too low"
+    yield Finding(TAKEN_CHECK, "W316", Severity.REVIEW, message, percent, LARGEST_TAKEN_PERCENT)
 
 
 def dead_cells(sampled: SampledEvents) -> Iterator[Finding]:

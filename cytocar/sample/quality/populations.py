@@ -29,7 +29,7 @@ from cytocar.sample.quality.borders import (
     with_borders,
 )
 from cytocar.sample.quality.cells import Pairs, cell_shares
-from cytocar.sample.quality.dying import dead_cells
+from cytocar.sample.quality.dying import dead_cells, taken_for_dead
 from cytocar.sample.quality.gate_doubt import gate_doubts
 from cytocar.sample.quality.lineage import without_cd3
 from cytocar.sample.quality.markers import (
@@ -137,6 +137,7 @@ def evidence(
             *t_cell_sum({name: one.events for name, one in populations.items()}, template, product=product),
             *shares.findings,
             *dead_cells(close),
+            *taken_for_dead(close),
             *edge_findings(close),
             *without_cd3(sampled),
             *unstained_cells(sampled),

@@ -225,3 +225,13 @@ def test_a_viability_dye_that_was_left_out_shows_by_the_cells_that_scatter_as_dy
     finding = told("cart-cd19fc-fixed", lambda columns: without_dye(shrunk(0.3)(columns)))["dead_cells"]
     assert (finding.code, finding.outcome) == ("W311", Severity.REVIEW)
     assert "hardly a cell" in finding.message
+
+
+def test_living_cells_that_another_dyes_light_takes_for_dead_are_missed() -> None:
+    def lit(columns: Columns) -> Columns:
+        light = np.where(of_kind(TUBE, "beads", "bead_doublets"), 0.0, 0.3 * columns["APC-H7-A"])
+        return {**columns, "PerCP-Cy5-5-A": (columns["PerCP-Cy5-5-A"] + light).astype(np.float32)}
+
+    assert told("cart-cd19fc-fixed")["taken_for_dead"].value == pytest.approx(0, abs=1)
+    finding = told("cart-cd19fc-fixed", lit)["taken_for_dead"]
+    assert (finding.code, finding.outcome) == ("W316", Severity.REVIEW)
