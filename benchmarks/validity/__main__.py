@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from benchmarks.validity import (
     among,
@@ -18,6 +19,8 @@ from benchmarks.validity import (
     limits,
     mix,
     odd,
+    originals,
+    other_laboratories,
     panels,
     runs,
     silent,
@@ -43,7 +46,10 @@ def main() -> None:
         "odd",
         "runs",
     )
-    parser.add_argument("--only", choices=(*parts, "silent", "clean", "panels", "among"))
+    parser.add_argument("--only", choices=(*parts, "silent", "clean", "panels", "among", "laboratories"))
+    parser.add_argument(
+        "--files", nargs="+", type=Path, help="laboratories: tubes of your own to copy, not those there"
+    )
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
         table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
@@ -82,6 +88,10 @@ def main() -> None:
         table(panels.HEAD, panels.clean_rows(max(1, wanted.tubes // 10)))
     if wanted.only in (None, "among"):
         table(among.HEAD, among.rows(2 * wanted.tubes))
+    if wanted.only in (None, "laboratories"):
+        tubes = originals.all_originals(wanted.files, max(1, wanted.tubes // 60))
+        for which in (other_laboratories.copies, other_laboratories.changed):
+            table(other_laboratories.HEAD, other_laboratories.rows(other_laboratories.trial(tubes, which)))
     if wanted.only in (None, "runs"):
         table(runs.STEPS_HEAD, runs.step_rows(max(2, wanted.tubes // 24)))
         table(runs.EVEN_HEAD, runs.bead_rows(4 * wanted.tubes))

@@ -85,7 +85,9 @@ class Valley:
 StainScale = LogicleScale | AsinhScale
 
 
-def find_evidence(values: Floats, scale: StainScale, *, separation: float = SEPARATION) -> Valley | None:
+def find_evidence(
+    values: Floats, scale: StainScale, *, separation: float = SEPARATION, topmost: bool = False
+) -> Valley | None:
     """Return the valley that some events support, None if they support none.
 
     Parameters
@@ -94,6 +96,8 @@ def find_evidence(values: Floats, scale: StainScale, *, separation: float = SEPA
         Compensated signals.
     separation : float
         Fewest decades between the groups; 0 to look at valleys of any kind.
+    topmost : bool
+        Of several valleys the highest one, not the deepest: debris below the negatives makes a deep one of its own.
     """
     if len(values) < FEWEST_EVENTS:
         return None
@@ -105,11 +109,11 @@ def find_evidence(values: Floats, scale: StainScale, *, separation: float = SEPA
     best: list[_Candidate] = []
     for smoothing in SMOOTHINGS:
         good = [one for one in _candidates(shown, width * smoothing) if one.good]
-        best = good or best
-        if len(good) == 1:
+        best = [*best, *good] if topmost else good or best
+        if len(good) == 1 and not topmost:
             break
     floor = float(scale.approximate(values.min(keepdims=True))[0]) if has_floor(values) else -math.inf
-    for candidate in sorted(best, key=lambda one: -one.prominence):
+    for candidate in sorted(best, key=lambda one: -one.place if topmost else -one.prominence):
         valley = candidate.measured(values, shown, scale)
         on_floor = separation > 0 and scale.M * (candidate.negative_mode - floor) < ON_FLOOR
         if valley.separation >= separation and (not on_floor or _fold(values, valley.at) >= FLOORED):

@@ -42,7 +42,9 @@ class Study:
 
     ``masks`` holds, by population, which held events of each file are in it; ``left_out`` what was looked for and is
     not in the template, and why; ``doubts`` what a person should look at before the template is believed, each with its
-    code; ``odd_files`` what concerns fewer than half of the files, whose lines the others carry.
+    code; ``odd_files`` what concerns fewer than half of the files, whose lines the others carry. ``topmost``: whether
+    the highest valley of CD3 among all events tells where lymphocytes are, not the deepest one; ``t_cells_outside``:
+    the share of living events bright in CD3 that the gates before the T cells lose.
     """
 
     tubes: tuple[Tube, ...]
@@ -53,6 +55,8 @@ class Study:
     left_out: list[tuple[str, str]] = field(default_factory=list)
     doubts: list[tuple[str, str]] = field(default_factory=list)
     odd_files: list[tuple[str, str]] = field(default_factory=list)
+    topmost: bool = False
+    t_cells_outside: float = 0.0
 
     def __post_init__(self) -> None:
         """Start from every event."""

@@ -110,7 +110,12 @@ class Line:
 
 
 def draw_line(
-    marker: str, values: Sequence[Floats], scale: StainScale, *, separation: float = SEPARATION
+    marker: str,
+    values: Sequence[Floats],
+    scale: StainScale,
+    *,
+    separation: float = SEPARATION,
+    topmost: bool = False,
 ) -> Line | None:
     """Return the line that some files support, None if they support none.
 
@@ -118,12 +123,14 @@ def draw_line(
     ----------
     values : sequence of (n,) float64
         Each file's signals in the parent population.
+    separation, topmost
+        As of ``find_evidence``.
     """
-    own = tuple(find_evidence(signals, scale, separation=separation) for signals in values)
+    own = tuple(find_evidence(signals, scale, separation=separation, topmost=topmost) for signals in values)
     pooled = None
     if len(values) > 1:
         together = np.concatenate([thin(signals, POOLED_EVENTS) for signals in values])
-        pooled = find_evidence(together, scale, separation=separation)
+        pooled = find_evidence(together, scale, separation=separation, topmost=topmost)
     own = tuple(
         None if valley and _overruled(valley, pooled, len(signals)) else valley
         for valley, signals in zip(own, values, strict=True)

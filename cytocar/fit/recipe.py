@@ -71,16 +71,19 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
         study.left_out.append(("t_cells", "gated before: the files hold no CD3-negative cells to draw a line against"))
         study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
         return
-    line = draw_line("CD3", values, scale)
+    line, around = draw_line("CD3", values, scale, topmost=study.topmost), None
+    if line is None:
+        line, around = _among_lymphocytes(study, base)
     if line is None:
         study.left_out.append(("t_cells", why_no_line(study, "CD3", base)))
         study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
         return
-    checked = physical.look_at_singlets(study, cells, base, line)
+    checked = base if around else physical.look_at_singlets(study, cells, base, line)
     if checked != base:
-        base, line = checked, draw_line("CD3", study.signals("CD3", checked), scale) or line
+        base = checked
+        line = draw_line("CD3", study.signals("CD3", checked), scale, topmost=study.topmost) or line
     car = study.has("CAR")  # activated CAR-T cells are blasts: a gate around resting lymphocytes would lose them
-    scatter = physical.lymphocytes(study, base, line)
+    scatter = around or physical.lymphocytes(study, base, line)
     inside = base if car or scatter is None else scatter
     inside = viability(study, inside, line)
     refitted = draw_line("CD3", study.signals("CD3", inside), scale) or line
@@ -95,7 +98,10 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     if bright:
         sentence = f"what is bright in CD3 is as bright in other colours in {', '.join(bright)}"
         study.doubt("W348", sentence, files=len(bright))
-    _look_at_t_cells(study, base, line)
+    _look_at_t_cells(study, around or base, line)
+    if inside == base:
+        sentence = "no scatter, CD45 or viability gate stands before the T cells"
+        study.doubt("W350", f"{sentence}: dead cells, doublets and debris that are bright in CD3 are counted with them")
     if car and scatter is not None:
         around = "lymphocytes"
         gate = BooleanGate(kind="boolean", any_of=("t_cells", scatter))
@@ -105,6 +111,26 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     subsets.car_t(study, "t_cells")
     lymphocytes = "lymphocytes" if "lymphocytes" in study.masks else inside
     subsets.other_lymphocytes(study, lymphocytes)
+
+
+def _among_lymphocytes(study: Study, base: str) -> tuple[Line | None, str | None]:
+    """Return the line of CD3 inside the lymphocytes that CD8+ cells show, and their gate; nothing where none is clear.
+
+    Granulocytes take up antibodies: of blood, a dim CD3 has a valley among lymphocytes only.
+    """
+    bright = draw_line("CD8", study.signals("CD8", base), stain_scale(study, "CD8")) if study.has("CD8") else None
+    if bright is None or study.has("CAR"):
+        return None, None
+    before = len(study.left_out)
+    around = physical.lymphocytes(study, base, bright)
+    del study.left_out[before:]
+    if around is None:
+        return None, None
+    line = draw_line("CD3", study.signals("CD3", around), stain_scale(study, "CD3"))
+    if line is None:
+        study.drop(around)
+        return None, None
+    return line, around
 
 
 def _bright_in_all(study: Study, parent: str) -> list[str]:
@@ -142,9 +168,10 @@ def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
             bright &= study.signals("viability", base)[index] < living.of(index)
         before += int(np.count_nonzero(bright))
     t_cells = study.count("t_cells")
-    if t_cells < SMALLEST_T_SHARE * before:
+    study.t_cells_outside = 1 - t_cells / before if before else 0.0
+    if study.t_cells_outside > 1 - SMALLEST_T_SHARE:
         what = "CD3+ events" if living is None else "living CD3+ events"
-        sentence = f"{100 * (1 - t_cells / before):.0f} % of the {what} lie outside the gates before t_cells"
+        sentence = f"{100 * study.t_cells_outside:.0f} % of the {what} lie outside the gates before t_cells"
         study.doubt("W339", f"{sentence}: dead cells and doublets, or a gate that is too tight; look at the pictures")
     few = [
         tube.name

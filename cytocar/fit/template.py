@@ -11,7 +11,7 @@ from cytocar.fit.axes import scales_of
 from cytocar.fit.gated import Study
 from cytocar.fit.lines import Status
 from cytocar.fit.names import Book
-from cytocar.fit.recipe import fit_gates
+from cytocar.fit.recipe import SMALLEST_T_SHARE, fit_gates
 from cytocar.fit.tubes import ALL_EVENTS, FEWEST_EVENTS_HELD, Tube, read_tube
 from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 NARROWER = 0.2
 """Decades by which the linear part of the axes is narrowed where CD3 shows no valley: too wide a one hides it."""
+MOST_OUTSIDE = 0.5
+"""Of the living events bright in CD3, outside the gates before the T cells: with more, the line that told where the
+lymphocytes are parted debris from all cells, and the next one up is tried."""
 ROLES = ("viable", "lymphocytes", "t_cells", "cd4", "cd8", "b_cells")
 
 
@@ -138,13 +141,14 @@ def _read_layouts(
 
 
 def _fitted(layout: _Layout, name: str, *, skipped: tuple[tuple[str, str], ...]) -> FittedTemplate:
-    study = Study(layout.tubes, scales_of(layout.tubes))
-    fit_gates(study)
-    if study.has("CD3") and not any(gate.population.name == "t_cells" for gate in study.gates):
-        narrower = Study(layout.tubes, scales_of(layout.tubes, narrower=NARROWER))
-        fit_gates(narrower)
-        if any(gate.population.name == "t_cells" for gate in narrower.gates):
-            study = narrower
+    study = _study(layout.tubes)
+    if study.has("CD3") and "t_cells" not in study.masks:
+        narrower = _study(layout.tubes, narrower=NARROWER)
+        study = narrower if "t_cells" in narrower.masks else study
+    if study.has("CD3") and ("t_cells" not in study.masks or study.t_cells_outside > MOST_OUTSIDE):
+        topmost = _study(layout.tubes, topmost=True)
+        if "t_cells" in topmost.masks and topmost.t_cells_outside < 1 - SMALLEST_T_SHARE:
+            study = topmost
     if not study.gates:
         reasons = "; ".join(f"{what}: {why}" for what, why in study.left_out)
         raise UsageError(
@@ -153,6 +157,12 @@ def _fitted(layout: _Layout, name: str, *, skipped: tuple[tuple[str, str], ...])
             hint="give files of whole stained tubes, not of gated populations, unstained cells or single stains",
         )
     return FittedTemplate(_template(study, name), study, skipped)
+
+
+def _study(tubes: tuple[Tube, ...], *, narrower: float = 0.0, topmost: bool = False) -> Study:
+    study = Study(tubes, scales_of(tubes, narrower=narrower), topmost=topmost)
+    fit_gates(study)
+    return study
 
 
 def _differing(tube: Tube, usual: Tube) -> str:

@@ -217,7 +217,8 @@ def _scatters_like(sampled: SampledEvents, population: str) -> Bools:
     cells = sampled.frame.mask(population)
     if side is None or np.count_nonzero(cells) < FEWEST_AT_THE_END:
         return sampled.frame.mask(ALL)
-    return sampled.signal(side) <= LARGEST_SSC * max(median(sampled.signal(side, cells)), 1.0)
+    middle = median(sampled.signal(side, cells))  # in the file's own unit: a share of the range in some
+    return sampled.signal(side) <= LARGEST_SSC * middle if middle > 0 else sampled.frame.mask(ALL)
 
 
 def side_scatter(sampled: SampledEvents) -> str | None:
