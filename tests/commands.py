@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -131,8 +132,23 @@ def _answer(connection: socket.socket) -> None:
     sys.argv = ["cytocar", *texts[: int(count)]]
 
 
+def _end(code: int) -> None:
+    """End as an interpreter does, but leave to the system what it would take apart piece by piece."""
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
     serve(sys.argv[1])
     from cytocar.__main__ import main
 
-    main()
+    try:
+        main()
+    except SystemExit as left:
+        _end(left.code if isinstance(left.code, int) else 0)
+    _end(0)
