@@ -109,8 +109,10 @@ def align(
     Notes
     -----
     The sample's events below its cut fall into 24 bins of equal counts. For each gain and offset the reference gives
-    the bins' probabilities, conditional on being below the cut; the likelihood is multinomial. The best of the grid is
-    refined by a parabola on each axis. Offsets are small; only where none of them explains the sample, a far one is
+    the bins' probabilities, conditional on being below the cut; the likelihood is multinomial, and counts for less by
+    as much as the reference's own counting noise adds. Gain and offset are its means over the whole grid: its highest
+    point follows that noise (of 80 tubes it erred by 1.6 %, by its own account by 1 %; the mean errs by 1.4 %, and says
+    so). Offsets are small; only where none of them explains the sample, a far one is
     looked for: a spillover matrix that no longer fits leaves a part of a bright neighbour's signal in all T cells.
     """
     beside = GAINS if bead_gain is None else BEADS_SAY
@@ -118,32 +120,30 @@ def align(
     of_beads = 0.0 if bead_gain is None else -0.5 * (np.log(beside)[:, np.newaxis] / BEADS_SD) ** 2
     compared = _Compared.of(sample, reference, gains, negative_share=negative_share, positives_below=positives_below)
     places, bare = OFFSETS, compared.likelihood(OFFSETS)
-    likelihood = bare + of_beads - 0.5 * (OFFSETS / OFFSET_SD) ** 2
+    likelihood = bare / compared.noise + of_beads - 0.5 * (OFFSETS / OFFSET_SD) ** 2
     row, column = _best(likelihood)
     if row in (0, len(gains) - 1) or column in (0, len(OFFSETS) - 1):
         far = compared.likelihood(FAR_OFFSETS)
         if compared.unexplained(far) < LARGEST_UNEXPLAINED:
             places = FAR_OFFSETS[_best(far)[1]] + OFFSETS
             bare = compared.likelihood(places)
-            likelihood = bare + of_beads
+            likelihood = bare / compared.noise + of_beads
             row, column = _best(likelihood)
     left = compared.unexplained(bare)
     if row in (0, len(gains) - 1) or (beside[row] > GAINS[-1] and left > LARGEST_UNEXPLAINED):
         return Alignment(trusted=False)
-    log_step = float(np.log(gains[1] / gains[0]))
-    gain = float(gains[row] * np.exp(log_step * _parabola(likelihood[:, column], row)))
-    step = float(places[1] - places[0])
     weights = np.exp(likelihood - likelihood.max())
     weights /= weights.sum()
-    every_gain, offsets = np.meshgrid(gains, places * compared.spread, indexing="ij")
-    gain_error, offset_error = every_gain - (weights * every_gain).sum(), offsets - (weights * offsets).sum()
+    every_gain, every_offset = np.meshgrid(gains, places * compared.spread, indexing="ij")
+    gain, offset = float((weights * every_gain).sum()), float((weights * every_offset).sum())
+    gain_error, offset_error = every_gain - gain, every_offset - offset
     return Alignment(
         gain=gain,
-        offset=(float(places[column]) + step * _parabola(likelihood[row], column)) * compared.spread,
+        offset=offset,
         spread=compared.spread,
-        gain_variance=compared.noise * float((weights * gain_error**2).sum()),
-        offset_variance=compared.noise * float((weights * offset_error**2).sum()),
-        covariance=compared.noise * float((weights * gain_error * offset_error).sum()),
+        gain_variance=float((weights * gain_error**2).sum()),
+        offset_variance=float((weights * offset_error**2).sum()),
+        covariance=float((weights * gain_error * offset_error).sum()),
         different=left - compared.usual_unexplained
         > max((DIFFERENT - 1) * compared.usual_unexplained, LEAST_DIFFERENT),
         left=left * compared.information,
@@ -265,14 +265,3 @@ def _counts_below(ordered: Floats, places: Floats) -> Floats:
     position = (places - low) * ((LOOK_UPS - 1) / max(high - low, 1e-300))
     before = np.minimum(position.astype(np.intp), LOOK_UPS - 2)
     return np.asarray(table[before] + (position - before) * np.diff(table)[before])
-
-
-def _parabola(heights: Floats, index: int) -> float:
-    """How far, in steps, the top of the parabola through three neighbours lies from the middle one."""
-    if index in (0, len(heights) - 1):
-        return 0.0
-    before, at, after = heights[index - 1 : index + 2]
-    if not np.isfinite(before + after):
-        return 0.0
-    curvature = before - 2 * at + after
-    return float(np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)) if curvature < 0 else 0.0
