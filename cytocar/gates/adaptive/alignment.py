@@ -111,8 +111,8 @@ def align(
     The sample's events below its cut fall into 24 bins of equal counts. For each gain and offset the reference gives
     the bins' probabilities, conditional on being below the cut; the likelihood is multinomial, and counts for less by
     as much as the reference's own counting noise adds. Gain and offset are its means over the whole grid: its highest
-    point follows that noise (of 80 tubes it erred by 1.6 %, by its own account by 1 %; the mean errs by 1.4 %, and says
-    so). Offsets are small; only where none of them explains the sample, a far one is
+    point follows that noise. Of 200 tubes the mean's 95 % interval held the gain in 90 %, the highest point's in 85 %,
+    and its error was a seventh larger. Offsets are small; only where none of them explains the sample, a far one is
     looked for: a spillover matrix that no longer fits leaves a part of a bright neighbour's signal in all T cells.
     """
     beside = GAINS if bead_gain is None else BEADS_SAY

@@ -69,7 +69,9 @@ class Positives:
         return np.asarray(self.events * ndtr((np.log(above_zero) - np.log(self.median)) / self.log_sd))
 
 
-def describe(sample: Floats, reference: Floats, *, events: int, reference_events: int, threshold: float) -> Positives:
+def describe(
+    sample: Floats, reference: Floats, *, events: int, reference_events: int, threshold: float, shift_sd: float = 0.0
+) -> Positives:
     """Return number, brightness and sensitivity of the positives.
 
     Parameters
@@ -80,6 +82,8 @@ def describe(sample: Floats, reference: Floats, *, events: int, reference_events
         All events of the sample, and of the references.
     threshold : float
         Above 0, data units.
+    shift_sd : float
+        How well the references' place is known there, data units.
 
     Notes
     -----
@@ -90,11 +94,14 @@ def describe(sample: Floats, reference: Floats, *, events: int, reference_events
     Below the threshold a curve is only a guess: real positives may end more sharply than any curve (cells that were
     sorted, or parted from the negatives by a gate) or have a dim tail that no curve has. So each curve is tried with
     none, half, all and two and a half times of what it puts there. Six counts below the threshold, finest next to it,
-    say which: they carry the counting noise of sample and references and 7 % of doubt about the references' shape.
+    say which: they carry the counting noise of sample and references, what the references would hold there if they lay
+    a little higher, and 7 % of doubt about their shape.
     Where they cannot say, at small shares, the prior decides: two thirds of what the curves say, on average. The
     posterior over all of it gives the share above the threshold.
     """
-    seen = Seen(sample, reference, events=events, reference_events=reference_events, threshold=threshold)
+    seen = Seen(
+        sample, reference, events=events, reference_events=reference_events, threshold=threshold, shift_sd=shift_sd
+    )
     if not seen.above:
         return Positives(events=0.0, median=threshold, log_sd=USUAL_LOG_SD, sensitivity=1.0, sensitivity_sd=0.0)
     curves = Curves.on_grid(threshold)
@@ -122,6 +129,8 @@ class Seen:
         All events of both.
     center : float
         Median of the references.
+    shift_sd : float
+        How well the references' place at the threshold is known.
     """
 
     sample: Floats
@@ -130,6 +139,7 @@ class Seen:
     reference_events: int
     threshold: float
     center: float = 0.0
+    shift_sd: float = 0.0
 
     @property
     def above(self) -> int:
@@ -164,7 +174,8 @@ class Seen:
             below = np.diff(np.searchsorted(sample, lower))
             background = np.diff(np.searchsorted(reference, lower)) * negatives
             hidden = HIDDEN[:, None, None] * beyond[:, None] * curves.share(np.log(lower))
-            variance = below + background * negatives + (BACKGROUND_DOUBT * background) ** 2 + 1
+            moved = np.diff(np.searchsorted(reference, lower - self.shift_sd)) * negatives - background
+            variance = below + background * negatives + (BACKGROUND_DOUBT * background) ** 2 + moved**2 + 1
             likelihood -= 0.5 * ((below - background - hidden) ** 2 / variance).sum(axis=-1)
         return likelihood
 

@@ -11,16 +11,19 @@ from cytocar.gates.adaptive.positives import Positives, describe
 THRESHOLD = 400.0
 
 
-def describe_mixture(bright: Floats, *, negatives: int = 30_000) -> Positives:
+def describe_mixture(
+    bright: Floats, *, negatives: int = 30_000, misplaced: float = 0.0, shift_sd: float = 0.0
+) -> Positives:
     random = np.random.default_rng(1)
     sample = np.concatenate([random.normal(80, 90, negatives), bright])
-    reference = random.normal(80, 90, 100_000)
+    reference = random.normal(80, 90, 100_000) - misplaced
     return describe(
         np.sort(sample[sample >= 160]),
         np.sort(reference[reference >= 160]),
         events=len(sample),
         reference_events=len(reference),
         threshold=THRESHOLD,
+        shift_sd=shift_sd,
     )
 
 
@@ -76,3 +79,12 @@ def test_missed_positives_grow_with_the_threshold() -> None:
     missed = found.missed(np.array([200.0, 400.0, 800.0]))
     assert (np.diff(missed) > 0).all()
     assert missed[1] == pytest.approx(found.events * (1 - found.sensitivity), rel=0.2)
+
+
+@pytest.mark.parametrize("misplaced", [-10.0, 10.0])
+def test_references_whose_place_is_not_known_say_less_about_what_lies_below(misplaced: float) -> None:
+    bright = log_normal(300, 800, 0.8)
+    right = describe_mixture(bright).sensitivity
+    believed, doubted = (describe_mixture(bright, misplaced=misplaced, shift_sd=sd).sensitivity for sd in (0.0, 10.0))
+    assert abs(believed - right) > 0.15
+    assert abs(doubted - right) < 0.6 * abs(believed - right)

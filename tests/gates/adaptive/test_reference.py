@@ -52,6 +52,14 @@ def test_alignment_finds_the_gain(gain: float, share: float) -> None:
     )
 
 
+def test_alignment_errs_by_hardly_more_than_it_says() -> None:
+    errors = []
+    for seed in range(40):
+        found = align(Ordered.of(negatives(12_000, seed)), Ordered.of(negatives(20_000, 1000 + seed)))
+        errors.append((found.gain - 1) / np.sqrt(found.gain_variance))
+    assert 0.75 < np.sqrt(np.mean(np.square(errors))) < 1.6  # by the likelihood's highest point it is 2.0
+
+
 def test_alignment_at_the_edge_is_not_trusted() -> None:
     assert not align(Ordered.of(negatives(20_000, 1, 3.0)), Ordered.of(negatives(20_000, 2))).trusted
 
