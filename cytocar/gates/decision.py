@@ -171,6 +171,8 @@ class Background:
         What this tube's alignment adds to the variation.
     others : tuple of BlankCount
         More tubes without positives, of this run and of earlier ones.
+    kinds : tuple of (int, int)
+        CD4+ and CD8+ T cells of the references: above the threshold, and all; empty where they are not told apart.
     """
 
     events: int
@@ -184,6 +186,7 @@ class Background:
     place: float | None = None
     extra_cv: float = 0.0
     others: tuple[BlankCount, ...] = ()
+    kinds: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from cytocar.files.source import at_hand, hashing
 from cytocar.gates.walk import GatedSample, Populations, replay, walk
 from cytocar.sample.bead_gain import gain_findings
 from cytocar.sample.blank_controls import TubesBackground, background_of_tubes, blank_tube
-from cytocar.sample.concentrations import counting_of, drawn_ul, method_of, population_counts, ratio
+from cytocar.sample.concentrations import car_ratio_net, counting_of, drawn_ul, method_of, population_counts, ratio
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, doubt_findings, emptiness, gate_findings
@@ -294,6 +294,7 @@ def count_sample(
         ),
         cd4_cd8_ratio=ratio(populations, template.report.cd4, template.report.cd8),
         car_cd4_cd8_ratio=ratio(populations, template.report.car_cd4, template.report.car_cd8),
+        car_cd4_cd8_ratio_net=car_ratio_net(populations, template.report, background.backgrounds),
         car=car,
         compensation=populations.compensation,
         control_ids=_control_ids(backgrounds),

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cytocar.counting.basis import CountBasis, NoBasis, beads_acquired
+from cytocar.counting.car_kinds import KindCount, net_ratio
+from cytocar.counting.car_t import SEED
 from cytocar.counting.tube import count_basis, with_gates, with_pairs
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError
@@ -26,7 +28,8 @@ from cytocar.statistics.intervals import Share, ratio_estimate
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import EventTable
-    from cytocar.template.model import Population, Template
+    from cytocar.gates.decision import Background
+    from cytocar.template.model import Population, Report, Template
 
 
 def method_of(sample: SampleRow, template: Template) -> CountMethod:
@@ -134,3 +137,12 @@ def ratio(populations: Populations, above: str | None, below: str | None) -> Est
     if above is None or below is None:
         return UNKNOWN
     return ratio_estimate(populations[above].events, populations[below].events)
+
+
+def car_ratio_net(populations: Populations, roles: Report, backgrounds: Mapping[str, Background]) -> Estimate:
+    """Return CD4/CD8 of the CAR+ T cells net of background, where controls tell that of each kind."""
+    names = (roles.car_cd4, roles.cd4, roles.car_cd8, roles.cd8)
+    if roles.car is None or any(name is None for name in names):
+        return UNKNOWN
+    car_cd4, cd4, car_cd8, cd8 = (populations[name].events for name in names if name is not None)
+    return net_ratio(KindCount(car_cd4, cd4), KindCount(car_cd8, cd8), backgrounds.get(roles.car), seed=SEED)

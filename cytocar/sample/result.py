@@ -136,6 +136,7 @@ class SampleResult:
     instrument: str = ""
     volume_drawn_ul: float | None = None
     seconds: float | None = None
+    car_cd4_cd8_ratio_net: Estimate = UNKNOWN
     stain_levels: tuple[StainLevel, ...] = ()
     kind: Literal["counted"] = "counted"
 
@@ -177,6 +178,7 @@ class SampleResult:
         values["viability_percent"] = viable.percent_of_parent.value if viable else None
         values["t_cell_percent_of_lymphocytes"] = _percent(t_cells, self.population(self.roles.lymphocytes))
         values |= spread("cd4_cd8_ratio", self.cd4_cd8_ratio) | spread("car_cd4_cd8_ratio", self.car_cd4_cd8_ratio)
+        values |= spread("car_cd4_cd8_ratio_net", self.car_cd4_cd8_ratio_net)
         values |= {
             "count_method": self.counting.method,
             "beads_added": self.counting.beads_added,

@@ -130,6 +130,9 @@ cd8_per_ul_high                num cells/µL | its 95 % interval, upper bound
 b_cells_per_ul                 num cells/µL | B cells per µL, where the template has them
 b_cells_per_ul_low             num cells/µL | its 95 % interval, lower bound
 b_cells_per_ul_high            num cells/µL | its 95 % interval, upper bound
+car_cd4_cd8_ratio_net          num -        | CD4/CD8 of the CAR+ T cells, net of each kind's background in the controls
+car_cd4_cd8_ratio_net_low      num -        | its 95 % interval, lower bound
+car_cd4_cd8_ratio_net_high     num -        | its 95 % interval, upper bound
 """)
 
 POPULATIONS = parse_columns("""

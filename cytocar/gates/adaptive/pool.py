@@ -38,7 +38,8 @@ in four."""
 class Pool:
     """References of one kind of use, aligned to the sample, each and pooled.
 
-    ``few_of_a_kind`` is True where one could not follow the sample's CD4/CD8 ratio, and that may matter.
+    ``few_of_a_kind`` is True where one could not follow the sample's CD4/CD8 ratio, and that may matter. ``kinds`` are
+    the CD4+ and the CD8+ T cells of each reference as they were recorded, with what brings them to the sample.
     """
 
     all: Ordered
@@ -47,6 +48,7 @@ class Pool:
     own: tuple[bool, ...]
     alignments: tuple[Alignment, ...]
     few_of_a_kind: bool = False
+    kinds: tuple[tuple[tuple[Ordered, Alignment], ...], ...] = ()
 
     @classmethod
     def of(
@@ -56,6 +58,7 @@ class Pool:
         alignments: Sequence[Alignment],
         *,
         few_of_a_kind: bool = False,
+        kinds: Sequence[tuple[tuple[Ordered, Alignment], ...]] = (),
     ) -> Pool:
         """Pool the references that could be aligned; all of them as they are where none could."""
         fitting = [index for index, one in enumerate(alignments) if one.trusted] or range(len(parts))
@@ -68,6 +71,16 @@ class Pool:
             own=tuple(references[index].kind is SampleType.BASELINE for index in fitting),
             alignments=tuple(alignments[index] for index in fitting),
             few_of_a_kind=few_of_a_kind,
+            kinds=tuple(kinds[index] for index in fitting) if kinds else (),
+        )
+
+    def kinds_above(self, threshold: float) -> tuple[tuple[int, int], ...]:
+        """Return the CD4+ and CD8+ T cells above a threshold, and all; empty where a reference does not tell them."""
+        if not self.kinds or not all(self.kinds):
+            return ()
+        return tuple(
+            (sum(kind.above(one.on_reference(threshold)) for kind, one in each), sum(len(kind) for kind, _ in each))
+            for each in zip(*self.kinds, strict=True)
         )
 
     @property
@@ -236,23 +249,23 @@ def aligned(
                 break
             if turn < last:
                 sample = sample.without_positives(pool)
-    apart = [_apart(sample, control, one) for control, one in zip(controls, alignments, strict=True)]
-    if any(apart):
-        both = zip(apart, zip(alignments, parts, strict=True), strict=True)
-        settled = [own or common for own, common in both]
-        parts = [part for _, part in settled]
-        pool = Pool.of(parts, references, [one for one, _ in settled], few_of_a_kind=few_of_a_kind)
-        sample = sample.looked_at(pool)
-    return pool, sample.share
+    apart = [sample.apart(control, one) for control, one in zip(controls, alignments, strict=True)]
+    for place, (control, own) in enumerate(zip(controls, apart, strict=True)):
+        if own is not None and (moved := _moved(sample, control, own, alignments[place])) is not None:
+            alignments[place], parts[place] = mean_of(own, sample.mix[:2]), moved
+        else:
+            apart[place] = None
+    each = [
+        tuple(zip(control.kinds[:2], own or (common, common), strict=bool(control.kinds)))
+        for control, own, common in zip(controls, apart, alignments, strict=True)
+    ]
+    pool = Pool.of(parts, references, alignments, few_of_a_kind=few_of_a_kind, kinds=each)
+    return pool, (sample.looked_at(pool) if any(apart) else sample).share
 
 
-def _apart(sample: _Sample, control: _Control, common: Alignment) -> tuple[Alignment, Ordered] | None:
-    """Return a control whose kinds each have an alignment of their own, and the mean of these; None where needless."""
-    own = sample.apart(control, common)
-    if own is None:
-        return None
-    mixed = remixed(tuple(one.of(kind) for one, kind in zip((*own, common), control.kinds, strict=True)), sample.mix)
-    return None if mixed is None else (mean_of(own, sample.mix[:2]), mixed)
+def _moved(sample: _Sample, control: _Control, own: tuple[Alignment, Alignment], common: Alignment) -> Ordered | None:
+    """Return a control whose kinds each have an alignment of their own; None with too few of a kind."""
+    return remixed(tuple(one.of(kind) for one, kind in zip((*own, common), control.kinds, strict=True)), sample.mix)
 
 
 def _in_proportion(controls: Sequence[_Control], sample: _Sample) -> tuple[list[Ordered], bool]:
@@ -281,6 +294,7 @@ def positives_of(values: Ordered, pool: Pool, threshold: float) -> Positives:
         events=len(values),
         reference_events=len(pool.all),
         threshold=threshold - pool.offset,
+        shift_sd=pool.shift_sd(threshold),
     )
 
 

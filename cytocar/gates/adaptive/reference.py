@@ -151,6 +151,7 @@ def seen_above(
         reference_events=len(pool.all),
         threshold=(threshold - pool.offset) / spread,
         center=(center - pool.offset) / spread,
+        shift_sd=pool.shift_sd(threshold) / spread,
     )
     return seen, _background(pool, threshold, positives_of(ordered, pool, threshold))
 
@@ -184,6 +185,7 @@ def _background(pool: Pool, threshold: float, positives: Positives) -> Backgroun
         ),
         place=(threshold - center) / spread,
         extra_cv=OFFSET_TAIL_DOUBT * pool.unusual_offset,
+        kinds=pool.kinds_above(threshold),
     )
 
 

@@ -69,6 +69,20 @@ def test_cd8_cells_that_became_brighter_than_cd4_cells_are_followed_apart() -> N
     assert net_over_true(counted(*given, by_kind=False)) > 1.15
 
 
+def test_the_background_of_each_kind_is_counted_above_the_threshold() -> None:
+    control = tube(9000, 9000, ALIKE, seed=2)
+    fitted = counted(tube(8000, 8000, ALIKE, seed=1, brighter=1.3), control)
+    assert fitted.background is not None
+    (cd4, of_cd4), (cd8, of_cd8) = fitted.background.kinds
+    assert (of_cd4, of_cd8) == (9000, 9000)
+    threshold = fitted.decisions[0].value
+    assert threshold is not None
+    moved = int((1.3 * control[1] >= threshold).sum())  # what CD8+ T cells that became so much brighter put there
+    assert cd8 > cd4
+    assert abs(cd8 - moved) <= 3 + 0.3 * moved
+    assert counted(tube(8000, 8000, ALIKE, seed=1), control, by_kind=False).background.kinds == ()  # type: ignore[union-attr]
+
+
 def test_where_kinds_are_alike_the_ratio_changes_nothing() -> None:
     given = tube(4000, 12_000, ALIKE, seed=1), tube(12_000, 6000, ALIKE, seed=2)
     assert net_over_true(counted(*given)) == pytest.approx(net_over_true(counted(*given, by_kind=False)), abs=0.03)
