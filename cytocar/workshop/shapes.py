@@ -159,12 +159,14 @@ def _not_drawn(why: str) -> UsageError:
 class Grip:
     """Something to drag, and the data value that it stands at, for those who do not see it.
 
-    ``shape`` is a line that goes with it, as places relative to it.
+    ``shape`` is a line that goes with it, as places relative to it; ``span`` the part of a line, along the other axis,
+    that is the side of a box.
     """
 
     handle: Handle
     value: str
     shape: tuple[Place, ...] = ()
+    span: Place | None = None
 
 
 def grips(gate: Gate, stage: Stage) -> tuple[Grip, ...]:
@@ -188,7 +190,22 @@ def grips(gate: Gate, stage: Stage) -> tuple[Grip, ...]:
         return tuple(_ratio_grips(gate, stage))
     elif isinstance(gate, ClusterGate):
         return tuple(_cluster_grips(gate, stage))
-    return tuple(Grip(handle, _value_of(handle, x, y)) for handle in grips_so_far)
+    return tuple(Grip(handle, _value_of(handle, x, y), span=_span(gate, handle, stage)) for handle in grips_so_far)
+
+
+def _span(gate: Gate, handle: Handle, stage: Stage) -> Place | None:
+    """Return from where to where the side of a box reaches on the picture; None for what is no such side."""
+    x, y = stage.sides
+    if not isinstance(gate, RectangleGate) or y is None or (handle.x is None) == (handle.y is None):
+        return None
+    along = y if handle.y is None else x
+    numbers = _numbers(gate, stage.template)
+    low, high = (numbers.get(f"{along.marker} {end}") for end in ("min", "max"))
+    places = (
+        0.0 if low is None else float(along.place([low])[0]),
+        1.0 if high is None else float(along.place([high])[0]),
+    )
+    return (min(max(places[0], 0.0), 1.0), min(max(places[1], 0.0), 1.0))
 
 
 def _line(name: str, place: float, *, upright: bool) -> Handle:

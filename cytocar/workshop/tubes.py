@@ -22,7 +22,7 @@ from cytocar.regions.kinds import FixedGate
 from cytocar.sample.quality.flow import flow_quality
 from cytocar.signals.panel import resolve
 from cytocar.statistics.intervals import Share
-from cytocar.template.model import Template
+from cytocar.template.model import Counting, Report, Template
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
@@ -108,7 +108,7 @@ class OpenTube:
     def signal(self, marker: str, template: Template) -> Floats | None:
         """Return a marker's compensated signal of all events, shape (n_events,); None where the file has no such."""
         if marker not in self._signals:
-            whole = template.model_copy(update={"populations": ()})
+            whole = template.model_copy(update={"populations": (), "report": Report(), "counting": Counting()})
             try:
                 populations = walk(self.events, whole, markers=self._settled(template))
                 self._signals[marker] = populations.values(ALL, marker)

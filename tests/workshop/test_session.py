@@ -102,6 +102,18 @@ def test_a_drag_is_tried_beside_the_template_and_kept_only_when_let_go(bench: Be
     assert bench.counts(bench.tubes[0]) == trial.counts(trial.tubes[0])
 
 
+def test_the_sides_of_a_box_are_dragged_where_they_are_and_a_line_over_the_whole_picture(bench: Bench) -> None:
+    with_t_cells(bench)
+    bench.take("t_cells")
+    (side,) = (grip for grip in bench.grips() if grip.handle.x_name == "CD3 min")
+    (top,) = (grip for grip in bench.grips() if grip.handle.y_name == "SSC-A max" and grip.handle.x_name is None)
+    assert side.handle.x is not None and top.handle.y is not None
+    assert side.span == pytest.approx((0.0, top.handle.y), abs=1e-4)
+    assert top.span == pytest.approx((side.handle.x, 1.0), abs=1e-4)
+    bench.take("leukocytes")
+    assert [grip.span for grip in bench.grips()] == [None]
+
+
 def test_every_change_can_be_undone_and_made_again(bench: Bench) -> None:
     with_t_cells(bench)
     drawn = bench.template
