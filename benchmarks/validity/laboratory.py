@@ -307,6 +307,7 @@ KINDS: Mapping[str, Kind] = {
     "PE-Cy7 breaks down, none CAR+": _none(_PE_CY7),
     "FITC into the CAR's detector": _FITC,
     "FITC into the CAR's detector, none CAR+": _none(_FITC),
+    "APC-H7 into the viability detector": _of((0.03, 0.1, 0.3), _light("APC-H7-A", "PerCP-Cy5-5-A")),
     "APC-H7 into the CAR's detector": _of((0.005, 0.02, 0.05), _light("APC-H7-A", "PE-A")),
     "a part not stained": _of((0.12, 0.25, 0.5), _part_unstained),
     "a part dimly stained": _of((0.12, 0.25, 0.5), _part_dim),

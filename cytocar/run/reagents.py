@@ -72,7 +72,8 @@ def _of_tube(tube: TubeStains, others: Sequence[Mapping[str, StainLevel]]) -> Fi
         light = _of_granulocytes(level, beside)
         by_light = light is not None and light.is_low and drop.value > -LEAST_DROP
         by_negatives = drop.is_low and (light is None or light.value > math.log(AS_BRIGHT))
-        words = f"no cell carries {level.marker}, and cells without it lie {drop.value:.2f} spreads below those"
+        below = round(drop.value, 2) + 0.0  # no -0.00
+        words = f"no cell carries {level.marker}, and cells without it lie {below:.2f} spreads below those"
         if light is not None:
             words += f", granulocytes at {math.exp(-light.value):.2f} of those"
         words += f" of {len(beside)} other tubes"
