@@ -107,7 +107,7 @@ def show_what_to_look_at(done: Sequence[FinishedSample]) -> None:
         screen.show_problem("review", code, message, where=screen.few(names), hint=fix)
     named = {name for _, names in shown for name in names}
     if unnamed := [sample.sample_id for sample in waiting if sample.sample_id not in named]:
-        screen.say(f"and {len(unnamed)} more to look at: see status_codes in counts.csv")
+        screen.say(f"and {len(unnamed)} more to look at: their status_codes say why")
 
 
 def show_notes(done: Sequence[FinishedSample]) -> None:

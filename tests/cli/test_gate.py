@@ -139,6 +139,14 @@ def test_a_missing_file_is_a_failed_sample(cytocar: Cytocar, tubes: Path) -> Non
     assert "error[E010] D7: the file does not exist" in done.stderr
 
 
+def test_a_sample_to_look_at_is_explained_without_a_run_folder_too(cytocar: Cytocar, tubes: Path) -> None:
+    done = cytocar("gate", tubes / "day9.fcs", *FIXED, "--acquired-volume-ul", 30, "--count-method", "volumetric")
+    (row,) = _rows(done.stdout)
+    assert (row["status"], row["status_codes"]) == ("review", "W221 W249")
+    assert "review[W221] day9: neither a final volume nor a dilution factor is given" in done.stderr
+    assert "fix: Give `dilution_factor`" in done.stderr
+
+
 def test_the_same_fault_of_many_wells_is_said_once(cytocar: Cytocar, tubes: Path) -> None:
     for name in ("day7.fcs", "day9.fcs", "day28.fcs"):
         _spoilt(tubes, name, b"")

@@ -167,7 +167,7 @@ def command(
     if out is not None:
         page = draw_report(out, jobs=jobs, by=by) if drawn else None
         screen.say(f"{tally(done)}; tables in {out}" + (f", every gate in {page}" if page else ""))
-        show_what_to_look_at(done)
+    show_what_to_look_at(done)
     show_faults(done)
     _exit(done, fail_on)
 
