@@ -18,6 +18,7 @@ from cytocar.fit.names import alias_book as known_names
 from cytocar.report.run.source import open_finished_run
 from cytocar.review.open_sample import open_sample
 from cytocar.sample.result import SampleResult
+from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
 from cytocar.workshop.opening import open_bench
 from tests.runs import cytocar_command
@@ -114,6 +115,34 @@ def test_memory_of_a_small_real_tube_needs_no_look(shared_data: Path) -> None:
     assert events["cd4"] == pytest.approx(112, rel=0.1)
     assert events["cd8"] == pytest.approx(37, rel=0.1)
     assert events["cd4_naive"] > events["cd4_emra"] + events["cd4_effector_memory"]
+
+
+@pytest.mark.parametrize(
+    ("place", "ratios"),
+    [
+        (
+            "cytopipeline_omip021/Donor1.fcs",
+            {"CD45RO": ("naive", "central_memory"), "CD27": ("emra", "naive"), "CD28": ("emra", "effector_memory")},
+        ),
+        (
+            "cytopipeline_omip021/Donor2.fcs",
+            {"CD45RO": ("naive", "central_memory"), "CD27": ("emra", "naive"), "CD28": ("emra", "effector_memory")},
+        ),
+        ("more/sdy736_Ki67_60022.fcs", {"CD95": ("naive", "central_memory"), "CD28": ("emra", "effector_memory")}),
+    ],
+)
+def test_subsets_of_real_t_cells_carry_what_the_template_does_not_look_at(
+    shared_data: Path, place: str, ratios: Mapping[str, tuple[str, str]]
+) -> None:
+    """Naive cells lack CD45RO and CD95, EMRA cells CD27 and CD28: the first median is under a quarter of the second."""
+    events = open_fcs(shared_data / "tcell_human" / place)
+    template = load_template("t-memory")
+    others = {marker: Marker(aliases=(marker,)) for marker in ratios}
+    populations = gate(events, template.model_copy(update={"panel": {**template.panel, **others}}))
+    for marker, (dim, bright) in ratios.items():
+        signal = populations.values("all", marker)
+        medians = [float(np.median(signal[populations[name].mask])) for name in (dim, bright)]
+        assert medians[0] < 0.25 * medians[1], marker
 
 
 def test_pd1_of_a_real_tube_without_a_control_asks_for_a_look(shared_data: Path) -> None:
