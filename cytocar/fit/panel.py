@@ -1,7 +1,7 @@
 """The panel of some files: which channel carries what a template looks for, or what has to be asked.
 
-Names settle it, never the data. What no name settles is refused with the detectors and the command to type; a person's
-``--marker CD3=B515-A`` goes before everything.
+Names settle it, never the data. What no name settles is refused with the detectors and a command to fill in, never with
+an assignment ready to paste; a person's ``--marker CD3=B515-A`` goes before everything.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import PanelError
 from cytocar.fit.names import Book, candidates, is_fluorescence, pulse_of
+from cytocar.signals.panel import UNMIX_FIRST, raw_spectral
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel
@@ -125,7 +126,7 @@ def _settled(channels: Sequence[Channel], marker: str, detector: str) -> Channel
     raise PanelError(
         f"--marker {marker}={detector}: the file {sentence}\n  detectors: {_listed(channels)}",
         code="E202",
-        hint=f"for example --marker {marker}={channels[0].detector}",
+        hint=f"name the one that carries {marker} in place of {detector}",
     )
 
 
@@ -139,15 +140,8 @@ def _listed(channels: Sequence[Channel]) -> str:
 
 
 def _nameless(channels: Sequence[Channel], file: str) -> PanelError:
-    dyes = [channel.detector for channel in channels if is_fluorescence(channel)]
-    examples = [*dyes, "DETECTOR", "DETECTOR", "DETECTOR"]
-    command = " ".join(f"--marker {marker}={_quoted(name)}" for marker, name in zip(T_MARKERS, examples, strict=False))
-    raw = sum(bool(re.fullmatch(r"(UV|V|B|YG|R)\d{1,2}-[AH]", name)) for name in dyes) >= 20
-    hint = (
-        "unmix the file in the acquisition software first and export it unmixed"
-        if raw
-        else (f"say which detector carries what: cytocar template fit {_quoted(file)} {command} -o mine.toml")
-    )
+    raw = raw_spectral(channels)
+    hint = UNMIX_FIRST if raw else f"say which detector carries what: {_command(file, T_MARKERS)}"
     why = "these are raw spectral detectors, not markers" if raw else "no channel is named after CD3, CD4 or CD8"
     return PanelError(f"{why}\n  detectors: {_listed(channels)}", code="E200", hint=hint)
 
@@ -156,8 +150,14 @@ def _ambiguous(marker: str, hits: Sequence[Channel], file: str) -> PanelError:
     return PanelError(
         f"{marker} may be any of {', '.join(map(_shown, hits))}",
         code="E201",
-        hint=f"cytocar template fit {_quoted(file)} --marker {marker}={_quoted(hits[0].detector)} -o mine.toml",
+        hint=f"say which one it is: {_command(file, (marker,))}",
     )
+
+
+def _command(file: str, markers: Sequence[str]) -> str:
+    """Return the command in which a person names detectors; as it stands it is refused (E202)."""
+    named = " ".join(f"--marker {marker}=DETECTOR" for marker in markers)
+    return f"cytocar template fit {_quoted(file)} {named} -o mine.toml"
 
 
 def _quoted(name: str) -> str:

@@ -78,17 +78,29 @@ def resolve(
             matches[name] = match
         elif match.channels:
             message = f"marker {name} has several channels: {_listed(match.channels)}"
-            faults.append(_Fault("E041", message, f"{name}={match.channels[0].detector}"))
+            faults.append(_Fault("E041", message, f"{name}=CHANNEL"))
         elif not marker.optional or name in settled:
             message = f"marker {name} has no channel: looked for {match.sought}{_perhaps(name, marker, channels)}"
             faults.append(_Fault("E040", message, f"{name}=CHANNEL"))
     faults += _contradictions(matches)
     if faults:
-        raise _error(faults, channels)
+        unmixes = any(marker.fluorochrome is not None for marker in markers.values())
+        raise _error(faults, channels, raw=not unmixes and raw_spectral(channels))
     return Panel({name: match.channels[0] for name, match in matches.items()})
 
 
 # ---------------------------------------------------------------- searching
+
+
+RAW = re.compile(r"(UV|V|B|YG|R)\d{1,2}-[AH]")
+FEWEST_RAW = 20
+"""Raw detectors: the file of an Aurora with three lasers has 42; other cytometers name a few so."""
+UNMIX_FIRST = "unmix the file in the acquisition software first and export it unmixed"
+
+
+def raw_spectral(channels: Sequence[Channel]) -> bool:
+    """True if channels are the raw detectors of a spectral cytometer (``V1-A``, ``YG3-A``): lasers and numbers."""
+    return sum(bool(RAW.fullmatch(channel.detector.strip())) for channel in channels) >= FEWEST_RAW
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +281,13 @@ def _contradictions(matches: Mapping[str, _Match]) -> Iterator[_Fault]:
         owner = claimed.get(channel.detector)
         if owner is not None and not match.by_alias:
             message = f"marker {name} would take {channel.detector}, which the file calls {channel.marker} ({owner})"
-            yield _Fault("E042", message, f"{name}={channel.detector}")
+            yield _Fault("E042", message, f"{name}=CHANNEL")
 
 
 def _unknown_marker(name: str, markers: Mapping[str, Marker]) -> _Fault:
     close = get_close_matches(name, markers, n=1)
     meant = f", did you mean {close[0]}?" if close else f" (there are: {', '.join(markers)})"
-    return _Fault("E043", f"--marker {name}: the template has no such marker{meant}", "CD3=FITC-A")
+    return _Fault("E043", f"--marker {name}: the template has no such marker{meant}", "MARKER=CHANNEL")
 
 
 def _perhaps(name: str, marker: Marker, channels: Sequence[Channel]) -> str:
@@ -290,20 +302,20 @@ def _listed(channels: Sequence[Channel]) -> str:
     return ", ".join(f"{detector} ({label})" if label else detector for detector, label in labelled)
 
 
-def _error(faults: Sequence[_Fault], channels: Sequence[Channel]) -> PanelError:
+def _error(faults: Sequence[_Fault], channels: Sequence[Channel], *, raw: bool) -> PanelError:
     first = min(faults, key=lambda fault: fault.code)
     message = first.message
     if len(faults) > 1:
         message = "\n  ".join(
             [f"the panel does not fit in {len(faults)} places:", *(fault.message for fault in faults)]
         )
-    of_its_own = (
-        "; or take a template that fits (-t NAME; `cytocar inspect FILE` names the bundled ones), "
-        "or make one for this panel: cytocar template fit FILE... -o mine.toml"
-    )
-    return PanelError(
-        f"{message}\n  channels of the file: {_listed(channels)}",
-        code=first.code,
-        hint=f"name the channel with --marker {first.example}, or add the file's name for it to the marker's aliases"
-        + (of_its_own if first.code == "E040" else ""),
-    )
+    hint = f"name the channel with --marker {first.example}, or add the file's name for it to the marker's aliases"
+    if first.code == "E040" and raw:
+        message += "\n  these are raw spectral detectors, not markers"
+        hint = UNMIX_FIRST
+    elif first.code == "E040":
+        hint += (
+            "; or take a template that fits (-t NAME; `cytocar inspect FILE` names the bundled ones), "
+            "or make one for this panel: cytocar template fit FILE... -o mine.toml"
+        )
+    return PanelError(f"{message}\n  channels of the file: {_listed(channels)}", code=first.code, hint=hint)

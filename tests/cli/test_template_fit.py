@@ -37,7 +37,7 @@ def test_a_file_without_names_is_refused_with_the_command_that_helps(cytocar: Cy
     refused = cytocar("template", "fit", tmp_path / "a.fcs", "-o", tmp_path / "mine.toml")
     assert refused.returncode == 1
     assert "error[E200]" in refused.stderr
-    assert "--marker CD3=FITC-A" in refused.stderr
+    assert "--marker CD3=DETECTOR" in refused.stderr
     assert not (tmp_path / "mine.toml").exists()
 
 
@@ -46,7 +46,7 @@ def test_inspect_gives_the_command_that_makes_a_template(cytocar: Cytocar, tubes
     assert f"cytocar template fit {tubes / 'day7.fcs'} -o mine.toml" in shown
     events = np.random.default_rng(1).normal(100, 10, 500)
     write_fcs(tmp_path / "a.fcs", {"FSC-A": events, "FITC-A": events})
-    assert "--marker CD3=FITC-A" in cytocar("inspect", tmp_path / "a.fcs").stdout
+    assert "--marker CD3=DETECTOR" in cytocar("inspect", tmp_path / "a.fcs").stdout
     refused = cytocar("gate", tmp_path / "a.fcs", "-t", "tcell-basic")
     assert "error[E040]" in refused.stderr
     assert "cytocar template fit FILE... -o mine.toml" in refused.stderr

@@ -23,12 +23,18 @@ def _detectors(panel: FoundPanel) -> dict[str, str]:
     return {marker: channel.detector for marker, channel in panel.channels.items()}
 
 
-def test_a_file_without_names_is_refused_with_the_command_to_type() -> None:
+def test_a_file_without_names_is_refused_with_a_command_that_assigns_nothing_until_it_is_filled_in() -> None:
+    nameless = {"FSC-A": None, "FITC-A": None, "PE-A": None, "APC-A": None}
     with pytest.raises(PanelError) as caught:
-        _panel({"FSC-A": None, "FITC-A": None, "PE-A": None, "APC-A": None})
+        _panel(nameless)
     assert caught.value.code == "E200"
     assert "FITC-A, PE-A, APC-A" in caught.value.message
-    assert "--marker CD3=FITC-A --marker CD4=PE-A --marker CD8=APC-A" in caught.value.hint
+    assert "--marker CD3=DETECTOR --marker CD4=DETECTOR --marker CD8=DETECTOR" in caught.value.hint
+    assert not any(detector in caught.value.hint for detector in nameless)
+    with pytest.raises(PanelError, match="no such detector") as caught:
+        _panel(nameless, CD3="DETECTOR", CD4="DETECTOR", CD8="DETECTOR")
+    assert caught.value.code == "E202"
+    assert "FITC-A, PE-A, APC-A" in caught.value.message
 
 
 def test_what_a_person_settles_goes_before_names() -> None:
@@ -42,6 +48,7 @@ def test_two_channels_of_one_marker_are_asked_about() -> None:
         _panel(names)
     assert caught.value.code == "E201"
     assert "FL2-H (CD8 B PE), FL4-H (CD8 APC)" in caught.value.message
+    assert "--marker CD8=DETECTOR" in caught.value.hint
     assert _detectors(_panel(names, CD8="FL4-H"))["CD8"] == "FL4-H"
 
 

@@ -11,7 +11,7 @@ from cytocar.fcs.events import Channel
 from cytocar.fcs.reader import open_fcs
 from cytocar.regions.boxes import RangeGate
 from cytocar.signals.marker import Marker, Ratio
-from cytocar.signals.panel import resolve
+from cytocar.signals.panel import UNMIX_FIRST, resolve
 from cytocar.template.model import Population, Template
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_two_channels_with_the_same_label_are_an_error_that_lists_both() -> None
         _find({"CD3": _marker("CD3")}, [("FITC-A", "CD3"), ("APC-A", "CD3 APC")])
     assert caught.value.code == "E041"
     assert "FITC-A (CD3), APC-A (CD3 APC)" in str(caught.value)
-    assert "--marker CD3=FITC-A" in caught.value.hint
+    assert "--marker CD3=CHANNEL" in caught.value.hint, "a person chooses, not the order of the channels"
 
 
 def test_an_override_settles_which_channel_is_meant() -> None:
@@ -165,6 +165,16 @@ def test_a_detector_that_the_file_labels_as_another_marker_is_not_taken_silently
     with pytest.raises(PanelError) as caught:
         _find(panel, [("APC-A", "CD8"), ("PE-A", None)])
     assert caught.value.code == "E042"
+
+
+def test_raw_spectral_detectors_are_to_be_unmixed_unless_the_template_does_it() -> None:
+    raw = [(f"{laser}{number}-A", None) for laser in ("V", "B", "YG", "R") for number in range(1, 9)]
+    with pytest.raises(PanelError, match="raw spectral detectors") as caught:
+        _find({"CD19": _marker("CD19")}, raw)
+    assert (caught.value.code, caught.value.hint) == ("E040", UNMIX_FIRST)
+    with pytest.raises(PanelError) as caught:
+        _find({"CD19": Marker(fluorochrome="PE"), "FSC-A": Marker()}, raw)
+    assert "--marker FSC-A=CHANNEL" in caught.value.hint
 
 
 def test_a_ratio_has_no_channel_of_its_own() -> None:
