@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cytocar.gates.adaptive.alignment import UNUSUAL_OFFSET, Alignment, align, left_by, mean_of
+from cytocar.gates.adaptive.alignment import (
+    COMPARED_SHARE,
+    COMPARED_WITHOUT_POSITIVES,
+    UNUSUAL_OFFSET,
+    Alignment,
+    align,
+    left_by,
+    mean_of,
+)
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.mix import Kinds, cannot_follow, remixed, shares_of
 from cytocar.gates.adaptive.positives import Positives, describe
@@ -192,12 +200,14 @@ class _Sample:
         positives = positives_of(self.all, pool, pool.reach(1.0))
         return replace(self, positives_below=lambda places: positives.missed(places - pool.offset))
 
-    def on(self, control: _Control, signal: Ordered) -> Alignment:
+    def on(self, control: _Control, signal: Ordered, *, first: bool) -> Alignment:
         """Return the gain and offset that bring a control's signals to the sample's."""
+        few = self.share < REALIGNED_FROM and not first
         return align(
             self.all,
             signal,
             negative_share=1 - self.share,
+            compared_share=COMPARED_WITHOUT_POSITIVES if few else COMPARED_SHARE,
             bead_gain=control.bead_gain,
             positives_below=self.positives_below,
         )
@@ -240,7 +250,9 @@ def aligned(
     last = ALIGNMENTS + REALIGNMENTS - 1
     for turn in range(last + 1):
         signals, few_of_a_kind = _in_proportion(controls, sample)
-        alignments = [sample.on(control, signal) for control, signal in zip(controls, signals, strict=True)]
+        alignments = [
+            sample.on(control, signal, first=not turn) for control, signal in zip(controls, signals, strict=True)
+        ]
         parts = [one.of(signal) for one, signal in zip(alignments, signals, strict=True)]
         pool = Pool.of(parts, references, alignments, few_of_a_kind=few_of_a_kind)
         sample = sample.looked_at(pool)
