@@ -69,11 +69,18 @@ class LowScatter:
 
     def among(self, side: Floats, t_cells: Bools) -> Bools:
         """Which events scatter no more than 1.3 times the T cells' median; all where no T cell was seen yet."""
+        usual = self._of(side, t_cells)
+        return np.ones(len(side), dtype=np.bool_) if usual is None else np.asarray(side <= LARGEST_SCATTER * usual)
+
+    def beyond(self, side: Floats, t_cells: Bools, times: float) -> Bools:
+        """Which events scatter more than so many times the T cells' median; none where no T cell was seen yet."""
+        usual = self._of(side, t_cells)
+        return np.zeros(len(side), dtype=np.bool_) if usual is None else np.asarray(side > times * usual)
+
+    def _of(self, side: Floats, t_cells: Bools) -> float | None:
         if np.count_nonzero(t_cells) >= FEWEST_T_CELLS:
             self._usual = median(side[t_cells])
-        if self._usual is None:
-            return np.ones(len(side), dtype=np.bool_)
-        return np.asarray(side <= LARGEST_SCATTER * self._usual)
+        return self._usual
 
 
 class NonTCellCarCounter:

@@ -14,13 +14,11 @@ from statistics import median
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.run.yields import MAD_TO_SD, MOST_OTHERS
-from cytocar.sample.quality.stain_levels import StainLevel
+from cytocar.sample.quality.stain_levels import MOST_POSITIVE_PERCENT, StainLevel
 
 REAGENTS_CHECK = "run_reagents"
 FEWEST_OTHERS = 4
 """Other tubes: of four the middle stands whatever one of them does."""
-MOST_POSITIVE_PERCENT = 0.1
-"""Of the parent: what passes a gate by chance. A tube with more of them had its reagent."""
 SPREADS = 5.0
 """Robust standard deviations of the others below their middle."""
 LEAST_DROP = 0.15

@@ -25,6 +25,7 @@ from cytocar.sample.bead_gain import gain_findings
 from cytocar.sample.blank_controls import TubesBackground, background_of_tubes, blank_tube
 from cytocar.sample.concentrations import car_ratio_net, counting_of, drawn_ul, method_of, population_counts, ratio
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
+from cytocar.sample.missing_reagent import missing_reagent
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, doubt_findings, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
@@ -278,6 +279,7 @@ def count_sample(
             *background.findings,
             *findings_on_claim(evidence_here, car),
             *gain_findings(populations, template, references or {}),
+            *missing_reagent(evidence_here.stain_levels, template, references or {}),
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
             *_few_cells(populations, template, sample, basis),

@@ -15,6 +15,7 @@ import numpy as np
 from cytocar.errors.tree import SampleError
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand
+from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.decision import Background, ReferenceEvents
 from cytocar.gates.walk import Populations, walk
 from cytocar.gates.watch import LowScatter, side_scatter
@@ -22,7 +23,9 @@ from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.sample.blank_controls import blank_tube
 from cytocar.sample.quality.labels import check_car_reagent, gated_channels
+from cytocar.sample.quality.stain_levels import MOST_CELLS
 from cytocar.sample.quality.stored import check_detectors_live
+from cytocar.sample.quality.unstained import GRANULOCYTE_SSC
 from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.signals.panel import resolve
 from cytocar.template.gate_kinds import ReferenceGate
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 WITNESSES = "\x01CD3-negative lymphocytes"
 """In place of a population's name: what no template calls one of its own. No NUL: a zip archive cuts names there."""
+GRANULOCYTES = "\x01granulocytes"
+"""Likewise: what binds a little of every reagent (``sample.missing_reagent``)."""
 KINDS = ("\x01CD4+", "\x01CD8+", "\x01neither")
 """Behind a population's name: the kinds of T cells in it."""
 References = Mapping[str, Sequence[ReferenceEvents]]
@@ -121,9 +126,9 @@ def _signals(populations: Populations, *, left_out: str | None = None) -> Mappin
     """Return the signals that a control shows to each ``reference`` gate, by the gate's parent and marker, in order.
 
     Put in order once, and not for each sample that they place a gate of. The counting beads' signals go with them:
-    they tell the detector's gain (``bead_gain``); those of CD4+ and of CD8+ T cells (``gates.adaptive.mix``); and those
-    of the CD3-negative lymphocytes (``witness``). An FMO that names what was left out of it (``stain_target``) says
-    nothing about the gates of other markers: it is stained for these.
+    they tell the detector's gain (``bead_gain``); those of CD4+ and of CD8+ T cells (``gates.adaptive.mix``); those of
+    the CD3-negative lymphocytes (``witness``), and some of the granulocytes' (``missing_reagent``). An FMO that names
+    what was left out of it (``stain_target``) says nothing about the gates of other markers: it is stained for these.
     """
     template = populations.gated.template
     roles = template.report
@@ -139,6 +144,9 @@ def _signals(populations: Populations, *, left_out: str | None = None) -> Mappin
                 continue
             if roles.lymphocytes and roles.t_cells:
                 wanted[WITNESSES, gate.marker] = (roles.lymphocytes,), (roles.t_cells,)
+            if roles.viable and roles.t_cells:
+                beside = (roles.t_cells, *([template.counting.beads] if template.counting.beads else []))
+                wanted[GRANULOCYTES, gate.marker] = (roles.viable,), beside
             for name, cells in zip(KINDS, _kinds(parent, populations.gated.plan.kinds), strict=False):
                 wanted[parent + name, gate.marker] = cells
     chunks: dict[tuple[str, str], list[np.ndarray]] = {key: [] for key in wanted}
@@ -151,10 +159,13 @@ def _signals(populations: Populations, *, left_out: str | None = None) -> Mappin
                 mask &= ~block.mask(one)
             if name == WITNESSES and side:
                 mask &= low.among(block.signal(side), block.mask(outside[0]))
+            if name == GRANULOCYTES and side:
+                mask &= low.beyond(block.signal(side), block.mask(outside[0]), GRANULOCYTE_SSC)
             chunks[name, marker].append(block.signal(marker)[mask])
     signals_of: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
     for (name, marker), several in chunks.items():
-        signals_of[name][marker] = np.sort(np.concatenate(several)) if several else np.empty(0)
+        signals = np.sort(np.concatenate(several)) if several else np.empty(0)
+        signals_of[name][marker] = thin(signals, MOST_CELLS) if name == GRANULOCYTES else signals
     return signals_of
 
 

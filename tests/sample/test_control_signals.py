@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cytocar.sample.control_signals import WITNESSES, load_references, save_references
+from cytocar.sample.control_signals import GRANULOCYTES, WITNESSES, load_references, save_references
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.simulate import Preparation, blood_tube
@@ -23,7 +23,7 @@ def test_signals_of_a_control_come_back_from_their_file(tmp_path: Path) -> None:
     file, _ = saved
     references = load_references([file])
     (car,) = (one for one in template.populations if one.name == template.report.car)
-    assert set(references) == {car.parent, template.counting.beads, WITNESSES}
+    assert set(references) == {car.parent, template.counting.beads, WITNESSES, GRANULOCYTES}
     for (control,) in references.values():
         (values,) = control.values.values()
         assert len(values) > 100

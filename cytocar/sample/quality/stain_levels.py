@@ -22,6 +22,8 @@ from cytocar.statistics.order import median, medians, quantiles
 
 FEWEST_CELLS = 200
 """A level of so many is known to a tenth of their spread."""
+MOST_POSITIVE_PERCENT = 0.1
+"""Of the parent: what passes a gate by chance. A tube with more of them had its reagent."""
 LOW_SHARE = 0.3
 """Of the cells below the gate: where it lies a fifth of dim positives among them moves by a sixth of their spread."""
 MOST_CELLS = 4000

@@ -1,0 +1,58 @@
+"""Granulocytes of sample and control in the CAR's detector: levels of known truth, and drawn tubes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cytocar.gates.decision import ReferenceEvents
+from cytocar.sample.analysis import quantify
+from cytocar.sample.control_signals import GRANULOCYTES, references_from
+from cytocar.sample.missing_reagent import missing_reagent
+from cytocar.sample.quality.stain_levels import StainLevel
+from cytocar.sheet.rows import SampleType
+from cytocar.simulate import Preparation, blood_tube
+from cytocar.template.load import load_template
+
+TEMPLATE = load_template("cart-cd19fc")
+LEVEL = StainLevel("car_t", "CAR", 0.0, negatives=35.0, spread=88.0, granulocytes=154.0, beads=60_000.0)
+
+
+def control(granulocytes: float, beads: float) -> Mapping[str, Sequence[ReferenceEvents]]:
+    lights = {GRANULOCYTES: granulocytes, "beads": beads}
+    return {
+        name: [ReferenceEvents("baseline", SampleType.BASELINE, name, {"CAR": np.full(300, light)})]
+        for name, light in lights.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("level", "granulocytes", "beads", "code"),
+    [
+        (LEVEL, 150.0, 60_000.0, ""),
+        (replace(LEVEL, granulocytes=60.0), 150.0, 60_000.0, "W260"),
+        (replace(LEVEL, granulocytes=60.0, positive_percent=3.0), 150.0, 60_000.0, ""),  # the reagent shows
+        (replace(LEVEL, granulocytes=60.0, beads=24_000.0), 150.0, 60_000.0, ""),  # another gain
+        (replace(LEVEL, beads=120_000.0), 150.0, 60_000.0, ""),  # another lot of beads
+        (replace(LEVEL, positive_percent=3.0), 60.0, 60_000.0, "W260"),  # the control lacks it
+    ],
+)
+def test_sample_and_control_hold_as_much_reagent(
+    level: StainLevel, granulocytes: float, beads: float, code: str
+) -> None:
+    (finding,) = missing_reagent([level], TEMPLATE, control(granulocytes, beads))
+    assert finding.code == code
+
+
+def test_drawn_tubes_with_the_reagent_pass_and_without_granulocytes_nothing_is_told() -> None:
+    few = Preparation(drawn_share=0.25, sample_volume_ul=50)
+    references = references_from([blood_tube(car_per_ul=0, preparation=few, seed=1).events], TEMPLATE)
+    tube = blood_tube(car_per_ul=0, preparation=few, seed=2)
+    result = quantify(tube.events, TEMPLATE, beads_added=20_000, sample_volume_ul=50, references=references)
+    (finding,) = (one for one in result.findings if one.check == "car_reagent")
+    assert finding.code == ""
+    assert finding.value == pytest.approx(1, abs=0.1)
+    assert list(missing_reagent([replace(LEVEL, granulocytes=None)], TEMPLATE, references)) == []
