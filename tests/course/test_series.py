@@ -312,8 +312,9 @@ def test_replicates_that_disagree_widen_the_peak_and_the_area(tmp_path: Path, re
     def day(number: float, first: int, second: int) -> list[Cells]:
         return [counted(f"{number:g}{name}", number, car) for name, car in (("a", first), ("b", second))]
 
-    agreeing = run_folder(tmp_path, [*day(1, 50, 55), *day(9, 1000, 1060), *day(28, 50, 55)], "agree")
-    apart = run_folder(tmp_path, [*day(1, 50, 55), *day(9, 2000, 60), *day(28, 50, 55)], "apart")
+    before, after = [*day(1, 50, 55), *day(7, 300, 310)], [*day(11, 300, 310), *day(28, 50, 55)]
+    agreeing = run_folder(tmp_path, [*before, *day(9, 1000, 1060), *after], "agree")
+    apart = run_folder(tmp_path, [*before, *day(9, 2000, 60), *after], "apart")
     widths = []
     for run in (agreeing, apart):
         kinetics = join([run], replicates=replicates).courses[0].kinetics()
