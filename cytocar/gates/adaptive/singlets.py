@@ -157,12 +157,12 @@ def _mode_line(area: Floats, ratio: Floats) -> _Line:
     """Return the Theil-Sen line through the modes of the ratio in bins of area (Sen 1968)."""
     bins = min(AREA_BINS, len(area) // FEWEST_PER_BIN)
     edges = quantiles(area, np.linspace(0, 1, bins + 1)[1:-1].tolist())
-    which = np.searchsorted(edges, area)
-    filled = np.flatnonzero(np.bincount(which))  # equal areas fall into one bin and leave others empty
-    members = [which == index for index in filled]
-    centers = np.array([medians(area[one]) for one in members])
-    modes = np.array([_single_mode(ratio[one]) for one in members])
-    first, second = np.triu_indices(len(filled), 1)
+    which = np.searchsorted(edges, area).astype(np.uint8)
+    in_bins = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
+    members = [rows for rows in in_bins if rows.size]  # equal areas fall into one bin and leave others empty
+    centers = np.array([medians(area[rows]) for rows in members])
+    modes = np.array([_single_mode(ratio[rows]) for rows in members])
+    first, second = np.triu_indices(len(members), 1)
     apart = centers[second] - centers[first]
     distinct = apart > 1e-9
     slopes = (modes[second] - modes[first])[distinct] / apart[distinct]
