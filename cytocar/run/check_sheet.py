@@ -2,39 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cytocar.counting.tube import volume_in_tube
-from cytocar.errors.tree import CytocarError
+from cytocar.errors.tree import CytocarError, SheetError, listed
 from cytocar.files.nearest import why_not_there
-from cytocar.files.places import Place
-from cytocar.run.plan import make_plan
-from cytocar.sheet.inputs import collect
-from cytocar.sheet.rows import CountMethod, SampleRow
+from cytocar.files.places import Place, require_packages
+from cytocar.run.plan import RunPlan, make_plan
+from cytocar.sample.concentrations import lacks_beads, method_of
+from cytocar.sheet.inputs import of_rows
+from cytocar.sheet.rows import CountMethod, SampleRow, SheetRows, faulty_sheet, look_through
 
 
-def sheet_faults(rows: Sequence[SampleRow], *, sheet: Place, template: str | None = None) -> list[str]:
-    """The faults that a run of the sheet would meet: missing files and templates, counts without their numbers."""
-    faults = [f"{row.sample_id}: {fault}" for row in rows if (fault := _missing(row))]
+def check_sheet(sheet: Place, *, template: str | None = None) -> tuple[SampleRow, ...]:
+    """Return the rows of a sheet in which nothing will go wrong.
+
+    Parameters
+    ----------
+    sheet : Path or Address
+        The sheet.
+    template : str, optional
+        The run's template.
+
+    Raises
+    ------
+    SheetError
+        E080, E081 not readable; E082 cells that cannot be used, with whatever else will go wrong; E083 only the latter:
+        files that are missing, templates that cannot be used, counts that lack their numbers.
+    """
+    looked = look_through(sheet)
+    require_packages(*(row.file for row in (*looked.rows.values(), *looked.faulty.values())))
+    expected = sheet_faults(looked, sheet=sheet, template=template)
+    faults = [f"{name}{fault}" for name, fault in expected]
+    if looked.faults:
+        raise faulty_sheet(sheet, [*looked.faults, *faults])
+    rows = tuple(looked.rows.values())
+    if faults:
+        raise SheetError(
+            f"{sheet.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:"
+            + listed(faults),
+            code="E083",
+            hint=_what_to_do({name for name, _ in expected}, [row for row in rows if not row.exclude]),
+        )
+    return rows
+
+
+def _what_to_do(befallen: set[str], rows: Sequence[SampleRow]) -> str:
+    """Name the way on: a run anyway only where it leaves samples that have no fault."""
+    sound = 0 if "" in befallen else sum(row.sample_id not in befallen for row in rows)
+    if not sound:
+        return "correct them before you run it: no sample is without a fault"
+    return f"correct them, or run anyway: the other {sound} of {len(rows)} samples are not affected"
+
+
+def sheet_faults(looked: SheetRows, *, sheet: Place, template: str | None = None) -> list[tuple[str, str]]:
+    """The faults that a run of the sheet would meet, each with its sample, or with nothing where it befalls all.
+
+    Missing files are looked for in rows with unusable cells too, all else in those that can be used.
+    """
+    every = dict(sorted({**looked.rows, **looked.faulty}.items()))
+    faults = [(row.sample_id, f": {fault}") for row in every.values() if (fault := _missing(row))]
+    rows = tuple(looked.rows.values())
     try:
-        plan = make_plan(collect([], sheet=sheet), template=template)
+        plan = make_plan(of_rows(rows, sheet), template=template)
     except CytocarError as error:
-        return [*faults, f"{error.message} [{error.code}]"]
+        return [*faults, ("", f"{error.message} [{error.code}]")]
     for row in rows:
-        if row.exclude or row.sample_id not in plan.protocols:
-            continue
-        if (refused := plan.protocols[row.sample_id].refused) is not None:
-            faults.append(f"{row.sample_id}, {refused.message} [{refused.code}]")
-        method = row.count_method or plan.protocols[row.sample_id].template.counting.method
-        if method == CountMethod.BEADS and (row.beads_in_tube is None or row.sample_volume_ul is None):
-            missing = "beads_added" if row.beads_in_tube is None else "sample_volume_ul"
-            faults.append(f"{row.sample_id}: counts by beads, but {missing} is empty")
-        held = volume_in_tube(plan.protocols[row.sample_id].template.counting, row)
-        if method == CountMethod.VOLUMETRIC and held and (row.acquired_volume_ul or 0) > held:
-            fault = f"{row.acquired_volume_ul:g} µL acquired is more than the {held:g} µL that the tube held"
-            faults.append(f"{row.sample_id}, column acquired_volume_ul: {fault}")
+        if not row.exclude and row.sample_id in plan.protocols:
+            faults += [(row.sample_id, fault) for fault in _faults_of(row, plan)]
     return faults
+
+
+def _faults_of(row: SampleRow, plan: RunPlan) -> Iterator[str]:
+    """Yield what a row's own numbers and template will not allow."""
+    protocol = plan.protocols[row.sample_id]
+    if protocol.refused is not None:
+        yield f", {protocol.refused.message} [{protocol.refused.code}]"
+    method = method_of(row, protocol.template)
+    if method is CountMethod.BEADS and (row.beads_in_tube is None or row.sample_volume_ul is None):
+        yield f": counts by beads, but {'beads_added' if row.beads_in_tube is None else 'sample_volume_ul'} is empty"
+    if lacks_beads(row, protocol.template):
+        yield (
+            ": beads_added is empty, so it is counted by acquired_volume_ul; fill in beads_added, or write volumetric "
+            "under count_method"
+        )
+    held = volume_in_tube(protocol.template.counting, row)
+    if method is CountMethod.VOLUMETRIC and held and (row.acquired_volume_ul or 0) > held:
+        fault = f"{row.acquired_volume_ul:g} µL acquired is more than the {held:g} µL that the tube held"
+        yield f", column acquired_volume_ul: {fault}"
 
 
 def _missing(row: SampleRow) -> str | None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cytocar.counting.basis import CountBasis, NoBasis, beads_acquired
+from cytocar.counting.basis import FEWEST_BEADS, CountBasis, NoBasis, beads_acquired
 from cytocar.counting.car_kinds import KindCount, net_ratio
 from cytocar.counting.car_t import SEED
 from cytocar.counting.tube import count_basis, with_gates, with_pairs
@@ -45,6 +45,34 @@ def method_of(sample: SampleRow, template: Template) -> CountMethod:
     return CountMethod(template.counting.method)
 
 
+def lacks_beads(sample: SampleRow, template: Template) -> bool:
+    """True for a tube that is counted by volume although its template counts by beads, and nobody asked for it.
+
+    The acquired volume alone chose the method, and most files carry one: ``beads_added`` may have been forgotten.
+    """
+    return (
+        sample.count_method is None
+        and template.counting.beads is not None
+        and template.counting.method != CountMethod.VOLUMETRIC.value
+        and method_of(sample, template) is CountMethod.VOLUMETRIC
+    )
+
+
+_GIVE_BEADS = "give beads_added (from the lot's label), or count_method = volumetric if the volume shall count"
+
+
+def _forgotten_beads(sample: SampleRow, template: Template, counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Return the finding on a tube that holds counting beads, but is counted by volume for want of their number.
+
+    As few as a count by beads would take are enough: tubes without beads show none (0 in each of 25 files).
+    """
+    beads = counts.get(template.counting.beads or "", 0)
+    if not lacks_beads(sample, template) or beads < FEWEST_BEADS:
+        return ()
+    message = f"{beads:,} counting beads are in this tube, but beads_added is empty: it is counted by acquired volume"
+    return (Finding("beads", "W224", Severity.REVIEW, message, float(beads), hint=_GIVE_BEADS),)
+
+
 def counting_of(
     sample: SampleRow,
     events: EventTable,
@@ -64,6 +92,7 @@ def counting_of(
     if (beads := template.counting.beads) is not None:
         counts[beads] = beads_acquired(counts[beads], beads, populations.decisions)
     tube: Tube = sample
+    forgotten = _forgotten_beads(sample, template, counts)
     if any(finding.outcome is Severity.NO_COUNT for finding in evidence.beads):
         return tube, NoBasis(), evidence.beads
     try:
@@ -77,13 +106,14 @@ def counting_of(
         lymphocytes = counts.get(template.report.lymphocytes or "")
         physics += tuple(agrees_with_analyser(basis, tube, method, lymphocytes=lymphocytes))
     except CountingError as error:
-        finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=error.hint)
-        return tube, NoBasis(), (finding,)
+        hint = f"{_GIVE_BEADS}; otherwise {error.hint}" if forgotten else error.hint
+        finding = Finding("counting", error.code, Severity.NO_COUNT, error.message, hint=hint)
+        return tube, NoBasis(), (finding, *forgotten)
     if template.counting.pairs == "count":
         basis = with_pairs(basis, evidence.pair_percent)
     volumes = volumes_agree(sample.acquired_volume_ul, events)
     by_clock = clock_findings(events) if method is CountMethod.VOLUMETRIC else ()
-    return tube, basis, (*basis.findings, *evidence.beads, *physics, *volumes, *by_clock)
+    return tube, basis, (*basis.findings, *forgotten, *evidence.beads, *physics, *volumes, *by_clock)
 
 
 def drawn_ul(sample: SampleRow, events: EventTable, kept_share: float) -> float | None:

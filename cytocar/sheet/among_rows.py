@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
+from cytocar.fcs.keywords import well_name
+
 Line = tuple[int, Mapping[str, str]]
 
 
@@ -25,7 +27,12 @@ def among_rows(
     named = [
         (number, {column: cell.strip() for column, cell in zip(header, cells, strict=False)}) for number, cells in lines
     ]
-    return [*_duplicates(named), *_controls_of_nobody(named), *_two_decimal_marks(named, numeric)]
+    return [
+        *_duplicates(named),
+        *_shared_wells(named),
+        *_controls_of_nobody(named),
+        *_two_decimal_marks(named, numeric),
+    ]
 
 
 def _duplicates(lines: Sequence[Line]) -> Iterator[str]:
@@ -36,6 +43,25 @@ def _duplicates(lines: Sequence[Line]) -> Iterator[str]:
     for name, numbers in places.items():
         if len(numbers) > 1:
             yield f"rows {', '.join(numbers)}, column sample_id: {name!r} stands in each; each tube needs its own"
+
+
+def _shared_wells(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield wells of a plate that several rows name: a page of the plate has room for one, and one row is wrong.
+
+    Acquisitions of one well are told apart by ``replicate``; a row that is excluded has left its well.
+    """
+    places: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    for number, cells in lines:
+        well = well_name(cells.get("well", ""))
+        if well and cells.get("plate_id") and cells.get("exclude", "").lower() in {"", "no", "false", "0"}:
+            places[cells["plate_id"], well].append((number, cells.get("replicate", "")))
+    for (plate, well), rows in places.items():
+        if len(rows) > 1 and len(rows) > len({replicate for _, replicate in rows if replicate}):
+            numbers = ", ".join(str(number) for number, _ in rows)
+            yield (
+                f"rows {numbers}, column well: {well} of plate {plate!r} stands in each; correct one, exclude one, or "
+                "tell acquisitions of one well apart under replicate"
+            )
 
 
 def _controls_of_nobody(lines: Sequence[Line]) -> Iterator[str]:

@@ -33,10 +33,15 @@ _SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*\r?\n?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Lines that hold something, each with its number in the file, and whether a comma in a number is a decimal one."""
+    """Lines that hold something, each with its number in the file, and what separates the cells of a CSV."""
 
     lines: tuple[tuple[int, list[str]], ...]
-    decimal_comma: bool = False
+    separator: str | None = None
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether a comma in a number is a decimal one."""
+        return self.separator == ";"
 
 
 def read_cells(path: Place, *, what: str) -> Cells:
@@ -77,7 +82,7 @@ def _of_csv(content: bytes, name: str) -> Cells:
         separator = named[1] if named else max(",;\t", key=first.count)
         reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
         lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    return Cells(tuple(lines[1:] if named else lines), decimal_comma=separator == ";")
+    return Cells(tuple(lines[1:] if named else lines), separator)
 
 
 _CSV_FAULT = "is not a CSV table"

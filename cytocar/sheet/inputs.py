@@ -148,9 +148,16 @@ def _from_sheet(sheet: Place, files: Sequence[Place], *, restricted: bool) -> In
             raise UsageError(
                 f"{sheet} lists none of the files named", code="E102", hint="check the sheet's column file"
             )
+    return of_rows(rows, sheet, beside=not restricted)
+
+
+def of_rows(rows: Sequence[SampleRow], sheet: Place, *, beside: bool = True) -> Inputs:
+    """Return rows of a sheet as the inputs of a run, with the files that lie ``beside`` theirs and have no row."""
     listed = {row.file.resolve() for row in rows}
-    beside = {row.file.parent for row in rows} if not restricted else set()
-    unlisted = [file for folder in sorted(beside, key=_order) for file in _inside(folder) if _is_unlisted(file, listed)]
+    folders = {row.file.parent for row in rows} if beside else set()
+    unlisted = [
+        file for folder in sorted(folders, key=_order) for file in _inside(folder) if _is_unlisted(file, listed)
+    ]
     return Inputs(tuple(_expanded(rows)), sheet=sheet, unlisted=tuple(unlisted))
 
 

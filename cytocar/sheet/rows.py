@@ -5,25 +5,25 @@ Columns, vocabulary and units are declared once, in ``COLUMNS``; ``read_sheet`` 
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from difflib import get_close_matches
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, TypeVar
+from typing import Any
 
 from cytocar.errors.tree import SheetError, listed
+from cytocar.fcs.keywords import well_name
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.nearest import same_name
 from cytocar.files.places import Address, Place, beside, is_address, is_there, without_secrets
 from cytocar.sheet.among_rows import among_rows, names_of
-from cytocar.sheet.cells import read_cells
+from cytocar.sheet.cells import Cells, read_cells
 from cytocar.sheet.laboratory import LABORATORY_COLUMNS, LaboratoryTube
 from cytocar.sheet.plausible import impossible
+from cytocar.sheet.spelling import Parser, choice, did_you_mean, flag, moment, not_negative, number, positive, text
 from cytocar.sheet.tube import Specimen
 
 
@@ -103,127 +103,74 @@ def carried_columns(rows: Iterable[SampleRow]) -> tuple[str, ...]:
 
 # ---------------------------------------------------------------- cells of the table
 
-_Enum = TypeVar("_Enum", bound=StrEnum)
-_Parser = Callable[[str, bool], Any]
+_NUMBERS = (number, positive, not_negative)
 
 
-def _text(value: str, _comma: bool) -> str:
-    return value
-
-
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
-
-
-def _number(value: str, decimal_comma: bool) -> float:
-    """Return the number that a cell spells; beside ``;``, 20.000 and 20,000 may each be twenty or twenty thousand."""
-    if decimal_comma and _THOUSANDS.fullmatch(value):
-        plain = re.sub("[.,]", "", value)
-        raise ValueError(f"{value!r} may be {plain} or {value[:-4]}: write it without the {value[-4]!r}, or as {plain}")
-    plain = value.replace(",", ".") if decimal_comma and value.count(",") == 1 else value
-    try:
-        number = float(plain)
-    except ValueError:
-        raise ValueError(f"{value!r} is not a number") from None
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is not a finite number")
-    return number
-
-
-def _positive(value: str, decimal_comma: bool) -> float:
-    number = _number(value, decimal_comma)
-    if number <= 0:
-        raise ValueError(f"{value!r} must be above 0")
-    return number
-
-
-def _not_negative(value: str, decimal_comma: bool) -> float:
-    number = _number(value, decimal_comma)
-    if number < 0:
-        raise ValueError(f"{value!r} must not be below 0")
-    return number
-
-
-def _choice(kind: type[_Enum]) -> _Parser:
-    def parse(value: str, _comma: bool) -> _Enum:
-        word = value.lower().replace(" ", "_").replace("-", "_")
-        try:
-            return kind(word)
-        except ValueError:
-            raise ValueError(f"{value!r} is none of {', '.join(kind)}{_nearest(word, kind)}") from None
-
-    return parse
-
-
-def _flag(value: str, _comma: bool) -> bool:
-    word = value.lower()
-    if word in {"yes", "true", "1", "x"}:
-        return True
-    if word in {"no", "false", "0"}:
-        return False
-    raise ValueError(f"{value!r} is neither yes nor no")
-
-
-def _moment(value: str, _comma: bool) -> str:
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is no ISO 8601 date or time (2026-03-09 or 2026-03-09T14:30)") from None
-    return value
+def _well(value: str, _comma: bool) -> str:
+    """Return a well in one spelling, ``B02`` for ``b2``; what is none stays as it is."""
+    return well_name(value) or value
 
 
 def _several(value: str, _comma: bool) -> tuple[str, ...]:
     return names_of(value)
 
 
-COLUMNS: Mapping[str, _Parser] = {
-    "file": _text,
-    "sample_id": _text,
-    "sample_type": _choice(SampleType),
-    "subject_id": _text,
-    "day": _number,
-    "collected_at": _moment,
-    "infused_at": _moment,
-    "replicate": _text,
-    "specimen": _choice(Specimen),
+COLUMNS: Mapping[str, Parser] = {
+    "file": text,
+    "sample_id": text,
+    "sample_type": choice(SampleType),
+    "subject_id": text,
+    "day": number,
+    "collected_at": moment,
+    "infused_at": moment,
+    "replicate": text,
+    "specimen": choice(Specimen),
     "control_for": _several,
-    "stain_target": _text,
-    "plate_id": _text,
-    "well": _text,
-    "count_method": _choice(CountMethod),
-    "sample_volume_ul": _positive,
-    "beads_added": _positive,
-    "beads_per_ul": _positive,
-    "bead_volume_ul": _positive,
-    "bead_lot": _text,
-    "acquired_volume_ul": _positive,
-    "dilution_factor": _positive,
-    "lymphocytes_per_ul": _not_negative,
-    "wbc_per_ul": _not_negative,
-    "template": _text,
-    "compensation": _text,
-    "overrides": _text,
-    "operator": _text,
-    "exclude": _flag,
-    "exclude_reason": _text,
-    "note": _text,
-    **dict.fromkeys(("val_study", "val_level", "val_day", "val_run", "val_rep", "val_operator"), _text),
-    **dict.fromkeys(("val_expected", "val_hours", "vcn_per_cell"), _not_negative),
-    **dict.fromkeys(("bag_volume_ml", "tnc_per_ml", "weight_kg"), _positive),
+    "stain_target": text,
+    "plate_id": text,
+    "well": _well,
+    "count_method": choice(CountMethod),
+    "sample_volume_ul": positive,
+    "beads_added": positive,
+    "beads_per_ul": positive,
+    "bead_volume_ul": positive,
+    "bead_lot": text,
+    "acquired_volume_ul": positive,
+    "dilution_factor": positive,
+    "lymphocytes_per_ul": not_negative,
+    "wbc_per_ul": not_negative,
+    "template": text,
+    "compensation": text,
+    "overrides": text,
+    "operator": text,
+    "exclude": flag,
+    "exclude_reason": text,
+    "note": text,
+    **dict.fromkeys(("val_study", "val_level", "val_day", "val_run", "val_rep", "val_operator"), text),
+    **dict.fromkeys(("val_expected", "val_hours", "vcn_per_cell"), not_negative),
+    **dict.fromkeys(("bag_volume_ml", "tnc_per_ml", "weight_kg"), positive),
 }
-_NUMERIC = [name for name, parse in COLUMNS.items() if parse in (_number, _positive, _not_negative)]
+_NUMERIC = [name for name, parse in COLUMNS.items() if parse in _NUMBERS]
 
 
 def nearest(word: str) -> str:
     """Return ``; did you mean COLUMN?`` for a misspelt column, or nothing."""
-    return _nearest(word, COLUMNS)
-
-
-def _nearest(word: str, words: Iterable[str]) -> str:
-    nearest = get_close_matches(word, list(words), n=1, cutoff=0.6)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    return did_you_mean(word, COLUMNS)
 
 
 # ---------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRows:
+    """What a sheet holds, by the number of each row in the file.
+
+    ``faulty`` are rows with a cell that cannot be used, as far as they can be read; ``faults`` are those of all rows.
+    """
+
+    rows: Mapping[int, SampleRow]
+    faulty: Mapping[int, SampleRow]
+    faults: tuple[str, ...]
 
 
 def read_sheet(path: Place) -> tuple[SampleRow, ...]:
@@ -240,28 +187,63 @@ def read_sheet(path: Place) -> tuple[SampleRow, ...]:
     SheetError
         E080 not readable, E081 no rows, E082 with every fault of every row, each with its row and column.
     """
-    header, lines, decimal_comma = _table(path)
+    return tuple(numbered_rows(path).values())
+
+
+def numbered_rows(path: Place) -> Mapping[int, SampleRow]:
+    """Return the rows of a sample sheet by their numbers in the file; see ``read_sheet``."""
+    sheet = look_through(path)
+    if sheet.faults:
+        raise faulty_sheet(path, sheet.faults)
+    return sheet.rows
+
+
+def faulty_sheet(path: Place, faults: Sequence[str]) -> SheetError:
+    """Return the error of a sheet that cannot be used, with every fault."""
+    return SheetError(
+        f"{path.name} has {len(faults):,} fault{'s' if len(faults) > 1 else ''}:{listed(faults)}",
+        code="E082",
+        hint="correct the cells named above; `cytocar sheet check SHEET` looks again without analysing anything",
+    )
+
+
+def look_through(path: Place) -> SheetRows:
+    """Return all that a sheet holds, rows and faults.
+
+    Raises
+    ------
+    SheetError
+        E080 not readable, E081 no rows.
+    """
+    cells = _table(path)
+    header, lines = cells.lines[0][1], cells.lines[1:]
     faults = _header_faults(header)
     rows: dict[int, SampleRow] = {}
+    faulty: dict[int, SampleRow] = {}
     if {"file", "sample_id"} <= set(header):
-        for number, cells in lines:
-            row, row_faults = _row(path.parent, dict(zip(header, cells, strict=False)), decimal_comma)
-            if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
-                row_faults.append(("", f"has {len(cells)} cells, the header has {len(header)}"))
-            faults += [f"row {number}{f', column {column}' if column else ''}: {fault}" for column, fault in row_faults]
+        for place, line in lines:
+            row, row_faults = _row(path.parent, dict(zip(header, line, strict=False)), cells.decimal_comma)
+            if len(line) > len(header) and any(cell.strip() for cell in line[len(header) :]):
+                row_faults.append(("", _too_long(line, header, comma=cells.separator == ",")))
+            faults += [f"row {place}{f', column {name}' if name else ''}: {fault}" for name, fault in row_faults]
             if row is not None:
-                rows[number] = row
-        faults += among_rows(lines, header, numeric=_NUMERIC if decimal_comma else ())
-    if faults:
-        raise SheetError(
-            f"{path.name} has {len(faults):,} fault{'s' if len(faults) > 1 else ''}:{listed(faults)}",
-            code="E082",
-            hint="correct the cells named above; `cytocar sheet check SHEET` looks again without analysing anything",
-        )
-    return tuple(rows.values())
+                (faulty if row_faults else rows)[place] = row
+        faults += among_rows(lines, header, numeric=_NUMERIC if cells.decimal_comma else ())
+    return SheetRows(rows, faulty, tuple(faults))
 
 
-def _table(path: Place) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
+def _too_long(line: Sequence[str], header: Sequence[str], *, comma: bool) -> str:
+    """What a row with more cells than the header says; an unquoted decimal comma makes two cells of a number."""
+    words = f"has {len(line)} cells, the header has {len(header)}"
+    pairs = pairwise(line)
+    split = [f"{left},{right}" for left, right in pairs if left.strip().isdecimal() and right.strip().isdecimal()]
+    if not comma or not split:
+        return words
+    return f"{words}; a decimal comma may be the cause ({' or '.join(split)}): write a point"
+
+
+def _table(path: Place) -> Cells:
+    """Return the cells of a sheet, its header without blanks and without empty columns at the end."""
     cells = read_cells(path, what="sample sheet")
     if len(cells.lines) < 2:
         raise SheetError(
@@ -270,15 +252,16 @@ def _table(path: Place) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
             hint="the first line names the columns (file,sample_id,...), each further line is one tube; "
             "`cytocar sheet new FOLDER` drafts one",
         )
-    header = [cell.strip() for cell in cells.lines[0][1]]
+    place, names = cells.lines[0]
+    header = [cell.strip() for cell in names]
     while header and not header[-1]:
         header.pop()  # spreadsheets export columns that were once in use
-    return header, list(cells.lines[1:]), cells.decimal_comma
+    return replace(cells, lines=((place, header), *cells.lines[1:]))
 
 
 def _header_faults(header: Sequence[str]) -> list[str]:
     faults = [
-        f"row 1, column {name or '(empty)'}: unknown column{_nearest(name, COLUMNS)}"
+        f"row 1, column {name or '(empty)'}: unknown column{nearest(name)}"
         for name in header
         if name not in COLUMNS and not name.startswith("x_")
     ]
@@ -304,12 +287,15 @@ def _row(
         for column, place in named.items()
         if column != "file" and place and without_secrets(place) != place
     ]
-    if faults:
+    if not as_given or _leaves(as_given):
         return None, faults
     file, data_set = split_data_set(_place(folder, as_given))
+    values = {"sample_id": as_given, **values}
     values["day"] = values.get("day", days_between(values.get("infused_at"), values.get("collected_at")))
     extra = {column: (cell or "").strip() for column, cell in cells.items() if column.startswith("x_")}
-    return SampleRow(file=file, file_as_given=without_secrets(as_given), data_set=data_set, extra=extra, **values), []
+    return SampleRow(
+        file=file, file_as_given=without_secrets(as_given), data_set=data_set, extra=extra, **values
+    ), faults
 
 
 def _values(cells: Mapping[str, str], decimal_comma: bool) -> tuple[dict[str, Any], list[tuple[str, str]]]:

@@ -10,7 +10,7 @@ import pytest
 
 from cytocar.errors.tree import SheetError
 from cytocar.fcs.reader import open_fcs
-from cytocar.run.check_sheet import sheet_faults
+from cytocar.run.check_sheet import check_sheet
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.plan import RunPlan, make_plan
 from cytocar.sample.analysis import analyse
@@ -90,8 +90,10 @@ def test_a_matrix_that_cannot_be_used_costs_the_rows_that_name_it(folder: Path, 
         sound, failed = (analyse(row, again.protocols[row.sample_id]) for row in again.samples)
         assert isinstance(sound, SampleResult)
         assert failed.row()["status_codes"] == "E084"
-    faults = sheet_faults(plan.samples, sheet=folder / "sheet.csv", template="cart-cd19fc-fixed")
-    assert [fault for fault in faults if "E084" in fault and fault.startswith("B, column compensation")]
+    with pytest.raises(SheetError) as caught:
+        check_sheet(folder / "sheet.csv", template="cart-cd19fc-fixed")
+    assert "\n  B, column compensation" in caught.value.message
+    assert "[E084]" in caught.value.message
 
 
 def test_a_file_that_is_still_being_written_is_not_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,34 @@ def test_a_decimal_comma_is_read_beside_semicolons_only(tmp_path: Path) -> None:
     (row,) = _sheet(tmp_path, "file;sample_id;sample_volume_ul\na.fcs;A;50,5\n")
     assert row.sample_volume_ul == 50.5
     message = _faults(tmp_path, 'file,sample_id,sample_volume_ul\na.fcs,A,"50,5"\n')
-    assert "row 2, column sample_volume_ul: '50,5' is not a number" in message
+    assert "row 2, column sample_volume_ul: '50,5' is written with a decimal comma: write 50.5" in message
+    assert "'50,500' may be 50500 or 50" in _faults(tmp_path, 'file,sample_id,sample_volume_ul\na.fcs,A,"50,500"\n')
+
+
+def test_a_row_that_a_decimal_comma_made_too_long_says_so(tmp_path: Path) -> None:
+    head = "file,sample_id,sample_volume_ul,note\n"
+    message = _faults(tmp_path, f"{head}a.fcs,A,60,5,x\n")
+    assert "row 2: has 5 cells, the header has 4; a decimal comma may be the cause (60,5): write a point" in message
+    assert "decimal comma" not in _faults(tmp_path, f"{head}a.fcs,A,60,x,y\n")
+
+
+WELLS = "file,sample_id,plate_id,well,replicate,exclude\n"
+
+
+def test_a_well_of_a_plate_holds_one_row(tmp_path: Path) -> None:
+    message = _faults(tmp_path, f"{WELLS}a.fcs,A,PL1,C1,,\nb.fcs,B,PL1,D1,,\nc.fcs,C,PL1,c01,,\n")
+    assert "rows 2, 4, column well: C01 of plate 'PL1' stands in each" in message
+    assert "stands in each" in _faults(tmp_path, f"{WELLS}a.fcs,A,PL1,C1,1,\nc.fcs,C,PL1,C1,,\n")
+
+
+@pytest.mark.parametrize("second", ["PL2,C1,,", "PL1,C1,2,", "PL1,C1,,yes", ",C1,,"])
+def test_wells_of_other_plates_replicates_and_excluded_rows_are_no_conflict(tmp_path: Path, second: str) -> None:
+    rows = _sheet(tmp_path, f"{WELLS}a.fcs,A,PL1,C1,1,\nc.fcs,C,{second}\n")
+    assert [row.well for row in rows] == ["C01", "C01"]
+
+
+def test_what_is_no_well_stays_as_it_is_written(tmp_path: Path) -> None:
+    assert _sheet(tmp_path, "file,sample_id,well\na.fcs,A,tube 3\n")[0].well == "tube 3"
 
 
 def test_every_fault_is_listed_at_once_with_its_row_and_column(tmp_path: Path) -> None:

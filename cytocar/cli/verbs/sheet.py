@@ -10,7 +10,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.cli.app import CONTEXT
-from cytocar.errors.tree import SheetError, UsageError, listed
+from cytocar.errors.tree import UsageError
 
 app = typer.Typer(
     help="Draft and check sample sheets.",
@@ -98,20 +98,10 @@ def check(
 ) -> None:
     """Check a sheet without analysing anything: cells, files, templates, what a count needs. Lists every fault."""
     from cytocar.files.places import place_of, require_packages
-    from cytocar.run.check_sheet import sheet_faults
-    from cytocar.sheet.rows import read_sheet
+    from cytocar.run.check_sheet import check_sheet
 
     place = place_of(sheet)
     require_packages(place)
-    rows = read_sheet(place)
-    require_packages(*(row.file for row in rows))
-    faults = sheet_faults(rows, sheet=place, template=template)
-    if faults:
-        raise SheetError(
-            f"{place.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:"
-            + listed(faults),
-            code="E083",
-            hint="correct them, or run anyway: the other samples are not affected",
-        )
+    rows = check_sheet(place, template=template)
     excluded = sum(row.exclude for row in rows)
     sys.stdout.write(f"{place.name}: {screen.counted(len(rows), 'sample')}, {excluded} excluded, no fault found\n")

@@ -47,6 +47,18 @@ def test_more_volume_acquired_than_the_tube_held_is_no_count(ref: Path) -> None:
     assert diluted.row()["car_per_ul"] == pytest.approx(18_235 / 50)
 
 
+def test_beads_in_a_tube_that_is_counted_by_volume_unasked_ask_for_a_look(ref: Path) -> None:
+    numbers = {"beads_added": None, "sample_volume_ul": 50, "acquired_volume_ul": 100, "dilution_factor": 2}
+    forgotten = count(ref, **numbers)
+    assert "W224" in codes(forgotten, Severity.REVIEW)
+    assert forgotten.counting.method == "volumetric"
+    assert "W224" not in codes(count(ref, **numbers, count_method="volumetric"))
+    refused = count(ref, **{**numbers, "dilution_factor": None})
+    assert _no_count(refused) == {"E071"}
+    (hint,) = [one.hint for one in refused.findings if one.code == "E071"]
+    assert hint.startswith("give beads_added")
+
+
 def test_more_t_cells_than_blood_holds_is_no_count(ref: Path) -> None:
     assert _no_count(count(ref, beads_added=20_000 * 43)) == {"E073"}
     assert count(ref, beads_added=20_000 * 42).status == "ok"

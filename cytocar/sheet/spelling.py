@@ -1,0 +1,99 @@
+"""What the text of one cell spells: numbers, choices, moments, yes or no.
+
+Each reader takes the text, and whether a comma in a number is a decimal one, and raises ``ValueError`` in words.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, TypeVar
+
+_Enum = TypeVar("_Enum", bound=StrEnum)
+Parser = Callable[[str, bool], Any]
+
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+
+def text(value: str, _comma: bool) -> str:
+    """Return the text as it is."""
+    return value
+
+
+def number(value: str, decimal_comma: bool) -> float:
+    """Return the number that a cell spells.
+
+    A comma is a decimal one beside ``;`` only, and there 20.000 and 20,000 may each be twenty or twenty thousand.
+    """
+    if (decimal_comma or "," in value) and _THOUSANDS.fullmatch(value):
+        plain = re.sub("[.,]", "", value)
+        raise ValueError(f"{value!r} may be {plain} or {value[:-4]}: write it without the {value[-4]!r}, or as {plain}")
+    plain = value.replace(",", ".") if value.count(",") == 1 else value
+    if not decimal_comma and _DECIMAL_COMMA.fullmatch(value):
+        raise ValueError(f"{value!r} is written with a decimal comma: write {plain}")
+    try:
+        spelt = float(plain if decimal_comma else value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a number") from None
+    if not math.isfinite(spelt):
+        raise ValueError(f"{value!r} is not a finite number")
+    return spelt
+
+
+def positive(value: str, decimal_comma: bool) -> float:
+    """Return a number above 0."""
+    spelt = number(value, decimal_comma)
+    if spelt <= 0:
+        raise ValueError(f"{value!r} must be above 0")
+    return spelt
+
+
+def not_negative(value: str, decimal_comma: bool) -> float:
+    """Return a number that is 0 or more."""
+    spelt = number(value, decimal_comma)
+    if spelt < 0:
+        raise ValueError(f"{value!r} must not be below 0")
+    return spelt
+
+
+def choice(kind: type[_Enum]) -> Parser:
+    """Return the reader of one word of a vocabulary; case, blanks and hyphens make no difference."""
+
+    def parse(value: str, _comma: bool) -> _Enum:
+        word = value.lower().replace(" ", "_").replace("-", "_")
+        try:
+            return kind(word)
+        except ValueError:
+            raise ValueError(f"{value!r} is none of {', '.join(kind)}{did_you_mean(word, kind)}") from None
+
+    return parse
+
+
+def flag(value: str, _comma: bool) -> bool:
+    """Return what yes or no means."""
+    word = value.lower()
+    if word in {"yes", "true", "1", "x"}:
+        return True
+    if word in {"no", "false", "0"}:
+        return False
+    raise ValueError(f"{value!r} is neither yes nor no")
+
+
+def moment(value: str, _comma: bool) -> str:
+    """Return a date or time of ISO 8601 as it is written."""
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no ISO 8601 date or time (2026-03-09 or 2026-03-09T14:30)") from None
+    return value
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return ``; did you mean WORD?`` with the nearest of the words, or nothing."""
+    nearest = get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f"; did you mean {nearest[0]}?" if nearest else ""

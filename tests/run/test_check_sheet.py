@@ -1,0 +1,43 @@
+"""What ``cytocar sheet check`` finds before anything is analysed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cytocar.errors.tree import SheetError
+from cytocar.run.check_sheet import check_sheet
+
+HEAD = "file,sample_id,sample_volume_ul,beads_added,acquired_volume_ul,count_method,well\n"
+
+
+def _refused(folder: Path, rows: str) -> SheetError:
+    for name in ("a.fcs", "b.fcs"):
+        (folder / name).write_bytes(b"")
+    (folder / "sheet.csv").write_text(HEAD + rows)
+    with pytest.raises(SheetError) as caught:
+        check_sheet(folder / "sheet.csv")
+    return caught.value
+
+
+def test_cells_and_files_are_faulted_at_once(tmp_path: Path) -> None:
+    error = _refused(tmp_path, 'a.fcs,A,"60,5",20000,,,\nnone.fcs,N,50,20000,,,\ngone.fcs,G,fifty,20000,,,\n')
+    assert error.code == "E082"
+    assert "4 faults" in error.message
+    for fault in ("'60,5' is written with a decimal comma: write 60.5", "N: there is no file none.fcs", "G: there is"):
+        assert fault in error.message
+
+
+def test_a_draft_whose_beads_are_not_filled_in_counts_by_volume_and_says_so(tmp_path: Path) -> None:
+    error = _refused(tmp_path, "a.fcs,A,50,,450,,\nb.fcs,B,50,,,,\n")
+    assert error.code == "E083"
+    assert "A: beads_added is empty, so it is counted by acquired_volume_ul" in error.message
+    assert "B: counts by beads, but beads_added is empty" in error.message
+    assert error.hint == "correct them before you run it: no sample is without a fault"
+
+
+def test_samples_without_a_fault_are_counted_in_what_to_do(tmp_path: Path) -> None:
+    error = _refused(tmp_path, "a.fcs,A,50,,,,\nb.fcs,B,50,,30,volumetric,\n")
+    assert "1 thing will go wrong:\n  A: counts by beads" in error.message
+    assert error.hint == "correct them, or run anyway: the other 1 of 2 samples are not affected"
