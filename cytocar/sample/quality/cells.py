@@ -268,21 +268,30 @@ def asks_whether_alive(sampled: SampledEvents, population: str) -> bool:
     return any(VIABILITY.search(name) for one in behind for name in (one, *sampled.gates[one].markers()))
 
 
+def _viability_gate(sampled: SampledEvents) -> str | None:
+    """Return the population of living cells on the way to the T cells, by its role or by its dye; None without one."""
+    if sampled.template.report.viable is not None:
+        return sampled.template.report.viable
+    for name in sampled.behind(sampled.template.report.t_cells):
+        gate = sampled.gates[name]
+        if isinstance(gate, RangeGate) and gate.max is not None and VIABILITY.search(f"{name} {gate.marker}"):
+            return name
+    return None
+
+
 def living(sampled: SampledEvents) -> Bools | None:
     """Return the cells that a viability gate behind the T cells takes for alive, wherever they scatter, beads left out.
 
     None where there is no such gate.
     """
-    report = sampled.template.report
-    beads = sampled.template.counting.beads
+    name, beads = _viability_gate(sampled), sampled.template.counting.beads
+    if name is None:
+        return None
     alive = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)
-    if report.viable is not None:
-        return np.asarray(alive & sampled.frame.mask(report.viable))
-    for name in sampled.behind(report.t_cells):
-        gate = sampled.gates[name]
-        if isinstance(gate, RangeGate) and gate.max is not None and VIABILITY.search(f"{name} {gate.marker}"):
-            return np.asarray(alive & (sampled.signal(gate.marker) < gate.max))
-    return None
+    gate = sampled.gates[name]
+    if name == sampled.template.report.viable or not isinstance(gate, RangeGate) or gate.max is None:
+        return np.asarray(alive & sampled.frame.mask(name))
+    return np.asarray(alive & (sampled.signal(gate.marker) < gate.max))
 
 
 def between_percent(sampled: SampledEvents) -> float | None:

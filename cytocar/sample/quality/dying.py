@@ -15,6 +15,8 @@ import numpy as np
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.density import density
 from cytocar.gates.sampled_events import SampledEvents
+from cytocar.regions.boxes import BoxGate
+from cytocar.sample.quality.borders import lineage_marker
 from cytocar.sample.quality.cells import FEWEST_EVENTS, asks_whether_alive, forward_scatter, living, side_scatter
 from cytocar.statistics.order import median
 
@@ -29,26 +31,30 @@ LARGEST_PERCENT = 8.0
 LEAST_DEAD = 0.005
 """For each T cell: fresh blood has some dead leukocytes, and of those that bleed, as many granulocytes are dying."""
 TAKEN_CHECK = "taken_for_dead"
-AS_LARGE, AS_GRANULAR = 0.85, 1.2
+AS_LARGE, SMALLEST_GRAIN, AS_GRANULAR = 0.85, 0.5, 1.2
 """Of the T cells' medians: dying cells shrink and grow granular, and seldom lie within both."""
 LARGEST_TAKEN_PERCENT = 10.0
 """Of the T cells: where half of the cells are dead, those that scatter as living ones are 3 to 5 %."""
 
 
 def taken_for_dead(sampled: SampledEvents) -> Iterator[Finding]:
-    """Yield whether T cells that scatter as the living ones do lie beyond the viability gate."""
-    report, side, forward = sampled.template.report, side_scatter(sampled), forward_scatter(sampled)
-    if report.t_cells is None or report.viable is None or side is None or forward is None:
+    """Yield whether cells with what makes a T cell, that scatter as the living do, lie beyond the viability gate."""
+    name, side, forward = sampled.template.report.t_cells, side_scatter(sampled), forward_scatter(sampled)
+    alive = living(sampled)
+    if name is None or alive is None or side is None or forward is None:
         return
-    t_cells = sampled.frame.mask(report.t_cells)
-    n = int(np.count_nonzero(t_cells))
-    if n < FEWEST_EVENTS or report.viable not in sampled.path(report.t_cells):
+    t_cells, gate = sampled.frame.mask(name), sampled.gates[name]
+    n, lineage = int(np.count_nonzero(t_cells)), lineage_marker(gate)
+    least = gate.sides().get(lineage or "", (None, None))[0] if isinstance(gate, BoxGate) else None
+    if n < FEWEST_EVENTS or lineage is None or least is None or not isinstance(gate, BoxGate) or gate.units != "data":
         return
-    beyond = sampled.regardless_of(report.t_cells, without=report.viable) & ~sampled.frame.mask(report.viable)
     size, grain = (
         sampled.signal(axis) / max(float(np.median(sampled.signal(axis, t_cells))), 1.0) for axis in (forward, side)
     )
-    taken = int(np.count_nonzero(beyond & (size > AS_LARGE) & (grain < AS_GRANULAR)))
+    beads = sampled.template.counting.beads
+    beyond = ~alive if beads is None else ~alive & ~sampled.frame.mask(beads)
+    beyond &= (size > AS_LARGE) & (grain > SMALLEST_GRAIN) & (grain < AS_GRANULAR)
+    taken = int(np.count_nonzero(beyond & (sampled.signal(lineage) >= least)))
     percent = 100 * taken / n
     message = f"cells that scatter as living T cells do and pass for dead are {percent:.1f} % of the T cells"
     if percent < LARGEST_TAKEN_PERCENT:

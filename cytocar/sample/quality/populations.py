@@ -44,7 +44,7 @@ from cytocar.sample.quality.matrix import matrix_findings
 from cytocar.sample.quality.shadows import shadow_findings, shadows
 from cytocar.sample.quality.stain_levels import StainLevel, stain_levels
 from cytocar.sample.quality.stored_edges import edge_findings
-from cytocar.sample.quality.t_cell_sum import t_cell_sum
+from cytocar.sample.quality.t_cell_sum import lymphocyte_sum, t_cell_sum
 from cytocar.sample.quality.unstained import unstained_cells
 from cytocar.sheet.rows import CountMethod
 from cytocar.template.model import Template
@@ -135,6 +135,7 @@ def evidence(
             *(loss_findings(losses(close, report.t_cells)) if enough and report.t_cells else ()),
             *(kept_findings(sampled, report.t_cells) if report.t_cells else ()),
             *t_cell_sum({name: one.events for name, one in populations.items()}, template, product=product),
+            *lymphocyte_sum({name: one.events for name, one in populations.items()}, template),
             *shares.findings,
             *dead_cells(close),
             *taken_for_dead(close),

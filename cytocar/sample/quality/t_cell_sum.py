@@ -1,4 +1,4 @@
-"""Whether the T cells are the CD4 and the CD8 T cells: what is neither, or both, may have lost or gained a marker.
+"""Whether parts add up to the whole: T cells are CD4 and CD8 T cells, lymphocytes are T, B and NK cells.
 
 A marker that part of the cells lost (another epitope, an antibody left out, a border in the positives) leaves no other
 trace: the cells that still have it look as always.
@@ -6,6 +6,7 @@ trace: the cells that still have it look as always.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from cytocar.errors.findings import Finding, Severity
@@ -20,6 +21,33 @@ LARGEST_PERCENT_OF_T_CELLS = 15.0
 """Two thirds of the lymphocytes are T cells; where more are not, as in a gate on scatter alone, the sum would hide."""
 LARGEST_PERCENT_OF_PRODUCT = 20.0
 """Of T cells in culture: many carry both markers, or neither, for a while."""
+LARGEST_PERCENT_UNNAMED = 10.0
+"""Of the lymphocytes, neither T nor B nor NK cells: the CDC's limit for this sum too (MMWR 1997;46(RR-2): 5 as a rule,
+10 at most). A real tube shows 3."""
+NK_CELLS = re.compile(r"nk(_cells)?", re.IGNORECASE)
+"""The population of NK cells, which has no role of its own in a report."""
+
+
+def lymphocyte_sum(events: Mapping[str, int], template: Template) -> tuple[Finding, ...]:
+    """True if T, B and NK cells add up to the lymphocytes; nothing where the template does not count all of them.
+
+    A reagent that was left out, or cells that it did not reach, take one of them away. Lymphocytes that are gated by
+    scatter alone, without CD45, hold other cells by nature, and are not asked.
+    """
+    report = template.report
+    nk_cells = next((one.name for one in template.populations if NK_CELLS.fullmatch(one.name)), None)
+    if report.lymphocytes is None or report.t_cells is None or report.b_cells is None or nk_cells is None:
+        return ()
+    if "CD45" not in template.population(report.lymphocytes).gate.markers():
+        return ()
+    whole = events[report.lymphocytes]
+    if whole < FEWEST_T_CELLS or not {report.b_cells, nk_cells} <= events.keys():
+        return ()
+    percent = 100 * abs(whole - sum(events[name] for name in (report.t_cells, report.b_cells, nk_cells))) / whole
+    message = f"T, B and NK cells together are all lymphocytes but for {percent:.1f} %"
+    if percent <= LARGEST_PERCENT_UNNAMED:
+        return (Finding("lymphocyte_sum", "", Severity.PASS, message, percent, LARGEST_PERCENT_UNNAMED),)
+    return (Finding("lymphocyte_sum", "W317", Severity.REVIEW, message, percent, LARGEST_PERCENT_UNNAMED),)
 
 
 def t_cell_sum(events: Mapping[str, int], template: Template, *, product: bool) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cytocar.errors.findings import Severity
-from cytocar.sample.quality.t_cell_sum import t_cell_sum
+from cytocar.sample.quality.t_cell_sum import lymphocyte_sum, t_cell_sum
 from cytocar.template.load import load_template
 
 BLOOD, PRODUCT = load_template("cart-cd19fc"), load_template("product-release")
@@ -44,3 +44,15 @@ def test_cells_in_culture_may_carry_both_or_neither_up_to_a_fifth() -> None:
 def test_few_t_cells_and_templates_without_subsets_say_nothing() -> None:
     assert t_cell_sum(events(10, 10, t_cells=99), BLOOD, product=False) == ()
     assert t_cell_sum({}, load_template("bcell-aplasia"), product=False) == ()
+
+
+@pytest.mark.parametrize(("b_cells", "nk_cells", "code"), [(200, 250, ""), (0, 250, "W317"), (300, 320, "W317")])
+def test_t_b_and_nk_cells_add_up_to_the_lymphocytes(b_cells: int, nk_cells: int, code: str) -> None:
+    counted = {"lymphocytes": 1500, "t_cells": 1050, "b_cells": b_cells, "nk_cells": nk_cells}
+    (finding,) = lymphocyte_sum(counted, load_template("tbnk"))
+    assert finding.code == code
+    assert finding.value == pytest.approx(abs(450 - b_cells - nk_cells) / 15)
+
+
+def test_a_template_that_does_not_count_all_three_is_not_asked() -> None:
+    assert lymphocyte_sum({**events(600, 380), "nk_cells": 10}, BLOOD) == ()
