@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.validity.originals import Bools, Floats, Original, Rows
+from cytocar.signals.scales import LogicleScale
 
 Change = Callable[[Original, np.random.Generator], Original | None]
 SUBSETS = ("cd4", "cd8")
@@ -238,6 +239,22 @@ def compressed(power: float) -> Change:
     return change
 
 
+def transformed(kind: str) -> Change:
+    """Store every colour on a scale, 256 channels a decade or a logicle over the range, and no keyword says so."""
+
+    def change(tube: Original, random: np.random.Generator) -> Original:
+        logicle = LogicleScale(kind="logicle", T=tube.top, W=0.5, M=4.5)
+
+        def stored(values: Floats) -> Floats:
+            if kind == "logicle":
+                return tube.top * logicle.unbounded(values)
+            return tube.top / 1024 * np.round(256 * np.log10(np.clip(values / tube.top * 1e4, 1, None)))
+
+        return replace(tube, signals={name: stored(values) for name, values in tube.signals.items()})
+
+    return change
+
+
 def cut_off(share: float) -> Change:
     """Let the range end at a share of the brightest median of T cells' CD3, CD4 and CD8: a voltage too high."""
 
@@ -352,5 +369,7 @@ CHANGES: Mapping[str, Change] = {
     "CD4 and CD8 exchanged": exchanged("CD4", "CD8"),
     "CD3 and CD4 exchanged": exchanged("CD3", "CD4"),
     "CD3 and CD8 exchanged": exchanged("CD3", "CD8"),
+    "stored on a log scale": transformed("log"),
+    "stored on a logicle scale": transformed("logicle"),
 }
 """What can be in a tube. Two labels exchanged cannot be seen in one file as long as their cells look alike."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cytocar.errors.tree import CompensationError, PanelError, ReadError
 from cytocar.fcs.keywords import cytometer
 from cytocar.fcs.reader import open_fcs
+from cytocar.fit.evidence import has_floor
 from cytocar.fit.names import Book, is_fluorescence
 from cytocar.fit.panel import FoundPanel, find_panel
 from cytocar.gates.adaptive.parent_events import thin
@@ -41,6 +42,9 @@ BEYOND_RANGE_SHARE = 1e-4
 TRANSFORMED_BELOW = 20.0
 """A stained channel whose 99.9 % quantile stays below 20 holds an asinh or a logicle already (arcsinh(1e5) is 12), or
 linear values in small units."""
+SHORTEST_REACH = 10.0
+"""Of the marker that reaches furthest. Ten real tubes and their copies with other cells: 24 and more, without T cells
+12 and more; the same on log and logicle scales of 256 to 262,144 channels: 2 to 9."""
 SHARE_OF_RANGE = 1.01
 NOISE_OF_LINEAR = 0.02
 """Of the brightest events. The lower quarter of linear values is less than a hundredth as wide, in a quarter of the
@@ -247,13 +251,34 @@ def _refuse_transformed(stained: Mapping[str, Floats]) -> None:
     if not stained:
         return
     highest = {marker: float(np.quantile(values, 0.999)) for marker, values in stained.items()}
+    sentence = ""
     if float(np.median([*highest.values()])) < TRANSFORMED_BELOW and not _linear_in_small_units(stained, highest):
         sentence = ", ".join(f"{marker} ends at {value:.3g}" for marker, value in list(highest.items())[:3])
+    else:
+        reach = max(_reach(values) for values in stained.values())
+        negative = [float(np.quantile(values, 0.05)) < 0 for values in stained.values()]
+        if reach < SHORTEST_REACH and 2 * sum(negative) < len(negative):  # unstained cells scatter around zero
+            sentence = f"the brightest cells of no marker lie more than {reach:.0f} times as far above the median as "
+            sentence += "the dimmest below it, as on a log or logicle scale"
+    if sentence:
         raise PanelError(
             f"the values are transformed already ({sentence}), and gates are placed on linear values",
             code="E205",
             hint="export the file as the instrument wrote it, linear, not as asinh, logicle or log values",
         )
+
+
+def _reach(values: Floats) -> float:
+    """Return how far the 99 % quantile lies above the median, in distances from the median to the 5 % quantile.
+
+    Values on an amplifier's floor are left out: they say nothing about the width of the negatives.
+    """
+    lowest = float(values.min())
+    above = values[values > lowest] if has_floor(values) or lowest == 0 else values
+    if len(above) < FEWEST_EVENTS // 2:
+        return np.inf
+    low, middle, high = (float(value) for value in np.quantile(above, (0.05, 0.5, 0.99)))
+    return (high - middle) / (middle - low) if middle > low else np.inf
 
 
 def _linear_in_small_units(stained: Mapping[str, Floats], highest: Mapping[str, float]) -> bool:

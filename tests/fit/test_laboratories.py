@@ -58,6 +58,8 @@ def test_signals_in_shares_of_the_range_ask_for_no_other_looks(original: Origina
         ("30 % monocytes", ("ok",)),
         ("CD3 positives a third", ("ok", "review")),
         ("no T cells", ("refused",)),
+        ("stored on a log scale", ("refused",)),
+        ("stored on a logicle scale", ("refused",)),
         ("no CD3", ("review", "warned")),
     ],
 )
@@ -69,6 +71,7 @@ def test_other_cells_beside_them_move_no_count_in_silence(
     write_copy(changed, PLAIN, tmp_path / "copy.fcs")
     judged = judge(change, changed, tmp_path / "copy.fcs")
     assert judged.verdict in verdict, judged.line()
+    assert not change.startswith("stored") or judged.codes == ("E205",)
 
 
 def test_a_cd3_that_is_too_dim_among_all_events_is_looked_for_among_lymphocytes(
