@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cytocar.counting.basis import BeadBasis, CountBasis, DualPlatformBasis, NoBasis, VolumetricBasis, car_t_dose
+from cytocar.counting.tube import MOST_PAIRS_PERCENT, with_pairs
 from cytocar.errors.findings import Severity
 from cytocar.errors.tree import CountingError
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -188,6 +189,51 @@ def test_the_dose_of_the_cases_product_needs_its_worked_number_of_viable_t_cells
     )
 
 
-def test_a_share_above_the_whole_is_no_dose() -> None:
-    with pytest.raises(ValueError, match="viability"):
-        car_t_dose(1e9, viability_percent=101, t_cell_percent=90, car_percent=10)
+@pytest.mark.parametrize(
+    ("name", "shares"),
+    [
+        ("viability", (101, 90, 10)),
+        ("T cells", (90, -1, 10)),
+        (r"CAR\+", (90, 90, 100.5)),
+        ("viability", (-0.5, 90, 10)),
+    ],
+)
+def test_a_share_outside_the_whole_is_no_dose(name: str, shares: tuple[float, float, float]) -> None:
+    viable, t_cells, car = shares
+    with pytest.raises(ValueError, match=f"^{name} must be a percentage"):
+        car_t_dose(1e9, viability_percent=viable, t_cell_percent=t_cells, car_percent=car)
+
+
+def test_a_dose_is_the_product_of_its_shares() -> None:
+    dose = car_t_dose(1e9, viability_percent=50, t_cell_percent=20, car_percent=0.5)
+    assert dose == pytest.approx(1e9 * 0.5 * 0.2 * 0.005)
+    assert car_t_dose(1e9, viability_percent=100, t_cell_percent=100, car_percent=0) == 0
+
+
+@pytest.mark.parametrize("events", [3, 400, 1000, 4000])
+def test_draws_of_a_dual_platform_count_are_those_of_jeffreys_rule(events: int) -> None:
+    import numpy as np
+    from scipy.stats import beta
+
+    quantiles = [0.025, 0.5, 0.975]
+    drawn = DualPlatformBasis(1000, 2000.0).draws(events, np.random.default_rng(5), 40_000)
+    if events <= 1000:
+        expected = 2000 * beta(events + 0.5, 1000 - events + 0.5).ppf(quantiles)
+    else:  # a quotient of two gammas is the odds of a beta
+        share = beta(events + 0.5, 1000.5).ppf(quantiles)
+        expected = 2000 * share / (1 - share)
+    assert np.quantile(drawn, quantiles) == pytest.approx(expected, rel=0.03)
+    with_error = DualPlatformBasis(1000, 2000.0, cvs={"analyser": 0.3}).draws(events, np.random.default_rng(6), 40_000)
+    spread = float(np.var(np.log(with_error)) - np.var(np.log(drawn)))
+    assert spread == pytest.approx(math.log(1.09), abs=0.012)  # log-normal: the variance of a CV of 30 %
+
+
+@pytest.mark.parametrize(("percent", "factor"), [(None, 1.0), (0.0, 1.0), (20.0, 1.25)])
+def test_cells_in_pairs_count_with_the_single_ones(percent: float | None, factor: float) -> None:
+    volume = VolumetricBasis(acquired_volume_ul=100.0, dilution_factor=2.0)
+    for basis in (beads(1000), volume):
+        alone, both = (one.concentration(800).value for one in (basis, with_pairs(basis, percent)))
+        assert both == pytest.approx(factor * (alone or 0))
+    analyser = DualPlatformBasis(1000, 2000.0)
+    assert with_pairs(analyser, percent) is analyser, "pairs are missing from its reference too"
+    assert with_pairs(beads(1000), 99.9) == with_pairs(beads(1000), MOST_PAIRS_PERCENT)

@@ -59,6 +59,7 @@ def _completions(value: Bounded, rng: np.random.Generator) -> np.ndarray:
 def test_levels_between_subjects_do_not_enter_a_joined_tau() -> None:
     low = censored_tau([(1, ""), (2, ""), (3, "")], [(3, ""), (2, ""), (1, "")])
     high = censored_tau([(101, ""), (102, ""), (103, "")], [(203, ""), (202, ""), (201, "")])
-    assert joined_tau([low, high]).value == -1
+    joined = joined_tau([low, high])
+    assert (joined.value, joined.score, joined.n) == (-1, -6, 6)
     assert joined_tau([]).value is None
     assert math.isclose(low.value or 0, -1)

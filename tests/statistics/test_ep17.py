@@ -46,6 +46,9 @@ def test_the_lowest_level_is_the_one_above_which_all_meet() -> None:
     assert lowest_that_meets(levels, cv=20, bias=15) == (10.0, 5.0)
     assert lowest_that_meets(levels, cv=3, bias=None) == (None, 50.0)
     assert lowest_that_meets(levels, cv=40, bias=None) == (1.0, None)
+    at_the_limit = [(1.0, 20.0, 16.0), (5.0, 20.0, -15.0), (10.0, 20.0, 15.0)]
+    assert lowest_that_meets(at_the_limit, cv=20, bias=15) == (5.0, 1.0)
+    assert lowest_that_meets([(1.0, 5.0, -16.0), (5.0, 5.0, 0.0)], cv=20, bias=15) == (5.0, 1.0)
 
 
 def test_intervals_of_limits_hold_the_truth_as_often_as_they_say() -> None:

@@ -159,6 +159,32 @@ def test_net_below_the_background_is_zero_inside_its_interval() -> None:
     assert net.low <= 0 <= net.high
 
 
+def _wilson_90(x: int, n: int) -> tuple[float, float]:
+    """Wilson 1927 with the normal quantile of 90 %, written out."""
+    z = 1.6448536269514722
+    middle, half = x / n + z**2 / (2 * n), z * math.sqrt(x / n * (1 - x / n) / n + z**2 / (4 * n**2))
+    return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
+
+
+@pytest.mark.parametrize("table", [(56, 70, 48, 80), (5, 1000, 3, 4000), (1, 1, 2, 9)])
+def test_a_difference_at_90_percent_has_the_limits_of_the_formula(table: tuple[int, int, int, int]) -> None:
+    x1, n1, x2, n2 = table
+    (low1, high1), (low2, high2) = _wilson_90(x1, n1), _wilson_90(x2, n2)
+    first, second = x1 / n1, x2 / n2
+    low = first - second - math.sqrt((first - low1) ** 2 + (high2 - second) ** 2)
+    high = first - second + math.sqrt((high1 - first) ** 2 + (second - low2) ** 2)
+    difference = newcombe_difference(*table, level=0.9)
+    assert (difference.value, difference.low, difference.high) == pytest.approx((first - second, low, high))
+    net = net_percent(Share(x1, n1), Share(x2, n2), level=0.9)
+    assert (net.value, net.low, net.high) == pytest.approx((100 * (first - second), 100 * low, 100 * high))
+
+
+@pytest.mark.parametrize("table", [(11, 10, 1, 10), (1, 10, 11, 10), (-1, 10, 1, 10), (1, 10, -1, 10)])
+def test_a_part_larger_than_its_whole_has_no_difference(table: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match=r"not a count: (11|-1) of 10"):
+        newcombe_difference(*table)
+
+
 def test_net_of_a_clear_sample_is_the_difference() -> None:
     net = net_percent(Share(1000, 10_000), Share(10, 10_000))
     assert net.value == pytest.approx(9.9)
