@@ -31,6 +31,8 @@ ALIGNMENTS = 2
 """Rounds: the second uses the share of negatives that the first has found."""
 REALIGNMENTS, REALIGNED_FROM = 1, 0.03
 """Rounds without the positives that are thought to lie among the negatives, where their share is larger than 3 %."""
+SAME_MIX = 0.005
+"""By less than half a percent in each kind a mix is the one before: the control need not be mixed again."""
 FEWEST_APART = 2000
 """Of CD4+ and of CD8+ T cells, in sample and control: fewer do not tell a gain of their own."""
 LARGEST_SHARE_APART = 0.3
@@ -248,8 +250,10 @@ def aligned(
     sample = _Sample.of(values, kinds)
     controls = [_Control.of(one, gate.marker, kinds) for one in references]
     last = ALIGNMENTS + REALIGNMENTS - 1
+    signals, few_of_a_kind, mix = *_in_proportion(controls, sample), sample.mix
     for turn in range(last + 1):
-        signals, few_of_a_kind = _in_proportion(controls, sample)
+        if any(abs(now - before) > SAME_MIX for now, before in zip(sample.mix, mix, strict=True)):
+            signals, few_of_a_kind, mix = *_in_proportion(controls, sample), sample.mix
         alignments = [
             sample.on(control, signal, first=not turn) for control, signal in zip(controls, signals, strict=True)
         ]

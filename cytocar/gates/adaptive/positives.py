@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from cytocar.gates.adaptive.density import Floats
 from cytocar.statistics.order import quantile, quantiles
@@ -203,21 +202,19 @@ def normalised(log_weights: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """Curves of ln(signal) of positives: medians, spreads, whether normal, and log prior weights, (curves,) each."""
+    """Curves of ln(signal) of positives: medians, spreads, log prior weights, (curves,) each; the first half normal."""
 
     medians: Floats
     spreads: Floats
-    normal: npt.NDArray[np.bool_]
     prior: Floats
 
     @classmethod
     def on_grid(cls, threshold: float, medians: Floats = LOG_MEDIANS) -> Curves:
         """Return all curves for a threshold."""
-        grid = np.meshgrid(medians, LOG_SDS, [True, False], indexing="ij")
-        above, spreads, normal = (axis.ravel() for axis in grid)
+        above, spreads = (np.tile(axis.ravel(), 2) for axis in np.meshgrid(medians, LOG_SDS, indexing="ij"))
         prior = -0.5 * ((above - USUAL_LOG_MEDIAN) / USUAL_LOG_MEDIAN_SPREAD) ** 2
         prior -= 0.5 * (np.log(spreads / USUAL_LOG_SD) / USUAL_LOG_SD_SPREAD) ** 2
-        return cls(above + np.log(threshold), spreads, normal.astype(bool), prior)
+        return cls(above + np.log(threshold), spreads, prior)
 
     @classmethod
     def about(cls, threshold: float) -> Curves:
@@ -233,9 +230,8 @@ class Curves:
         from scipy.special import ndtr
 
         places = (edges - self.medians[:, None]) / self.spreads[:, None]
-        below = np.empty_like(places)
-        below[self.normal] = ndtr(places[self.normal])
-        below[~self.normal] = _student_4(places[~self.normal])
+        half = len(places) // 2
+        below = np.concatenate([ndtr(places[:half]), _student_4(places[half:])])
         return np.asarray(np.diff(below, axis=1)) + 1e-12
 
 
