@@ -12,13 +12,13 @@ from cytocar.run.count import Work, count, open_store
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.plan import make_plan
 from cytocar.sample.result import SampleOutcome
-from cytocar.sheet.inputs import Inputs, collect, given_for_all, with_controls
+from cytocar.sheet.inputs import Inputs, collect, completed, given_for_all, with_controls
 from cytocar.sheet.rows import SampleRow
 from cytocar.tables.parquet import require_pyarrow
 
 
 class Given(TypedDict, total=False):
-    """What holds for every FCS file that no sheet describes: columns of the sheet."""
+    """What holds for every row: columns of the sheet, whose empty cells they fill."""
 
     count_method: str
     beads_added: float
@@ -70,7 +70,8 @@ def run(  # the options of `cytocar gate`, one keyword each
     observer : Observer
         Hears of notes and progress.
     **given
-        What holds for every file without a sheet: ``beads_added=20_000, sample_volume_ul=50``.
+        What holds for every row: ``beads_added=20_000, sample_volume_ul=50``. Of a sheet, or of ``SampleRow`` objects,
+        it fills what they leave empty; what says something else is refused (E086).
 
     Returns
     -------
@@ -115,7 +116,7 @@ def _inputs(rows: str | Place | Sequence[str | Place | SampleRow], given: Sample
     named = list(rows) if isinstance(rows, Sequence) and not isinstance(rows, str) else [rows]
     ready = [row for row in named if isinstance(row, SampleRow)]
     if ready and len(ready) == len(named):
-        return Inputs(tuple(ready))
+        return Inputs(completed([(row.sample_id, row) for row in ready], given))
     if ready:
         raise TypeError("rows are SampleRow objects or paths, not both")
     return collect([place for place in named if not isinstance(place, SampleRow)], given=given)

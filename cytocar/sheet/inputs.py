@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cytocar.errors.tree import ReadError, UsageError
+from cytocar.errors.tree import ReadError, UsageError, listed
 from cytocar.fcs.reader import samples_in, split_data_set
 from cytocar.files.nearest import is_text, printable, why_not_there
 from cytocar.files.places import Address, Place, files_below, is_there, place_of, require_packages, unreadable
 from cytocar.sheet.cells import WORKSHEETS
-from cytocar.sheet.rows import SampleRow, SampleType, check_cells, read_sheet
+from cytocar.sheet.plausible import CHECKED
+from cytocar.sheet.rows import SampleRow, SampleType, check_cells, disagreements, numbered_rows
 
 FCS_SUFFIXES = (".fcs", ".lmd")
 
@@ -45,12 +46,13 @@ def collect(named: Sequence[str | Place], *, sheet: Place | None = None, given: 
     sheet : Path or Address, optional
         Sample sheet; with it, ``named`` restricts the rows to these files and folders.
     given : SampleRow, optional
-        What the command line says about every file without a sheet.
+        What the command line says about every file; of a sheet's rows it fills the empty cells.
 
     Raises
     ------
     UsageError
-        E102 nothing to analyse, E103 no such file, E104 two sheets, E190 or E191 an address that cannot be read.
+        E102 nothing to analyse, E103 no such file, E104 two sheets, E086 an option that contradicts the sheet, E190 or
+        E191 an address that cannot be read.
     """
     all_named = [place_of(name) for name in named]
     sheets = [place for place in all_named if _is_sheet(place)]
@@ -67,7 +69,7 @@ def collect(named: Sequence[str | Place], *, sheet: Place | None = None, given: 
     with _usage():
         files = _files(places)
     if sheets:
-        return _from_sheet(sheets[0], files, restricted=bool(places))
+        return _from_sheet(sheets[0], files, restricted=bool(places), given=given)
     if not files:
         raise UsageError(
             f"no FCS files in {', '.join(map(str, all_named))}" if named else "no input is named",
@@ -138,16 +140,17 @@ def _order(place: Place) -> tuple[bool, Place]:
     return isinstance(place, Address), place
 
 
-def _from_sheet(sheet: Place, files: Sequence[Place], *, restricted: bool) -> Inputs:
-    rows = read_sheet(sheet)
-    require_packages(*(row.file for row in rows))
+def _from_sheet(sheet: Place, files: Sequence[Place], *, restricted: bool, given: SampleRow | None) -> Inputs:
+    numbered = numbered_rows(sheet)
+    require_packages(*(row.file for row in numbered.values()))
     if restricted:
         wanted = {file.resolve() for file in files}
-        rows = tuple(row for row in rows if row.file.resolve() in wanted)
-        if not rows:
+        numbered = {number: row for number, row in numbered.items() if row.file.resolve() in wanted}
+        if not numbered:
             raise UsageError(
                 f"{sheet} lists none of the files named", code="E102", hint="check the sheet's column file"
             )
+    rows = completed([(f"row {number}", row) for number, row in numbered.items()], given)
     return of_rows(rows, sheet, beside=not restricted)
 
 
@@ -224,7 +227,7 @@ def _numbered(row: SampleRow, number: int | None) -> SampleRow:
 
 
 def given_for_all(**numbers: object) -> SampleRow:
-    """The values of the command line for every file without a sheet, checked like a sheet's cells.
+    """The values of the command line for every file, checked like a sheet's cells.
 
     Raises
     ------
@@ -235,6 +238,74 @@ def given_for_all(**numbers: object) -> SampleRow:
     if faults:
         raise UsageError("; ".join(faults), code="E110", hint="correct the options named above")
     return SampleRow(file=Path(), file_as_given="", sample_id="", **values)
+
+
+GIVEN = (
+    "count_method",
+    "beads_added",
+    "sample_volume_ul",
+    "acquired_volume_ul",
+    "lymphocytes_per_ul",
+    "wbc_per_ul",
+    "dilution_factor",
+    "subject_id",
+    "day",
+)
+"""Columns of a sheet that the command line, too, can fill."""
+
+
+def completed(rows: Sequence[tuple[str, SampleRow]], given: SampleRow | None) -> tuple[SampleRow, ...]:
+    """Return rows with their empty cells filled by what the command line says about all of them.
+
+    Parameters
+    ----------
+    rows : sequence of str and SampleRow
+        Each with what it is called in messages.
+    given : SampleRow, optional
+        What holds for every row.
+
+    Raises
+    ------
+    UsageError
+        E086 with every cell that says something else: neither of the two is taken silently.
+    """
+    options = {column: value for column in GIVEN if given and (value := getattr(given, column)) is not None}
+    if not options:
+        return tuple(row for _, row in rows)
+    faults: list[str] = []
+    made = []
+    for name, row in rows:
+        filled = replace(row, **{column: value for column, value in options.items() if getattr(row, column) is None})
+        faults += [
+            f"{name}, column {column}: the sheet says {_said(cell)}, {_option(column)} says {_said(value)}"
+            for column, value in options.items()
+            if (cell := getattr(filled, column)) != value
+        ]
+        faults += [
+            f"{name}, column {column}: {why} (with the empty cells filled by the options)"
+            for column, why in disagreements({column: getattr(filled, column) for column in CHECKED})
+        ]
+        made.append(filled)
+    if faults:
+        raise UsageError(
+            f"options and sheet disagree in {len(faults):,} cell{'s' if len(faults) > 1 else ''}:{listed(faults)}",
+            code="E086",
+            hint="an option fills the empty cells of every row: leave it out, or correct or empty these cells",
+        )
+    return tuple(made)
+
+
+def _option(column: str) -> str:
+    """Return how the command line spells a column.
+
+    >>> _option("sample_volume_ul"), _option("subject_id")
+    ('--sample-volume-ul', '--subject')
+    """
+    return "--" + column.removesuffix("_id").replace("_", "-")
+
+
+def _said(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def with_controls(inputs: Inputs, controls: Sequence[Place]) -> Inputs:

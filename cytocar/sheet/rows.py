@@ -277,7 +277,7 @@ def _row(
 ) -> tuple[SampleRow | None, list[tuple[str, str]]]:
     values, faults = _values(cells, decimal_comma)
     faults += [(column, "is empty") for column in ("file", "sample_id") if not (cells.get(column) or "").strip()]
-    faults += _disagreements(values)
+    faults += disagreements(values)
     as_given = values.pop("file", "")
     named = {"file": as_given, "template": values.get("template"), "compensation": values.get("compensation")}
     named["overrides"] = values.get("overrides")
@@ -315,10 +315,11 @@ def _values(cells: Mapping[str, str], decimal_comma: bool) -> tuple[dict[str, An
 def check_cells(cells: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
     """Return the faults in words, and the values, of cells that come from the command line, by column."""
     values, faults = _values(cells, decimal_comma=False)
-    return [f"{column}: {fault}" for column, fault in [*faults, *_disagreements(values)]], values
+    return [f"{column}: {fault}" for column, fault in [*faults, *disagreements(values)]], values
 
 
-def _disagreements(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+def disagreements(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return columns of a row that contradict others or cannot be, each with why."""
     faults: list[tuple[str, str]] = []
     day, collected, infused = (values.get(name) for name in ("day", "collected_at", "infused_at"))
     if collected and infused:

@@ -11,7 +11,7 @@ import pytest
 
 import cytocar
 from cytocar.run.observer import Observer
-from cytocar.sheet.rows import read_sheet
+from cytocar.sheet.rows import SampleRow, read_sheet
 from cytocar.tables.columns import COUNTS, csv_text
 from tests.runs import cytocar_command, small_run
 
@@ -112,3 +112,11 @@ def test_the_folder_can_be_called_whatever_was_imported_before(sheet: Path, impo
 
 def test_help_shows_the_call() -> None:
     assert list(inspect.signature(cytocar.run).parameters)[:4] == ["rows", "template", "out", "jobs"]
+
+
+def test_what_holds_for_every_row_may_not_contradict_one(tmp_path: Path) -> None:
+    row = SampleRow(tmp_path / "a.fcs", "a.fcs", "A", sample_volume_ul=300)
+    with pytest.raises(
+        cytocar.UsageError, match="A, column sample_volume_ul: the sheet says 300, --sample-volume-ul says 50"
+    ):
+        cytocar.run([row], "cart-cd19fc-fixed", sample_volume_ul=50)

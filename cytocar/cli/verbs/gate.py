@@ -89,6 +89,7 @@ def command(
     """Count cells: CAR-T cells/µL, CD4/CD8 ratios, intervals and limits, one row per sample.
 
     Without -o: a table on a terminal, CSV in a pipe. With -o RUN: a run folder with all tables and report.html.
+    Beads, volumes, counts, subject and day hold for every file; in a sheet they fill the empty cells.
     """
     from cytocar.cli.progress import Progress
     from cytocar.counting.blank_tubes import read_history
