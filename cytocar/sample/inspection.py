@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cytocar.errors.findings import Severity
-from cytocar.errors.tree import CompensationError, CytocarError, PanelError
+from cytocar.errors.tree import CytocarError
 from cytocar.fcs.crosscheck import Crosscheck, crosscheck
 from cytocar.fcs.decode import as_stored
 from cytocar.fcs.events import EventTable
@@ -31,12 +31,8 @@ from cytocar.fcs.keywords import (
 from cytocar.fcs.reader import list_data_sets, open_fcs, split_data_set
 from cytocar.files.places import Address, Place
 from cytocar.files.source import at_hand
-from cytocar.signals.applied_matrix import already_compensated
-from cytocar.signals.compensation import SpilloverMatrix, carried, leaves_as_it_is
-from cytocar.signals.marker import Marker
-from cytocar.signals.panel import Panel, resolve
-from cytocar.template.load import bundled_templates, load_template
-from cytocar.template.model import Template
+from cytocar.sample.suited import Suited, nearest_template, suited_templates
+from cytocar.signals.compensation import SpilloverMatrix, is_square, leaves_as_it_is
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +67,15 @@ class ChannelReport:
 
 @dataclass(frozen=True, slots=True)
 class SpilloverReport:
-    """The spillover matrix: the keyword that holds it, its detectors, a row for each fluorochrome."""
+    """The spillover matrix: the keyword that holds it, its detectors, a row for each fluorochrome.
+
+    ``identity``: no entry off the diagonal changes a signal, so that nothing is compensated.
+    """
 
     keyword: str
     detectors: tuple[str, ...]
     values: tuple[tuple[float, ...], ...]
+    identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,8 @@ class DataSetReport:
     """One data set of a file.
 
     ``repairs`` are what reading put right, ``warnings`` what a person should look at, ``problems`` what the keywords do
-    not tell for certain (an ambiguous volume, two wells, a broken matrix).
+    not tell for certain (an ambiguous volume, two wells, a broken matrix). ``templates`` are the names of the bundled
+    ones that suit the file, ``tried`` all of those whose markers are named in it, with what they find.
     """
 
     file: str
@@ -111,6 +112,7 @@ class DataSetReport:
     warnings: tuple[Problem, ...]
     problems: tuple[Problem, ...]
     templates: tuple[str, ...]
+    tried: tuple[Suited, ...]
     nearest_template: str | None
     nearest_lacks: tuple[str, ...]
     identifying_keywords: tuple[str, ...]
@@ -142,7 +144,10 @@ def inspect_file(path: str | Place, *, sums: bool = False, second_reader: bool =
         with at_hand(file) as copy:
             reports = [report_on(events, sums=sums, second_reader=second_reader) for events in _tables(copy, number)]
             return tuple(replace(report, file=str(file)) for report in reports)
-    return tuple(report_on(events, sums=sums, second_reader=second_reader) for events in _tables(file, number))
+    at_once = not isinstance(file, Address)
+    return tuple(
+        report_on(events, sums=sums, second_reader=second_reader, tried=at_once) for events in _tables(file, number)
+    )
 
 
 def _tables(file: Place, number: int | None) -> tuple[EventTable, ...]:
@@ -153,14 +158,16 @@ def _tables(file: Place, number: int | None) -> tuple[EventTable, ...]:
     return tuple(chosen if table.data_set == chosen.data_set else table for table in tables)
 
 
-def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = False) -> DataSetReport:
-    """Return the report on one data set."""
+def report_on(
+    events: EventTable, *, sums: bool = False, second_reader: bool = False, tried: bool = True
+) -> DataSetReport:
+    """Return the report on one data set; ``tried`` reads events to see what templates find in them."""
     problems: list[Problem] = []
     volume = _or_problem(acquired_volume, events, problems)
     matrix = _or_problem(lambda table: SpilloverMatrix.from_keywords(table.keywords), events, problems)
     date = acquired_at(events)
-    fitting = templates_that_fit(events)
-    nearest, lacking = (None, ()) if fitting else nearest_template(events)
+    suited = suited_templates(events, tried=tried)
+    nearest, lacking = (None, ()) if suited else nearest_template(events)
     return DataSetReport(
         file=str(events.path) if events.path else "",
         data_set=events.data_set,
@@ -178,71 +185,13 @@ def report_on(events: EventTable, *, sums: bool = False, second_reader: bool = F
         repairs=_found(events, Severity.NOTE),
         warnings=_found(events, Severity.REVIEW),
         problems=tuple(problems),
-        templates=fitting,
+        templates=tuple(one.name for one in suited if not one.refused),
+        tried=suited,
         nearest_template=nearest,
         nearest_lacks=lacking,
         identifying_keywords=identifying_keywords(events),
         crosscheck=crosscheck(events) if second_reader else None,
     )
-
-
-def templates_that_fit(events: EventTable) -> tuple[str, ...]:
-    """Return the names of the bundled templates whose markers all have one channel in this data set, and a matrix."""
-    fitting = []
-    for name in bundled_templates():
-        template = load_template(name)
-        try:
-            panel = resolve(template.panel, events.channels)
-        except PanelError:
-            continue
-        if _has_matrix(events, template, panel):
-            fitting.append(name)
-    return tuple(fitting)
-
-
-def _has_matrix(events: EventTable, template: Template, panel: Panel) -> bool:
-    """True if the file brings what a template compensates with: a matrix that changes the panel's signals.
-
-    Unmixed files of spectral cytometers bring none, or the identity. Their units are others, too.
-    """
-    if template.compensation.source != "file" or template.compensation.missing == "none" or already_compensated(panel):
-        return True
-    dyes = [channel.detector for channel in panel.values() if channel.is_fluorescence]
-    try:
-        matrix = carried(events.keywords).matrix
-    except CompensationError:
-        return False
-    return matrix is not None and not leaves_as_it_is(matrix, dyes)
-
-
-def nearest_template(events: EventTable) -> tuple[str | None, tuple[str, ...]]:
-    """Return the bundled template that lacks the fewest markers in this data set, and these; None if all lack most.
-
-    One that lacks none of them lacks a spillover matrix.
-    """
-    lacking = {}
-    for name in bundled_templates():
-        panel = load_template(name).panel
-        needed = [marker for marker, entry in panel.items() if not entry.optional and entry.ratio is None]
-        missing = tuple(marker for marker in needed if not _has(events, marker, panel[marker]))
-        stained = [marker for marker in needed if panel[marker].aliases]
-        if 2 * len(set(missing).intersection(stained)) < len(stained):
-            lacking[name] = missing
-    if not lacking:
-        return None, ()
-    name = min(lacking, key=lambda one: len(lacking[one]))
-    return name, lacking[name] or ("spillover matrix",)
-
-
-def _has(events: EventTable, name: str, marker: Marker) -> bool:
-    """True if a marker has a channel, and not one that is named after something else."""
-    try:
-        channel = resolve({name: marker}, events.channels)[name]
-        if marker.aliases and channel.marker:
-            resolve({name: marker.model_copy(update={"detectors": ()})}, events.channels)
-    except PanelError:
-        return False
-    return True
 
 
 def as_json(report: DataSetReport) -> dict[str, Any]:
@@ -270,7 +219,8 @@ def _spillover(matrix: SpilloverMatrix | None) -> SpilloverReport | None:
     if matrix is None:
         return None
     rows = tuple(tuple(row) for row in matrix.values.tolist())
-    return SpilloverReport(matrix.origin, matrix.detectors, rows)
+    identity = is_square(matrix) and leaves_as_it_is(matrix, matrix.detectors)
+    return SpilloverReport(matrix.origin, matrix.detectors, rows, identity)
 
 
 @dataclass(slots=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
+
+import numpy as np
 
 from tests.commands import forked
 from tests.fcs.files import floats
@@ -51,3 +54,21 @@ def test_a_matrix_that_compensates_nothing_is_called_so(tmp_path: Path) -> None:
             tmp_path / f"{name}.fcs"
         )
         assert ("the identity" in inspect(file).stdout) is (name == "identity")
+
+
+def test_facts_fit_into_80_columns_and_the_command_can_be_copied(tmp_path: Path) -> None:
+    naming = ("$SRC", "$OP", "PATIENT ID", "SAMPLE ID", "EXPERIMENT NAME", "TUBE NAME", "EXPORT USER NAME")
+    keywords = dict.fromkeys(naming, "Jane Doe")
+    names = ["FSC-A", "SSC-A", "FITC-A", "PE-A", "APC-A"]
+    labels = {"$P3S": "CD3", "$P4S": "CD4", "$P5S": "CD8b"}
+    rng = np.random.default_rng(1)
+    file = floats(rng.lognormal(6, 2, (500, 5)), names=names, keywords={**keywords, **labels})
+    shown = inspect(file.write(tmp_path / ("a name with spaces" + "n" * 30 + ".fcs"))).stdout
+    facts = shown.partition("\n\n")[0].splitlines()[1:]
+    assert all(len(line) <= 80 for line in facts if "/" not in line)
+    assert "cytocar scrub" in " ".join(facts)
+    assert "CD8b alone misses NK" in " ".join(line.strip() for line in facts)
+    command = "\n".join(facts).partition("of your own ")[2].partition("finds ")[0]
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words[:3] == ["cytocar", "template", "fit"]
+    assert words[3].endswith("n.fcs")

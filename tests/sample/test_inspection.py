@@ -10,8 +10,10 @@ import pytest
 
 from cytocar import gate, load_template
 from cytocar.errors.tree import CompensationError
-from cytocar.fcs.events import EventTable
+from cytocar.fcs.events import Channel, EventTable, FloatArray
 from cytocar.sample.inspection import as_json, inspect_file, report_on
+from cytocar.sample.suited import suited_templates
+from cytocar.simulate import Preparation, blood_tube
 from tests.fcs.files import floats, integers
 
 
@@ -101,3 +103,54 @@ def test_a_template_that_would_ask_for_a_matrix_does_not_fit_unmixed_files(
 def test_a_file_without_names_is_near_to_no_template() -> None:
     report = report_on(EventTable.from_columns({name: [1.0] for name in ("FSC-A", "FSC-H", "SSC-A", "FITC-A")}))
     assert report.nearest_template is None
+    unlabelled = ("FITC-A", "PE-A", "PE-Cy7-A", "APC-H7-A", "V450-A", "V500-A", "7-AAD-A", "FSC-A", "FSC-H", "SSC-A")
+    events = EventTable.from_columns({name: [1.0] for name in unlabelled})
+    assert suited_templates(events) == (), "detectors of another laboratory are no names"
+    assert report_on(events).nearest_template is None
+
+
+def test_a_detector_that_is_named_after_something_else_does_not_stand_in() -> None:
+    markers = {
+        "FITC-A": "CD3",
+        "APC-H7-A": "CD8",
+        "V450-A": "CD4",
+        "V500-A": "CD45",
+        "7-AAD-A": "7-AAD",
+        "PE-A": "ICOS",
+    }
+    columns = {name: [1.0] for name in (*markers, "FSC-A", "FSC-H", "SSC-A")}
+    spill = {"$SPILLOVER": "3,FITC-A,V450-A,PE-A,1,0,0.2,0,1,0,0.02,0,1"}
+    events = EventTable.from_columns(columns, markers=markers, keywords=spill)
+    assert [one.name for one in suited_templates(events)] == ["tcell"]
+
+
+def test_templates_are_proposed_that_find_t_cells_and_read_most_of_the_panel_first() -> None:
+    tube = blood_tube(car_per_ul=300, preparation=Preparation(sample_volume_ul=50, drawn_share=0.05), seed=5).events
+    suited = suited_templates(tube)
+    assert suited[0].name == "cart-cd19fc"
+    assert [one.markers for one in suited] == sorted((one.markers for one in suited), reverse=True)
+    assert all(one.t_cells and not one.refused for one in suited)
+
+    def dimmed(channel: Channel) -> FloatArray:
+        return tube.column(channel) * (1e-3 if channel.is_fluorescence else 1)
+
+    dim = EventTable.from_columns(
+        {channel.detector: dimmed(channel) for channel in tube.channels},
+        markers={channel.detector: channel.marker for channel in tube.channels if channel.marker},
+        keywords={"$SPILLOVER": tube.keywords["$SPILLOVER"]},
+    )
+    report = report_on(dim)
+    assert report.templates == ()
+    assert {one.refused for one in report.tried} == {"no T cells are found"}
+    assert report_on(dim, tried=False).templates == tuple(one.name for one in suited)
+
+
+def test_real_files_are_offered_only_what_finds_t_cells_in_them(shared_data: Path) -> None:
+    folder = shared_data / "tcell_human"
+    assert inspect_file(folder / "100715.fcs")[0].templates == ("tcell-basic",)
+    (report,) = inspect_file(folder / "more" / "canto_tbnk.fcs")
+    assert report.templates == ("tbnk", "tcell")
+    (aurora,) = inspect_file(folder / "more" / "aurora_unmixed_INF071.fcs")
+    assert aurora.spillover is not None
+    assert aurora.spillover.identity
+    assert inspect_file(folder / "more" / "activation_10.fcs")[0].nearest_template is None

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
-from shlex import quote
+from itertools import chain, repeat
+from pathlib import Path
+from shlex import quote, split
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +20,11 @@ from cytocar.errors.tree import CytocarError
 
 if TYPE_CHECKING:
     from cytocar.sample.inspection import ChannelReport, DataSetReport
+    from cytocar.sample.suited import Suited
+
+COLUMNS = 80
+"""Of a narrow terminal: facts fit in, the table of channels is as wide as it is."""
+INDENT = " " * 15
 
 
 class Reader(StrEnum):
@@ -71,9 +80,9 @@ def _text(report: DataSetReport, *, of: int) -> str:
         ("spillover", _spillover(report)),
         ("templates", _templates(report)),
         ("of your own", _of_your_own(report)),
-        ("may identify", ", ".join(report.identifying_keywords)),
+        ("may identify", _identifying(report)),
     ]
-    lines = [title, *(f"  {name:<12} {text}" for name, text in facts if text), ""]
+    lines = [title, *(line for name, text in facts if text for line in _fact(name, text)), ""]
     header = ("", "detector", "marker", "bits", "range", "scale", "gain", "volts")
     lines += ["  " + line for line in grid(header, map(_channel_line, report.channels), right=(0, 3, 4, 6, 7))]
     lines += [
@@ -83,30 +92,85 @@ def _text(report: DataSetReport, *, of: int) -> str:
     return screen.printable("\n".join(lines))
 
 
+def _fact(name: str, text: str) -> Iterator[str]:
+    """Yield a fact's lines of 80 columns; each line of its text begins one, a command goes on behind a backslash."""
+    width = COLUMNS - len(INDENT)
+    heads = chain([f"  {name:<12} "], repeat(INDENT))
+    for line in text.split("\n"):
+        if line.startswith("cytocar "):
+            yield from (next(heads) + piece for piece in _command(line, width))
+        else:
+            pieces = wrap(line, width, break_long_words=False, break_on_hyphens=False)
+            yield from (next(heads) + piece for piece in pieces)
+
+
+def _command(command: str, width: int) -> Iterator[str]:
+    """Yield a command's lines, which end and begin between its words: it can be copied as it stands."""
+    first, *words = map(quote, split(command))
+    line = first
+    for word in words:
+        if len(line) + len(word) > width - 3:
+            yield line + " \\"
+            line = "  " + word
+        else:
+            line += " " + word
+    yield line
+
+
 def _templates(report: DataSetReport) -> str:
-    """Which bundled templates fit; if none does, which one is nearest and what it lacks."""
-    if report.templates:
-        return ", ".join(report.templates)
+    """Which bundled templates suit the file and what they find; if none, which one is nearest and what it lacks."""
+    if report.tried:
+        lines = [", ".join(report.templates) or "none finds T cells here; make one of your own:"]
+        shares = [f"{one.name} {_share(one)}" for one in report.tried if one.t_cells is not None and not one.refused]
+        lines += [f"T cells of the events tried: {', '.join(shares)}"] if len(shares) > 1 else []
+        reasons = dict.fromkeys(one.refused for one in report.tried if one.refused)
+        for why in reasons:
+            named = ", ".join(one.name for one in report.tried if one.refused == why)
+            lines.append(f"not {named}: the names fit, but {why}")
+        return "\n".join(lines)
     if report.nearest_template is None:
         return "none of the bundled ones fits"
     lacks = ", ".join(report.nearest_lacks)
-    return f"none fits; nearest is {report.nearest_template}, which finds no {lacks}; make one of your own:"
+    if report.nearest_lacks == ("spillover matrix",):
+        has = "the file's is the identity" if report.spillover and report.spillover.identity else "the file has none"
+        lacking = f"which needs a spillover matrix, and {has}"
+    else:
+        lacking = f"which knows no name of this file for {lacks}"
+    return f"none fits; nearest is {report.nearest_template}, {lacking}; make one of your own:"
+
+
+def _share(one: Suited) -> str:
+    return f"{one.t_cells:,}" + ("" if one.lymphocytes is None else f" of {one.lymphocytes:,} lymphocytes")
 
 
 def _of_your_own(report: DataSetReport) -> str:
     """Return the command that makes a template for this panel, or what has to be settled for it."""
-    from cytocar.errors.tree import PanelError
+    from cytocar.errors.tree import SampleError
     from cytocar.fcs.events import Channel
+    from cytocar.files.places import place_of
     from cytocar.fit.names import alias_book
     from cytocar.fit.panel import find_panel
+    from cytocar.fit.tubes import read_tube
+    from cytocar.sample.suited import MOST_EVENTS
 
     channels = [Channel(one.number - 1, one.detector, one.marker) for one in report.channels]
+    place = place_of(report.file)
     try:
         panel = find_panel(channels, alias_book(), file=report.file)
-    except PanelError as error:
-        return error.hint
+        if isinstance(place, Path) and report.data_set == 1 and report.events <= MOST_EVENTS:
+            read_tube(place, alias_book())
+    except SampleError as error:
+        return f"{error.code}: {error.message.splitlines()[0]}\n" + error.hint.replace(": cytocar ", ":\ncytocar ")
     markers = ", ".join(marker for marker in panel.channels if marker[:3] not in ("FSC", "SSC"))
-    return f"cytocar template fit {quote(report.file)} -o mine.toml (finds {markers})"
+    command = f"cytocar template fit {quote(report.file)} -o mine.toml"
+    return "\n".join([command, f"finds {markers}", *panel.notes])
+
+
+def _identifying(report: DataSetReport) -> str:
+    """Return the names of keywords, and the command that copies a file without their values."""
+    if not report.identifying_keywords:
+        return ""
+    return f"{', '.join(report.identifying_keywords)} (`cytocar scrub` copies a file without them)"
 
 
 def _well(report: DataSetReport) -> str:
@@ -124,9 +188,8 @@ def _spillover(report: DataSetReport) -> str:
     if report.spillover is None:
         return "not in the file"
     n = len(report.spillover.detectors)
-    rows = report.spillover.values
-    empty = all(value == float(row == column) for row, line in enumerate(rows) for column, value in enumerate(line))
-    return f"{report.spillover.keyword}, {n} detectors" + (": the identity, which compensates nothing" if empty else "")
+    nothing = ": the identity, which compensates nothing" if report.spillover.identity else ""
+    return f"{report.spillover.keyword}, {n} detectors{nothing}"
 
 
 def _channel_line(channel: ChannelReport) -> tuple[str, ...]:
