@@ -43,6 +43,13 @@ _FURTHER_SCATTER = re.compile(r"\b(?:([VBYR])(SSC)|(FS|SS)(\d\d))\b", re.IGNOREC
 """Side scatter of a violet laser (CytoFLEX: VSSC-A), numbered scatter (ZE5: FS00-A, SS02-A)."""
 
 
+_DYE_BEHIND = re.compile(
+    r"(?<![A-Z0-9])(CD\d{1,3}[A-E]??)"
+    r"(?=(?:FITC|PE|APC|PERCP|BV\d|BUV\d|BB\d|RB\d|AF\d|ALEXA|ECD|KRO|V4\d\d|V5\d\d|PACIFIC|SPARK|EFLUOR))"
+)
+"""A marker with its dye behind it and nothing between: CD4PE, CD3BV421, CD8AAPC."""
+
+
 class Entry(Declaration):
     """The names of one marker; ``instead_of`` makes it the second choice for another."""
 
@@ -94,9 +101,12 @@ def words(text: str) -> tuple[str, ...]:
     (('CD16', 'CD56', 'PE', 'A'), ('CD8A',), ('CD4',))
     >>> words("CD 3-FITC"), words("anti-hCD4"), words("mCD45")
     (('CD3', 'FITC'), ('ANTI', 'CD4'), ('MCD45',))
+    >>> words("CD3FITC"), words("CD8APC-Cy7-A"), words("CD45RA")
+    (('CD3', 'FITC'), ('CD8', 'APC', 'CY7', 'A'), ('CD45RA',))
     """
     plain = re.sub(r"^(fj)?comp[-_ ]", "", text.strip(), flags=re.IGNORECASE).translate(_GREEK).upper()
     plain = re.sub(r"(?<![A-Z0-9])(?:HU|H|A|ANTI)?CD[ _-]?(?=\d)", "CD", plain)
+    plain = _DYE_BEHIND.sub(r"\1 ", plain)
     split: list[str] = []
     for word in re.split(r"[^A-Z0-9+']+", plain):
         parts = [part for part in word.split("+") if part]

@@ -9,6 +9,7 @@ import pytest
 from cytocar.errors.tree import UsageError
 from cytocar.fcs.events import Channel
 from cytocar.fit.names import alias_book, candidates, is_fluorescence, markers_of, pulse_of
+from cytocar.fit.panel import find_panel
 
 BOOK = alias_book()
 
@@ -46,6 +47,11 @@ BOOK = alias_book()
         ("CAR ID", "CAR"),
         ("Dump", "dump"),
         ("Lineage-", "dump"),
+        ("CD3FITC", "CD3"),
+        ("CD4PE-Cy7", "CD4"),
+        ("CD8aAPC", "CD8"),
+        ("CD8BV785", "CD8"),
+        ("mCD4", "CD4 of the mouse"),
     ],
 )
 def test_a_label_names_one_marker(label: str, marker: str) -> None:
@@ -55,7 +61,7 @@ def test_a_label_names_one_marker(label: str, marker: str) -> None:
 @pytest.mark.parametrize(
     "label",
     [
-        "mCD45",
+        "CD45RA-PE",
         "CD 45RA",
         "CD33",
         "CD34 PE",
@@ -73,6 +79,19 @@ def test_a_label_names_one_marker(label: str, marker: str) -> None:
 )
 def test_a_label_of_another_marker_names_none(label: str) -> None:
     assert markers_of(label, BOOK) == ()
+
+
+def test_a_mouse_panel_is_known_and_the_mouse_beside_human_cells_left_alone() -> None:
+    mouse = [Channel(at, f"D{at}-A", label) for at, label in enumerate(["mCD3", "mCD4", "msCD8a", "mCD45"])]
+    found = find_panel(mouse, BOOK).channels
+    assert {marker: channel.marker for marker, channel in found.items()} == {
+        "CD3": "mCD3",
+        "CD4": "mCD4",
+        "CD8": "msCD8a",
+        "CD45": "mCD45",
+    }
+    both = [*mouse, *(Channel(at + 4, f"E{at}-A", label) for at, label in enumerate(["hCD3", "CD4", "CD8", "hCD45"]))]
+    assert {channel.marker for channel in find_panel(both, BOOK).channels.values()} == {"hCD3", "CD4", "CD8", "hCD45"}
 
 
 def test_two_markers_on_one_detector_are_both_read() -> None:
