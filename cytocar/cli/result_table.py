@@ -49,11 +49,29 @@ def grid(header: Sequence[str], lines: Iterable[Sequence[str]], *, right: Sequen
     ]
 
 
+def block(header: Sequence[str], cells: Sequence[str]) -> list[str]:
+    """Return a line of a table as one line for each cell that holds something.
+
+    Examples
+    --------
+    >>> block(("sample_id", "day", "status"), ("D9", "", "ok"))
+    ['sample_id  D9', 'status     ok']
+    """
+    filled = [(name, cell) for name, cell in zip(header, cells, strict=True) if cell]
+    return grid(filled[0], filled[1:]) if filled else []
+
+
 def write_table(
     header: Sequence[str], lines: Iterable[Sequence[str]], *, right: Sequence[int] = (), styles: Sequence[str] = ()
 ) -> None:
-    """Write a table to stdout; on a terminal with the style of each line, such as ``red``, beside its words."""
+    """Write a table to stdout; on a terminal with the style of each line, such as ``red``, beside its words.
+
+    On a terminal that is too narrow for the headings alone each line becomes a block, one cell under the other.
+    """
     rows = [[screen.printable(cell) for cell in line] for line in lines]
+    if sys.stdout.isatty() and _width([list(header)]) > shutil.get_terminal_size((80, 24)).columns:
+        sys.stdout.write("\n".join("".join(f"{line}\n" for line in block(header, row)) for row in rows))
+        return
     terminal = screen.console(sys.stdout)
     if terminal is None:
         sys.stdout.writelines(line + "\n" for line in grid(header, rows, right=right))

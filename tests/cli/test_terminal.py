@@ -190,3 +190,11 @@ def test_a_sheet_in_a_folder_that_nobody_named_is_said_and_not_used(tmp_path: Pa
     answer = cytocar_command("gate", tmp_path, "-s", tmp_path / "sheet.csv", "-t", "cart-cd19fc-fixed", "-j", "1")
     assert "is not used" not in answer.stderr
     assert "\nP1," in answer.stdout
+
+
+def test_a_table_wider_than_the_terminal_shows_one_cell_under_the_other(tmp_path: Path) -> None:
+    names = [f"column_number_{number}" for number in range(9)]
+    (tmp_path / "wide.csv").write_text(f"{','.join(names)}\nD9{',' * 7},12\nD14,x{',' * 7}\n", "utf-8")
+    shown = on_terminal(80, "show", tmp_path / "wide.csv").replace("\r\n", "\n")
+    assert shown == "column_number_0  D9\ncolumn_number_8  12\n\ncolumn_number_0  D14\ncolumn_number_1  x\n"
+    assert max(map(len, on_terminal(80, "show", tmp_path / "wide.csv", "-c", names[0]).splitlines())) <= 80
