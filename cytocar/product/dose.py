@@ -39,6 +39,9 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "dose_car_per_kg": Figure("CAR+ viable T cells per kg, single platform", "cells/kg", "dose / weight"),
     "dose_car_dual_per_kg": Figure("CAR+ viable T cells per kg, dual platform", "cells/kg", "dose / weight"),
+    "dose_dual_over_single": Figure(
+        "dual over single platform", "", "dose by the cell counter / dose by beads; 1 where they agree"
+    ),
     "dose_percent_of_planned": Figure("dose in percent of the planned one", "%", "against x_planned_dose of the sheet"),
     "vcn_per_cell": Figure("vector copies per cell", "copies", "as entered"),
     "vcn_per_car_cell": Figure("vector copies per CAR+ cell", "copies", "copies per cell / share of CAR+ cells"),
@@ -88,6 +91,8 @@ def figures_of(
     for dose in ("dose_car", "dose_car_dual"):
         if dose in figures and sample.weight_kg is not None:
             figures[f"{dose}_per_kg"] = figures[dose].scaled(1 / sample.weight_kg)
+    if both := [figures[dose] for dose in ("dose_car_dual", "dose_car") if dose in figures][1:]:
+        figures["dose_dual_over_single"] = quotient_of(figures["dose_car_dual"], *both)
     best = _known(figures, "dose_car", "dose_car_dual")
     planned = _number(sample.extra.get(PLANNED))
     if best is not None and planned:

@@ -10,6 +10,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import UsageError
 from cytocar.product.dose import FIGURES, VIABLE_TOTAL, Figure, figures_of
 from cytocar.run.finished.recorded_plan import recorded_plan
@@ -18,7 +19,7 @@ from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.result import SampleResult, Status
 from cytocar.sheet.rows import SampleType
 from cytocar.sheet.tube import Specimen
-from cytocar.statistics.estimate import Estimate
+from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.tables.columns import Row, parse_columns
 from cytocar.validation.limits import Bound, Sources, Verdict
 
@@ -95,6 +96,19 @@ class Product:
         verdicts = [line.verdict for line in self.lines if line.verdict is not None]
         worst = (Verdict.FAIL, Verdict.NOT_EVALUATED, Verdict.CROSSES, Verdict.PASS)
         return next((verdict for verdict in worst if verdict in verdicts), None)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What asks for a look before release: the findings of its tube, and two doses that disagree.
+
+        They disagree if the interval of their quotient is all above or all below 1.
+        """
+        ratio = next((line.estimate for line in self.lines if line.name == "dose_dual_over_single"), UNKNOWN)
+        if ratio.low is None or ratio.high is None or ratio.low <= 1 <= ratio.high:
+            return self.result.findings
+        found = f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+        message = f"the dose by the cell counter is {found} times that by beads"
+        return (*self.result.findings, Finding("dose", "W382", Severity.REVIEW, message, ratio.value, 1.0))
 
     def rows(self) -> Iterator[Row]:
         """Yield its lines of product.csv."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from statistics import median
 
 from cytocar.counting.blank_tubes import BlankTube
 from cytocar.errors.boundary import one_of_many
-from cytocar.errors.tree import SampleError
+from cytocar.errors.tree import SampleError, UsageError
 from cytocar.fcs.keywords import cytometer
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
@@ -63,14 +64,29 @@ class Measured:
     """Its tubes without CAR-T cells."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """What it was made with: instrument, lot of beads, lots of reagents (``x_lot_*`` of the sheet)."""
+    files: frozenset[str] = frozenset()
+    """Hashes of the FCS files that were counted."""
 
 
 def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Measured]:
-    """What several runs say; runs of one name are told apart by their folders."""
+    """What several runs say; runs of one name are told apart by their folders.
+
+    Raises
+    ------
+    UsageError
+        E256 if two runs are of the same files: their points would be counted twice in mean and SD.
+    """
     places = [run.resolve() for run in runs]
     times = Counter(place.name for place in places)
     names = ["/".join(place.parts[-2:]) if times[place.name] > 1 else place.name for place in places]
     measured = [(measure(run, inputs=inputs), name) for run, name in zip(runs, names, strict=True)]
+    for (one, _), (other, _) in combinations(measured, 2):
+        if one.files and one.files == other.files:
+            raise UsageError(
+                f"{one.run} and {other.run} are runs of the same {len(one.files)} FCS files",
+                code="E256",
+                hint="name each run once; of a run that was counted again, the one that holds",
+            )
     return [
         replace(one, run=name, blanks=tuple(replace(tube, run=name) for tube in one.blanks)) for one, name in measured
     ]
@@ -98,7 +114,8 @@ def measure(run: Path, *, inputs: Place | None = None) -> Measured:
     voltages = _medians_over_tubes(instrument.voltages)
     notes = () if voltages else (f"{run}: no detector voltages: the FCS files are not here, or name none",)
     blanks = tuple(sample.blank for sample in samples if sample.blank is not None)
-    return Measured(run.resolve().name, values | voltages, notes, blanks, _marks(samples, instrument.types))
+    hashes = frozenset(sample.file_sha256 for sample in samples if sample.file_sha256)
+    return Measured(run.resolve().name, values | voltages, notes, blanks, _marks(samples, instrument.types), hashes)
 
 
 _Value = tuple[Quantity, float]

@@ -107,6 +107,19 @@ def test_a_simulated_product_has_its_true_dose_within_both_intervals(made: Path)
     assert rows["dose_car"]["file_sha256"]
 
 
+def test_two_doses_that_disagree_are_named_and_the_verdict_stands(made: Path, tmp_path: Path) -> None:
+    sheet = (made / "thawed.csv").read_text().replace("36.4e6", "30e6")
+    (made / "other.csv").write_text(sheet)
+    run(made / "other.csv", None, tmp_path / "run", jobs=1)
+    answer = cytocar_command("product", tmp_path / "run", "--criteria", "mb-cart20-1", "-o", tmp_path / "out")
+    assert "1 finding to look at: W382" in answer.stdout
+    ratio = _rows((tmp_path / "out" / "product.csv").read_text())["dose_dual_over_single"]
+    assert float(ratio["low"]) < 30 / 36.4 < float(ratio["high"]) < 1
+    assert "W382 The two doses of a product disagree" in (tmp_path / "out" / "certificates.html").read_text()
+    agreeing = _rows(cytocar_command("product", made / "run").stdout)["dose_dual_over_single"]
+    assert float(agreeing["low"]) < 1 < float(agreeing["high"])
+
+
 def test_recovery_is_told_against_the_bag_before_freezing(made: Path) -> None:
     rows = _rows(cytocar_command("product", made / "run", "--before", made / "before").stdout)
     assert float(rows["recovery_car_percent"]["low"]) <= 80 <= float(rows["recovery_car_percent"]["high"])

@@ -145,6 +145,12 @@ def test_only_finished_runs_are_charted(three_runs: list[Path], tmp_path: Path) 
     assert cytocar_command("qc", tmp_path).code == 2
 
 
+def test_the_same_files_twice_are_no_second_run(three_runs: list[Path], tmp_path: Path) -> None:
+    shutil.copytree(three_runs[0], tmp_path / "again")
+    answer = cytocar_command("qc", three_runs[0], tmp_path / "again")
+    assert (answer.code, "E256" in answer.stderr) == (2, True)
+
+
 @pytest.fixture(scope="module")
 def runs_with_baselines(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs with baselines of three subjects each, gated by the template whose CAR gate controls place."""

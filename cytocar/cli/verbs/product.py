@@ -82,6 +82,7 @@ def _write(
 def _show(products: tuple[Product, ...]) -> None:
     from cytocar.cli.result_table import write_table
     from cytocar.report.product.page import cells, cells_interval
+    from cytocar.report.run.worklist import WORST_FIRST
     from cytocar.validation.limits import COLOURS, WORDS
 
     lines = [
@@ -100,6 +101,8 @@ def _show(products: tuple[Product, ...]) -> None:
     verdicts = [line.verdict for product in products for line in product.lines]
     write_table(header, lines, styles=[COLOURS[verdict] if verdict else "" for verdict in verdicts])
     for product in products:
+        asked = [finding.code for finding in product.findings if finding.outcome in WORST_FIRST]
         if product.verdict is not None:
             name = screen.printable(product.result.sample.sample_id)
-            sys.stdout.write(f"{name}: {WORDS[product.verdict]}\n")
+            looked_at = f", {screen.counted(len(asked), 'finding')} to look at: {', '.join(asked)}" if asked else ""
+            sys.stdout.write(f"{name}: {WORDS[product.verdict]}{looked_at}\n")

@@ -148,7 +148,7 @@ def _show(drawn: tuple[Chart, ...], runs: int) -> None:
             distance = "" if point.z is None else f" ({point.z:+.1f} SD)"
             what = f"{point.verdict:<8} {point.run}: {chart.quantity}: {point.value:.6g}{distance}"
             sys.stdout.write(screen.printable(f"{what}: {' '.join(point.rules)}") + "\n")
-    sys.stdout.write(f"{runs} runs, {len(drawn)} quantities, {fine} points without a fault\n")
+    sys.stdout.write(f"{screen.counted(runs, 'run')}, {len(drawn)} quantities, {fine} points without a fault\n")
 
 
 @app.command("eqa")

@@ -64,5 +64,5 @@ def cells_interval(estimate: Estimate) -> str:
 
 
 def _remarks(product: Product) -> list[tuple[str, str, str, str]]:
-    serious = [finding for finding in product.result.findings if finding.outcome in WORST_FIRST]
+    serious = [finding for finding in product.findings if finding.outcome in WORST_FIRST]
     return [(each.code, title_of(each.code), each.message, fix_of(each)) for each in serious]

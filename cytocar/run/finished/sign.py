@@ -54,7 +54,7 @@ def sign(
         raise UsageError(
             f"{len(unseen)} of the samples that ask for a look were not looked at ({named}), and no reason is given",
             code="E115",
-            hint="look at them, or say in the note why the run is approved all the same: it is kept in the audit trail",
+            hint="look at them, or give a reason (--reason, the note of the review page), which the trail keeps",
         )
     before = f"{len(unseen)} not looked at: {named}" if unseen else ""
     act = Act(Action.SIGNED, RUN, before=before, after=meaning, why=reason.strip())

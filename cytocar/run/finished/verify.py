@@ -61,6 +61,8 @@ class Check:
     message: str
 
 
+FEW = 10
+"""Samples that a line names: as many as it holds; counts.csv has all."""
 _CHANGES_RESULTS = (Action.RUN_FINISHED, Action.OVERRIDE, Action.OVERRIDE_UNDONE)
 """After these a report that was drawn before shows other numbers than the tables."""
 
@@ -323,7 +325,7 @@ def _origins(run: Path, manifest: Manifest, inputs: Place | None, observer: Obse
     rows = located(plan.samples, inputs)
     outcomes = {outcome.sample.sample_id: outcome for outcome in Parts(run / PARTS).in_order(plan.sample_ids)}
     digests: dict[Place, str | None] = {}
-    same = 0
+    same, absent = 0, list[str]()
     for row in observed(rows, len(rows), observer):
         if (outcome := outcomes.get(row.sample_id)) is None or outcome.file_sha256 is None:
             continue
@@ -331,9 +333,19 @@ def _origins(run: Path, manifest: Manifest, inputs: Place | None, observer: Obse
             digests[row.file] = _digest(row.file)
         if digests[row.file] == outcome.file_sha256:
             same += 1
+        elif digests[row.file] is None and inputs is None:
+            absent.append(row.sample_id)
         else:
-            yield _input(row.file_as_given, outcome, digests[row.file], named=inputs is not None)
-    yield _ok("inputs", f"{same} of {len(rows)} samples' files are as they were read")
+            yield _changed_input(row.file_as_given, outcome, digests[row.file])
+    if absent:
+        named = f"{', '.join(absent[:FEW])}{' ...' if len(absent) > FEW else ''}"
+        yield _note(
+            "inputs",
+            f"the files of {len(absent)} of {len(rows)} samples are not here, so they were not checked ({named}); "
+            "--inputs DIR says where they are",
+        )
+    if same:
+        yield _ok("inputs", f"{same} of {len(rows)} samples' files are as they were read")
     yield from _sheet(run, manifest, inputs)
     for name, loaded in plan.templates.items():
         if template_sha256(loaded.template) != loaded.sha256:
@@ -349,13 +361,11 @@ def _digest(place: Place) -> str | None:
         return None
 
 
-def _input(name: str, outcome: SampleOutcome, digest: str | None, *, named: bool) -> Check:
+def _changed_input(name: str, outcome: SampleOutcome, digest: str | None) -> Check:
     sample = outcome.sample.sample_id
     if digest is not None:
         return _changed(name, f"the file of sample {sample} was changed: {digest[:12]}, read was {outcome.file_sha256}")
-    if named:
-        return _changed(name, f"the file of sample {sample} is not in the folder given")
-    return _note(name, f"the file of sample {sample} is not here, so it was not checked; --inputs DIR says where it is")
+    return _changed(name, f"the file of sample {sample} is not in the folder given")
 
 
 def _sheet(run: Path, manifest: Manifest, inputs: Place | None) -> Iterator[Check]:

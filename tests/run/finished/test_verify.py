@@ -158,7 +158,15 @@ def test_an_input_changed_is_named(finished: Path, run: Path, tmp_path: Path) ->
     assert [check.place for check in changed(run, inputs)] == ["day9.fcs"]
 
 
-def test_inputs_that_are_elsewhere_are_a_note(run: Path) -> None:
+def test_files_that_are_not_here_are_one_note_and_never_ok(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    shutil.rmtree(tmp_path / "inputs")
+    about_inputs = [check for check in verify(run) if check.place == "inputs"]
+    assert [check.verdict for check in about_inputs] == [Verdict.NOTE]
+    assert "so they were not checked" in about_inputs[0].message
+
+
+def test_a_run_that_moved_beside_its_inputs_finds_them(run: Path) -> None:
     manifest = json.loads((run / MANIFEST).read_text("utf-8"))
     assert all("inputs" in row["file"] for row in manifest["samples"])
     os.rename(run, run.parent / "moved")  # noqa: PTH104 -- of a folder
