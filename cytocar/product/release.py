@@ -106,8 +106,8 @@ class Product:
         ratio = next((line.estimate for line in self.lines if line.name == "dose_dual_over_single"), UNKNOWN)
         if ratio.low is None or ratio.high is None or ratio.low <= 1 <= ratio.high:
             return self.result.findings
-        found = f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
-        message = f"the dose by the cell counter is {found} times that by beads"
+        factor = f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+        message = f"the dose by the cell counter is {factor} times that by beads"
         return (*self.result.findings, Finding("dose", "W382", Severity.REVIEW, message, ratio.value, 1.0))
 
     def rows(self) -> Iterator[Row]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cytocar.cli import screen
+
 
 def command(
     percent: Annotated[
@@ -45,3 +47,7 @@ def command(
         lines.append((f"{aim:g} %", "cannot be reached" if needed is None else str(needed), number(blood)))
     header = ("CAR+ of T cells", "T cells to acquire", "blood, µL")
     sys.stdout.write("\n".join(grid(header, lines, right=(1, 2))) + "\n")
+    screen.say(
+        f"with a background of {background:g} % that varies by {100 * background_cv:g} % from tube to tube, known from a "
+        f"control of {control_t_cells:,} T cells; a lower share than that variation hides cannot be reached with any blood"
+    )

@@ -101,8 +101,8 @@ def _show(products: tuple[Product, ...]) -> None:
     verdicts = [line.verdict for product in products for line in product.lines]
     write_table(header, lines, styles=[COLOURS[verdict] if verdict else "" for verdict in verdicts])
     for product in products:
-        asked = [finding.code for finding in product.findings if finding.outcome in WORST_FIRST]
+        codes = [finding.code for finding in product.findings if finding.outcome in WORST_FIRST]
         if product.verdict is not None:
             name = screen.printable(product.result.sample.sample_id)
-            looked_at = f", {screen.counted(len(asked), 'finding')} to look at: {', '.join(asked)}" if asked else ""
+            looked_at = f", {screen.counted(len(codes), 'finding')} to look at: {', '.join(codes)}" if codes else ""
             sys.stdout.write(f"{name}: {WORDS[product.verdict]}{looked_at}\n")
