@@ -48,6 +48,6 @@ def command(
     header = ("CAR+ of T cells", "T cells to acquire", "blood, µL")
     sys.stdout.write("\n".join(grid(header, lines, right=(1, 2))) + "\n")
     screen.say(
-        f"with a background of {background:g} % that varies by {100 * background_cv:g} % from tube to tube, known from a "
-        f"control of {control_t_cells:,} T cells; a lower share than that variation hides cannot be reached with any blood"
+        f"with a background of {background:g} % that varies by {100 * background_cv:g} % from tube to tube, known from "
+        f"a control of {control_t_cells:,} T cells; what that variation hides cannot be reached with any blood"
     )
