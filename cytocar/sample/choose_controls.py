@@ -13,8 +13,10 @@ def choose_references(sample: SampleRow, rows: Sequence[SampleRow]) -> tuple[str
     """Return the sample_ids of a sample's controls, the best first; empty where there is none.
 
     A control that names the sample or its subject under ``control_for`` goes first, then the subject's own baseline,
-    then healthy donors: those on the same plate if there are any, else all. A control without ``control_for`` serves
-    all whom its type fits; a sample is never its own control, nor is a later draw a baseline's.
+    then healthy donors: those on the same plate if there are any, else all, and among them the subject's own tubes (of
+    a donor whose blood was spiked) before others'. A gate takes of these as many as give it enough events. A control
+    without ``control_for`` serves all whom its type fits; a sample is never its own control, nor is a later draw a
+    baseline's.
     """
     controls = [row for row in rows if _may_serve(row, sample)]
     named = [row for row in controls if _names(row, sample)]
@@ -22,7 +24,8 @@ def choose_references(sample: SampleRow, rows: Sequence[SampleRow]) -> tuple[str
     own = [row for row in unnamed if row.sample_type is SampleType.BASELINE and _same_subject(row, sample)]
     healthy = [row for row in unnamed if row.sample_type is SampleType.HEALTHY]
     beside = [row for row in healthy if row.plate_id is not None and row.plate_id == sample.plate_id]
-    return tuple(dict.fromkeys(row.sample_id for row in (*named, *own, *(beside or healthy))))
+    donors = sorted(beside or healthy, key=lambda row: not _same_subject(row, sample))
+    return tuple(dict.fromkeys(row.sample_id for row in (*named, *own, *donors)))
 
 
 def _may_serve(row: SampleRow, sample: SampleRow) -> bool:

@@ -26,13 +26,15 @@ class Inputs:
     """The samples of a run, in the order of the sheet or of their names, and the sheet they came from.
 
     ``unlisted`` are FCS files in the named folders that the sheet does not list; ``unused_sheets`` are sheets in named
-    folders that nobody named: a sheet decides numbers, so none is taken unasked.
+    folders that nobody named: a sheet decides numbers, so none is taken unasked. ``from_subfolders`` are files that lie
+    below a named folder, not in it.
     """
 
     samples: tuple[SampleRow, ...]
     sheet: Place | None = None
     unlisted: tuple[Place, ...] = ()
     unused_sheets: tuple[Path, ...] = ()
+    from_subfolders: tuple[Place, ...] = ()
 
 
 def collect(named: Sequence[str | Place], *, sheet: Place | None = None, given: SampleRow | None = None) -> Inputs:
@@ -80,7 +82,7 @@ def collect(named: Sequence[str | Place], *, sheet: Place | None = None, given: 
     rows = rows_from_files([file for file, _ in split], given=given)
     numbered = [_numbered(row, number) if number else row for row, (_, number) in zip(rows, split, strict=True)]
     samples = tuple(sorted(_expanded(numbered), key=lambda row: natural(row.sample_id)))
-    return Inputs(samples, unused_sheets=tuple(_sheets_in(places)))
+    return Inputs(samples, unused_sheets=tuple(_sheets_in(places)), from_subfolders=_below(places, files))
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -106,6 +108,18 @@ def _is_fcs(place: Place) -> bool:
 def fcs_files(folder: Place) -> list[Place]:
     """Return the FCS files of a folder and its subfolders, in their order."""
     return sorted(files_below(folder, _is_fcs), key=_order)
+
+
+def _below(named: Sequence[Place], files: Iterable[Place]) -> tuple[Place, ...]:
+    """Return the files that are neither named themselves nor lie in a named folder, but below one."""
+    known = set(named)
+    return tuple(file for file in files if file not in known and file.parent not in known)
+
+
+def by_subfolder(files: Iterable[Place]) -> str:
+    """Return how many files lie in which folder: ``controls (15), old (2)``."""
+    times = Counter(file.parent.name for file in files)
+    return ", ".join(f"{name} ({count})" for name, count in times.items())
 
 
 @contextmanager

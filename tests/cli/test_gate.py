@@ -46,8 +46,11 @@ def test_files_and_folders_need_no_sheet(cytocar: Cytocar, tubes: Path) -> None:
     one = _rows(cytocar("gate", tubes / "day9.fcs", *FIXED, *told).stdout)
     assert [(row["sample_id"], row["subject_id"], row["day"]) for row in one] == [("day9", "P1", "9")]
     assert float(one[0]["car_per_ul"]) == pytest.approx(1000, rel=0.1)
-    folder = _rows(cytocar("gate", tubes, *FIXED, *told).stdout)
-    assert [row["sample_id"] for row in folder] == ["day7", "day9", "day28"]
+    (tubes / "late").mkdir()
+    (tubes / "day28.fcs").rename(tubes / "late" / "day28.fcs")
+    folder = cytocar("gate", tubes, *FIXED, *told)
+    assert [row["sample_id"] for row in _rows(folder.stdout)] == ["day7", "day9", "day28"]
+    assert "note: subfolders are counted too: late (1); name files, or a sheet, to leave some out" in folder.stderr
 
 
 @pytest.mark.parametrize("form", ["json", "ndjson"])

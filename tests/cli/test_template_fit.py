@@ -33,9 +33,12 @@ def test_nothing_is_written_over_a_file(cytocar: Cytocar, tubes: Path) -> None:
 
 def test_a_file_without_names_is_refused_with_the_command_that_helps(cytocar: Cytocar, tmp_path: Path) -> None:
     events = np.random.default_rng(1).normal(100, 10, 500)
-    write_fcs(tmp_path / "a.fcs", {"FSC-A": events, "FITC-A": events, "PE-A": events})
-    refused = cytocar("template", "fit", tmp_path / "a.fcs", "-o", tmp_path / "mine.toml")
+    (tmp_path / "tubes" / "controls").mkdir(parents=True)
+    for name in ("a.fcs", "controls/b.fcs"):
+        write_fcs(tmp_path / "tubes" / name, {"FSC-A": events, "FITC-A": events, "PE-A": events})
+    refused = cytocar("template", "fit", tmp_path / "tubes", "-o", tmp_path / "mine.toml")
     assert refused.returncode == 1
+    assert "note: subfolders are left out: controls (1)" in refused.stderr
     assert "error[E200]" in refused.stderr
     assert "--marker CD3=DETECTOR" in refused.stderr
     assert not (tmp_path / "mine.toml").exists()

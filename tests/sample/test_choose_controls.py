@@ -38,6 +38,12 @@ FOR_ANOTHER = tube("fmo of day 14", SampleType.FMO, control_for=("day 14",))
         pytest.param(DAY_9, [FMO], [], id="an fmo serves what it names and nothing else"),
         pytest.param(DAY_9, [DONOR_B, DONOR, DONOR_A], ["donor on A"], id="beside it on the plate"),
         pytest.param(DAY_9, [DONOR_B, DONOR], ["donor on B", "donor"], id="none on the plate: all donors"),
+        pytest.param(
+            DAY_9,
+            [DONOR_A, replace(DONOR_A, sample_id="own tube", subject_id="P1")],
+            ["own tube", "donor on A"],
+            id="the donor's own tube before another's",
+        ),
         pytest.param(tube("no plate"), [DONOR, DONOR_A], ["donor", "donor on A"], id="no plate is no plate to share"),
         pytest.param(DAY_9, [DONOR_A, OWN, FOR_TUBE], ["fmo of day 9", "own", "donor on A"], id="the named one first"),
         pytest.param(DAY_9, [FOR_SUBJECT], ["fmo of P1"], id="named by its subject, behind another"),

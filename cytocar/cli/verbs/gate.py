@@ -32,7 +32,8 @@ def command(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="INPUT...", help="FCS files, folders, or a sample sheet (.csv): paths, or addresses (s3://...)."
+            metavar="INPUT...",
+            help="FCS files, folders with their subfolders, or a sample sheet (.csv): paths or addresses.",
         ),
     ] = None,
     template: Annotated[
@@ -96,7 +97,7 @@ def command(
     from cytocar.files.places import place_of
     from cytocar.run.count import Work, count, open_store
     from cytocar.run.plan import make_plan
-    from cytocar.sheet.inputs import collect, given_for_all, with_controls
+    from cytocar.sheet.inputs import by_subfolder, collect, given_for_all, with_controls
     from cytocar.tables.parquet import require_pyarrow
 
     if parquet:
@@ -145,6 +146,11 @@ def command(
     collected = with_controls(collected, [place_of(control) for control in controls or []])
     for unused in collected.unused_sheets:
         screen.say(f"note: {unused} is not used: `-s {unused}` takes its beads, volumes, subjects and days")
+    if collected.from_subfolders:
+        screen.say(
+            f"note: subfolders are counted too: {by_subfolder(collected.from_subfolders)}; name files, or a sheet, to "
+            "leave some out"
+        )
     plan = make_plan(
         collected,
         template=template,

@@ -24,7 +24,10 @@ COLUMNS = 80
 
 
 def fit(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="FCS files of one panel, or folders of them.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="FCS files of one panel, or folders of them, without their subfolders."),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.toml", help="Where to write the template.")],
     marker: Annotated[
         list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Say which detector carries a marker.")
@@ -103,14 +106,20 @@ def _write(fitted: FittedTemplate, path: Path, *, force: bool, is_first: bool) -
 def _places(names: list[str]) -> list[Place]:
     """Return the files that are named, and the FCS files of folders, in their order."""
     from cytocar.files.places import place_of
+    from cytocar.sheet.inputs import by_subfolder, fcs_files
 
     places: list[Place] = []
     for name in names:
         place = place_of(name)
         if isinstance(place, Path) and place.is_dir():
-            inside = sorted(file for file in place.iterdir() if file.suffix.lower() in (".fcs", ".lmd"))
+            every = fcs_files(place)
+            inside = [file for file in every if file.parent == place]
+            below = by_subfolder(file for file in every if file.parent != place)
             if not inside:
-                raise UsageError(f"{place} holds no FCS files", code="E209", hint="name the files themselves")
+                hint = f"name the files themselves, or a subfolder: {below}" if below else "name the files themselves"
+                raise UsageError(f"{place} holds no FCS files", code="E209", hint=hint)
+            if below:
+                screen.say(f"note: subfolders are left out: {below}; name those whose tubes are stained alike")
             places += inside
         else:
             places.append(place)
