@@ -6,9 +6,12 @@ One request at a time. The server holds the template, the place that is looked a
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
@@ -19,12 +22,13 @@ from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.review.handles import Place
+from cytocar.signals.scales import LinearScale
 from cytocar.template.gate_kinds import SingletsGate
 from cytocar.template.model import Population, Template
 from cytocar.workshop import draft as edits
 from cytocar.workshop.draft import ALL, Draft
 from cytocar.workshop.shapes import Grip, Stage, drawn_gate, grips, moved, quadrants, switched
-from cytocar.workshop.tubes import Count, OpenTube, Trial, count_of, own_range
+from cytocar.workshop.tubes import FEWEST_SHOWN, Count, OpenTube, Trial, count_of, own_range
 
 STEPS_KEPT = 200
 """Of undo: a template has fewer gates, and a draft is some kilobytes."""
@@ -71,7 +75,7 @@ class Bench:
     undone: list[tuple[Draft, Standpoint]] = field(default_factory=list)
     done: list[tuple[Draft, Standpoint]] = field(default_factory=list)
     at_work: threading.RLock = field(default_factory=threading.RLock)
-    _axes: dict[tuple[str, str], PictureAxis] = field(default_factory=dict)
+    _axes: dict[tuple[str, ...], PictureAxis] = field(default_factory=dict)
     _trial: Trial | None = None
 
     def __post_init__(self) -> None:
@@ -160,11 +164,29 @@ class Bench:
     # ------------------------------------------------------------ pictures and counts
 
     def axis(self, marker: str) -> PictureAxis:
-        """Return a marker's axis over the range of its events."""
-        key = (marker, self.template.scale(marker).model_dump_json())
+        """Return a marker's axis over the range of its events; a linear one over those of the parent that is shown."""
+        scale = self.template.scale(marker)
+        linear = isinstance(scale, LinearScale) and self.place.parent != ALL
+        way = [one.model_dump_json() for one in self._way_to(self.place.parent)] if linear else []
+        key = (marker, scale.model_dump_json(), *way)
         if key not in self._axes:
-            self._axes[key] = own_range(marker, self.template, self.tubes)
+            masks = [self._mask(tube) if linear else None for tube in self.tubes]
+            self._axes[key] = own_range(marker, self.template, self.tubes, masks)
         return self._axes[key]
+
+    def _way_to(self, name: str) -> Iterator[Population]:
+        while name != ALL:
+            population = self.template.population(name)
+            yield population
+            name = population.parent
+
+    def _mask(self, tube: OpenTube) -> npt.NDArray[np.bool_] | None:
+        """Return the events of the parent that is shown, None for all: of a file that cannot be counted, or too few."""
+        populations = self.gated(tube)
+        if populations is None or self.place.parent not in populations:
+            return None
+        population = populations[self.place.parent]
+        return population.mask if population.events >= FEWEST_SHOWN else None
 
     def stage(self) -> Stage:
         """Return the picture that is worked on."""

@@ -31,6 +31,8 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 LOW, HIGH = 0.0005, 0.9998
 """Quantiles between which an axis runs: a stray event must not squeeze all others into a corner."""
+FEWEST_SHOWN = 50
+"""With fewer events of its parent a picture keeps the range of all events."""
 MARGIN = 0.04
 
 
@@ -206,10 +208,16 @@ def count_of(populations: Populations, name: str) -> Count:
     return Count(populations[name].events, int(np.count_nonzero(inside)))
 
 
-def own_range(marker: str, template: Template, tubes: Sequence[OpenTube]) -> PictureAxis:
-    """Return a marker's axis on its scale, over the range that the events of all files fill."""
+def own_range(
+    marker: str, template: Template, tubes: Sequence[OpenTube], masks: Sequence[npt.NDArray[np.bool_] | None]
+) -> PictureAxis:
+    """Return a marker's axis on its scale, over the range that events of all files fill: some of each, or all."""
     scale = template.scale(marker)
-    signals = [one for tube in tubes if (one := tube.signal(marker, template)) is not None and len(one)]
+    signals = [
+        signal if mask is None else signal[mask]
+        for tube, mask in zip(tubes, masks, strict=True)
+        if (signal := tube.signal(marker, template)) is not None and len(signal)
+    ]
     finite = [one[np.isfinite(one)] for one in signals]
     top = max((float(one.max()) for one in finite if len(one)), default=1.0)
     whole = PictureAxis.of(marker, scale, top=max(top, 1.0))

@@ -65,6 +65,19 @@ def test_a_picture_shows_the_events_that_the_gate_chooses_from(bench: Bench) -> 
         assert [gate.population for gate in picture.gates] == ["t_cells"]
 
 
+def test_scatter_reaches_as_far_as_the_events_that_are_shown(bench: Bench) -> None:
+    bench.look(x="FSC-A", y="SSC-A")
+    whole = bench.stage().axes["SSC-A"].high
+    bench.draw("rectangle", [(0.1, 0.0), (0.6, 0.25)], "lymphocytes")
+    assert bench.stage().axes["SSC-A"].high == whole
+    bench.enter("lymphocytes")
+    bench.look(x="CD3", y="SSC-A")
+    shown = bench.stage().axes["SSC-A"].high
+    assert shown < 0.4 * whole
+    bench.draw("range", [(0.5, 0.5), (1.0, 0.5)], "t_cells")
+    assert bench.stage().axes["SSC-A"].high == shown, "what is drawn on a picture does not move it"
+
+
 def test_an_empty_population_shows_the_events_of_its_ancestor(bench: Bench) -> None:
     with_t_cells(bench)
     bench.enter("t_cells")
