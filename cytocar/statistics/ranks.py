@@ -164,7 +164,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """
     from scipy.stats import false_discovery_control
 
-    return [float(p) for p in false_discovery_control(p_values, method="bh")] if p_values else []
+    return [float(p) for p in false_discovery_control(p_values, method="bh")]
 
 
 def _largest_exact(values: Sequence[float]) -> int:

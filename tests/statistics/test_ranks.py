@@ -167,3 +167,18 @@ def test_adjusted_p_values_keep_their_order_and_end_at_one() -> None:
     assert holm(p) == pytest.approx([1.0, 0.04, 1.0, 0.06])
     assert benjamini_hochberg(p) == pytest.approx(false_discovery_control(p))
     assert benjamini_hochberg(p) == pytest.approx([0.8, 0.04, 0.9, 0.04])
+
+
+@pytest.mark.parametrize("n", [6, 9, 14, 25, 100])
+def test_the_interval_of_a_shift_ends_where_the_exact_signed_rank_test_turns(n: int) -> None:
+    """Every shift inside is one that the test does not reject at 5 %; every shift outside is one that it does."""
+    differences = np.random.default_rng(n).normal(0.3, 1, n)
+    shift = shift_of_pairs(differences.tolist())
+    for bound, inwards in ((shift.low, 1e-9), (shift.high, -1e-9)):
+        assert bound is not None
+        inside, outside = (wilcoxon(differences - bound - step, method="exact").pvalue for step in (inwards, -inwards))
+        assert outside <= 0.05 < inside
+
+
+def test_no_p_value_has_nothing_to_adjust() -> None:
+    assert holm([]) == benjamini_hochberg([]) == []
