@@ -27,8 +27,11 @@ GRANULOCYTE_FSC, GRANULOCYTE_SSC = 1.0, 3.0
 """Above the T cells' medians: granulocytes alone, neither debris nor red cells."""
 LARGEST_PERCENT = 5.0
 """Of the events that scatter so: a count lacks as many of a hundred cells."""
-LARGEST_PERCENT_ALONE = 10.0
-"""Where no granulocytes bear it out: nucleated red cells and clumps of platelets scatter as lymphocytes do."""
+LARGEST_PERCENT_ALONE, SAME_SIZE, SAME_GRAIN = 10.0, 0.08, 0.15
+"""Where no granulocytes bear it out; then their medians must be those of the lymphocytes, to these parts: red cells
+not lysed, erythroblasts and clumps of platelets reach the place of lymphocytes, and lie otherwise in it."""
+FEW_GRANULOCYTES = 0.2
+"""For each lymphocyte: fewer are pairs and dying cells of a sample without granulocytes."""
 
 
 def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
@@ -49,14 +52,24 @@ def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
     lymphocytes = cells & _between(size, LYMPHOCYTE_FSC) & _between(grain, LYMPHOCYTE_SSC)
     granulocytes = cells & (size > GRANULOCYTE_FSC) & (grain > GRANULOCYTE_SSC)
     percent, limit = _percent(unstained, lymphocytes), LARGEST_PERCENT_ALONE
-    if np.count_nonzero(granulocytes) >= FEWEST_T_CELLS:
+    if np.count_nonzero(granulocytes) >= max(FEWEST_T_CELLS, FEW_GRANULOCYTES * np.count_nonzero(lymphocytes)):
         percent, limit = min(percent, _percent(unstained, granulocytes)), LARGEST_PERCENT
+    elif percent >= limit and not (
+        _lie_alike(size, lymphocytes, unstained, SAME_SIZE) and _lie_alike(grain, lymphocytes, unstained, SAME_GRAIN)
+    ):
+        return
     message = f"{percent:.1f} % of what scatters as leukocytes do carries no {MARKER}"
     if percent < limit:
         yield Finding(CHECK, "", Severity.PASS, message, percent, limit)
         return
     message += ": the stain did not reach these cells, and counts lack them"
     yield Finding(CHECK, "W314", Severity.REVIEW, message, percent, limit)
+
+
+def _lie_alike(values: np.ndarray, cells: Bools, unstained: Bools, within: float) -> bool:
+    """True if the unstained ones of some cells have the median of the others, to a part of it."""
+    bare, others = (float(np.median(values[cells & part])) for part in (unstained, ~unstained))
+    return abs(bare / others - 1) <= within
 
 
 def _between(values: np.ndarray, ends: tuple[float, float]) -> Bools:

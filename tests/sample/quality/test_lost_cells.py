@@ -216,6 +216,22 @@ def test_cells_that_the_stain_did_not_reach_are_missed(share: float, code: str) 
     assert finding.value == pytest.approx(100 * share, abs=3)
 
 
+@pytest.mark.parametrize(("size", "code"), [(1.0, "W314"), (0.85, None)])
+def test_without_granulocytes_only_what_lies_as_lymphocytes_do_is_an_unstained_one(size: float, code: str) -> None:
+    """Erythroblasts of a marrow reach the place of lymphocytes, and are smaller."""
+    keep = ~of_kind(TUBE, "granulocytes", "monocytes")
+    bare = of_kind(TUBE, *T_CELLS) & (np.random.default_rng(1).random(len(TUBE.origin)) < 0.25)
+
+    def without(columns: Columns) -> Columns:
+        kept = {name for name in columns if name == "Time" or name.startswith(("FSC", "SSC"))}
+        smaller = {name: np.where(bare, size, 1.0) for name in ("FSC-A", "FSC-H")}
+        new = {name: column if name in kept else np.where(bare, 60.0, column) for name, column in columns.items()}
+        return {name: (column * smaller.get(name, 1.0)).astype(np.float32) for name, column in new.items()}
+
+    finding = told("cart-cd19fc-fixed", without, keep=keep).get("unstained_cells")
+    assert (finding.code if finding else None) == code
+
+
 def test_a_viability_dye_that_was_left_out_shows_by_the_cells_that_scatter_as_dying_ones() -> None:
     def without_dye(columns: Columns) -> Columns:
         alive = np.where(of_kind(TUBE, "beads", "bead_doublets"), columns["PerCP-Cy5-5-A"], 60.0)
