@@ -89,10 +89,10 @@ def counting_of(
     concentrated in a clog as before it.
     """
     counts = {name: population.events for name, population in populations.items()}
+    forgotten = _forgotten_beads(sample, template, counts)
     if (beads := template.counting.beads) is not None:
         counts[beads] = beads_acquired(counts[beads], beads, populations.decisions)
     tube: Tube = sample
-    forgotten = _forgotten_beads(sample, template, counts)
     if any(finding.outcome is Severity.NO_COUNT for finding in evidence.beads):
         return tube, NoBasis(), evidence.beads
     try:
@@ -113,7 +113,7 @@ def counting_of(
         basis = with_pairs(basis, evidence.pair_percent)
     volumes = volumes_agree(sample.acquired_volume_ul, events)
     by_clock = clock_findings(events) if method is CountMethod.VOLUMETRIC else ()
-    return tube, basis, (*basis.findings, *forgotten, *evidence.beads, *physics, *volumes, *by_clock)
+    return tube, basis, (*forgotten, *basis.findings, *evidence.beads, *physics, *volumes, *by_clock)
 
 
 def drawn_ul(sample: SampleRow, events: EventTable, kept_share: float) -> float | None:

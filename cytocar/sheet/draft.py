@@ -12,7 +12,7 @@ from cytocar.errors.tree import SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Address, Place, lies_in
-from cytocar.sheet.inputs import collect
+from cytocar.sheet.inputs import by_subfolder, collect
 from cytocar.sheet.plate_map import read_plate_map
 from cytocar.sheet.rows import SampleRow
 from cytocar.tables.columns import Column, Value, csv_text
@@ -49,7 +49,10 @@ def draft_sheet(folder: Place, *, relative_to: Place, plate_map: Path | None = N
     """
     grids = read_plate_map(plate_map) if plate_map else {}
     notes: list[str] = []
-    rows = [_drafted(sample, relative_to, notes) for sample in collect([folder]).samples]
+    inputs = collect([folder])
+    if inputs.from_subfolders:
+        notes.append(f"subfolders are taken too: {by_subfolder(inputs.from_subfolders)}")
+    rows = [_drafted(sample, relative_to, notes) for sample in inputs.samples]
     if plate_map:
         notes += _take_in(rows, grids)
     columns = [*_DRAFTED, *(name for name in grids if name not in _DRAFTED)]

@@ -112,7 +112,7 @@ def fcs_files(folder: Place) -> list[Place]:
 
 def _below(named: Sequence[Place], files: Iterable[Place]) -> tuple[Place, ...]:
     """Return the files that are neither named themselves nor lie in a named folder, but below one."""
-    known = set(named)
+    known = {*named, *((place / "file").parent for place in named)}  # an address may end with a slash
     return tuple(file for file in files if file not in known and file.parent not in known)
 
 

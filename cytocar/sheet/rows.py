@@ -203,7 +203,7 @@ def faulty_sheet(path: Place, faults: Sequence[str]) -> SheetError:
     return SheetError(
         f"{path.name} has {len(faults):,} fault{'s' if len(faults) > 1 else ''}:{listed(faults)}",
         code="E082",
-        hint="correct the cells named above; `cytocar sheet check SHEET` looks again without analysing anything",
+        hint="correct what is named above; `cytocar sheet check SHEET` looks again without analysing anything",
     )
 
 

@@ -62,9 +62,12 @@ def test_a_sheet_takes_names_and_days_from_the_map(tmp_path: Path) -> None:
             tmp_path / f"Specimen_001_{well}_{well[0]}0{well[1]}.fcs"
         )
     (tmp_path / "map.csv").write_text(MAP)
+    (tmp_path / "controls").mkdir()
+    (tmp_path / "controls" / "beads.fcs").write_bytes(b"")
     draft = draft_sheet(tmp_path, relative_to=tmp_path, plate_map=tmp_path / "map.csv")
     rows = {row["well"]: row for row in csv.DictReader(draft.text.splitlines())}
     assert (rows["A02"]["sample_id"], rows["A02"]["day"]) == ("P1 d9", "9")
     assert rows["C01"]["sample_id"].startswith("Specimen")
     assert any("no FCS file for 1 wells of the map: B03" in note for note in draft.notes)
     assert any("C01" in note for note in draft.notes)
+    assert "subfolders are taken too: controls (1)" in draft.notes
