@@ -92,6 +92,14 @@ def file_state(place: Place) -> FileState:
         return status.st_size, status.st_mtime_ns
 
 
+def local_state(place: Place) -> FileState | None:
+    """The mark of a file on this machine; None of one at an address, or of none that can be read."""
+    try:
+        return None if isinstance(place, Address) else file_state(place)
+    except ReadError:
+        return None
+
+
 def require_unchanged(place: Place, before: FileState) -> None:
     """Raise E009 when the cytometer or a copy was still writing the file: no count of half a file."""
     if file_state(place) != before:

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,7 +185,7 @@ def tell_of_others(
         name = result.sample.sample_id
         if own is not None:
             waiting.add(name, lines_of(result, content, own))
-        anew[name] = FinishedSample.of(result).without_content()
+        anew[name] = replace(FinishedSample.of(result).without_content(), state=finished[name].state)
     return anew
 
 

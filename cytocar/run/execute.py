@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.boundary import REPORT_IT, bug_message
 from cytocar.errors.findings import Finding, Severity
+from cytocar.files.source import FileState, local_state
 from cytocar.gates.decision import CONTROL_FLAGS, Flag
 from cytocar.run.beside_counted import CountedTube
 from cytocar.run.beside_others import compare_files
@@ -73,7 +74,8 @@ class FinishedSample:
     ``faults`` are why it has no count, or nothing at all, ``concerns`` why a person has to look at what it has;
     ``source`` names the bytes it came from and the template, so that a copy under another name is noticed;
     ``counted`` is what of it is held against the others'; ``lacks_control`` says what a patient's sample lacks of
-    controls, for which the template's assumptions stand in.
+    controls, for which the template's assumptions stand in. ``state`` is that of its file before it was hashed and
+    counted, where this process did so: as long as the file has it, it holds these bytes.
     """
 
     sample_id: str
@@ -85,6 +87,7 @@ class FinishedSample:
     lacks_control: Flag | None = None
     concerns: tuple[Finding, ...] = ()
     counted: CountedTube | None = None
+    state: FileState | None = None
 
     @classmethod
     def of(cls, outcome: SampleOutcome, own: OwnColumns | None = None) -> FinishedSample:
@@ -152,8 +155,9 @@ def execute(
 def _analyse(task: Task) -> FinishedSample:
     try:
         signals = load_references(task.references)
+        state = local_state(task.sample.file)
         outcome = analyse(task.sample, task.protocol, signals, beside=task.beside, blanks=task.blanks)
-        return FinishedSample.of(outcome, task.own)
+        return replace(FinishedSample.of(outcome, task.own), state=state)
     except Exception as bug:  # noqa: BLE001 -- a mistake over one odd file must not cost the other samples of the plate
         fault = ErrorRecord("E199", bug_message(bug), REPORT_IT)
         return FinishedSample.of(SampleFailure(sample=task.sample, template=task.protocol.stamp, error=fault), task.own)

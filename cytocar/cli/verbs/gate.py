@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -172,7 +173,7 @@ def command(
             )
     show_notes(done)
     if out is not None:
-        page = draw_report(out, jobs=jobs, by=by) if drawn else None
+        page = draw_report(out, done, jobs=jobs, by=by) if drawn else None
         screen.say(f"{tally(done)}; tables in {out}" + (f", every gate in {page}" if page else ""))
     show_what_to_look_at(done)
     show_faults(done)
@@ -231,17 +232,17 @@ def count_to_folder(plan: RunPlan, out: Path, *, jobs: int, force: bool = False)
     work = Work(jobs=jobs, command=tuple(sys.argv[1:]))
     with open_store(plan, out, work, force=force) as store:
         done = count(plan, work, store, observer=Progress())
-    draw_report(out, jobs=jobs)
+    draw_report(out, done, jobs=jobs)
     show_faults(done)
     return done
 
 
-def draw_report(run: Path, *, jobs: int = 0, by: str | None = None) -> Path:
-    """Draw every gate of a finished run into its folder, and return the page."""
+def draw_report(run: Path, counted: Sequence[FinishedSample] = (), *, jobs: int = 0, by: str | None = None) -> Path:
+    """Draw every gate of a finished run into its folder, and return the page; ``counted`` are samples just counted."""
     from cytocar.cli.verbs.report import build_report
 
     screen.say("drawing the gates ...")
-    return build_report(run, jobs=jobs, by=by)
+    return build_report(run, jobs=jobs, by=by, states={sample.sample_id: sample.state for sample in counted})
 
 
 def _exit(done: list[FinishedSample], fail_on: FailOn) -> None:

@@ -16,6 +16,7 @@ from cytocar.errors.tree import UsageError
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
+    from cytocar.files.source import FileState
     from cytocar.report.run.page import DrawnReport
 
 
@@ -83,17 +84,35 @@ def _missing_files(run: Path, inputs: Place | None, *, numbers_only: bool) -> Us
     return error
 
 
-def build_report(run: Path, *, inputs: Place | None = None, jobs: int = 0, by: str | None = None) -> Path:
-    """Write a finished run's report into its folder, note it in the audit trail, and return the page."""
-    return _written(run, _drawn(run, inputs=inputs, jobs=jobs, gated=True), by=by)
+def build_report(
+    run: Path,
+    *,
+    inputs: Place | None = None,
+    jobs: int = 0,
+    by: str | None = None,
+    states: Mapping[str, FileState | None] | None = None,
+) -> Path:
+    """Write a finished run's report into its folder, note it in the audit trail, and return the page.
+
+    ``states`` are those of the files that the same command has just counted.
+    """
+    return _written(run, _drawn(run, inputs=inputs, jobs=jobs, gated=True, states=states), by=by)
 
 
-def _drawn(run: Path, *, inputs: Place | None, jobs: int, gated: bool) -> DrawnReport:
+def _drawn(
+    run: Path,
+    *,
+    inputs: Place | None,
+    jobs: int,
+    gated: bool,
+    states: Mapping[str, FileState | None] | None = None,
+) -> DrawnReport:
     from cytocar.cli.progress import Progress
     from cytocar.report.run.page import drawn_report
     from cytocar.run.workers import process_pool
 
-    return drawn_report(run, inputs=inputs, workers=process_pool(jobs), observer=Progress("samples drawn"), gated=gated)
+    observer = Progress("samples drawn")
+    return drawn_report(run, inputs=inputs, workers=process_pool(jobs), observer=observer, gated=gated, states=states)
 
 
 def _written(run: Path, drawn: DrawnReport, *, by: str | None) -> Path:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.files.places import Place
+from cytocar.files.source import FileState
 from cytocar.report.run.contact import contact_sheet
 from cytocar.report.run.courses import Courses, draw_courses
 from cytocar.report.run.explained import Entry, glossary
@@ -198,11 +199,15 @@ def drawn_report(
     workers: Workers | None = None,
     observer: Observer = NOBODY,
     gated: bool = True,
+    states: Mapping[str, FileState | None] | None = None,
 ) -> DrawnReport:
-    """Return a finished run with its pictures; parameters and errors are those of ``report_files``."""
+    """Return a finished run with its pictures; parameters and errors are those of ``report_files``.
+
+    ``states`` are those of the files that the same command has just counted.
+    """
     run = open_finished_run(folder, inputs=inputs, gated=gated)
     gallery_of = galleries(run)
-    pictures = draw_run(run, gallery_of, workers, observer)
+    pictures = draw_run(run, gallery_of, workers, observer, states)
     without = [one.problem for one in pictures.values() if one.problem]
     if without:
         observer.note(f"{len(without)} of {len(pictures)} samples have no pictures: {without[0]}")

@@ -13,7 +13,7 @@ from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.panels import Picture, TimeTrace, draw_gate_pictures
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.files.places import Place
-from cytocar.files.source import at_hand, file_sha256
+from cytocar.files.source import FileState, at_hand, file_sha256, local_state
 from cytocar.report.run.limits import axis_tops, detectors_of
 from cytocar.report.run.source import FinishedRun
 from cytocar.run.observer import NOBODY, Observer, observed
@@ -72,14 +72,18 @@ class PictureTask:
     protocol: Protocol
     file: Place
     gallery: Gallery
+    state: FileState | None = None
+    """Of the file when this command counted it, if it did: a file that still has it is not hashed once more."""
 
     def __reduce__(self) -> tuple[Callable[..., PictureTask], tuple[object, ...]]:
         """How to make this task again in a worker."""
-        return _unpacked_task, (self.result, packed(self.protocol), self.file, packed(self.gallery))
+        return _unpacked_task, (self.result, packed(self.protocol), self.file, packed(self.gallery), self.state)
 
 
-def _unpacked_task(result: SampleResult, protocol: bytes, file: Place, gallery: bytes) -> PictureTask:
-    return PictureTask(result, unpacked(protocol), file, unpacked(gallery))
+def _unpacked_task(
+    result: SampleResult, protocol: bytes, file: Place, gallery: bytes, state: FileState | None
+) -> PictureTask:
+    return PictureTask(result, unpacked(protocol), file, unpacked(gallery), state)
 
 
 # ---------------------------------------------------------------- one run
@@ -98,11 +102,18 @@ def galleries(run: FinishedRun) -> Mapping[str, Gallery]:
 
 
 def draw_run(
-    run: FinishedRun, gallery_of: Mapping[str, Gallery], workers: Workers | None, observer: Observer = NOBODY
+    run: FinishedRun,
+    gallery_of: Mapping[str, Gallery],
+    workers: Workers | None,
+    observer: Observer = NOBODY,
+    states: Mapping[str, FileState | None] | None = None,
 ) -> Mapping[str, SamplePictures]:
-    """Return every counted sample's pictures, by sample_id."""
+    """Return every counted sample's pictures, by sample_id; ``states`` are those of files that were just counted."""
+    known = states or {}
     tasks = [
-        PictureTask(result, run.plan.protocols[name], run.files[name], gallery_of[result.template.sha256])
+        PictureTask(
+            result, run.plan.protocols[name], run.files[name], gallery_of[result.template.sha256], known.get(name)
+        )
         for result in run.counted
         for name in (result.sample.sample_id,)
     ]
@@ -123,7 +134,8 @@ def draw_sample(task: PictureTask) -> SamplePictures:
     sample_id, sample = result.sample.sample_id, result.sample
     try:
         with at_hand(task.file) as file:
-            if file_sha256(file) != result.file_sha256:
+            as_counted = task.state is not None and local_state(task.file) == task.state
+            if not as_counted and file_sha256(file) != result.file_sha256:
                 return SamplePictures(
                     sample_id, problem="the file has changed since the run: its SHA-256 is another one"
                 )

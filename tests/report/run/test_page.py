@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from cytocar.files.bundled import template_folder
-from cytocar.report.run import sections
+from cytocar.files.source import file_sha256, local_state
+from cytocar.report.run import pictures, sections
 from cytocar.report.run.numbers import people
 from cytocar.report.run.page import report_files
+from cytocar.report.run.source import open_finished_run
 from cytocar.run.trail.audit import read_trail
 from cytocar.simulate import Preparation, blood_tube
 from tests.report.conftest import ODD_NAMES
@@ -204,6 +206,27 @@ def test_a_file_that_changed_is_not_drawn_as_if_it_were_the_one_that_was_counted
     blood_tube(car_per_ul=0, preparation=Preparation(drawn_share=0.02), seed=77).write(tmp_path / "base.fcs")
     page = report_files(run, inputs=tmp_path)["report.html"].decode()
     assert page.count("the file has changed since the run") == 1
+
+
+def test_a_file_that_this_command_counted_is_hashed_again_only_if_it_was_written_to(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("t0", "t1", "t2", "base")
+    for name in names:
+        (tmp_path / f"{name}.fcs").write_bytes((run.parent / f"{name}.fcs").read_bytes())
+    known = open_finished_run(run, inputs=tmp_path)
+    states = {sample_id: local_state(file) for sample_id, file in known.files.items()}
+    (tmp_path / "t0.fcs").write_bytes((tmp_path / "t1.fcs").read_bytes())
+    hashed: list[str] = []
+
+    def noted(file: Path) -> str:
+        hashed.append(file.name)
+        return file_sha256(file)
+
+    monkeypatch.setattr(pictures, "file_sha256", noted)
+    drawn = pictures.draw_run(known, pictures.galleries(known), None, states=states)
+    assert hashed == ["t0.fcs"]
+    assert ["the file has changed" in one.problem for one in drawn.values()].count(True) == 1
 
 
 def test_a_large_run_has_its_gates_on_pages_of_their_own(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
