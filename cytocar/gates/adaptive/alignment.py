@@ -39,8 +39,8 @@ known less well. With 1.0, 19 of 400 tubes with autofluorescence on top and with
 COMPARED_SHARE = 0.80
 """Of the share thought negative: the rest is left out, so that positives do not pull at the fit."""
 COMPARED_WITHOUT_POSITIVES = 0.9
-"""The same where fewer than 3 % are thought positive: the gain then errs by 1.2 % instead of 1.6, and real spike-ins of
-0.1 % by 5 to 17 % instead of 10 to 21. With 0.95 it errs by 0.9 %, and the spike-ins by 7 to 20: a tail comes in."""
+"""The same where hardly any positives are left to pull: the gain then errs by 1.2 % instead of 1.6, and real spike-ins
+of 0.1 % by 5 to 17 % instead of 10 to 21. With 0.95 it errs by 0.9 %, and the spike-ins by 7 to 20: a tail comes in."""
 SMALLEST_SHARE_COMPARED = 0.5
 """Of the reference's events: with fewer below the sample's cut, a tail would fit whatever is asked."""
 BINS = 24
