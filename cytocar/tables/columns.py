@@ -63,13 +63,13 @@ bead_events                    int events   | events in the gate of counting bea
 viable_events                  int events   | viable single events, beads set aside
 lymphocyte_events              int events   | viable lymphocytes
 t_cell_events                  int events   | CD3+ of viable lymphocytes | T-cell events
-cd4_events                     int events   | CD4+ CD8- of T cells
-cd8_events                     int events   | CD8+ CD4- of T cells
+cd4_events                     int events   | CD4+ CD8- of T cells | CD4+ events
+cd8_events                     int events   | CD8+ CD4- of T cells | CD8+ events
 car_events                     int events   | CAR+ of T cells | CAR+ events
 car_cd4_events                 int events   | CD4+ CD8- of CAR-T cells
 car_cd8_events                 int events   | CD8+ CD4- of CAR-T cells
 viability_percent              num %        | viable events in percent of their parent population | viable %
-t_cell_percent_of_lymphocytes  num %        | T cells in percent of lymphocytes
+t_cell_percent_of_lymphocytes  num %        | T cells in percent of lymphocytes | T cells % of lymphocytes
 car_percent_of_t_cells         num %        | CAR+ in percent of T cells, as gated | CAR+ % of T cells
 car_percent_of_t_cells_low     num %        | its 95 % interval, lower bound
 car_percent_of_t_cells_high    num %        | its 95 % interval, upper bound

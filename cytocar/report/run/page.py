@@ -61,6 +61,20 @@ SHOWN_FIRST = (
 )
 """Columns of counts.csv that the short table shows, in this order; all columns stand in the long one."""
 
+SHOWN_WITHOUT_CAR = (
+    *SHOWN_FIRST[:5],
+    "t_cell_events",
+    "cd4_events",
+    "cd8_events",
+    "t_cell_percent_of_lymphocytes",
+    "cd4_cd8_ratio",
+    "t_cells_per_ul",
+    "cd4_per_ul",
+    "cd8_per_ul",
+    "viability_percent",
+)
+"""The same where no template of the run has a CAR gate."""
+
 _NET_FIRST = {
     "car_per_ul": "car_per_ul_net",
     "car_per_ul_net": "car_per_ul",
@@ -307,7 +321,9 @@ def _overview(
     rows = [(number, outcome.status, {**empty, **run.row(outcome)}) for number, outcome in enumerate(run.outcomes)]
     acquisitions = (picture.acquisition for picture in drawn.values() if picture.acquisition is not None)
     by_name = {column.name: column for column in COUNTS}
-    first = SHOWN_FIRST if run.gated else tuple(_NET_FIRST.get(name, name) for name in SHOWN_FIRST)
+    with_car = any(template.report.car for template in run.templates.values())
+    shown = SHOWN_FIRST if with_car else SHOWN_WITHOUT_CAR
+    first = shown if run.gated else tuple(_NET_FIRST.get(name, name) for name in shown)
     placed = plates(run.outcomes, gated=run.gated)
     return Overview(
         pages=pages,

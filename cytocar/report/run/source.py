@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cytocar.errors.tree import IntegrityError
 from cytocar.files.places import Place
 from cytocar.run.finished.recorded_plan import located, recorded_plan
+from cytocar.run.finished.sign import RUN
 from cytocar.run.folder import PARTS, Parts, require_parts
 from cytocar.run.plan import RunPlan
-from cytocar.run.trail.audit import Action, Entry, read_trail
+from cytocar.run.trail.audit import CHANGES_RESULTS, Action, Entry, read_trail
 from cytocar.run.trail.journal import Manifest, finished_manifest
 from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.tables.columns import Value
@@ -36,6 +37,8 @@ class FinishedRun:
         Where each sample's FCS file lies, by sample_id.
     entry : Entry, optional
         The entry of the audit trail that closed the run.
+    signatures : tuple of Entry
+        What people signed about the run since its results last changed.
     gated : bool
         Whether counts as gated come first, or net ones where a tube has them.
     """
@@ -46,6 +49,7 @@ class FinishedRun:
     outcomes: tuple[SampleOutcome, ...]
     files: Mapping[str, Place]
     entry: Entry | None
+    signatures: tuple[Entry, ...] = ()
     gated: bool = True
 
     def row(self, outcome: SampleOutcome) -> dict[str, Value]:
@@ -100,6 +104,15 @@ def open_finished_run(folder: Path, *, inputs: Place | None = None, gated: bool 
             hint="restore the folder `parts` of the run from a copy, or count again with --force",
         )
     files = {row.sample_id: row.file for row in located(plan.samples, inputs)}
-    closing = [entry for entry in read_trail(folder).entries if entry.action == Action.RUN_FINISHED]
+    entries = read_trail(folder).entries
+    closing = [entry for entry in entries if entry.action == Action.RUN_FINISHED]
     outcomes = tuple(outcome for outcome in outcome_of.values() if outcome is not None)
-    return FinishedRun(folder, manifest, plan, outcomes, files, closing[-1] if closing else None, gated)
+    return FinishedRun(
+        folder, manifest, plan, outcomes, files, closing[-1] if closing else None, _signatures(entries), gated
+    )
+
+
+def _signatures(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """What was signed about the whole run, from the last change of its results on."""
+    changed = max((place for place, entry in enumerate(entries) if entry.action in CHANGES_RESULTS), default=0)
+    return tuple(entry for entry in entries[changed:] if (entry.action, entry.what) == (Action.SIGNED, RUN))

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cytocar.figures.gate_pictures.panels import SIZE, TIME_HEIGHT, TIME_WIDTH
-from cytocar.report.run.explained import fix_of
+from cytocar.report.run.explained import fix_of, title_of
 from cytocar.report.run.numbers import at_the_point, people, with_interval
 from cytocar.tables.columns import POPULATIONS, Row, cell
 from cytocar.version import __version__
@@ -56,6 +56,7 @@ def page_environment(*folders: Path) -> Environment:
     )
     environment.filters["cell"] = cell
     environment.filters["fix"] = fix_of
+    environment.filters["title_of"] = title_of
     environment.filters["packed"] = packed
     environment.filters["with_code"] = with_code
     environment.filters["svg_image"] = svg_image

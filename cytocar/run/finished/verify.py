@@ -20,7 +20,7 @@ from cytocar.files.source import file_sha256
 from cytocar.run.finished.recorded_plan import located, recorded_plan
 from cytocar.run.folder import PARTS, Parts, package_file, part_name, table_files
 from cytocar.run.observer import NOBODY, Observer, observed
-from cytocar.run.trail.audit import AUDIT, Action, Entry, Trail, read_trail
+from cytocar.run.trail.audit import AUDIT, CHANGES_RESULTS, Action, Entry, Trail, read_trail
 from cytocar.run.trail.journal import (
     MANIFEST,
     PENDING,
@@ -63,7 +63,6 @@ class Check:
 
 FEW = 10
 """Samples that a line names: as many as it holds; counts.csv has all."""
-_CHANGES_RESULTS = (Action.RUN_FINISHED, Action.OVERRIDE, Action.OVERRIDE_UNDONE)
 """After these a report that was drawn before shows other numbers than the tables."""
 
 
@@ -167,7 +166,7 @@ def _trail(trail: Trail, head: str | None) -> Iterator[Check]:
             yield _note(AUDIT, f"the clock was set back before entry {entry.number}; the order is the chain's")
     number = {entry.action: entry.number for entry in trail.entries}
     drawn = number.get(Action.REPORT_BUILT)
-    if drawn is not None and drawn < max(number.get(action, 0) for action in _CHANGES_RESULTS):
+    if drawn is not None and drawn < max(number.get(action, 0) for action in CHANGES_RESULTS):
         yield _note(AUDIT, f"the report was drawn (entry {drawn}) before results were last changed: draw it again")
     if head is not None and head not in {entry.sha256 for entry in trail.entries}:
         yield _changed(AUDIT, f"no entry has the hash {head}: the end was cut off, or this is another run")

@@ -42,6 +42,10 @@ class Action(StrEnum):
     TORN_LINE_SET_ASIDE = "torn line set aside"
 
 
+CHANGES_RESULTS = (Action.RUN_FINISHED, Action.OVERRIDE, Action.OVERRIDE_UNDONE)
+"""Actions after which results are not those that were signed, or drawn, before."""
+
+
 class Meaning(StrEnum):
     """What a person who signs says about a run."""
 
