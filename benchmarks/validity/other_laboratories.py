@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.validity.originals import BOOK, COUNTED, Floats, Original
 from benchmarks.validity.other_cells import CHANGES
-from cytocar.errors.tree import SampleError, UsageError
+from cytocar.errors.tree import SampleError
 from cytocar.fcs.reader import open_fcs
 from cytocar.fcs.write import write_fcs
 from cytocar.fit.draft import refuse_without_t_cells
@@ -199,7 +199,7 @@ def judge(copy: str, original: Original, file: Path) -> Judged:
         fitted = fit_template([file], BOOK, name="copy")
         refuse_without_t_cells(fitted)
         result = quantify(open_fcs(file), fitted.template, count_method="none")
-    except (SampleError, UsageError) as error:
+    except SampleError as error:
         return verdict("refused", [error.code])
     row = result.row()
     status, codes = str(row["status"]), str(row["status_codes"] or "").split()

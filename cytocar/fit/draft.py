@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import GateError
 from cytocar.fit.lines import Status
 from cytocar.fit.template import FittedTemplate
 from cytocar.template.toml_text import to_toml
 
 LONGEST_LIST = 8
+FILES_NAMED = 3
 WIDTH = 116
 
 
@@ -23,10 +24,14 @@ def refuse_without_t_cells(fitted: FittedTemplate) -> None:
     """Raise E208 if the panel has CD3 and no gate of T cells has evidence: all that matters stands under it."""
     if fitted.study.has("CD3") and fitted.status_of_t_cells is Status.NONE:
         why = dict(fitted.study.left_out).get("t_cells", "no evidence")
-        raise UsageError(
-            f"no line of CD3 has evidence, so there are no T cells ({why})",
+        names = [tube.name for tube in fitted.study.tubes]
+        more = f" and {len(names) - FILES_NAMED} more" if len(names) > FILES_NAMED else ""
+        as_they_are = all(tube.matrix is None for tube in fitted.study.tubes)
+        matrix = "if the values are not compensated yet: --compensation MATRIX.csv; else " if as_they_are else ""
+        raise GateError(
+            f"{', '.join(names[:FILES_NAMED])}{more}: no line of CD3 has evidence, so there are no T cells ({why})",
             code="E208",
-            hint="give files of whole stained tubes; --force writes the template with the gates that have evidence",
+            hint=f"{matrix}give files of whole stained tubes; --force writes the gates that have evidence",
         )
 
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cytocar.errors.tree import SampleError, UsageError
+from cytocar.errors.tree import GateError, SampleError, UsageError
 from cytocar.fit.axes import scales_of
 from cytocar.fit.gated import Study
 from cytocar.fit.lines import Status
 from cytocar.fit.names import Book
 from cytocar.fit.recipe import SMALLEST_T_SHARE, fit_gates
 from cytocar.fit.tubes import ALL_EVENTS, FEWEST_EVENTS_HELD, Tube, read_tube
+from cytocar.signals.compensation import KEYWORDS, Matrix, SpilloverMatrix
 from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
 from cytocar.template.model import Compensation, Counting, Doubt, Report, Template
@@ -54,12 +55,15 @@ def fit_template(
     settled: Mapping[str, str] | None = None,
     controls: Sequence[Place] = (),
     compensated: bool = False,
+    given: SpilloverMatrix | None = None,
 ) -> FittedTemplate:
     """Return a template made from the files of the most frequent layout; parameters and errors as of ``fit_layouts``.
 
     Files of other layouts are ``skipped``.
     """
-    first, *others = _read_layouts(files, book, settled=settled, controls=controls, compensated=compensated)
+    first, *others = _read_layouts(
+        files, book, settled=settled, controls=controls, compensated=compensated, given=given
+    )
     further = [(tube.name, _differing(tube, first.tubes[0])) for other in others for tube in other.tubes]
     return _fitted(first, name, skipped=(*first.skipped, *further))
 
@@ -72,6 +76,7 @@ def fit_layouts(
     settled: Mapping[str, str] | None = None,
     controls: Sequence[Place] = (),
     compensated: bool = False,
+    given: SpilloverMatrix | None = None,
 ) -> tuple[FittedTemplate, ...]:
     """Return a template for each layout of the files: the same markers on the same detectors, with or without a matrix.
 
@@ -85,21 +90,25 @@ def fit_layouts(
         Files stained alike that hold no CAR-T cells.
     compensated : bool
         The values are compensated or unmixed, as a person says: the files' matrices are left alone.
+    given : SpilloverMatrix, optional
+        Takes the place of the files' own, and is written into the template.
 
     Raises
     ------
     SampleError
         What is wrong with the first file, if none can be used.
-    UsageError
+    GateError
         E207 if no gate of the most frequent layout has evidence. Other layouts without evidence are ``skipped``.
     """
-    first, *others = _read_layouts(files, book, settled=settled, controls=controls, compensated=compensated)
+    first, *others = _read_layouts(
+        files, book, settled=settled, controls=controls, compensated=compensated, given=given
+    )
     skipped = list(first.skipped)
     further: list[FittedTemplate] = []
     for layout in others:
         try:
             further.append(_fitted(layout, f"{name}-{len(further) + 2}", skipped=()))
-        except UsageError as error:
+        except GateError as error:
             differing = _differing(layout.tubes[0], first.tubes[0])
             skipped += [(tube.name, f"{differing}; {error.code}: {error.message}") for tube in layout.tubes]
     return (_fitted(first, name, skipped=tuple(skipped)), *further)
@@ -120,6 +129,7 @@ def _read_layouts(
     settled: Mapping[str, str] | None,
     controls: Sequence[Place],
     compensated: bool,
+    given: SpilloverMatrix | None,
 ) -> list[_Layout]:
     """Return the files that can be read by their layout, the most frequent first."""
     held = max(FEWEST_EVENTS_HELD, ALL_EVENTS // max(1, len(files) + len(controls)))
@@ -128,9 +138,12 @@ def _read_layouts(
     first: SampleError | None = None
     for file in (*files, *controls):
         try:
-            tube = read_tube(file, book, settled=settled, held=held, control=file in controls, compensated=compensated)
+            control = file in controls
+            tube = read_tube(
+                file, book, settled=settled, held=held, control=control, compensated=compensated, given=given
+            )
         except SampleError as error:
-            first = first or error
+            first = first or type(error)(f"{file.name}: {error.message}", code=error.code, hint=error.hint)
             skipped.append((file.name, f"{error.code}: {error.message.splitlines()[0]}"))
         else:
             groups.setdefault(_layout(tube), []).append(tube)
@@ -151,7 +164,7 @@ def _fitted(layout: _Layout, name: str, *, skipped: tuple[tuple[str, str], ...])
             study = topmost
     if not study.gates:
         reasons = "; ".join(f"{what}: {why}" for what, why in study.left_out)
-        raise UsageError(
+        raise GateError(
             f"no gate has evidence in these files ({reasons})",
             code="E207",
             hint="give files of whole stained tubes, not of gated populations, unstained cells or single stains",
@@ -174,7 +187,24 @@ def _differing(tube: Tube, usual: Tube) -> str:
 
 
 def _layout(tube: Tube) -> tuple[tuple[str, str], ...]:
-    return (*tube.panel.signature(), ("matrix", "in the file" if tube.compensated else "none"))
+    return (*tube.panel.signature(), ("matrix", _source(tube)))
+
+
+def _source(tube: Tube) -> str:
+    """Return where the matrix of a tube comes from, as a template says it."""
+    if tube.matrix is None:
+        return "none"
+    return "file" if tube.matrix.origin in KEYWORDS else tube.matrix.origin
+
+
+def _compensation(tube: Tube) -> Compensation:
+    """Return the template's source; a given matrix is written into it."""
+    source, matrix = _source(tube), tube.matrix
+    if matrix is None or source == "file":
+        return Compensation(source=source)
+    values = tuple(map(tuple, matrix.values.tolist()))
+    named = Matrix(fluorochromes=matrix.fluorochromes, detectors=matrix.detectors, values=values)
+    return Compensation(source=source, matrices={source: named})
 
 
 # ---------------------------------------------------------------- writing it down
@@ -197,7 +227,7 @@ def _template(study: Study, name: str) -> Template:
         version="0.1.0",
         title=f"{', '.join(marker for marker in used if marker[:3] not in ('FSC', 'SSC'))}: made from {files}",
         panel={marker: _marker(marker, study.tubes) for marker in used},
-        compensation=Compensation(source="file" if study.tubes[0].compensated else "none"),
+        compensation=_compensation(study.tubes[0]),
         scales={marker: study.scales[marker] for marker in used},
         populations=populations,
         counting=Counting(method="beads" if beads else "none", beads=beads),

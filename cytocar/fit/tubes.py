@@ -22,7 +22,7 @@ from cytocar.fit.names import Book, is_fluorescence
 from cytocar.fit.panel import FoundPanel, find_panel
 from cytocar.gates.adaptive.parent_events import thin
 from cytocar.signals.compensation import SpilloverMatrix, carried, leaves_as_it_is
-from cytocar.signals.over_compensation import over_compensated, takes_too_much, without_beads
+from cytocar.signals.over_compensation import as_recorded, over_compensated, takes_too_much, without_beads
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel, EventTable
@@ -62,8 +62,8 @@ class Tube:
         Where it is, its events, its channels by marker.
     signals : mapping of marker to (n,) float64
         Compensated signals of the events that are held.
-    compensated : bool
-        Whether the file's own matrix was applied.
+    matrix : SpilloverMatrix, optional
+        What it was compensated with: the file's own or a given one.
     top : float
         Top of the scale of its fluorescence.
     negatives : float, optional
@@ -78,7 +78,7 @@ class Tube:
     events: EventTable
     panel: FoundPanel
     signals: Mapping[str, Floats]
-    compensated: bool
+    matrix: SpilloverMatrix | None
     top: float
     negatives: float | None
     notes: tuple[str, ...] = ()
@@ -117,6 +117,7 @@ def read_tube(
     held: int = FEWEST_EVENTS_HELD,
     control: bool = False,
     compensated: bool = False,
+    given: SpilloverMatrix | None = None,
 ) -> Tube:
     """Return a file as the fit sees it.
 
@@ -126,11 +127,14 @@ def read_tube(
         Most events that are held.
     compensated : bool
         A person says that the values are compensated or unmixed: the file's matrix is left alone.
+    given : SpilloverMatrix, optional
+        Takes the place of the file's own.
 
     Raises
     ------
     ReadError, PanelError, CompensationError
-        E204 for too few events, E205 for values that are transformed already, E206 for a matrix that does not fit.
+        E050 for a given matrix of other detectors, E204 for too few events, E205 for values that are transformed
+        already, E206 for a matrix that does not fit.
     """
     events = open_fcs(file)
     panel = find_panel(events.channels, book, settled=settled, file=str(file))
@@ -140,7 +144,11 @@ def read_tube(
             code="E204",
             hint="give files of whole tubes; 3 or more of the same panel are best",
         )
-    matrix = None if compensated else own_matrix(events, [*panel.channels.values()])
+    matrix = given
+    if given is not None:
+        given.check_channels({channel.detector for channel in events.channels})
+    elif not compensated:
+        matrix = own_matrix(events, [*panel.channels.values()])
     dyes = [channel for channel in events.channels if is_fluorescence(channel)]
     in_matrix = () if matrix is None else matrix.detectors
     further = [one for one in events.channels if one.detector in in_matrix or one in panel.channels.values()]
@@ -158,8 +166,11 @@ def read_tube(
             if carried(events.keywords).matrix is None
             else "a spillover matrix that is the identity"
         )
-        notes += (f"{carries} in the file: the values are taken as they are, as if compensated or unmixed",)
-    return Tube(file, events, panel, signals, matrix is not None, top, size_of_negatives(stained), notes, control)
+        notes += (
+            f"{carries} in the file: the values are taken as they are, as if compensated or unmixed; "
+            "if they are neither, give a matrix with --compensation MATRIX.csv",
+        )
+    return Tube(file, events, panel, signals, matrix, top, size_of_negatives(stained), notes, control)
 
 
 def _read(events: EventTable, channels: Sequence[Channel], held: int) -> dict[Channel, Floats]:
@@ -220,11 +231,16 @@ def _test_matrix(matrix: SpilloverMatrix, raw: Mapping[Channel, Floats]) -> None
     pairs, over = over_compensated(matrix.compensate(measured[cells]))
     if takes_too_much(pairs, over):
         worst = ", ".join(f"{matrix.fluorochromes[i]} in {matrix.fluorochromes[j]}" for i, j in over[:4])
+        recorded = as_recorded(matrix, measured[cells])
+        why = "the values are not compensated yet, so the matrix is of other settings" if recorded else ""
+        hint = (
+            "give the matrix of the day: --compensation MATRIX.csv (`cytocar compensate` makes one from single stains)"
+        )
         raise CompensationError(
-            f"{matrix.origin} takes away more than there is in {len(over)} of {pairs} pairs of detectors ({worst})",
+            f"{matrix.origin} takes away more than there is in {len(over)} of {pairs} pairs of detectors "
+            f"({worst})" + (f"; {why}" if why else ""),
             code="E206",
-            hint="a file that was compensated before its export is fitted with --compensated; if the matrix is of "
-            "other settings, export the file again, uncompensated, with the matrix of the day",
+            hint=hint if recorded else f"a file that was compensated before its export: --compensated; else {hint}",
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from cytocar.signals.compensation import SpilloverMatrix, is_square, off_diagonal
 from cytocar.statistics.order import quantiles
 
 Floats = npt.NDArray[np.float64]
@@ -23,6 +24,12 @@ TIGHT_LN = 0.3
 """Beads, with a CV of at most 10 %, lie within this of their median in every colour, natural log."""
 FEWEST_COMPARED = 30
 """Bright events, and negative values, whose median is known to a fifth of their spread."""
+
+LARGE_ENTRY = 0.05
+"""Of a matrix: below it noise hides the light."""
+NOT_COMPENSATED = 0.8
+"""Share of the large entries of a matrix whose light shows in the values: 0.91 to 1 in eight stained files of other
+laboratories as recorded, 0.09 to 0.67 in the same files once compensated."""
 
 
 def takes_too_much(pairs: int, over: list[tuple[int, int]]) -> bool:
@@ -95,3 +102,28 @@ def _noise(rest: Floats) -> Floats:
     below = np.count_nonzero(rest < 0, axis=1)
     medians = rest[np.arange(len(rest)), np.maximum(below - 1, 0) // 2]
     return np.where(below >= FEWEST_COMPARED, -1.4826 * medians, 0.0)
+
+
+def as_recorded(matrix: SpilloverMatrix, measured: Floats) -> bool:
+    """True if values show the light that a matrix takes away, so that they cannot be compensated already.
+
+    Parameters
+    ----------
+    measured : (n_events, d) float64
+        Values of the matrix's detectors, without beads.
+
+    Notes
+    -----
+    Spillover only adds: of the top 5 % in i nine of ten carry at least half of what the matrix says of i in j. Once
+    compensated, those that are not stained with j lie around zero.
+    """
+    if not is_square(matrix) or len(measured) * 0.05 < FEWEST_COMPARED:
+        return False
+    shares = off_diagonal(matrix)
+    seen: list[bool] = []
+    for i, own in enumerate(measured.T):
+        bright = own >= np.quantile(own, 0.95)
+        for j in np.flatnonzero(shares[i] >= LARGE_ENTRY):
+            light = np.quantile(measured[bright, j] / np.maximum(own[bright], 1e-9), 0.1)
+            seen.append(bool(light >= shares[i, j] / 2))
+    return len(seen) > 0 and float(np.mean(seen)) >= NOT_COMPENSATED

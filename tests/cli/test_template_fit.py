@@ -44,6 +44,16 @@ def test_a_file_without_names_is_refused_with_the_command_that_helps(cytocar: Cy
     assert not (tmp_path / "mine.toml").exists()
 
 
+def test_a_matrix_is_named_in_the_words_of_a_sheet(cytocar: Cytocar, tubes: Path, tmp_path: Path) -> None:
+    made = cytocar("template", "fit", tubes, "-o", tmp_path / "mine.toml", "--compensation", "mine.xlsx")
+    assert made.returncode == 2
+    assert "neither file, none, unmixed nor a .csv" in made.stderr
+    (tmp_path / "m.csv").write_text("X-A,Y-A\n1,0.1\n0,1\n")
+    made = cytocar("template", "fit", tubes, "-o", tmp_path / "mine.toml", "--compensation", tmp_path / "m.csv")
+    assert made.returncode == 1
+    assert "error[E050]" in made.stderr
+
+
 def test_inspect_gives_the_command_that_makes_a_template(cytocar: Cytocar, tubes: Path, tmp_path: Path) -> None:
     shown = cytocar("inspect", tubes / "day7.fcs").stdout
     assert f"cytocar template fit {tubes / 'day7.fcs'} -o mine.toml" in shown

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cytocar.errors.tree import CompensationError, PanelError, UsageError
+from cytocar.errors.tree import CompensationError, GateError, PanelError
 from cytocar.fcs.reader import open_fcs
 from cytocar.fcs.write import write_fcs
 from cytocar.fit.draft import refuse_without_t_cells, to_text
@@ -15,6 +15,8 @@ from cytocar.fit.lines import Status
 from cytocar.fit.names import alias_book
 from cytocar.fit.template import FittedTemplate, fit_layouts, fit_template
 from cytocar.gates.walk import walk
+from cytocar.signals.compensation import SpilloverMatrix, carried
+from cytocar.signals.over_compensation import as_recorded
 from cytocar.simulate import Preparation, SimulatedTube, blood_tube
 from cytocar.template.load import load_template
 from tests.stained_tubes import cell, stain, stained_tube
@@ -87,9 +89,10 @@ def test_unstained_cells_give_no_template(tube: SimulatedTube, tmp_path: Path) -
     write_fcs(tmp_path / "a.fcs", columns, markers=tube.markers)
     fitted = fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
     assert not {"t_cells", "cd4", "cd8", "car_t"} & set(fitted.study.masks)
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(GateError, match=r"^a\.fcs: ") as caught:
         refuse_without_t_cells(fitted)
     assert caught.value.code == "E208"
+    assert "--compensation MATRIX.csv" in caught.value.hint, "nothing was compensated"
 
 
 def test_t_cells_gated_before_are_not_gated_again(tube: SimulatedTube, fitted: FittedTemplate, tmp_path: Path) -> None:
@@ -128,17 +131,20 @@ def test_transformed_values_on_a_scale_of_one_are_refused(cofactor: float, tube:
 def test_a_matrix_that_was_applied_before_is_refused_and_left_alone_where_somebody_says_so(
     tube: SimulatedTube, fitted: FittedTemplate, tmp_path: Path
 ) -> None:
-    from cytocar.signals.compensation import carried
-
     matrix = carried(tube.events.keywords).matrix
     assert matrix is not None
     signals = matrix.compensate(np.column_stack([tube.columns[name] for name in matrix.detectors]))
+    cells = ~tube.is_kind(*(kind for kind in tube.kinds if "bead" in kind.lower()))
+    recorded = np.column_stack([tube.columns[name] for name in matrix.detectors]).astype(np.float64)
+    assert as_recorded(matrix, recorded[cells])
+    assert not as_recorded(matrix, signals[cells])
     columns = {**tube.columns, **dict(zip(matrix.detectors, signals.T.astype("f4"), strict=True))}
     write_fcs(tmp_path / "a.fcs", columns, markers=tube.markers, keywords=tube.keywords)
     with pytest.raises(CompensationError) as caught:
         fit_template([tmp_path / "a.fcs"], BOOK, name="mine")
     assert caught.value.code == "E206"
-    assert "--compensated" in caught.value.hint
+    assert "before its export: --compensated" in caught.value.hint
+    assert "not compensated yet" not in caught.value.message
 
     left_alone = fit_template([tmp_path / "a.fcs"], BOOK, name="mine", compensated=True)
     assert left_alone.template.compensation.source == "none"
@@ -316,6 +322,37 @@ def test_a_file_whose_matrix_does_not_fit_is_refused(shared_data: Path) -> None:
     with pytest.raises(CompensationError) as caught:
         fit_template([shared_data / "tcell_human" / "100715.fcs"], BOOK, name="mine")
     assert caught.value.code == "E206"
+    assert "100715.fcs" in caught.value.message
+    assert "not compensated yet" in caught.value.message, "--compensated would find no T cells"
+    assert "--compensated" not in caught.value.hint
+
+
+def test_a_given_matrix_takes_the_place_of_the_files_and_is_in_the_template(
+    tube: SimulatedTube, fitted: FittedTemplate, tmp_path: Path
+) -> None:
+    """Of one beside a file whose own is the identity, the counts are those of the file that has it."""
+    matrix = carried(tube.events.keywords).matrix
+    assert matrix is not None
+    lines = [",".join(matrix.detectors), *(",".join(map(str, row)) for row in matrix.values.tolist())]
+    (tmp_path / "matrix.csv").write_text("\n".join(lines))
+    identity = np.eye(len(matrix.detectors)).astype(int).ravel()
+    keywords = {"$SPILLOVER": ",".join(map(str, (len(matrix.detectors), *matrix.detectors, *identity)))}
+    write_fcs(tmp_path / "a.fcs", tube.columns, markers=tube.markers, keywords=keywords)
+    given = fit_template(
+        [tmp_path / "a.fcs"], BOOK, name="mine", given=SpilloverMatrix.from_csv(tmp_path / "matrix.csv")
+    )
+    (tmp_path / "mine.toml").write_text(to_text(given), "utf-8")
+    loaded = load_template(tmp_path / "mine.toml")
+    assert loaded.compensation.source == "matrix.csv"
+    (tmp_path / "matrix.csv").unlink()
+    counts = walk(open_fcs(tmp_path / "a.fcs"), load_template(tmp_path / "mine.toml"))
+    assert counts.compensation == "matrix.csv"
+    for name in ("t_cells", "cd4", "cd8"):
+        assert counts[name].events == fitted.study.count(name), name
+    other = SpilloverMatrix(("X-A", "Y-A"), ("X-A", "Y-A"), np.array([[1, 0.1], [0, 1]]))
+    with pytest.raises(CompensationError) as caught:
+        fit_template([tmp_path / "a.fcs"], BOOK, name="mine", given=other)
+    assert caught.value.code == "E050"
 
 
 def test_a_matrix_may_name_a_scatter_channel(tube: SimulatedTube, tmp_path: Path) -> None:

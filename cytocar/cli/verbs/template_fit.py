@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import GateError, UsageError
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
     from cytocar.fit.gated import FittedGate
     from cytocar.fit.template import FittedTemplate
+    from cytocar.signals.compensation import SpilloverMatrix
 
 FILES_SHOWN = 3
 COLUMNS = 80
@@ -38,8 +39,12 @@ def fit(
     aliases: Annotated[
         Path | None, typer.Option("--aliases", metavar="NAMES.toml", help="Further names of markers.")
     ] = None,
+    compensation: Annotated[
+        str,
+        typer.Option("--compensation", metavar="MATRIX.csv", help="Spillover matrix as in a sheet: a CSV, file, none."),
+    ] = "file",
     compensated: Annotated[
-        bool, typer.Option("--compensated", help="The values are compensated already: leave the files' matrix alone.")
+        bool, typer.Option("--compensated", help="The values are compensated already: --compensation none.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write it without T cells too, and over a file.")] = False,
 ) -> None:
@@ -54,13 +59,15 @@ def fit(
         raise UsageError(f"{out} does not end in .toml", code="E111", hint=f"name it {out.stem or 'mine'}.toml")
     if out.exists() and not force:
         raise UsageError(f"{out} exists", code="E105", hint="choose another name, or --force to replace it")
+    matrix, as_they_are = _matrix(compensation, compensated=compensated)
     every = fit_layouts(
         _places(files),
         alias_book(aliases),
         name=_name_of(out),
         settled=_settled(marker or []),
         controls=_places(control or []),
-        compensated=compensated,
+        compensated=as_they_are,
+        given=matrix,
     )
     paths = [out, *(out.with_stem(f"{out.stem}-{number}") for number in range(2, len(every) + 1))]
     for path in paths[1:]:
@@ -89,7 +96,7 @@ def _write(fitted: FittedTemplate, path: Path, *, force: bool, is_first: bool) -
     if not force:
         try:
             refuse_without_t_cells(fitted)
-        except UsageError as error:
+        except GateError as error:
             if is_first:
                 raise
             for tube in fitted.study.tubes:
@@ -136,6 +143,22 @@ def _settled(words: list[str]) -> dict[str, str]:
     from cytocar.cli.verbs.gate import settled_markers
 
     return settled_markers(words)
+
+
+def _matrix(words: str, *, compensated: bool) -> tuple[SpilloverMatrix | None, bool]:
+    """Return the matrix of a CSV, and whether the values are to be taken as they are."""
+    from cytocar.signals.applied_matrix import UNMIXED
+    from cytocar.signals.compensation import SpilloverMatrix
+
+    if words in ("none", UNMIXED) or (compensated and words == "file"):
+        return None, True
+    if compensated:
+        hint = "leave one of the two out"
+        raise UsageError(f"--compensated leaves no use for --compensation {words}", code="E111", hint=hint)
+    if words != "file" and not words.lower().endswith(".csv"):
+        hint = "a CSV whose first line names the detectors; `cytocar compensate` writes one"
+        raise UsageError(f"--compensation {words!r} is neither file, none, unmixed nor a .csv", code="E111", hint=hint)
+    return (None if words == "file" else SpilloverMatrix.from_csv(words)), False
 
 
 def _shell(word: str) -> str:
