@@ -56,7 +56,8 @@ def test_a_matrix_is_named_in_the_words_of_a_sheet(cytocar: Cytocar, tubes: Path
 
 def test_inspect_gives_the_command_that_makes_a_template(cytocar: Cytocar, tubes: Path, tmp_path: Path) -> None:
     shown = cytocar("inspect", tubes / "day7.fcs").stdout
-    assert f"cytocar template fit {tubes / 'day7.fcs'} -o mine.toml" in shown
+    copied = " ".join(shown.replace("\\\n", "").split())
+    assert f"cytocar template fit {tubes / 'day7.fcs'} -o mine.toml" in copied
     events = np.random.default_rng(1).normal(100, 10, 500)
     write_fcs(tmp_path / "a.fcs", {"FSC-A": events, "FITC-A": events})
     assert "--marker CD3=DETECTOR" in cytocar("inspect", tmp_path / "a.fcs").stdout
@@ -97,6 +98,16 @@ def test_a_doubt_of_the_fit_asks_for_a_look_until_somebody_accepts_it_by_name(cy
     assert "error[E120]" in cytocar("gate", tmp_path / "a.fcs", "-t", template).stderr, "it waits for a lock of its own"
 
 
+def test_a_template_that_asks_for_a_look_at_its_own_file_says_so(
+    cytocar: Cytocar, shared_data: Path, tmp_path: Path
+) -> None:
+    """T cells dim for CD8 lie between the two clouds of this donor."""
+    file = shared_data / "tcell_human" / "cytopipeline_omip021" / "Donor1.fcs"
+    made = cytocar("template", "fit", file, "-o", tmp_path / "mine.toml")
+    assert "warning[FLAT_VALLEY] Donor1.fcs: on its own files the template asks for a look at: cd8" in made.stderr
+    assert "On these files the template asks for a look at" in (tmp_path / "mine.report.html").read_text("utf-8")
+
+
 def test_two_layouts_in_one_call_give_two_templates(cytocar: Cytocar, tubes: Path, tmp_path: Path) -> None:
     from cytocar.fcs.reader import open_fcs
 
@@ -109,6 +120,10 @@ def test_two_layouts_in_one_call_give_two_templates(cytocar: Cytocar, tubes: Pat
     made = cytocar("template", "fit", tubes / "day7.fcs", tmp_path / "moved.fcs", "-o", tmp_path / "mine.toml")
     assert made.returncode == 0, made.stderr
     assert "2 layouts" in made.stderr
+    blocks = [block.splitlines()[:2] for block in made.stdout.split("\n\n") if block.startswith("1 file: ")]
+    assert [block[0] for block in blocks] == ["1 file: day7.fcs (file 1)", "1 file: moved.fcs (file 1)"]
+    assert all(block[1].startswith("panel: ") for block in blocks)
+    assert made.stderr.count("RUN is a folder") == 1
     assert {path.name for path in tmp_path.glob("mine*")} == {
         "mine.toml",
         "mine.report.html",

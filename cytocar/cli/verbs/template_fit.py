@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cytocar.signals.compensation import SpilloverMatrix
 
 FILES_SHOWN = 3
+ON_OWN_FILES = "on its own files the template asks for a look at:"
 COLUMNS = 80
 """Of a narrow terminal: what is shown fits in."""
 
@@ -73,6 +74,9 @@ def fit(
     for path in paths[1:]:
         if path.exists() and not force:
             raise UsageError(f"{path} exists", code="E105", hint="choose another name, or --force to replace it")
+    for fitted in every:
+        for name, why in fitted.skipped:
+            screen.show_problem("warning", "W345", why, where=name)
     if len(every) > 1:
         screen.say(f"{len(every)} layouts of markers and detectors: a template for each")
     for number, (fitted, path) in enumerate(zip(every, paths, strict=True)):
@@ -80,17 +84,20 @@ def fit(
             sys.stdout.write("\n")
         _show(fitted)
         _write(fitted, path, force=force, is_first=number == 0)
+    screen.say("RUN is a folder that does not exist yet: it gets all tables, and report.html with every gate")
 
 
 def _show(fitted: FittedTemplate) -> None:
     for line in _lines(fitted):
         sys.stdout.write(screen.printable(line) + "\n")
+    sys.stdout.flush()  # what is noticed about these files stands under them in a log of both streams
     _show_doubts(fitted)
 
 
 def _write(fitted: FittedTemplate, path: Path, *, force: bool, is_first: bool) -> None:
     """Write a template and its page; a further layout without T cells is said, and costs the others nothing."""
     from cytocar.fit.draft import refuse_without_t_cells, to_text
+    from cytocar.fit.own_files import looks_on_own_files
     from cytocar.report.fit.page import fit_html
 
     if not force:
@@ -102,10 +109,13 @@ def _write(fitted: FittedTemplate, path: Path, *, force: bool, is_first: bool) -
             for tube in fitted.study.tubes:
                 screen.show_problem("warning", "W345", f"{error.code}: {error.message}", where=tube.name)
             return
+    looks = looks_on_own_files(fitted)
+    for one in looks:
+        screen.show_problem("warning", one.code, f"{ON_OWN_FILES} {one.message}", where=screen.few(one.files))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(to_text(fitted), "utf-8")
     page = path.with_suffix(".report.html")
-    page.write_text(fit_html(fitted, name=path.name), "utf-8")
+    page.write_text(fit_html(fitted, name=path.name, looks=looks), "utf-8")
     screen.say(f"wrote {path}, a draft; every gate of every file is in {page}")
     screen.say(f"try it: cytocar gate {_shell(str(fitted.study.tubes[0].file))} -t {path} -o RUN")
 
@@ -178,7 +188,11 @@ def _lines(fitted: FittedTemplate) -> Iterator[str]:
     channels = study.tubes[0].panel.channels
     panel = ", ".join(f"{marker} = {channels[marker].detector}" for marker in fitted.template.panel)
     scale = next((one for one in fitted.template.scales.values() if one.kind != "linear"), None)
-    yield from _wrapped(f"{screen.counted(len(study.tubes), 'file')}; panel: {panel}")
+    shown = study.tubes[:FILES_SHOWN]
+    named = ", ".join(f"{screen.one_line(tube.name)} (file {number})" for number, tube in enumerate(shown, start=1))
+    more = f" and {len(study.tubes) - FILES_SHOWN} more" if len(study.tubes) > FILES_SHOWN else ""
+    yield from _wrapped(f"{screen.counted(len(study.tubes), 'file')}: {named}{more}")
+    yield from _wrapped(f"panel: {panel}")
     if scale is not None:
         width = f", W = {scale.W:g}" if scale.kind == "logicle" else ""
         source = fitted.template.compensation.source
@@ -186,13 +200,14 @@ def _lines(fitted: FittedTemplate) -> Iterator[str]:
     yield ""
     yield from grid(("population", "gate"), [(one.population.name, one.population.gate.words()) for one in study.gates])
     yield ""
-    shown = study.tubes[:FILES_SHOWN]
-    header = ("population", "of", "rests on", *(f"file {number}" for number in range(1, len(shown) + 1)))
+    header = (
+        "population",
+        "of",
+        "rests on",
+        *(f"events, file {number}" if number == 1 else f"file {number}" for number in range(1, len(shown) + 1)),
+    )
     rows = [_row(gate, fitted, len(shown)) for gate in study.gates]
     yield from grid(header, rows, right=tuple(range(3, 3 + len(shown))))
-    named = "; ".join(f"file {number}: {screen.one_line(tube.name)}" for number, tube in enumerate(shown, start=1))
-    more = f" (the first {FILES_SHOWN} of {len(study.tubes)})" if len(study.tubes) > FILES_SHOWN else ""
-    yield from _wrapped(f"events in {named}{more}")
     if study.left_out:
         yield ""
         for what, why in study.left_out:
@@ -212,10 +227,10 @@ def _row(gate: FittedGate, fitted: FittedTemplate, files: int) -> tuple[str, ...
 
 
 def _show_doubts(fitted: FittedTemplate) -> None:
-    for name, why in fitted.skipped:
-        screen.show_problem("warning", "W345", why, where=name)
-    notes = dict.fromkeys(note for tube in fitted.study.tubes for note in tube.notes)
-    for note in notes:
-        screen.show_problem("note", "W346", note)
+    tubes = fitted.study.tubes
+    every = screen.few([tube.name for tube in tubes])
+    for note in dict.fromkeys(note for tube in tubes for note in tube.notes):
+        noted = screen.few([tube.name for tube in tubes if note in tube.notes])
+        screen.show_problem("note", "W346", note, where=noted)
     for code, doubt in (*fitted.study.odd_files, *fitted.study.doubts):
-        screen.show_problem("warning", code, doubt)
+        screen.show_problem("warning", code, doubt, where=every)

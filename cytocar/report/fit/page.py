@@ -16,6 +16,7 @@ from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.panels import Picture, draw_gate_pictures
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.fit.gated import FittedGate
+from cytocar.fit.own_files import Look
 from cytocar.fit.template import FittedTemplate
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import replay, walk
@@ -48,19 +49,22 @@ class Row:
     files: tuple[FilePicture, ...]
 
 
-def fit_html(fitted: FittedTemplate, *, name: str) -> str:
+def fit_html(fitted: FittedTemplate, *, name: str, looks: Sequence[Look] = ()) -> str:
     """Return the page as one self-contained HTML file.
 
     Parameters
     ----------
     name : str
         Of the template's file.
+    looks : sequence of Look
+        What the template asks people to look at on these files.
     """
     environment = page_environment(FOLDER)
     style = Markup("\n".join((page_style(), (FOLDER / "fit.css").read_text("utf-8"))))  # noqa: S704 -- files of ours
     return environment.get_template("fit.html").render(
         name=name,
         fitted=fitted,
+        looks=looks,
         study=fitted.study,
         rows=tuple(_rows(fitted)),
         style=style,

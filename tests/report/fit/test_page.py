@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cytocar.fit.names import alias_book
+from cytocar.fit.own_files import looks_on_own_files
 from cytocar.fit.template import FittedTemplate, fit_template
 from cytocar.gates.walk import walk
 from cytocar.report.fit.page import fit_html
 from cytocar.simulate import Preparation, blood_tube
+from cytocar.template.gate_kinds import ValleyGate
+from cytocar.template.model import Population
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +60,24 @@ def test_what_is_left_out_is_said_and_names_of_files_are_no_markup(fitted: Fitte
 def test_the_page_fetches_nothing(page: str, tmp_path: Path) -> None:
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", page)
     assert "default-src 'none'" in page.replace("&#39;", "'")
+
+
+def test_what_the_template_asks_for_on_its_own_files_is_on_the_page(fitted: FittedTemplate, page: str) -> None:
+    heading = "On these files the template asks for a look at"
+    assert looks_on_own_files(fitted) == ()
+    assert heading not in page
+
+    def bounded(population: Population) -> Population:
+        gate = population.gate
+        if population.name != "t_cells" or not isinstance(gate, ValleyGate) or gate.window is None:
+            return population
+        high = 2 * gate.window[1]
+        elsewhere = {"window": (high, 2 * high), "fallback": high}
+        return population.model_copy(update={"gate": gate.model_copy(update=elsewhere)})
+
+    moved = fitted.template.model_copy(update={"populations": tuple(map(bounded, fitted.template.populations))})
+    looks = looks_on_own_files(replace(fitted, template=moved))
+    assert ("one.fcs", "<b>two.fcs") in {one.files for one in looks}
+    shown = fit_html(fitted, name="mine.toml", looks=looks)
+    assert heading in shown
+    assert all(one.code in shown for one in looks)
