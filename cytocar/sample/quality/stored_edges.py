@@ -97,7 +97,7 @@ def bead_edges(sampled: SampledEvents, beads: str, colours: tuple[str, str]) -> 
     for channel in (marker for marker in sampled.at_the_end if marker.casefold() != "time"):
         signal, on_scale = sampled.signal(channel), ~sampled.at_the_end[channel]
         own, logs = (_logs(signal[mask & on_scale]) for mask in (gated, around | gated))
-        if len(own) < FEWEST_BEADS or len(np.unique(own)) < FEWEST_VALUES:
+        if len(own) < FEWEST_BEADS or np.count_nonzero(np.diff(own)) < FEWEST_VALUES:
             continue
         top = np.log(NEAR_THE_END * sampled.range(channel))
         for percent, where in _edges(logs, own, top, reach=BEYOND_BEADS):
