@@ -31,7 +31,7 @@ VERBS: dict[str, str] = {
     "series": "Join runs into courses: CAR-T cells over time, kinetics, figures.",
     "groups": "Compare groups of subjects, or before and after a drug.",
     "report": "Draw every gate of a run on one page.",
-    "template": "List, show, write and check gating templates.",
+    "template": "Fit a template to your files, edit, show, check and lock it.",
     "inspect": "Show what is in FCS files.",
     "plot": "Draw two channels, or one gate of a template.",
     "sheet": "Draft and check sample sheets.",
@@ -63,6 +63,17 @@ class Interrupted(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
+
+
+class WholeSentences(TyperGroup):
+    """Commands with the first paragraph of their help, wrapped and never cut."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        paragraphs = {name: (command.help or "").partition("\n\n")[0] for name, command in commands.items() if command}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, " ".join(text.split())) for name, text in paragraphs.items()])
 
 
 class _Verbs(TyperGroup):

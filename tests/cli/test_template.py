@@ -19,6 +19,21 @@ def mine(cytocar: Cytocar, tmp_path: Path) -> Path:
     return path
 
 
+def test_a_new_template_says_which_one_it_is_a_copy_of(cytocar: Cytocar, tmp_path: Path) -> None:
+    plain = cytocar("template", "new", tmp_path / "a.toml").stderr
+    assert "a copy of cart-cd19fc-fixed" in plain
+    assert "--from NAME copies another one" in plain
+    assert "a copy of tbnk" in cytocar("template", "new", tmp_path / "b.toml", "--from", "tbnk").stderr
+
+
+@pytest.mark.parametrize("verb", ["template", "sheet", "qc", "validate"])
+def test_lists_of_commands_cut_no_sentence(cytocar: Cytocar, verb: str) -> None:
+    shown = cytocar(verb, "--help").stdout.partition("Commands:")[2]
+    assert shown
+    assert "..." not in shown.replace("[OPTIONS]...", "")
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
 def _raise_a_number(path: Path, version: str) -> None:
     text = path.read_text("utf-8").replace('version = "0.1.0"', f'version = "{version}"')
     path.write_text(text.replace("detection_percent = 0.1", "detection_percent = 0.2"), "utf-8")

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from cytocar.cli import screen
-from cytocar.cli.app import CONTEXT
+from cytocar.cli.app import CONTEXT, WholeSentences
 from cytocar.cli.unverified import Unverified
 from cytocar.errors.tree import UsageError
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from cytocar.qc.measures import Measured
 
 
-class _ChartsUnlessNamed(TyperGroup):
+class _ChartsUnlessNamed(WholeSentences):
     """The verbs of quality control; what names none of them are run folders to chart, as before there were several."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

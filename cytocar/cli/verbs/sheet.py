@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from cytocar.cli import screen
-from cytocar.cli.app import CONTEXT
+from cytocar.cli.app import CONTEXT, WholeSentences
 from cytocar.errors.tree import UsageError
 
 app = typer.Typer(
+    cls=WholeSentences,
     help="Draft and check sample sheets.",
     add_completion=False,
     rich_markup_mode=None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
-from cytocar.cli.app import CONTEXT
+from cytocar.cli.app import CONTEXT, WholeSentences
 from cytocar.cli.verbs import template_edit, template_exchange, template_fit, template_lock
 from cytocar.errors.boundary import one_of_many
 from cytocar.errors.tree import CytocarError, UsageError
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from cytocar.template.model import Template
 
 app = typer.Typer(
-    help="List, show, write, check, compare, lock and exchange gating templates.",
+    cls=WholeSentences,
+    help="List, show, fit, edit, check, compare, lock and exchange gating templates.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings=CONTEXT,
     no_args_is_help=True,
 )
+DEFAULT_SOURCE = "cart-cd19fc-fixed"
 _NAME = Annotated[str, typer.Argument(metavar="NAME|PATH", help="Bundled name, or path of a .toml file.")]
 
 
@@ -91,7 +93,7 @@ def _branch(template: Template, parent: str, depth: int) -> list[str]:
 @app.command("new")
 def new(
     path: Annotated[Path, typer.Argument(metavar="FILE.toml", help="Where to write it.")],
-    source: Annotated[str, typer.Option("--from", help="Template to start from.")] = "cart-cd19fc-fixed",
+    source: Annotated[str, typer.Option("--from", help="Template to start from.")] = DEFAULT_SOURCE,
 ) -> None:
     """Start a template of your own: a copy of a bundled one under a new name, comments and all."""
     import re
@@ -106,7 +108,9 @@ def new(
     text = re.sub(r'(?m)^name = ".*"', f'name = "{path.stem}"', text, count=1)
     text = re.sub(r'(?m)^version = "[^"]*"', 'version = "0.1.0"', text, count=1)
     path.write_text(text, "utf-8")
-    screen.say(f"wrote {path}; edit it, then `cytocar template validate {path}`")
+    screen.say(f"wrote {path}, a copy of {source}; edit it, then `cytocar template validate {path}`")
+    if source == DEFAULT_SOURCE:
+        screen.say("--from NAME copies another one; `cytocar template list` names them")
 
 
 @app.command("validate")

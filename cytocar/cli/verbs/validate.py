@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
-from cytocar.cli.app import CONTEXT
+from cytocar.cli.app import CONTEXT, WholeSentences
 from cytocar.cli.unverified import Unverified
 from cytocar.errors.tree import UsageError
 from cytocar.validation.designs import Design, Kind
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cytocar.validation.verdicts import Validation
 
 app = typer.Typer(
+    cls=WholeSentences,
     help="Plan and evaluate a method validation.",
     add_completion=False,
     rich_markup_mode=None,
