@@ -113,6 +113,7 @@ def show_what_to_look_at(done: Sequence[FinishedSample]) -> None:
 def show_notes(done: Sequence[FinishedSample]) -> None:
     """Write what is so by assumption or by oversight, once for all samples."""
     _note_duplicates(done)
+    _note_shared_wells(done)
     _note_missing_controls(done)
     _note_odd_places(done)
 
@@ -142,6 +143,21 @@ def _note_duplicates(done: Sequence[FinishedSample]) -> None:
         screen.say(f"note: {screen.few(same)} hold the same bytes: was one file copied under another name?")
     if len(copied) > _COPIES_SHOWN:
         screen.say(f"note: {len(copied) - _COPIES_SHOWN} more files occur under several names: see file_sha256")
+
+
+def _note_shared_wells(done: Sequence[FinishedSample]) -> None:
+    """Say once which samples share a well: the page of the plate has room for one of them."""
+    names: dict[tuple[str | None, str], list[str]] = defaultdict(list)
+    for sample in done:
+        if sample.well:
+            names[sample.well].append(sample.sample_id)
+    shared = [(plate, well, same) for (plate, well), same in names.items() if len(same) > 1]
+    for plate, well, same in shared[:_COPIES_SHOWN]:
+        where = f"well {well}" + (f" of plate {screen.one_line(plate)}" if plate else "")
+        apart = "" if plate else "; plate_id tells plates apart"
+        screen.say(f"note: {screen.few(same)} lie in {where}: report.html draws the last of them{apart}")
+    if len(shared) > _COPIES_SHOWN:
+        screen.say(f"note: {len(shared) - _COPIES_SHOWN} more wells hold several samples")
 
 
 _LACKS = {

@@ -27,7 +27,7 @@ from cytocar.sample.blank_controls import tells_backgrounds
 from cytocar.sample.choose_controls import choose_references
 from cytocar.sample.control_signals import References, load_references, save_references, wants_references
 from cytocar.sample.protocol import Protocol
-from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, Status
+from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, SampleResult, Status
 from cytocar.sheet.rows import SampleRow, SampleType
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class FinishedSample:
     ``counted`` is what of it is held against the others'; ``lacks_control`` says what a patient's sample lacks of
     controls, for which the template's assumptions stand in. ``state`` is that of its file before it was hashed and
     counted, where this process did so: as long as the file has it, it holds these bytes.
+    ``well`` is its plate and its well, unless it is excluded.
     """
 
     sample_id: str
@@ -88,6 +89,7 @@ class FinishedSample:
     concerns: tuple[Finding, ...] = ()
     counted: CountedTube | None = None
     state: FileState | None = None
+    well: tuple[str | None, str] | None = None
 
     @classmethod
     def of(cls, outcome: SampleOutcome, own: OwnColumns | None = None) -> FinishedSample:
@@ -102,7 +104,9 @@ class FinishedSample:
         lacks = next(iter(lacking), None) if outcome.sample.sample_type is SampleType.SAMPLE else None
         concerns = tuple(finding for finding in outcome.findings if finding.outcome is Severity.REVIEW)
         counted, name = CountedTube.of(outcome), outcome.sample.sample_id
-        return cls(name, outcome.status, faults, content, source, lines, lacks, concerns, counted)
+        place = outcome if isinstance(outcome, SampleResult) else outcome.sample
+        well = (place.plate_id, place.well) if place.well and not outcome.sample.exclude else None
+        return cls(name, outcome.status, faults, content, source, lines, lacks, concerns, counted, well=well)
 
     def without_content(self) -> FinishedSample:
         """Return the same without JSON and lines: what stays in memory when they are kept."""

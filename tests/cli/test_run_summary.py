@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cytocar.cli.run_summary import show_what_to_look_at
+from cytocar.cli.run_summary import show_notes, show_what_to_look_at
 from cytocar.errors.findings import Finding, Severity
 from cytocar.run.execute import FinishedSample
 from cytocar.sample.result import Status
@@ -31,3 +31,10 @@ def test_a_concern_that_samples_share_is_one_line_with_their_names(capsys: pytes
 def test_samples_that_no_line_names_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     show_what_to_look_at([_waiting(f"S{i}", f"{i} beads") for i in range(13)])
     assert "and 3 more to look at" in capsys.readouterr().err
+
+
+def test_samples_that_share_a_well_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    places = {"A": (None, "A01"), "B": ("PL1", "A01"), "C": (None, "A01"), "D": None, "E": None}
+    show_notes([FinishedSample(name, Status.OK, (), b"", well=well) for name, well in places.items()])
+    expected = "note: A, C lie in well A01: report.html draws the last of them; plate_id tells plates apart\n"
+    assert capsys.readouterr().err == expected
