@@ -182,3 +182,16 @@ def test_the_interval_of_a_shift_ends_where_the_exact_signed_rank_test_turns(n: 
 
 def test_no_p_value_has_nothing_to_adjust() -> None:
     assert holm([]) == benjamini_hochberg([]) == []
+
+
+@pytest.mark.parametrize(("n", "m"), [(4, 5), (9, 14), (60, 40), (12, 3)])
+def test_the_interval_of_a_shift_between_groups_ends_where_the_exact_rank_sum_test_turns(n: int, m: int) -> None:
+    rng = np.random.default_rng(n + m)
+    first, second = rng.normal(0, 1, n), rng.normal(0.4, 1, m)
+    shift = shift_between(first.tolist(), second.tolist())
+    for bound, inwards in ((shift.low, 1e-9), (shift.high, -1e-9)):
+        assert bound is not None
+        inside, outside = (
+            mannwhitneyu(first - bound - step, second, method="exact").pvalue for step in (inwards, -inwards)
+        )
+        assert outside <= 0.05 < inside
