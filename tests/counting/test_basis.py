@@ -164,6 +164,13 @@ def test_what_cannot_be_counted_is_refused_with_a_code_and_a_remedy(make: Callab
     assert caught.value.hint
 
 
+def test_blood_may_fill_the_tube_and_a_count_that_cannot_be_is_named() -> None:
+    undiluted = VolumetricBasis(acquired_volume_ul=100, sample_volume_ul=300, final_volume_ul=300)
+    assert undiluted.concentration(100).value == pytest.approx(1.0)
+    with pytest.raises(CountingError, match=r"^the analyser's count \(cells/µL\)"):
+        DualPlatformBasis(5000, 0)
+
+
 def test_fifty_beads_are_enough_for_a_count() -> None:
     assert beads(50).concentration(50).value == pytest.approx(1000)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from cytocar.counting.limits import CarResult
-from cytocar.course.replicates import CountedSample, pool
+from cytocar.course.replicates import CountedSample, agreement_of, pool
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import CountMethod, SampleType
 from cytocar.sheet.tube import Specimen
@@ -36,8 +41,7 @@ def tube(name: str, car: int, *, beads: int = 5000, blood_ul: float = BLOOD_UL) 
         count_method=CountMethod.BEADS,
         ci_method=CI_METHOD,
     )
-    counted = ratio_estimate(car, beads).scaled(beads / blood_ul).widened(sample.cv)
-    return CountedSample(**{**{name: getattr(sample, name) for name in sample.__slots__}, "car_per_ul": counted})
+    return replace(sample, car_per_ul=ratio_estimate(car, beads).scaled(beads / blood_ul).widened(sample.cv))
 
 
 def test_100_and_20_per_ul_on_one_day_are_no_59_6_that_is_ok() -> None:
@@ -71,9 +75,7 @@ def test_dilutions_are_weighed_by_the_blood_examined() -> None:
 
 def test_pooling_lessens_the_counting_part_of_a_net_interval_only() -> None:
     def with_net(name: str) -> CountedSample:
-        sample = tube(name, 100)
-        net = Estimate(9.0, 5.0, 13.0)
-        return CountedSample(**{**{n: getattr(sample, n) for n in sample.__slots__}, "car_per_ul_net": net})
+        return replace(tube(name, 100), car_per_ul_net=Estimate(9.0, 5.0, 13.0))
 
     pooled = pool([with_net("a"), with_net("b"), with_net("c")])
     assert pooled.car_per_ul_net.value == pytest.approx(9.0)
@@ -81,3 +83,126 @@ def test_pooling_lessens_the_counting_part_of_a_net_interval_only() -> None:
     assert low is not None and high is not None
     assert 5.0 < low < 6.5
     assert 11.5 < high < 13.0
+
+
+def test_what_is_counted_adds_and_what_is_measured_is_weighed_by_blood() -> None:
+    one = replace(tube("a", 400), car_cd4_events=100, car_cd8_events=300, cd4_events=700, cd8_events=350)
+    other = replace(tube("b", 44, blood_ul=1.0), car_cd4_events=11, car_cd8_events=33, cd4_events=70, cd8_events=90)
+    one, other = replace(one, b_cells_per_ul=100.0), replace(other, b_cells_per_ul=12.0, car_lod_percent=0.1)
+    pooled = pool([one, replace(other, car_lloq_percent=None, status=Status.REVIEW)])
+    assert (pooled.sample_id, pooled.status) == ("a+b", Status.REVIEW)
+    assert (pooled.car_events, pooled.t_cell_events, pooled.bead_events) == (444, 11_000, 10_000)
+    assert pooled.t_cells_per_ul == pytest.approx(11_000 / 11)
+    assert pooled.car_percent_of_t_cells == pytest.approx(100 * 444 / 11_000)
+    assert pooled.car_cd4_cd8_ratio.value == pytest.approx(111 / 333)
+    assert pooled.cd4_cd8_ratio == pytest.approx(770 / 440)
+    assert pooled.b_cells_per_ul == pytest.approx((100 * 10 + 12 * 1) / 11)
+    assert (pooled.car_lod_percent, pooled.car_lloq_percent) == (0.1, 0.25)
+    assert (pooled.car_lod_per_ul, pooled.car_lloq_per_ul) == pytest.approx((1.0, 2.5))
+
+
+def test_a_replicate_without_cells_per_ul_adds_to_percentages_only_and_only_among_its_like() -> None:
+    without = replace(tube("b", 44), t_cells_per_ul=None, car_per_ul=Estimate(None, None, None))
+    assert pool([tube("a", 400), without]).sample_id == "a"
+    pooled = pool([without, replace(without, sample_id="c", car_events=56)])
+    assert pooled.sample_id == "b+c"
+    assert pooled.car_percent_of_t_cells == pytest.approx(100 * 100 / 20_000)
+    numbers = (pooled.car_per_ul.value, pooled.t_cells_per_ul, pooled.car_lod_per_ul, pooled.b_cells_per_ul)
+    assert (*numbers, pooled.agreement) == (None,) * 5
+
+
+@pytest.mark.parametrize("method", [CountMethod.BEADS, CountMethod.VOLUMETRIC])
+def test_agreement_is_the_chi_square_of_counts_with_the_errors_of_bead_and_pipette(method: CountMethod) -> None:
+    tubes = [replace(tube("a", 460), count_method=method), replace(tube("b", 280, blood_ul=5.0), count_method=method)]
+    per_ul = 740 / 15
+    chi_square = 0.0
+    for events, blood in ((460, 10), (280, 5)):
+        expected = per_ul * blood
+        of_beads = 1 / 5000 if method is CountMethod.BEADS else 0
+        chi_square += (events - expected) ** 2 / (expected + expected**2 * (of_beads + 0.036**2 + 0.026**2))
+    agreement = agreement_of(tubes)
+    assert agreement is not None
+    assert agreement.p == pytest.approx(stats.chi2.sf(chi_square, 1))
+    assert agreement.scale == pytest.approx(math.sqrt(chi_square))
+    assert agreement_of(tubes[:1]) is None
+    assert agreement_of([tube("a", 0), tube("b", 0)]) is None
+    like = agreement_of([tube("a", 400), tube("b", 400)])
+    assert like is not None
+    assert (like.p, like.scale) == (1.0, 1.0)
+
+
+def test_disagreement_widens_by_its_scale_in_logarithms() -> None:
+    tubes = [tube("a", 1000), tube("b", 200)]
+    pooled, agreement = pool(tubes), agreement_of(tubes)
+    alike = pool([tube("a", 600), tube("b", 600)]).car_per_ul  # the same events in all
+    assert agreement is not None
+    assert pooled.car_per_ul.value == alike.value == pytest.approx(60)
+    for limit, narrow in ((pooled.car_per_ul.low, alike.low), (pooled.car_per_ul.high, alike.high)):
+        assert math.log((limit or 0) / 60) == pytest.approx(agreement.scale * math.log((narrow or 0) / 60))
+
+
+def test_without_beads_the_pooled_interval_is_that_of_one_poisson_count() -> None:
+    tubes = [replace(tube(name, 20), count_method=CountMethod.VOLUMETRIC, ci_method="garwood") for name in "ab"]
+    pooled = pool(tubes).car_per_ul
+    garwood = stats.chi2.ppf(0.025, 80) / 2 / 20, stats.chi2.ppf(0.975, 82) / 2 / 20
+    assert (pooled.value, pooled.low, pooled.high) == pytest.approx((2.0, *garwood))
+    mixed = pool([tubes[0], replace(tube("b", 20), ci_method="clopper_pearson")]).car_per_ul
+    assert (mixed.low, mixed.high) == pytest.approx(garwood), "beads in one tube only are beads for none"
+
+
+def test_the_largest_error_of_the_method_is_the_error_of_all() -> None:
+    def pooled(*ci_methods: str) -> Estimate:
+        return pool(
+            [replace(tube(name, 400), ci_method=one) for name, one in zip("ab", ci_methods, strict=True)]
+        ).car_per_ul
+
+    large, small = "clopper_pearson + beads 20 %", "clopper_pearson + beads 3 %"
+    assert pooled(large, small) == pooled(small, large) == pooled(large, large)
+    assert (pooled(small, small).low or 0) > (pooled(large, small).low or 0)
+
+
+def test_net_limits_lie_as_far_as_counting_and_what_counting_does_not_tell() -> None:
+    net, gated = Estimate(9.0, 5.0, 13.0), Estimate(10.0, 8.0, 12.5)
+    pooled = pool([replace(tube(name, 100), car_per_ul=gated, car_per_ul_net=net) for name in "ab"])
+    low, high = (abs((limit or 0) - 10.0) for limit in (pooled.car_per_ul.low, pooled.car_per_ul.high))
+    expected = 9 - math.hypot(low, math.sqrt(4**2 - 2**2)), 9 + math.hypot(high, math.sqrt(4**2 - 2.5**2))
+    assert (pooled.car_per_ul_net.low, pooled.car_per_ul_net.high) == pytest.approx(expected)
+    unequal = pool(
+        [replace(tube("a", 90), car_per_ul_net=net), replace(tube("b", 10, blood_ul=1.0), car_per_ul_net=gated)]
+    )
+    assert unequal.car_per_ul_net.value == pytest.approx((9 * 10 + 10 * 1) / 11)
+    assert pool([replace(tube("a", 90), car_per_ul_net=net), tube("b", 90)]).car_per_ul_net.value is None
+
+
+CLEAR = Estimate(1.0, 0.1, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("cars", "about", "result"),
+    [
+        # of 20,000 T cells together 0.15 % are 30 events, 0.25 % are 50
+        ((15, 14), {}, CarResult.NOT_DETECTED),
+        ((15, 15), {}, CarResult.BELOW_LLOQ),
+        ((30, 19), {}, CarResult.BELOW_LLOQ),
+        ((30, 20), {}, CarResult.QUANTIFIED),
+        ((35, 34), {"background_percent": 0.1}, CarResult.BELOW_LLOQ),  # 0.1 % of 20,000 are 20 events more
+        ((35, 35), {"background_percent": 0.1}, CarResult.QUANTIFIED),
+        ((500, 500), {"car_lod_percent": None}, CarResult.NOT_EVALUABLE),
+        ((500, 500), {"car_lloq_percent": None}, CarResult.NOT_EVALUABLE),
+        ((500, 500), {"car_result": CarResult.NOT_EVALUABLE}, CarResult.NOT_EVALUABLE),
+        ((10, 10), {"car_lob_events": 10, "car_per_ul_net": CLEAR}, CarResult.NOT_DETECTED),
+        ((10, 11), {"car_lob_events": 10, "car_per_ul_net": CLEAR}, CarResult.BELOW_LLOQ),
+        ((6, 6), {"car_lob_events": 0, "car_per_ul_net": CLEAR}, CarResult.NOT_DETECTED),  # a claim needs 13
+        ((6, 7), {"car_lob_events": 0, "car_per_ul_net": CLEAR}, CarResult.BELOW_LLOQ),
+        ((40, 40), {"car_lob_events": 0, "car_per_ul_net": Estimate(0.0, 0.0, 50.0)}, CarResult.NOT_DETECTED),
+        ((40, 40), {"car_lob_events": 0, "car_per_ul_net": CLEAR}, CarResult.QUANTIFIED),
+        ((15, 14), {"car_lob_events": 0}, CarResult.NOT_DETECTED),  # without a net count the LoD decides
+    ],
+)
+def test_what_may_be_claimed_of_pooled_tubes(cars: tuple[int, int], about: dict[str, Any], result: CarResult) -> None:
+    assert pool([replace(tube(f"{car}", car), **about) for car in cars]).car_result is result
+
+
+def test_one_tube_that_can_be_evaluated_is_enough() -> None:
+    other = replace(tube("b", 500), car_result=CarResult.NOT_EVALUABLE, car_lod_percent=None, car_lloq_percent=None)
+    assert pool([tube("a", 500), other]).car_result is CarResult.QUANTIFIED
