@@ -36,6 +36,9 @@ MOST_POSITIVE_PERCENT = 95.0
 """In blood the largest share of CAR+ T cells at the peak of expansion is about 90 %."""
 MOST_OF_OTHERS_PERCENT = 75.0
 """Of the T cells beside a subset that is nearly all CAR+: at the peak of expansion both are."""
+LEAST_POWER = 0.5
+"""By which a subset's CAR signal grows with its own marker: light of that dye is a share of it (1), and how many CARs a
+cell carries has little to do with its CD4 or CD8 (0)."""
 LARGEST_CAR_BORDER_PERCENT, FEWEST_AT_BORDER = 3.0, 15
 """At a stain index of 12 a fixed border loses 5 % of the positives and 10 % of gain move 2 %; at 6, 20 % and 4 %."""
 
@@ -172,6 +175,22 @@ def car_findings(
     return (*findings, _sensitivity(border.percent, sharp=sharp))
 
 
+def _goes_with(sampled: SampledEvents, car: str, role: str, subset: Bools) -> float:
+    """Return the power by which a subset's dimmest CAR signals grow with its own marker: 1 for light of that dye.
+
+    The lower quarter of the CAR signal, of the quarter of the cells that is brightest in the marker against the dimmest
+    one: cells that carry a CAR besides lie above it.
+    """
+    gate, marker = sampled.gates[car], subset_marker(sampled, role)
+    if marker is None or not isinstance(gate, RangeGate):
+        return 0.0
+    own, light = (np.maximum(sampled.signal(axis, subset), 1.0) for axis in (marker, gate.marker))
+    low, high = quantiles(own, (0.25, 0.75))
+    dim, bright = own <= low, own >= high
+    grows = np.log(np.median(own[bright]) / np.median(own[dim]))
+    return float(np.log(np.quantile(light[bright], 0.25) / np.quantile(light[dim], 0.25)) / max(float(grows), 0.1))
+
+
 def _reach(sampled: SampledEvents, t_cells: str, car: str) -> tuple[Finding, ...]:
     """Return a finding where the negatives reach up to a border that the template fixes, seen from their dim side.
 
@@ -211,7 +230,8 @@ def _one_subset(sampled: SampledEvents, t_cells: str, car: str) -> tuple[Finding
         if min(np.count_nonzero(subset), np.count_nonzero(others)) < FEWEST_T_CELLS:
             continue
         share, beside = (100 * float(np.mean(passes[cells])) for cells in (subset, others))
-        if share >= MOST_POSITIVE_PERCENT and beside < MOST_OF_OTHERS_PERCENT:
+        one_sided = share >= MOST_POSITIVE_PERCENT and beside < MOST_OF_OTHERS_PERCENT
+        if one_sided and _goes_with(sampled, car, role, subset) >= LEAST_POWER:
             message = (
                 f"{share:.1f} % of the {role} T cells pass the CAR gate, and {beside:.1f} % of the other T cells: "
                 "light of that marker's dye in the CAR's detector looks so"

@@ -240,6 +240,14 @@ def test_light_of_the_cd8_dye_in_the_cars_detector_is_no_car(template: Template)
     assert "W303" in codes(count(template, light, control=template is ADAPTS))
 
 
+def test_cd8_t_cells_that_all_carry_a_car_are_believed() -> None:
+    def all_cd8(columns: Columns) -> Columns:
+        stain = 4000 * np.exp(np.random.default_rng(3).normal(0, 0.7, len(columns["Time"])))
+        return {"PE-A": columns["PE-A"] + np.where(are("cd8_t"), stain, 0.0)}
+
+    assert "W303" not in codes(count(ADAPTS, all_cd8, control=True))
+
+
 def test_negatives_that_reach_a_fixed_border_ask_for_a_control() -> None:
     def brighter(columns: Columns) -> Columns:
         return {"PE-A": columns["PE-A"] + np.where(are("beads"), 0.0, 0.035 * columns["FITC-A"])}
