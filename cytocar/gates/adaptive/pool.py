@@ -40,8 +40,8 @@ LARGEST_SHARE_APART = 0.3
 7 had kinds aligned apart for want of dim positives that the model took for negatives."""
 LEAST_EVIDENCE, EVIDENCE_SHARE = 12.0, 0.0005
 """By how much the logarithm of the likelihood has to rise, at least and for each event, if kinds are aligned apart: of
-tubes whose kinds are alike none reached it, of those whose CD8+ T cells are 1.15 times as bright as the control's three
-in four."""
+432 tubes whose kinds are alike one reached it, of those whose CD8+ T cells are 1.15 times as bright as the control's
+two in three."""
 MANY_POSITIVES = 0.12
 """Share up to which more of the negatives are compared once the positives among them are taken out: at 5 and 10 % and
 indices of 3 to 6 the errors of the net share fall by 7 to 21 %, at 17 and 40 % and an index of 3 they rise by 7 to 15 %
