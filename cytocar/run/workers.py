@@ -134,7 +134,9 @@ def _until_broken(
             while waiting and len(running) < workers.in_flight:
                 task = waiting.popleft()
                 running[executor.submit(function, task)] = task
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            finished, _ = wait(running, timeout=LOOKED_AFTER_S, return_when=FIRST_COMPLETED)
+            if not finished:
+                _end_if_stuck(executor)
             for future in finished:
                 try:
                     answer = future.result()
@@ -149,6 +151,24 @@ def _until_broken(
         for future in running:
             future.cancel()
         executor.shutdown(wait=not running)
+
+
+LOOKED_AFTER_S = 1.0
+"""How long no answer may come until it is looked whether a worker is gone."""
+
+
+def _end_if_stuck(executor: Executor) -> None:
+    """End a pool that waits for the rest of an answer whose worker was killed while it wrote it.
+
+    A pool of processes notices a worker that is gone, but not while it reads an answer: it waits for the rest for
+    ever, since it holds the writing end of the pipe itself. Without workers and that end it sees that it is broken.
+    """
+    processes = [*(getattr(executor, "_processes", None) or {}).values()]
+    if all(process.is_alive() for process in processes):
+        return
+    for process in processes:
+        process.kill()
+    executor._result_queue._writer.close()  # type: ignore[attr-defined]  # nothing public leads to it
 
 
 def _alone(

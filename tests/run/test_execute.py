@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import struct
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -63,6 +65,27 @@ def test_every_executor_gives_every_answer_once(executor: str) -> None:
 def test_a_task_that_kills_its_process_costs_itself_alone(place: int) -> None:
     names = [*NAMES[:place], "poison", *NAMES[place:]]
     answers = list(run_tasks(_name_or_die, _tasks(names), process_pool(2), killed=_killed))
+    assert sorted(answers) == sorted([*NAMES, "poison was killed"])
+
+
+def _name_or_die_in_the_answer(task: Task) -> str:
+    """Write the head of an answer and half of it, holding the lock on the pipe, and be killed."""
+    if task.sample.sample_id == "poison":
+        frame = sys._getframe()
+        while "result_queue" not in frame.f_locals:
+            assert frame.f_back is not None
+            frame = frame.f_back
+        answers = frame.f_locals["result_queue"]
+        answers._wlock.acquire()
+        os.write(answers._writer.fileno(), struct.pack("!i", 1000) + b"half of it")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task.sample.sample_id
+
+
+@pytest.mark.parametrize("place", [0, 24])
+def test_a_worker_killed_while_it_answers_costs_its_task_alone(place: int) -> None:
+    names = [*NAMES[:place], "poison", *NAMES[place:]]
+    answers = list(run_tasks(_name_or_die_in_the_answer, _tasks(names), process_pool(2), killed=_killed))
     assert sorted(answers) == sorted([*NAMES, "poison was killed"])
 
 
