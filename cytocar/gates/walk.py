@@ -7,7 +7,7 @@ any other. So a sample's gates can be listed, drawn, exported and replaced in on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -56,6 +56,7 @@ def walk(
     medians: Sequence[str] = (),
     steady: Bools | None = None,
     watch: bool = False,
+    look: Callable[[int, Block], None] | None = None,
 ) -> Populations:
     """Return the populations of a file.
 
@@ -80,6 +81,8 @@ def walk(
     watch : bool
         Count too where in the run events lie and which CAR signals lie beside the T cells (``Populations.over_time``,
         ``car_beside_t_cells``), and keep evenly chosen events (``Populations.gated``), for ``cytocar.sample.quality``.
+    look : callable, optional
+        Is shown each block of the file as it was recorded, after the number of its first event.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def walk(
         step = -(-events.n_events // MOST_EVENTS_KEPT)
         some = None if steady is None else steady[::step]
         seen = settled(events.every(step), references=references, gate_overrides=overrides, steady=some)
-        whole = settled(events, gate_overrides=seen.fitted, medians=medians, steady=steady, watch=watch)
+        whole = settled(events, gate_overrides=seen.fitted, medians=medians, steady=steady, watch=watch, look=look)
         return whole.as_decided(seen, _seen_in_part(step))
     complete, template = template, plan.template
     overrides = {name: gate for name, gate in overrides.items() if name in plan.parents}
@@ -107,6 +110,8 @@ def walk(
     blocks = partial(stream, events, plan, extra=tally.markers, steady=steady)
     for block in blocks():
         tally.add(block)
+        if look is not None:
+            look(block.start, block.recorded())
         if watch:
             chosen.append(block.every(step))
         if watched is not None and not plan.deferred:

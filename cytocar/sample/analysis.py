@@ -29,7 +29,7 @@ from cytocar.sample.missing_reagent import missing_reagent
 from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.acceptance import check_acceptance, doubt_findings, emptiness, gate_findings
 from cytocar.sample.quality.acquisition import run_findings
-from cytocar.sample.quality.flow import TimeQuality, flow_quality
+from cytocar.sample.quality.flow import FlowEvents, TimeQuality, flow_quality
 from cytocar.sample.quality.labels import (
     LABEL_CODES,
     car_is_labelled_otherwise,
@@ -215,8 +215,9 @@ def count_sample(
     template = protocol.template
     panel = resolve(template.panel, events.channels, overrides=protocol.markers)
     check_detectors_live(events, gated_channels(template, panel))
-    flow = _flow(events, protocol)
-    steady = flow.keep if template.quality.unsteady_flow == "cut" else None
+    before = _flow(events, protocol) if template.quality.unsteady_flow == "cut" else None
+    beside = FlowEvents(events, dict.fromkeys(panel.values())) if template.quality.unsteady_flow == "flag" else None
+    steady = before.keep if before is not None else None
     populations = walk(
         events,
         template,
@@ -227,7 +228,9 @@ def count_sample(
         medians=template.report.medians,
         steady=steady,
         watch=True,
+        look=beside.add if beside is not None else None,
     )
+    flow = before or (beside.quality() if beside is not None else TimeQuality(None, ()))
     template = populations.gated.template  # without populations of optional markers that the file does not have
     method = method_of(sample, template)
     backgrounds = backgrounds_of(populations, template, protocol.overrides, references or {})
@@ -355,9 +358,7 @@ def gate_again(events: EventTable, protocol: Protocol, result: SampleResult) -> 
 
 
 def _flow(events: EventTable, protocol: Protocol) -> TimeQuality:
-    """What the clock and the template's channels say about the flow, if the template asks for it."""
-    if protocol.template.quality.unsteady_flow == "ignore":
-        return TimeQuality(None, ())
+    """What the clock and the template's channels say about the flow, known before the gates see an event."""
     panel = resolve(protocol.template.panel, events.channels, overrides=protocol.markers)
     return flow_quality(events, dict.fromkeys(panel.values()))
 

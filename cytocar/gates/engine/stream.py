@@ -86,13 +86,14 @@ class GatedBlock:
 
     def every(self, step: int) -> Block:
         """Return every so-manieth event of the file that lies in this block, as it was recorded; a copy."""
-        return self._recorded().every(step, first=-self.start % step)
+        return self.recorded().every(step, first=-self.start % step)
 
     def column(self, channel: Channel) -> Floats:
         """Return a channel of every event of the block, linear and not compensated."""
-        return self._recorded().column(channel.index)
+        return self.recorded().column(channel.index)
 
-    def _recorded(self) -> Block:
+    def recorded(self) -> Block:
+        """Return the block as it was recorded."""
         signals = self.scatter.signals
         if not isinstance(signals, BlockSignals):
             raise TypeError("the events of a pass are blocks of a file")

@@ -19,7 +19,7 @@ from cytocar.sample.quality.level_shift import LARGEST_STEP, LevelShift, find_sh
 from cytocar.statistics.order import medians
 
 if TYPE_CHECKING:
-    from cytocar.fcs.events import Channel, EventTable
+    from cytocar.fcs.events import Block, Channel, EventTable
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -143,32 +143,54 @@ def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float
 
 
 def flow_quality(events: EventTable, channels: Iterable[Channel]) -> TimeQuality:
-    """Which events of a file to keep, by its clock and some of its channels; see ``time_quality``.
+    """Which events of a file to keep, by its clock and some of its channels, in a pass of its own (``FlowEvents``)."""
+    flow, start = FlowEvents(events, channels), 0
+    for block in events.blocks() if flow.has_clock else ():
+        flow.add(start, block)
+        start += block.n_events
+    return flow.quality()
 
-    At most 50,000 events are looked at, evenly chosen in one pass: each decides for its neighbours.
+
+class FlowEvents:
+    """The clock and some channels of evenly chosen events of a file, at most 50,000, collected block by block.
+
+    Each of these events decides for its neighbours.
     """
-    clock = next((channel for channel in events.channels if channel.is_time), None)
-    if clock is None:
-        message = "the file has no Time channel, so the flow over time was not judged"
-        return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
-    signals = tuple(channel for channel in channels if not channel.is_time)  # a clock drifts by design
-    step = max(1, -(-events.n_events // FLOW_EVENTS))
-    time = np.empty(-(-events.n_events // step))
-    values = np.empty((len(signals), len(time)))
-    seen = 0
-    for block in events.blocks():
-        rows = np.arange(-seen % step, block.n_events, step)
-        looked_at = slice(-(-seen // step), -(-seen // step) + len(rows))
-        chosen = block if step == 1 else block.take(rows)
-        time[looked_at] = chosen.column(clock.index)
-        for row, channel in zip(values, signals, strict=True):
+
+    def __init__(self, events: EventTable, channels: Iterable[Channel]) -> None:
+        self._events = events
+        self._clock = next((channel for channel in events.channels if channel.is_time), None)
+        self._signals = tuple(channel for channel in channels if not channel.is_time)  # a clock drifts by design
+        self._step = max(1, -(-events.n_events // FLOW_EVENTS))
+        self._time = np.empty(-(-events.n_events // self._step))
+        self._values = np.empty((len(self._signals), len(self._time)))
+
+    @property
+    def has_clock(self) -> bool:
+        """True if the file has a Time channel."""
+        return self._clock is not None
+
+    def add(self, start: int, block: Block) -> None:
+        """Add a block of the file, from its event ``start`` on."""
+        if self._clock is None:
+            return
+        chosen = block if self._step == 1 else block.every(self._step, first=-start % self._step)
+        first = -(-start // self._step)
+        looked_at = slice(first, first + chosen.n_events)
+        self._time[looked_at] = chosen.column(self._clock.index)
+        for row, channel in zip(self._values, self._signals, strict=True):
             row[looked_at] = chosen.column(channel.index)
-        seen += block.n_events
-    markers = [channel.marker or channel.detector for channel in signals]
-    quality = _judged(time, markers, values, tick=time_step_seconds(events))
-    if quality.keep is None:
-        return quality
-    return TimeQuality(np.repeat(quality.keep, step)[: events.n_events], quality.findings)
+
+    def quality(self) -> TimeQuality:
+        """Which events to keep, once all blocks were added; see ``time_quality``."""
+        if self._clock is None:
+            message = "the file has no Time channel, so the flow over time was not judged"
+            return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
+        markers = [channel.marker or channel.detector for channel in self._signals]
+        quality = _judged(self._time, markers, self._values, tick=time_step_seconds(self._events))
+        if quality.keep is None:
+            return quality
+        return TimeQuality(np.repeat(quality.keep, self._step)[: self._events.n_events], quality.findings)
 
 
 def _bins(n_events: int) -> _Bins | None:
