@@ -98,6 +98,12 @@ class Pool:
         )
 
     @property
+    def gains_apart(self) -> tuple[float, float] | None:
+        """Return the gains of CD4+ and of CD8+ T cells, where a reference's kinds have gains of their own."""
+        gains = [(cd4.gain, cd8.gain) for (_, cd4), (_, cd8) in self.kinds if cd4 is not cd8] if all(self.kinds) else []
+        return (float(np.mean([one for one, _ in gains])), float(np.mean([one for _, one in gains]))) if gains else None
+
+    @property
     def is_usable(self) -> bool:
         """Whether its references fit the sample and are enough."""
         return all(one.trusted for one in self.alignments) and len(self.all) >= FEWEST_REFERENCE_EVENTS

@@ -284,6 +284,8 @@ def _described(
         "stain_index": stain_index,
         THRESHOLD_SD: (threshold - center) / spread,
     }
+    if (apart := pool.gains_apart) is not None:
+        measured |= {"gain_cd4": apart[0], "gain_cd8": apart[1]}
     decision = _decision(population, gate, values, threshold, flags, Source.REFERENCE)
     others = tuple(
         Decision(population, gate.kind, name, value, Source.REFERENCE, events=len(values))

@@ -66,6 +66,9 @@ def test_a_control_of_another_ratio_is_brought_to_that_of_the_sample(
 def test_cd8_cells_that_became_brighter_than_cd4_cells_are_followed_apart() -> None:
     given = tube(8000, 8000, ALIKE, seed=1, brighter=1.3), tube(9000, 9000, ALIKE, seed=2)
     assert net_over_true(counted(*given)) == pytest.approx(1, abs=0.1)
+    gains = {one.parameter: one.value for one in counted(*given).decisions}
+    assert gains["gain_cd4"] == pytest.approx(1.0, abs=0.06)
+    assert gains["gain_cd8"] == pytest.approx(1.3, abs=0.08)
     assert net_over_true(counted(*given, by_kind=False)) > 1.15
 
 
@@ -86,6 +89,7 @@ def test_the_background_of_each_kind_is_counted_above_the_threshold() -> None:
 def test_where_kinds_are_alike_the_ratio_changes_nothing() -> None:
     given = tube(4000, 12_000, ALIKE, seed=1), tube(12_000, 6000, ALIKE, seed=2)
     assert net_over_true(counted(*given)) == pytest.approx(net_over_true(counted(*given, by_kind=False)), abs=0.03)
+    assert "gain_cd8" not in {one.parameter for one in counted(*given).decisions}
 
 
 def test_a_control_with_too_few_of_a_kind_is_used_as_it_is_and_says_so_where_it_matters() -> None:
