@@ -274,6 +274,25 @@ def test_t_cells_of_one_kind_only_are_said_to_be_so(tmp_path: Path) -> None:
     assert "no two groups of CD4 or CD8 among 2,0" in dict(fitted.study.doubts)["W349"]
 
 
+def test_large_cells_just_above_the_line_of_cd3_ask_for_a_look(tmp_path: Path) -> None:
+    kinds = [
+        (cell("cd4", stain(CD3=5000, CD4=4000, CD8=60)), 1500),
+        (cell("cd8", stain(CD3=5000, CD8=9000)), 1000),
+        (cell("nk", stain(CD3=80)), 2000),
+    ]
+    large = cell("autofluorescent", stain(CD3=1900, CD4=900, CD8=300), blast=True)
+    for name, others in (("a", []), ("b", [(large, 400)])):
+        stained = stained_tube(*kinds, *others, seed=4)
+        markers = {detector: label for detector, label in stained.markers.items() if label in ("CD3", "CD4", "CD8")}
+        write_fcs(tmp_path / f"{name}.fcs", stained.columns, markers=markers, keywords=stained.keywords)
+    doubts = [
+        [doubt.code for doubt in fit_template([tmp_path / f"{name}.fcs"], BOOK, name="mine").template.doubts]
+        for name in ("a", "b")
+    ]
+    assert "W351" not in doubts[0]
+    assert "W351" in doubts[1]
+
+
 # ---------------------------------------------------------------- real files
 
 
