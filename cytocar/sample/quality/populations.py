@@ -31,6 +31,7 @@ from cytocar.sample.quality.borders import (
 from cytocar.sample.quality.cells import Pairs, cell_shares
 from cytocar.sample.quality.dying import dead_cells, taken_for_dead
 from cytocar.sample.quality.gate_doubt import gate_doubts
+from cytocar.sample.quality.granular import granular_lymphocytes
 from cytocar.sample.quality.lineage import without_cd3
 from cytocar.sample.quality.markers import (
     FEWEST_T_CELLS,
@@ -137,6 +138,7 @@ def evidence(
             *t_cell_sum({name: one.events for name, one in populations.items()}, template, product=product),
             *lymphocyte_sum({name: one.events for name, one in populations.items()}, template),
             *shares.findings,
+            *granular_lymphocytes(sampled),
             *dead_cells(close),
             *taken_for_dead(close),
             *edge_findings(close),
