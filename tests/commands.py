@@ -56,7 +56,8 @@ def forked() -> tuple[str, ...]:
     folder = TemporaryDirectory(prefix="commands-")
     address = str(Path(folder.name) / "address")
     command = [sys.executable, "-W", "error", "-m", "tests.commands", address]
-    server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # a process of several is not to be forked
+    server = subprocess.Popen(command, cwd=ROOT, env=one_thread, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdin is not None
     assert server.stdout is not None
     assert server.stdout.readline() == b"ready\n"
@@ -73,7 +74,7 @@ def serve(address: str) -> None:
     """Answer every request by a fork; return only in a process that is to be the command."""
     everything = (module.name for module in walk_packages(cytocar.__path__, "cytocar."))
     for name in [*LOADED_LATE, *(name for name in everything if not name.endswith("__main__"))]:
-        with suppress(ImportError):  # of an extra that is not installed
+        with suppress(ImportError, Warning):  # of an extra that is not installed, or older than what it needs itself
             import_module(name)
     templates = import_module("cytocar.report.run.templating").page_environment()
     for name in templates.list_templates(extensions=["html"]):
