@@ -7,7 +7,6 @@ anything but letters and digits; Greek letters are spelled, ``CD16+56`` is read 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,7 @@ from pydantic import TypeAdapter
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.files.places import whole_bytes
+from cytocar.files.toml import parse_toml
 from cytocar.signals.declaration import Declaration
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _read(path: Path) -> Book:
             f"the alias book {path.name} cannot be used: {why.splitlines()[0]}", code="E203", hint=hint
         )
     ):
-        return TypeAdapter(dict[str, Entry]).validate_python(tomllib.loads(whole_bytes(path).decode("utf-8")))
+        return TypeAdapter(dict[str, Entry]).validate_python(parse_toml(whole_bytes(path).decode("utf-8")))
 
 
 # ---------------------------------------------------------------- words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cytocar.files.bundled import sample_data_folder
+from cytocar.files.toml import parse_toml
 from cytocar.simulate.acquire import SimulatedTube, blood_tube
 from cytocar.simulate.cells import Blood
 from cytocar.simulate.preparation import Preparation
@@ -46,7 +46,7 @@ def read_scenario(path: Path | None = None) -> Scenario:
     >>> read_scenario().tubes["day09"].car_per_ul
     1064.0
     """
-    document = tomllib.loads((path or sample_data_folder() / "scenario.toml").read_text(encoding="utf-8"))
+    document = parse_toml((path or sample_data_folder() / "scenario.toml").read_text(encoding="utf-8"))
     tubes = {name: _scenario_tube(table) for name, table in document["tubes"].items()}
     return Scenario(infused_on=document["infused_on"], seed=document["seed"], tubes=tubes)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cytocar.errors.tree import CompensationError, TemplateError, listed
 from cytocar.files.bundled import template_folder
 from cytocar.files.places import Address, Place, is_address, lies_in, place_of, whole_bytes
+from cytocar.files.toml import parse_toml
 from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.template.canonical import template_sha256
@@ -221,7 +221,7 @@ def parse_template(text: str, *, source: str, folder: Place | None = None) -> Te
 
 def _document(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text.replace("\r\n", "\n"))
+        return parse_toml(text)
     except ValueError as error:  # TOMLDecodeError, and Python's own about a number with thousands of digits
         raise TemplateError(
             f"{source} is not valid TOML: {_lower_first(str(error))}{_line_shown(text, str(error))}",
@@ -244,12 +244,17 @@ def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+LONGEST_LINE = 200
+"""Letters of a line that is shown with its fault: two lines of a screen tell which it is."""
+
+
 def _line_shown(text: str, message: str) -> str:
     place = re.search(r"at line (\d+), column (\d+)", message)
     if place is None:
         return ""
     line = text.splitlines()[int(place[1]) - 1 : int(place[1])]
-    return f"\n  {line[0].strip()}" if line else ""
+    shown = line[0].strip() if line else ""
+    return f"\n  {shown[:LONGEST_LINE]}{' ...' if len(shown) > LONGEST_LINE else ''}" if shown else ""
 
 
 def _with_matrix(document: dict[str, Any], folder: Place | None) -> tuple[dict[str, Any], tuple[Fault, ...]]:

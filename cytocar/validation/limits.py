@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
+from cytocar.files.toml import parse_toml
 from cytocar.signals.declaration import Declaration
 from cytocar.statistics.estimate import Estimate
 
@@ -113,7 +113,7 @@ def read_limits(name_or_path: str, kind: type[Read], *, package: str) -> Read:
             text = shipped.joinpath(f"{name_or_path}.toml").read_text("utf-8")
         else:
             text = Path(name_or_path).read_text("utf-8-sig")
-        document = tomllib.loads(text.replace("\r\n", "\n"))
+        document = parse_toml(text)
     try:
         return kind.model_validate(document)
     except ValidationError as error:

@@ -258,3 +258,11 @@ def test_more_populations_than_a_machine_can_bear_are_one_fault() -> None:
     )
     (fault,) = _faults(name + gates)
     assert fault.startswith("populations: needs at most 2000")
+
+
+def test_a_key_of_thousands_of_parts_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    (tmp_path / "gates.toml").write_text("format = 1\n" + "a." * 30_000 + "b = 1\n", "utf-8")
+    with pytest.raises(TemplateError, match=r"more than 16 parts \(at line 2, column 1\)") as caught:
+        load_template(tmp_path / "gates.toml")
+    assert caught.value.code == "E061"
+    assert len(caught.value.message) < 500
