@@ -131,7 +131,7 @@ def test_a_run_from_addresses_is_checked_repeated_drawn_and_overridden(bucket: t
     moved = cytocar_command("override", run, "d9", "car_t", "--value", "20000", "--reason", "dim", "--by", "A. Muster")
     assert moved.code == 0, moved.stderr
     del bucket.objects["lab/run1/day9.fcs"]
-    assert "day9.fcs: the file of sample d9 is not here" in cytocar_command("verify", run).stdout
+    assert "the files of 1 of 3 samples are not here" in cytocar_command("verify", run).stdout
     assert "E103" in cytocar_command("reproduce", run, "-j", "1").stderr
 
 
