@@ -27,6 +27,8 @@ from cytocar.run.trail.lock import only_writer
 from cytocar.simulate import Preparation, blood_tube
 
 SAMPLES = 6
+HANGS_AFTER_S = 180
+"""A command that was killed in part and is not through by then: undisturbed it takes some seconds."""
 
 
 def start(sheet: Path, run: Path, *more: str) -> subprocess.Popen[bytes]:
@@ -107,7 +109,12 @@ def main() -> int:
                             os.killpg(process.pid, signal.SIGKILL)
                         else:
                             os.kill(process.pid if how == "main" else rng.choice(workers), signal.SIGKILL)
-                _, said = process.communicate()
+                try:
+                    _, said = process.communicate(timeout=HANGS_AFTER_S)
+                except subprocess.TimeoutExpired:
+                    faults.append(f"run {runs}: hangs")
+                    os.killpg(process.pid, signal.SIGKILL)
+                    _, said = process.communicate()
                 if b"Traceback" in said or b"E199" in said or process.returncode == 70:
                     faults.append(f"run {runs}: {said.decode()[-300:]}")
                 locked = max(locked, seconds_until_free(run))
