@@ -190,6 +190,9 @@ CLEAR = Estimate(1.0, 0.1, 2.0)
         ((500, 500), {"car_lod_percent": None}, CarResult.NOT_EVALUABLE),
         ((500, 500), {"car_lloq_percent": None}, CarResult.NOT_EVALUABLE),
         ((500, 500), {"car_result": CarResult.NOT_EVALUABLE}, CarResult.NOT_EVALUABLE),
+        ((100, 99), {"car_lod_percent": 1.0}, CarResult.NOT_DETECTED),
+        ((200, 199), {"car_lloq_percent": 2.0}, CarResult.BELOW_LLOQ),
+        ((125, 124), {"background_percent": 1.0}, CarResult.BELOW_LLOQ),
         ((10, 10), {"car_lob_events": 10, "car_per_ul_net": CLEAR}, CarResult.NOT_DETECTED),
         ((10, 11), {"car_lob_events": 10, "car_per_ul_net": CLEAR}, CarResult.BELOW_LLOQ),
         ((6, 6), {"car_lob_events": 0, "car_per_ul_net": CLEAR}, CarResult.NOT_DETECTED),  # a claim needs 13
@@ -206,3 +209,50 @@ def test_what_may_be_claimed_of_pooled_tubes(cars: tuple[int, int], about: dict[
 def test_one_tube_that_can_be_evaluated_is_enough() -> None:
     other = replace(tube("b", 500), car_result=CarResult.NOT_EVALUABLE, car_lod_percent=None, car_lloq_percent=None)
     assert pool([tube("a", 500), other]).car_result is CarResult.QUANTIFIED
+
+
+def test_the_worst_status_and_the_limits_of_any_tube_count() -> None:
+    one = replace(tube("a", 400), status=Status.OK, car_lloq_percent=None, t_cells_per_ul=2000.0)
+    other = replace(tube("b", 400), status=Status.NO_COUNT)
+    pooled = pool([one, other])
+    assert pooled.status is pool([other, one]).status is Status.NO_COUNT
+    assert pooled.car_lloq_percent == 0.25
+    assert pooled.t_cells_per_ul == pytest.approx(20_000 / 15)
+    assert pool([replace(tube(name, 400), status=Status.REVIEW) for name in "ab"]).status is Status.REVIEW
+    apart = [replace(tube("a", 1000), status=Status.NO_COUNT), tube("b", 200)]
+    assert pool(apart).status is Status.NO_COUNT
+
+
+def test_more_cells_than_their_parent_holds_are_no_percentage() -> None:
+    assert pool([replace(tube(name, 400), t_cell_events=400) for name in "ab"]).car_percent_of_t_cells == 100
+    assert pool([replace(tube(name, 401), t_cell_events=400) for name in "ab"]).car_percent_of_t_cells is None
+
+
+def test_three_tubes_scatter_by_the_root_of_chi_square_over_two() -> None:
+    cars = (0, 400, 1100)
+    chi_square = sum((car - 500) ** 2 / (500 + 500**2 * (1 / 5000 + 0.036**2 + 0.026**2)) for car in cars)
+    agreement = agreement_of([tube(f"{car}", car) for car in cars])
+    assert agreement is not None
+    assert agreement.scale == pytest.approx(math.sqrt(chi_square / 2))
+    assert agreement.p == pytest.approx(stats.chi2.sf(chi_square, 2), abs=1e-12)
+
+
+def test_disagreement_widens_the_net_count_too_and_agreement_widens_neither() -> None:
+    def pooled(*cars: int) -> CountedSample:
+        return pool([replace(tube(f"{car}", car), car_per_ul_net=Estimate(30.0, 20.0, 45.0)) for car in cars])
+
+    apart, alike, near = pooled(1000, 200), pooled(600, 600), pooled(640, 560)
+    assert near.agreement is not None
+    assert near.agreement.scale > 1
+    assert near.car_per_ul == alike.car_per_ul
+    assert near.car_per_ul_net.low == pytest.approx(alike.car_per_ul_net.low, rel=2e-3)  # each tube's own limits enter
+    assert (apart.car_per_ul_net.low or 0) < (alike.car_per_ul_net.low or 0)
+    assert (apart.car_per_ul_net.high or 0) > (alike.car_per_ul_net.high or 0)
+
+
+def test_the_pooled_interval_is_that_of_all_events_against_all_beads() -> None:
+    tubes = [replace(tube(name, 50, beads=100), ci_method="clopper_pearson") for name in "ab"]
+    low, high = stats.beta.ppf(0.025, 100, 201), stats.beta.ppf(0.975, 101, 200)  # of 300 events 100 are cells
+    pooled = pool(tubes).car_per_ul
+    expected = (5.0, *(share / (1 - share) * 200 / 20 for share in (low, high)))
+    assert (pooled.value, pooled.low, pooled.high) == pytest.approx(expected)
