@@ -63,9 +63,7 @@ def blank_limit(blanks: Sequence[float]) -> Limit:
     value = float(values[below - 1] + (rank - below) * (values[above] - values[below - 1]))
     first, last = int(binom.ppf(0.025, n, 0.95)), int(binom.ppf(0.975, n, 0.95)) + 1
     return Limit(
-        Estimate(
-            value, float(values[first - 1]) if first >= 1 else None, float(values[last - 1]) if last <= n else None
-        ),
+        Estimate(value, float(values[first - 1]), float(values[last - 1]) if last <= n else None),
         "ranked blanks",
     )
 
