@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -188,6 +190,40 @@ def test_a_part_larger_than_its_whole_has_no_difference(table: tuple[int, int, i
 def test_net_of_a_clear_sample_is_the_difference() -> None:
     net = net_percent(Share(1000, 10_000), Share(10, 10_000))
     assert net.value == pytest.approx(9.9)
+
+
+@pytest.mark.parametrize("method", ["wilson", "exact"])
+def test_limits_of_a_percentage_are_scipys(method: Literal["wilson", "exact"]) -> None:
+    from scipy.stats import binomtest
+
+    for x, n in ((0, 7), (3, 40), (40, 40)):
+        expected = binomtest(x, n).proportion_ci(0.9, method=method)
+        estimate = Share(x, n).estimate(method, level=0.9)
+        assert (estimate.low, estimate.high) == pytest.approx((100 * expected.low, 100 * expected.high), abs=1e-9)
+    wilson_95 = binomtest(3, 40).proportion_ci(0.95, method="wilson")
+    assert Share(3, 40).interval() == pytest.approx((100 * wilson_95.low, 100 * wilson_95.high))
+    assert Share(0, 0).interval(method) is None
+
+
+def test_limits_of_nothing_and_of_all_are_exactly_the_ends() -> None:
+    for n in (1, 7, 30, 999):
+        assert wilson(0, n)[0] == clopper_pearson(0, n)[0] == 0.0
+        assert wilson(n, n)[1] == clopper_pearson(n, n)[1] == 1.0
+
+
+@pytest.mark.parametrize("interval", [wilson, clopper_pearson])
+def test_a_part_larger_than_its_whole_has_no_interval(interval: Callable[[int, int], tuple[float, float]]) -> None:
+    with pytest.raises(ValueError, match="not a count: 11 of 10"):
+        interval(11, 10)
+
+
+def test_a_systematic_error_of_a_count_of_nothing_scales_its_upper_limit() -> None:
+    factor = math.exp(1.959964 * math.sqrt(math.log(1.01)))
+    widened = Estimate(0.0, 0.0, 3.689).widened(0.10)
+    assert (widened.low, widened.high) == pytest.approx((0.0, 3.689 * factor))
+    open_ended = Estimate(2.0, 1.0, None).widened(1.0)  # ln(1 + 1) is the variance of a CV of 100 %
+    assert open_ended.high is None
+    assert open_ended.low == pytest.approx(2 * math.exp(-math.hypot(math.log(2), 1.959964 * math.sqrt(math.log(2)))))
 
 
 def test_a_systematic_error_of_a_perfect_count_is_lognormal() -> None:
