@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cytocar.errors.tree import CytocarError
-from cytocar.figures.gate_pictures.panels import DrawnGate, Picture
+from cytocar.figures.gate_pictures.drawn_gates import DrawnGate
+from cytocar.figures.gate_pictures.panels import Picture
 from cytocar.figures.gate_pictures.views import View
 from cytocar.report.run.explained import title_of
 from cytocar.report.run.page import REPORT, AxesDrawing, axes_drawings

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from cytocar.errors.findings import Severity
 from cytocar.errors.tree import UsageError
-from cytocar.figures.gate_pictures.panels import drawn_gates
+from cytocar.figures.gate_pictures.drawn_gates import drawn_gates
 from cytocar.gates.decision import Flag
 from cytocar.regions.kinds import FixedGate
 from cytocar.report.run.pictures import Gallery

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
-from cytocar.figures.gate_pictures.panels import DrawnGate, Picture, drawn_gates
+from cytocar.figures.gate_pictures.drawn_gates import DrawnGate, drawn_gates
+from cytocar.figures.gate_pictures.panels import Picture
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.gates.populations import Populations
 from cytocar.regions.boolean import BooleanGate

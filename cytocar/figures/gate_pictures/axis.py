@@ -13,6 +13,9 @@ from cytocar.signals.scales import AnyScale, LinearScale, LogScale
 
 Floats = npt.NDArray[np.float64]
 
+CELLS = 128
+SIZE = 256
+"""Width and height of a picture in its own units; two to a cell."""
 CLOSEST_LABELS = 0.11
 """Labels of ticks that are closer than this share of the axis overlap; the tick stays, the label goes."""
 

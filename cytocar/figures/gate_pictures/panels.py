@@ -8,7 +8,7 @@ thousands, with contours that hold half and nine tenths of the events; few event
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.figures.gate_pictures.axis import Floats, PictureAxis
-from cytocar.figures.gate_pictures.outline import Outline, outline
+from cytocar.figures.gate_pictures.axis import CELLS, SIZE, Floats, PictureAxis
+from cytocar.figures.gate_pictures.drawn_gates import DrawnGate, drawn_gates
+from cytocar.figures.gate_pictures.flow import TimeTrace, time_trace
 from cytocar.figures.gate_pictures.png import RAMP, indexed_png
 from cytocar.figures.gate_pictures.views import View
 from cytocar.gates.engine.frame import ALL, Frame
@@ -25,14 +26,11 @@ from cytocar.gates.walk import GatedSample
 from cytocar.regions.kinds import FixedGate
 
 if TYPE_CHECKING:
-    from cytocar.fcs.events import EventTable
+    pass
 
 Bools = npt.NDArray[np.bool_]
 Cells = npt.NDArray[np.int16]
 
-CELLS = 128
-SIZE = 256
-"""Width and height of a picture in its own units; two to a cell."""
 FEW_EVENTS = 400
 """Up to here events are drawn as dots: a density of so few says nothing."""
 ENCLOSED = (0.9, 0.5)
@@ -47,25 +45,8 @@ CAR_DOTS = 30
 """CAR+ events that are shown on the pictures: of more, evenly spaced ones, and none on the crowded CAR picture."""
 MOST_DOTS, MARKED_DOTS = 4000, 1500
 """Of events that are drawn one by one: more take longer to send than to gate, and hide each other."""
-SIGN_WIDTH, LINE_HEIGHT = 10, 18
-"""About the size of a letter of a gate's name."""
-FAR_FROM_THE_GATE = 60
-"""Cells of events that a name may cover near its gate before it moves to a corner of the picture: a quarter of it."""
-PERCENT_SIGNS = 7
-"""Letters of a percentage behind a name: `` 45.2 %``."""
 _CENTERS = np.meshgrid(*[np.arange(0.5, CELLS) * (SIZE // CELLS)] * 2)
 """Centres of the cells along both axes, for contours."""
-TIME_BINS, TIME_WIDTH, TIME_HEIGHT = 80, 640, 64
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnGate:
-    """A gate on a picture: an SVG path, and the place of its name."""
-
-    population: str
-    path: str
-    label_x: int
-    label_y: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +60,6 @@ class Picture:
     bars: str = ""
     gates: tuple[DrawnGate, ...] = ()
     car_dots: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TimeTrace:
-    """Events, and beads, over the acquisition: SVG paths in units of ``TIME_WIDTH`` and ``TIME_HEIGHT``."""
-
-    seconds: float | None
-    events: str
-    beads: str
-    unevenness: float
-    """Highest rate of all bins over their median: 1 for a perfectly even flow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +139,7 @@ def draw_gate_pictures(
             for cloud in clouds
         ),
         counts=counts,
-        time=_time(sample.events, np.concatenate(ticks), np.concatenate(of_beads) if of_beads else None)
+        time=time_trace(sample.events, np.concatenate(ticks), np.concatenate(of_beads) if of_beads else None)
         if ticks
         else None,
     )
@@ -331,115 +301,3 @@ def _dots(x: Floats, y: Floats) -> str:
 def _bars(counts: npt.NDArray[np.int64]) -> str:
     heights = np.round(SIZE * (1 - counts / max(int(counts.max()), 1))).astype(int).tolist()
     return f"M0 {SIZE}" + "".join(f"V{height}h{SIZE // CELLS}" for height in heights) + f"V{SIZE}z"
-
-
-# ---------------------------------------------------------------- gates
-
-
-def drawn_gates(
-    view: View, gates: Mapping[str, FixedGate], axes: Mapping[str, PictureAxis], *, crowd: Bools | None = None
-) -> Iterable[DrawnGate]:
-    """Yield the gates of a view as paths, with places for their names off each other and off the events.
-
-    Parameters
-    ----------
-    crowd : ndarray of bool, shape (CELLS, CELLS), optional
-        Which cells of the picture hold events, top row first.
-    """
-    x, y = axes[view.x], axes[view.y] if view.y is not None else None
-    occupied = np.zeros((CELLS, CELLS), dtype=bool) if crowd is None else crowd
-    names = np.zeros((CELLS, CELLS), dtype=bool)
-    for name in view.populations:
-        drawn = outline(name, gates[name], x, y) if name in gates else None
-        if drawn is None:
-            continue
-        best, least = None, (CELLS * CELLS, 0)
-        for place in _label_places(drawn):
-            window = _window_of(place)
-            cost = int(np.count_nonzero(names[window])), int(np.count_nonzero(occupied[window])) + place.distance
-            if best is None or cost < least:
-                best, least = place, cost
-            if least == (0, 0):
-                break
-        if best is not None:
-            names[_window_of(best)] = True
-            yield DrawnGate(name, _path(drawn), best.x, best.y)
-
-
-def _path(drawn: Outline) -> str:
-    corners = [f"{_number(SIZE * x)} {_number(SIZE * (1 - y))}" for x, y in np.clip(drawn.corners, -9, 9).tolist()]
-    return "M" + "L".join(corners) + "z"
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
-
-
-@dataclass(frozen=True, slots=True)
-class _LabelPlace:
-    """Where a gate's name, with its percent, may stand: left end, base line, width."""
-
-    x: int
-    y: int
-    width: int
-    distance: int = 0
-    """Cells of events that a name may rather cover than stand so far from its gate."""
-
-
-def _label_places(drawn: Outline) -> Iterable[_LabelPlace]:
-    """Yield places for a gate's name: inside its corners, then beside them, then the picture's corners."""
-    seen = np.clip(drawn.corners, 0.0, 1.0) * SIZE
-    (left, bottom), (right, top) = seen.min(axis=0).tolist(), seen.max(axis=0).tolist()
-    width = SIGN_WIDTH * (len(drawn.population) + PERCENT_SIGNS)
-    high, low = SIZE - top, SIZE - bottom
-    inside = [(x, y) for y in (high + LINE_HEIGHT, low - 6) for x in (left + 5, right - width - 5)]
-    outside = [(x, y) for y in (high - 6, low + LINE_HEIGHT - 3) for x in (left, right - width)]
-    aside = [(x, y) for x in (right + 6, left - width - 6) for y in (high + LINE_HEIGHT, (high + low) / 2, low - 6)]
-    corners = [(x, y) for y in (LINE_HEIGHT, SIZE - 6) for x in (4, SIZE - width - 4)]
-    near = [(place, 0) for place in (*inside, *outside, *aside)]
-    for (x, y), distance in (*near, *((place, FAR_FROM_THE_GATE) for place in corners)):
-        fitting_x = max(3, min(round(x), SIZE - width - 2))
-        yield _LabelPlace(fitting_x, max(LINE_HEIGHT - 2, min(round(y), SIZE - 4)), width, distance)
-
-
-def _window_of(place: _LabelPlace) -> tuple[slice, slice]:
-    """Return the cells that a name covers."""
-    cell = SIZE // CELLS
-    columns = slice(place.x // cell, min((place.x + place.width) // cell + 1, CELLS))
-    return slice(max(0, (place.y - LINE_HEIGHT + 4) // cell), min((place.y + 3) // cell + 1, CELLS)), columns
-
-
-# ---------------------------------------------------------------- time
-
-
-def _time(events: EventTable, ticks: Floats, of_beads: Bools | None) -> TimeTrace | None:
-    """Return the flow of events (and beads) over the acquisition; ``None`` where its clock stands still."""
-    timed = np.isfinite(ticks)
-    if not timed.any():
-        return None
-    first, last = float(ticks[timed].min()), float(ticks[timed].max())
-    if not last > first:
-        return None
-    bins = np.minimum(((ticks[timed] - first) / (last - first) * TIME_BINS).astype(np.intp), TIME_BINS - 1)
-    every = np.bincount(bins, minlength=TIME_BINS)
-    beads = np.bincount(bins[of_beads[timed]], minlength=TIME_BINS) if of_beads is not None else None
-    return TimeTrace(
-        seconds=_seconds(events, last - first),
-        events=_steps(every),
-        beads=_steps(beads) if beads is not None and beads.any() else "",
-        unevenness=float(every.max() / max(float(np.median(every)), 1.0)),
-    )
-
-
-def _seconds(events: EventTable, ticks: float) -> float | None:
-    try:
-        return ticks * float(events.keywords["$TIMESTEP"])
-    except (KeyError, ValueError):
-        return None
-
-
-def _steps(counts: npt.NDArray[np.intp]) -> str:
-    """Return counts as a stepped line; its top is the highest count."""
-    heights = np.round(TIME_HEIGHT * (1 - counts / max(int(counts.max()), 1))).astype(int).tolist()
-    width = TIME_WIDTH // TIME_BINS
-    return f"M0 {heights[0]}h{width}" + "".join(f"V{height}h{width}" for height in heights[1:])

@@ -10,7 +10,8 @@ from cytocar.fcs import keywords
 from cytocar.fcs.events import EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.figures.gate_pictures.axis import PictureAxis
-from cytocar.figures.gate_pictures.panels import Picture, TimeTrace, draw_gate_pictures
+from cytocar.figures.gate_pictures.flow import TimeTrace
+from cytocar.figures.gate_pictures.panels import Picture, draw_gate_pictures
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.files.places import Place
 from cytocar.files.source import FileState, at_hand, file_sha256, local_state

@@ -10,7 +10,8 @@ from zlib import compress
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from cytocar.figures.gate_pictures.panels import SIZE, TIME_HEIGHT, TIME_WIDTH
+from cytocar.figures.gate_pictures.axis import SIZE
+from cytocar.figures.gate_pictures.flow import TIME_HEIGHT, TIME_WIDTH
 from cytocar.report.run.explained import fix_of, title_of
 from cytocar.report.run.numbers import at_the_point, people, with_interval
 from cytocar.tables.columns import POPULATIONS, Row, cell

@@ -8,8 +8,8 @@ import pytest
 
 import cytocar
 from cytocar.fcs.events import EventTable
-from cytocar.figures.gate_pictures.axis import PictureAxis
-from cytocar.figures.gate_pictures.panels import CELLS, FEW_EVENTS, Picture, draw_gate_pictures
+from cytocar.figures.gate_pictures.axis import CELLS, PictureAxis
+from cytocar.figures.gate_pictures.panels import FEW_EVENTS, Picture, draw_gate_pictures
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.gates.walk import GatedSample, replay
 from cytocar.regions.boxes import RangeGate
