@@ -27,8 +27,11 @@ from cytocar.signals.scales import LinearScale
 from cytocar.template.gate_kinds import SingletsGate
 from cytocar.template.model import Population, Template
 from cytocar.workshop import draft as edits
+from cytocar.workshop.adapting import switched
 from cytocar.workshop.draft import ALL, Draft
-from cytocar.workshop.shapes import Grip, Stage, drawn_gate, grips, moved, quadrants, switched
+from cytocar.workshop.drawing import drawn_gate, quadrants
+from cytocar.workshop.grips import Grip, grips, moved
+from cytocar.workshop.stage import Stage
 from cytocar.workshop.tubes import FEWEST_SHOWN, Count, OpenTube, Trial, count_of, own_range
 
 STEPS_KEPT = 200

@@ -14,9 +14,9 @@ from cytocar.template.gate_kinds import ClusterGate, SingletsGate
 from cytocar.template.load import load_template
 from cytocar.workshop import draft as edits
 from cytocar.workshop.draft import ALL
+from cytocar.workshop.grips import Grip
 from cytocar.workshop.opening import open_bench
 from cytocar.workshop.session import Bench
-from cytocar.workshop.shapes import Grip
 
 
 def names(bench: Bench) -> list[str]:

@@ -1,9 +1,8 @@
-"""What is drawn on a picture as a gate, what can be dragged of a gate, and what it becomes.
+"""What can be dragged of a gate, and what it becomes.
 
 Fixed gates are taken hold of as on the review page. Of a gate that adapts, the window and the fallback are: the line
 itself is found in each file. Of single events both are ratios to the line of the file that is shown; of a cluster it is
-the place where it is looked for, and how far it may lie from there. Places are 0 to 1 from end to end of each axis; a
-side at an end of the picture is open.
+the place where it is looked for, and how far it may lie from there.
 """
 
 from __future__ import annotations
@@ -11,50 +10,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
-from cytocar.figures.gate_pictures.views import View
 from cytocar.gates.move import move_gate
 from cytocar.regions.boxes import QuadrantGate, RangeGate, RectangleGate
 from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
-from cytocar.regions.polygon import PolygonGate
-from cytocar.review.handles import CORNER_DIGITS, EDGE_DIGITS, Handle, Place, as_text, dragged, handles, value_at
+from cytocar.review.handles import EDGE_DIGITS, Handle, Place, as_text, dragged, handles, value_at
 from cytocar.template.canonical import declared
 from cytocar.template.gate_kinds import ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
 from cytocar.template.model import Template
+from cytocar.workshop.stage import GateTable, Stage, not_drawn, number_at
 
-Axes = Mapping[str, PictureAxis]
-GateTable = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stage:
-    """The picture that is worked on: its view, the axis of each marker, and the template as it stands.
-
-    ``single_line`` is area and height (or width) of single events along their line, on the file that is shown, where a
-    gate of single events is taken hold of.
-    """
-
-    view: View
-    axes: Axes
-    template: Template
-    single_line: Sequence[tuple[float, float]] = ()
-
-    @property
-    def sides(self) -> tuple[PictureAxis, PictureAxis | None]:
-        """Return the two axes; a histogram has one."""
-        return self.axes[self.view.x], self.axes[self.view.y] if self.view.y is not None else None
-
-
-SMALLEST = 0.01
-"""Of the picture's side: what is drawn smaller was a click."""
-RIM = 0.01
-"""Of the picture's side: what is drawn to its rim is meant to be open there."""
 WINDOW_ENDS = ("window low", "window high")
 FALLBACK = "fallback"
 RATIOS = ("window low", "window high", "fallback low", "fallback high")
@@ -62,97 +32,6 @@ PLACE, REACH = "place", "reach of the window"
 HELD_AT = 0.6
 """Of the area's axis: where the limits of single events are taken hold of, among large cells but inside the picture."""
 SMALLEST_REACH = 1.01
-
-
-# ---------------------------------------------------------------- drawing
-
-
-def drawn_gate(tool: str, points: Sequence[Place], stage: Stage) -> GateTable:
-    """Return the gate that somebody has drawn.
-
-    Parameters
-    ----------
-    tool : str
-        ``rectangle``, ``ellipse``, ``range`` (two opposite corners), ``polygon`` (its corners).
-
-    Raises
-    ------
-    UsageError
-        E221 if the shape is too small, or needs another picture.
-    """
-    x, y = stage.sides
-    if tool != "polygon" and len(points) != 2:
-        raise _not_drawn("two opposite corners are needed")
-    low = (min(point[0] for point in points), min(point[1] for point in points))
-    high = (max(point[0] for point in points), max(point[1] for point in points))
-    if tool == "range" or (tool == "rectangle" and y is None):
-        if high[0] - low[0] < SMALLEST:
-            raise _not_drawn("it is too narrow")
-        return {"kind": "range", "marker": x.marker, **_bounds(x, low[0], high[0])}
-    if y is None:
-        raise _not_drawn("a histogram takes ranges only")
-    if high[0] - low[0] < SMALLEST or high[1] - low[1] < SMALLEST:
-        raise _not_drawn("it is too small")
-    if tool == "rectangle":
-        sides = {x.marker: _bounds(x, low[0], high[0]), y.marker: _bounds(y, low[1], high[1])}
-        return {"kind": "rectangle", "bounds": {marker: side for marker, side in sides.items() if side}}
-    if tool == "polygon":
-        corners = [[_number(x, at, CORNER_DIGITS), _number(y, up, CORNER_DIGITS)] for at, up in points]
-        return {"kind": "polygon", "x": x.marker, "y": y.marker, "vertices": corners}
-    if tool == "ellipse":
-        return _ellipse(x, y, low, high)
-    raise _not_drawn(f"there is no tool {tool!r}")
-
-
-def quadrants(point: Place, stage: Stage) -> dict[str, GateTable]:
-    """Return the four gates of a quadrant that meet at a place, by names such as ``CD4+ CD8-``."""
-    x, y = stage.sides
-    if y is None:
-        raise _not_drawn("a quadrant needs two axes")
-    sides = [
-        {"marker": axis.marker, "at": _number(axis, at, EDGE_DIGITS)} for axis, at in zip((x, y), point, strict=True)
-    ]
-    return {
-        f"{x.marker}{signs[0]} {y.marker}{signs[1]}": {"kind": "quadrant", "x": sides[0], "y": sides[1], "keep": signs}
-        for signs in ("+-", "-+", "++", "--")
-    }
-
-
-def _ellipse(x: PictureAxis, y: PictureAxis, low: Place, high: Place) -> GateTable:
-    """Return the ellipse that touches the sides of a box; it is round on the axes' scales."""
-    center, spread = [], []
-    for axis, first, last in zip((x, y), low, high, strict=True):
-        length = axis.high - axis.low
-        center.append(float(f"{axis.low + (first + last) / 2 * length:.6g}"))
-        spread.append(float(f"{((last - first) / 2 * length) ** 2:.6g}"))
-    covariance = [[spread[0], 0.0], [0.0, spread[1]]]
-    return {
-        "kind": "ellipse",
-        "axes": [x.marker, y.marker],
-        "center": center,
-        "covariance": covariance,
-        "distance_square": 1.0,
-    }
-
-
-def _bounds(axis: PictureAxis, low: float, high: float) -> dict[str, float]:
-    ends = {}
-    if low > RIM:
-        ends["min"] = _number(axis, low, EDGE_DIGITS)
-    if high < 1 - RIM:
-        ends["max"] = _number(axis, high, EDGE_DIGITS)
-    return ends
-
-
-def _number(axis: PictureAxis, place: float, digits: int) -> float:
-    return float(as_text(value_at(axis, place), digits))
-
-
-def _not_drawn(why: str) -> UsageError:
-    return UsageError(f"no gate was drawn: {why}", code="E221", hint="draw it again, or choose another tool or picture")
-
-
-# ---------------------------------------------------------------- what can be dragged
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,9 +174,6 @@ def _numbers(gate: FixedGate, template: Template) -> dict[str, float]:
     return {name: value for name, value in gate.numbers(template.scale) if value is not None}
 
 
-# ---------------------------------------------------------------- a drag becomes a gate
-
-
 def moved(gate: Gate, grip: Grip, to: Place, stage: Stage) -> GateTable:
     """Return a gate with one of its grips at another place.
 
@@ -339,7 +215,7 @@ def _window_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateTa
     name = handle.x_name or handle.y_name or ""
     x, y = stage.sides
     axis, place = (x, to[0]) if handle.x_name or y is None else (y, to[1])
-    value = _number(axis, min(max(place, 0.0), 1.0), EDGE_DIGITS)
+    value = number_at(axis, min(max(place, 0.0), 1.0), EDGE_DIGITS)
     low, high = table["window"]
     if name == FALLBACK:
         table["fallback"] = min(max(value, low), high)
@@ -383,11 +259,11 @@ def _cluster_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateT
     x, y = stage.sides
     if handle.id.startswith("edge "):
         axis, place = (x, to[0]) if handle.x_name or y is None else (y, to[1])
-        value = _number(axis, min(max(place, 0.0), 1.0), EDGE_DIGITS)
+        value = number_at(axis, min(max(place, 0.0), 1.0), EDGE_DIGITS)
         ends = _risen(table["core"][axis.marker], handle.id.endswith("high"), value)
         return {**table, "core": {**table["core"], axis.marker: ends}}
     if y is None:
-        raise _not_drawn("a cluster needs two axes")
+        raise not_drawn("a cluster needs two axes")
     places = {axis.marker: value_at(axis, min(max(at, 0.0), 1.0)) for axis, at in zip((x, y), to, strict=True)}
     near = dict(zip((table["x"], table["y"]), table["near"], strict=True))
     if min(places.values()) <= 0:
@@ -396,66 +272,3 @@ def _cluster_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateT
         return {**table, "near": [float(as_text(places[table[key]], EDGE_DIGITS)) for key in ("x", "y")]}
     factor = places[x.marker] / near[x.marker]
     return {**table, "within": float(as_text(max(factor, 1 / factor, SMALLEST_REACH), EDGE_DIGITS))}
-
-
-# ---------------------------------------------------------------- fixed and adaptive
-
-WIDENED = 2.5
-"""How far the window of a new adaptive gate reaches, as a factor below and above its line: as `template fit` has it
-from one file."""
-
-
-def switched(gate: Gate, fitted: FixedGate | None, panel: Sequence[str]) -> GateTable:
-    """Return a fixed gate as one that adapts, or an adaptive one as the fixed gate that it is on a file.
-
-    Parameters
-    ----------
-    fitted : FixedGate, optional
-        The gate as it lies on the file that is looked at.
-    panel : sequence of str
-        The markers of the template.
-
-    Raises
-    ------
-    UsageError
-        E221 if the gate has no other form.
-    """
-    if not isinstance(gate, FixedGate):
-        if fitted is None:
-            raise UsageError("the gate lies on no file", code="E221", hint="open a file that has its channels")
-        return _rounded(declared(fitted))
-    if isinstance(gate, RangeGate) and (gate.min is None) != (gate.max is None) and gate.units == "data":
-        keep, at = ("above", gate.min) if gate.min is not None else ("below", gate.max)
-        return {"kind": "valley", "marker": gate.marker, "keep": keep, **_around(at or 0.0)}
-    measures = [marker.casefold() for marker in gate.markers()]
-    if isinstance(gate, PolygonGate | RectangleGate) and len(measures) == 2:
-        pulses = {marker.casefold()[-2:]: marker for marker in gate.markers()}
-        area, other = pulses.get("-a"), pulses.get("-h") or pulses.get("-w")
-        if area and other and area in panel and {name[:3] for name in measures} in ({"fsc"}, {"ssc"}):
-            measure = "height" if other.casefold().endswith("-h") else "width"
-            return {"kind": "singlets", "area": area, measure: other}
-    raise UsageError(
-        f"a {gate.kind} gate like this has no adaptive form",
-        code="E221",
-        hint="a range with one open side becomes a valley; a polygon or rectangle on FSC-A and FSC-H becomes singlets",
-    )
-
-
-def _around(at: float) -> dict[str, Any]:
-    reach = abs(at) * (WIDENED - 1) or 1.0
-    ends = (at / WIDENED, at * WIDENED) if at > 0 else (at - reach, at + reach)
-    return {"fallback": at, "window": [float(as_text(end, EDGE_DIGITS)) for end in ends]}
-
-
-def _rounded(table: GateTable) -> GateTable:
-    """Return a gate of a file with numbers as a person would write them."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, float):
-            return float(as_text(value, CORNER_DIGITS))
-        if isinstance(value, list):
-            return [plain(one) for one in value]
-        return {key: plain(one) for key, one in value.items()} if isinstance(value, dict) else value
-
-    rounded: GateTable = plain(table)
-    return rounded
