@@ -195,3 +195,13 @@ def test_the_interval_of_a_shift_between_groups_ends_where_the_exact_rank_sum_te
             mannwhitneyu(first - bound - step, second, method="exact").pvalue for step in (inwards, -inwards)
         )
         assert outside <= 0.05 < inside
+
+
+def test_signs_and_ranks_of_nothing_and_of_many_pairs() -> None:
+    nothing = signed_rank([0.0, 0.0])
+    assert (nothing.statistic, nothing.p, nothing.method) == (0.0, 1.0, signed_rank([1.0, -2.0, 3.0]).method)
+    many = np.random.default_rng(3).normal(0.2, 1, 101)
+    found = signed_rank(many.tolist())
+    assert found.statistic == wilcoxon(many, alternative="greater", method="asymptotic").statistic
+    assert found.p == pytest.approx(wilcoxon(many, method="asymptotic").pvalue)
+    assert found.method != nothing.method
