@@ -35,7 +35,7 @@ def net_ratio(cd4: KindCount, cd8: KindCount, background: Background | None, *, 
     >>> told = Background(30, 60_000, ("B",), kinds=((6, 36_000), (24, 22_000)))
     >>> ratio = net_ratio(KindCount(120, 15_000), KindCount(60, 14_000), told, seed=1)
     >>> round(ratio.value, 2), ratio.low < 2.6 < ratio.high
-    (2.63, True)
+    (2.64, True)
     """
     if background is None or len(background.kinds) != 2:
         return UNKNOWN

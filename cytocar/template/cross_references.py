@@ -25,7 +25,7 @@ cd4_cd8_ratio_high car_cd4_cd8_ratio car_cd4_cd8_ratio_low car_cd4_cd8_ratio_hig
 acquired_volume_ul dilution_factor car_per_ul_net car_per_ul_net_low car_per_ul_net_high car_lob_events
 pair_percent margin_percent car_percent_witnessed car_percent_witnessed_low car_percent_witnessed_high
 t_cells_per_ul_low t_cells_per_ul_high cd4_per_ul_low cd4_per_ul_high cd8_per_ul_low cd8_per_ul_high b_cells_per_ul
-b_cells_per_ul_low b_cells_per_ul_high
+b_cells_per_ul_low b_cells_per_ul_high car_cd4_cd8_ratio_net car_cd4_cd8_ratio_net_low car_cd4_cd8_ratio_net_high
 """
 ACCEPTANCE_CHECKS = tuple(_CHECKS.split())
 """Numbers of ``counts.csv`` that ``[[acceptance]]`` may hold against a limit, besides the events of any population."""

@@ -145,7 +145,11 @@ def test_a_scheduler_that_goes_away_is_named_and_finished_samples_are_kept(cytoc
         address = json.loads(place.read_text("utf-8"))["address"]
         command = [sys.executable, "-m", "cytocar", "gate", str(plate), *FIXED, *TOLD, "--no-report", "-o", str(run)]
         process = subprocess.Popen(
-            [*command, "--dask", address], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*command, "-q", "--dask", address],
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         _until(lambda: any((run / "parts").glob("*.json")))
         scheduler.kill()

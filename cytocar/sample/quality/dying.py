@@ -41,7 +41,7 @@ def taken_for_dead(sampled: SampledEvents) -> Iterator[Finding]:
     """Yield whether cells with what makes a T cell, that scatter as the living do, lie beyond the viability gate."""
     name, side, forward = sampled.template.report.t_cells, side_scatter(sampled), forward_scatter(sampled)
     alive = living(sampled)
-    if name is None or alive is None or side is None or forward is None:
+    if name is None or alive is None or side is None or forward is None or not asks_whether_alive(sampled, name):
         return
     t_cells, gate = sampled.frame.mask(name), sampled.gates[name]
     n, lineage = int(np.count_nonzero(t_cells)), lineage_marker(gate)
