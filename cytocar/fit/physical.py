@@ -11,6 +11,7 @@ from cytocar.fit.gated import Study
 from cytocar.fit.lines import Line, Status, rounded
 from cytocar.gates.adaptive.density import density
 from cytocar.regions.boolean import BooleanGate
+from cytocar.statistics.order import MAD_TO_SD
 from cytocar.template.gate_kinds import ClusterGate, SingletsGate
 
 Floats = npt.NDArray[np.float64]
@@ -142,7 +143,7 @@ def _sigma(areas: Floats, pulses: Floats, *, height: bool) -> float | None:
     smooth = density(ratio[(ratio > low - 2) & (ratio < high + 2)], PULSE_SMOOTHING)
     above = ratio - float(smooth.centers[smooth.heights.argmax()])
     above = above[above > 0]
-    return float(np.clip(1.4826 * np.median(above), *SIGMA_LIMITS)) if len(above) else None
+    return float(np.clip(MAD_TO_SD * np.median(above), *SIGMA_LIMITS)) if len(above) else None
 
 
 # ---------------------------------------------------------------- lymphocytes

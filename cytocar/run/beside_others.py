@@ -99,16 +99,16 @@ def _all_settings(
     rows: Sequence[SampleRow], protocols: Mapping[str, Protocol], workers: Workers | None
 ) -> Iterator[Settings | None]:
     """What each file's header says; at addresses, where nearly all of the time is waiting, many at a time."""
+    if any(isinstance(row.file, Address) for row in rows):
+        with ThreadPoolExecutor(HEADERS_AT_A_TIME) as threads:
+            yield from threads.map(lambda row: _settings(row, protocols[row.sample_id]), rows)
+        return
     tasks = [
         _Headers(start, tuple((row, protocols[row.sample_id]) for row in rows[start : start + HEADERS_OF_A_TASK]))
         for start in range(0, len(rows), HEADERS_OF_A_TASK)
     ]
-    if any(isinstance(row.file, Address) for row in rows):
-        with ThreadPoolExecutor(HEADERS_AT_A_TIME) as threads:
-            yield from threads.map(lambda row: _settings(row, protocols[row.sample_id]), rows)
-    else:
-        answers = run_tasks(_settings_of, tasks, workers if len(tasks) > 1 else None, killed=_unread)
-        yield from (settings for _, of_task in sorted(answers, key=itemgetter(0)) for settings in of_task)
+    answers = run_tasks(_settings_of, tasks, workers if len(tasks) > 1 else None, killed=_unread)
+    yield from (settings for _, of_task in sorted(answers, key=itemgetter(0)) for settings in of_task)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.decision import PAIRS_PERCENT, Source
 from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.sheet.rows import SampleType
+from cytocar.statistics.order import MAD_TO_SD
 
 FEWEST_OTHERS = 4
 """Other tubes: of four the middle stands whatever one of them does; with fewer nobody can say which is the odd one."""
@@ -25,7 +26,6 @@ FACTOR, STEADY_FACTOR = 2.0, 1.3
 beads and of where lymphocytes scatter, which no biology moves, a third: a gain of 20 % is tolerated everywhere."""
 SPREADS = 6.0
 """Robust standard deviations of the others beside it, where they differ more than that among themselves."""
-MAD_TO_SD = 1.4826
 FEWEST_EVENTS = 100
 """Of a population whose brightness is compared: a median known to a tenth of its spread."""
 PLACES_CHECK = "run_places"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from cytocar.errors.findings import Finding, Severity
-from cytocar.run.yields import MAD_TO_SD, MOST_OTHERS
+from cytocar.run.yields import MOST_OTHERS
 from cytocar.sample.quality.stain_levels import MOST_POSITIVE_PERCENT, StainLevel
+from cytocar.statistics.order import MAD_TO_SD
 
 REAGENTS_CHECK = "run_reagents"
 FEWEST_OTHERS = 4

@@ -16,6 +16,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.rows import CountMethod, SampleType
 from cytocar.statistics.estimate import Estimate
+from cytocar.statistics.order import MAD_TO_SD
 
 BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK = "run_beads", "run_draw", "run_volume"
 FEWEST_OTHERS = 4
@@ -45,7 +46,6 @@ run 5 %), nor by four standard errors of both intervals."""
 
 _SMALL_SAMPLE = {4: 1.363, 5: 1.206, 6: 1.2, 7: 1.14, 8: 1.129, 9: 1.107}
 """By what the median deviation of so many is multiplied (Croux and Rousseeuw 1992)."""
-MAD_TO_SD = 1.4826
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.signals.compensation import SpilloverMatrix, is_square, off_diagonal
-from cytocar.statistics.order import quantiles
+from cytocar.statistics.order import MAD_TO_SD, quantiles
 
 Floats = npt.NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def _noise(rest: Floats) -> Floats:
     """
     below = np.count_nonzero(rest < 0, axis=1)
     medians = rest[np.arange(len(rest)), np.maximum(below - 1, 0) // 2]
-    return np.where(below >= FEWEST_COMPARED, -1.4826 * medians, 0.0)
+    return np.where(below >= FEWEST_COMPARED, -MAD_TO_SD * medians, 0.0)
 
 
 def as_recorded(matrix: SpilloverMatrix, measured: Floats) -> bool:

@@ -18,7 +18,8 @@ from cytocar.fcs.events import Channel, EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place, files_below
 from cytocar.sheet.rows import SampleRow, SampleType
-from cytocar.signals.spillover_estimate import MAD_TO_SD, Estimated, Method, SingleStain, estimate
+from cytocar.signals.spillover_estimate import Estimated, Method, SingleStain, estimate
+from cytocar.statistics.order import MAD_TO_SD
 
 Floats = npt.NDArray[np.float64]
 

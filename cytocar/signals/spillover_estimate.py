@@ -17,12 +17,11 @@ import numpy.typing as npt
 
 from cytocar.errors.tree import CompensationError
 from cytocar.signals.compensation import SpilloverMatrix
+from cytocar.statistics.order import MAD_TO_SD
 
 Floats = npt.NDArray[np.float64]
 
 HUBER_K = 1.345  # 95 % as efficient as least squares on normal errors (Huber 1981)
-MAD_TO_SD = 1.4826
-"""Of a normal distribution: 1 / its 75 % quantile."""
 FLAT = 1e-3  # passes end when no slope is left above this share
 PASSES = 20
 """At most; they end before, when no slope is left (FLAT)."""

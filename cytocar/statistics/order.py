@@ -14,6 +14,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+MAD_TO_SD = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation: 1 / its 75 % quantile."""
+
 
 def median(values: npt.NDArray[np.floating]) -> float:
     """Return the median of values, shape (n,); NaN of none, and where one of them is NaN.

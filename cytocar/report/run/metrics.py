@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from cytocar.report.run.numbers import people
+from cytocar.statistics.order import MAD_TO_SD
 from cytocar.tables.columns import Value
 
 FEWEST_SAMPLES = 8
@@ -15,9 +16,6 @@ FEWEST_SAMPLES = 8
 
 OUTLIER = 3.5
 """Robust z beyond which a value is named (Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers, 3.3)."""
-
-MAD_TO_SD = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation."""
 
 
 @dataclass(frozen=True, slots=True)

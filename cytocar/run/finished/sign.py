@@ -9,14 +9,12 @@ from pathlib import Path
 
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.files.places import Place
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.verify import Verdict, first_of, verify
 from cytocar.run.folder import PARTS, Parts, part_name
 from cytocar.run.trail.audit import Act, Action, Author, Entry, Meaning, read_trail
 from cytocar.run.trail.journal import Journal, amend, finished_manifest
 
 RUN = "run"
-SHOWN = 10
-"""Samples that an entry of the trail names: as many as a line holds; counts.csv has all."""
 
 
 def sign(
@@ -49,7 +47,7 @@ def sign(
             code="E123",
             hint=f"`cytocar verify {run}` names each place",
         )
-    named = f"{', '.join(unseen[:SHOWN])}{' ...' if len(unseen) > SHOWN else ''}"
+    named = first_of(unseen)
     if unseen and meaning is Meaning.APPROVED and not reason.strip():
         raise UsageError(
             f"{len(unseen)} of the samples that ask for a look were not looked at ({named}), and no reason is given",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -61,9 +61,17 @@ class Check:
     message: str
 
 
-FEW = 10
+MOST_NAMED = 10
 """Samples that a line names: as many as it holds; counts.csv has all."""
-"""After these a report that was drawn before shows other numbers than the tables."""
+
+
+def first_of(sample_ids: Sequence[str]) -> str:
+    """Return the first of some samples by name.
+
+    >>> first_of([f"D{day}" for day in range(12)])
+    'D0, D1, D2, D3, D4, D5, D6, D7, D8, D9 ...'
+    """
+    return ", ".join(sample_ids[:MOST_NAMED]) + (" ..." if len(sample_ids) > MOST_NAMED else "")
 
 
 def _ok(place: str, message: str) -> Check:
@@ -337,11 +345,10 @@ def _origins(run: Path, manifest: Manifest, inputs: Place | None, observer: Obse
         else:
             yield _changed_input(row.file_as_given, outcome, digests[row.file])
     if absent:
-        named = f"{', '.join(absent[:FEW])}{' ...' if len(absent) > FEW else ''}"
         yield _note(
             "inputs",
-            f"the files of {len(absent)} of {len(rows)} samples are not here, so they were not checked ({named}); "
-            "--inputs DIR says where they are",
+            f"the files of {len(absent)} of {len(rows)} samples are not here, so they were not checked "
+            f"({first_of(absent)}); --inputs DIR says where they are",
         )
     if same:
         yield _ok("inputs", f"{same} of {len(rows)} samples' files are as they were read")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.keywords import time_step_seconds
 from cytocar.sample.quality.level_shift import LARGEST_STEP, LevelShift, find_shifts, together
-from cytocar.statistics.order import medians
+from cytocar.statistics.order import MAD_TO_SD, medians
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Block, Channel, EventTable
@@ -53,8 +53,6 @@ or sorts events), no fault of the run; a clock that is set back, or tubes that w
 KEPT_PASS, KEPT_REVIEW = 95.0, 70.0
 """Percent of the events that flowed steadily: below the first W282 asks for a look, below the second the run fails
 uncut."""
-MAD_TO_SD = 1.4826
-"""Of a normal distribution: 1 / its 75 % quantile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

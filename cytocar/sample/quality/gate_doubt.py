@@ -107,12 +107,8 @@ def _moved(
                 beside = [Interval() if number == axis else one for number, one in enumerate(placed.region.sides)]
                 kept = Box(tuple(beside)).contains(*(signal[rows] for signal in signals))
                 stretch = math.asinh(second / per_unit) - math.asinh(first / per_unit)
-                first_kept, placing, differing = (
-                    np.zeros_like(kept),
-                    UNIFORM if floor else 1.0,
-                    int(np.count_nonzero(kept)),
-                )
-                yield _Moved(name, marker, rows, first_kept, kept, border, stretch, placing, differing, touched)
+                none, placing, differing = np.zeros_like(kept), UNIFORM if floor else 1.0, int(np.count_nonzero(kept))
+                yield _Moved(name, marker, rows, none, kept, border, stretch, placing, differing, touched)
         return
     stems = {marker.rsplit("-", 1)[0] for marker in placed.markers}
     if len(placed.markers) > 1 and len(stems) == 1:  # area and height of one signal: no gain moves their ratio

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cytocar.statistics.order import medians
+from cytocar.statistics.order import MAD_TO_SD, medians
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,8 +29,6 @@ NOISES = 6.0
 """Standard errors that a quantile has to move by: twice the usual three, for hundreds of places are tried."""
 BETTER_THAN_A_LINE = 0.5
 """Of the variance that a line leaves: with more left by two levels it is a drift."""
-MAD_TO_SD = 1.4826
-"""Of a normal distribution: 1 / its 75 % quantile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

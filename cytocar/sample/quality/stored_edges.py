@@ -6,13 +6,13 @@ to one value of any channel, and none beyond it. No population ends like that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
-from cytocar.gates.engine.frame import Floats
+from cytocar.gates.engine.frame import Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.statistics.order import median
 
@@ -57,16 +57,8 @@ def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
     gated, cells = sampled.frame.mask(population), sampled.by_colour(population)
     if np.count_nonzero(gated) < FEWEST_T_CELLS:
         return
-    worst: tuple[float, str, str] | None = None
-    for channel in (marker for marker in sampled.at_the_end if is_scatter(marker)):
-        signal = sampled.signal(channel)
-        own, logs = (_logs(signal[mask & ~sampled.at_the_end[channel]]) for mask in (gated, cells))
-        if len(own) < FEWEST_T_CELLS:
-            continue
-        top = np.log(NEAR_THE_END * sampled.range(channel))
-        for percent, where in _edges(logs, own, top):
-            if worst is None or percent > worst[0]:
-                worst = percent, channel, where
+    channels = [marker for marker in sampled.at_the_end if is_scatter(marker)]
+    worst = _worst_edge(sampled, channels, gated, cells, fewest=FEWEST_T_CELLS)
     if worst is None:
         return
     percent, channel, where = worst
@@ -93,16 +85,16 @@ def bead_edges(sampled: SampledEvents, beads: str, colours: tuple[str, str]) -> 
         signal = sampled.signal(colour)
         middle = max(median(signal[gated]), 1.0)
         around &= (signal > middle / AROUND) & (signal < middle * AROUND)
-    worst: tuple[float, str, str] | None = None
-    for channel in (marker for marker in sampled.at_the_end if marker.casefold() != "time"):
-        signal, on_scale = sampled.signal(channel), ~sampled.at_the_end[channel]
-        own, logs = (_logs(signal[mask & on_scale]) for mask in (gated, around | gated))
-        if len(own) < FEWEST_BEADS or np.count_nonzero(np.diff(own)) < FEWEST_VALUES:
-            continue
-        top = np.log(NEAR_THE_END * sampled.range(channel))
-        for percent, where in _edges(logs, own, top, reach=BEYOND_BEADS):
-            if worst is None or percent > worst[0]:
-                worst = percent, channel, where
+    channels = [marker for marker in sampled.at_the_end if marker.casefold() != "time"]
+    worst = _worst_edge(
+        sampled,
+        channels,
+        gated,
+        around | gated,
+        fewest=FEWEST_BEADS,
+        fewest_values=FEWEST_VALUES,
+        reach=BEYOND_BEADS,
+    )
     if worst is None:
         return
     percent, channel, where = worst
@@ -117,9 +109,41 @@ def bead_edges(sampled: SampledEvents, beads: str, colours: tuple[str, str]) -> 
     yield Finding(BEADS_CHECK, "W313", Severity.REVIEW, message, percent, limit)
 
 
-def _edges(
-    logs: Floats, own: Floats, top: float, *, reach: float = STRETCH, crowded: bool = False
-) -> Iterator[tuple[float, str]]:
+def _worst_edge(
+    sampled: SampledEvents,
+    channels: Sequence[str],
+    gated: Bools,
+    near: Bools,
+    *,
+    fewest: int,
+    fewest_values: int = 0,
+    reach: float = STRETCH,
+) -> tuple[float, str, str] | None:
+    """Return the edge with most events before it, in percent, its channel and where it is; None if none can be told.
+
+    Parameters
+    ----------
+    gated, near : ndarray of bool, shape (n,)
+        Events of the population, and all that may belong to it.
+    fewest, fewest_values : int
+        Events, and different values of them, that a channel needs on its scale.
+    reach : float
+        As in ``_edges``.
+    """
+    worst: tuple[float, str, str] | None = None
+    for channel in channels:
+        signal, on_scale = sampled.signal(channel), ~sampled.at_the_end[channel]
+        own, logs = (_logs(signal[mask & on_scale]) for mask in (gated, near))
+        if len(own) < fewest or np.count_nonzero(np.diff(own)) < fewest_values:
+            continue
+        top = np.log(NEAR_THE_END * sampled.range(channel))
+        for percent, where in _edges(logs, own, top, reach):
+            if worst is None or percent > worst[0]:
+                worst = percent, channel, where
+    return worst
+
+
+def _edges(logs: Floats, own: Floats, top: float, reach: float) -> Iterator[tuple[float, str]]:
     """Yield how many percent lie before the upper and the lower edge, and where it is; an upper one below the ``top``.
 
     ``reach`` is how many spreads beyond an edge hardly anything may lie.

@@ -29,7 +29,7 @@ NK_CELLS = re.compile(r"nk(_cells)?", re.IGNORECASE)
 
 
 def lymphocyte_sum(events: Mapping[str, int], template: Template) -> tuple[Finding, ...]:
-    """True if T, B and NK cells add up to the lymphocytes; nothing where the template does not count all of them.
+    """Return whether T, B and NK cells add up to the lymphocytes; nothing where the template does not count all.
 
     A reagent that was left out, or cells that it did not reach, take one of them away. Lymphocytes that are gated by
     scatter alone, without CD45, hold other cells by nature, and are not asked.
