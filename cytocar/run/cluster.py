@@ -11,6 +11,10 @@ from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.run.workers import Workers
 
+_LOGGERS = ("distributed", "distributed.client", "tornado.application", "asyncio")
+"""Loggers of Dask and of its event loop that set a level of their own: a lost connection is an error here, and what
+they print beside it is a traceback, at times only, since it depends on which side of the connection notices first."""
+
 
 @contextmanager
 def dask_workers(address: str) -> Iterator[Workers]:
@@ -42,7 +46,7 @@ def dask_workers(address: str) -> Iterator[Workers]:
             "--dask needs the extra `cluster`", code="E100", hint="in the clone of cytocar: pip install '.[cluster]'"
         ) from error
     local, _, number = address.partition(":")
-    for logger in ("distributed", "distributed.client"):  # what they have to say stands in the errors here
+    for logger in _LOGGERS:
         getLogger(logger).setLevel(CRITICAL)
     with boundary(
         lambda why: UsageError(

@@ -141,7 +141,7 @@ def test_a_scheduler_that_goes_away_is_named_and_finished_samples_are_kept(cytoc
     words = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
     worker = subprocess.Popen([*words, "--scheduler-file", str(place)], stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     try:
-        _until(place.is_file)
+        _until(lambda: place.is_file() and place.read_text("utf-8").endswith("}"))  # the file appears before its text
         address = json.loads(place.read_text("utf-8"))["address"]
         command = [sys.executable, "-m", "cytocar", "gate", str(plate), *FIXED, *TOLD, "--no-report", "-o", str(run)]
         process = subprocess.Popen(
