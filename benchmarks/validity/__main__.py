@@ -25,6 +25,7 @@ from benchmarks.validity import (
     runs,
     silent,
     spikes,
+    strata,
 )
 
 
@@ -37,6 +38,7 @@ def main() -> None:
         "gates",
         "cells",
         "limits",
+        "strata",
         "background",
         "disturbed",
         "mix",
@@ -61,6 +63,9 @@ def main() -> None:
     if wanted.only in (None, "limits"):
         table(limits.DETECTION_HEAD, limits.detection_rows(16 * wanted.tubes))
         table(limits.CELLS_HEAD, limits.cells_rows(4 * wanted.tubes))
+    if wanted.only in (None, "strata"):
+        table(strata.ZERO_HEAD, strata.zero_rows(4 * wanted.tubes))
+        table(strata.HEAD, strata.rows(4 * wanted.tubes))
     if wanted.only in (None, "background"):
         table(background.PLACES_HEAD, background.place_rows(max(4, wanted.tubes // 4)))
         table(background.HEAD, background.rows(4 * wanted.tubes))

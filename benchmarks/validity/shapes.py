@@ -144,6 +144,62 @@ def _flat_top(random: np.random.Generator, n: int) -> Floats:
 FRESH_NEGATIVES: Mapping[str, Draw] = {"exponential tail": _exponential_tail, "flat top": _flat_top}
 
 
+def _shoulder(random: np.random.Generator, n: int) -> Floats:
+    """A quarter of the cells in a dim shoulder of the others."""
+    return np.where(random.random(n) < 0.25, random.normal(-0.35, 0.15, n), random.normal(0.08, 0.2, n))
+
+
+LATER: Mapping[str, Draw] = {
+    "shoulder": _shoulder,
+    "triangle": lambda random, n: random.triangular(-0.7, 0.15, 0.5, n) - 0.01,
+    "inverse gamma": lambda random, n: -np.log10(random.gamma(4, 1, n) / 3.672),
+    "hyperbolic secant": lambda random, n: 0.16 * np.log(np.tan(np.pi / 2 * random.uniform(1e-9, 1 - 1e-9, n))),
+}
+"""Shapes on which the interval without a control, and whatever came after ``FRESH``, was set."""
+
+
+def _skewed_negatives(random: np.random.Generator, n: int) -> Floats:
+    """A skew-normal of shape 3, at unit variance."""
+    return (0.949 * np.abs(random.normal(size=n)) + 0.316 * random.normal(size=n) - 0.757) / 0.653
+
+
+LATER_NEGATIVES: Mapping[str, Draw] = {
+    "logistic": lambda random, n: random.logistic(0, np.sqrt(3) / np.pi, n),
+    "narrow and wide": lambda random, n: np.where(random.random(n) < 0.7, 0.75, 1.42) * random.normal(size=n),
+    "skewed": _skewed_negatives,
+}
+
+
+def _four_levels(random: np.random.Generator, n: int) -> Floats:
+    """Four narrow kinds of cells over eight tenths of a decade."""
+    return random.choice([-0.45, -0.15, 0.1, 0.35], p=[0.15, 0.3, 0.35, 0.2], size=n) + random.normal(0, 0.1, n)
+
+
+LAST: Mapping[str, Draw] = {
+    "Gumbel": lambda random, n: random.gumbel(-0.0733, 0.2, n),
+    "Rayleigh": lambda random, n: np.log10(random.rayleigh(1, n) / 1.177),
+    "four levels": _four_levels,
+    "Student": lambda random, n: 0.22 * random.standard_t(5, n),
+}
+"""Shapes that were looked at once, for the table of every stratum in docs/validity.md."""
+
+
+def _log_normal_negatives(random: np.random.Generator, n: int) -> Floats:
+    """A log-normal blurred by electronic noise, at unit variance."""
+    return 0.8 * (np.exp(random.normal(0, 0.45, n)) - 1.107) / 0.524 + 0.6 * random.normal(size=n)
+
+
+LAST_NEGATIVES: Mapping[str, Draw] = {
+    "triangle": lambda random, n: random.triangular(-2, -0.3, 2.6, n) - 0.1 + 0.31 * random.normal(size=n),
+    "log-normal": _log_normal_negatives,
+    "three kinds": lambda random, n: (
+        random.choice([-0.9, 0.0, 1.0], p=[0.25, 0.5, 0.25], size=n) + random.normal(0, 0.7, n)
+    ),
+}
+EVERY_NEGATIVE = {**NEGATIVES, **FRESH_NEGATIVES, **LATER_NEGATIVES, **LAST_NEGATIVES}
+EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST}
+
+
 @dataclass(frozen=True, slots=True)
 class CarTube:
     """T cells of one tube: how many, how many of them CAR+, and what they look like.
@@ -168,12 +224,12 @@ class CarTube:
     def draw(self, random: np.random.Generator) -> tuple[Floats, float]:
         """Return the CAR signals (t_cells,), and the percentage of CAR+ that was drawn."""
         n_positive = int(random.binomial(self.t_cells, self.car_percent / 100))
-        dim = CENTER + SPREAD * ({**NEGATIVES, **FRESH_NEGATIVES})[self.negatives](random, self.t_cells - n_positive)
+        dim = CENTER + SPREAD * EVERY_NEGATIVE[self.negatives](random, self.t_cells - n_positive)
         share = self.sticky_percent / 100 * random.lognormal(-0.5 * self.sticky_cv**2, self.sticky_cv)
         sticky = random.random(len(dim)) < share
         dim[sticky] += random.gamma(1.5, 700, int(sticky.sum()))
         median = CENTER + 2 * self.stain_index * SPREAD
-        shape = ({**POSITIVES, **SEVERE, **HELD_OUT, **FRESH})[self.positives]
+        shape = EVERY_POSITIVE[self.positives]
         bright = median * 10 ** shape(random, n_positive) + random.normal(0, SPREAD, n_positive)
         signals = self.gain * np.concatenate([dim, bright]) + self.offset
         if self.stale:
