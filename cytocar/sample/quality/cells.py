@@ -22,7 +22,8 @@ from cytocar.gates.engine.frame import ALL, Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.polygon import PolygonGate
-from cytocar.statistics.order import median, quantile, quantiles
+from cytocar.sample.quality.relative import in_medians, logs
+from cytocar.statistics.order import quantile, quantiles
 from cytocar.template.gate_kinds import SingletsGate
 
 LARGEST_MARGIN_PERCENT = 1.0
@@ -126,7 +127,7 @@ def height_over_single(sampled: SampledEvents) -> Floats | None:
         on_scale = on_scale & ~sampled.at_the_end[axis] if axis in sampled.at_the_end else on_scale
     if np.count_nonzero(on_scale) < FEWEST_EVENTS:
         return None
-    area, height = (np.log(np.maximum(sampled.signal(axis), 1.0)) for axis in pulses)
+    area, height = (logs(sampled, axis) for axis in pulses)
     ratio, some = height - area, thin(np.flatnonzero(on_scale), EVENTS_OF_LINE)
     return np.asarray(ratio - single_line(area[some], ratio[some])(area))
 
@@ -217,8 +218,7 @@ def _scatters_like(sampled: SampledEvents, population: str) -> Bools:
     cells = sampled.frame.mask(population)
     if side is None or np.count_nonzero(cells) < FEWEST_AT_THE_END:
         return sampled.frame.mask(ALL)
-    middle = median(sampled.signal(side, cells))  # in the file's own unit: a share of the range in some
-    return sampled.signal(side) <= LARGEST_SSC * middle if middle > 0 else sampled.frame.mask(ALL)
+    return in_medians(sampled, side, cells) <= LARGEST_SSC
 
 
 def side_scatter(sampled: SampledEvents) -> str | None:

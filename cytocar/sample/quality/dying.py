@@ -18,6 +18,7 @@ from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import BoxGate
 from cytocar.sample.quality.borders import lineage_marker
 from cytocar.sample.quality.cells import FEWEST_EVENTS, asks_whether_alive, forward_scatter, living, side_scatter
+from cytocar.sample.quality.relative import in_medians, logs
 from cytocar.statistics.order import median
 
 CHECK = "dead_cells"
@@ -48,9 +49,7 @@ def taken_for_dead(sampled: SampledEvents) -> Iterator[Finding]:
     least = gate.sides().get(lineage or "", (None, None))[0] if isinstance(gate, BoxGate) else None
     if n < FEWEST_EVENTS or lineage is None or least is None or not isinstance(gate, BoxGate) or gate.units != "data":
         return
-    size, grain = (
-        sampled.signal(axis) / max(float(np.median(sampled.signal(axis, t_cells))), 1.0) for axis in (forward, side)
-    )
+    size, grain = (in_medians(sampled, axis, t_cells) for axis in (forward, side))
     beads = sampled.template.counting.beads
     beyond = ~alive if beads is None else ~alive & ~sampled.frame.mask(beads)
     beyond &= (size > AS_LARGE) & (grain > SMALLEST_GRAIN) & (grain < AS_GRANULAR)
@@ -74,7 +73,7 @@ def dead_cells(sampled: SampledEvents) -> Iterator[Finding]:
     mask = sampled.frame.mask(t_cells)
     if side is None or forward is None or np.count_nonzero(mask) < FEWEST_EVENTS:
         return
-    size, grain = (np.log(np.maximum(sampled.signal(marker, mask), 1.0)) for marker in (forward, side))
+    size, grain = (logs(sampled, marker, mask) for marker in (forward, side))
     smooth = density(size, SMOOTHING)
     usual = float(smooth.centers[smooth.heights.argmax()])
     granular = grain > median(grain[np.abs(size - usual) < SMOOTHING])

@@ -13,6 +13,8 @@ import numpy as np
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.sample.quality.cells import side_scatter
+from cytocar.sample.quality.relative import in_medians
+from cytocar.statistics.order import median
 
 CHECK = "lymphocyte_grain"
 FEWEST_CELLS = 100
@@ -31,8 +33,7 @@ def granular_lymphocytes(sampled: SampledEvents) -> Iterator[Finding]:
     beside = sampled.frame.mask(report.lymphocytes) & ~t_cells
     if min(np.count_nonzero(t_cells), np.count_nonzero(beside)) < FEWEST_CELLS:
         return
-    of_t_cells = max(float(np.median(sampled.signal(side, t_cells))), 1.0)
-    ratio = float(np.median(sampled.signal(side, beside))) / of_t_cells
+    ratio = median(in_medians(sampled, side, t_cells)[beside])
     message = f"cells beside the T cells in {report.lymphocytes} have {ratio:.1f} times their side scatter"
     if ratio < LARGEST_RATIO:
         yield Finding(CHECK, "", Severity.PASS, message, ratio, LARGEST_RATIO)

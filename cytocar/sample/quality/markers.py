@@ -15,6 +15,7 @@ from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.borders import Border
 from cytocar.sample.quality.cells import living, side_scatter
+from cytocar.sample.quality.relative import in_medians, logs, unit
 from cytocar.statistics.intervals import poisson_interval
 from cytocar.statistics.order import median, quantile, quantiles
 
@@ -84,9 +85,9 @@ def _by_uniformity(
         return ()
     widths, cd3 = [], []
     for marker, subset in zip(markers, subsets, strict=True):
-        low, high = quantiles(np.log(np.maximum(sampled.signal(marker, subset), 1.0)), (0.1, 0.9))
+        low, high = quantiles(logs(sampled, marker, subset), (0.1, 0.9))
         widths.append(max(float(high - low), 1e-9))
-        cd3.append(max(median(sampled.signal("CD3", subset & t_cells)), 1.0))
+        cd3.append(max(median(sampled.signal("CD3", subset & t_cells)), unit(sampled, "CD3")))
     times, of_cd3 = widths[1] / widths[0], cd3[0] / cd3[1]
     where = f"{markers[1]} varies {times:.2f} times as much from cell to cell as {markers[0]}"
     if times < EVEN and of_cd3 < AS_MUCH_CD3:
@@ -110,7 +111,7 @@ def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     beads = sampled.template.counting.beads
     if alive is None:
         alive = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)
-    ratio = sampled.signal(side) / max(median(sampled.signal(side, t_cells)), 1.0)
+    ratio = in_medians(sampled, side, t_cells)
     chosen = alive & ~t_cells & (ratio > MONOCYTE_SSC[0]) & (ratio < MONOCYTE_SSC[1])
     if sampled.knows("CD45"):
         chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * median(sampled.signal("CD45", t_cells))
@@ -131,7 +132,8 @@ def subset_marker(sampled: SampledEvents, role: str) -> str | None:
 def _carried(sampled: SampledEvents, marker: str, t_cells: Bools, monocytes: Bools) -> float | None:
     """Return by how many spreads of a marker's negative T cells the monocytes' median lies above them."""
     signal = sampled.signal(marker, t_cells)
-    cut = np.sqrt(max(quantile(signal, 0.98), 1.0)) * 10  # between negatives near 0 and the brightest
+    step = unit(sampled, marker)
+    cut = np.sqrt(max(quantile(signal, 0.98), step) * 100 * step)  # between negatives near 0 and the brightest
     negatives = signal[signal < cut]
     if len(negatives) < FEWEST_T_CELLS:
         return None
@@ -184,11 +186,11 @@ def _goes_with(sampled: SampledEvents, car: str, role: str, subset: Bools) -> fl
     gate, marker = sampled.gates[car], subset_marker(sampled, role)
     if marker is None or not isinstance(gate, RangeGate):
         return 0.0
-    own, light = (np.maximum(sampled.signal(axis, subset), 1.0) for axis in (marker, gate.marker))
+    own, light = (logs(sampled, axis, subset) for axis in (marker, gate.marker))
     low, high = quantiles(own, (0.25, 0.75))
     dim, bright = own <= low, own >= high
-    grows = np.log(np.median(own[bright]) / np.median(own[dim]))
-    return float(np.log(np.quantile(light[bright], 0.25) / np.quantile(light[dim], 0.25)) / max(float(grows), 0.1))
+    grows = median(own[bright]) - median(own[dim])
+    return (quantile(light[bright], 0.25) - quantile(light[dim], 0.25)) / max(grows, 0.1)
 
 
 def _reach(sampled: SampledEvents, t_cells: str, car: str) -> tuple[Finding, ...]:

@@ -14,6 +14,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.engine.frame import Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
+from cytocar.sample.quality.relative import unit
 from cytocar.statistics.order import median
 
 CHECK = "stored_edges"
@@ -83,7 +84,7 @@ def bead_edges(sampled: SampledEvents, beads: str, colours: tuple[str, str]) -> 
     around = np.ones_like(gated)
     for colour in colours:
         signal = sampled.signal(colour)
-        middle = max(median(signal[gated]), 1.0)
+        middle = max(median(signal[gated]), unit(sampled, colour))
         around &= (signal > middle / AROUND) & (signal < middle * AROUND)
     channels = [marker for marker in sampled.at_the_end if marker.casefold() != "time"]
     worst = _worst_edge(
@@ -150,9 +151,14 @@ def _edges(logs: Floats, own: Floats, top: float, reach: float) -> Iterator[tupl
     """
     percent, edge = _edge(logs, own, reach)
     if edge < top:
-        yield percent, f"above {np.exp(edge):,.0f}"
+        yield percent, f"above {_place(edge)}"
     percent, edge = _edge(-logs[::-1], -own[::-1], reach)
-    yield percent, f"below {np.exp(-edge):,.0f}"
+    yield percent, f"below {_place(-edge)}"
+
+
+def _place(log: float) -> str:
+    """Return a value for a message by its logarithm: whole numbers, or three digits of a share of the range."""
+    return f"{np.exp(log):,.0f}" if log > np.log(100) else f"{np.exp(log):.3g}"
 
 
 def _logs(signal: Floats) -> Floats:

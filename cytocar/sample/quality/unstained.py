@@ -15,6 +15,7 @@ from cytocar.gates.engine.frame import ALL, Bools
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.sample.quality.cells import forward_scatter, side_scatter
 from cytocar.sample.quality.markers import FEWEST_T_CELLS
+from cytocar.sample.quality.relative import in_medians
 from cytocar.statistics.order import median
 
 CHECK = "unstained_cells"
@@ -45,7 +46,7 @@ def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
     own = sampled.frame.mask(lymphoid)
     if np.count_nonzero(own) < FEWEST_T_CELLS:
         return
-    size, grain = (sampled.signal(axis) / max(median(sampled.signal(axis, own)), 1.0) for axis in (forward, side))
+    size, grain = (in_medians(sampled, axis, own) for axis in (forward, side))
     unstained = sampled.signal(MARKER) < NO_CD45 * median(sampled.signal(MARKER, own))
     beads = sampled.template.counting.beads
     cells = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)
