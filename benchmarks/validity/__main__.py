@@ -14,6 +14,7 @@ from benchmarks.validity import (
     courses,
     disturbed,
     gates,
+    instruments,
     joint,
     laboratory,
     limits,
@@ -48,7 +49,7 @@ def main() -> None:
         "odd",
         "runs",
     )
-    parser.add_argument("--only", choices=(*parts, "silent", "clean", "panels", "among", "laboratories"))
+    parser.add_argument("--only", choices=(*parts, "silent", "clean", "panels", "among", "laboratories", "instruments"))
     parser.add_argument(
         "--files", nargs="+", type=Path, help="laboratories: tubes of your own to copy, not those there"
     )
@@ -97,6 +98,10 @@ def main() -> None:
         tubes = originals.all_originals(wanted.files, max(1, wanted.tubes // 60))
         for which in (other_laboratories.copies, other_laboratories.changed):
             table(other_laboratories.HEAD, other_laboratories.rows(other_laboratories.trial(tubes, which)))
+    if wanted.only in (None, "instruments"):
+        for once in (False, True):
+            judged = instruments.half(once, seeds=max(1, wanted.tubes // 60))
+            table(other_laboratories.HEAD, other_laboratories.rows(judged))
     if wanted.only in (None, "runs"):
         table(runs.STEPS_HEAD, runs.step_rows(max(2, wanted.tubes // 24)))
         table(runs.EVEN_HEAD, runs.bead_rows(4 * wanted.tubes))

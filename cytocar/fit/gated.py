@@ -44,7 +44,8 @@ class Study:
     not in the template, and why; ``doubts`` what a person should look at before the template is believed, each with its
     code; ``odd_files`` what concerns fewer than half of the files, whose lines the others carry. ``topmost``: whether
     the highest valley of CD3 among all events tells where lymphocytes are, not the deepest one; ``t_cells_outside``:
-    the share of living events bright in CD3 that the gates before the T cells lose.
+    the share of living events bright in CD3 that the gates before the T cells lose; ``others_above``: whether cells
+    that look like no T cells lie above the line of CD3 in some file.
     """
 
     tubes: tuple[Tube, ...]
@@ -57,6 +58,7 @@ class Study:
     odd_files: list[tuple[str, str]] = field(default_factory=list)
     topmost: bool = False
     t_cells_outside: float = 0.0
+    others_above: bool = False
 
     def __post_init__(self) -> None:
         """Start from every event."""

@@ -28,26 +28,34 @@ BOOK = Path(__file__).parent / "aliases.toml"
 OTHER = "other"
 """The entry of names that mean none of the book's markers."""
 _GREEK = str.maketrans({"α": "A", "β": "B", "γ": "G", "δ": "D", "ε": "E", "ζ": "Z", "Α": "A", "Β": "B"})
-_AREA = {"A", "AREA", "LINA", "ALIN", "INT", "INTEGRAL"}
-_HEIGHT = {"H", "HEIGHT", "LINH", "HLIN", "PEAK", "PK"}
+_AREA = {"A", "AREA", "LINA", "ALIN", "LOGA", "ALOG", "INT", "INTEGRAL"}
+_HEIGHT = {"H", "HEIGHT", "LINH", "HLIN", "LOGH", "HLOG", "PEAK", "PK"}
 _WIDTH = {"W", "WIDTH", "TOF"}
-_FORWARD, _SIDE = {"FSC", "FS", "FALS"}, {"SSC", "SS", "BSC"}  # BSC: back scatter (Sony)
-_SCALES = {"LIN", "LOG", "PAR", "CHANNEL", "SCATTER", "LA", "LH"}
+_MEASURES = {word: letter for letter, names in zip("AHW", (_AREA, _HEIGHT, _WIDTH), strict=True) for word in names}
+_LOGARITHMIC = {"LOG", "LOGA", "ALOG", "LOGH", "HLOG"}
+_FORWARD = {"FSC", "FS", "FALS", "SALS", "FORWARD"}  # SALS: small-angle light scatter (Apogee)
+_SIDE = {"SSC", "SS", "BSC", "LALS", "SIDE"}  # BSC: back scatter (Sony); LALS: large-angle light scatter
+_SCALES = {"LIN", "LINEAR", "PAR", "CHANNEL", "SCATTER", "LA", "LH"}
 _NOT_FLUORESCENCE = re.compile(
     r"time|hdr-.*|event.?(length|#|num.*)|original_?id|beaddist|index|eventid|center|offset|residual|width",
     re.I,
 )
 
 
-_FURTHER_SCATTER = re.compile(r"\b(?:([VBYR])(SSC)|(FS|SS)(\d\d))\b", re.IGNORECASE)
-"""Side scatter of a violet laser (CytoFLEX: VSSC-A), numbered scatter (ZE5: FS00-A, SS02-A)."""
+_FURTHER_SCATTER = re.compile(
+    r"(?<![A-Z0-9])(?:([VBYR]|BLU|VIO|RED|YEL|GRN|\d{3}(?:NM)?)(FSC|SSC)|(FSC?|SSC?)(\d+))(?![A-Z])", re.IGNORECASE
+)
+"""Side scatter of a violet laser (CytoFLEX: VSSC-A), numbered scatter (ZE5: FS00-A, SS02-A; FSC1-A, SSC488/10-A)."""
 
 
 _DYE_BEHIND = re.compile(
     r"(?<![A-Z0-9])(CD\d{1,3}[A-E]??)"
-    r"(?=(?:FITC|PE|APC|PERCP|BV\d|BUV\d|BB\d|RB\d|AF\d|ALEXA|ECD|KRO|V4\d\d|V5\d\d|PACIFIC|SPARK|EFLUOR))"
+    r"(?=(?:FITC|PE|APC|PERCP|BV\d|BUV\d|BB\d|R[BY]\d|AF?\d|AX\d|ALEXA|ECD|KRO|V4\d\d|V5\d\d|PACIFIC|SPARK|EFLUOR|"
+    r"VIO|SB\d|CFLUOR|NFLUOR|PC[57]|CD\d|POS(?![A-Z])))"
 )
-"""A marker with its dye behind it and nothing between: CD4PE, CD3BV421, CD8AAPC."""
+"""A marker with its dye, or a further marker, behind it and nothing between: CD4PE, CD3BV421, CD8AAPC, CD16CD56."""
+_SHARED_DYE = re.compile(r"(?<![A-Z0-9])CD\d{1,2}(?:[/&](?:16|19|20|56)(?!\d))+")
+"""Markers on one dye, of which the first alone is written out: CD16/56, CD3/19."""
 
 
 class Entry(Declaration):
@@ -103,10 +111,12 @@ def words(text: str) -> tuple[str, ...]:
     (('CD3', 'FITC'), ('ANTI', 'CD4'), ('MCD45',))
     >>> words("CD3FITC"), words("CD8APC-Cy7-A"), words("CD45RA")
     (('CD3', 'FITC'), ('CD8', 'APC', 'CY7', 'A'), ('CD45RA',))
+    >>> words("CD16/56 PE"), words("CD3VioBlue-A"), words("BV650 670/30-A")
+    (('CD16', 'CD56', 'PE'), ('CD3', 'VIOBLUE', 'A'), ('BV650', '670', '30', 'A'))
     """
     plain = re.sub(r"^(fj)?comp[-_ ]", "", text.strip(), flags=re.IGNORECASE).translate(_GREEK).upper()
     plain = re.sub(r"(?<![A-Z0-9])(?:HU|H|A|ANTI)?CD[ _-]?(?=\d)", "CD", plain)
-    plain = _DYE_BEHIND.sub(r"\1 ", plain)
+    plain = _SHARED_DYE.sub(lambda name: re.sub("[/&]", "+", name[0]), _DYE_BEHIND.sub(r"\1 ", plain))
     split: list[str] = []
     for word in re.split(r"[^A-Z0-9+']+", plain):
         parts = [part for part in word.split("+") if part]
@@ -178,16 +188,14 @@ def pulse_of(channel: Channel) -> Pulse | None:
     """
     for text in (channel.detector, channel.marker or ""):
         apart = re.sub(r"(?i)\b([fs]sc)(area|height|width|[ahw])\b", r"\1 \2", text)
-        label_words = words(_FURTHER_SCATTER.sub(lambda name: f"{name[2] or name[3]} {name[1] or name[4]}", apart))
+        label_words = words(_FURTHER_SCATTER.sub(lambda name: f"{name[2] or name[3]} {name[1] or name[4]} ", apart))
         which = [word for word in label_words if word in _FORWARD | _SIDE]
-        if not which:
+        if not which or (which[0] in ("FORWARD", "SIDE") and "SCATTER" not in label_words):
             continue
         rest = [word for word in label_words if word not in _FORWARD | _SIDE]
-        measures = {
-            word: letter for letter, names in zip("AHW", (_AREA, _HEIGHT, _WIDTH), strict=True) for word in names
-        }
-        suffixes = [measures[word] for word in rest if word in measures]
-        further = " ".join(word for word in rest if word not in measures and word not in _SCALES)
+        suffixes = [_MEASURES[word] for word in rest if word in _MEASURES]
+        others = [word for word in rest if word not in _MEASURES and word not in _SCALES | _LOGARITHMIC]
+        further = " ".join([*others, *(["LOG"] if {*rest} & _LOGARITHMIC else [])])
         return Pulse(which[0] in _FORWARD, suffixes[-1] if suffixes else "", further)
     return None
 
@@ -205,11 +213,15 @@ def measure_of(channel: Channel) -> str:
     Examples
     --------
     >>> from cytocar.fcs.events import Channel
-    >>> measure_of(Channel(0, "PE-A")), measure_of(Channel(0, "CD3"))
-    ('A', '')
+    >>> [measure_of(Channel(0, name)) for name in ("PE-A", "CD3", "FL1 PEAK LIN", "GRN-B-HLog", "FITC Area")]
+    ['A', '', 'H', 'H', 'A']
     """
-    match = re.search(r"[-_ ]([AHW])>?$", channel.detector.strip(), flags=re.IGNORECASE)
-    return match[1].upper() if match else ""
+    return next((_MEASURES[word] for word in reversed(words(channel.detector)[1:]) if word in _MEASURES), "")
+
+
+def is_logarithmic(channel: Channel) -> bool:
+    """True if a detector's name says that its amplifier is logarithmic."""
+    return not _LOGARITHMIC.isdisjoint(words(channel.detector))
 
 
 def candidates(channels: Sequence[Channel], book: Book) -> Mapping[str, tuple[Channel, ...]]:
@@ -231,9 +243,21 @@ def candidates(channels: Sequence[Channel], book: Book) -> Mapping[str, tuple[Ch
     return {marker: _best(hits) for marker, hits in hits_of.items()}
 
 
+def shared_channels(channels: Sequence[Channel], book: Book, marker: str) -> tuple[Channel, ...]:
+    """Return the channels whose label names a marker and another one: one dye for both, so no line on it parts them."""
+    named = {channel: markers_of((channel.marker or "").strip() or channel.detector, book) for channel in channels}
+    return tuple(
+        channel
+        for channel, markers in named.items()
+        if marker in markers and len(markers) > 1 and not {"viability", "dump"} & {*markers}
+    )
+
+
 def _best(hits: Sequence[Channel]) -> tuple[Channel, ...]:
-    """Return compensated ones of pairs that a program wrote, and areas where other measures stand beside them."""
+    """Return compensated ones of pairs that a program wrote, linear ones and areas where others stand beside them."""
     wrapped = [hit for hit in hits if re.match(r"(?i)(fj)?comp[-_ ]|<", hit.detector.strip())]
     hits = wrapped or hits
+    hits = [hit for hit in hits if not is_logarithmic(hit)] or hits
     areas = [hit for hit in hits if measure_of(hit) == "A"]
-    return tuple(areas or hits)
+    pulses = [hit for hit in hits if measure_of(hit) != "W"]
+    return tuple(areas or pulses or hits)

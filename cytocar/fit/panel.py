@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import PanelError
-from cytocar.fit.names import Book, candidates, is_fluorescence, pulse_of
+from cytocar.fit.names import Book, candidates, is_fluorescence, pulse_of, shared_channels
 from cytocar.signals.panel import UNMIX_FIRST, raw_spectral
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ def find_panel(
             raise _ambiguous(marker, hits, file)
         else:
             notes.append(f"{marker} is left out: {', '.join(map(_shown, hits))} may be it; settle it with --marker")
+    notes += [
+        f"{marker} is left out: on {', '.join(map(_shown, shared))} it shares a dye with another marker"
+        for marker in NEVER_GUESSED
+        if marker not in chosen and (shared := shared_channels(channels, book, marker))
+    ]
     if not any(marker in chosen for marker in T_MARKERS):
         raise _nameless(channels, file)
     taken = [channel.index for marker, channel in chosen.items() if marker not in ("viability", "dump", "CD14", "CD16")]
@@ -103,9 +108,12 @@ def _scatter(channels: Sequence[Channel]) -> dict[str, Channel]:
         for channel in channels:
             pulse = pulse_of(channel)
             if pulse is not None and pulse.forward == (kind == "FSC"):
-                detectors.setdefault(pulse.further, {}).setdefault(pulse.measure or "A", channel)
+                detectors.setdefault(pulse.further, {}).setdefault(pulse.measure, channel)
         if not detectors:
             continue
+        for measures in detectors.values():
+            if "" in measures:  # FSC beside FSCA and FSCW is the height
+                measures.setdefault("H" if "A" in measures else "A", measures.pop(""))
         name = min(detectors, key=lambda further: ("A" not in detectors[further], bool(further)))
         measures = detectors[name]
         if "A" not in measures and "H" in measures:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cytocar.fit import physical, subsets
 from cytocar.fit.crosscheck import compare_with_clusters
-from cytocar.fit.evidence import find_evidence, gated_before, left_spread
+from cytocar.fit.evidence import StainScale, find_evidence, gated_before, left_spread
 from cytocar.fit.gated import ALL, Study
 from cytocar.fit.lines import Line, Status, draw_line, rounded
 from cytocar.fit.taking import stain_scale, take_line, why_no_line
@@ -66,15 +66,7 @@ def _without_cd3(study: Study, base: str) -> None:
 def _with_cd3(study: Study, cells: str, base: str) -> None:
     scale = stain_scale(study, "CD3")
     values = study.signals("CD3", base)
-    before = [gated_before(signals, scale, find_evidence(signals, scale, separation=0)) for signals in values]
-    names = [tube.name for tube, gated in zip(study.tubes, before, strict=True) if gated]
-    if names:
-        sentence = f"{len(names)} of {len(before)} files hold no CD3-negative cells: gated before, or a pure product"
-        shown = f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-        study.doubt("W336", f"{sentence} ({shown})", files=len(names))
-    if 2 * sum(before) >= len(before):
-        study.left_out.append(("t_cells", "gated before: the files hold no CD3-negative cells to draw a line against"))
-        study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
+    if _was_gated(study, values, scale):
         return
     line, around = draw_line("CD3", values, scale, topmost=study.topmost), None
     if line is None:
@@ -91,7 +83,8 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     scatter = around or physical.lymphocytes(study, base, line)
     inside = base if car or scatter is None else scatter
     inside = viability(study, inside, line)
-    refitted = draw_line("CD3", study.signals("CD3", inside), scale) or line
+    again = study.topmost and inside == base  # inside lymphocytes no debris is left that makes a valley of its own
+    refitted = draw_line("CD3", study.signals("CD3", inside), scale, topmost=again) or line
     take_line(study, "t_cells", inside, refitted, keep="above")
     bright = _bright_in_all(study, inside)
     if 2 * len(bright) >= len(study.tubes):
@@ -100,6 +93,7 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
         study.left_out.append(("t_cells", why))
         study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
         return
+    study.others_above = bool(bright)
     if bright:
         sentence = f"what is bright in CD3 is as bright in other colours in {', '.join(bright)}"
         study.doubt("W348", sentence, files=len(bright))
@@ -117,6 +111,21 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     subsets.car_t(study, "t_cells")
     lymphocytes = "lymphocytes" if "lymphocytes" in study.masks else inside
     subsets.other_lymphocytes(study, lymphocytes)
+
+
+def _was_gated(study: Study, values: list[Floats], scale: StainScale) -> bool:
+    """Return whether half of the files and more hold no CD3-negative cells; what follows from it is noted."""
+    before = [gated_before(signals, scale, find_evidence(signals, scale, separation=0)) for signals in values]
+    names = [tube.name for tube, gated in zip(study.tubes, before, strict=True) if gated]
+    if names:
+        sentence = f"{len(names)} of {len(before)} files hold no CD3-negative cells: gated before, or a pure product"
+        shown = f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        study.doubt("W336", f"{sentence} ({shown})", files=len(names))
+    if 2 * sum(before) >= len(before):
+        study.left_out.append(("t_cells", "gated before: the files hold no CD3-negative cells to draw a line against"))
+        study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
+        return True
+    return False
 
 
 def _among_lymphocytes(study: Study, base: str) -> tuple[Line | None, str | None]:
@@ -180,6 +189,7 @@ def _look_at_dim_cells(study: Study) -> None:
             shares.append(float(np.mean(size[dim] > np.quantile(size[bright], 1 - LARGE_SHARE))))
         if min(shares) > MOST_LARGE:
             names.append(f"{tube.name} ({100 * min(shares):.0f} %)")
+    study.others_above |= bool(names)
     if names:
         sentence = f"of the T cells that are dim in CD3 many are larger than bright ones in {', '.join(names)}"
         study.doubt("W351", f"{sentence}: autofluorescent cells or monocytes above the line of CD3", files=len(names))

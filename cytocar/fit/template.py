@@ -158,9 +158,11 @@ def _fitted(layout: _Layout, name: str, *, skipped: tuple[tuple[str, str], ...])
     if study.has("CD3") and "t_cells" not in study.masks:
         narrower = _study(layout.tubes, narrower=NARROWER)
         study = narrower if "t_cells" in narrower.masks else study
-    if study.has("CD3") and ("t_cells" not in study.masks or study.t_cells_outside > MOST_OUTSIDE):
+    lost = "t_cells" not in study.masks or study.t_cells_outside > MOST_OUTSIDE
+    if study.has("CD3") and (lost or study.others_above):  # a line too low parts debris from all cells
         topmost = _study(layout.tubes, topmost=True)
-        if "t_cells" in topmost.masks and topmost.t_cells_outside < 1 - SMALLEST_T_SHARE:
+        believed = "t_cells" in topmost.masks and topmost.t_cells_outside < 1 - SMALLEST_T_SHARE
+        if believed and (lost or not topmost.others_above):
             study = topmost
     if not study.gates:
         reasons = "; ".join(f"{what}: {why}" for what, why in study.left_out)

@@ -42,6 +42,8 @@ BEYOND_RANGE_SHARE = 1e-4
 TRANSFORMED_BELOW = 20.0
 """A stained channel whose 99.9 % quantile stays below 20 holds an asinh or a logicle already (arcsinh(1e5) is 12), or
 linear values in small units."""
+BEYOND_ANY_SCALE = 50.0
+"""No event of an asinh, logicle or log scale lies as high (arcsinh(1e7) is 17); rare linear positives do."""
 SHORTEST_REACH = 10.0
 """Of the marker that reaches furthest. Ten real tubes and their copies with other cells: 24 and more, without T cells
 12 and more; the same on log and logicle scales of 256 to 262,144 channels: 2 to 9."""
@@ -268,7 +270,8 @@ def _refuse_transformed(stained: Mapping[str, Floats]) -> None:
         return
     highest = {marker: float(np.quantile(values, 0.999)) for marker, values in stained.items()}
     sentence = ""
-    if float(np.median([*highest.values()])) < TRANSFORMED_BELOW and not _linear_in_small_units(stained, highest):
+    small = float(np.median([*highest.values()])) < TRANSFORMED_BELOW and not _beyond_any_scale(stained)
+    if small and not _linear_in_small_units(stained, highest):
         sentence = ", ".join(f"{marker} ends at {value:.3g}" for marker, value in list(highest.items())[:3])
     else:
         reach = max(_reach(values) for values in stained.values())
@@ -295,6 +298,10 @@ def _reach(values: Floats) -> float:
         return np.inf
     low, middle, high = (float(value) for value in np.quantile(above, (0.05, 0.5, 0.99)))
     return (high - middle) / (middle - low) if middle > low else np.inf
+
+
+def _beyond_any_scale(stained: Mapping[str, Floats]) -> bool:
+    return max(float(values.max()) for values in stained.values()) > BEYOND_ANY_SCALE
 
 
 def _linear_in_small_units(stained: Mapping[str, Floats], highest: Mapping[str, float]) -> bool:

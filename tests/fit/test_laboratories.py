@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.validity.instruments import INSTRUMENTS, write_file
 from benchmarks.validity.originals import BOOK, COUNTED, Original, read_original, simulated_originals
 from benchmarks.validity.other_cells import CHANGES, dimmer
 from benchmarks.validity.other_laboratories import LABORATORIES, PLAIN, judge, write_copy
+from benchmarks.validity.specimens import draw_specimen
 from cytocar.fcs.reader import open_fcs
 from cytocar.fit.template import fit_template
 from cytocar.gates.walk import walk
@@ -40,6 +42,19 @@ def test_the_same_cells_are_found_in_files_of_other_laboratories(name: str, orig
         both = float((populations[population].mask & mask).sum())
         agreement = 2 * both / float(populations[population].events + mask.sum())
         assert agreement >= 0.95, population
+
+
+@pytest.mark.parametrize("name", INSTRUMENTS)
+def test_the_files_of_every_instrument_are_read_by_their_names(name: str, tmp_path: Path) -> None:
+    tube = draw_specimen("PBMC", 8000, 3)
+    write_file(tube, INSTRUMENTS[name], tmp_path / "tube.fcs")
+    fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
+    panel = fitted.study.tubes[0].panel
+    assert {"CD3", "CD4", "CD8", "CD45"} <= {*panel.channels}
+    assert all(channel.detector not in INSTRUMENTS[name].beside for channel in panel.channels.values())
+    populations = walk(open_fcs(tmp_path / "tube.fcs"), fitted.template)
+    for population in ("cd4", "cd8"):
+        assert populations[population].events == pytest.approx(tube.counted[population].sum(), rel=0.1), population
 
 
 def test_signals_in_shares_of_the_range_ask_for_no_other_looks(original: Original, tmp_path: Path) -> None:

@@ -52,6 +52,16 @@ BOOK = alias_book()
         ("CD8aAPC", "CD8"),
         ("CD8BV785", "CD8"),
         ("mCD4", "CD4 of the mouse"),
+        ("mouse CD4", "CD4 of the mouse"),
+        ("CD3VioBlue", "CD3"),
+        ("CD4A700", "CD4"),
+        ("CD8SB436", "CD8"),
+        ("CD3pos", "CD3"),
+        ("sCD3 FITC", "CD3"),
+        ("FITC CD3 UCHT1", "CD3"),
+        ("FL1 LOG:CD3 FITC", "CD3"),
+        ("Dead cells", "viability"),
+        ("biotin-BCMA", "CAR"),
     ],
 )
 def test_a_label_names_one_marker(label: str, marker: str) -> None:
@@ -97,11 +107,27 @@ def test_a_mouse_panel_is_known_and_the_mouse_beside_human_cells_left_alone() ->
 def test_two_markers_on_one_detector_are_both_read() -> None:
     assert markers_of("CD16+56", BOOK) == ("CD16", "CD56")
     assert markers_of("VIVID / CD14", BOOK) == ("viability", "CD14")
+    assert markers_of("CD16/56 PE", BOOK) == markers_of("CD16CD56", BOOK) == ("CD16", "CD56")
+    assert markers_of("CD3/19", BOOK) == ("CD3", "CD19")
 
 
 def test_a_detector_for_either_of_two_dyes_is_no_viability_channel() -> None:
     assert candidates([Channel(0, "PI/PE-Cy5-A")], BOOK) == {}
     assert list(candidates([Channel(0, "7-AAD-A")], BOOK)) == ["viability"]
+
+
+@pytest.mark.parametrize(
+    ("detectors", "chosen"),
+    [
+        (("488 FITC LogH", "488 FITC LogA", "488 FITC LinH", "488 FITC LinA"), "488 FITC LinA"),
+        (("GRN-B-HLog", "GRN-B-W", "GRN-B-HLin"), "GRN-B-HLin"),
+        (("FL1 PEAK LOG", "FL1 INT LOG"), "FL1 INT LOG"),
+        (("FITC Height", "FITC Area"), "FITC Area"),
+    ],
+)
+def test_of_the_measures_of_one_pulse_the_linear_area_is_taken(detectors: tuple[str, ...], chosen: str) -> None:
+    channels = [Channel(at, name, "CD3") for at, name in enumerate(detectors)]
+    assert [channel.detector for channel in candidates(channels, BOOK)["CD3"]] == [chosen]
 
 
 def test_a_label_goes_before_the_name_of_its_detector() -> None:
@@ -124,6 +150,15 @@ def test_a_label_goes_before_the_name_of_its_detector() -> None:
         ("SS02-A", False, "A"),
         ("BSC-A", False, "A"),
         ("FSC 488/10-A", True, "A"),
+        ("FSC488/10-A", True, "A"),
+        ("FSC1-A", True, "A"),
+        ("FS1", True, ""),
+        ("BluSSC", False, ""),
+        ("FSC LogH", True, "H"),
+        ("FSC-HLin", True, "H"),
+        ("Forward Scatter Area", True, "A"),
+        ("Side Scatter", False, ""),
+        ("LALS", False, ""),
     ],
 )
 def test_scatter_is_known_by_its_many_names(name: str, forward: bool, measure: str) -> None:

@@ -98,3 +98,15 @@ def test_raw_spectral_detectors_are_called_so() -> None:
     with pytest.raises(PanelError, match="raw spectral detectors") as caught:
         _panel({f"{laser}{number}-A": None for laser in "VBR" for number in range(1, 11)})
     assert "unmix" in caught.value.hint
+
+
+def test_a_plain_name_beside_an_area_is_the_height() -> None:
+    panel = _panel({"FSC": None, "FSCW": None, "FSCA": None, "SSC": None, "FL1": "CD3"})
+    scatter = {name: detector for name, detector in _detectors(panel).items() if name[1:3] == "SC"}
+    assert scatter == {"FSC-A": "FSCA", "FSC-H": "FSC", "FSC-W": "FSCW", "SSC-A": "SSC"}
+
+
+def test_a_marker_that_shares_its_dye_is_left_out_with_the_reason() -> None:
+    panel = _panel({"FL1": "CD3/CD19", "FL2": "CD4", "FL3": "CD8"})
+    assert "CD3" not in panel
+    assert panel.notes == ("CD3 is left out: on FL1 (CD3/CD19) it shares a dye with another marker",)

@@ -127,6 +127,42 @@ def test_exchanged_labels_show_by_the_even_marker_where_no_monocytes_are_made_ou
     assert wrong.value == pytest.approx(0.24 / 0.30, rel=0.1)
 
 
+def varied(columns: Columns) -> Columns:
+    """Return the tube with CD8 that varies from cell to cell as in real files, twice as much as the simulator's."""
+    cd8 = _detector("CD8")
+    mine = of_kind(TUBE, "cd8_t_cells")
+    middle = np.median(columns[cd8][mine])
+    spread = middle * np.power(np.maximum(columns[cd8], 1.0) / middle, 2.0)
+    return {**columns, cd8: np.where(mine, spread, columns[cd8]).astype(np.float32)}
+
+
+def _detector(label: str) -> str:
+    return next(detector for detector, marker in TUBE.markers.items() if marker == label)
+
+
+EXCHANGED = {**TUBE.markers, _detector("CD4"): "CD8", _detector("CD8"): "CD4"}
+
+
+def test_exchanged_labels_show_in_few_cells_where_cd8_varies_as_in_real_files() -> None:
+    few = ~of_kind(TUBE, *T_CELLS) | (np.random.default_rng(3).random(len(TUBE.origin)) < 0.08)
+    assert told("tcell", varied, keep=few)["cd4_cd8_labels"].code == ""
+    assert told("tcell", varied, keep=few, markers=EXCHANGED)["cd4_cd8_labels"].code == "W302"
+    assert told("tcell", keep=few, markers=EXCHANGED)["cd4_cd8_labels"].code == ""  # nearly as even, few tell nothing
+
+
+def test_monocytes_that_carry_neither_leave_the_question_to_the_t_cells() -> None:
+    cd4 = _detector("CD4")
+    lymphocytes = {_detector("CD56"): "CD16+56", _detector("CD19-Fc"): "CD19"}
+
+    def as_in_mice(columns: Columns) -> Columns:
+        negatives = np.random.default_rng(2).choice(columns[cd4][of_kind(TUBE, "nk_cells")], len(TUBE.origin))
+        dark = np.where(of_kind(TUBE, *T_CELLS), columns[cd4], np.minimum(columns[cd4], negatives))
+        return {**varied(columns), cd4: dark.astype(np.float32), "SSC-A": columns["SSC-A"] / 3}
+
+    for markers, code in ((TUBE.markers, ""), (EXCHANGED, "W302")):
+        assert told("tbnk", as_in_mice, markers={**markers, **lymphocytes})["cd4_cd8_labels"].code == code
+
+
 def test_a_template_without_t_cells_is_asked_the_same_of_its_lymphocytes() -> None:
     b_cells = {"CD56": "CD19", "CD19-Fc": "CD20"}  # the NK cells of the tube stand for its B cells
     markers = {detector: b_cells.get(label, label) for detector, label in TUBE.markers.items()}
