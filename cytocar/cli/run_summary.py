@@ -155,7 +155,7 @@ def _note_shared_wells(done: Sequence[FinishedSample]) -> None:
     for plate, well, same in shared[:_COPIES_SHOWN]:
         where = f"well {well}" + (f" of plate {screen.one_line(plate)}" if plate else "")
         apart = "" if plate else "; plate_id tells plates apart"
-        screen.say(f"note: {screen.few(same)} lie in {where}: report.html draws the last of them{apart}")
+        screen.say(f"note: {screen.few(same)} lie in {where}: report.html shows the one to look at first{apart}")
     if len(shared) > _COPIES_SHOWN:
         screen.say(f"note: {len(shared) - _COPIES_SHOWN} more wells hold several samples")
 

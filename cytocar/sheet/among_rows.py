@@ -29,6 +29,7 @@ def among_rows(
     ]
     return [
         *_duplicates(named),
+        *_places_that_no_plate_has(named),
         *_shared_wells(named),
         *_controls_of_nobody(named),
         *_two_decimal_marks(named, numeric),
@@ -43,6 +44,20 @@ def _duplicates(lines: Sequence[Line]) -> Iterator[str]:
     for name, numbers in places.items():
         if len(numbers) > 1:
             yield f"rows {', '.join(numbers)}, column sample_id: {name!r} stands in each; each tube needs its own"
+
+
+def _places_that_no_plate_has(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield places on a plate that no plate has, ``O1`` typed as ``01`` say: the page of the plate would lack the well.
+
+    Without a plate the column may hold any name of a tube's place.
+    """
+    for number, cells in lines:
+        place = cells.get("well", "")
+        if place and cells.get("plate_id") and not well_name(place):
+            yield (
+                f"row {number}, column well: {place!r} is no well of plate {cells['plate_id']!r}: write a letter and a "
+                "number, B02 say, or leave plate_id empty for a place that is on no plate"
+            )
 
 
 def _shared_wells(lines: Sequence[Line]) -> Iterator[str]:

@@ -36,5 +36,5 @@ def test_samples_that_no_line_names_are_counted(capsys: pytest.CaptureFixture[st
 def test_samples_that_share_a_well_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     places = {"A": (None, "A01"), "B": ("PL1", "A01"), "C": (None, "A01"), "D": None, "E": None}
     show_notes([FinishedSample(name, Status.OK, (), b"", well=well) for name, well in places.items()])
-    expected = "note: A, C lie in well A01: report.html draws the last of them; plate_id tells plates apart\n"
+    expected = "note: A, C lie in well A01: report.html shows the one to look at first; plate_id tells plates apart\n"
     assert capsys.readouterr().err == expected

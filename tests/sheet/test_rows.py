@@ -72,6 +72,13 @@ def test_what_is_no_well_stays_as_it_is_written(tmp_path: Path) -> None:
     assert _sheet(tmp_path, "file,sample_id,well\na.fcs,A,tube 3\n")[0].well == "tube 3"
 
 
+@pytest.mark.parametrize("place", ["01", "B", "Q0", "tube 3", "B49", "2B"])
+def test_a_plate_has_no_place_but_its_wells(tmp_path: Path, place: str) -> None:
+    message = _faults(tmp_path, f"{WELLS}a.fcs,A,PL1,{place},,\nb.fcs,B,PL1,B2,,\n")
+    assert f"row 2, column well: {place!r} is no well of plate 'PL1'" in message
+    assert "row 3" not in message
+
+
 def test_every_fault_is_listed_at_once_with_its_row_and_column(tmp_path: Path) -> None:
     message = _faults(
         tmp_path,

@@ -54,7 +54,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Well:
-    """One well with its sample."""
+    """One well with its sample; ``others`` are further samples acquired from it, which the plate has no room for."""
 
     number: int
     sample_id: str
@@ -62,6 +62,7 @@ class Well:
     readings: tuple[Reading, ...]
     below_limit: bool
     failed: bool
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ class Plate:
     plate_id: str
     columns: int
     rows: tuple[tuple[str, tuple[Well | None, ...]], ...]
+
+    @property
+    def shared(self) -> bool:
+        """True if a well holds several samples."""
+        return any(well is not None and well.others for _, wells in self.rows for well in wells)
 
 
 NET = Measure("car", "CAR-T cells/µL, net", "car_per_ul_net", "car_report")
@@ -83,31 +89,42 @@ def measures_of(*, gated: bool) -> tuple[Measure, ...]:
 
 
 def plates(outcomes: Sequence[SampleOutcome], *, gated: bool = True) -> tuple[Plate, ...]:
-    """Return the plates of a run, in the order of their first sample; of two samples in one well the last is shown."""
+    """Return the plates of a run, in the order of their first sample.
+
+    Of several samples in one well the one is shown that a person must look at first, and of equals the last.
+    """
     measures = measures_of(gated=gated)
-    placed: dict[str, dict[tuple[int, int], tuple[int, SampleOutcome]]] = {}
+    placed: dict[str, dict[tuple[int, int], list[tuple[int, SampleOutcome]]]] = {}
     for number, outcome in enumerate(outcomes):
         row = outcome.row()
         match = _WELL.fullmatch(str(row["well"] or "").strip().upper())
         if match:
             place = (ord(match[1]) - ord("A"), int(match[2]) - 1)
-            placed.setdefault(str(row["plate_id"] or ""), {})[place] = (number, outcome)
+            plate = placed.setdefault(str(row["plate_id"] or ""), {})
+            plate.setdefault(place, []).append((number, outcome))
     return tuple(_plate(plate_id, wells, measures, gated=gated) for plate_id, wells in placed.items())
 
 
 def _plate(
     plate_id: str,
-    placed: Mapping[tuple[int, int], tuple[int, SampleOutcome]],
+    placed: Mapping[tuple[int, int], Sequence[tuple[int, SampleOutcome]]],
     measures: Sequence[Measure],
     *,
     gated: bool,
 ) -> Plate:
     large = any(row > 7 or column > 11 for row, column in placed)
     rows, columns = (16, 24) if large else (8, 12)
-    table = {place: (number, outcome, outcome.row(gated=gated)) for place, (number, outcome) in placed.items()}
+    shown = {place: min(reversed(samples), key=_urgency) for place, samples in placed.items()}
+    table = {place: (number, outcome, outcome.row(gated=gated)) for place, (number, outcome) in shown.items()}
     reaches = {measure.key: _reach(measure, [row for _, _, row in table.values()]) for measure in measures}
     wells = {
-        place: _well(number, outcome, tuple(_readings(row, measures, reaches)), row)
+        place: _well(
+            number,
+            outcome,
+            tuple(_readings(row, measures, reaches)),
+            row,
+            others=tuple(other.sample.sample_id for place_of, other in placed[place] if place_of != number),
+        )
         for place, (number, outcome, row) in table.items()
     }
     return Plate(
@@ -119,10 +136,24 @@ def _plate(
     )
 
 
+_WORST_FIRST = (Status.FAILED, Status.NO_COUNT, Status.REVIEW, Status.OK, Status.EXCLUDED)
+
+
+def _urgency(numbered: tuple[int, SampleOutcome]) -> int:
+    return _WORST_FIRST.index(numbered[1].status)
+
+
 Reach = tuple[float, float] | None
 
 
-def _well(number: int, outcome: SampleOutcome, readings: tuple[Reading, ...], row: Mapping[str, Value]) -> Well:
+def _well(
+    number: int,
+    outcome: SampleOutcome,
+    readings: tuple[Reading, ...],
+    row: Mapping[str, Value],
+    *,
+    others: tuple[str, ...],
+) -> Well:
     return Well(
         number=number,
         sample_id=outcome.sample.sample_id,
@@ -130,6 +161,7 @@ def _well(number: int, outcome: SampleOutcome, readings: tuple[Reading, ...], ro
         readings=readings,
         below_limit=row["car_result"] in {CarResult.BELOW_LLOQ, CarResult.NOT_DETECTED},
         failed=outcome.status is Status.FAILED,
+        others=others,
     )
 
 

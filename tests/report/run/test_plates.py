@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cytocar.report.run.plates import plates
@@ -34,3 +35,19 @@ def test_a_well_beyond_h12_makes_a_plate_of_384() -> None:
 def test_plates_are_told_apart_and_runs_without_wells_have_none() -> None:
     assert [plate.plate_id for plate in plates([failure("A01", "two"), failure("A01", "one")])] == ["two", "one"]
     assert plates([failure(None)]) == ()
+
+
+def test_of_samples_in_one_well_the_one_to_look_at_is_shown_and_the_others_named() -> None:
+    excluded = replace(failure("A01"), sample=replace(failure("A01").sample, sample_id="left out"), error=None)
+    assert excluded.status is Status.EXCLUDED
+    first, last = failure("A01"), failure("B01")
+    last = replace(last, sample=replace(last.sample, well="A01"))
+    for order in ((first, excluded), (excluded, first)):
+        (plate,) = plates(order)
+        (well,) = [well for _, wells in plate.rows for well in wells if well]
+        assert (well.sample_id, well.others, plate.shared) == ("sample A01", ("left out",), True)
+        assert order[well.number] is first
+    (plate,) = plates((first, last))
+    (well,) = [well for _, wells in plate.rows for well in wells if well]
+    assert (well.sample_id, well.others) == ("sample B01", ("sample A01",))
+    assert not plates([first])[0].shared
