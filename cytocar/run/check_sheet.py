@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cytocar.counting.tube import volume_in_tube
@@ -11,11 +12,17 @@ from cytocar.files.nearest import why_not_there
 from cytocar.files.places import Place, require_packages
 from cytocar.run.plan import RunPlan, make_plan
 from cytocar.sample.concentrations import lacks_beads, method_of
-from cytocar.sheet.inputs import of_rows
+from cytocar.sheet.inputs import completed, of_rows
 from cytocar.sheet.rows import CountMethod, SampleRow, SheetRows, faulty_sheet, look_through
 
 
-def check_sheet(sheet: Place, *, template: str | None = None) -> tuple[SampleRow, ...]:
+def check_sheet(
+    sheet: Place,
+    *,
+    template: str | None = None,
+    markers: Mapping[str, str] | None = None,
+    given: SampleRow | None = None,
+) -> tuple[SampleRow, ...]:
     """Return the rows of a sheet in which nothing will go wrong.
 
     Parameters
@@ -24,20 +31,27 @@ def check_sheet(sheet: Place, *, template: str | None = None) -> tuple[SampleRow
         The sheet.
     template : str, optional
         The run's template.
+    markers : mapping of str to str, optional
+        Markers that the command line settles, with their channels.
+    given : SampleRow, optional
+        What the command line says about every tube; it fills the empty cells.
 
     Raises
     ------
+    UsageError
+        E086 an option that contradicts the sheet.
     SheetError
         E080, E081 not readable; E082 cells that cannot be used, with whatever else will go wrong; E083 only the latter:
         files that are missing, templates that cannot be used, counts that lack their numbers.
     """
     looked = look_through(sheet)
     require_packages(*(row.file for row in (*looked.rows.values(), *looked.faulty.values())))
-    expected = sheet_faults(looked, sheet=sheet, template=template)
+    rows = completed([(f"row {number}", row) for number, row in looked.rows.items()], given)
+    looked = replace(looked, rows=dict(zip(looked.rows, rows, strict=True)))
+    expected = sheet_faults(looked, sheet=sheet, template=template, markers=markers)
     faults = [f"{name}{fault}" for name, fault in expected]
     if looked.faults:
         raise faulty_sheet(sheet, [*looked.faults, *faults])
-    rows = tuple(looked.rows.values())
     if faults:
         raise SheetError(
             f"{sheet.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:"
@@ -56,7 +70,9 @@ def _what_to_do(befallen: set[str], rows: Sequence[SampleRow]) -> str:
     return f"correct them, or run anyway: the other {sound} of {len(rows)} samples are not affected"
 
 
-def sheet_faults(looked: SheetRows, *, sheet: Place, template: str | None = None) -> list[tuple[str, str]]:
+def sheet_faults(
+    looked: SheetRows, *, sheet: Place, template: str | None, markers: Mapping[str, str] | None
+) -> list[tuple[str, str]]:
     """The faults that a run of the sheet would meet, each with its sample, or with nothing where it befalls all.
 
     Missing files are looked for in rows with unusable cells too, all else in those that can be used.
@@ -65,7 +81,7 @@ def sheet_faults(looked: SheetRows, *, sheet: Place, template: str | None = None
     faults = [(row.sample_id, f": {fault}") for row in every.values() if (fault := _missing(row))]
     rows = tuple(looked.rows.values())
     try:
-        plan = make_plan(of_rows(rows, sheet), template=template)
+        plan = make_plan(of_rows(rows, sheet), template=template, markers=markers)
     except CytocarError as error:
         return [*faults, ("", f"{error.message} [{error.code}]")]
     for row in rows:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.errors.tree import SheetError
+from cytocar.errors.tree import SheetError, UsageError
 from cytocar.run.check_sheet import check_sheet
+from cytocar.sheet.inputs import given_for_all
 
 HEAD = "file,sample_id,sample_volume_ul,beads_added,acquired_volume_ul,count_method,well\n"
 
@@ -41,3 +42,22 @@ def test_samples_without_a_fault_are_counted_in_what_to_do(tmp_path: Path) -> No
     error = _refused(tmp_path, "a.fcs,A,50,,,,\nb.fcs,B,50,,30,volumetric,\n")
     assert "1 thing will go wrong:\n  A: counts by beads" in error.message
     assert error.hint == "correct them, or run anyway: the other 1 of 2 samples are not affected"
+
+
+def test_options_fill_empty_cells_as_those_of_a_run_do(tmp_path: Path) -> None:
+    _refused(tmp_path, "a.fcs,A,50,,,,\nb.fcs,B,,20000,,,\n")
+    given = given_for_all(beads_added=20000, sample_volume_ul=50)
+    assert [(row.beads_added, row.sample_volume_ul) for row in check_sheet(tmp_path / "sheet.csv", given=given)] == [
+        (20000, 50),
+        (20000, 50),
+    ]
+    with pytest.raises(UsageError) as caught:
+        check_sheet(tmp_path / "sheet.csv", given=given_for_all(beads_added=1000, sample_volume_ul=50))
+    assert caught.value.code == "E086"
+
+
+def test_a_settled_marker_is_known_to_the_template(tmp_path: Path) -> None:
+    _refused(tmp_path, "a.fcs,A,50,,,,\n")
+    with pytest.raises(SheetError) as caught:
+        check_sheet(tmp_path / "sheet.csv", markers={"CD99": "FITC-A"}, given=given_for_all(beads_added=20000))
+    assert "CD99" in caught.value.message

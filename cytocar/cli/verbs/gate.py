@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cytocar.cli import screen
+from cytocar.cli import screen, tube_options
 from cytocar.cli.run_summary import Format, show_faults, show_notes, show_rows, show_what_to_look_at, tally
 from cytocar.errors.tree import UsageError
 from cytocar.run.shard import Shard
@@ -60,9 +60,7 @@ def command(
     parquet: Annotated[bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).")] = False,
     by: Annotated[str | None, typer.Option("--by", help="Who runs it, for the audit trail. [your login]")] = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit 3 when a sample needs review.")] = FailOn.NEVER,
-    marker: Annotated[
-        list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Settle a marker's channel.")
-    ] = None,
+    marker: tube_options.Marker = None,
     controls: Annotated[
         list[str] | None, typer.Option("--controls", metavar="FILE", help="CAR-negative control of these files.")
     ] = None,
@@ -70,15 +68,13 @@ def command(
         Path | None,
         typer.Option("--background", metavar="HISTORY", help="Earlier CAR-negative tubes: `qc --history` keeps them."),
     ] = None,
-    count_method: Annotated[
-        str | None, typer.Option("--count-method", help="beads, volumetric, dual_platform or none.")
-    ] = None,
-    beads_added: Annotated[float | None, typer.Option(help="Beads in each tube.")] = None,
-    sample_volume_ul: Annotated[float | None, typer.Option(help="Specimen in each tube, µL.")] = None,
-    acquired_volume_ul: Annotated[float | None, typer.Option(help="Volume that the instrument drew, µL.")] = None,
-    lymphocytes_per_ul: Annotated[float | None, typer.Option(help="Analyser's lymphocytes per µL.")] = None,
-    wbc_per_ul: Annotated[float | None, typer.Option(help="Analyser's leukocytes per µL.")] = None,
-    dilution_factor: Annotated[float | None, typer.Option(help="Dilution before pipetting.")] = None,
+    count_method: tube_options.CountMethod = None,
+    beads_added: tube_options.BeadsAdded = None,
+    sample_volume_ul: tube_options.SampleVolume = None,
+    acquired_volume_ul: tube_options.AcquiredVolume = None,
+    lymphocytes_per_ul: tube_options.Lymphocytes = None,
+    wbc_per_ul: tube_options.Leukocytes = None,
+    dilution_factor: tube_options.Dilution = None,
     subject: Annotated[str | None, typer.Option(help="Subject of these files.")] = None,
     day: Annotated[float | None, typer.Option(help="Day from infusion.")] = None,
     watch: Annotated[
@@ -134,7 +130,7 @@ def command(
             given=given,
             controls=[place_of(control) for control in controls or []],
             template=template,
-            markers=settled_markers(marker or []),
+            markers=tube_options.settled_markers(marker or []),
             history=read_history(background) if background else None,
             work=work,
             by=by,
@@ -155,7 +151,7 @@ def command(
     plan = make_plan(
         collected,
         template=template,
-        markers=settled_markers(marker or []),
+        markers=tube_options.settled_markers(marker or []),
         history=read_history(background) if background else None,
     )
     for loaded in plan.templates.values():
@@ -200,17 +196,6 @@ def _end_watch(
     show_what_to_look_at(done)
     show_faults(done)
     _exit(done, fail_on)
-
-
-def settled_markers(settled: list[str]) -> dict[str, str]:
-    """Return marker -> channel of ``--marker CD3=FITC-A``, given any number of times."""
-    pairs = [word.partition("=") for word in settled]
-    wrong = [f"{name}{mark}{channel}" for name, mark, channel in pairs if not (name and channel)]
-    if wrong:
-        raise UsageError(
-            f"--marker {wrong[0]!r} is not MARKER=CHANNEL", code="E111", hint="for example --marker CD3=FITC-A"
-        )
-    return {name.strip(): channel.strip() for name, _, channel in pairs}
 
 
 def _all_but_the_report(plan: RunPlan, out: Path, work: Work) -> list[FinishedSample] | None:

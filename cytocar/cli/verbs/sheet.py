@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cytocar.cli import screen
+from cytocar.cli import screen, tube_options
 from cytocar.cli.app import CONTEXT, WholeSentences
 from cytocar.errors.tree import UsageError
 
@@ -96,13 +96,35 @@ def lots(
 def check(
     sheet: Annotated[str, typer.Argument(help="The sheet.")],
     template: Annotated[str | None, typer.Option("-t", "--template", help="Template of the run.")] = None,
+    marker: tube_options.Marker = None,
+    count_method: tube_options.CountMethod = None,
+    beads_added: tube_options.BeadsAdded = None,
+    sample_volume_ul: tube_options.SampleVolume = None,
+    acquired_volume_ul: tube_options.AcquiredVolume = None,
+    lymphocytes_per_ul: tube_options.Lymphocytes = None,
+    wbc_per_ul: tube_options.Leukocytes = None,
+    dilution_factor: tube_options.Dilution = None,
 ) -> None:
-    """Check a sheet without analysing anything: cells, files, templates, what a count needs. Lists every fault."""
+    """Check a sheet without analysing anything: cells, files, templates, what a count needs. Lists every fault.
+
+    The options fill empty cells, as those of `cytocar gate` do.
+    """
     from cytocar.files.places import place_of, require_packages
     from cytocar.run.check_sheet import check_sheet
+    from cytocar.sheet.inputs import given_for_all
+
+    given = given_for_all(
+        count_method=count_method,
+        beads_added=beads_added,
+        sample_volume_ul=sample_volume_ul,
+        acquired_volume_ul=acquired_volume_ul,
+        lymphocytes_per_ul=lymphocytes_per_ul,
+        wbc_per_ul=wbc_per_ul,
+        dilution_factor=dilution_factor,
+    )
 
     place = place_of(sheet)
     require_packages(place)
-    rows = check_sheet(place, template=template)
+    rows = check_sheet(place, template=template, markers=tube_options.settled_markers(marker or []), given=given)
     excluded = sum(row.exclude for row in rows)
     sys.stdout.write(f"{place.name}: {screen.counted(len(rows), 'sample')}, {excluded} excluded, no fault found\n")

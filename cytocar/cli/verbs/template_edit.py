@@ -37,7 +37,7 @@ def edit(
 
     Gates that a review moved become the template: cytocar template edit mine.toml --run RUN
     """
-    from cytocar.cli.verbs.gate import settled_markers
+    from cytocar.cli.tube_options import settled_markers
     from cytocar.cli.verbs.review import opened
     from cytocar.files.places import place_of
     from cytocar.fit.names import alias_book

@@ -128,7 +128,7 @@ def export_gates(
 
     Names are those of the sample's channels, data-driven gates stand where they lay on it.
     """
-    from cytocar.cli.verbs.gate import settled_markers
+    from cytocar.cli.tube_options import settled_markers
     from cytocar.fcs.reader import open_fcs, split_data_set
     from cytocar.files.source import at_hand
     from cytocar.gates.walk import walk

@@ -150,7 +150,7 @@ def _name_of(out: Path) -> str:
 
 
 def _settled(words: list[str]) -> dict[str, str]:
-    from cytocar.cli.verbs.gate import settled_markers
+    from cytocar.cli.tube_options import settled_markers
 
     return settled_markers(words)
 

@@ -1,0 +1,31 @@
+"""Options of the command line that hold for every tube, as columns of a sheet hold for one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cytocar.errors.tree import UsageError
+
+Marker = Annotated[list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Settle a marker's channel.")]
+CountMethod = Annotated[str | None, typer.Option("--count-method", help="beads, volumetric, dual_platform or none.")]
+BeadsAdded = Annotated[float | None, typer.Option("--beads-added", help="Beads in each tube.")]
+SampleVolume = Annotated[float | None, typer.Option("--sample-volume-ul", help="Specimen in each tube, µL.")]
+AcquiredVolume = Annotated[
+    float | None, typer.Option("--acquired-volume-ul", help="Volume that the instrument drew, µL.")
+]
+Lymphocytes = Annotated[float | None, typer.Option("--lymphocytes-per-ul", help="Analyser's lymphocytes per µL.")]
+Leukocytes = Annotated[float | None, typer.Option("--wbc-per-ul", help="Analyser's leukocytes per µL.")]
+Dilution = Annotated[float | None, typer.Option("--dilution-factor", help="Dilution before pipetting.")]
+
+
+def settled_markers(settled: list[str]) -> dict[str, str]:
+    """Return marker -> channel of ``--marker CD3=FITC-A``, given any number of times."""
+    pairs = [word.partition("=") for word in settled]
+    wrong = [f"{name}{mark}{channel}" for name, mark, channel in pairs if not (name and channel)]
+    if wrong:
+        raise UsageError(
+            f"--marker {wrong[0]!r} is not MARKER=CHANNEL", code="E111", hint="for example --marker CD3=FITC-A"
+        )
+    return {name.strip(): channel.strip() for name, _, channel in pairs}
