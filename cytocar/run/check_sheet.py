@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,6 @@ def check_sheet(
     sheet: Place,
     *,
     template: str | None = None,
-    markers: Mapping[str, str] | None = None,
     given: SampleRow | None = None,
 ) -> tuple[SampleRow, ...]:
     """Return the rows of a sheet in which nothing will go wrong.
@@ -31,8 +30,6 @@ def check_sheet(
         The sheet.
     template : str, optional
         The run's template.
-    markers : mapping of str to str, optional
-        Markers that the command line settles, with their channels.
     given : SampleRow, optional
         What the command line says about every tube; it fills the empty cells.
 
@@ -48,7 +45,7 @@ def check_sheet(
     require_packages(*(row.file for row in (*looked.rows.values(), *looked.faulty.values())))
     rows = completed([(f"row {number}", row) for number, row in looked.rows.items()], given)
     looked = replace(looked, rows=dict(zip(looked.rows, rows, strict=True)))
-    expected = sheet_faults(looked, sheet=sheet, template=template, markers=markers)
+    expected = sheet_faults(looked, sheet=sheet, template=template)
     faults = [f"{name}{fault}" for name, fault in expected]
     if looked.faults:
         raise faulty_sheet(sheet, [*looked.faults, *faults])
@@ -70,9 +67,7 @@ def _what_to_do(befallen: set[str], rows: Sequence[SampleRow]) -> str:
     return f"correct them, or run anyway: the other {sound} of {len(rows)} samples are not affected"
 
 
-def sheet_faults(
-    looked: SheetRows, *, sheet: Place, template: str | None, markers: Mapping[str, str] | None
-) -> list[tuple[str, str]]:
+def sheet_faults(looked: SheetRows, *, sheet: Place, template: str | None) -> list[tuple[str, str]]:
     """The faults that a run of the sheet would meet, each with its sample, or with nothing where it befalls all.
 
     Missing files are looked for in rows with unusable cells too, all else in those that can be used.
@@ -81,7 +76,7 @@ def sheet_faults(
     faults = [(row.sample_id, f": {fault}") for row in every.values() if (fault := _missing(row))]
     rows = tuple(looked.rows.values())
     try:
-        plan = make_plan(of_rows(rows, sheet), template=template, markers=markers)
+        plan = make_plan(of_rows(rows, sheet), template=template)
     except CytocarError as error:
         return [*faults, ("", f"{error.message} [{error.code}]")]
     for row in rows:

@@ -54,10 +54,3 @@ def test_options_fill_empty_cells_as_those_of_a_run_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         check_sheet(tmp_path / "sheet.csv", given=given_for_all(beads_added=1000, sample_volume_ul=50))
     assert caught.value.code == "E086"
-
-
-def test_a_settled_marker_is_known_to_the_template(tmp_path: Path) -> None:
-    _refused(tmp_path, "a.fcs,A,50,,,,\n")
-    with pytest.raises(SheetError) as caught:
-        check_sheet(tmp_path / "sheet.csv", markers={"CD99": "FITC-A"}, given=given_for_all(beads_added=20000))
-    assert "CD99" in caught.value.message

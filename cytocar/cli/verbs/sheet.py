@@ -96,7 +96,6 @@ def lots(
 def check(
     sheet: Annotated[str, typer.Argument(help="The sheet.")],
     template: Annotated[str | None, typer.Option("-t", "--template", help="Template of the run.")] = None,
-    marker: tube_options.Marker = None,
     count_method: tube_options.CountMethod = None,
     beads_added: tube_options.BeadsAdded = None,
     sample_volume_ul: tube_options.SampleVolume = None,
@@ -125,6 +124,6 @@ def check(
 
     place = place_of(sheet)
     require_packages(place)
-    rows = check_sheet(place, template=template, markers=tube_options.settled_markers(marker or []), given=given)
+    rows = check_sheet(place, template=template, given=given)
     excluded = sum(row.exclude for row in rows)
     sys.stdout.write(f"{place.name}: {screen.counted(len(rows), 'sample')}, {excluded} excluded, no fault found\n")
