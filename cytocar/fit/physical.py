@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from cytocar.fit.gated import Study
 from cytocar.fit.lines import Line, Status, rounded
+from cytocar.fit.tubes import Tube
 from cytocar.gates.adaptive.density import density
 from cytocar.regions.boolean import BooleanGate
 from cytocar.statistics.order import MAD_TO_SD
@@ -23,6 +24,8 @@ EXCLUSIVE = (("CD4", "CD8"), ("CD3", "CD19"), ("CD3", "CD20"))
 BEAD_FACTOR = 2.0
 FEWEST_BEADS, SMALLEST_BEAD_SHARE = 50, 0.5
 TIGHT_LN = 0.25
+AROUND = 2.0
+"""Factor either way within which events count as around a spot of beads, whose CV is at most 0.2."""
 PULSE_SMOOTHING = 0.015
 SIGMA_LIMITS = (0.012, 0.10)
 SIGMAS = (8.0, 6.0)
@@ -56,7 +59,8 @@ def beads(study: Study, parent: str) -> str:
         points = np.log(np.stack([tube.signals[name][bright] for name in (x, y)], axis=1))
         center = np.median(points, axis=0)
         near = np.abs(points - center).max(axis=1) < TIGHT_LN
-        if np.mean(near) >= SMALLEST_BEAD_SHARE:
+        around = _around(tube, [tube.signals[name][bright] for name in colours], colours)
+        if np.count_nonzero(near) >= SMALLEST_BEAD_SHARE * max(len(near), around):
             spots.append(np.median(points[near], axis=0))
     if 2 * len(spots) < len(study.tubes) or not spots:
         study.left_out.append(("beads", "no tight spot is bright in all colours: no counting beads"))
@@ -77,6 +81,17 @@ def beads(study: Study, parent: str) -> str:
     return "cells"
 
 
+def _around(tube: Tube, spot: list[Floats], colours: list[str]) -> int:
+    """Return how many events lie around a spot in all colours, also below what is bright: a tail that the limit cut
+    ends as sharply as beads do, and goes on below it."""
+    places = [float(np.median(values)) for values in spot]
+    beside = [
+        (tube.signals[name] > place / AROUND) & (tube.signals[name] < place * AROUND)
+        for name, place in zip(colours, places, strict=True)
+    ]
+    return int(np.count_nonzero(np.all(beside, axis=0)))
+
+
 def _by_files(files: int) -> Status:
     return Status.EVIDENCE if files >= 3 else Status.PROVISIONAL
 
@@ -89,8 +104,7 @@ def singlets(study: Study, parent: str) -> str:
     pairs = (("FSC-A", "FSC-H"), ("SSC-A", "SSC-H"), ("FSC-A", "FSC-W"))
     area, pulse = next((pair for pair in pairs if study.has(*pair)), ("", ""))
     if not area:
-        why = "no FSC-H, SSC-H or FSC-W in the files: doublets stay in, CD4+CD8+ cells tell how many"
-        study.left_out.append(("singlets", why))
+        study.left_out.append(("singlets", "no FSC-H, SSC-H or FSC-W in the files: doublets stay in"))
         return parent
     height = pulse.endswith("H")
     sigmas = []

@@ -99,14 +99,14 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
         study.doubt("W348", sentence, files=len(bright))
     _look_at_t_cells(study, around or base, line)
     _look_at_dim_cells(study)
-    if inside == base:
-        sentence = "no scatter, CD45 or viability gate stands before the T cells"
-        study.doubt("W350", f"{sentence}: dead cells, doublets and debris that are bright in CD3 are counted with them")
+    sized = "singlets" in study.masks or not (car or scatter is None)
+    _look_at_what_stands_before(study, bare=inside == base, sized=sized)
     if car and scatter is not None:
         around = "lymphocytes"
         gate = BooleanGate(kind="boolean", any_of=("t_cells", scatter))
         study.add(around, inside, gate, status=Status.EVIDENCE, evidence=("T cells, and what lies around them",))
     subsets.cd4_and_cd8(study, "t_cells")
+    subsets.look_at_pairs(study)
     compare_with_clusters(study, "t_cells")
     subsets.car_t(study, "t_cells")
     lymphocytes = "lymphocytes" if "lymphocytes" in study.masks else inside
@@ -171,6 +171,16 @@ def _raised(study: Study, marker: str, tube: Tube, inside: Bools, outside: Bools
     scale = stain_scale(study, marker)
     medians = [float(np.median(scale.approximate(tube.signals[marker][mask]))) for mask in (inside, outside)]
     return scale.M * (medians[0] - medians[1]) > RAISED
+
+
+def _look_at_what_stands_before(study: Study, *, bare: bool, sized: bool) -> None:
+    """Doubt T cells before which no gate leaves dead cells out (``bare``), or doublets and debris (not ``sized``)."""
+    if not bare and sized:
+        return
+    kinds = ["scatter", "CD45", *([] if sized else ["height or width"]), *(["a viability dye"] if bare else [])]
+    others = [*(["dead cells"] if bare else []), *([] if sized else ["doublets"])]
+    sentence = f"no gate on {', '.join(kinds[:-1])} or {kinds[-1]} stands before the T cells"
+    study.doubt("W350", f"{sentence}: {', '.join(others)} and debris that are bright in CD3 are counted with them")
 
 
 def _look_at_dim_cells(study: Study) -> None:

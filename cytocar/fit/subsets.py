@@ -13,6 +13,7 @@ from cytocar.fit.lines import Line, Status, draw_line, rounded
 from cytocar.fit.taking import stain_scale, take_line, why_no_line
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import RangeGate
+from cytocar.sample.quality.borders import FEWEST_AT_BORDER, LARGEST_BESIDE_PERCENT, SHIFT
 from cytocar.template.gate_kinds import ReferenceGate, ValleyGate
 
 Floats = npt.NDArray[np.float64]
@@ -28,6 +29,9 @@ CAR_REACH = 1.4
 FEWEST_CONTROL_EVENTS = 1000
 FEW_ABOVE = 0.03
 DOUBLE_POSITIVE, DOUBLE_NEGATIVE = 0.05, 0.20
+MOST_PAIRS, FEWEST_PAIRED = 0.07, 50
+"""Of the T cells. Tubes without FSC-H count 0.95 to 1.07 times the T cells below it, 1.1 to 1.23 times above it.
+With 50 cells of the rarer kind 7 % of pairs are six and more that carry both."""
 SAME_CELLS = 0.6
 """Share of all CD4+ or CD8+ cells that are both (Jaccard). Blood: below 0.05; unstained cells, whose positives are the
 same ones in every colour: 0.7 to 0.96."""
@@ -73,6 +77,14 @@ def _same_cells(study: Study, gates: Sequence[FittedGate]) -> str:
             marker, other = name.upper(), "CD8" if name == "cd4" else "CD4"
             return f"nearly all {marker}+ cells are {other}+ too: one line repeats the other; is a matrix missing?"
     return ""
+
+
+def _both(study: Study) -> int:
+    """Return how many cells are CD4+CD8+; none where the two are not parted."""
+    if not {"cd4", "cd8"} <= study.masks.keys():
+        return 0
+    bright = next(name for name in ("cd4_bright", "cd8_bright") if name in study.masks)
+    return study.count(bright) - study.count(bright.removesuffix("_bright"))
 
 
 def _draw_cd4_and_cd8(study: Study, parent: str) -> None:
@@ -182,6 +194,28 @@ def _own_line(study: Study, name: str, parent: str, common: Line, other: str) ->
     )
 
 
+def look_at_pairs(study: Study) -> None:
+    """Say how many T cells may be two at once where no gate leaves doublets out, and doubt them if they are many.
+
+    Two T cells at once are a CD4+ and a CD8+ one in 2 a (1 - a) of the cases, with a the share of CD4+ ones.
+    """
+    singlets = next((at for at, (what, _) in enumerate(study.left_out) if what == "singlets"), None)
+    if singlets is None or not {"t_cells", "cd4", "cd8"} <= study.masks.keys():
+        return
+    total, cd4, cd8 = (study.count(name) for name in ("t_cells", "cd4", "cd8"))
+    both = _both(study)
+    if min(cd4, cd8) < FEWEST_PAIRED or both >= min(cd4, cd8):  # W342 speaks of these
+        return
+    share = cd4 / (cd4 + cd8)
+    pairs = both / (2 * share * (1 - share)) / total
+    sentence = (
+        f"{100 * both / total:.1f} % of the T cells are CD4+CD8+, so up to {100 * pairs:.0f} % may be two at once"
+    )
+    study.left_out[singlets] = ("singlets", f"{study.left_out[singlets][1]}; {sentence}")
+    if pairs > MOST_PAIRS:
+        study.doubt("W352", f"no gate leaves doublets out, and {sentence}")
+
+
 def _look_at_quadrants(study: Study, parent: str, bright: str) -> None:
     """Doubt lines that leave many T cells positive for both, or for neither."""
     total, of_both = study.count(parent), (study.count("cd4"), study.count("cd8"))
@@ -270,9 +304,18 @@ def other_lymphocytes(study: Study, lymphocytes: str) -> None:
         parent = "not_t_not_b"
     if nk_marker is not None and _taken(study, "nk_cells", parent, nk_marker):
         taken = study.gates[-1]
-        if taken.line is not None:
+        if taken.line is not None and _cuts_t_cells(study, nk_marker, taken.line.at):
+            study.left_out.append(("nkt_cells", f"at the line of the NK cells T cells have no gap in {nk_marker}"))
+        elif taken.line is not None:
             above = RangeGate(kind="range", marker=nk_marker, min=taken.line.at)
             study.add("nkt_cells", "t_cells", above, status=taken.status, evidence=("the line of the NK cells",))
+
+
+def _cuts_t_cells(study: Study, marker: str, at: float) -> bool:
+    """Return whether a line lies in the T cells: a run would doubt what is above it (W297)."""
+    signals = np.concatenate(study.signals(marker, "t_cells"))
+    near = int(np.count_nonzero((signals >= at / SHIFT) & (signals < at * SHIFT)))
+    return near >= FEWEST_AT_BORDER and 100 * near > LARGEST_BESIDE_PERCENT * int(np.count_nonzero(signals >= at))
 
 
 def _taken(study: Study, name: str, parent: str, marker: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.validity.instruments import INSTRUMENTS, write_file
+from benchmarks.validity.instruments import INSTRUMENTS, halves, tubes, write_file
 from benchmarks.validity.originals import BOOK, COUNTED, Original, read_original, simulated_originals
 from benchmarks.validity.other_cells import CHANGES, dimmer
 from benchmarks.validity.other_laboratories import LABORATORIES, PLAIN, judge, write_copy
@@ -107,3 +107,33 @@ def test_without_scatter_and_viability_t_cells_by_cd3_alone_ask_for_a_look(simul
     assert "W350" in [doubt.code for doubt in fitted.template.doubts]
     write_copy(simulated, PLAIN, tmp_path / "copy.fcs")
     assert not fit_template([tmp_path / "copy.fcs"], BOOK, name="copy").template.doubts
+
+
+def test_a_viability_dye_alone_leaves_doublets_among_the_t_cells(simulated: Original, tmp_path: Path) -> None:
+    write_copy(simulated.without("SSC-A", "FSC-H"), PLAIN, tmp_path / "copy.fcs")
+    doubts = {one.code: one.message for one in fit_template([tmp_path / "copy.fcs"], BOOK, name="copy").template.doubts}
+    assert "no gate on scatter, CD45 or height or width stands before the T cells: doublets and" in doubts["W350"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_doublets_that_no_gate_leaves_out_are_estimated_from_cells_of_both_kinds(share: float, tmp_path: Path) -> None:
+    tube = draw_specimen("product", 20_000, 2, doublets=share)
+    write_copy(tube.without("FSC-H", "FSC-W"), PLAIN, tmp_path / "copy.fcs")
+    fitted = fit_template([tmp_path / "copy.fcs"], BOOK, name="copy")
+    assert "may be two at once" in dict(fitted.study.left_out)["singlets"]
+    assert ("W352" in [doubt.code for doubt in fitted.template.doubts]) is bool(share)
+    write_copy(tube, PLAIN, tmp_path / "whole.fcs")
+    assert not fit_template([tmp_path / "whole.fcs"], BOOK, name="whole").template.doubts
+
+
+def test_bright_events_that_tail_off_below_are_no_beads(tmp_path: Path) -> None:
+    """Eosinophils glow in every colour: the brightest of them end sharply where brightness is asked for."""
+    *_, lymphopenic = tubes(halves(once=False)[1], 3)
+    write_file(lymphopenic, INSTRUMENTS["FC500"], tmp_path / "tube.fcs", seed=3)
+    assert "beads" in dict(fit_template([tmp_path / "tube.fcs"], BOOK, name="tube").study.left_out)
+
+
+def test_nkt_cells_are_left_out_where_the_line_of_nk_cells_cuts_the_t_cells(tmp_path: Path) -> None:
+    write_file(draw_specimen("product", 60_000, 1), INSTRUMENTS["Attune NxT"], tmp_path / "tube.fcs")
+    fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
+    assert "no gap in CD56" in dict(fitted.study.left_out)["nkt_cells"]
