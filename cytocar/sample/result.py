@@ -18,6 +18,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import SampleError
 from cytocar.gates.decision import Decision
 from cytocar.regions.kinds import FixedGate
+from cytocar.sample.quality.granular import GRANULAR
 from cytocar.sample.quality.stain_levels import StainLevel
 from cytocar.sheet.rows import SampleRow
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -176,7 +177,9 @@ class SampleResult:
             values |= spread(column, population.per_ul if population else UNKNOWN)
         viable, t_cells = self.population(self.roles.viable), self.population(self.roles.t_cells)
         values["viability_percent"] = viable.percent_of_parent.value if viable else None
-        values["t_cell_percent_of_lymphocytes"] = _percent(t_cells, self.population(self.roles.lymphocytes))
+        granular = any(finding.code == GRANULAR for finding in self.findings)  # the gate holds other leukocytes too
+        lymphocytes = None if granular else self.population(self.roles.lymphocytes)
+        values["t_cell_percent_of_lymphocytes"] = _percent(t_cells, lymphocytes)
         values |= spread("cd4_cd8_ratio", self.cd4_cd8_ratio) | spread("car_cd4_cd8_ratio", self.car_cd4_cd8_ratio)
         values |= spread("car_cd4_cd8_ratio_net", self.car_cd4_cd8_ratio_net)
         values |= {

@@ -16,7 +16,7 @@ from cytocar.sample.quality.cells import side_scatter
 from cytocar.sample.quality.relative import in_medians
 from cytocar.statistics.order import median
 
-CHECK = "lymphocyte_grain"
+CHECK, GRANULAR = "lymphocyte_grain", "W318"
 FEWEST_CELLS = 100
 """Of either kind: a median is known to a tenth of the spread."""
 LARGEST_RATIO = 2.5
@@ -24,8 +24,14 @@ LARGEST_RATIO = 2.5
 simulated blood, 4.2 to 7.3 in five gates that hold granulocytes."""
 
 
-def granular_lymphocytes(sampled: SampledEvents) -> Iterator[Finding]:
-    """Yield how granular the lymphocytes beside the T cells are, as a multiple of the T cells."""
+def granular_lymphocytes(sampled: SampledEvents, *, counted_by: bool = False) -> Iterator[Finding]:
+    """Yield how granular the lymphocytes beside the T cells are, as a multiple of the T cells.
+
+    Parameters
+    ----------
+    counted_by : bool
+        Whether an analyser's lymphocytes stand for these: cells/µL are then as wrong as the percents.
+    """
     report, side = sampled.template.report, side_scatter(sampled)
     if report.lymphocytes is None or report.t_cells is None or side is None:
         return
@@ -38,5 +44,8 @@ def granular_lymphocytes(sampled: SampledEvents) -> Iterator[Finding]:
     if ratio < LARGEST_RATIO:
         yield Finding(CHECK, "", Severity.PASS, message, ratio, LARGEST_RATIO)
         return
-    message += ": the gate holds granulocytes or monocytes, and percents of lymphocytes are too low"
-    yield Finding(CHECK, "W318", Severity.NOTE, message, ratio, LARGEST_RATIO)
+    message += ": the gate holds granulocytes or monocytes, and no percent of lymphocytes is given"
+    if counted_by:
+        message += "; the analyser's lymphocytes are fewer than these, so cells/µL are too low"
+    severity = Severity.REVIEW if counted_by else Severity.NOTE
+    yield Finding(CHECK, GRANULAR, severity, message, ratio, LARGEST_RATIO)

@@ -138,7 +138,7 @@ def evidence(
             *t_cell_sum({name: one.events for name, one in populations.items()}, template, product=product),
             *lymphocyte_sum({name: one.events for name, one in populations.items()}, template),
             *shares.findings,
-            *granular_lymphocytes(sampled),
+            *granular_lymphocytes(sampled, counted_by=_counted_by_lymphocytes(method, template)),
             *dead_cells(close),
             *taken_for_dead(close),
             *edge_findings(close),
@@ -155,6 +155,12 @@ def evidence(
         stain_levels=tuple(stain_levels(sampled)),
         gate_cvs=gate_doubts(sampled, [name for name in sampled.gates if name != beads], populations.decisions),
     )
+
+
+def _counted_by_lymphocytes(method: CountMethod, template: Template) -> bool:
+    counting, lymphocytes = template.counting, template.report.lymphocytes
+    by_lymphocytes = counting.dual_platform_count == "lymphocytes" and counting.dual_platform_reference == lymphocytes
+    return method is CountMethod.DUAL_PLATFORM and by_lymphocytes
 
 
 ENOUGH_T_CELLS = 1000

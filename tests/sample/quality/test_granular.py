@@ -40,6 +40,27 @@ def test_lymphocytes_by_cd45_are_as_granular_as_t_cells(tube: SimulatedTube) -> 
     assert finding.value == pytest.approx(1.1, abs=0.2)
 
 
+def test_no_percent_of_lymphocytes_is_given_where_the_gate_holds_granulocytes(tube: SimulatedTube) -> None:
+    by_scatter, by_cd45 = (
+        quantify(tube.events, load_template(name), count_method="none") for name in ("tcell", "cart-cd19fc")
+    )
+    assert by_scatter.row()["t_cell_percent_of_lymphocytes"] is None
+    assert by_scatter.row()["t_cell_events"] == pytest.approx(by_cd45.row()["t_cell_events"], rel=0.1)
+    percent = by_cd45.row()["t_cell_percent_of_lymphocytes"]
+    assert isinstance(percent, float)
+    assert 50 < percent < 100
+
+
+def test_an_analysers_lymphocytes_do_not_stand_for_granulocytes_in_silence(tube: SimulatedTube) -> None:
+    template = load_template("tcell")
+    counting = template.counting.model_copy(update={"dual_platform_reference": "lymphocytes"})
+    by_analyser = template.model_copy(update={"counting": counting})
+    findings = quantify(tube.events, by_analyser, count_method="dual_platform", lymphocytes_per_ul=1500).findings
+    (finding,) = (finding for finding in findings if finding.code == "W318")
+    assert str(finding.outcome) == "review"
+    assert "cells/µL are too low" in finding.message
+
+
 @pytest.mark.parametrize(
     ("file", "template", "code"),
     [
