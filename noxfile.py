@@ -65,9 +65,8 @@ def release(session: nox.Session) -> None:
 @nox.session
 def mutation(session: nox.Session) -> None:
     """Change what decides about numbers and records, one place at a time, and list the changes that no test notices."""
-    session.install("-e", ".[test]", "mutmut>=3.8")
-    session.run("mutmut", "run", *session.posargs)
-    session.run("mutmut", "results")
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "benchmarks.mutations", *session.posargs)
 
 
 @nox.session
