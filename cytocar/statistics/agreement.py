@@ -27,12 +27,6 @@ class Line:
     slope: Estimate
     intercept: Estimate
 
-    def bias_at(self, x: float) -> float | None:
-        """Return by how much y exceeds x there."""
-        if self.slope.value is None or self.intercept.value is None:
-            return None
-        return self.intercept.value + (self.slope.value - 1) * x
-
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -73,8 +67,8 @@ def passing_bablok(x: ArrayLike, y: ArrayLike) -> Line:
     i, j = np.triu_indices(n, 1)
     dx, dy = first[i] - first[j], second[i] - second[j]
     distinct = (dx != 0) | (dy != 0)
-    with np.errstate(divide="ignore"):
-        slopes = np.where(dx[distinct] == 0, math.inf, dy[distinct] / np.where(dx[distinct] == 0, 1.0, dx[distinct]))
+    dx, dy = dx[distinct], dy[distinct]
+    slopes = np.divide(dy, dx, out=np.full(len(dx), math.inf), where=dx != 0)
     slopes = np.sort(slopes[slopes != -1])
     shift, count = int(np.sum(slopes < -1)), len(slopes)
     spread = AGREEMENT * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
@@ -88,9 +82,9 @@ def passing_bablok(x: ArrayLike, y: ArrayLike) -> Line:
     here, there = ranked(middle), ranked(middle if count % 2 else middle + 1)
     if here is None or there is None:
         return Line(n, Estimate(None, None, None), Estimate(None, None, None))
-    slope = Estimate((here + there) / 2, ranked(outer) if outer > 0 else None, ranked(count + 1 - outer))
-
-    left = np.sort(second - slope.value * first) if slope.value is not None else first
+    value = (here + there) / 2
+    slope = Estimate(value, ranked(outer) if outer > 0 else None, ranked(count + 1 - outer))
+    left = np.sort(second - value * first)
     middle_value = float(np.median(left))
     return Line(n, slope, Estimate(middle_value, *_intercept_limits(first, second, slope, left, middle_value)))
 

@@ -19,6 +19,8 @@ FEWEST_FRACTIONS = 4
 """Dilutions that ISO 20391-2 asks for."""
 SIGNIFICANT = 0.05
 """Level of the test of a curved term (EP06-A)."""
+EXACT = 1e-24
+"""Of the mean square of the results: less is the rounding of results that lie on a polynomial exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Linear:
 
     ``order`` is that of the polynomial that fits best: 1 where no curved term is significant. ``deviations`` belong to
     ``levels``: mean of the results there minus the line, in percent of the line, each with its interval.
-    ``nonlinearity`` is the largest distance of the best polynomial from the line, in percent; 0 where that is the line.
+    ``nonlinearity`` is the largest distance of the best polynomial from the line where that is above 0, in percent; 0
+    where no polynomial is better.
     """
 
     n: int
@@ -35,7 +38,7 @@ class Linear:
     slope: Estimate
     intercept: Estimate
     order: int
-    p_curved: float | None
+    p_curved: float
     deviations: tuple[Estimate, ...]
     nonlinearity: float
 
@@ -93,7 +96,7 @@ def linearity(expected: ArrayLike, measured: ArrayLike, *, power: float | None =
     design = np.column_stack([np.ones_like(x), x])
     fit, cover = _least_squares(design, y, weights)
     noise, df = _pure_error(x, y, weights)
-    order, p_curved, best = _best_polynomial(x, y, weights)
+    p_curved, curve = _curve(x, y, weights)
     line_at = fit[0] + fit[1] * levels
     scale = float(t.isf((1 - LEVEL) / 2, df)) * noise if df else math.nan
     deviations = tuple(
@@ -106,9 +109,10 @@ def linearity(expected: ArrayLike, measured: ArrayLike, *, power: float | None =
         Estimate(float(b), float(b) - spread * math.sqrt(v), float(b) + spread * math.sqrt(v))
         for b, v in zip(fit, np.diag(cover), strict=True)
     )
-    apart = 0.0
-    if order > 1:
-        apart = float(np.max(np.abs(100 * (best(levels) - line_at) / np.where(line_at == 0, np.nan, line_at))))
+    order, apart = 1, 0.0
+    if curve is not None:
+        order, seen = curve.degree(), line_at > 0
+        apart = float(np.max(np.abs(100 * (curve(levels) - line_at)[seen] / line_at[seen])))
     return Linear(len(x), tuple(levels.tolist()), slope, intercept, order, p_curved, deviations, apart)
 
 
@@ -179,8 +183,7 @@ def likeliest_power(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
     growth = np.log(np.maximum(levels, levels[levels > 0].min()))
 
     def misfit(power: int) -> float:
-        scale = float((squares * np.exp(-power * growth)).sum() / df.sum())
-        return float((df * (math.log(scale) + power * growth)).sum())
+        return float(df.sum() * math.log((squares * np.exp(-power * growth)).sum()) + power * (df * growth).sum())
 
     return min(POWERS, key=misfit)
 
@@ -231,27 +234,27 @@ def _relative(apart: float, sd: float, line: float, scale: float) -> Estimate:
     return Estimate(value, value - half, value + half) if math.isfinite(half) else Estimate(value, None, None)
 
 
-def _best_polynomial(
+def _curve(
     x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[int, float | None, np.polynomial.Polynomial]:
-    """Return the order of the best polynomial, the smallest p of a curved term, and the polynomial."""
+) -> tuple[float, np.polynomial.Polynomial | None]:
+    """Return the smallest p of a curved term, and the polynomial that fits better than a line, if one does."""
     import numpy as np
     from scipy.stats import t
 
-    order, smallest = 1, 1.0
-    best = np.polynomial.Polynomial.fit(x, y, 1, w=np.sqrt(weights))
+    smallest, curve, residual = 1.0, None, math.inf
     centred = (x - x.mean()) / x.std()
-    residual = math.inf
-    for degree in (2, 3):
+    for degree in (1, 2, 3):
         design = np.vander(centred, degree + 1, increasing=True)
         fit, cover = _least_squares(design, y, weights)
         df = len(x) - degree - 1
-        variance = float((weights * (y - design @ fit) ** 2).sum()) / df if df > 0 else 0.0
-        if variance <= 1e-24 * float((y**2).mean()):
-            continue
-        p = 2 * float(t.sf(abs(fit[degree]) / math.sqrt(variance * cover[degree, degree]), df))
-        smallest = min(smallest, p)
-        if p < SIGNIFICANT and variance < residual:
-            order, residual = degree, variance
-            best = np.polynomial.Polynomial.fit(x, y, degree, w=np.sqrt(weights))
-    return order, smallest, best
+        variance = float((weights * (y - design @ fit) ** 2).sum()) / df
+        exact = variance <= EXACT * float((y**2).mean())
+        if degree > 1:
+            p = 0.0 if exact else 2 * float(t.sf(abs(fit[degree]) / math.sqrt(variance * cover[degree, degree]), df))
+            smallest = min(smallest, p)
+            if p < SIGNIFICANT and variance < residual:
+                residual = variance
+                curve = np.polynomial.Polynomial.fit(x, y, degree, w=np.sqrt(weights))
+        if exact:
+            break
+    return smallest, curve

@@ -130,7 +130,8 @@ def _straight(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, fl
 
     ``scipy.stats`` has it too, and takes half a second to load.
     """
-    slope = float((x - x.mean()) @ (y - y.mean()) / ((x - x.mean()) @ (x - x.mean())))
+    from_middle = x - x.mean()
+    slope = float(from_middle @ (y - y.mean()) / (from_middle @ from_middle))
     return slope, float(y.mean() - slope * x.mean())
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cytocar.statistics.estimate import LEVEL, Estimate
@@ -93,7 +92,7 @@ def nested_anova(values: Sequence[float], factors: Mapping[str, Sequence[Hashabl
     total = _component("total", weights[variances > 0].sum(axis=0), mean_squares, df, mean)
     sizes = [np.unique(cell, return_counts=True)[1] for cell in cells]
     balanced = all(len(set(size.tolist())) == 1 for size in sizes)
-    return Nested(len(y), mean, parts, total, balanced and _same_inner(cells))
+    return Nested(len(y), mean, parts, total, balanced)
 
 
 def _cells(factors: Mapping[str, Sequence[Hashable]], n: int) -> list[NDArray[np.int64]]:
@@ -127,8 +126,7 @@ def _table(
     levels = [np.zeros(n, int), *cells, np.arange(n)]
     held = np.array([[_held(levels[i], levels[j]) for j in range(1, len(levels))] for i in range(len(levels))])
     raw = np.array([float(np.sum(np.bincount(level, y - y.mean()) ** 2 / np.bincount(level))) for level in levels])
-    groups = np.array([float(level.max() + 1) for level in levels])
-    df = np.diff(groups)
+    df = np.diff([float(level.max()) for level in levels])
     return np.diff(raw), df, np.diff(held, axis=0) / df[:, None]
 
 
@@ -192,14 +190,3 @@ def _spread(
             cross = ((1 - at) ** 2 - (out(i) * at) ** 2 - back(j) ** 2) / at
             spread += cross * a * b
     return float(spread)
-
-
-def _same_inner(cells: Sequence[NDArray[np.int64]]) -> bool:
-    """True if every group holds as many groups of the next level."""
-    import numpy as np
-
-    for outer, inner in pairwise(cells):
-        pairs = np.unique(np.column_stack([outer, inner]), axis=0)
-        if len(set(np.bincount(pairs[:, 0]).tolist())) > 1:
-            return False
-    return True

@@ -84,9 +84,9 @@ def ratio_of_paired_means(above: ArrayLike, below: ArrayLike) -> Estimate:
     # (top - r bottom)^2 <= var(top) - 2 r cov + r^2 var(bottom), each times t^2: a quadratic in r
     p = bottom**2 - float(spread[1, 1])
     q, s = top * bottom - float(spread[0, 1]), top**2 - float(spread[0, 0])
-    if p <= 0 or q * q - p * s < 0:
+    if p <= 0:
         return Estimate(top / bottom, None, None)
-    root = math.sqrt(q * q - p * s)
+    root = math.sqrt(max(q * q - p * s, 0.0))  # above 0 but for rounding: the value itself solves it
     return Estimate(top / bottom, (q - root) / p, (q + root) / p)
 
 

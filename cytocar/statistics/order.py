@@ -8,6 +8,7 @@ ask for three ranks and more.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ def median(values: npt.NDArray[np.floating]) -> float:
     >>> median(np.array([3.0, 1.0, 2.0])), median(np.array([1.0, 4.0, 2.0, 3.0]))
     (2.0, 2.5)
     """
-    if np.isnan(values.max(initial=-np.inf)) or not values.size:
+    if not values.size or np.isnan(values.max()):
         return float("nan")
     return middle_of(values, (values.size - 1) // 2, values.size // 2)
 
@@ -53,7 +54,7 @@ def medians(values: Floats) -> Floats:
     ([2.0, 7.0], 2.5)
     """
     half = values.shape[-1] // 2
-    ordered = np.partition(values, half, axis=-1)
+    ordered = np.partition(values, half)
     if values.shape[-1] % 2:
         return np.asarray(ordered[..., half])
     return np.asarray((ordered[..., :half].max(axis=-1) + ordered[..., half]) / 2)
@@ -67,14 +68,14 @@ def quantile(values: Floats, share: float) -> float:
     >>> quantile(np.array([4.0, 1.0, 3.0, 2.0]), 0.4)
     2.2
     """
-    if np.isnan(values.max(initial=-np.inf)) or not values.size:
+    if not values.size or np.isnan(values.max()):
         return float("nan")
     place = share * (len(values) - 1)
     below = int(place)
     ordered = np.partition(values, below)
-    low = ordered[below : below + 1]
-    high = ordered[below + 1 :].min(keepdims=True) if below + 1 < len(values) else low
-    return float(_between(low, high, np.array([place - below]))[0])
+    low = ordered[below]
+    high = ordered[below + 1 :].min() if below + 1 < len(values) else low
+    return float(_between(low, high, np.float64(place - below)))
 
 
 def quantiles(values: Floats, shares: Sequence[float], *, in_order: bool = False) -> Floats:
@@ -101,9 +102,9 @@ def quantiles(values: Floats, shares: Sequence[float], *, in_order: bool = False
     if last < 0 or np.isnan(values[last] if in_order else values.max()):
         return np.full(len(place), np.nan)
     ordered = values if in_order else np.sort(values)
-    return np.asarray(_between(ordered[below], ordered[above], place - below))
+    return _between(ordered[below], ordered[above], place - below)
 
 
-def _between(low: Floats, high: Floats, share: Floats) -> Floats:
+def _between(low: Any, high: Any, share: Any) -> Floats:
     """Return what lies a share of the way from low to high, rounded as NumPy does it."""
-    return np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share))
+    return np.asarray(np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share)))

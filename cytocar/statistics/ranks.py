@@ -82,8 +82,6 @@ def signed_rank(differences: Sequence[float]) -> RankTest:
     from scipy.stats import rankdata, wilcoxon
 
     moved = np.array([value for value in differences if value != 0], dtype=float)
-    if not len(moved):
-        return RankTest(0.0, 1.0, EXACT)
     doubled = (2 * rankdata(np.abs(moved))).astype(int)
     positive = int(doubled[moved > 0].sum())
     if len(moved) > _largest_exact([abs(float(value)) for value in moved]):
@@ -185,7 +183,7 @@ def _ways_to_draw(doubled_ranks: NDArray[np.int64], n: int) -> NDArray[np.float6
     """Return in how many ways n of the ranks have each sum."""
     import numpy as np
 
-    largest = int(np.sort(doubled_ranks)[-n:].sum()) if n else 0
+    largest = int(np.sort(doubled_ranks)[-n:].sum())
     ways = np.zeros((n + 1, largest + 1))
     ways[0, 0] = 1
     for rank in doubled_ranks:

@@ -60,14 +60,14 @@ def algorithm_a(values: ArrayLike) -> Robust:
         raise ValueError(f"{len(x)} results: {FEWEST} at least")
     mean = float(np.median(x))
     sd = 1.483 * float(np.median(np.abs(x - mean)))
-    if sd == 0 and (x != mean).any():
+    if sd == 0:
         sd = float(x.std(ddof=1))  # more than half agree exactly: ISO 13528 C.3.1, note 2
     for _ in range(_STEPS):
         drawn_in = np.clip(x, mean - 1.5 * sd, mean + 1.5 * sd)
         new_mean, new_sd = float(drawn_in.mean()), 1.134 * float(drawn_in.std(ddof=1))
         settled = math.isclose(new_mean, mean, rel_tol=1e-12) and math.isclose(new_sd, sd, rel_tol=1e-12)
         mean, sd = new_mean, new_sd
-        if settled or sd == 0:
+        if settled:
             break
     drawn_in = np.clip(x, mean - 1.5 * sd, mean + 1.5 * sd)
     inside = max(int((drawn_in == x).sum()), 1)

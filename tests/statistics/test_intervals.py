@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cytocar.statistics.detection import claim_supported, events_needed, limit_of_blank, limit_of_detection
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import (
     Share,
@@ -62,31 +61,6 @@ def test_ratio_of_nothing_to_something_is_zero_with_an_upper_limit() -> None:
 
 def test_ratio_of_nothing_to_nothing_is_unknown() -> None:
     assert ratio_estimate(0, 0) == UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("background", "blank", "detection"),
-    [(0, 0, 3.00), (1, 3, 7.75), (5, 9, 15.71), (13, 19, 27.88)],
-)
-def test_limits_of_blank_and_detection_are_the_reference_values(background: int, blank: int, detection: float) -> None:
-    assert limit_of_blank(background) == blank
-    assert round(limit_of_detection(background), 2) == detection
-
-
-@given(st.floats(0, 5000))
-def test_limit_of_blank_is_the_smallest_count_that_holds_95_percent(background: float) -> None:
-    from scipy.stats import poisson
-
-    blank = limit_of_blank(background)
-    assert poisson.cdf(blank, background) >= 0.95
-    assert blank == 0 or poisson.cdf(blank - 1, background) < 0.95
-    assert poisson.sf(blank, limit_of_detection(background)) == pytest.approx(0.95, abs=1e-6)
-
-
-@pytest.mark.parametrize("background", [-1.0, math.nan, math.inf])
-def test_a_background_that_is_no_count_is_refused(background: float) -> None:
-    with pytest.raises(ValueError, match="background_events"):
-        limit_of_blank(background)
 
 
 def test_percent_of_an_empty_parent_is_unknown_not_zero() -> None:
@@ -243,16 +217,3 @@ def test_a_systematic_error_only_widens(a: int, b: int, cv: float) -> None:
     assert wide.value == plain.value
     assert wide.low <= plain.low * (1 + 1e-12)
     assert wide.high >= plain.high * (1 - 1e-12)
-
-
-@pytest.mark.parametrize(("events", "needed"), [(13, 13_000), (22, 22_000), (50, 50_000)])
-def test_a_claim_of_a_tenth_of_a_percent_needs_this_many_t_cells(events: int, needed: int) -> None:
-    assert events_needed(0.1, events) == needed
-    assert claim_supported(needed, events=events)
-    assert not claim_supported(needed - 1, events=events)
-
-
-@pytest.mark.parametrize("percent", [0.0, -1.0, 101.0, math.nan])
-def test_a_claim_outside_0_to_100_percent_is_refused(percent: float) -> None:
-    with pytest.raises(ValueError, match="percent"):
-        events_needed(percent, 13)

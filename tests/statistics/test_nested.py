@@ -8,6 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import chi2
+from scipy.stats import f as fisher
 
 from cytocar.statistics.nested import nested_anova
 from tests.statistics.coverage import holds, missed, nominal
@@ -90,6 +92,75 @@ def test_a_component_below_zero_is_zero_and_the_total_is_the_sum_of_the_others()
 def test_what_cannot_be_told_apart_is_refused(values: list[float], runs: list[int], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         nested_anova(values, {"run": runs}, within="repeatability")
+
+
+def test_one_run_of_one_value_each_day_is_refused_and_one_pair_is_enough() -> None:
+    with pytest.raises(ValueError, match="one run only"):
+        nested_anova([1.0, 2.0, 3.0, 5.0], {"day": [1, 1, 2, 2], "run": [1, 1, 1, 1]}, within="repeatability")
+    found = nested_anova([1.0, 3.0, 7.0], {"run": [1, 1, 2]}, within="repeatability")
+    assert found.components[1].variance == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("days", "runs", "balanced"),
+    [
+        ([1, 1, 1, 1, 2, 2, 2, 2], [1, 1, 2, 2, 1, 1, 2, 2], True),
+        ([1, 1, 1, 1, 2, 2, 2, 2], [1, 2, 2, 2, 1, 1, 1, 2], False),
+        ([1, 1, 1, 1, 1, 1, 2, 2], [1, 1, 2, 2, 3, 3, 1, 1], False),
+        ([1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2], [1, 1, 1, 2, 2, 2, 1, 1, 2, 2, 3, 3], False),
+    ],
+)
+def test_a_design_is_balanced_if_all_groups_of_a_level_are_as_large(
+    days: list[int], runs: list[int], balanced: bool
+) -> None:
+    values = np.random.default_rng(1).normal(5, 1, len(days)).tolist()
+    assert nested_anova(values, {"day": days, "run": runs}, within="repeatability").balanced is balanced
+
+
+def test_variances_do_not_depend_on_where_zero_is_nor_cvs_on_the_unit() -> None:
+    values, day, run = _study(GLUCOSE)
+    factors = {"day": day, "run": run}
+    found = nested_anova(values, factors, within="repeatability")
+    far = nested_anova([1e8 + value for value in values], factors, within="repeatability")
+    small = nested_anova([value / 1e4 for value in values], factors, within="repeatability")
+    below = nested_anova([value - 300 for value in values], factors, within="repeatability")
+    assert [part.variance for part in far.components] == pytest.approx([part.variance for part in found.components])
+    assert [part.cv.value for part in small.components] == pytest.approx([part.cv.value for part in found.components])
+    assert {part.cv.value for part in below.components} == {None}
+
+
+def test_values_that_all_agree_have_no_scatter() -> None:
+    found = nested_anova([5.0] * 4, {"run": [1, 1, 2, 2]}, within="repeatability")
+    for part in (*found.components, found.total):
+        assert (part.variance, part.df, part.sd.value, part.sd.low, part.sd.high) == (0, None, 0, 0, 0)
+    assert found.total.name == "total"
+
+
+def _ting(a: float, i: int, b: float, j: int) -> tuple[float, float]:
+    """Return the limits of E(a) - E(b), mean squares of i and j degrees, in the words of Burdick and Graybill 1992."""
+
+    def f(alpha: float, first: int, second: float = math.inf) -> float:
+        """The upper quantile of F; with infinitely many degrees below it is chi square's over its own."""
+        return float(chi2.isf(alpha, first) / first if second == math.inf else fisher.isf(alpha, first, second))
+
+    g = {df: 1 - 1 / f(0.025, df) for df in (i, j)}
+    h = {df: 1 / f(0.975, df) - 1 for df in (i, j)}
+    g12 = ((f(0.025, i, j) - 1) ** 2 - g[i] ** 2 * f(0.025, i, j) ** 2 - h[j] ** 2) / f(0.025, i, j)
+    h12 = ((1 - f(0.975, i, j)) ** 2 - h[i] ** 2 * f(0.975, i, j) ** 2 - g[j] ** 2) / f(0.975, i, j)
+    low = a - b - math.sqrt((g[i] * a) ** 2 + (h[j] * b) ** 2 + g12 * a * b)
+    return low, a - b + math.sqrt((h[i] * a) ** 2 + (g[j] * b) ** 2 + h12 * a * b)
+
+
+@pytest.mark.parametrize("between", [0.3, 1.0, 3.0])
+def test_the_interval_of_a_component_is_that_of_ting_and_others(between: float) -> None:
+    rng = np.random.default_rng(12)
+    y = 20 + rng.normal(0, between, (6, 1)) + rng.normal(0, 1, (6, 3))
+    found = nested_anova(y.ravel().tolist(), {"run": np.repeat(np.arange(6), 3).tolist()}, within="repeatability")
+    of_runs, within = 3 * y.mean(axis=1).var(ddof=1), float(y.var(axis=1, ddof=1).mean())
+    low, high = _ting(of_runs / 3, 5, within / 3, 12)
+    part = found.components[0]
+    assert part.variance == pytest.approx(max((of_runs - within) / 3, 0))
+    assert (part.sd.low, part.sd.high) == pytest.approx((math.sqrt(max(low, 0)), math.sqrt(max(high, 0))))
 
 
 @pytest.mark.parametrize("dropped", [0, 3])

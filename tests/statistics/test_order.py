@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from cytocar.statistics.order import median, medians, quantile, quantiles
+from cytocar.statistics.order import MAD_TO_SD, median, medians, quantile, quantiles
 
-SHARES = (0.0, 0.005, 0.16, 0.25, 0.5, 0.6827, 0.84, 0.95, 0.995, 1.0)
+SHARES = (0.0, 0.005, 0.16, 0.25, 0.5, 0.6827, 0.84, 0.95, 0.995, 1.0, *np.random.default_rng(1).uniform(0, 1, 40))
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 999, 5000])
@@ -20,6 +21,16 @@ def test_quantiles_and_medians_are_those_of_numpy(n: int) -> None:
         assert [quantile(values, share) for share in SHARES] == np.quantile(values, SHARES).tolist()
         assert float(medians(values)) == median(values) == float(np.median(values))
         assert (values == before).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (3, 8), (2, 5, 2)])
+def test_medians_go_along_the_last_axis(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(2).normal(0, 1, shape)
+    assert medians(values).tolist() == np.median(values, axis=-1).tolist()
+
+
+def test_the_median_deviation_of_normal_values_is_this_part_of_the_standard_deviation() -> None:
+    assert pytest.approx(1 / norm.ppf(0.75), abs=5e-5) == MAD_TO_SD
 
 
 def test_a_number_that_is_none_leaves_no_quantile() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, mannwhitneyu, wilcoxon
 
 from cytocar.statistics.ranks import (
@@ -136,6 +138,19 @@ def test_the_signed_rank_statistic_is_the_sum_of_positive_ranks_without_zeros() 
     assert signed_rank(tied).p == pytest.approx(2 * np.mean([total >= own for total in sums]))
 
 
+def test_what_lies_in_the_middle_is_no_more_likely_than_certain() -> None:
+    assert mann_whitney([1, 4], [2, 3]).p == signed_rank([1.0, -2.0, -3.0, 4.0]).p == 1
+
+
+def test_the_approximation_is_taken_for_a_few_values_beside_many_and_for_ties_in_size() -> None:
+    first, second = [0.3, 1.1, 2.2, -0.4], np.random.default_rng(5).normal(0, 1, 100).tolist()
+    expected = mannwhitneyu(first, second, method="asymptotic").pvalue
+    assert mann_whitney(first, second).p == pytest.approx(expected)
+    pairs = np.array([*range(1, 11), *range(-12, 0)], float)  # no two alike, most of one size
+    assert signed_rank(pairs.tolist()).method == "normal approximation"
+    assert signed_rank(pairs.tolist()).p == pytest.approx(wilcoxon(pairs, method="asymptotic").pvalue)
+
+
 def _signs(n: int) -> list[tuple[bool, ...]]:
     return list(itertools.product((False, True), repeat=n))
 
@@ -144,11 +159,22 @@ def _signs(n: int) -> list[tuple[bool, ...]]:
 def test_intervals_of_large_groups_hold_the_shifts_that_are_not_rejected(n: int, m: int) -> None:
     rng = np.random.default_rng(9)
     first, second = rng.normal(1, 1, n).tolist(), rng.normal(0, 1, m).tolist()
-    shift = shift_between(first, second)
-    assert shift.value == np.median(np.subtract.outer(first, second))
-    for bound in (shift.low, shift.high):
-        p = mannwhitneyu([value - (bound or 0) for value in first], second, method="asymptotic").pvalue
-        assert p == pytest.approx(0.05, abs=0.003)
+    shift, differences = shift_between(first, second), np.sort(np.subtract.outer(first, second).ravel())
+    assert shift.value == np.median(differences)
+
+    def p(bound: float) -> float:
+        moved = [value - bound for value in first]
+        return float(mannwhitneyu(moved, second, method="asymptotic", use_continuity=False).pvalue)
+
+    _ends_where_the_test_turns(shift, differences, p)
+
+
+def _ends_where_the_test_turns(shift: Shift, steps: NDArray[np.float64], p: Callable[[float], float]) -> None:
+    """Assert that the test rejects just inside each limit, and no more once one of the steps further in is passed."""
+    for bound, ordered, inwards in ((shift.low, steps, 1e-9), (shift.high, steps[::-1], -1e-9)):
+        assert bound is not None
+        following = ordered[ordered.tolist().index(bound) + 1]
+        assert p(bound + inwards) <= 0.05 < p(following + inwards)
 
 
 @pytest.mark.parametrize("n", [30, 101])
@@ -156,10 +182,16 @@ def test_intervals_of_many_pairs_hold_the_shifts_that_are_not_rejected(n: int) -
     differences = np.random.default_rng(10).normal(1, 1, n)
     shift = shift_of_pairs(differences.tolist())
     rows, columns = np.triu_indices(n)
-    assert shift.value == np.median((differences[rows] + differences[columns]) / 2)
-    for bound in (shift.low, shift.high):
-        p = wilcoxon(differences - (bound or 0) + 1e-12, method="asymptotic").pvalue
-        assert p == pytest.approx(0.05, abs=0.004)
+    means = np.sort((differences[rows] + differences[columns]) / 2)
+    assert shift.value == np.median(means)
+
+    def p(bound: float) -> float:
+        return float(wilcoxon(differences - bound, method="asymptotic" if n > 100 else "exact").pvalue)
+
+    if n > 100:
+        _ends_where_the_test_turns(shift, means, p)
+    for bound, inwards in ((shift.low, 1e-9), (shift.high, -1e-9)):
+        assert p((bound or 0) - inwards) <= 0.05
 
 
 def test_adjusted_p_values_keep_their_order_and_end_at_one() -> None:
