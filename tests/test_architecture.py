@@ -25,7 +25,7 @@ HOMES = {
     "rich": ("cli",),
     "matplotlib": ("figures",),
     "jinja2": ("report",),
-    "werkzeug": ("review", "workshop"),
+    "werkzeug": ("review", "editor"),
     "tomlkit": ("template",),
     "dask": ("run/cluster.py",),
     "distributed": ("run/cluster.py",),

@@ -11,6 +11,7 @@ import pytest
 
 import cytocar
 from cytocar import EventTable, gate, load_template, open_fcs, quantify
+from cytocar.editor.opening import open_bench
 from cytocar.errors.tree import PanelError
 from cytocar.fcs.write import write_fcs
 from cytocar.files.bundled import template_folder
@@ -20,7 +21,6 @@ from cytocar.review.open_sample import open_sample
 from cytocar.sample.result import SampleResult
 from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
-from cytocar.workshop.opening import open_bench
 from tests.runs import cytocar_command
 from tests.stained_tubes import StainedTube, cell, stain, stained_tube
 
@@ -376,7 +376,7 @@ def test_a_run_of_files_that_lack_optional_markers_is_reported_drawn_exported_an
     assert "error[E210] day1.fcs has not the markers of car_t" in refused.stderr.replace("]:", "]")
 
 
-def test_the_workshop_and_the_review_show_what_a_file_allows(tmp_path: Path) -> None:
+def test_the_editor_and_the_review_show_what_a_file_allows(tmp_path: Path) -> None:
     tube = memory_tube(dead=0, seed=7).without("PE-A", "FSC-H")
     write_fcs(tmp_path / "day1.fcs", tube.columns, markers=tube.markers, keywords=tube.keywords)
     assert cytocar_command("template", "new", tmp_path / "own.toml", "--from", "t-memory").code == 0

@@ -1,6 +1,6 @@
 """A local page as a WSGI application: who may ask, addresses to answers, and what goes wrong is shown on the page.
 
-The review and the workshop are made of this; each adds its own addresses.
+The review and the editor are made of this; each adds its own addresses.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def test_the_pages_of_a_review(window: Browser, run: Path, tmp_path: Path) -> No
             assert on_all_screens(window, address + where) == []
 
 
-def test_the_page_of_a_workshop(window: Browser, run: Path, tmp_path: Path) -> None:
+def test_the_page_of_an_editor(window: Browser, run: Path, tmp_path: Path) -> None:
     cytocar_command("template", "new", tmp_path / "mine.toml", "--from", "cart-cd19fc-fixed")
     with served("template", "edit", tmp_path / "mine.toml", run.parent / "t2.fcs") as address:
         assert on_all_screens(window, address) == []

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from cytocar.editor import draft as edits
+from cytocar.editor.draft import Draft
 from cytocar.errors.tree import TemplateError
 from cytocar.files.bundled import template_folder
 from cytocar.template.load import bundled_templates, parse_template, read_template
 from cytocar.template.model import Template
 from cytocar.template.toml_edit import edited
-from cytocar.workshop import draft as edits
-from cytocar.workshop.draft import Draft
 
 WRITTEN = """# mine
 name = "demo"

@@ -30,12 +30,12 @@ def command(
 
     Example: cytocar review RUN --by "A. Muster"
     """
+    from cytocar.editor.from_run import template_of_moved_gates
     from cytocar.files.places import place_of
     from cytocar.review.serve import serve
     from cytocar.review.session import ReviewSession, SessionSettings
     from cytocar.run.trail.who import author, now
     from cytocar.run.workers import process_pool
-    from cytocar.workshop.from_run import template_of_moved_gates
 
     session = ReviewSession(
         SessionSettings(run, place_of(inputs) if inputs else None, author, now, process_pool(0)), operator=by.strip()

@@ -1,4 +1,4 @@
-"""``cytocar template edit``: the workshop, a local page on which a template is drawn."""
+"""``cytocar template edit``: the editor, a local page on which a template is drawn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def edit(
     """Draw a template on a local page: gates on pictures of your own files, counted in all of them as you drag.
 
     The page saves the file with its comments, shows what changed in words, proposes the version and locks it. It is for
-    this computer and this address only. Ctrl-C, or "end the workshop" on the page, ends it.
+    this computer and this address only. Ctrl-C, or "end the editor" on the page, ends it.
 
     Example: cytocar template edit mine.toml day7.fcs day14.fcs
 
@@ -39,12 +39,12 @@ def edit(
     """
     from cytocar.cli.tube_options import settled_markers
     from cytocar.cli.verbs.review import opened
+    from cytocar.editor.from_run import reviewed_gates
+    from cytocar.editor.opening import open_bench, open_reviewed
+    from cytocar.editor.serve import serve
     from cytocar.files.places import place_of
     from cytocar.fit.names import alias_book
     from cytocar.run.trail.who import now
-    from cytocar.workshop.from_run import reviewed_gates
-    from cytocar.workshop.opening import open_bench, open_reviewed
-    from cytocar.workshop.serve import serve
 
     places = [place_of(file) for file in files or []]
     markers = settled_markers(marker or [])
@@ -58,6 +58,6 @@ def edit(
     def announce(address: str) -> None:
         sys.stdout.write(address + "\n")
         sys.stdout.flush()
-        screen.say(f"{opened('workshop', address, no_browser)}; Ctrl-C ends it, what was saved is kept")
+        screen.say(f"{opened('editor', address, no_browser)}; Ctrl-C ends it, what was saved is kept")
 
     serve(bench, file, port=port, clock=now, announce=announce)

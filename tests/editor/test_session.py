@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.editor import draft as edits
+from cytocar.editor.draft import ALL
+from cytocar.editor.grips import Grip
+from cytocar.editor.opening import open_bench
+from cytocar.editor.session import Bench
 from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.fcs.reader import open_fcs
 from cytocar.fit.names import alias_book
 from cytocar.gates.walk import walk
 from cytocar.template.gate_kinds import ClusterGate, SingletsGate
 from cytocar.template.load import load_template
-from cytocar.workshop import draft as edits
-from cytocar.workshop.draft import ALL
-from cytocar.workshop.grips import Grip
-from cytocar.workshop.opening import open_bench
-from cytocar.workshop.session import Bench
 
 
 def names(bench: Bench) -> list[str]:

@@ -1,4 +1,4 @@
-"""The workshop as a WSGI application: one page, and one address that its script sends every action to."""
+"""The editor as a WSGI application: one page, and one address that its script sends every action to."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Request, Response
 
+from cytocar.editor import draft as edits
+from cytocar.editor.pages import TEMPLATES, EditorPages
+from cytocar.editor.saving import TemplateFile
+from cytocar.editor.session import Bench
 from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.review.access import AccessControl
 from cytocar.review.handles import Place
 from cytocar.review.site import LocalSite, as_json, page
-from cytocar.workshop import draft as edits
-from cytocar.workshop.pages import TEMPLATES, WorkshopPages
-from cytocar.workshop.saving import TemplateFile
-from cytocar.workshop.session import Bench
 
 Order = Mapping[str, Any]
 LARGEST_T, SMALLEST_T = 1e8, 10.0
 
 
-class WorkshopApp(LocalSite):
+class EditorApp(LocalSite):
     """The application.
 
     Parameters
@@ -32,7 +32,7 @@ class WorkshopApp(LocalSite):
     clock : callable
         The time, for a lock.
     close : callable
-        Called when somebody ends the workshop on the page.
+        Called when somebody ends the editor on the page.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class WorkshopApp(LocalSite):
         self.clock = clock
         self.close = close
         root = f"/{access.token}"
-        self.pages = WorkshopPages(bench, file, root)
+        self.pages = EditorPages(bench, file, root)
         super().__init__(
             access,
             [
@@ -58,7 +58,7 @@ class WorkshopApp(LocalSite):
                 Rule(f"{root}/close", endpoint=self._close, methods=["POST"]),
             ],
             command="cytocar template edit",
-            files={"workshop.css": (TEMPLATES, "text/css"), "workshop.js": (TEMPLATES, "text/javascript")},
+            files={"editor.css": (TEMPLATES, "text/css"), "editor.js": (TEMPLATES, "text/javascript")},
         )
         self.actions: Mapping[str, Callable[[Order], None]] = {
             "show": lambda order: None,

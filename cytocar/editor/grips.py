@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cytocar.editor.stage import GateTable, Stage, not_drawn, number_at
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.gates.move import move_gate
@@ -23,7 +24,6 @@ from cytocar.review.handles import EDGE_DIGITS, Handle, Place, as_text, dragged,
 from cytocar.template.canonical import declared
 from cytocar.template.gate_kinds import ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
 from cytocar.template.model import Template
-from cytocar.workshop.stage import GateTable, Stage, not_drawn, number_at
 
 WINDOW_ENDS = ("window low", "window high")
 FALLBACK = "fallback"

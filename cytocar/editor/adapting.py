@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cytocar.editor.stage import GateTable
 from cytocar.errors.tree import UsageError
 from cytocar.regions.boxes import RangeGate, RectangleGate
 from cytocar.regions.kinds import FixedGate
@@ -12,7 +13,6 @@ from cytocar.regions.polygon import PolygonGate
 from cytocar.review.handles import CORNER_DIGITS, EDGE_DIGITS, as_text
 from cytocar.template.canonical import declared
 from cytocar.template.gate_kinds import Gate
-from cytocar.workshop.stage import GateTable
 
 WIDENED = 2.5
 """How far the window of a new adaptive gate reaches, as a factor below and above its line: as `template fit` has it

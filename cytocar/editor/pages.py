@@ -1,4 +1,4 @@
-"""What the workshop shows: the tree, the picture, the counts and thumbnails of all files, and what saving would do."""
+"""What the editor shows: the tree, the picture, the counts and thumbnails of all files, and what saving would do."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from math import log10
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cytocar.editor import draft as edits
+from cytocar.editor.draft import ALL, ROLES, role_of
+from cytocar.editor.saving import TemplateFile
+from cytocar.editor.session import Bench, adapts
+from cytocar.editor.tubes import Count
 from cytocar.errors.tree import CytocarError
 from cytocar.regions.boolean import BooleanGate
 from cytocar.report.run.page import AxesDrawing
 from cytocar.report.run.templating import page_environment
 from cytocar.review.site import TEMPLATES as SHARED
 from cytocar.template.model import Population
-from cytocar.workshop import draft as edits
-from cytocar.workshop.draft import ALL, ROLES, role_of
-from cytocar.workshop.saving import TemplateFile
-from cytocar.workshop.session import Bench, adapts
-from cytocar.workshop.tubes import Count
 
 if TYPE_CHECKING:
     from cytocar.signals.scales import AnyScale
@@ -59,8 +59,8 @@ class Slider:
     words: str
 
 
-class WorkshopPages:
-    """The pages of one workshop.
+class EditorPages:
+    """The pages of one editor.
 
     Parameters
     ----------
@@ -76,35 +76,35 @@ class WorkshopPages:
 
     def first(self) -> str:
         """Return the whole page."""
-        return self._filled("workshop.html", **self._everything(), fragments=self.fragments())
+        return self._filled("editor.html", **self._everything(), fragments=self.fragments())
 
     def ended(self) -> str:
-        """Return the page of a closed workshop."""
-        return self._filled("workshop-ended.html")
+        """Return the page of a closed editor."""
+        return self._filled("editor-ended.html")
 
     def refused(self, error: CytocarError, *, stranger: bool = False) -> str:
         """Return a page for an error that leaves nothing else to show; a stranger is not told the address."""
         return self.environment.get_template("review-error.html").render(
-            error=error, root="" if stranger else self.root, program="cytocar template edit", first="The workshop"
+            error=error, root="" if stranger else self.root, program="cytocar template edit", first="The editor"
         )
 
     def fragments(self) -> dict[str, str]:
         """Return the parts of the page that a change may touch, by the ids of their places."""
         everything = self._everything()
         return {
-            name: self._filled(f"workshop-{name}.html", **everything)
+            name: self._filled(f"editor-{name}.html", **everything)
             for name in ("bar", "tree", "stage", "counts", "thumbs")
         }
 
     def counts(self, bench: Bench) -> str:
         """Return the table of counts of a bench, for a drag that is not let go yet."""
-        return self._filled("workshop-counts.html", bench=bench, branches=list(branches(bench)), counts=_counts(bench))
+        return self._filled("editor-counts.html", bench=bench, branches=list(branches(bench)), counts=_counts(bench))
 
     def saving(self) -> str:
         """Return the changes that saving would write, in words, and the version proposed."""
         draft = self.bench.draft
         return self._filled(
-            "workshop-saving.html",
+            "editor-saving.html",
             difference=self.file.difference(draft),
             version=self.file.proposed_version(draft),
             has_gates=bool(draft.template.populations),

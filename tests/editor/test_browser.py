@@ -1,4 +1,4 @@
-"""The workshop in a real browser: from files without a template to CD4 and CD8 counts, saved, locked and run."""
+"""The editor in a real browser: from files without a template to CD4 and CD8 counts, saved, locked and run."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def window() -> Iterator[Browser]:
 
 
 @contextmanager
-def workshop(*words: object) -> Iterator[str]:
-    """The address of a workshop, by the command itself; ended by Ctrl-C."""
+def editor(*words: object) -> Iterator[str]:
+    """The address of an editor, by the command itself; ended by Ctrl-C."""
     command = [sys.executable, "-m", "cytocar", "template", "edit", *map(str, words), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -164,7 +164,7 @@ def test_from_files_to_cd4_and_cd8_counts_saved_locked_and_run(
     template = tmp_path / "drawn.toml"
     hand = Hand(window)
     window.requested.clear()
-    with workshop(template, *tubes) as address:
+    with editor(template, *tubes) as address:
         hand.open(address)
         draw_t_cells(hand, ((0.15, 0.02), (0.6, 0.4)))
         shown = {name: hand.events(name) for name in ("lymphocytes", "t_cells", "cd4", "cd8")}
@@ -191,7 +191,7 @@ def test_a_real_tube_without_a_template_is_counted_in_few_actions(
         pytest.skip(f"{tube.name} is not among the real FCS files here")
     template = tmp_path / "tbnk.toml"
     hand = Hand(window)
-    with workshop(template, tube) as address:
+    with editor(template, tube) as address:
         hand.open(address)
         draw_t_cells(hand, ((0.1, 0.05), (0.4, 0.2)))
         shown = {name: hand.events(name) for name in ("t_cells", "cd4", "cd8")}
@@ -205,7 +205,7 @@ def test_a_gate_is_dragged_with_all_counts_beside_it_and_undone_by_keys(
     window: Browser, tubes: tuple[Path, ...], tmp_path: Path
 ) -> None:
     hand = Hand(window)
-    with workshop(tmp_path / "new.toml", *tubes) as address:
+    with editor(tmp_path / "new.toml", *tubes) as address:
         hand.open(address)
         hand.choose("#x", "CD3")
         hand.draw("range", (0.4, 0.5), (1.0, 0.5))
@@ -246,7 +246,7 @@ def test_the_windows_of_single_events_and_of_a_cluster_are_dragged_on_the_pictur
         "Object.fromEntries(Array.from(document.querySelectorAll('[data-gate-number]'),"
         " one => [one.dataset.gateNumber, +one.value]))"
     )
-    with workshop(template, *tubes) as address:
+    with editor(template, *tubes) as address:
         hand.open(address)
         for gate, handle, number, by in (
             ("singlets", "point window low", "window low", (0, -25)),
@@ -275,7 +275,7 @@ def test_dots_marks_combinations_and_numbers_on_the_page(
     template = tmp_path / "mine.toml"
     assert cytocar_command("template", "new", template, "--from", "cart-cd19fc").code == 0
     hand = Hand(window)
-    with workshop(template, *tubes) as address:
+    with editor(template, *tubes) as address:
         hand.open(address)
         hand.click("[data-take=t_cells]")
         assert window.run("!!document.querySelector('.bench-figure image')")
@@ -304,7 +304,7 @@ def test_everything_has_a_name_is_reached_by_the_keyboard_and_fits_the_window(
     template = tmp_path / "mine.toml"
     made = cytocar_command("template", "new", template, "--from", "cart-cd19fc")
     assert made.code == 0, made.stderr
-    with workshop(template, *tubes) as address:
+    with editor(template, *tubes) as address:
         hand = Hand(window)
         for width, height in ((390, 800), (1280, 800), (1920, 1080)):
             hand.open(address, width=width, height=height)

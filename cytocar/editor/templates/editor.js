@@ -1,4 +1,4 @@
-// The workshop: every action goes to the server, which answers with the parts of the page that it may have changed.
+// The editor: every action goes to the server, which answers with the parts of the page that it may have changed.
 "use strict";
 
 const find = id => document.getElementById(id);

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from cytocar.editor import draft as edits
+from cytocar.editor.draft import Draft
+from cytocar.editor.saving import template_file
 from cytocar.errors.tree import UsageError
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
@@ -16,9 +19,6 @@ from cytocar.template.canonical import declared
 from cytocar.template.diff import compare
 from cytocar.template.gate_kinds import Gate, ReferenceGate, ValleyGate
 from cytocar.template.model import Template
-from cytocar.workshop import draft as edits
-from cytocar.workshop.draft import Draft
-from cytocar.workshop.saving import template_file
 
 if TYPE_CHECKING:
     from pathlib import Path

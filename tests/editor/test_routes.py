@@ -1,4 +1,4 @@
-"""The page of the workshop: who may ask, what is said when something is in the way, and that names stay names."""
+"""The page of the editor: who may ask, what is said when something is in the way, and that names stay names."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
+from cytocar.editor.routes import EditorApp
+from cytocar.editor.saving import TemplateFile
+from cytocar.editor.session import Bench
 from cytocar.review.access import HEADERS, AccessControl
-from cytocar.workshop.routes import WorkshopApp
-from cytocar.workshop.saving import TemplateFile
-from cytocar.workshop.session import Bench
 
 HERE = "http://127.0.0.1:4711"
 EVIL = '"><script>alert(1)</script>'
@@ -25,7 +25,7 @@ class Visitor:
         self.bench = bench
         self.ended: list[str] = []
         self.access = AccessControl(4711)
-        site = WorkshopApp(
+        site = EditorApp(
             bench,
             file,
             self.access,
@@ -56,7 +56,7 @@ def visitor(opened: tuple[Bench, TemplateFile]) -> Visitor:
 
 def test_without_the_secret_another_name_or_another_page_nothing_is_shown_or_done(visitor: Visitor) -> None:
     client = Client(visitor.client.application)
-    for path in ("/", "/wrong/", "/file/workshop.js"):
+    for path in ("/", "/wrong/", "/file/editor.js"):
         answer = client.get(path, base_url=HERE)
         assert answer.status_code == 403
         assert visitor.access.token not in answer.text
@@ -69,7 +69,7 @@ def test_without_the_secret_another_name_or_another_page_nothing_is_shown_or_don
 
 
 def test_every_answer_forbids_what_the_page_does_not_need(visitor: Visitor) -> None:
-    for answer in (visitor.get(), visitor.get("nothing"), visitor.get("file/workshop.js"), visitor.post("do", "{}")):
+    for answer in (visitor.get(), visitor.get("nothing"), visitor.get("file/editor.js"), visitor.post("do", "{}")):
         for name, value in HEADERS.items():
             assert answer.headers[name] == value
     page = visitor.get().text

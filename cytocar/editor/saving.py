@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cytocar.editor.draft import Document, Draft
 from cytocar.errors.tree import TemplateError, UsageError
 from cytocar.files.places import Address, place_of
 from cytocar.signals.marker import Marker
@@ -17,7 +18,6 @@ from cytocar.template.load import bundled_templates, parse_template, read_templa
 from cytocar.template.lock import Lock, LockStatus, read_lock, write_lock
 from cytocar.template.model import Template
 from cytocar.template.toml_edit import edited
-from cytocar.workshop.draft import Document, Draft
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +31,7 @@ class TemplateFile:
     saved : Template, optional
         The template that it holds.
     added : frozenset of str
-        Markers that the workshop has added to the panel, so that they can be looked at.
+        Markers that the editor has added to the panel, so that they can be looked at.
     lists_all : bool
         Whether those that no gate looks at are written too: in a new template.
     """
@@ -64,7 +64,7 @@ class TemplateFile:
     def to_write(self, draft: Draft) -> Template:
         """Return the template that saving would write.
 
-        Of the channels that the workshop has added, those that gates look at are required, and the others stay out;
+        Of the channels that the editor has added, those that gates look at are required, and the others stay out;
         a new template lists them as optional.
         """
         used = {marker for one in draft.template.populations for marker in one.gate.markers()}
@@ -106,7 +106,7 @@ class TemplateFile:
             raise UsageError(
                 f"{self.path.name} was changed by another program since it was opened",
                 code="E222",
-                hint="save that file under another name, then save here again; or end the workshop and open it anew",
+                hint="save that file under another name, then save here again; or end the editor and open it anew",
             )
         document: Document = {**draft.document, "version": version.strip()}
         template = self.to_write(Draft.of(document, draft.names))

@@ -1,4 +1,4 @@
-"""What somebody does at the workshop: look, draw, drag, name, undo, save and lock.
+"""What somebody does at the editor: look, draw, drag, name, undo, save and lock.
 
 One request at a time. The server holds the template, the place that is looked at, and the files; the page shows them.
 """
@@ -13,6 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cytocar.editor import draft as edits
+from cytocar.editor.adapting import switched
+from cytocar.editor.draft import ALL, Draft
+from cytocar.editor.drawing import drawn_gate, quadrants
+from cytocar.editor.grips import Grip, grips, moved
+from cytocar.editor.stage import Stage
+from cytocar.editor.tubes import FEWEST_SHOWN, Count, OpenTube, Trial, count_of, own_range
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.drawn_gates import DrawnGate, drawn_gates
@@ -26,13 +33,6 @@ from cytocar.review.handles import Place
 from cytocar.signals.scales import LinearScale
 from cytocar.template.gate_kinds import SingletsGate
 from cytocar.template.model import Population, Template
-from cytocar.workshop import draft as edits
-from cytocar.workshop.adapting import switched
-from cytocar.workshop.draft import ALL, Draft
-from cytocar.workshop.drawing import drawn_gate, quadrants
-from cytocar.workshop.grips import Grip, grips, moved
-from cytocar.workshop.stage import Stage
-from cytocar.workshop.tubes import FEWEST_SHOWN, Count, OpenTube, Trial, count_of, own_range
 
 STEPS_KEPT = 200
 """Of undo: a template has fewer gates, and a draft is some kilobytes."""

@@ -1,4 +1,4 @@
-"""Simulated tubes for the workshop, and benches with them."""
+"""Simulated tubes for the editor, and benches with them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.editor.opening import open_bench
+from cytocar.editor.saving import TemplateFile
+from cytocar.editor.session import Bench
 from cytocar.fit.names import alias_book
 from cytocar.simulate import Preparation, blood_tube
-from cytocar.workshop.opening import open_bench
-from cytocar.workshop.saving import TemplateFile
-from cytocar.workshop.session import Bench
 
 
 @pytest.fixture(scope="session")

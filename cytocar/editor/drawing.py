@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cytocar.editor.stage import GateTable, Stage, not_drawn, number_at
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.review.handles import CORNER_DIGITS, EDGE_DIGITS, Place
-from cytocar.workshop.stage import GateTable, Stage, not_drawn, number_at
 
 SMALLEST = 0.01
 """Of the picture's side: what is drawn smaller was a click."""

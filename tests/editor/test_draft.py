@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cytocar.editor import draft as edits
+from cytocar.editor.draft import Draft
 from cytocar.errors.tree import UsageError
 from cytocar.template.load import load_template
-from cytocar.workshop import draft as edits
-from cytocar.workshop.draft import Draft
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cytocar.editor.draft import Draft
+from cytocar.editor.from_run import ReviewedGates, taken_over
+from cytocar.editor.panel import empty_template, with_other_channels
+from cytocar.editor.saving import TemplateFile, template_file
+from cytocar.editor.session import Bench
+from cytocar.editor.tubes import open_tube
 from cytocar.errors.tree import UsageError
 from cytocar.fit.names import Book
-from cytocar.workshop.draft import Draft
-from cytocar.workshop.from_run import ReviewedGates, taken_over
-from cytocar.workshop.panel import empty_template, with_other_channels
-from cytocar.workshop.saving import TemplateFile, template_file
-from cytocar.workshop.session import Bench
-from cytocar.workshop.tubes import open_tube
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place

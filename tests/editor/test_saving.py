@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.editor import draft as edits
+from cytocar.editor.opening import open_bench
+from cytocar.editor.saving import TemplateFile, template_file
+from cytocar.editor.session import Bench
 from cytocar.errors.tree import CytocarError, UsageError
 from cytocar.fit.names import alias_book
 from cytocar.template.load import load_template, read_template
 from cytocar.template.lock import LockStatus
-from cytocar.workshop import draft as edits
-from cytocar.workshop.opening import open_bench
-from cytocar.workshop.saving import TemplateFile, template_file
-from cytocar.workshop.session import Bench
 
 TEMPLATE = """# drawn by hand
 name = "mine"

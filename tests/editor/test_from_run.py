@@ -8,14 +8,14 @@ from statistics import median
 import pytest
 
 import cytocar
+from cytocar.editor.from_run import reviewed_gates, template_of_moved_gates
+from cytocar.editor.opening import open_reviewed
 from cytocar.errors.tree import UsageError
 from cytocar.fit.names import alias_book
 from cytocar.regions.boxes import RangeGate, RectangleGate
 from cytocar.template.diff import compare
 from cytocar.template.gate_kinds import ReferenceGate
 from cytocar.template.load import read_template
-from cytocar.workshop.from_run import reviewed_gates, template_of_moved_gates
-from cytocar.workshop.opening import open_reviewed
 from tests.runs import cytocar_command
 
 

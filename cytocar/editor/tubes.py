@@ -61,7 +61,7 @@ class Trial:
 class OpenTube:
     """One file.
 
-    ``own_panel`` are the markers of the template's file, beside which the workshop shows other
+    ``own_panel`` are the markers of the template's file, beside which the editor shows other
     channels; ``problem`` says why it cannot be counted with the template as it is.
     """
 
