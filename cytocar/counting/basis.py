@@ -378,27 +378,6 @@ class NoBasis:
 # ---------------------------------------------------------------- numbers of several methods
 
 
-def car_t_dose(total_cells: float, *, viability_percent: float, t_cell_percent: float, car_percent: float) -> float:
-    """Return the CAR+ viable T cells of a product: the dose that a product's counts amount to.
-
-    Parameters
-    ----------
-    total_cells : float
-        Nucleated cells in the bag.
-    viability_percent, t_cell_percent, car_percent : float
-        Viable cells, T cells of viable cells, and CAR+ of viable T cells, 0-100.
-
-    Examples
-    --------
-    >>> f"{car_t_dose(3.6e9, viability_percent=80, t_cell_percent=97.4, car_percent=13.9):.2e}"
-    '3.90e+08'
-    """
-    for name, percent in (("viability", viability_percent), ("T cells", t_cell_percent), ("CAR+", car_percent)):
-        if not 0 <= percent <= 100:
-            raise ValueError(f"{name} must be a percentage from 0 to 100, got {percent:g}")
-    return total_cells * viability_percent / 100 * t_cell_percent / 100 * car_percent / 100
-
-
 def combined(cvs: Mapping[str, float]) -> float:
     """Return the coefficient of variation of several independent errors together."""
     return math.hypot(*cvs.values())

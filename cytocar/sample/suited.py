@@ -7,6 +7,7 @@ whose names fit is tried on some of the events.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from cytocar.errors.tree import CompensationError, CytocarError, PanelError
 from cytocar.fcs.events import EventTable
@@ -54,8 +55,7 @@ def suited_templates(events: EventTable, *, tried: bool = True) -> tuple[Suited,
     suited: list[Suited] = []
     tried &= FEWEST_EVENTS <= events.n_events <= MOST_EVENTS
     few = events.every(max(1, -(-events.n_events // EVENTS_TRIED)))
-    for name in bundled_templates():
-        template = load_template(name)
+    for name, template in _bundled().items():
         try:
             panel = resolve(template.panel, events.channels)
         except PanelError:
@@ -103,8 +103,7 @@ def nearest_template(events: EventTable) -> tuple[str | None, tuple[str, ...]]:
     that lacks no marker lacks a spillover matrix.
     """
     lacking = {}
-    for name in bundled_templates():
-        template = load_template(name)
+    for name, template in _bundled().items():
         stained = {marker: entry for marker, entry in template.panel.items() if entry.aliases and _needed(entry)}
         stained = {marker: entry for marker, entry in stained.items() if marker[:3] not in ("FSC", "SSC")}
         named = [marker for marker, entry in stained.items() if _named(events, marker, entry)]
@@ -114,6 +113,11 @@ def nearest_template(events: EventTable) -> tuple[str | None, tuple[str, ...]]:
         return None, ()
     name = min(lacking, key=lambda one: len(lacking[one]))
     return name, lacking[name] or ("spillover matrix",)
+
+
+@cache
+def _bundled() -> dict[str, Template]:
+    return {name: load_template(name) for name in bundled_templates()}
 
 
 def _needed(entry: Marker) -> bool:

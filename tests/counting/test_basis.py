@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cytocar.counting.basis import BeadBasis, CountBasis, DualPlatformBasis, NoBasis, VolumetricBasis, car_t_dose
+from cytocar.counting.basis import BeadBasis, CountBasis, DualPlatformBasis, NoBasis, VolumetricBasis
 from cytocar.counting.tube import MOST_PAIRS_PERCENT, with_pairs
 from cytocar.errors.findings import Severity
 from cytocar.errors.tree import CountingError
@@ -188,33 +188,6 @@ def test_the_interval_of_a_bead_count_covers_the_truth_as_often_as_it_says(cells
         assert estimate.high is not None
         covered += estimate.low <= truth <= estimate.high
     assert covered >= 0.94 * 600
-
-
-def test_the_dose_of_the_cases_product_needs_its_worked_number_of_viable_t_cells() -> None:
-    assert car_t_dose(2.81e9, viability_percent=100, t_cell_percent=100, car_percent=13.9) == pytest.approx(
-        3.9e8, rel=2e-3
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "shares"),
-    [
-        ("viability", (101, 90, 10)),
-        ("T cells", (90, -1, 10)),
-        (r"CAR\+", (90, 90, 100.5)),
-        ("viability", (-0.5, 90, 10)),
-    ],
-)
-def test_a_share_outside_the_whole_is_no_dose(name: str, shares: tuple[float, float, float]) -> None:
-    viable, t_cells, car = shares
-    with pytest.raises(ValueError, match=f"^{name} must be a percentage"):
-        car_t_dose(1e9, viability_percent=viable, t_cell_percent=t_cells, car_percent=car)
-
-
-def test_a_dose_is_the_product_of_its_shares() -> None:
-    dose = car_t_dose(1e9, viability_percent=50, t_cell_percent=20, car_percent=0.5)
-    assert dose == pytest.approx(1e9 * 0.5 * 0.2 * 0.005)
-    assert car_t_dose(1e9, viability_percent=100, t_cell_percent=100, car_percent=0) == 0
 
 
 @pytest.mark.parametrize("events", [3, 400, 1000, 4000])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.counting.basis import car_t_dose
 from cytocar.product.dose import figures_of
 from cytocar.product.release import ReleaseCriteria
 from cytocar.report.product.page import cells
@@ -82,12 +81,6 @@ def test_the_published_limits_can_be_read_and_say_where_they_are_from(name: str)
     criteria = read_limits(name, ReleaseCriteria, package="cytocar.product")
     assert criteria.source.startswith("PMC")
     assert all(one.why for one in criteria.criteria)
-
-
-def test_the_dose_of_the_case() -> None:
-    assert car_t_dose(3.507e9, viability_percent=80, t_cell_percent=100, car_percent=13.9) == pytest.approx(
-        3.9e8, rel=1e-4
-    )
 
 
 def test_a_simulated_product_has_its_true_dose_within_both_intervals(made: Path) -> None:

@@ -19,7 +19,7 @@ def command(
     """Explain a warning or error code: what it means, the usual cause, what to do. Without a code: list all."""
     known = explanations()
     if code is None:
-        sys.stdout.write("".join(f"{name}  {text.title}\n" for name, text in known.items()))
+        sys.stdout.write("".join(f"{name}  {text.title}\n" for name, text in sorted(known.items(), key=_codes_first)))
         return
     name = code.strip().strip("[]").upper()
     if name not in known:
@@ -33,3 +33,8 @@ def command(
     sys.stdout.write(f"{name}: {text.title}\n")
     for head, body in (("", text.meaning), ("Cause", text.cause), ("Fix", text.fix)):
         sys.stdout.write("\n" + textwrap.fill(f"{head}: {body}" if head else body, 79) + "\n")
+
+
+def _codes_first(entry: tuple[str, object]) -> tuple[bool, str]:
+    """Order codes by letter and number, and behind them the flags of gates by name."""
+    return not entry[0][-1].isdigit(), entry[0]

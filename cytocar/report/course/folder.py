@@ -262,7 +262,7 @@ def write_course(
         tables = tuple(_subject_tables(course, record.of(subject), findings))
         sections.append(Section(subject, anchor, pictures[subject] or (), tables))
     page = Page(
-        title="CAR-T cells over time" + (f": {series.courses[0].subject_id}" if len(sections) == 1 else ""),
+        title="CAR-T cells over time",
         subjects=tuple(sections),
         cohort=_cohort_section(list(kinetics.values()), pictures[COHORT_PICTURES] or ()) if cohort else None,
         left_out=left_out_listing(series.left_out),

@@ -6,27 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from cytocar.files.places import Place
-from cytocar.report.run.page import REPORT, DrawnReport, drawn_report
-from cytocar.run.observer import NOBODY, Observer
+from cytocar.report.run.page import REPORT, DrawnReport
 from cytocar.run.trail.audit import Act, Action, Author
 from cytocar.run.trail.journal import amend
-from cytocar.run.workers import Workers
-
-
-def write_report(
-    run: Path,
-    *,
-    author: Author,
-    clock: Callable[[], datetime],
-    inputs: Place | None = None,
-    workers: Workers | None = None,
-    observer: Observer = NOBODY,
-    gated: bool = True,
-) -> Path:
-    """Write the report of a finished run into its folder, note it in the trail, return it; see ``report_files``."""
-    drawn = drawn_report(run, inputs=inputs, workers=workers, observer=observer, gated=gated)
-    return write_drawn(run, drawn, author=author, clock=clock)
 
 
 def write_drawn(run: Path, drawn: DrawnReport, *, author: Author, clock: Callable[[], datetime]) -> Path:

@@ -83,28 +83,6 @@ class Workspace:
         )
 
 
-def read_workspace(data: bytes, *, source: str, name: str, sample: str | None = None) -> Document:
-    """Return the gates of one sample of a FlowJo workspace as a template.
-
-    Parameters
-    ----------
-    data : bytes
-        The workspace.
-    source : str
-        What to call it in messages.
-    name : str
-        The template's name.
-    sample : str, optional
-        Whose gates, by name or ``sampleID``; the first sample that has gates otherwise.
-
-    Raises
-    ------
-    TemplateError
-        E140 not safe XML, E144 no such sample or no gates, E145 another kind of document.
-    """
-    return document_of(open_workspace(data, source=source), name=name, sample=sample)
-
-
 def document_of(workspace: Workspace, *, name: str, sample: str | None = None) -> Document:
     """Return the gates of one sample of a workspace as a template; E144 where it has none."""
     source = workspace.source

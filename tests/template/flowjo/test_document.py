@@ -17,7 +17,7 @@ from cytocar.regions.boxes import Bounds, RectangleGate
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.marker import Marker
 from cytocar.signals.scales import LogicleScale, LogScale
-from cytocar.template.flowjo.document import read_workspace
+from cytocar.template.flowjo.document import document_of, open_workspace
 from cytocar.template.gatingml.read import Document
 from cytocar.template.load import import_document
 from cytocar.template.model import Template
@@ -40,7 +40,7 @@ def _sample(populations: str, *, name: str = "a.fcs", head: str = "", more: str 
 
 def _read(*samples: str, sample: str | None = None, before: str = "") -> Document:
     text = f"<Workspace {SPACES}>{before}<SampleList>{''.join(samples)}</SampleList></Workspace>"
-    return read_workspace(text.encode(), source="x.wsp", name="x", sample=sample)
+    return document_of(open_workspace(text.encode(), source="x.wsp"), name="x", sample=sample)
 
 
 def _above(low: float, *, name: str = "p", channel: str = "FITC-A", under: str = "", inside: str = "1") -> str:
@@ -167,7 +167,7 @@ def test_a_gate_without_an_equivalent_is_listed_with_everything_under_it() -> No
 
 def test_another_file_is_no_workspace() -> None:
     with pytest.raises(TemplateError) as caught:
-        read_workspace(b"<a/>", source="x.wsp", name="x")
+        open_workspace(b"<a/>", source="x.wsp")
     assert caught.value.code == "E145"
 
 
@@ -386,7 +386,7 @@ def test_samples_of_one_name_are_told_apart_by_their_number() -> None:
 )
 def test_a_document_is_named_for_what_it_is(data: bytes, code: str, words: str) -> None:
     with pytest.raises(TemplateError, match=words) as caught:
-        read_workspace(data, source="x.wsp", name="x")
+        open_workspace(data, source="x.wsp")
     assert caught.value.code == code
 
 
