@@ -71,8 +71,14 @@ def folders_to_watch(inputs: Sequence[str], out: Path | None, *, alone: bool) ->
     return folders
 
 
-def watch(command: WatchCommand) -> tuple[RunPlan, list[FinishedSample]] | None:
-    """Count files as they are finished, until somebody ends it; return the last plan and its samples, if any came."""
+def watch(command: WatchCommand) -> tuple[RunPlan, list[FinishedSample]]:
+    """Count files as they are finished, until somebody ends it; return the last plan and its samples.
+
+    Raises
+    ------
+    UsageError
+        E102 if no sample came.
+    """
     from cytocar.run.hot_folder import HotFolder
     from cytocar.run.trail.who import author, now
     from cytocar.run.watch import hold_watched
@@ -125,8 +131,9 @@ class _Watch:
     _said: set[str] = field(default_factory=set)
     _drawn_until: float = 0.0
     _page_is_old: bool = False
+    _without_row: bool = False
 
-    def until(self, ending: Sequence[int]) -> tuple[RunPlan, list[FinishedSample]] | None:
+    def until(self, ending: Sequence[int]) -> tuple[RunPlan, list[FinishedSample]]:
         """Go on until asked to end; then count what is finished by now, and draw the page that stays."""
         self._look()
         pause = min(self.command.every, 1.0)  # for the first time: what was there before is not kept waiting
@@ -146,7 +153,11 @@ class _Watch:
             for file in seen.growing:
                 screen.say(f"not counted: {file} is not whole, or still being written")
         if self.plan is None:
-            return None
+            finished = screen.counted(len(seen.finished) if seen else 0, "finished file")
+            why = (
+                f"none of {finished} has a row in {self.command.sheet}" if self._without_row else "no file was finished"
+            )
+            raise UsageError(f"{why} while it was watched", code="E102", hint="nothing was written")
         self._draw(None)
         return self.plan, self.samples
 
@@ -194,9 +205,9 @@ class _Watch:
             before=before,
             run=command.out,
         )
-        if gathered is None:
-            return
         self._say_what_waits(gathered)
+        if not gathered.inputs.samples:
+            return
         plan = make_plan(gathered.inputs, template=command.template, markers=command.markers, history=command.history)
         settings = settings_sha256(plan, command.given)
         require_same_settings(command.out, settings, before)
@@ -222,15 +233,24 @@ class _Watch:
             outcome = self.run.parts.read(name)
             if outcome is not None:
                 row = outcome.row()
-                number = f", CAR-T {row['car_report']}/µL" if row.get("car_per_ul") is not None else ""
+                number = f", CAR-T {_with_unit(row['car_report'])}" if row.get("car_per_ul") is not None else ""
                 codes = f" ({row['status_codes']})" if row.get("status_codes") else ""
                 screen.say(f"{screen.one_line(name)}: {row['status']}{codes}{number}".replace("no_count", "no count"))
 
     def _say_what_waits(self, gathered: Gathered) -> None:
         for copy, counted in gathered.copies.items():
             self._say_once(f"note: {copy} holds the same bytes as {counted.name}: counted once")
+        self._without_row = bool(gathered.without_row)
         for file in gathered.without_row:
-            self._say_once(f"{file} waits for its row in {self.command.sheet}")
+            self._say_once(f"{file} waits for its row in {self.command.sheet}{self._row_elsewhere(file)}")
+
+    def _row_elsewhere(self, file: Path) -> str:
+        """Say which file a row names that bears this file's name and lies in another folder."""
+        from cytocar.sheet.rows import read_sheet
+
+        rows = read_sheet(self.command.sheet) if self.command.sheet else ()
+        named = next((row.file for row in rows if row.file.name == file.name), None)
+        return f", which names {named}" if named else ""
 
     def _say_once(self, text: str) -> None:
         if text not in self._said:
@@ -254,6 +274,15 @@ class _Watch:
         self.run.journal.commit(finished_manifest(self.command.out), [report_built(files)], files)
         took = time.monotonic() - began
         self._drawn_until, self._page_is_old = time.monotonic() + _PAGE_SHARE * took, False
+
+
+def _with_unit(report: str) -> str:
+    """Return what is reported with its unit where it is a number.
+
+    >>> _with_unit("<0.5"), _with_unit("not detected")
+    ('<0.5/µL', 'not detected')
+    """
+    return f"{report}/µL" if report[-1:].isdigit() else report
 
 
 def _wait(seconds: float, ending: Sequence[int]) -> None:

@@ -240,7 +240,7 @@ PLATE_KEYS = ("$CARRIERID", "$PLATEID", "PLATE ID", "PLATEID", "PLATE_ID")
 PLATE_NAME_KEYS = ("$PLATENAME", "PLATE NAME", "PLATENAME", "PLATE_NAME", "PLTNO")
 
 WELL_NAMES = (
-    re.compile(r"_([A-P][1-9]\d?)_([A-P]\d{2})(?:_\d{3})?$"),  # BD HTS: Specimen_001_D6_D06_001
+    re.compile(r"_([A-P]0?[1-9]\d?)_([A-P]\d{2})(?:_\d{3})?$"),  # BD HTS: Specimen_001_D6_D06_001
     re.compile(r"(?:^|[-_ ])Well[-_ ]([A-P]\d{1,2})$"),  # CytoFLEX: 01-Well-C3
     re.compile(r"(?:^|_)([A-P][1-9]\d?)\.\d{3,4}$"),  # MACSQuant: EY_2013-07-19_A1.0001
     re.compile(r"^([A-P]\d{2})$"),  # Attune: G11

@@ -73,8 +73,8 @@ def gather(
     controls: Sequence[Place] = (),
     before: Manifest | None,
     run: Path,
-) -> Gathered | None:
-    """Return the samples of finished files; ``None`` while there are none.
+) -> Gathered:
+    """Return the samples of finished files, and files that wait for a row.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def gather(
     by_place: dict[Place, str] = {file.resolve(): sha256 for file, sha256 in files.items()}
     hashes = {row.sample_id: by_place[row.file.resolve()] for row in samples}
     order = _Order(None if rows is None else {row.sample_id: place for place, row in enumerate(rows)})
-    present = set(by_place.values())
+    present = set(hashes.values())  # of a file without a row the old name may be the one that has it
     placed = {*by_place, *(control.resolve() for control in controls)}
     for row in old:
         sha256 = known.get(row.sample_id, "")
@@ -118,7 +118,7 @@ def gather(
             samples.append(row)
             hashes[row.sample_id] = sha256
     if not samples:
-        return None
+        return Gathered(Inputs((), sheet=sheet), {}, copies, without)
     inputs = with_controls(Inputs(tuple(sorted(samples, key=order.of)), sheet=sheet), controls)
     hashes |= {row.sample_id: file_sha256(row.file) for row in inputs.samples if row.sample_id not in hashes}
     return Gathered(inputs, hashes, copies, without)

@@ -98,10 +98,22 @@ def _take_in(rows: list[dict[str, Value]], grids: Mapping[str, Mapping[str, str]
     not_on_map = [well for well in by_well if well not in named]
     notes = []
     if without_file:
-        notes.append(f"no FCS file for {len(without_file)} wells of the map: {', '.join(without_file[:8])}")
+        notes.append(f"on the map, but no FCS file: {_wells(without_file)}")
     if not_on_map:
-        notes.append(f"{len(not_on_map)} wells have files, but no name on the map: {', '.join(not_on_map[:8])}")
-    no_well = sum(1 for row in rows if not row.get("well"))
+        notes.append(f"FCS files, but no name on the map: {_wells(not_on_map)}")
+    no_well = [str(row["file"]) for row in rows if not row.get("well")]
     if no_well:
-        notes.append(f"{no_well} files say no well; their rows are named by the file")
+        notes.append(f"{_number(no_well, 'file')} without a well, named by the file: {_few(no_well)}")
     return notes
+
+
+def _wells(names: list[str]) -> str:
+    return f"{_number(names, 'well')}: {_few(names)}"
+
+
+def _number(names: list[str], noun: str) -> str:
+    return f"{len(names)} {noun}" + ("" if len(names) == 1 else "s")
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

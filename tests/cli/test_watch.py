@@ -216,6 +216,35 @@ def test_rows_of_the_sheet_join_as_they_come_and_a_broken_sheet_is_waited_out(tu
     assert intact(run)
 
 
+def test_a_counted_file_that_is_renamed_beside_its_row_keeps_its_counts(tubes: Path, tmp_path: Path) -> None:
+    hot, run, sheet = tmp_path / "hot", tmp_path / "run", tmp_path / "sheet.csv"
+    hot.mkdir()
+    rows = "".join(f"hot/d{n}.fcs,day {n},20000,50\n" for n in (1, 2, 3))
+    sheet.write_text(f"file,sample_id,beads_added,sample_volume_ul\n{rows}", "utf-8")
+    for name in ("d1", "d2"):
+        shutil.copy(tubes / f"{name}.fcs", hot)
+    with watching(hot, run, "-s", str(sheet), "--no-report") as said:
+        wait_for(lambda: counted(run) == ["day 1", "day 2"])
+        (hot / "d1.fcs").rename(hot / "archived.fcs")
+        shutil.copy(tubes / "d3.fcs", hot)
+        wait_for(lambda: "day 3" in counted(run))
+    assert counted(run) == ["day 1", "day 2", "day 3"]
+    assert any("archived.fcs waits for its row" in line for line in said)
+    assert intact(run)
+
+
+def test_a_sheet_whose_rows_name_files_elsewhere_says_so_while_nothing_is_counted(tubes: Path, tmp_path: Path) -> None:
+    hot, run, sheet = tmp_path / "hot", tmp_path / "run", tmp_path / "sheet.csv"
+    hot.mkdir()
+    sheet.write_text("file,sample_id,beads_added,sample_volume_ul\nd1.fcs,day 1,20000,50\n", "utf-8")
+    shutil.copy(tubes / "d1.fcs", hot)
+    with watching(hot, run, "-s", str(sheet), "--no-report") as said:
+        time.sleep(1)
+    assert said[-1] == "2"
+    assert any(f"d1.fcs waits for its row in {sheet}, which names {tmp_path / 'd1.fcs'}" in line for line in said), said
+    assert any(f"none of 1 finished file has a row in {sheet}" in line for line in said), said
+
+
 def test_a_control_that_lies_elsewhere_serves_every_file_that_comes(tubes: Path, tmp_path: Path) -> None:
     hot, run = tmp_path / "hot", tmp_path / "run"
     hot.mkdir()

@@ -22,6 +22,14 @@ from tests.review.test_browser import SECONDS, text, until
 from tests.runs import cytocar_command
 
 MOST_ACTIONS = 25
+REACHED = """element => {
+    const target = element.labels?.[0] ?? element;
+    target.scrollIntoView({block: "center", behavior: "instant"});
+    const box = target.getBoundingClientRect();
+    const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return target.contains(hit);
+}"""
+"""Whether a click of the mouse in the middle of an element, or of its label, is one on it."""
 
 
 @pytest.fixture
@@ -67,6 +75,7 @@ class Hand:
 
     def click(self, selector: str) -> None:
         self.actions += 1
+        assert self.window.run(f"({REACHED})(document.querySelector('{selector}'))"), f"{selector} is beyond the mouse"
         self.window.run(f"document.querySelector('{selector}').click()")
         self.settled()
 

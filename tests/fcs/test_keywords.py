@@ -111,6 +111,7 @@ def test_a_time_step_that_is_no_number_is_unknown() -> None:
     [
         ("HTS_BD_LSR_II_Mixed_Specimen_001_D6_D06.fcs", "D06"),
         ("Specimen_001_A1_A01_001.fcs", "A01"),
+        ("Specimen_001_A01_A01.fcs", "A01"),
         ("CytoFLEX_01-Well-C3.fcs", "C03"),
         ("EY_2013-07-19_PBS_FCS_3.1_Well_A1.001.fcs", "A01"),
         ("G11.fcs", "G11"),

@@ -68,6 +68,6 @@ def test_a_sheet_takes_names_and_days_from_the_map(tmp_path: Path) -> None:
     rows = {row["well"]: row for row in csv.DictReader(draft.text.splitlines())}
     assert (rows["A02"]["sample_id"], rows["A02"]["day"]) == ("P1 d9", "9")
     assert rows["C01"]["sample_id"].startswith("Specimen")
-    assert any("no FCS file for 1 wells of the map: B03" in note for note in draft.notes)
+    assert "on the map, but no FCS file: 1 well: B03" in draft.notes
     assert any("C01" in note for note in draft.notes)
     assert "subfolders are taken too: controls (1)" in draft.notes

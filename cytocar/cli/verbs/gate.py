@@ -12,7 +12,6 @@ import typer
 
 from cytocar.cli import screen, tube_options
 from cytocar.cli.run_summary import Format, show_faults, show_notes, show_rows, show_what_to_look_at, tally
-from cytocar.errors.tree import UsageError
 from cytocar.run.shard import Shard
 
 if TYPE_CHECKING:
@@ -177,7 +176,7 @@ def command(
 
 
 def _end_watch(
-    ended: tuple[RunPlan, list[FinishedSample]] | None,
+    ended: tuple[RunPlan, list[FinishedSample]],
     settings: WatchCommand,
     output: Format | None,
     *,
@@ -187,8 +186,6 @@ def _end_watch(
     """Say what a watched folder has come to."""
     from cytocar.run.folder import PARTS, Parts
 
-    if ended is None:
-        raise UsageError("no file was finished while it was watched", code="E102", hint="nothing was written")
     plan, done = ended
     show_rows(Parts(settings.out / PARTS), plan.sample_ids, plan.own_columns, output, to_folder=True, gated=gated)
     show_notes(done)
