@@ -33,10 +33,16 @@ _SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*\r?\n?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Lines that hold something, each with its number in the file, and what separates the cells of a CSV."""
+    """Lines that hold something, each with its number in the file, and what separates the cells of a CSV.
+
+    ``faults`` are cells of a worksheet that show what they do not hold; ``beside`` names the worksheets that are not
+    read.
+    """
 
     lines: tuple[tuple[int, list[str]], ...]
     separator: str | None = None
+    faults: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def decimal_comma(self) -> bool:
@@ -103,9 +109,39 @@ def _of_worksheet(content: bytes, name: str) -> Cells:
         if unpacked > MOST_BYTES:
             raise _unreadable(name, f"it would unpack to {unpacked:,} bytes")
         workbook = load_workbook(BytesIO(content), read_only=True, data_only=True)
-        sheet = workbook.worksheets[0]
+        sheet, *others = workbook.worksheets
         sheet.reset_dimensions()  # what the file says of its size may be anything
-        return Cells(tuple(_filled(sheet.iter_rows(values_only=True), name)))
+        lines = tuple(_filled(sheet.iter_rows(values_only=True), name))
+        with ZipFile(BytesIO(content)) as archive:
+            faults = tuple(_shown_and_not_held(archive.read(sheet._worksheet_path).decode()))
+        return Cells(lines, faults=faults, beside=tuple(other.title for other in others))
+
+
+_CELL = re.compile(r"<(?:\w+:)?c\s([^>]*[^>/])>(.*?)</(?:\w+:)?c>", re.DOTALL)
+_HELD = re.compile(r"<(?:\w+:)?(?:v|t)\b[^>]*>([^<]+)<")
+
+
+def _shown_and_not_held(worksheet: str) -> Iterator[str]:
+    """Yield cells of a worksheet, as its XML has them, in which a person sees another thing than a reader.
+
+    Of merged cells the first one alone holds what is seen in all. A formula has no value until a spreadsheet program
+    has computed and saved it, and may have come to an error.
+
+    >>> list(_shown_and_not_held('<c r="G2"><f>25*2</f><v/></c><c r="H2" t="e"><f>1/0</f><v>#DIV/0!</v></c>'))
+    ['cell G2: a formula without a value: open and save it in a spreadsheet program', 'cell H2: #DIV/0! is an error']
+    >>> list(_shown_and_not_held('<c r="A1"><f>25*2</f><v>50</v></c><mergeCell ref="C2:C5"/>'))
+    ['cells C2:C5 are merged: the first of them alone holds the value: unmerge them and fill each']
+    """
+    for cell in _CELL.finditer(worksheet):
+        place = re.search(r'\br="(\w+)"', cell[1])
+        held = _HELD.search(cell[2])
+        where = f"cell {place[1]}" if place else "a cell"
+        if 't="e"' in cell[1]:
+            yield f"{where}: {held[1] if held else 'it'} is an error"
+        elif re.search(r"<(?:\w+:)?f\b", cell[2]) and not held and 't="str"' not in cell[1]:
+            yield f"{where}: a formula without a value: open and save it in a spreadsheet program"
+    for merged in re.finditer(r'<(?:\w+:)?mergeCell\s[^>]*ref="([^"]+)"', worksheet):
+        yield f"cells {merged[1]} are merged: the first of them alone holds the value: unmerge them and fill each"
 
 
 def _filled(rows: Iterator[Sequence[Any]], name: str) -> Iterator[tuple[int, list[str]]]:

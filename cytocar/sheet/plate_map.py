@@ -27,7 +27,8 @@ def read_plate_map(path: Path) -> Mapping[str, Mapping[str, str]]:
     SheetError
         E080 when the file cannot be read; E085 when it holds no grid, a grid of an unknown column, or two of one.
     """
-    filled = dict(read_cells(path, what="plate map").lines)
+    read = read_cells(path, what="plate map")
+    filled = dict(read.lines)
     lines = [filled.get(number, []) for number in range(1, max(filled, default=0) + 1)]
     cells_of: dict[str, dict[str, str]] = {}
     for column, cells in grids(lines):
@@ -36,6 +37,8 @@ def read_plate_map(path: Path) -> Mapping[str, Mapping[str, str]]:
         if column in cells_of:
             raise _fault(f"{path.name} has two grids for {column}")
         cells_of[column] = cells
+    if read.faults:
+        raise _fault(f"{path.name}: {'; '.join(read.faults)}")
     if "sample_id" not in cells_of:
         raise _fault(f"{path.name} holds no grid of samples: letters A, B, C down, numbers 1, 2, 3 across")
     return cells_of

@@ -5,6 +5,7 @@ Columns, vocabulary and units are declared once, in ``COLUMNS``; ``read_sheet`` 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -154,8 +155,13 @@ _NUMERIC = [name for name, parse in COLUMNS.items() if parse in _NUMBERS]
 
 
 def nearest(word: str) -> str:
-    """Return ``; did you mean COLUMN?`` for a misspelt column, or nothing."""
-    return did_you_mean(word, COLUMNS)
+    """Return ``; did you mean COLUMN?`` for a misspelt column, or nothing.
+
+    >>> nearest("Sample ID"), nearest("sample_volume_ul [µL]"), nearest("dya")
+    ('; did you mean sample_id?', '; did you mean sample_volume_ul?', '; did you mean day?')
+    """
+    name = re.sub(r"[\s-]+", "_", re.split(r"[\[(]", word)[0].strip().lower())
+    return did_you_mean(name, COLUMNS)
 
 
 # ---------------------------------------------------------------- reading
@@ -217,7 +223,9 @@ def look_through(path: Place) -> SheetRows:
     """
     cells = _table(path)
     header, lines = cells.lines[0][1], cells.lines[1:]
-    faults = _header_faults(header)
+    faults = [*_header_faults(header), *cells.faults]
+    if cells.beside and not {"file", "sample_id"} <= set(header):
+        faults.append(_not_read(cells.beside))
     rows: dict[int, SampleRow] = {}
     faulty: dict[int, SampleRow] = {}
     if {"file", "sample_id"} <= set(header):
@@ -246,8 +254,9 @@ def _table(path: Place) -> Cells:
     """Return the cells of a sheet, its header without blanks and without empty columns at the end."""
     cells = read_cells(path, what="sample sheet")
     if len(cells.lines) < 2:
+        beside = f"; {_not_read(cells.beside)}" if cells.beside else ""
         raise SheetError(
-            f"{path.name} has no row of a sample",
+            f"{path.name} has no row of a sample{beside}",
             code="E081",
             hint="the first line names the columns (file,sample_id,...), each further line is one tube; "
             "`cytocar sheet new FOLDER` drafts one",
@@ -257,6 +266,11 @@ def _table(path: Place) -> Cells:
     while header and not header[-1]:
         header.pop()  # spreadsheets export columns that were once in use
     return replace(cells, lines=((place, header), *cells.lines[1:]))
+
+
+def _not_read(worksheets: Sequence[str]) -> str:
+    names = ", ".join(map(repr, worksheets))
+    return f"the first worksheet alone is read, and not {names}: move the sheet of the samples to the front"
 
 
 def _header_faults(header: Sequence[str]) -> list[str]:

@@ -54,6 +54,39 @@ def test_the_faults_of_a_workbook_are_named_by_its_own_rows(tmp_path: Path) -> N
         read_sheet(tmp_path / "sheet.xlsx")
 
 
+def test_what_a_workbook_shows_and_does_not_hold_is_a_fault(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
+    workbook = openpyxl.Workbook()
+    for line in (
+        ["file", "sample_id", "subject_id", "sample_volume_ul", "beads_added"],
+        ["a.fcs", "S1", "P1", "=25*2", 20_000],
+        ["b.fcs", "S2", None, 50, 20_000],
+        ["c.fcs", "S3", "#N/A", 50, 20_000],
+    ):
+        workbook.active.append(line)
+    workbook.active.merge_cells("C2:C3")
+    workbook.save(tmp_path / "sheet.xlsx")
+    with pytest.raises(SheetError) as error:
+        read_sheet(tmp_path / "sheet.xlsx")
+    for fault in ("cell D2: a formula without a value", "cells C2:C3 are merged", "cell C4: #N/A is an error"):
+        assert fault in error.value.message
+    assert "3 faults" in error.value.message
+
+
+def test_the_worksheets_that_are_not_read_are_named_where_the_first_is_no_sheet(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["please fill in"])
+    workbook.create_sheet("Samples").append(["file", "sample_id"])
+    workbook.save(tmp_path / "sheet.xlsx")
+    with pytest.raises(SheetError, match="and not 'Samples'"):
+        read_sheet(tmp_path / "sheet.xlsx")
+    workbook.active.append(["as on the second page"])
+    workbook.save(tmp_path / "sheet.xlsx")
+    with pytest.raises(SheetError, match="and not 'Samples'"):
+        read_sheet(tmp_path / "sheet.xlsx")
+
+
 @pytest.mark.parametrize("last_row", [200_000, 1_048_576])
 def test_a_workbook_that_claims_a_million_rows_is_refused_at_once(tmp_path: Path, last_row: int) -> None:
     openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
