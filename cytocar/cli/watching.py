@@ -233,7 +233,7 @@ class _Watch:
             outcome = self.run.parts.read(name)
             if outcome is not None:
                 row = outcome.row()
-                number = f", CAR-T {_with_unit(row['car_report'])}" if row.get("car_per_ul") is not None else ""
+                number = f", CAR-T {_with_unit(str(row['car_report']))}" if row.get("car_per_ul") is not None else ""
                 codes = f" ({row['status_codes']})" if row.get("status_codes") else ""
                 screen.say(f"{screen.one_line(name)}: {row['status']}{codes}{number}".replace("no_count", "no count"))
 

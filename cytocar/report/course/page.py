@@ -30,11 +30,12 @@ METHOD = (
     " follow from counting beads, from the acquired volume or from a blood count of the same draw; the 95 % interval"
     " is exact for the counted events (Clopper-Pearson or Garwood), widened where the template names a systematic"
     " error.",
-    "A sample is quantified from its lower limit of quantification (LLOQ) up, detected from its limit of detection"
-    " (LoD) up. Both are of that sample: the largest of a number of events, of the exact Poisson limit above the"
-    " background, and, where no control shows the background, of a percentage of its T cells. Open triangles stand"
-    " at the limit that was not reached; the line is not drawn through them. Replicates of one day are pooled by their"
-    " events unless they are shown apart.",
+    "A sample is detected with more events than its limit of blank, which 95 % of tubes without CAR-T cells do not"
+    " exceed, with no fewer than the template's number, and, where no control shows the background, with no less than"
+    " the template's percentage of T cells. Its limit of detection (LoD) says what 95 % of tubes like it detect: a"
+    " sample below it may be detected. It is quantified from its lower limit of quantification (LLOQ) up, which is"
+    " never below the LoD. Open triangles stand at the limit that was not reached; the line is not drawn through them."
+    " Replicates of one day are pooled by their events unless they are shown apart.",
     "Kinetics are noncompartmental. AUC: linear where the curve rises, logarithmic where it falls, from infusion, with"
     " no extrapolation. Half-life: the straightest log-linear fit to three or more quantified samples at the end of"
     " the curve, after the peak. Persistence: the last day with cells detected. Values below the limit of"
@@ -354,9 +355,10 @@ def number_text(value: float | None) -> str:
 
 
 def interval_text(estimate: Estimate) -> str:
-    """Return the limits of an estimate, a dash for none."""
-    if estimate.low is None and estimate.high is None:
-        return DASH
+    """Return the limits of an estimate, a dash for none; of one alone, which it is."""
+    if estimate.low is None or estimate.high is None:
+        known = [(sign, limit) for sign, limit in (("≥", estimate.low), ("≤", estimate.high)) if limit is not None]
+        return " ".join(f"{sign} {number_text(limit)}" for sign, limit in known) or DASH
     return f"{number_text(estimate.low)}{DASH}{number_text(estimate.high)}"
 
 

@@ -81,8 +81,11 @@ def _limits(template: Template) -> str:
         return ""
     limits = template.limits
     return (
-        f"CAR-T cells were called detected from {limits.detection_events} events and quantified from "
-        f"{limits.quantification_events} events on, and not below {cell(limits.detection_percent)} % of T cells."
+        f"CAR-T cells were called detected with at least {limits.detection_events} events, more than the limit of blank"
+        " of their tube, and a lower limit of the net share above 0; where no control showed the background, with at"
+        f" least {cell(limits.detection_percent)} % of the T cells. They were called quantified with at least"
+        f" {limits.quantification_events} events, a coefficient of variation of at most 25 %, and no fewer than the"
+        " limit of detection."
     )
 
 
@@ -122,7 +125,8 @@ def _gate(gate: Gate) -> str:
         case ClusterGate(x=x, y=y):
             return f"their cluster on {x} and {y}"
         case BooleanGate():
-            return f"a combination of {', '.join(gate.references())}"
+            parts = (("all", gate.all_of), ("any", gate.any_of), ("none", gate.none_of))
+            return "their place in " + " and ".join(f"{word} of {', '.join(names)}" for word, names in parts if names)
     return f"a fixed {gate.kind} on {', '.join(gate.markers())}"
 
 

@@ -17,6 +17,7 @@ from cytocar.course.scores import SCORES
 from cytocar.course.series import Course, CoursePoint, Series
 from cytocar.errors.tree import UsageError
 from cytocar.report.course.folder import CourseOptions, write_course
+from cytocar.report.course.page import interval_text
 from cytocar.sample.result import Status
 from cytocar.statistics.estimate import Estimate
 from cytocar.statistics.intervals import ratio_estimate
@@ -315,3 +316,10 @@ def test_a_course_of_little_is_written_whole(course: Course, peak: str, tmp_path
     assert line["cmax_per_ul"] == peak
     assert [row["day"] for row in rows(tmp_path / "series.csv")] == [f"{point.day:g}" for point in course.points]
     assert ">nan<" not in page.read_text("utf-8")
+
+
+def test_an_interval_with_one_limit_says_on_which_side_it_is_open() -> None:
+    assert interval_text(Estimate(301, 201, None)) == "≥ 201"
+    assert interval_text(Estimate(301, None, 520)) == "≤ 520"
+    assert interval_text(Estimate(301, 201, 520)) == "201–520"
+    assert interval_text(Estimate(301, None, None)) == "–"

@@ -1,11 +1,12 @@
-"""The sentence of the methods about compensation: what was done to how many files."""
+"""The sentences of the methods: what was done to how many files, what each gate and each limit is."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from cytocar.report.run.methods import _compensation
+from cytocar.report.run.methods import _compensation, _gates, _limits
+from cytocar.template.load import load_template
 from tests.reference_tube import count, reference_tube
 
 
@@ -17,3 +18,17 @@ def test_the_methods_say_what_was_done_to_how_many_files(tmp_path: Path) -> None
         "the names of their channels say (n = 1); not compensated (n = 1); taken as unmixed already (n = 2)."
     )
     assert _compensation([]) == ""
+
+
+def test_the_methods_tell_what_a_combination_keeps_and_what_it_leaves_out() -> None:
+    gates = list(_gates(load_template("cart-cd19fc")))
+    assert "cd4 from t_cells by their place in all of cd4_bright and none of cd8_bright" in gates
+    assert "lymphocytes from bright_cd45 by their place in any of t_cells, lymphocyte_scatter" in gates
+
+
+def test_the_methods_tell_what_decides_detection_and_what_holds_without_a_control_alone() -> None:
+    limits = _limits(load_template("cart-cd19fc"))
+    detected, rest = limits.split("; ", 1)
+    assert "at least 13 events, more than the limit of blank of their tube" in detected
+    assert rest.startswith("where no control showed the background, with at least 0.1 % of the T cells.")
+    assert "22 events" in rest
