@@ -129,6 +129,8 @@ class EditorApp(LocalSite):
             if action == "lock":
                 lock = self.file.lock_it(by=str(order["by"]), reason=str(order["reason"]), clock=self.clock)
                 return self._shown(f"Locked: {lock.template} {lock.version}, by {lock.locked_by}.")
+            if action == "accept":
+                return self._accepted(order)
             self.actions[action](order)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             if isinstance(error, CytocarError):
@@ -151,6 +153,13 @@ class EditorApp(LocalSite):
             ],
             "counts": self.pages.counts(trial),
         }
+
+    def _accepted(self, order: Order) -> dict[str, object]:
+        codes = [str(code) for code in order["codes"]]
+        by, reason = str(order["by"]), str(order["reason"])
+        saved = self.file.accept(self.bench.draft, codes, by=by, reason=reason)
+        self.bench.accepted_as(saved)
+        return self._shown(f"Accepted: {', '.join(codes)}, by {by.strip()}.") | {"saving": self.pages.saving()}
 
     def _saved(self, order: Order) -> dict[str, object]:
         saved = self.file.save(self.bench.draft, str(order["version"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from cytocar.editor.draft import Document, Draft
 from cytocar.errors.tree import TemplateError, UsageError
 from cytocar.files.places import Address, place_of
 from cytocar.signals.marker import Marker
+from cytocar.template.accept import accept_doubts
 from cytocar.template.canonical import template_sha256
 from cytocar.template.diff import Difference, compare
 from cytocar.template.load import bundled_templates, parse_template, read_template
@@ -101,13 +102,7 @@ class TemplateFile:
         """
         if not draft.template.populations:
             raise UsageError("there is no population to save", code="E223", hint="draw a gate first")
-        here = self.path.read_text("utf-8-sig") if self.path.is_file() else ""
-        if here != self.text:
-            raise UsageError(
-                f"{self.path.name} was changed by another program since it was opened",
-                code="E222",
-                hint="save that file under another name, then save here again; or end the editor and open it anew",
-            )
+        self._require_unchanged()
         document: Document = {**draft.document, "version": version.strip()}
         template = self.to_write(Draft.of(document, draft.names))
         self._require_raised(template)
@@ -125,12 +120,40 @@ class TemplateFile:
         self.text, self.saved = text, written_down
         return written_down
 
+    def accept(self, draft: Draft, codes: Sequence[str], *, by: str, reason: str) -> Template:
+        """Write who accepts which doubts of the template as it was saved; return what the file holds now.
+
+        Raises
+        ------
+        UsageError
+            E222 the file was changed by another program; E223 something shown here is not saved yet, or no doubt was
+            chosen; else as ``accept_doubts``.
+        """
+        difference = self.difference(draft)
+        if difference is None or difference.changes:
+            raise UsageError("doubts are accepted of what is saved", code="E223", hint="save first, then accept them")
+        if not codes:
+            raise UsageError("no doubt was chosen", code="E223", hint="choose those that you accept")
+        self._require_unchanged()
+        self.saved = accept_doubts(self.path, codes, by=by, reason=reason)
+        self.text = self.path.read_text("utf-8-sig")
+        return self.saved
+
     def lock_it(self, *, by: str, reason: str, clock: Callable[[], datetime]) -> Lock:
         """Lock the file as it was saved; raises as ``write_lock``."""
         if self.saved is None:
             raise TemplateError("the template was not saved yet", code="E064", hint="save it, then lock it")
         at = clock().isoformat(timespec="seconds")
         return write_lock(self.saved, self.path, by=by, at=at, reason=reason)
+
+    def _require_unchanged(self) -> None:
+        here = self.path.read_text("utf-8-sig") if self.path.is_file() else ""
+        if here != self.text:
+            raise UsageError(
+                f"{self.path.name} was changed by another program since it was opened",
+                code="E222",
+                hint="save that file under another name, then save here again; or end the editor and open it anew",
+            )
 
     def _require_raised(self, template: Template) -> None:
         lock = self.lock

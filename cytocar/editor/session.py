@@ -358,6 +358,19 @@ class Bench:
         document = {**self.draft.document, "version": version}
         self.draft = Draft.of(document)
 
+    def accepted_as(self, saved: Template) -> None:
+        """Note that doubts were accepted in the file: undo does not take that back."""
+        self.saved_as(saved.version)
+        doubts = [doubt.model_dump(exclude_defaults=True) for doubt in saved.doubts]
+
+        def accepted(draft: Draft) -> Draft:
+            return Draft.of({**draft.document, "doubts": doubts}, draft.names)
+
+        self.draft = accepted(self.draft)
+        self.done, self.undone = (
+            [(accepted(one), place) for one, place in steps] for steps in (self.done, self.undone)
+        )
+
     # ------------------------------------------------------------ history
 
     def change(self, draft: Draft) -> None:

@@ -210,6 +210,38 @@ def test_a_real_tube_without_a_template_is_counted_in_few_actions(
     assert [int(row[f"{name}_events"]) for name in ("t_cell", "cd4", "cd8")] == list(shown.values())
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_doubts_of_a_fit_are_accepted_on_the_page(
+    width: int, height: int, window: Browser, tubes: tuple[Path, ...], tmp_path: Path
+) -> None:
+    template = tmp_path / "fitted.toml"
+    answer = cytocar_command("template", "fit", tubes[0], "--force", "-o", template)
+    assert answer.code in (0, 1), answer.stderr
+    doubts = "".join(
+        f'\n[[doubts]]\ncode = "{code}"\nmessage = "{message}"\n'
+        for code, message in (("W339", "33 % of the CD3+ events lie outside"), ("W351", "<b>some</b> are large"))
+    )
+    template.write_text(template.read_text("utf-8") + doubts, "utf-8")
+    hand = Hand(window)
+    with editor(template, tubes[0]) as address:
+        hand.open(address, width=width, height=height)
+        hand.click("#save")
+        assert "<b>some</b> are large" in text(window, "#accept-form")
+        saving = "document.getElementById('saving')"
+        assert window.run(f"{saving}.scrollWidth <= {saving}.clientWidth")
+        assert window.run("document.getElementById('accepted-by').getBoundingClientRect().width") > 150
+        for code in ("W339", "W351"):
+            hand.click(f"#accept-form input[value={code}]")
+        hand.fill("#accepted-by", "A. Muster")
+        hand.fill("#accepted-reason", "dead cells, seen on the pictures")
+        hand.click("#accept-form button")
+        left = "[...document.querySelectorAll('#accept-form input[name=doubt]')].map(box => box.value)"
+        assert not {"W339", "W351"} & {*window.run(left)}
+        assert "Accepted: W339, W351, by A. Muster" in text(window, "#done")
+        assert window.said == []
+    assert not {"W339", "W351"} & {doubt.code for doubt in read_template(template).template.open_doubts}
+
+
 def test_a_gate_is_dragged_with_all_counts_beside_it_and_undone_by_keys(
     window: Browser, tubes: tuple[Path, ...], tmp_path: Path
 ) -> None:

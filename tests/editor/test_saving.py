@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -128,3 +129,75 @@ def test_what_is_no_file_to_edit_is_refused(name: str) -> None:
     with pytest.raises(CytocarError) as refused:
         template_file(name)
     assert refused.value.code == "E220"
+
+
+DOUBTS = """
+[[doubts]] # of the fit
+code = "W339"
+message = "a third lies outside"
+
+[[doubts]]
+code = "W351"
+message = "some are large"
+"""
+
+
+@pytest.fixture
+def doubted(tubes: tuple[Path, ...], tmp_path: Path) -> tuple[Bench, TemplateFile]:
+    """A template with two doubts of its fit on the bench."""
+    path = tmp_path / "mine.toml"
+    path.write_text(TEMPLATE + DOUBTS, "utf-8")
+    return open_bench(str(path), tubes, alias_book())
+
+
+def test_an_accepted_doubt_stays_accepted_when_gates_are_moved_undone_and_saved(
+    doubted: tuple[Bench, TemplateFile],
+) -> None:
+    bench, file = doubted
+    moved(bench)
+    bench.undo()
+    bench.accepted_as(file.accept(bench.draft, ["W339"], by="A. Muster", reason="dead cells, seen"))
+    assert "# of the fit" in file.path.read_text("utf-8")
+    bench.redo()
+    file.save(bench.draft, "2.0.0")
+    bench.undo()
+    saved = load_template(file.path)
+    assert [(doubt.code, doubt.accepted_by) for doubt in saved.doubts] == [("W339", "A. Muster"), ("W351", "")]
+    assert [doubt.accepted_by for doubt in bench.template.doubts] == ["A. Muster", ""]
+    assert [doubt.code for doubt in saved.open_doubts] == ["W351"]
+
+
+def test_an_acceptance_raises_the_version_of_a_locked_template(doubted: tuple[Bench, TemplateFile]) -> None:
+    bench, file = doubted
+    file.lock_it(by="A. Muster", reason="validated", clock=clock)
+    bench.accepted_as(file.accept(bench.draft, ["W339", "W351"], by="A. Muster", reason="seen"))
+    assert file.status() == "changed since it was locked"
+    assert bench.template.version == read_template(file.path, check_lock=False).template.version != "1.2.0"
+    difference = file.difference(bench.draft)
+    assert difference is not None
+    assert difference.changes == ()
+
+
+@pytest.mark.parametrize(
+    ("codes", "by", "change", "code"),
+    [
+        ([], "A. Muster", None, "E223"),
+        (["W339"], "A. Muster", moved, "E223"),
+        (["W338"], "A. Muster", None, "E111"),
+        (["W339"], " ", None, "E111"),
+    ],
+)
+def test_nothing_is_accepted_without_a_doubt_a_name_and_what_is_shown_being_saved(
+    codes: list[str],
+    by: str,
+    change: Callable[[Bench], None] | None,
+    code: str,
+    doubted: tuple[Bench, TemplateFile],
+) -> None:
+    bench, file = doubted
+    if change is not None:
+        change(bench)
+    with pytest.raises(UsageError) as refused:
+        file.accept(bench.draft, codes, by=by, reason="seen")
+    assert refused.value.code == code
+    assert file.path.read_text("utf-8") == TEMPLATE + DOUBTS

@@ -255,6 +255,10 @@ find("saving").addEventListener("submit", async event => {
   if (event.target.id === "save-form") {
     event.preventDefault();
     await act({action: "save", version: find("version").value});
+  } else if (event.target.id === "accept-form") {
+    event.preventDefault();
+    const codes = [...event.target.querySelectorAll("input[name=doubt]:checked")].map(box => box.value);
+    await act({action: "accept", codes, by: find("accepted-by").value, reason: find("accepted-reason").value});
   } else if (event.target.id === "lock-form") {
     event.preventDefault();
     const answer = await act({action: "lock", by: find("by").value, reason: find("reason").value});
