@@ -14,6 +14,7 @@ from cytocar.sheet.rows import SampleRow
 
 NAME_KEYS = ("TUBE NAME", "TUBENAME", "SAMPLE ID", "SAMPLEID", "SAMPLE NAME", "$SMNO", "$SRC", "@SAMPLEID1", "$FIL")
 """Of the cytometers' software: BD FACSDiva, Cytek SpectroFlo, Beckman Coulter, Miltenyi, and the standard's."""
+NAMES_CHECK = "names"
 FEWEST_CHARACTERS, FEWEST_DIGITS = 2, 4
 """Of an identifier with a letter and a digit, and of one of digits alone: shorter ones stand in names by chance."""
 
@@ -57,4 +58,4 @@ class Identifiers:
         if longest in own or any(len(one) >= len(longest) and one in text for one in own for _, text in names):
             return None
         message = f"{key} holds the identifier {self._plain[longest]}, which is another row's of the sheet"
-        return Finding("names", "W261", Severity.REVIEW, message)
+        return Finding(NAMES_CHECK, "W261", Severity.REVIEW, message)

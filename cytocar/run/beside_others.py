@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from operator import itemgetter
 
 import numpy as np
@@ -21,7 +22,8 @@ from cytocar.errors.tree import SampleError
 from cytocar.fcs.keywords import acquired_at, cytometer
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Address
-from cytocar.run.beside_names import Identifiers, names_in
+from cytocar.run.beside_dates import DATES_CHECK, date_findings
+from cytocar.run.beside_names import NAMES_CHECK, Identifiers, names_in
 from cytocar.run.workers import Workers, run_tasks
 from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow, SampleType
@@ -31,6 +33,8 @@ from cytocar.signals.panel import resolve
 Floats = npt.NDArray[np.float64]
 
 CHECK = "run"
+CHECKS = frozenset({CHECK, NAMES_CHECK, DATES_CHECK})
+"""Of findings that come from the other files' headers and rows."""
 COMPARED = frozenset({SampleType.SAMPLE, SampleType.BASELINE, SampleType.HEALTHY, SampleType.PROCESS_CONTROL})
 """Tubes that are stained with the whole panel; controls leave something out, and may be acquired otherwise."""
 
@@ -79,7 +83,7 @@ def compare_files(
     many files.
     """
     rows = [row for row in samples if row.sample_type in COMPARED and not row.exclude]
-    if len(rows) <= FEWEST_OTHERS:
+    if len(rows) <= FEWEST_OTHERS and all(row.day is None and row.collected_at is None for row in rows):
         return {}
     kinds: dict[tuple[str, ...], list[Settings]] = defaultdict(list)
     for settings in _all_settings(rows, protocols, workers):
@@ -87,11 +91,14 @@ def compare_files(
             kinds[settings.kind].append(settings)
     groups = [(group, Common.of(group)) for group in kinds.values() if len(group) > FEWEST_OTHERS]
     findings = {one.sample_id: tuple(_against(one, common)) for group, common in groups for one in group}
+    read = [one for group in kinds.values() for one in group]
     identifiers = Identifiers(rows)
-    for one in (one for group in kinds.values() for one in group):
+    for one in read if len(rows) > FEWEST_OTHERS else ():
         named = identifiers.finding(one.sample_id, one.names)
         if named is not None:
             findings[one.sample_id] = (*findings.get(one.sample_id, ()), named)
+    for name, dated in date_findings(rows, {one.sample_id: date.fromisoformat(one.day) for one in read if one.day}):
+        findings[name] = (*findings.get(name, ()), dated)
     return findings
 
 

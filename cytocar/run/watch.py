@@ -21,7 +21,7 @@ from cytocar.errors.findings import Finding
 from cytocar.errors.tree import UsageError
 from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
-from cytocar.run.beside_others import CHECK, compare_files
+from cytocar.run.beside_others import CHECKS, compare_files
 from cytocar.run.count import Work, count_rest, tell_of_others
 from cytocar.run.execute import FinishedSample, telling_tubes
 from cytocar.run.finished.recorded_plan import recorded_plan
@@ -344,7 +344,7 @@ def _tell_anew(run: RunFolder, names: Sequence[str], beside: Mapping[str, tuple[
     for outcome in run.parts.in_order(names):
         if isinstance(outcome, SampleResult):
             name = outcome.sample.sample_id
-            own = tuple(finding for finding in outcome.findings if finding.check != CHECK)
+            own = tuple(finding for finding in outcome.findings if finding.check not in CHECKS)
             anew = with_findings_beside(replace(outcome, findings=own), beside.get(name, ()))
             if anew.findings != outcome.findings:
                 run.parts.keep(name, to_json(anew))

@@ -151,6 +151,24 @@ def test_only_another_rows_identifier_is_told(own: tuple[str, str], names: str, 
     assert (finding.code if finding else "") == code
 
 
+def test_a_moved_gate_keeps_what_the_other_files_say(tmp_path: Path) -> None:
+    rows = ["file,sample_id,subject_id"]
+    for n in range(5):
+        keywords = {**TUBE.keywords, **ORDINARY, "TUBE NAME": f"P{10 + (n + 1) % 5} day 7"}
+        replace(TUBE, keywords=keywords).write(tmp_path / f"{n}.fcs")
+        rows.append(f"{n}.fcs,s{n},P{10 + n}")
+    (tmp_path / "sheet.csv").write_text("\n".join(rows), "utf-8")
+    run = tmp_path / "run"
+    counted = cytocar_command(
+        "gate", tmp_path / "sheet.csv", "-t", "cart-cd19fc-fixed", "-o", run, "-j", "1", "--no-report"
+    )
+    assert counted.code in (0, 1), counted.stderr
+    moved = cytocar_command("override", run, "s2", "car_t", "--value", "700", "--reason", "dim", "--by", "A. Person")
+    assert moved.code == 0, moved.stderr
+    quality = (run / "quality.csv").read_text("utf-8").splitlines()
+    assert [line.split(",")[0] for line in quality if ",W261," in line] == [f"s{n}" for n in range(5)]
+
+
 def test_workers_read_the_headers_of_many_files_in_the_same_order(tmp_path: Path) -> None:
     change = _first_only(lambda tube: tube.labelled(V450_A="CD8", APC_H7_A="CD4"))
     alone, together = (tmp_path / name for name in ("alone", "together"))

@@ -19,7 +19,7 @@ from cytocar.files.source import file_sha256
 from cytocar.gates.move import movable, move_gate
 from cytocar.regions.kinds import FixedGate
 from cytocar.run.beside_counted import CountedTube, to_tell, with_findings_of_others
-from cytocar.run.beside_others import CHECK as COMPARED_WITH_OTHERS
+from cytocar.run.beside_others import CHECKS as FROM_THE_OTHERS
 from cytocar.run.execute import execute
 from cytocar.run.finished.recorded_plan import GATE_OVERRIDES, located, recorded_plan, require_files
 from cytocar.run.folder import PARTS, Parts, parquet_files, part_name, table_files
@@ -219,7 +219,7 @@ def _counted_again(plan: RunPlan, move: _Move) -> SampleResult:
     }
     others = [other for other in plan.sample_ids if other != name]
     with tempfile.TemporaryDirectory(prefix="cytocar-") as scratch:
-        beside = {name: tuple(finding for finding in move.before.findings if finding.check == COMPARED_WITH_OTHERS)}
+        beside = {name: tuple(finding for finding in move.before.findings if finding.check in FROM_THE_OTHERS)}
         (done,) = execute(plan.samples, protocols, scratch=Path(scratch), finished=others, beside=beside)
     after = from_json(done.content)
     if not isinstance(after, SampleResult):
