@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.integrate import quad
+from scipy.optimize import brentq
 
-from cytocar.counting.background import net_share
+from cytocar.counting.background import NetShare, net_share
 from cytocar.gates.decision import Background
+from cytocar.statistics.estimate import UNKNOWN, Estimate
 
 
 def reference(events: int = 30, of_events: int = 100_000) -> Background:
@@ -123,3 +130,162 @@ def test_a_share_times_t_cells_carries_both_uncertainties() -> None:
 def test_what_is_not_above_the_background_has_a_lower_limit_of_0_in_cells_per_ul_too() -> None:
     share = net_share(15, 50_000, reference(), assumed_percent=0.05, seed=1)
     assert share.times(1000.0, np.full(20_000, 1000.0)).low == 0
+
+
+# ---------------------------------------------------------------- against distributions in closed form
+
+CERTAIN = 10**9
+"""Events of a control of which a rate is known to far below 1 %."""
+
+
+def certain(rate: float, *, sensitivity: float = 1.0, sd: float = 0.0) -> Background:
+    events = round(rate * CERTAIN)
+    return Background(events, CERTAIN, ("B1",), between_cv=1e-6, sensitivity=sensitivity, sensitivity_sd=sd)
+
+
+def share_of(car: int, n: int, background: Background | None, **options: float) -> NetShare:
+    named = {"systematic_cv": 1e-9, "assumed_percent": 0.05} | options
+    return net_share(car, n, background, seed=3, **named)  # type: ignore[arg-type]
+
+
+def quantile_of(below: Callable[[float], float], p: float, *, largest: float = 1.0) -> float:
+    return float(brentq(lambda share: below(share) - p, 0.0, largest, xtol=1e-12))
+
+
+@pytest.mark.parametrize(
+    ("car", "n", "rate", "sensitivity"),
+    [(0, 1000, 0.0, 1.0), (2, 1000, 0.0, 1.0), (8, 1000, 0.0005, 1.0), (250, 600, 0.01, 0.8), (590, 600, 0.01, 1.0)],
+)
+def test_with_a_certain_background_the_interval_is_that_of_the_beta_posterior(
+    car: int, n: int, rate: float, sensitivity: float
+) -> None:
+    net = share_of(car, n, certain(rate, sensitivity=sensitivity)).net
+    low, high = ((stats.beta.ppf(p, car + 0.5, n - car + 0.5) - rate) / (sensitivity - rate) for p in (0.025, 0.975))
+    point = (car / n - rate) / (sensitivity - rate)
+    assert net.value == pytest.approx(100 * point, abs=1e-3)
+    assert net.high == pytest.approx(100 * high, abs=2 * (high - low))  # percent: 2 % of the width
+    assert net.low == pytest.approx(100 * low if car else 0.0, abs=2 * (high - low))
+
+
+def test_the_lower_limit_is_0_until_so_many_events_that_97_5_percent_lie_above_the_background() -> None:
+    n, rate = 10_000, 0.0005
+    first = next(k for k in range(100) if stats.gamma.cdf(n * rate, k + 0.5) < 0.025)
+    for car in (first - 1, first):
+        share = share_of(car, n, certain(rate))
+        assert share.first_above == first
+        assert (share.net.low or 0) > 0 if car == first else share.net.low == 0
+
+
+def test_a_systematic_factor_moves_the_odds() -> None:
+    n, cv = 10**8, 0.2
+    net = share_of(4 * 10**7, n, certain(0.0), systematic_cv=cv).net
+    sd = math.sqrt(math.log(1 + cv**2))
+    low, high = (100 / (1 + 1.5 * math.exp(-z * sd)) for z in (-1.959964, 1.959964))
+    assert (net.low, net.high) == pytest.approx((low, high), rel=0.01)
+
+
+def test_positives_that_may_lie_below_the_threshold_are_gamma_distributed_and_never_more_than_seven_in_ten() -> None:
+    missed, sd = 0.25, 0.1
+    gamma = stats.gamma((missed / sd) ** 2, scale=sd**2 / missed)
+    net = share_of(2 * 10**5, 10**6, certain(0.0, sensitivity=1 - missed, sd=sd)).net
+    assert (net.low, net.high) == pytest.approx([20 / (1 - gamma.ppf(p)) for p in (0.025, 0.975)], rel=0.02)
+    assert share_of(2 * 10**5, 10**6, certain(0.0, sensitivity=0.1)).net.value == pytest.approx(20 / 0.3, rel=1e-4)
+    dim = share_of(2 * 10**5, 10**6, certain(0.0, sensitivity=0.1, sd=0.3)).net
+    assert dim.high == pytest.approx(20 / 0.3, rel=1e-3)
+    bright = share_of(2 * 10**5, 10**6, certain(0.0, sensitivity=1.0, sd=0.005)).net  # 1 % at least may be missed
+    gamma = stats.gamma((0.01 / 0.005) ** 2, scale=0.005**2 / 0.01)
+    assert bright.high == pytest.approx(20 / (1 - gamma.ppf(0.975)), rel=2e-3)
+
+
+def test_without_a_control_the_upper_limit_supposes_no_background_and_positives_below_the_threshold() -> None:
+    car, n = 40, 10_000
+    posterior, kept = stats.beta(car + 0.5, n - car + 0.5), stats.norm(0.88, 0.08)
+
+    def below(share: float) -> float:
+        part = quad(lambda at: posterior.cdf(share * at) * kept.pdf(at), 0.5, 1.0, points=[0.88])[0]
+        return float(part + posterior.cdf(share) * kept.sf(1.0) + posterior.cdf(share / 2) * kept.cdf(0.5))
+
+    share = share_of(car, n, None)
+    assert share.net.high == pytest.approx(100 * quantile_of(below, 0.975, largest=0.1), rel=0.01)
+    assert share.net.value == pytest.approx(100 * (0.004 - 0.0005) / (1 - 0.0005))
+    assert share.background_percent == pytest.approx(0.05)
+
+
+def test_a_tube_s_own_positives_tell_what_lies_below_the_threshold() -> None:
+    car, n, kept, sd = 40, 10_000, 0.8, 0.06
+    posterior = stats.beta(car + 0.5, n - car + 0.5)
+    missed = stats.gamma(((1 - kept) / sd) ** 2, scale=sd**2 / (1 - kept))
+
+    def below(share: float) -> float:
+        return float(quad(lambda at: posterior.cdf(share * (1 - at)) * missed.pdf(at), 0, 0.7)[0])
+
+    share = net_share(car, n, None, assumed_percent=0.05, seed=3, systematic_cv=1e-9, unaided=(kept, sd))
+    assert share.net.high == pytest.approx(100 * quantile_of(below, 0.975, largest=0.1), rel=0.01)
+    assert share.net.value == pytest.approx(100 * (0.004 - 0.0005) / (kept - 0.0005))
+    controlled = net_share(car, n, certain(0.0005), assumed_percent=0.05, seed=3, unaided=(kept, sd))
+    assert controlled.net.value == pytest.approx(100 * (0.004 - 0.0005) / (1 - 0.0005), rel=1e-3)
+
+
+@pytest.mark.parametrize(("car", "lifted"), [(12, False), (13, True), (14, True)])
+def test_without_a_control_a_claim_begins_at_a_tenth_of_a_percent(car: int, lifted: bool) -> None:
+    share = share_of(car, 12_345, None, assumed_percent=1e-4)  # 12.345 events are a tenth of a percent
+    assert share.first_above == 13
+    assert ((share.net.low or 0) > 0) is lifted
+    assert share_of(car, 12_345, certain(1e-6)).first_above < 12
+    many = share_of(car, 10**7, None, assumed_percent=0.01)
+    assert (many.lod_percent, many.lloq_percent) == (0.1, 0.1)
+    assert (share_of(car, 10**7, certain(1e-8)).lod_percent or 1) < 0.001
+
+
+@pytest.mark.parametrize(("n", "rate", "cv"), [(20_000, 5e-4, 0.3), (100_000, 1e-3, 0.3), (5_000, 1e-5, 0.1)])
+def test_the_limit_of_quantification_is_where_the_coefficient_of_variation_is_a_quarter(
+    n: int, rate: float, cv: float
+) -> None:
+    background = Background(round(rate * CERTAIN), CERTAIN, ("B1",), between_cv=cv, sensitivity=0.8)
+    share = share_of(0, n, background)
+    sd = rate * math.sqrt(math.log(1 + cv**2))  # half of what the middle 68 % span
+
+    def cv_at(p: float) -> float:
+        positives, blanks = n * p * 0.8, n * rate
+        return math.sqrt(positives + blanks + (n * sd) ** 2) / positives - 0.25
+
+    assert share.lloq_percent == pytest.approx(100 * brentq(cv_at, 1e-7, 1), rel=0.04)
+
+
+def test_the_limit_of_detection_is_where_95_percent_of_tubes_hold_the_events_that_are_needed() -> None:
+    n, rate = 20_000, 5e-4
+    for fewest in (1, 40):
+        share = share_of(0, n, certain(rate, sensitivity=0.8), fewest_events=fewest)
+        assert share.lob_events == stats.poisson.ppf(0.95, n * rate)
+        needed = max(fewest, share.lob_events + 1, share.first_above)
+        p = (share.lod_percent or 0) / 100
+        assert stats.poisson.sf(needed - 1, n * (0.8 * p + (1 - p) * rate)) == pytest.approx(0.95, abs=1e-3)
+        assert share.background_percent == pytest.approx(100 * rate)
+
+
+def test_beyond_half_of_all_t_cells_there_is_no_limit() -> None:
+    few = share_of(0, 30, certain(0.0))
+    assert few.lod_percent == pytest.approx(100 * stats.gamma.ppf(0.95, 1) / 30, rel=1e-3)
+    assert few.lloq_percent is None  # 16 events have a coefficient of variation of a quarter
+    enough = share_of(0, 33, certain(0.0))
+    assert enough.lloq_percent == pytest.approx(1600 / 33, rel=1e-3)
+    assert share_of(0, 30, certain(0.0), fewest_events=13).lod_percent is None
+    asked = share_of(0, 45, certain(0.0), fewest_events=13)
+    assert asked.lloq_percent == asked.lod_percent == pytest.approx(100 * stats.gamma.ppf(0.95, 13) / 45, rel=1e-3)
+
+
+def test_products_with_a_total_hold_the_middle_of_both_draws() -> None:
+    ascending = np.linspace(0, 0.2, 20_001)
+    share = NetShare(UNKNOWN, Estimate(10.0, 1.0, 19.0), 0.01, 3, low_draws=ascending, high_draws=ascending + 0.1)
+    found = share.times(50.0, np.full(20_001, 50.0))
+    assert (found.low, found.value, found.high) == pytest.approx((50 * 0.005, 5.0, 50 * 0.295))
+    below = NetShare(UNKNOWN, Estimate(0.0, 0.0, 1.0), 0.01, 3, low_draws=ascending - 0.3, high_draws=ascending - 0.3)
+    assert below.times(50.0, np.full(20_001, 50.0)) == Estimate(0.0, 0.0, 0.0)
+    negative = NetShare(UNKNOWN, Estimate(1.0, 0.5, 2.0), 0.01, 3, low_draws=ascending - 0.3, high_draws=ascending)
+    assert negative.times(50.0, np.full(20_001, 50.0)).low == 0
+    inside = NetShare(UNKNOWN, Estimate(1.0, 0.5, 2.0), 0.01, 3, low_draws=ascending + 0.3, high_draws=ascending - 0.3)
+    assert inside.times(50.0, np.full(20_001, 50.0)) == Estimate(0.5, 0.5, 0.5)
+    for total, draws in ((None, ascending), (50.0, None)):
+        assert share.times(total, draws) == UNKNOWN
+    assert NetShare(UNKNOWN, Estimate(1.0, 0.5, 2.0), 0.01, 3, high_draws=ascending).times(1.0, ascending) == UNKNOWN
+    assert NetShare(UNKNOWN, Estimate(1.0, 0.5, 2.0), 0.01, 3, low_draws=ascending).times(1.0, ascending) == UNKNOWN
