@@ -30,9 +30,14 @@ CAR_NEGATIVE = frozenset({SampleType.BASELINE, SampleType.HEALTHY})
 
 def tells_backgrounds(template: Template, sample: SampleRow) -> bool:
     """True if a tube says something about the background of others: CAR-negative, with a CAR gate so placed."""
+    return sample.sample_type in CAR_NEGATIVE and _car_gate(template) is not None
+
+
+def _car_gate(template: Template) -> tuple[str, ReferenceGate] | None:
+    """Return the CAR gate with its population; None of a template that has none, or one that no control places."""
     role = template.report.car
-    placed = role is not None and isinstance(template.population(role).gate, ReferenceGate)
-    return placed and sample.sample_type in CAR_NEGATIVE
+    gate = None if role is None else template.population(role).gate
+    return (role, gate) if role is not None and isinstance(gate, ReferenceGate) else None
 
 
 def blank_tube(
@@ -46,14 +51,11 @@ def blank_tube(
 
     Without the ``signals`` by population and marker, they are worked out by a pass over the file.
     """
-    role = template.report.car
-    if role is None or not tells_backgrounds(template, sample):
+    placed = _car_gate(template)
+    if placed is None or sample.sample_type not in CAR_NEGATIVE:
         return None
-    declared = template.population(role)
-    gate = declared.gate
-    if not isinstance(gate, ReferenceGate):
-        return None
-    parent, marker = declared.parent, gate.marker
+    role, gate = placed
+    parent, marker = template.population(role).parent, gate.marker
     values = populations.values(parent, marker) if signals is None else signals[parent][marker]
     ordered = Ordered.of(values).values
     if len(ordered) < FEWEST_T_CELLS:
@@ -97,10 +99,10 @@ def background_of_tubes(
     run : sequence of BlankTube
         The CAR-negative tubes of the run.
     """
-    template, role = protocol.template, protocol.template.report.car
-    gate = template.population(role).gate if role else None
-    if role is None or not isinstance(gate, ReferenceGate):
+    placed = _car_gate(protocol.template)
+    if placed is None:
         return TubesBackground(backgrounds)
+    role, gate = placed
     background = backgrounds.get(role)
     place = _place(populations, role) if background is None else background.place
     controls = background.control_ids if background else ()
@@ -108,7 +110,7 @@ def background_of_tubes(
     of_run: tuple[BlankCount, ...] = ()
     earlier: tuple[BlankCount, ...] = ()
     if place is not None:
-        at_gate = partial(counts_at, place, subject=sample.subject_id, gate=(template.name, role, gate.marker))
+        at_gate = partial(counts_at, place, subject=sample.subject_id, gate=(protocol.template.name, role, gate.marker))
         of_run = at_gate(run, without=known)
         earlier = at_gate(protocol.history.tubes, without=known + [tube.profile for tube in run])
     others = (*of_run, *earlier)
