@@ -2,7 +2,7 @@
 
 Each method is a ``CountBasis``: made once per sample, it turns the events of any population into a concentration with
 its interval. ``tube`` chooses and makes the basis from what the sample sheet says; what a concentration may be called
-(quantified, below a limit, not detected) is decided in ``detection``.
+(quantified, below a limit, not detected) is decided in ``limits``.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -206,6 +207,27 @@ def test_draws_of_a_dual_platform_count_are_those_of_jeffreys_rule(events: int) 
     with_error = DualPlatformBasis(1000, 2000.0, cvs={"analyser": 0.3}).draws(events, np.random.default_rng(6), 40_000)
     spread = float(np.var(np.log(with_error)) - np.var(np.log(drawn)))
     assert spread == pytest.approx(math.log(1.09), abs=0.012)  # log-normal: the variance of a CV of 30 %
+
+
+@pytest.mark.parametrize("events", [2, 30, 4000])
+def test_draws_of_beads_and_volumes_are_those_of_poisson_counts(events: int) -> None:
+    import numpy as np
+    from scipy import stats
+
+    quantiles = [0.025, 0.5, 0.975]
+    by_volume = VolumetricBasis(acquired_volume_ul=20.0, dilution_factor=4.0, cells_per_event=1.5)
+    drawn = by_volume.draws(events, np.random.default_rng(5), 40_000)
+    assert np.quantile(drawn, quantiles) == pytest.approx(0.3 * stats.gamma(events + 0.5).ppf(quantiles), rel=0.04)
+    by_beads = beads(60, dilution_factor=2, cells_per_event=1.25)
+    drawn = by_beads.draws(events, np.random.default_rng(5), 40_000)
+    ratio = stats.f(2 * events + 1, 121).ppf(quantiles) * (2 * events + 1) / 121  # of two gammas
+    assert np.quantile(drawn, quantiles) == pytest.approx(2500 * ratio, rel=0.04)
+    for basis in (by_volume, by_beads):
+        wide, narrow = (
+            np.var(np.log(replace(basis, cvs=cvs).draws(4000, np.random.default_rng(6), 40_000)))
+            for cvs in ({"pipetting": 0.3, "beads": 0.4}, {})
+        )
+        assert wide - narrow == pytest.approx(math.log(1.25), rel=0.03)  # of a CV of 50 %, log-normal
 
 
 @pytest.mark.parametrize(("percent", "factor"), [(None, 1.0), (0.0, 1.0), (20.0, 1.25)])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import cytocar
 from cytocar.counting.background import NetShare, net_share
 from cytocar.counting.car_t import rise_matters
-from cytocar.counting.witness import CONVINCING, RISES, Witnesses, rise_of
+from cytocar.counting.witness import CONVINCING, RISES, Rise, Witnesses, rise_of
 from cytocar.fcs.events import EventTable
 from cytocar.gates.decision import Background, ReferenceCount
 from cytocar.simulate import Preparation, blood_tube
@@ -76,9 +77,33 @@ def test_a_rise_is_found_where_it_is(rise: float) -> None:
     assert held >= 52
 
 
+@pytest.mark.parametrize(("seen", "control"), [(0, 6), (9, 6), (40, 12)])
+def test_what_is_thought_of_a_rise_is_bayes_rule_over_sampled_rates(seen: int, control: int) -> None:
+    random = np.random.default_rng(8)
+    rates = random.beta(control + 0.5, 30_000 - control + 0.5, 200_000)
+    rates *= np.exp(random.normal(0, np.sqrt(np.log1p(0.25**2)), len(rates)))
+    tried = [0.0, *np.geomspace(3e-5, 0.05, 60)]
+    likelihood = np.array([stats.poisson.pmf(seen, 15_000 * (rates + rise)).mean() for rise in tried])
+    weights = likelihood * np.array([0.2, *[0.8 / 60] * 60])
+    found = rise_of(Witnesses(seen, 15_000, control, 30_000))
+    assert found is not None
+    assert found.rises == pytest.approx(tried)
+    assert found.weights == pytest.approx(weights / weights.sum(), rel=0.03, abs=1e-4)
+    assert found.probability == pytest.approx(1 - weights[0] / weights.sum(), abs=5e-3)
+
+
+def test_t_cells_share_a_rise_up_to_a_factor_and_not_always() -> None:
+    rise = Rise(np.array([0.0, 0.01]), np.array([0.5, 0.5]))
+    drawn = rise.draws(np.random.default_rng(3), 100_000)
+    assert np.mean(drawn == 0) == pytest.approx(0.5 + 0.5 * 0.05, abs=0.005)
+    logs = np.log(drawn[drawn > 0] / 0.01)
+    assert (logs.mean(), logs.std()) == pytest.approx((0.0, 0.4), abs=0.01)
+
+
 def test_few_witnesses_say_nothing() -> None:
-    assert rise_of(Witnesses(9, 900, 0, 30_000)) is None
-    assert rise_of(Witnesses(9, 9000, 0, 0)) is None
+    assert rise_of(Witnesses(9, 999, 0, 30_000)) is None
+    assert rise_of(Witnesses(9, 9000, 0, 999)) is None
+    assert rise_of(Witnesses(9, 1000, 0, 1000)) is not None
 
 
 def test_a_rate_beyond_all_that_is_tried_is_a_rise() -> None:
