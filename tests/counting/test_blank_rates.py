@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import poisson
 
 from cytocar.counting.background import net_share
 from cytocar.counting.basis import NoBasis
-from cytocar.counting.blank_rates import assumed_rates, measured_rates
+from cytocar.counting.between_tubes import LOG_RATES, tube_rates
+from cytocar.counting.blank_rates import (
+    BlankRates,
+    assumed_rates,
+    known_rates,
+    learned_rates,
+    measured_rates,
+    probable_rate,
+)
 from cytocar.counting.limits import CarResult, classify, detection_limits
-from cytocar.gates.decision import Background
+from cytocar.gates.decision import Background, BlankCount, ReferenceCount
 from cytocar.template.model import Limits
 
 
@@ -60,3 +72,100 @@ def test_a_tube_at_its_limit_of_detection_is_detected_and_a_blank_is_not(rate: f
     assert blanks / tubes <= 0.05
     assert _detected(1000, t_cells, background)
     assert not _detected(5, t_cells, background)
+
+
+BY_HAND = BlankRates(np.array([1e-4, 2e-4, 6e-4]), np.array([0.2, 0.3, 0.5]))
+"""Three rates; the middles of their probabilities are 0.1, 0.35 and 0.75."""
+
+
+@pytest.mark.parametrize(
+    ("probability", "rate"),
+    [(0.0, 1e-4), (0.1, 1e-4), (0.225, 1.5e-4), (0.35, 2e-4), (0.55, 4e-4), (0.75, 6e-4), (1, 6e-4)],
+)
+def test_a_quantile_lies_between_the_middles_of_the_probabilities(probability: float, rate: float) -> None:
+    assert BY_HAND.quantile(probability) == pytest.approx(rate)
+
+
+def test_half_of_the_middle_68_percent_is_the_standard_deviation_and_draws_follow_the_quantiles() -> None:
+    assert BY_HAND.sd == pytest.approx((6e-4 - (1e-4 + 1e-4 * 0.059 / 0.25)) / 2)
+    drawn = BY_HAND.draws(np.random.default_rng(2), 50_000)
+    for probability in (0.1, 0.225, 0.4, 0.6):
+        assert np.quantile(drawn, probability) == pytest.approx(BY_HAND.quantile(probability), rel=0.02)
+
+
+@pytest.mark.parametrize("events", [10, 3000, 50_000, 10**6])
+def test_limits_in_events_are_the_first_that_hold_over_all_rates(events: int) -> None:
+    counts = np.arange(3000)
+    below = sum(w * stats.poisson.cdf(counts, events * r) for r, w in zip(BY_HAND.rates, BY_HAND.weights, strict=True))
+    assert BY_HAND.limit_of_blank(events) == counts[below >= 0.95][0]
+    above = sum(
+        w * stats.gamma.cdf(events * r, counts + 0.5) for r, w in zip(BY_HAND.rates, BY_HAND.weights, strict=True)
+    )
+    assert BY_HAND.first_above(events) == counts[above < 0.025][0]
+    needed = max(BY_HAND.limit_of_blank(events) + 1, BY_HAND.first_above(events))
+    assert BY_HAND.needed(events, 1) == needed
+    assert BY_HAND.needed(events, needed + 7) == needed + 7
+
+
+def test_the_smallest_detected_share_reaches_the_events_over_a_low_background() -> None:
+    rate = BY_HAND.quantile(0.2)
+    share = BY_HAND.smallest_detected(50_000, 40, sensitivity=0.7)
+    assert share is not None
+    assert stats.poisson.sf(39, 50_000 * (0.7 * share + (1 - share) * rate)) == pytest.approx(0.95)
+    assert BY_HAND.smallest_detected(10**9, 13) == 0
+    half = stats.gamma.ppf(0.95, 13) / 0.5  # so many T cells of which half are needed
+    none = assumed_rates(0.0)
+    assert none.smallest_detected(math.ceil(half), 13) == pytest.approx(0.5, abs=0.01)
+    assert none.smallest_detected(math.floor(half), 13) is None
+    assert BY_HAND.smallest_detected(50_000, 40, sensitivity=1e-4) is None
+
+
+def test_an_assumed_rate_is_lognormal_with_a_coefficient_of_variation_of_one() -> None:
+    rates, sd = assumed_rates(5e-4), math.sqrt(math.log(2))
+    for probability in (0.05, 0.2, 0.5, 0.8, 0.95):
+        expected = 5e-4 * math.exp(sd * stats.norm.ppf(probability))
+        assert rates.quantile(probability) == pytest.approx(expected, rel=0.15)
+    assert rates.rates @ rates.weights == pytest.approx(5e-4 * math.exp(sd**2 / 2), rel=1e-6)
+    assert rates.weights.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("events", [(3,), (40,), (20, 40, 80)])
+def test_measured_rates_are_the_count_s_posterior_times_a_lognormal_factor(events: tuple[int, ...]) -> None:
+    random, n, cv = np.random.default_rng(4), 300_000, 0.4
+    counts = random.choice(events, n)
+    drawn = random.beta(counts + 0.5, 100_000 - counts + 0.5) * np.exp(
+        random.normal(0, math.sqrt(math.log1p(cv**2)), n)
+    )
+    shifted = events if len(events) > 1 else ()
+    background = Background(events[len(events) // 2], 100_000, (), between_cv=cv, shifted_events=shifted)
+    rates = measured_rates(background)
+    for probability in (0.025, 0.2, 0.5, 0.8, 0.975):
+        assert rates.quantile(probability) == pytest.approx(np.quantile(drawn, probability), rel=0.08)
+    assert probable_rate(background) == pytest.approx((np.mean(events) + 0.5) / 100_001)
+    if not shifted:
+        assert known_rates(events[0], 100_000, cv=cv).rates == pytest.approx(rates.rates)
+
+
+def test_no_rate_is_beyond_one_half() -> None:
+    assert known_rates(900, 1000, cv=0.5).rates.max() == 0.5
+
+
+def test_where_tubes_show_how_they_vary_the_rate_is_learned_from_each_alignment_of_each() -> None:
+    parts = (
+        ReferenceCount(own=True, of_events=50_000, events=(20, 30)),
+        ReferenceCount(own=False, of_events=40_000, events=(50, 60)),
+    )
+    others = (BlankCount(12.5, 30_000, "P3"),)
+    background = Background(70, 90_000, (), between_cv=None, parts=parts, others=others, extra_cv=0.3)
+    aligned = [
+        [BlankCount(20, 50_000, own=True), BlankCount(50, 40_000)],
+        [BlankCount(30, 50_000, own=True), BlankCount(60, 40_000)],
+    ]
+    expected = tube_rates(aligned, others, extra_cv=0.3)
+    learned = learned_rates(background)
+    assert (learned.cv, learned.weights.tolist()) == (expected.cv, expected.weights.tolist())
+    rates = measured_rates(background)
+    assert rates.rates == pytest.approx(np.exp(LOG_RATES))
+    assert probable_rate(background) == rates.quantile(0.5)
+    nothing = learned_rates(replace(background, parts=(), others=(), extra_cv=0.0))
+    assert nothing.weights.tolist() == tube_rates([[]]).weights.tolist()
