@@ -140,7 +140,7 @@ def _note_duplicates(done: Sequence[FinishedSample]) -> None:
             names[sample.source].append(sample.sample_id)
     copied = [same for same in names.values() if len(same) > 1]
     for same in copied[:_COPIES_SHOWN]:
-        screen.say(f"note: {screen.few(same)} hold the same bytes: was one file copied under another name?")
+        screen.say(f"note: {screen.few(same)} hold the same bytes: one file in several rows, or copied?")
     if len(copied) > _COPIES_SHOWN:
         screen.say(f"note: {len(copied) - _COPIES_SHOWN} more files occur under several names: see file_sha256")
 

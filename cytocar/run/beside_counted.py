@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.run.copies import COPIES_CHECK, Recording, copy_findings
 from cytocar.run.parts import to_json
 from cytocar.run.places import PLACES_CHECK, Places, odd_samples, places_of
 from cytocar.run.reagents import REAGENTS_CHECK, TubeStains, reagent_findings
@@ -21,7 +22,7 @@ from cytocar.sample.result import SampleOutcome, SampleResult
 if TYPE_CHECKING:
     from cytocar.run.folder import Parts
 
-CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, REAGENTS_CHECK})
+CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, REAGENTS_CHECK, COPIES_CHECK})
 """Of findings that come from the other tubes' counts."""
 
 
@@ -32,6 +33,7 @@ class CountedTube:
     places: Places
     yields: TubeYield
     stains: TubeStains
+    recording: Recording
     from_others: tuple[Finding, ...] = ()
 
     @classmethod
@@ -45,7 +47,7 @@ class CountedTube:
         cd3 = t_cells.medians.get("CD3") if t_cells is not None else None
         from_others = tuple(finding for finding in outcome.findings if finding.check in CHECKS)
         stains = TubeStains(places.sample_id, places.kind, outcome.stain_levels)
-        return cls(places, TubeYield.of(outcome, brightness, cd3), stains, from_others)
+        return cls(places, TubeYield.of(outcome, brightness, cd3), stains, Recording.of(outcome), from_others)
 
 
 def _is_of(place: str, beads: str | None) -> bool:
@@ -61,6 +63,8 @@ def findings_beside_counted(tubes: Sequence[CountedTube]) -> Mapping[str, tuple[
     for name, of_yield in yield_findings([tube.yields for tube in tubes]).items():
         findings[name] += of_yield
     for name, finding in reagent_findings([tube.stains for tube in tubes]):
+        findings[name].append(finding)
+    for name, finding in copy_findings([tube.recording for tube in tubes]):
         findings[name].append(finding)
     return {name: tuple(of_one) for name, of_one in findings.items()}
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.figures.gate_pictures.views import View
-from cytocar.gates.decision import CONTROL_FLAGS
+from cytocar.gates.decision import CONTROL_FLAGS, Flag
 from cytocar.report.run.explained import fix_of, title_of
+from cytocar.sample.choose_controls import CONTROL_TYPES
 from cytocar.sample.result import SampleOutcome, SampleResult
 
 WORST_FIRST = (Severity.FAIL, Severity.NO_COUNT, Severity.REVIEW)
@@ -110,7 +111,7 @@ def _run_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
     first: dict[tuple[str, Severity], Finding] = {}
     for number, outcome in enumerate(outcomes):
         for finding in outcome.findings:
-            if finding.outcome in (*WORST_FIRST, Severity.NOTE) and finding.code:
+            if finding.outcome in (*WORST_FIRST, Severity.NOTE) and finding.code and not _is_expected(finding, outcome):
                 key = finding.code, finding.outcome
                 first.setdefault(key, finding)
                 numbers = samples.setdefault(key, [])
@@ -127,6 +128,11 @@ def _run_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
             finding = first[code, severity]
             yield RunNote(code, title_of(code), fix_of(finding), severity, finding.message, tuple(numbers))
     yield from _odd_notes(outcomes)
+
+
+def _is_expected(finding: Finding, outcome: SampleOutcome) -> bool:
+    """True of a control that has no control itself: that is as it should be."""
+    return finding.code == Flag.NO_REFERENCE and outcome.sample.sample_type in CONTROL_TYPES
 
 
 def _odd_notes(outcomes: Sequence[SampleOutcome]) -> Iterable[RunNote]:
