@@ -229,11 +229,13 @@ class _Watch:
             self._say_counted(grown)
 
     def _say_counted(self, grown: Grown) -> None:
+        from cytocar.sample.result import with_unit
+
         for name in grown.fresh:
             outcome = self.run.parts.read(name)
             if outcome is not None:
                 row = outcome.row()
-                number = f", CAR-T {_with_unit(str(row['car_report']))}" if row.get("car_per_ul") is not None else ""
+                number = f", CAR-T {with_unit(str(row['car_report']))}" if row.get("car_per_ul") is not None else ""
                 codes = f" ({row['status_codes']})" if row.get("status_codes") else ""
                 screen.say(f"{screen.one_line(name)}: {row['status']}{codes}{number}".replace("no_count", "no count"))
 
@@ -274,15 +276,6 @@ class _Watch:
         self.run.journal.commit(finished_manifest(self.command.out), [report_built(files)], files)
         took = time.monotonic() - began
         self._drawn_until, self._page_is_old = time.monotonic() + _PAGE_SHARE * took, False
-
-
-def _with_unit(report: str) -> str:
-    """Return what is reported with its unit where it is a number.
-
-    >>> _with_unit("<0.5"), _with_unit("not detected")
-    ('<0.5/µL', 'not detected')
-    """
-    return f"{report}/µL" if report[-1:].isdigit() else report
 
 
 def _wait(seconds: float, ending: Sequence[int]) -> None:

@@ -185,6 +185,9 @@ def quantify(  # one keyword per column of the sheet that can decide a count
     >>> row["control_ids"], row["car_percent_net_low"] > 40
     ('control 1', True)
     """
+    given: object = template
+    if isinstance(given, str):
+        raise TypeError(f"template: a name; load_template({template!r}) gives the template")
     place = events.path or Path(sample_id)
     sample = SampleRow(
         file=place,

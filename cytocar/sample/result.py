@@ -104,6 +104,15 @@ class CountInputs:
     ci_method: str | None
 
 
+def with_unit(report: str) -> str:
+    """Return what is reported with its unit where it is a number.
+
+    >>> with_unit("<0.5"), with_unit("not detected")
+    ('<0.5/µL', 'not detected')
+    """
+    return f"{report}/µL" if report[-1:].isdigit() else report
+
+
 @dataclass(frozen=True, slots=True)
 class SampleResult:
     """One sample, counted.
@@ -140,6 +149,11 @@ class SampleResult:
     car_cd4_cd8_ratio_net: Estimate = UNKNOWN
     stain_levels: tuple[StainLevel, ...] = ()
     kind: Literal["counted"] = "counted"
+
+    def __repr__(self) -> str:
+        """One line, as a notebook shows it: the hundreds of numbers stand in ``row()``."""
+        car = f", CAR-T {with_unit(self.car.report())}" if self.car else ""
+        return f"<SampleResult {self.sample.sample_id}: {self.status.value}{car}, {self.total_events:,} events>"
 
     @property
     def status(self) -> Status:

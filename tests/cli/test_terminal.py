@@ -198,3 +198,8 @@ def test_a_table_wider_than_the_terminal_shows_one_cell_under_the_other(tmp_path
     shown = on_terminal(80, "show", tmp_path / "wide.csv").replace("\r\n", "\n")
     assert shown == "column_number_0  D9\ncolumn_number_8  12\n\ncolumn_number_0  D14\ncolumn_number_1  x\n"
     assert max(map(len, on_terminal(80, "show", tmp_path / "wide.csv", "-c", names[0]).splitlines())) <= 80
+
+
+def test_a_mistyped_verb_names_the_nearest() -> None:
+    answer = cytocar_command("gatr", "x.fcs")
+    assert (answer.code, "No such command 'gatr'. Did you mean 'gate'?" in answer.stderr) == (2, True), answer.stderr

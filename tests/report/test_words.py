@@ -98,7 +98,8 @@ def test_methods_name_template_gates_counting_and_limits(run: Path) -> None:
         "t_cells from bright_cd45 by the valley of CD3 between 400 and 4000 (1200 where there was none)",
         "car_t from t_cells by a threshold on CAR between 150 and 2500 placed by control samples",
         "cells/µL = cell events / bead events x beads added / sample volume x dilution factor",
-        "detected from 13 events and quantified from 22 events on",
+        "detected with at least 13 events, more than the limit of blank of their tube",
+        "quantified with at least 22 events",
         "Samples (n = 5) by outcome",
         "not for diagnosis",
     ):

@@ -58,3 +58,12 @@ def test_few_t_cells_without_a_car_t_cell_ask_for_a_look_where_the_limit_is_far_
     result = quantify(tube.events, TEMPLATE, beads_added=50_000, sample_volume_ul=50)
     (said,) = (finding for finding in result.findings if finding.code == "W222")
     assert said.outcome is outcome
+
+
+def test_a_result_shows_itself_in_one_line_and_a_templates_name_is_no_template() -> None:
+    tube = blood_tube(car_per_ul=100, preparation=Preparation(sample_volume_ul=20), seed=3)
+    result = quantify(tube.events, TEMPLATE, beads_added=20_000, sample_volume_ul=20, sample_id="d9")
+    number = result.row()["car_report"]
+    assert repr(result) == f"<SampleResult d9: ok, CAR-T {number}/µL, {tube.events.n_events:,} events>"
+    with pytest.raises(TypeError, match=r"load_template\('cart-cd19fc'\)"):
+        quantify(tube.events, "cart-cd19fc")  # type: ignore[arg-type]  # as somebody may try

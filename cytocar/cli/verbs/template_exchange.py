@@ -92,17 +92,19 @@ def _import_study(file: Path, files: Path, out: Path, roles: dict[str, str]) -> 
     screen.show_losses(list(dict.fromkeys(loss for sample in workspace.gated for loss in sample.losses)))
     tally = study.tally()
     screen.say(
-        f"{sum(tally.values())} samples: {', '.join(f'{tally[match]} {match}' for match in Match if tally[match])}"
+        f"{screen.counted(sum(tally.values()), 'sample')}: "
+        + ", ".join(f"{tally[match]} {match}" for match in Match if tally[match])
     )
     for name, matched in study.names.items():
         if matched.file is None:
             screen.say(f"  {name}: {matched.match}: {matched.why}")
     if study.n_moved:
         screen.say(
-            f"gates stand elsewhere on {study.n_moved} samples: overrides.json, reason 'moved in {workspace.program}'"
+            f"gates stand elsewhere on {screen.counted(study.n_moved, 'sample')}: overrides.json, reason "
+            f"'moved in {workspace.program}'"
         )
     for verdict, number in matrix_tally(study).items():
-        screen.say(f"matrix {verdict}: {number} samples")
+        screen.say(f"matrix {verdict}: {screen.counted(number, 'sample')}")
     for role, population in study.roles.items():
         screen.say(f"role {role}: {population}{' (guessed by its name)' if role in study.guessed else ''}")
     if not study.roles:

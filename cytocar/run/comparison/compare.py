@@ -103,7 +103,9 @@ class Comparison:
         counted = Counter(row.verdict for row in self.rows if row.population != TOTAL)
         compared = sum(counted[one] for one in (Verdict.EXACT, Verdict.WITHIN, Verdict.BEYOND))
         samples = len({row.sample_id for row in self.rows})
-        parts = [f"{samples} samples: {counted[Verdict.EXACT]} of {compared} populations equal"]
+        parts = [
+            f"{samples} sample{'' if samples == 1 else 's'}: {counted[Verdict.EXACT]} of {compared} populations equal"
+        ]
         if counted[Verdict.WITHIN]:
             parts.append(f"{counted[Verdict.WITHIN]} within {self.tolerance_percent:g} %")
         if counted[Verdict.BEYOND]:
@@ -118,7 +120,7 @@ class Comparison:
             if counted[verdict]:
                 parts.append(f"{counted[verdict]} {words}")
         if self.only_there:
-            parts.append(f"{len(self.only_there)} samples only there")
+            parts.append(f"{len(self.only_there)} sample{'' if len(self.only_there) == 1 else 's'} only there")
         return ", ".join(parts)
 
 

@@ -370,7 +370,9 @@ def _digest(place: Place) -> str | None:
 def _changed_input(name: str, outcome: SampleOutcome, digest: str | None) -> Check:
     sample = outcome.sample.sample_id
     if digest is not None:
-        return _changed(name, f"the file of sample {sample} was changed: {digest[:12]}, read was {outcome.file_sha256}")
+        return _changed(
+            name, f"the file of sample {sample} was changed: {digest[:12]}, read was {(outcome.file_sha256 or '')[:12]}"
+        )
     return _changed(name, f"the file of sample {sample} is not in the folder given")
 
 

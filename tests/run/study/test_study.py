@@ -172,7 +172,7 @@ def test_a_study_is_imported_counted_and_held_against_flowjos_counts_in_one_call
     assert "2 samples: 1 exact, 1 missing" in imported.stderr
     assert "tube2: missing: no such file" in imported.stderr
     assert "role cd4: CD4+ (guessed by its name)" in imported.stderr
-    assert "1 samples: 2 of 2 populations equal" in imported.stderr
+    assert "1 sample: 2 of 2 populations equal, 1 sample only there" in imported.stderr
     run = cytocar_command("gate", out / "sheet.csv", "-o", tmp_path / "run", "--no-report", "-j", "1")
     assert run.code == 0, run.stderr
     with (tmp_path / "run" / "counts.csv").open(encoding="utf-8") as file:
