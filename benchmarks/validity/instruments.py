@@ -6,9 +6,10 @@ Every second instrument and specimen was looked at while rules were set; the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -354,9 +355,60 @@ def trial(instruments: Sequence[str], originals: Iterable[Original], seed: int) 
                 yield judge(name, tube, file)
 
 
+STAINS = ("CD3", "CD4", "CD8", "CD45", "CD19", "CD56", "viability")
+CELLS: Mapping[str, Mapping[str, Any]] = {
+    "unstained": {"unstained": STAINS},
+    "without CD3 (FMO)": {"unstained": ("CD3",)},
+    "without CD8 (FMO)": {"unstained": ("CD8",)},
+    "CD4 alone": {"unstained": tuple(marker for marker in STAINS if marker != "CD4")},
+    "CD3 forgotten, bright cells glow": {"unstained": ("CD3",), "glow": 4.0},
+    "counting beads, 5 %": {"beads": 0.05},
+    "CD3 a fifth": {"dim": 0.2},
+    "CD3 a twentieth": {"dim": 0.05},
+    "four times the autofluorescence": {"glow": 4.0},
+    "12 % doublets": {"doublets": 0.12},
+    "800 events": {"events": 800},
+    "250,000 events": {"events": 250_000},
+    "a tenth of the voltage": {"gain": 0.1},
+    "five times the voltage": {"gain": 5.0},
+}
+
+
+def other_cells(once: bool, seed: int) -> Iterator[Judged]:
+    """Yield what becomes of tubes with other cells or stains in them, each specimen on one instrument of its half."""
+    instruments, specimens = halves(once)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "copy.fcs"
+        for number, (kind, about) in enumerate(CELLS.items()):
+            for place, name in enumerate(specimens):
+                instrument = instruments[(5 * number + 7 * place + 3 * seed) % len(instruments)]
+                tube = draw_specimen(name, **{"events": 20_000, "seed": 100 + seed, **about})
+                write_file(tube, INSTRUMENTS[instrument], file, seed=seed)
+                yield replace(judge(kind, tube, file), tube=f"{name}, {instrument}")
+
+
+def several_files(once: bool, seed: int) -> Iterator[Judged]:
+    """Yield what becomes of four files of one specimen with voltages up to 1.6 times apart, fitted together."""
+    instruments, specimens = halves(once)
+    with TemporaryDirectory() as folder:
+        for place, name in enumerate(specimens):
+            for instrument in instruments[seed % 3 :: 3]:
+                gains = np.random.default_rng((41, seed, place)).uniform(0.8, 1.28, 4)
+                drawn = [draw_specimen(name, 15_000, 200 + 10 * seed + at, gain=gain) for at, gain in enumerate(gains)]
+                files = [Path(folder) / f"copy{at}.fcs" for at in range(4)]
+                for tube, file in zip(drawn, files, strict=True):
+                    write_file(tube, INSTRUMENTS[instrument], file, seed=seed)
+                for tube, file in zip(drawn, files, strict=True):
+                    judged = judge("four files together", tube, file, together=files)
+                    yield replace(judged, tube=f"{name}, {instrument}")
+
+
 def half(once: bool, *, seeds: int) -> Iterator[Judged]:
     """Yield what becomes of one half: its instruments with its specimens, drawn so often, and its real tubes."""
     instruments, specimens = halves(once)
     for seed in range(seeds):
         yield from trial(instruments, tubes(specimens, seed), seed)
     yield from trial(instruments, real_originals(shared_data(), held_out=once), 0)
+    for seed in range(seeds):
+        yield from other_cells(once, seed)
+        yield from several_files(once, seed)

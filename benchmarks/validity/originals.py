@@ -110,10 +110,16 @@ def real_originals(folder: Path | None, *, held_out: bool | None = None) -> Iter
             yield read_original(folder / place, settled)
 
 
-def simulated_originals(number: int) -> Iterable[Original]:
-    """Yield tubes of ``cytocar.simulate``, whose truth is known: 8000 to 20,000 events, no beads are left."""
+def simulated_originals(number: int, *, car_per_ul: float = 0.0) -> Iterable[Original]:
+    """Yield tubes of ``cytocar.simulate``, whose truth is known: 8000 to 20,000 events, no beads are left.
+
+    With CAR-T cells in them they have a CAR in their panel.
+    """
+    kept = _KEPT if not car_per_ul else (*_KEPT, "CD19-Fc")
     for seed in range(number):
-        tube = blood_tube(car_per_ul=0, preparation=Preparation(sample_volume_ul=50, drawn_share=0.15), seed=seed)
+        tube = blood_tube(
+            car_per_ul=car_per_ul, preparation=Preparation(sample_volume_ul=50, drawn_share=0.15), seed=seed
+        )
         kinds = {
             "cd4": tube.is_kind(*(kind for kind in tube.kinds if kind.startswith(("cd4_t", "car_cd4")))),
             "cd8": tube.is_kind(*(kind for kind in tube.kinds if kind.startswith(("cd8_t", "car_cd8")))),
@@ -124,7 +130,7 @@ def simulated_originals(number: int) -> Iterable[Original]:
             raise ValueError("a simulated tube carries its matrix")
         stained = matrix.compensate(np.column_stack([tube.columns[name] for name in matrix.detectors]).astype(float))
         signals = {tube.markers[name]: stained[:, at] for at, name in enumerate(matrix.detectors)}
-        signals = {_MARKER.get(marker, marker): values for marker, values in signals.items() if marker in _KEPT}
+        signals = {_MARKER.get(marker, marker): values for marker, values in signals.items() if marker in kept}
         whole = Original(
             f"simulated {seed}",
             {name: tube.columns[name].astype(float) for name in ("FSC-A", "FSC-H", "SSC-A")},
@@ -137,7 +143,7 @@ def simulated_originals(number: int) -> Iterable[Original]:
 
 
 _KEPT = ("CD3", "CD4", "CD8", "CD45", "CD56", "7-AAD")
-_MARKER = {"7-AAD": "viability"}
+_MARKER = {"7-AAD": "viability", "CD19-Fc": "CAR"}
 
 
 def all_originals(files: Iterable[Path] | None, simulated: int) -> list[Original]:

@@ -7,7 +7,7 @@ It is silently wrong if it does not, and ``gate`` with that template, which repe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -189,14 +189,20 @@ class Judged:
         return f"{self.verdict:8} {self.copy:32} {self.tube:26} {ratios:36} {' '.join(self.codes)}"
 
 
-def judge(copy: str, original: Original, file: Path) -> Judged:
-    """Return what a template made from a copy, and a run with it, say; the original holds the truth."""
+def judge(copy: str, original: Original, file: Path, *, together: Sequence[Path] = ()) -> Judged:
+    """Return what a template made from a copy, and a run with it, say; the original holds the truth.
+
+    Parameters
+    ----------
+    together : sequence of Path
+        Files that the template is made from, the copy among them; without any it is made from the copy alone.
+    """
 
     def verdict(which: Verdict, codes: Iterable[str] = (), ratios: Mapping[str, float] | None = None) -> Judged:
         return Judged(copy, original.name, which, tuple(dict.fromkeys(codes)), ratios or {})
 
     try:
-        fitted = fit_template([file], BOOK, name="copy")
+        fitted = fit_template(together or [file], BOOK, name="copy")
         refuse_without_t_cells(fitted)
         result = quantify(open_fcs(file), fitted.template, count_method="none")
     except SampleError as error:

@@ -6,8 +6,8 @@ scatter and autofluorescence follow, antigens that are log-normal or beta-shaped
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -82,21 +82,15 @@ SPLEEN = {
 
 
 def _scarce(kinds: Mapping[str, Cells], share: float) -> dict[str, Cells]:
-    t_cells = ("cd4", "cd8", "dn")
+    scarce = ("cd4", "cd8", "dn")
     return {
-        name: Cells(cells.share * (share if name in t_cells else 1), cells.size, cells.grain, cells.carries)
-        if name in t_cells
-        else cells
-        for name, cells in kinds.items()
+        name: replace(cells, share=cells.share * share) if name in scarce else cells for name, cells in kinds.items()
     }
 
 
 def _inverted(kinds: Mapping[str, Cells]) -> dict[str, Cells]:
     exchanged = {"cd4": kinds["cd8"].share, "cd8": kinds["cd4"].share * 1.5}
-    return {
-        name: Cells(exchanged.get(name, cells.share), cells.size, cells.grain, cells.carries, cells.spread, cells.glow)
-        for name, cells in kinds.items()
-    }
+    return {name: replace(cells, share=exchanged.get(name, cells.share)) for name, cells in kinds.items()}
 
 
 SPECIMENS: Mapping[str, Mapping[str, Cells]] = {
@@ -109,7 +103,18 @@ SPECIMENS: Mapping[str, Mapping[str, Cells]] = {
 }
 
 
-def draw_specimen(name: str, events: int, seed: int, *, doublets: float = 0.04, gain: float = 1.0) -> Original:
+def draw_specimen(
+    name: str,
+    events: int,
+    seed: int,
+    *,
+    doublets: float = 0.04,
+    gain: float = 1.0,
+    unstained: Collection[str] = (),
+    beads: float = 0.0,
+    dim: float = 1.0,
+    glow: float = 1.0,
+) -> Original:
     """Return a specimen's tube: its signals compensated, on 18 bits.
 
     Parameters
@@ -120,11 +125,25 @@ def draw_specimen(name: str, events: int, seed: int, *, doublets: float = 0.04, 
         Share of the events that are two cells at once: nobody that is counted.
     gain : float
         Factor on all detectors of colours: another voltage.
+    unstained : collection of str
+        Markers whose antibody was forgotten, or left out (FMO).
+    beads : float
+        Counting beads, as a share of the cells.
+    dim : float
+        Factor on CD3: down-modulated after activation, or another dye.
+    glow : float
+        Factor on the autofluorescence of all cells.
     """
     kinds = SPECIMENS[name]
     random = np.random.default_rng((29, seed, *name.encode()))
     whole = sum(cells.share for cells in kinds.values())
-    parts = {kind: _drawn(cells, round(events * cells.share / whole), random) for kind, cells in kinds.items()}
+    stain = {"CD3": dim} | dict.fromkeys(unstained, 0.0)
+    parts = {
+        kind: _drawn(_stained(cells, stain, glow), round(events * cells.share / whole), random)
+        for kind, cells in kinds.items()
+    }
+    if beads:
+        parts["beads"] = _beads(round(beads * events), random)
     columns = {key: np.concatenate([part[key] for part in parts.values()]) for key in next(iter(parts.values()))}
     who = np.concatenate([np.full(len(part["FSC-A"]), kind) for kind, part in parts.items()])
     columns, who = _paired(columns, who, round(doublets * len(who) / 2), random)
@@ -140,6 +159,17 @@ def draw_specimen(name: str, events: int, seed: int, *, doublets: float = 0.04, 
     counted: dict[str, Bools] = {"cd4": who == "cd4", "cd8": who == "cd8"}
     counted = {"t_cells": np.isin(who, ("cd4", "cd8", "dn")), **counted}
     return Original(name, scatter, signals, TOP, counted)
+
+
+def _stained(cells: Cells, stain: Mapping[str, float], glow: float) -> Cells:
+    carries = {marker: mean * stain.get(marker, 1.0) for marker, mean in cells.carries.items()}
+    return replace(cells, carries=carries, glow=cells.glow * glow)
+
+
+def _beads(number: int, random: np.random.Generator) -> dict[str, Floats]:
+    bead = _drawn(Cells(1.0, 0.5, 4.0, {}, 0.04), number, random)
+    load = random.lognormal(0, 0.05, number)
+    return bead | {marker: 60_000 * load * random.lognormal(0, 0.03, number) for marker in MARKERS}
 
 
 def _drawn(cells: Cells, number: int, random: np.random.Generator) -> dict[str, Floats]:

@@ -57,6 +57,7 @@ class Study:
     doubts: list[tuple[str, str]] = field(default_factory=list)
     odd_files: list[tuple[str, str]] = field(default_factory=list)
     topmost: bool = False
+    among_lymphocytes: bool = False
     t_cells_outside: float = 0.0
     others_above: bool = False
 

@@ -35,6 +35,9 @@ are a little brighter in all colours, by 0.1 to 0.3 decades, than debris."""
 DIM_SHARE, LARGE_SHARE, MOST_LARGE = 0.3, 0.05, 0.15
 """The dimmest 30 % of the T cells in CD3, larger than all but 5 % of the brighter half in FSC and in SSC. Of eleven
 real and simulated tubes 0 to 7 % of them are, of a twelfth 16 %; with autofluorescent cells above the line 14 to 41."""
+MOST_UNPARTED = 0.03
+"""Of these, in panels with a CAR, where dividing T cells are large and dim too, as many as carry neither or both of CD4
+and CD8: 0 to 1 % in simulated CAR-T cells, in PBMC and in products, 5 to 22 where autofluorescent cells lie above."""
 FEWEST_COMPARED = 200
 """T cells: of 60 dim ones a share of 5 % is known to 3 points."""
 SMALLEST_T_SHARE = 0.85
@@ -68,7 +71,8 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     values = study.signals("CD3", base)
     if _was_gated(study, values, scale):
         return
-    line, around = draw_line("CD3", values, scale, topmost=study.topmost), None
+    around = None
+    line = None if study.among_lymphocytes else draw_line("CD3", values, scale, topmost=study.topmost)
     if line is None:
         line, around = _among_lymphocytes(study, base)
     if line is None:
@@ -98,7 +102,6 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
         sentence = f"what is bright in CD3 is as bright in other colours in {', '.join(bright)}"
         study.doubt("W348", sentence, files=len(bright))
     _look_at_t_cells(study, around or base, line)
-    _look_at_dim_cells(study)
     sized = "singlets" in study.masks or not (car or scatter is None)
     _look_at_what_stands_before(study, bare=inside == base, sized=sized)
     if car and scatter is not None:
@@ -108,6 +111,7 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     subsets.cd4_and_cd8(study, "t_cells")
     subsets.look_at_pairs(study)
     compare_with_clusters(study, "t_cells")
+    _look_at_dim_cells(study)
     subsets.car_t(study, "t_cells")
     lymphocytes = "lymphocytes" if "lymphocytes" in study.masks else inside
     subsets.other_lymphocytes(study, lymphocytes)
@@ -185,20 +189,25 @@ def _look_at_what_stands_before(study: Study, *, bare: bool, sized: bool) -> Non
 
 def _look_at_dim_cells(study: Study) -> None:
     """Doubt T cells whose dimmest in CD3 are larger than the brightest: monocytes, or dying cells, that are none."""
-    if study.has("CAR") or not study.has("FSC-A", "SSC-A"):  # activated CAR-T cells are large, and dimmer in CD3
+    car = study.has("CAR")  # activated CAR-T cells are large, and dimmer in CD3
+    if not study.has("FSC-A", "SSC-A") or (car and not {"cd4", "cd8"} <= study.masks.keys()):
         return
     names = []
-    for tube, inside in zip(study.tubes, study.masks["t_cells"], strict=True):
+    for index, (tube, inside) in enumerate(zip(study.tubes, study.masks["t_cells"], strict=True)):
         if int(inside.sum()) < FEWEST_COMPARED:
             continue
         cd3 = tube.signals["CD3"][inside]
         dim, bright = cd3 < np.quantile(cd3, DIM_SHARE), cd3 >= np.median(cd3)
-        shares = []
+        large = []
         for marker in ("FSC-A", "SSC-A"):
             size = tube.signals[marker][inside]
-            shares.append(float(np.mean(size[dim] > np.quantile(size[bright], 1 - LARGE_SHARE))))
-        if min(shares) > MOST_LARGE:
-            names.append(f"{tube.name} ({100 * min(shares):.0f} %)")
+            large.append(size[dim] > np.quantile(size[bright], 1 - LARGE_SHARE))
+        share = float(min(map(np.mean, large)))
+        if car:
+            parted = (study.masks["cd4"][index] | study.masks["cd8"][index])[inside]
+            share = float(np.mean(large[0] & large[1] & ~parted[dim]))
+        if share > (MOST_UNPARTED if car else MOST_LARGE):
+            names.append(f"{tube.name} ({100 * share:.0f} %)")
     study.others_above |= bool(names)
     if names:
         sentence = f"of the T cells that are dim in CD3 many are larger than bright ones in {', '.join(names)}"

@@ -26,6 +26,8 @@ NARROWER = 0.2
 MOST_OUTSIDE = 0.5
 """Of the living events bright in CD3, outside the gates before the T cells: with more, the line that told where the
 lymphocytes are parted debris from all cells, and the next one up is tried."""
+DOUBTED_T_CELLS = frozenset({"W342", "W343", "W347", "W348", "W349", "W351"})
+"""Doubts of what the T cells are. What comes to them another way is taken without any doubt but their number."""
 ROLES = ("viable", "lymphocytes", "t_cells", "cd4", "cd8", "b_cells")
 
 
@@ -158,12 +160,7 @@ def _fitted(layout: _Layout, name: str, *, skipped: tuple[tuple[str, str], ...])
     if study.has("CD3") and "t_cells" not in study.masks:
         narrower = _study(layout.tubes, narrower=NARROWER)
         study = narrower if "t_cells" in narrower.masks else study
-    lost = "t_cells" not in study.masks or study.t_cells_outside > MOST_OUTSIDE
-    if study.has("CD3") and (lost or study.others_above):  # a line too low parts debris from all cells
-        topmost = _study(layout.tubes, topmost=True)
-        believed = "t_cells" in topmost.masks and topmost.t_cells_outside < 1 - SMALLEST_T_SHARE
-        if believed and (lost or not topmost.others_above):
-            study = topmost
+    study = _undoubted(study)
     if not study.gates:
         reasons = "; ".join(f"{what}: {why}" for what, why in study.left_out)
         raise GateError(
@@ -174,8 +171,30 @@ def _fitted(layout: _Layout, name: str, *, skipped: tuple[tuple[str, str], ...])
     return FittedTemplate(_template(study, name), study, skipped)
 
 
-def _study(tubes: tuple[Tube, ...], *, narrower: float = 0.0, topmost: bool = False) -> Study:
-    study = Study(tubes, scales_of(tubes, narrower=narrower), topmost=topmost)
+def _undoubted(study: Study) -> Study:
+    """Return the study, or, where its T cells are doubted, one that comes to them another way and has no such doubt.
+
+    A line of CD3 too low parts debris from all cells: the next one up may be that of the T cells, or the one among the
+    lymphocytes that CD8+ cells show.
+    """
+    lost = "t_cells" not in study.masks or study.t_cells_outside > MOST_OUTSIDE
+    if not study.has("CD3") or not (lost or study.others_above or DOUBTED_T_CELLS & _codes(study)):
+        return study
+    ways = (_study(study.tubes, topmost=True), _study(study.tubes, among_lymphocytes=True))
+    believed = [way for way in ways if "t_cells" in way.masks and way.t_cells_outside < 1 - SMALLEST_T_SHARE]
+    clean = [way for way in believed if not way.others_above and not _codes(way) - {"W340"}]
+    return next(iter([*clean, *(believed if lost else [])]), study)
+
+
+def _codes(study: Study) -> set[str]:
+    return {code for code, _ in (*study.doubts, *study.odd_files)}
+
+
+def _study(
+    tubes: tuple[Tube, ...], *, narrower: float = 0.0, topmost: bool = False, among_lymphocytes: bool = False
+) -> Study:
+    scales = scales_of(tubes, narrower=narrower)
+    study = Study(tubes, scales, topmost=topmost, among_lymphocytes=among_lymphocytes)
     fit_gates(study)
     return study
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.validity.instruments import INSTRUMENTS, halves, tubes, write_file
 from benchmarks.validity.originals import BOOK, COUNTED, Original, read_original, simulated_originals
-from benchmarks.validity.other_cells import CHANGES, dimmer
+from benchmarks.validity.other_cells import CHANGES, autofluorescent, dimmer
 from benchmarks.validity.other_laboratories import LABORATORIES, PLAIN, judge, write_copy
 from benchmarks.validity.specimens import draw_specimen
 from cytocar.fcs.reader import open_fcs
@@ -137,3 +137,29 @@ def test_nkt_cells_are_left_out_where_the_line_of_nk_cells_cuts_the_t_cells(tmp_
     write_file(draw_specimen("product", 60_000, 1), INSTRUMENTS["Attune NxT"], tmp_path / "tube.fcs")
     fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
     assert "no gap in CD56" in dict(fitted.study.left_out)["nkt_cells"]
+
+
+@pytest.mark.parametrize(("share", "doubted"), [(0.0, False), (0.05, True)])
+def test_autofluorescent_cells_are_seen_beside_dividing_car_t_cells(
+    share: float, doubted: bool, tmp_path: Path
+) -> None:
+    *_, tube = simulated_originals(3, car_per_ul=400)
+    if share:
+        mixed = autofluorescent(share, 0.5)(tube, np.random.default_rng(1))
+        assert mixed is not None
+        tube = mixed
+    write_copy(tube, PLAIN, tmp_path / "copy.fcs")
+    fitted = fit_template([tmp_path / "copy.fcs"], BOOK, name="copy")
+    assert "car_t" in fitted.study.masks
+    assert ("W351" in {code for code, _ in fitted.study.doubts}) is doubted
+
+
+@pytest.mark.parametrize(("specimen", "instrument"), [("lysed blood", "SH800"), ("lymphopenic blood", "FlowJo export")])
+def test_a_line_of_cd3_among_granulocytes_gives_way_to_the_one_among_lymphocytes(
+    specimen: str, instrument: str, tmp_path: Path
+) -> None:
+    tube = draw_specimen(specimen, 20_000, 101, dim=0.2)
+    write_file(tube, INSTRUMENTS[instrument], tmp_path / "tube.fcs", seed=1)
+    fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
+    assert fitted.study.count("t_cells") == pytest.approx(int(tube.counted["t_cells"].sum()), rel=0.1)
+    assert fitted.study.among_lymphocytes or fitted.study.topmost
