@@ -24,6 +24,9 @@ Counts = npt.NDArray[np.int64]
 
 LARGEST_MISPLACED_PERCENT, BEADS_CHANCE = 3.0, 1e-3
 """Of beads that came where the cells did not; and how rarely chance may say so."""
+LARGEST_DWINDLED_PERCENT, DWINDLED_SDS = 8.0, 3.29
+"""Of beads that are missing where they dwindle evenly to one end, which moves the count by as much; and standard
+deviations of chance, the same one in a thousand."""
 FIRST_PARTS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Of the events of a run: carry-over dies away within the first of them, how soon nobody knows."""
 FEWEST_TOO_MANY, LARGEST_TOO_MANY_PERCENT, FIRST_CHANCE = 3, 10.0, 1e-3
@@ -106,6 +109,8 @@ def bead_evenness(beads: Counts, cells: Counts) -> tuple[Finding, ...]:
     apart = misplaced(beads, cells)
     percent = 100 * apart.share
     if percent <= LARGEST_MISPLACED_PERCENT or apart.chance > BEADS_CHANCE:
+        if dwindling := _dwindling(beads, cells):
+            return (dwindling,)
         message = "beads and cells came together"
         return (Finding("bead_evenness", "", Severity.PASS, message, percent, LARGEST_MISPLACED_PERCENT),)
     inside = np.zeros(len(beads), dtype=bool)
@@ -117,6 +122,50 @@ def bead_evenness(beads: Counts, cells: Counts) -> tuple[Finding, ...]:
         f"in the rest: {percent:.0f} % of the beads are out of place, and the count per µL is off by as much or more"
     )
     return (Finding("bead_evenness", "W292", Severity.REVIEW, message, percent, LARGEST_MISPLACED_PERCENT),)
+
+
+def dwindled(first: Counts, second: Counts) -> tuple[float, float]:
+    """How much of a kind of events is missing if it dwindles evenly to one end of the run, none at the other.
+
+    Returns
+    -------
+    share, sds : float
+        Of the whole, above 0 where those at the start are missing, below 0 at the end; and by how many standard
+        deviations of chance.
+
+    Notes
+    -----
+    Each event of the first kind has a place among the second: the share of these that came before it. Without a trend
+    the mean place is 1/2, with variance (1/n + 1/m) / 12 (Mann and Whitney 1947, Ann. Math. Stat. 18:50). Where the
+    first kind rises from 1 - 2 g to 1 it is 1/2 + g / (6 (1 - g)).
+
+    Examples
+    --------
+    >>> share, sds = dwindled(np.linspace(76, 100, 100).astype(int), np.full(100, 500))
+    >>> round(share, 2), sds > 4
+    (0.12, True)
+    """
+    n, m = int(first.sum()), int(second.sum())
+    place = (np.cumsum(second) - second / 2) / m
+    away = float(first @ place) / n - 0.5
+    missing = 6 * abs(away) / (1 + 6 * abs(away))
+    return math.copysign(missing, away), abs(away) / math.sqrt((1 / n + 1 / m) / 12)
+
+
+def _dwindling(beads: Counts, cells: Counts) -> Finding | None:
+    """Return a finding where beads become fewer beside the cells all the time, or more: then some are missing."""
+    share, sds = dwindled(beads, cells)
+    percent = 100 * abs(share)
+    if percent <= LARGEST_DWINDLED_PERCENT or sds <= DWINDLED_SDS:
+        return None
+    half = len(beads) // 2
+    early, late = (f"{100 * _ratio(beads[part], cells[part]):.3g}" for part in (slice(half), slice(half, None)))
+    message = (
+        f"beads {'rise' if share > 0 else 'dwindle'} beside the cells over the whole run: {early} per 100 cells in its "
+        f"first half, {late} in the second: about {percent:.0f} % of them seem to be missing, and the count per µL as "
+        "much too high"
+    )
+    return Finding("bead_evenness", "W292", Severity.REVIEW, message, percent, LARGEST_DWINDLED_PERCENT)
 
 
 def _ratio(beads: Counts, cells: Counts) -> float:

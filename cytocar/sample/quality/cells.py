@@ -295,17 +295,17 @@ def living(sampled: SampledEvents) -> Bools | None:
 
 
 def between_percent(sampled: SampledEvents) -> float | None:
-    """How many percent of the T cells, dead ones left out, take up some of the viability dye.
+    """How many percent of the T cells (or of the lymphocytes looked for), dead ones left out, take up some of the dye.
 
     Between lies what is brighter than five spreads of the living and dimmer than three and a half of the dead.
     """
-    report = sampled.template.report
-    if report.viable is None or report.t_cells is None:
+    report, cells = sampled.template.report, sampled.lymphoid
+    if report.viable is None or cells is None:
         return None
     gate = sampled.gates[report.viable]
     if not isinstance(gate, RangeGate) or gate.max is None or gate.units != "data":
         return None
-    signal = sampled.signal(gate.marker, sampled.regardless_of(report.t_cells, without=report.viable))
+    signal = sampled.signal(gate.marker, sampled.regardless_of(cells, without=report.viable))
     living, above = signal[signal < gate.max], signal[signal >= gate.max]
     dead = np.log(above if gate.max > 0 else np.maximum(above, 1.0))
     if len(living) < FEWEST_EVENTS:
@@ -331,7 +331,8 @@ def _between_findings(sampled: SampledEvents, percent: float | None) -> tuple[Fi
     report = sampled.template.report
     check = f"{report.viable or 'viable'}_between"
     limit = LARGEST_BETWEEN_PERCENT if report.car is not None else LARGEST_BETWEEN_WITHOUT_CAR_PERCENT
-    message = f"{percent:.1f} % of the T cells lie between the living and the dead"
+    who = "T cells" if report.t_cells is not None else report.lymphocytes
+    message = f"{percent:.1f} % of the {who} lie between the living and the dead"
     if percent < limit:
         return (Finding(check, "", Severity.PASS, message, percent, limit),)
     message += ": cells that are dying count as alive, and bind reagents as no living cell does"

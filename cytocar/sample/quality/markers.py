@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,6 +188,29 @@ def car_findings(
     return (*findings, _sensitivity(border.percent, sharp=sharp))
 
 
+def light_of_subsets(sampled: SampledEvents) -> Iterator[Finding]:
+    """Yield a finding where a marker that part of the T cells carry lies on one subset as light of its dye would.
+
+    PD-1, TIM-3 or CD45RA beside a tandem of CD8 that breaks, say. The CAR has a check of its own (``car_findings``).
+    """
+    report = sampled.template.report
+    if report.t_cells is None:
+        return
+    own = {subset_marker(sampled, role) for role in (report.cd4, report.cd8) if role is not None}
+    others = [
+        name
+        for name, gate in sampled.gates.items()
+        if name not in (report.car, report.t_cells) and report.t_cells in sampled.path(name)
+        if isinstance(gate, RangeGate) and gate.min is not None and gate.marker not in own
+    ]
+    findings = [finding for name in others for finding in _one_subset(sampled, report.t_cells, name)]
+    yield from findings
+    if others and not findings:
+        yield Finding(
+            "subset_light", "", Severity.PASS, f"no subset's dye shines in the markers of {', '.join(others)}"
+        )
+
+
 def _goes_with(sampled: SampledEvents, car: str, role: str, subset: Bools) -> float:
     """Return the power by which a subset's dimmest CAR signals grow with its own marker: 1 for light of that dye.
 
@@ -232,10 +255,12 @@ def _negatives(percent: float) -> Finding:
 
 
 def _one_subset(sampled: SampledEvents, t_cells: str, car: str) -> tuple[Finding, ...]:
-    """Return a finding where nearly all CD4, or all CD8 T cells pass the CAR gate, and the other T cells do not.
+    """Return a finding where nearly all CD4, or all CD8 T cells pass a marker's gate, and the other T cells do not.
 
-    The light of that marker's dye in the CAR's detector looks so; cells that carry a CAR leave others that do not.
+    The light of that subset's dye in the marker's detector looks so; cells that carry a CAR leave others that do not.
     """
+    is_car = car == sampled.template.report.car
+    check, gated, detector = ("car_negatives", "the CAR gate", "CAR") if is_car else ("subset_light", car, "marker")
     report, passes = sampled.template.report, sampled.frame.mask(car)
     for role in filter(None, (report.cd4, report.cd8)):
         subset = sampled.frame.mask(role)
@@ -246,10 +271,10 @@ def _one_subset(sampled: SampledEvents, t_cells: str, car: str) -> tuple[Finding
         one_sided = share >= MOST_POSITIVE_PERCENT and beside < MOST_OF_OTHERS_PERCENT
         if one_sided and _goes_with(sampled, car, role, subset) >= LEAST_POWER:
             message = (
-                f"{share:.1f} % of the {role} T cells pass the CAR gate, and {beside:.1f} % of the other T cells: "
-                "light of that marker's dye in the CAR's detector looks so"
+                f"{share:.1f} % of the {role} T cells pass {gated}, and {beside:.1f} % of the other T cells: "
+                f"light of that subset's dye in the {detector}'s detector looks so"
             )
-            return (Finding("car_negatives", "W303", Severity.REVIEW, message, share, MOST_POSITIVE_PERCENT),)
+            return (Finding(check, "W303", Severity.REVIEW, message, share, MOST_POSITIVE_PERCENT),)
     return ()
 
 

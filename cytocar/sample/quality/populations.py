@@ -32,12 +32,13 @@ from cytocar.sample.quality.cells import Pairs, cell_shares
 from cytocar.sample.quality.dying import dead_cells, taken_for_dead
 from cytocar.sample.quality.gate_doubt import gate_doubts
 from cytocar.sample.quality.granular import granular_lymphocytes
-from cytocar.sample.quality.lineage import without_cd3
+from cytocar.sample.quality.lineage import dimly_stained, without_cd3
 from cytocar.sample.quality.markers import (
     FEWEST_T_CELLS,
     Witness,
     car_findings,
     exchanged_labels,
+    light_of_subsets,
     witness,
     witness_findings,
 )
@@ -143,6 +144,8 @@ def evidence(
             *taken_for_dead(close),
             *edge_findings(close),
             *without_cd3(sampled),
+            *dimly_stained(close),
+            *light_of_subsets(close),
             *unstained_cells(sampled),
             *matrix_findings(sampled),
             *exchanged_labels(sampled),

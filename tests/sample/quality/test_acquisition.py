@@ -20,6 +20,7 @@ from cytocar.sample.quality.acquisition import (
     bead_evenness,
     car_beside_t_cells,
     crowded_start,
+    dwindled,
     misplaced,
     start_findings,
 )
@@ -94,6 +95,24 @@ def test_uneven_flow_of_beads_and_cells_together_is_no_matter(flow: npt.NDArray[
 def test_a_small_drift_of_very_many_beads_is_no_alarm() -> None:
     (finding,) = bead_evenness(drawn(1_000_000, 1 - 0.05 * PLACE), drawn(10_000_000))
     assert finding.outcome is Severity.PASS
+
+
+@pytest.mark.parametrize("flow", FLOWS.values(), ids=list(FLOWS))
+def test_beads_that_rise_all_the_time_are_found_by_what_is_missing(flow: npt.NDArray[np.float64]) -> None:
+    """An eighth of the beads stays at the bottom of the tube until late: few of them come at a wrong time."""
+    rate = 1 - 0.24 * (1 - np.cumsum(flow) / flow.sum())
+    for seed, rises in ((1, True), (2, False)):
+        beads, cells = drawn(7000, rate * flow, seed), drawn(50_000, flow, seed + 100)
+        assert misplaced(beads, cells).share < 0.06
+        (finding,) = bead_evenness(beads, cells) if rises else bead_evenness(beads[::-1], cells[::-1])
+        assert (finding.code, finding.outcome) == ("W292", Severity.REVIEW)
+
+
+def test_what_dwindles_is_known_to_its_error_and_seldom_by_chance() -> None:
+    shares = [dwindled(drawn(7000, 1 - 0.24 * PLACE, seed), drawn(50_000, seed=seed + 1))[0] for seed in range(50)]
+    assert -np.mean(shares) == pytest.approx(0.12, abs=0.01)  # fewer at the end: below 0
+    by_chance = [dwindled(drawn(7000, seed=seed), drawn(50_000, seed=seed + 5000))[1] for seed in range(1000)]
+    assert np.mean(np.array(by_chance) > 1.96) == pytest.approx(0.05, abs=0.02)
 
 
 def test_the_message_says_where_and_how_many() -> None:

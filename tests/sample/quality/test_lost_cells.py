@@ -88,6 +88,41 @@ def test_t_cells_that_lost_their_cd3_are_missed(template: str) -> None:
     assert finding.value == pytest.approx(15 / 0.85, rel=0.2)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.15, 0.3])
+def test_cd4_t_cells_that_are_stained_dimly_are_missed(share: float) -> None:
+    """By a fixed border; one that adapts follows the dimmer cloud, or loses it and is told."""
+    some = np.random.default_rng(1).random(len(TUBE.origin)) < share
+    some &= ~of_kind(TUBE, "beads", "bead_doublets")
+
+    def change(columns: Columns) -> Columns:
+        into, back = 0.2814, 0.1213  # of the simulator's matrix: V450 in V500's detector, and V500 in V450's
+        dye = (columns["V450-A"] - back * columns["V500-A"]) / (1 - into * back)
+        lost = np.where(some, 0.82 * dye, 0.0)
+        less = {"V450-A": columns["V450-A"] - lost, "V500-A": columns["V500-A"] - into * lost}
+        return {**columns, **{name: column.astype(np.float32) for name, column in less.items()}}
+
+    finding = told("cart-cd19fc-fixed", change)["cd4_dim"]
+    assert finding.code == ("W319" if share else "")
+    assert finding.value == pytest.approx(100 * share / (1 - share), rel=0.25, abs=0.5)  # a few lie among negatives
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.0, ""), (0.15, "W303")])
+def test_light_of_cd8_in_the_detector_of_a_marker_of_part_of_the_t_cells_is_seen(share: float, code: str) -> None:
+    """PD-1 stands in the detector of the CAR, on cells that carry none: a tandem of CD8 breaks."""
+    labels = {"CD19-Fc": "PD-1", "CD56": "TIM-3"}
+    markers = {detector: labels.get(label, label) for detector, label in TUBE.markers.items()}
+    cells = ~of_kind(TUBE, "beads", "bead_doublets")
+    carries = cells & (np.random.default_rng(1).random(len(TUBE.origin)) < 0.3)
+
+    def change(columns: Columns) -> Columns:
+        light = np.where(cells, share * columns["APC-H7-A"], 0) + np.where(carries, 2600, 0)
+        return {**columns, "PE-A": (columns["PE-A"] + light).astype(np.float32)}
+
+    finding = told("exhaustion", change, markers=markers)["subset_light"]
+    assert finding.code == code
+    assert "pd1_positive" in finding.message
+
+
 def shrunk(share: float) -> Callable[[Columns], Columns]:
     def change(columns: Columns) -> Columns:
         some = of_kind(TUBE, *T_CELLS) & (np.random.default_rng(1).random(len(TUBE.origin)) < share)
@@ -173,6 +208,16 @@ def test_a_template_without_t_cells_is_asked_the_same_of_its_lymphocytes() -> No
     finding = told("bcell-aplasia", keep=keep, markers=markers)["stored_edges"]
     assert (finding.code, finding.outcome) == ("W309", Severity.REVIEW)
     assert "lymphocytes crowd" in finding.message
+
+    def dying(columns: Columns) -> Columns:
+        some = of_kind(TUBE, *T_CELLS, "nk_cells") & (np.random.default_rng(1).random(len(TUBE.origin)) < 0.15)
+        between = np.where(some, columns["PerCP-Cy5-5-A"] + 2200, columns["PerCP-Cy5-5-A"])
+        return {**columns, "PerCP-Cy5-5-A": between.astype(np.float32)}
+
+    assert whole["viable_between"].outcome is Severity.PASS
+    finding = told("bcell-aplasia", dying, markers=markers)["viable_between"]
+    assert (finding.code, finding.value) == ("W301", pytest.approx(15, rel=0.2))
+    assert "of the lymphocytes lie between" in finding.message
 
 
 def test_pairs_that_a_template_sets_aside_are_counted() -> None:
