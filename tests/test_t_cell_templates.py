@@ -275,6 +275,27 @@ def test_tbnk_counts_with_and_without_beads_and_pulse_height(height: bool, beads
         assert result.row()["cd4_per_ul"] == pytest.approx(truth["cd4"] / tube.number("beads") * 20_000 / 50, rel=0.03)
 
 
+@pytest.mark.parametrize("pairs", [60, 200, 500])
+def test_pairs_of_t_cells_and_monocytes_do_not_let_monocytes_into_the_lymphocytes_of_tbnk(pairs: int) -> None:
+    """Such pairs carry CD3 and lie among the monocytes, as a second kind of T cells would."""
+    bright = stain(CD45=(12_000, 0.15))
+    tube = stained_tube(
+        (cell("cd4", bright, stain(CD3=6000), LINES["cd4"], ssc=LOW_SSC), 5000),
+        (cell("cd8", bright, stain(CD3=6000, CD8=6000, CD4=60), ssc=LOW_SSC), 3000),
+        (cell("b", bright, stain(CD2=5000), ssc=LOW_SSC), 1000),
+        (cell("nk", bright, stain(CD56=(4000, 0.5)), ssc=LOW_SSC), 1500),
+        (cell("monocyte", stain(CD45=(8000, 0.15)), blast=True, ssc=3.0 * LOW_SSC), 2500),
+        (cell("pair", stain(CD45=(9000, 0.15), CD3=3500), blast=True, ssc=3.0 * LOW_SSC), pairs),
+        beads=4000,
+        seed=2,
+        CD2="CD19",
+        CD56="CD16+56",
+    )
+    result = quantify(tube.events, load_template("tbnk"), beads_added=20_000, sample_volume_ul=50)
+    lymphocytes = sum(tube.number(name) for name in ("cd4", "cd8", "b", "nk"))
+    assert events_of(result)["lymphocytes"] == pytest.approx(lymphocytes, rel=0.03)
+
+
 @pytest.mark.parametrize(("b_cells", "words"), [(0, "not detected"), (16, "detected, too few"), (40, None)])
 def test_b_cells_below_a_limit_are_said_to_be_so_in_cells_per_ul(b_cells: int, words: str | None) -> None:
     bright = stain(CD45=(12_000, 0.12))

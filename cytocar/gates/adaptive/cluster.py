@@ -62,7 +62,8 @@ def _fit_lymphocytes(gate: ClusterGate, given: FitInput) -> Fitted:
     flags: list[Flag] = []
     core, others = _core(gate, given, flags)
     points, others = (cloud[_around(cloud, near, 2 * within)] for cloud in (core, others))
-    ellipses = _mixed(points, others) if len(points) >= FEWEST_EVENTS else ()
+    apart = not (is_scatter(gate.x) and is_scatter(gate.y))
+    ellipses = _mixed(points, others, apart=apart) if len(points) >= FEWEST_EVENTS else ()
     if not ellipses:
         flags.append(Flag.FEW_EVENTS if len(points) < FEWEST_EVENTS else Flag.NO_CLUSTER)
     elif float(np.abs(ellipses[0].center - near).max()) > within:
@@ -208,11 +209,13 @@ def _wide_spot(points: Floats) -> tuple[Ellipse, ...]:
     return (spot,) if spot is not None and narrow else ()
 
 
-def _mixed(core: Floats, others: Floats) -> tuple[Ellipse, ...]:
+def _mixed(core: Floats, others: Floats, *, apart: bool) -> tuple[Ellipse, ...]:
     """Return the ellipses of a population of mixed sizes: the main spot of its core, and one of its larger cells.
 
     Activated T cells (blasts) are larger, and few or many. One ellipse loses them, or grows over the monocytes. So a
-    mixture of two normals is fitted to the core, and each ellipse ends where the others take over (``_edge``).
+    mixture of two normals is fitted to the core, and each ellipse ends where the others take over (``_edge``). Where a
+    colour sets monocytes ``apart`` (CD45), a second ellipse in their midst is none of larger cells; on scatter alone
+    blasts lie among them.
     """
     main = reweighted(core, start=mode_of(core), radius=0.35, smallest_sd=0.05)
     if main is None:
@@ -222,8 +225,16 @@ def _mixed(core: Floats, others: Floats) -> tuple[Ellipse, ...]:
     placed: list[Ellipse] = []
     for spot in _two_normals(thin(core, MIXTURE_EVENTS), main):
         core, others = (cloud[~inside_any(placed, cloud)] for cloud in (core, others))
+        if placed and apart and _is_foreign(spot, core, others, ratio):
+            break
         placed.append(replace(spot, distance_square=_edge(spot, core, others, ratio)))
     return tuple(placed)
+
+
+def _is_foreign(spot: Ellipse, core: Floats, others: Floats, ratio: float) -> bool:
+    """True if a second spot lies in the midst of others: pairs of T cells with monocytes lie where these do."""
+    own, beside = (int(np.count_nonzero(spot.distances(cloud) < MIDDLE)) for cloud in (core, others))
+    return beside - ratio * own > own * (1 + ratio) + FEWEST_FOREIGN
 
 
 def _edge(spot: Ellipse, core: Floats, others: Floats, ratio: float) -> float:
