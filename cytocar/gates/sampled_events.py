@@ -77,7 +77,7 @@ class SampledEvents:
     def signal(self, marker: str, mask: Bools | None = None) -> Floats:
         """Return a marker's compensated linear signal, of some of the events."""
         signal = self.frame.signals.signal(marker)
-        return signal if mask is None else signal[mask]
+        return signal if mask is None else signal.compress(mask)  # a third of the time of signal[mask]
 
     def range(self, marker: str) -> float:
         """Return the end of the range of a marker's channel."""

@@ -40,13 +40,15 @@ EXPECTED_KEPT = (0.70, 0.999)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Line:
-    """ln(height / area) of single events over ln(area): straight between the knots, constant outside them."""
+    """ln(height / area) of single events over ln(area): straight from the first knot to the last, constant outside."""
 
     knots: Floats
     ratios: Floats
 
     def at(self, area: Floats) -> Floats:
-        return np.interp(area, self.knots, self.ratios)
+        first, last = float(self.knots[0]), float(self.knots[-1])
+        slope = float(self.ratios[-1] - self.ratios[0]) / (last - first) if last > first else 0.0
+        return np.asarray(self.ratios[0] + slope * (np.minimum(np.maximum(area, first), last) - first))
 
 
 @dataclass(frozen=True, slots=True)
