@@ -18,6 +18,7 @@ from benchmarks.validity import (
     joint,
     laboratory,
     limits,
+    mishaps,
     mix,
     odd,
     originals,
@@ -49,7 +50,8 @@ def main() -> None:
         "odd",
         "runs",
     )
-    parser.add_argument("--only", choices=(*parts, "silent", "clean", "panels", "among", "laboratories", "instruments"))
+    others = ("silent", "clean", "panels", "mishaps", "among", "laboratories", "instruments")
+    parser.add_argument("--only", choices=(*parts, *others))
     parser.add_argument(
         "--files", nargs="+", type=Path, help="laboratories: tubes of your own to copy, not those there"
     )
@@ -92,6 +94,11 @@ def main() -> None:
     if wanted.only in (None, "panels"):
         table(panels.HEAD, panels.rows(max(1, wanted.tubes // 48)))
         table(panels.HEAD, panels.clean_rows(max(1, wanted.tubes // 10)))
+    if wanted.only in (None, "mishaps"):
+        seeds = max(1, wanted.tubes // 48)
+        table(silent.HEAD, silent.rows(seeds, mishaps.on_car_tubes()))
+        given = {"faults": mishaps.on_panel, "truth_after": mishaps.TRUTH_AFTER, "drawn_here": True}
+        table(panels.HEAD, panels.rows(seeds, **given))
     if wanted.only in (None, "among"):
         table(among.HEAD, among.rows(2 * wanted.tubes))
     if wanted.only in (None, "laboratories"):

@@ -1,4 +1,4 @@
-"""Tubes of the other bundled templates in which one thing is wrong: TBNK, T cells, memory, exhaustion, products.
+"""Tubes of the other bundled templates in which one thing is wrong: TBNK, T and B cells, memory, exhaustion, products.
 
 Two generators: panels of stained cells drawn here, and, where its panel serves, ``cytocar.simulate`` with other labels.
 A tube is silently wrong if it is ``ok`` and T cells, CD4/CD8, or a population of ``ALSO`` is off.
@@ -6,7 +6,7 @@ A tube is silently wrong if it is ``ok`` and T cells, CD4/CD8, or a population o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -75,6 +75,8 @@ class Panel:
     also: tuple[str, ...] = ()
     control: tuple[str, ...] = ()
     """Markers that a control tube lacks."""
+    counted: tuple[str, ...] = T_CELLS
+    """The cells whose number per µL is looked at."""
 
     @property
     def colours(self) -> tuple[str, ...]:
@@ -205,6 +207,17 @@ PANELS: Mapping[str, Panel] = {
         also=("car_t",),
         control=("CAR",),
     ),
+    "bcell-aplasia": Panel(
+        "bcell-aplasia",
+        {"CD19": "APC-A", "CD20": "V450-A", "CD45": "V500-A", "7-AAD": "PerCP-Cy5-5-A"},
+        {
+            **_t_cells({"CD45": 11_600}, {"CD45": 11_600}, 7000),
+            **_blood(7000, 11_600, CD19=5500),
+            "b": Cells(1500, 86e3, 34e3, {"CD45": 9300, "CD19": 6000, "CD20": 8000}),
+            "dead": Cells(500, 70e3, 55e3, {"CD45": 6000, "7-AAD": 15_000}, cv=0.22),
+        },
+        counted=("b",),
+    ),
 }
 
 
@@ -295,14 +308,18 @@ def simulated(panel: Panel, seed: int) -> Whole:
     tube = blood_tube(car_per_ul=car, blood=blood, preparation=few, seed=seed)
     names = np.array([_kind(kind) for kind in tube.kinds], dtype="U24")
     columns = {name: column.astype(float) for name, column in tube.columns.items()}
-    if panel.template == "tbnk":  # at that instrument's voltage
-        columns["SSC-A"] = columns["SSC-A"] / 3
+    if (
+        panel.template == "tbnk"
+    ):  # at that instrument's voltage, where lymphocytes, monocytes and others lie at 1:3.6:10
+        times = {"monocytes": 1.6, "granulocytes": 2.0}
+        columns["SSC-A"] = columns["SSC-A"] / 3 * np.array([times.get(name, 1.0) for name in names])[tube.origin]
     if not panel.heights:
         del columns["FSC-H"]
     detectors = {marker: detector for detector, marker in tube.markers.items()}
     labels = {"tbnk": {"CD56": "CD16+56", "CD19-Fc": "CD19"}}.get(panel.template, {})
     markers = {detector: labels.get(marker, marker) for detector, marker in tube.markers.items()}
-    own = {"CAR" if marker == "CD19-Fc" else marker: detector for marker, detector in detectors.items()}
+    names_of = labels or {"CD19-Fc": "CAR"}
+    own = {names_of.get(marker, marker): detector for marker, detector in detectors.items()}
     seen = Odd(columns, names[tube.origin], markers)
     return Whole(
         seen,
@@ -461,6 +478,12 @@ FAULTS: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
 }
 
 
+def _faults(panel: Panel) -> Mapping[str, tuple[Fault, tuple[float, ...]]]:
+    """Return the kinds whose markers a panel has."""
+    lacks = {marker for marker in ("CD3", "CD4", "CD8") if marker not in panel.detectors}
+    return {kind: fault for kind, fault in FAULTS.items() if not any(marker in kind for marker in lacks)}
+
+
 # ---------------------------------------------------------------- measured
 
 
@@ -480,15 +503,29 @@ class Judged:
         return bool(self.wrong) and self.status == "ok"
 
 
-def rows(seeds: int, panels: Sequence[str] = tuple(PANELS), *, series: int = 7) -> Iterator[tuple[str, ...]]:
+def rows(
+    seeds: int,
+    panels: Sequence[str] = tuple(PANELS),
+    *,
+    series: int = 7,
+    faults: Callable[[Panel], Mapping[str, tuple[Fault, tuple[float, ...]]]] | None = None,
+    truth_after: Collection[str] = TRUTH_AFTER,
+    drawn_here: bool = False,
+) -> Iterator[tuple[str, ...]]:
     """Yield a line per template, kind and strength, and one for all of each template."""
     for name in panels:
         panel, everything = PANELS[name], list[Judged]()
-        for kind, (fault, strengths) in FAULTS.items():
+        for kind, (fault, strengths) in (faults or _faults)(panel).items():
             if (panel.beads or not kind.startswith("beads")) and (panel.heights or not kind.startswith("pairs")):
                 for strength in strengths:
                     judged = [
-                        judge(panel, fault(strength), (series, seed), truth_after=kind in TRUTH_AFTER)
+                        judge(
+                            panel,
+                            fault(strength),
+                            (series, seed),
+                            truth_after=kind in truth_after,
+                            drawn_here=drawn_here,
+                        )
                         for seed in range(seeds)
                     ]
                     everything += judged
@@ -504,11 +541,19 @@ def clean_rows(seeds: int, panels: Sequence[str] = tuple(PANELS), *, series: int
 
 
 def judge(
-    panel: Panel, fault: Callable[[Panel], Change], seed: tuple[int, int], *, truth_after: bool = False
+    panel: Panel,
+    fault: Callable[[Panel], Change],
+    seed: tuple[int, int],
+    *,
+    truth_after: bool = False,
+    drawn_here: bool = False,
 ) -> Judged:
-    """Return what is reported about a tube, and what of it is wrong; every other one is of the other generator."""
+    """Return what is reported about a tube, and what of it is wrong; every other one is of the other generator.
+
+    But for those that are to be ``drawn_here``: the other generator's have spillover, and no stain changes alone.
+    """
     random = np.random.default_rng((*seed, *panel.template.encode()))
-    by_simulator = panel.template in SIMULATED and seed[1] % 2 == 1
+    by_simulator = panel.template in SIMULATED and seed[1] % 2 == 1 and not drawn_here
     whole = simulated(panel, int(random.integers(2**31))) if by_simulator else drawn(panel, random)
     changed = fault(whole.panel)(whole.tube, random)
     truth = changed if truth_after else whole.tube
@@ -550,10 +595,10 @@ def control(template: str, *, by_simulator: bool) -> Mapping[str, Sequence[Refer
 def _judged(panel: Panel, result: SampleResult, truth: Odd, changed: Odd) -> Judged:
     row = result.row()
     codes = tuple(str(row["status_codes"] or "").split())
-    true_t, true_ratio = truth.count(*T_CELLS), truth.count(*CD4) / max(1, truth.count(*CD8))
+    true_t, true_ratio = truth.count(*panel.counted), truth.count(*CD4) / max(1, truth.count(*CD8))
     number = {name: value for name, value in row.items() if isinstance(value, int | float)}
     if panel.beads:
-        t_cells = number.get("t_cells_per_ul")
+        t_cells = number.get("t_cells_per_ul" if panel.counted == T_CELLS else "b_cells_per_ul")
         t_ratio = None if t_cells is None else t_cells * VOLUME_UL / 1.02 / true_t
     else:
         t_ratio = number.get("t_cell_events", 0.0) / true_t
