@@ -13,8 +13,8 @@ from cytocar.gates.decision import Flag
 
 if TYPE_CHECKING:
     from cytocar.run.execute import FinishedSample
-    from cytocar.run.folder import Parts
     from cytocar.run.lines import OwnColumns
+    from cytocar.run.parts import Parts
 
 
 class Format(StrEnum):

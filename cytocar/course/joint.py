@@ -31,7 +31,7 @@ from cytocar.regions.boxes import RangeGate
 from cytocar.run.execute import control_signals
 from cytocar.run.finished.override import require_as_counted
 from cytocar.run.finished.recorded_plan import recorded_plan
-from cytocar.run.folder import PARTS, Parts, require_parts
+from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.plan import RunPlan
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.analysis import gate_again

@@ -14,7 +14,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import UsageError
 from cytocar.product.dose import FIGURES, VIABLE_TOTAL, Figure, figures_of
 from cytocar.run.finished.recorded_plan import recorded_plan
-from cytocar.run.folder import PARTS, Parts, require_parts
+from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.result import SampleResult, Status
 from cytocar.sheet.rows import SampleType

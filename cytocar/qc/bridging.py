@@ -14,7 +14,7 @@ from statistics import mean
 
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
-from cytocar.run.folder import PARTS, Parts, require_parts
+from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.result import SampleResult
 from cytocar.statistics.estimate import Estimate

@@ -17,7 +17,7 @@ from statistics import mean
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
-from cytocar.run.folder import PARTS, Parts, require_parts
+from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.analysis import NUMBERS
 from cytocar.sample.result import SampleResult

@@ -20,7 +20,7 @@ from cytocar.fcs.keywords import cytometer
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
 from cytocar.run.finished.recorded_plan import located, recorded_plan
-from cytocar.run.folder import PARTS, Parts, require_parts
+from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.laboratory import LOT_COLUMN

@@ -27,7 +27,7 @@ from cytocar.report.run.source import FinishedRun
 from cytocar.run.execute import control_signals
 from cytocar.run.finished.override import require_as_counted
 from cytocar.run.finished.recorded_plan import located
-from cytocar.run.folder import PARTS, Parts, part_name
+from cytocar.run.parts import PARTS, Parts, part_name
 from cytocar.sample.analysis import count_sample, gate_again
 from cytocar.sample.choose_controls import choose_references
 from cytocar.sample.control_signals import References, wants_references

@@ -26,7 +26,7 @@ from cytocar.review.worklist import ReviewedRun, reviewed_run, version_of
 from cytocar.run.finished.override import Target, moved_gate, override, require_as_counted, undo
 from cytocar.run.finished.recorded_plan import located
 from cytocar.run.finished.sign import sign, sign_samples
-from cytocar.run.folder import PARTS, Parts
+from cytocar.run.parts import PARTS, Parts
 from cytocar.run.trail.audit import Author, Meaning
 from cytocar.run.trail.journal import MANIFEST, Journal, finished_manifest, journal, require_run
 from cytocar.run.workers import Workers

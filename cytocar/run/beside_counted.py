@@ -20,7 +20,7 @@ from cytocar.run.yields import BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, TubeYield,
 from cytocar.sample.result import SampleOutcome, SampleResult
 
 if TYPE_CHECKING:
-    from cytocar.run.folder import Parts
+    from cytocar.run.parts import Parts
 
 CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, REAGENTS_CHECK, COPIES_CHECK})
 """Of findings that come from the other tubes' counts."""

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from cytocar.run.beside_counted import keep_told_anew
 from cytocar.run.execute import FinishedSample, execute
-from cytocar.run.folder import PARTS, SIGNALS, Parts, RunFolder, WaitingLines, finish, open_run
-from cytocar.run.lines import lines_of
+from cytocar.run.folder import SIGNALS, RunFolder, finish, open_run
+from cytocar.run.lines import WaitingLines, lines_of
 from cytocar.run.observer import NOBODY, Observer
+from cytocar.run.parts import PARTS, Parts
 from cytocar.run.shard import Shard
 from cytocar.run.trail.journal import Manifest, read_manifest
 from cytocar.run.trail.who import author, now

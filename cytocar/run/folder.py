@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
-from cytocar.errors.tree import IntegrityError, UsageError
-from cytocar.run.lines import OwnColumns, SampleLines, lines_of, rows_of, tables
-from cytocar.run.parts import from_json
+from cytocar.errors.tree import UsageError
+from cytocar.run.lines import OwnColumns, SampleLines, WaitingLines, lines_of, rows_of, tables
+from cytocar.run.parts import PARTS, Parts, from_json, part_name, unreadable_part
 from cytocar.run.plan import RunPlan
 from cytocar.run.trail.audit import AUDIT, Act, Action, Author
 from cytocar.run.trail.journal import (
@@ -36,130 +34,16 @@ from cytocar.run.trail.journal import (
     read_manifest,
 )
 from cytocar.run.trail.lock import LOCK, not_writable
-from cytocar.run.trail.recorded import require_recorded
 from cytocar.run.trail.revisions import REVISIONS, set_aside
 from cytocar.sample.result import SampleOutcome
 from cytocar.tables.columns import Row, csv_text
 from cytocar.tables.datapackage import describe
 from cytocar.tables.parquet import parquet_bytes
 
-PARTS = "parts"
 SIGNALS = ".signals-"
 """How the folder of controls' signals begins, which goes away with the command, unless that is killed."""
 _NO_RUN_YET = (REVISIONS, LOCK, PENDING_DRAFT)
 """What may lie in a folder without a manifest: the rests of a command that was stopped before its run began."""
-
-
-def part_name(sample_id: str) -> str:
-    """Return the name of a sample's part file: readable, safe on every file system, unique.
-
-    Examples
-    --------
-    >>> part_name("D07 / day 9")
-    'D07_day_9-3671df4b.json'
-    """
-    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", sample_id).strip("._")[:60]
-    return f"{readable}-{hashlib.sha256(sample_id.encode()).hexdigest()[:8]}.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The folder of finished samples."""
-
-    folder: Path
-
-    def keep(self, sample_id: str, content: bytes) -> None:
-        """Keep a finished sample. A power cut may leave it empty; then it counts as not finished."""
-        path = self.folder / part_name(sample_id)
-        waiting = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            waiting.write_bytes(content)
-            waiting.replace(path)
-        except OSError as error:
-            waiting.unlink(missing_ok=True)  # a full disk: give back what the half-written part took
-            raise not_writable(self.folder, error) from error
-
-    def read(self, sample_id: str) -> SampleOutcome | None:
-        """Return a finished sample; ``None`` when it is not there, or not whole."""
-        content = self.content(sample_id)
-        return None if content is None else from_json(content)
-
-    def content(self, sample_id: str) -> bytes | None:
-        """Return a finished sample as it is kept; ``None`` when it is not there."""
-        try:
-            return (self.folder / part_name(sample_id)).read_bytes()
-        except FileNotFoundError:
-            return None
-
-    def in_order(self, sample_ids: Iterable[str]) -> Iterator[SampleOutcome]:
-        """Yield finished samples in the order given, one at a time."""
-        for sample_id in sample_ids:
-            outcome = self.read(sample_id)
-            if outcome is not None:
-                yield outcome
-
-    def every(self, sample_ids: Iterable[str]) -> Iterator[SampleOutcome]:
-        """Yield all of these finished samples in the order given.
-
-        Raises
-        ------
-        IntegrityError
-            E160 if one is missing or cannot be read back: a table without its row would not say so.
-        """
-        for sample_id in sample_ids:
-            outcome = self.read(sample_id)
-            if outcome is None:
-                raise unreadable_part(sample_id)
-            yield outcome
-
-
-def unreadable_part(sample_id: str) -> IntegrityError:
-    """The fault of a sample that was counted and cannot be read back."""
-    return IntegrityError(
-        f"the finished sample {sample_id} is missing or cannot be read back",
-        code="E160",
-        hint="count again with --force; if it happens again, please report it with the command that you ran",
-    )
-
-
-def require_parts(run: Path, manifest: Manifest, sample_ids: Iterable[str]) -> None:
-    """Refuse finished samples that are not what the run recorded (E123)."""
-    names = [f"{PARTS}/{part_name(sample_id)}" for sample_id in sample_ids]
-    if names:
-        require_recorded(run, manifest, *names)
-
-
-class WaitingLines:
-    """Lines of finished samples until the tables are written: on disk, in a folder that goes away with the command."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "lines"
-        self._places: dict[str, tuple[int, SampleLines, tuple[int, ...]]] = {}
-
-    def __enter__(self) -> Self:
-        self._file = self._path.open("w+b")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # a full disk, which was said when it was met
-            self._file.close()
-
-    def add(self, sample_id: str, lines: SampleLines) -> None:
-        """Keep the lines of a finished sample."""
-        sizes = tuple(map(len, lines.by_table))
-        try:
-            self._places[sample_id] = self._file.seek(0, os.SEEK_END), replace(lines, by_table=()), sizes
-            self._file.write(b"".join(lines.by_table))
-        except OSError as error:
-            raise not_writable(self._path.parents[1], error) from error  # the run's: the lines' own goes away
-
-    def take(self, sample_id: str) -> SampleLines | None:
-        """Return the lines of a sample; ``None`` when none were added."""
-        if sample_id not in self._places:
-            return None
-        start, lines, sizes = self._places[sample_id]
-        self._file.seek(start)
-        return replace(lines, by_table=tuple(map(self._file.read, sizes)))
 
 
 @dataclass(frozen=True, slots=True)

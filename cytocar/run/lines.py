@@ -6,9 +6,14 @@ Made where the sample is counted, so that many processes share the work, and nob
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
+from cytocar.run.trail.lock import not_writable
 from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, Status
 from cytocar.tables.columns import (
     COUNTS,
@@ -70,3 +75,36 @@ def lines_of(outcome: SampleOutcome, part: bytes, own: OwnColumns) -> SampleLine
         outcome.status,
         outcome.error if isinstance(outcome, SampleFailure) else None,
     )
+
+
+class WaitingLines:
+    """Lines of finished samples until the tables are written: on disk, in a folder that goes away with the command."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lines"
+        self._places: dict[str, tuple[int, SampleLines, tuple[int, ...]]] = {}
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("w+b")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # a full disk, which was said when it was met
+            self._file.close()
+
+    def add(self, sample_id: str, lines: SampleLines) -> None:
+        """Keep the lines of a finished sample."""
+        sizes = tuple(map(len, lines.by_table))
+        try:
+            self._places[sample_id] = self._file.seek(0, os.SEEK_END), replace(lines, by_table=()), sizes
+            self._file.write(b"".join(lines.by_table))
+        except OSError as error:
+            raise not_writable(self._path.parents[1], error) from error  # the run's: the lines' own goes away
+
+    def take(self, sample_id: str) -> SampleLines | None:
+        """Return the lines of a sample; ``None`` when none were added."""
+        if sample_id not in self._places:
+            return None
+        start, lines, sizes = self._places[sample_id]
+        self._file.seek(start)
+        return replace(lines, by_table=tuple(map(self._file.read, sizes)))

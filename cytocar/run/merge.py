@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cytocar.errors.tree import UsageError
 from cytocar.run.beside_counted import CountedTube, keep_told_anew
-from cytocar.run.folder import PARTS, Parts, part_name
+from cytocar.run.parts import PARTS, Parts, part_name
 from cytocar.run.trail.journal import Manifest, read_manifest
 from cytocar.run.trail.recorded import require_recorded
 from cytocar.run.whereabouts import SEEN_FROM_RUN, moved_to

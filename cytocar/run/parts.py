@@ -1,13 +1,25 @@
-"""Finished samples as JSON: what a run keeps in ``parts/`` so that it can go on where it stopped."""
+"""Finished samples as JSON, each a file in ``parts/``: what a run keeps so that it can go on where it stopped."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from cytocar.errors.tree import IntegrityError
+from cytocar.run.trail.journal import Manifest
+from cytocar.run.trail.lock import not_writable
+from cytocar.run.trail.recorded import require_recorded
 from cytocar.sample.result import SampleOutcome
+
+PARTS = "parts"
 
 
 @cache
@@ -26,3 +38,82 @@ def from_json(content: bytes) -> SampleOutcome | None:
         return _adapter().validate_json(content)
     except ValidationError:
         return None
+
+
+def part_name(sample_id: str) -> str:
+    """Return the name of a sample's part file: readable, safe on every file system, unique.
+
+    Examples
+    --------
+    >>> part_name("D07 / day 9")
+    'D07_day_9-3671df4b.json'
+    """
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", sample_id).strip("._")[:60]
+    return f"{readable}-{hashlib.sha256(sample_id.encode()).hexdigest()[:8]}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The folder of finished samples."""
+
+    folder: Path
+
+    def keep(self, sample_id: str, content: bytes) -> None:
+        """Keep a finished sample. A power cut may leave it empty; then it counts as not finished."""
+        path = self.folder / part_name(sample_id)
+        waiting = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            waiting.write_bytes(content)
+            waiting.replace(path)
+        except OSError as error:
+            waiting.unlink(missing_ok=True)  # a full disk: give back what the half-written part took
+            raise not_writable(self.folder, error) from error
+
+    def read(self, sample_id: str) -> SampleOutcome | None:
+        """Return a finished sample; ``None`` when it is not there, or not whole."""
+        content = self.content(sample_id)
+        return None if content is None else from_json(content)
+
+    def content(self, sample_id: str) -> bytes | None:
+        """Return a finished sample as it is kept; ``None`` when it is not there."""
+        try:
+            return (self.folder / part_name(sample_id)).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def in_order(self, sample_ids: Iterable[str]) -> Iterator[SampleOutcome]:
+        """Yield finished samples in the order given, one at a time."""
+        for sample_id in sample_ids:
+            outcome = self.read(sample_id)
+            if outcome is not None:
+                yield outcome
+
+    def every(self, sample_ids: Iterable[str]) -> Iterator[SampleOutcome]:
+        """Yield all of these finished samples in the order given.
+
+        Raises
+        ------
+        IntegrityError
+            E160 if one is missing or cannot be read back: a table without its row would not say so.
+        """
+        for sample_id in sample_ids:
+            outcome = self.read(sample_id)
+            if outcome is None:
+                raise unreadable_part(sample_id)
+            yield outcome
+
+
+def unreadable_part(sample_id: str) -> IntegrityError:
+    """The fault of a sample that was counted and cannot be read back."""
+    return IntegrityError(
+        f"the finished sample {sample_id} is missing or cannot be read back",
+        code="E160",
+        hint="count again with --force; if it happens again, please report it with the command that you ran",
+    )
+
+
+def require_parts(run: Path, manifest: Manifest, sample_ids: Iterable[str]) -> None:
+    """Refuse finished samples that are not what the run recorded (E123)."""
+    names = [f"{PARTS}/{part_name(sample_id)}" for sample_id in sample_ids]
+    if names:
+        require_recorded(run, manifest, *names)

@@ -25,18 +25,10 @@ from cytocar.run.beside_others import CHECKS, compare_files
 from cytocar.run.count import Work, count_rest, tell_of_others
 from cytocar.run.execute import FinishedSample, telling_tubes
 from cytocar.run.finished.recorded_plan import recorded_plan
-from cytocar.run.folder import (
-    Parts,
-    RunFolder,
-    WaitingLines,
-    finish,
-    hold_run,
-    moved_acts,
-    part_name,
-    pinned_revisions,
-)
+from cytocar.run.folder import RunFolder, finish, hold_run, moved_acts, pinned_revisions
+from cytocar.run.lines import WaitingLines
 from cytocar.run.observer import NOBODY, Observer
-from cytocar.run.parts import to_json
+from cytocar.run.parts import Parts, part_name, to_json
 from cytocar.run.plan import SAMPLE_ROWS, RunPlan
 from cytocar.run.trail.audit import Act, Action, Author, read_trail
 from cytocar.run.trail.journal import Manifest, read_manifest

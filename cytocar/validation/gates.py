@@ -18,7 +18,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
 from cytocar.gates.populations import MasksOnDemand
 from cytocar.run.finished.recorded_plan import located, recorded_plan, require_files
-from cytocar.run.folder import PARTS, Parts, require_parts
+from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.plan import RunPlan
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.analysis import gate_again

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
-from cytocar.run.folder import PARTS, Parts, require_parts
+from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.result import SampleOutcome, SampleResult, Status
 from cytocar.sheet.rows import SampleRow

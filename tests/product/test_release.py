@@ -158,7 +158,7 @@ def test_a_run_without_products_and_one_without_the_fresh_product_are_refused(ma
 
 
 def test_without_volume_and_weight_there_is_no_dose(made: Path) -> None:
-    from cytocar.run.folder import PARTS, Parts
+    from cytocar.run.parts import PARTS, Parts
 
     (result,) = Parts(made / "run" / PARTS).in_order(["thawed"])
     assert isinstance(result, SampleResult)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cytocar.run.folder import PARTS, Parts
+from cytocar.run.parts import PARTS, Parts
 from tests.review.visitor import Visitor
 
 

@@ -13,8 +13,8 @@ from cytocar.review.handles import fields
 from cytocar.review.worklist import needs_a_look
 from cytocar.run.execute import control_signals
 from cytocar.run.finished.verify import Verdict, verify
-from cytocar.run.folder import PARTS, Parts
 from cytocar.run.lines import rows_of
+from cytocar.run.parts import PARTS, Parts
 from cytocar.run.trail.audit import Action, read_trail
 from cytocar.sample.control_signals import References
 from cytocar.sample.result import SampleResult

@@ -14,7 +14,7 @@ import cytocar
 from cytocar.fcs.write import write_fcs
 from cytocar.run.beside_counted import CountedTube, findings_beside_counted
 from cytocar.run.finished.verify import Verdict, verify
-from cytocar.run.folder import Parts
+from cytocar.run.parts import Parts
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.rows import SampleType
 from cytocar.simulate import Blood, Preparation, SimulatedTube, blood_tube

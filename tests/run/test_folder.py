@@ -9,7 +9,7 @@ import pytest
 
 from cytocar.errors.tree import IntegrityError
 from cytocar.run.finished.verify import Verdict, verify
-from cytocar.run.folder import Parts
+from cytocar.run.parts import Parts
 from cytocar.run.trail.journal import MANIFEST, PENDING, read_manifest
 from tests.runs import Answer, cytocar_command, small_run
 

@@ -8,8 +8,9 @@ import pytest
 
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
-from cytocar.run.folder import PARTS, Parts, WaitingLines, table_files
-from cytocar.run.lines import OwnColumns, SampleLines, lines_of
+from cytocar.run.folder import table_files
+from cytocar.run.lines import OwnColumns, SampleLines, WaitingLines, lines_of
+from cytocar.run.parts import PARTS, Parts
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.sample.result import Status
 from tests.runs import cytocar_command, small_inputs

@@ -184,7 +184,7 @@ def _end_watch(
     fail_on: FailOn,
 ) -> None:
     """Say what a watched folder has come to."""
-    from cytocar.run.folder import PARTS, Parts
+    from cytocar.run.parts import PARTS, Parts
 
     plan, done = ended
     show_rows(Parts(settings.out / PARTS), plan.sample_ids, plan.own_columns, output, to_folder=True, gated=gated)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
-from cytocar.run.folder import PARTS, Parts, parquet_files, require_parts
+from cytocar.run.folder import parquet_files
 from cytocar.run.lines import OwnColumns, tables
+from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.audit import Act, Action, Author
 from cytocar.run.trail.journal import amend, finished_manifest
 from cytocar.run.trail.recorded import require_recorded, taken_unverified

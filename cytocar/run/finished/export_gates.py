@@ -14,7 +14,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
 from cytocar.run.finished.gate_forms import GatesAs
 from cytocar.run.finished.recorded_plan import located, recorded_plan, require_files
-from cytocar.run.folder import PARTS, Parts
+from cytocar.run.parts import PARTS, Parts
 from cytocar.run.trail.audit import Act, Action, Author
 from cytocar.run.trail.journal import amend, finished_manifest
 from cytocar.sample.applied_template import applied_to

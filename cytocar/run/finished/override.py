@@ -22,8 +22,8 @@ from cytocar.run.beside_counted import CountedTube, to_tell, with_findings_of_ot
 from cytocar.run.beside_others import CHECKS as FROM_THE_OTHERS
 from cytocar.run.execute import execute
 from cytocar.run.finished.recorded_plan import GATE_OVERRIDES, located, recorded_plan, require_files
-from cytocar.run.folder import PARTS, Parts, parquet_files, part_name, table_files
-from cytocar.run.parts import from_json, to_json
+from cytocar.run.folder import parquet_files, table_files
+from cytocar.run.parts import PARTS, Parts, from_json, part_name, to_json
 from cytocar.run.plan import RunPlan
 from cytocar.run.trail.audit import Act, Action
 from cytocar.run.trail.journal import Journal, Manifest, finished_manifest

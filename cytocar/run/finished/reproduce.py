@@ -9,8 +9,9 @@ from pathlib import Path
 from cytocar.files.places import Place
 from cytocar.run.count import Store, Work, count
 from cytocar.run.finished.recorded_plan import located, recorded_plan, require_files
-from cytocar.run.folder import PARTS, Parts, table_files
+from cytocar.run.folder import table_files
 from cytocar.run.observer import NOBODY, Observer
+from cytocar.run.parts import PARTS, Parts
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.tables.difference import Difference, differences
 

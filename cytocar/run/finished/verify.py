@@ -18,8 +18,9 @@ from cytocar.errors.tree import IntegrityError, ReadError, TemplateError
 from cytocar.files.places import Place, whole_bytes
 from cytocar.files.source import file_sha256
 from cytocar.run.finished.recorded_plan import located, recorded_plan
-from cytocar.run.folder import PARTS, Parts, package_file, part_name, table_files
+from cytocar.run.folder import package_file, table_files
 from cytocar.run.observer import NOBODY, Observer, observed
+from cytocar.run.parts import PARTS, Parts, part_name
 from cytocar.run.trail.audit import AUDIT, CHANGES_RESULTS, Action, Entry, Trail, read_trail
 from cytocar.run.trail.journal import (
     MANIFEST,
