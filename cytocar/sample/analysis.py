@@ -36,6 +36,7 @@ from cytocar.sample.quality.labels import (
     gated_channels,
     label_findings,
 )
+from cytocar.sample.quality.negative_tubes import car_in_negative_tube
 from cytocar.sample.quality.populations import evidence, findings_on_claim
 from cytocar.sample.quality.stored import check_detectors_live, stored_findings
 from cytocar.sample.result import (
@@ -282,6 +283,7 @@ def count_sample(
             *doubt_findings(template),
             *gate_findings(evidence_here.decisions, template, by_beads=method is CountMethod.BEADS),
             *car_findings,
+            *car_in_negative_tube(sample, car),
             *background.findings,
             *findings_on_claim(evidence_here, car),
             *gain_findings(populations, template, references or {}),
