@@ -22,6 +22,8 @@ CHECK = "unstained_cells"
 MARKER = "CD45"
 NO_CD45 = 0.04
 """Of the T cells' median: granulocytes, the dimmest leukocytes, stain at a fifth, and autofluorescence ends below."""
+DIM_CD45 = 0.3
+"""Of the median of their own kind: CD45 of lymphocytes and of granulocytes varies by a quarter from cell to cell."""
 LYMPHOCYTE_FSC, LYMPHOCYTE_SSC = (0.75, 1.5), (0.6, 1.5)
 """Of the T cells' medians: debris and red cells lie below, monocytes above."""
 GRANULOCYTE_FSC, GRANULOCYTE_SSC = 1.0, 3.0
@@ -47,19 +49,22 @@ def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
     if np.count_nonzero(own) < FEWEST_T_CELLS:
         return
     size, grain = (in_medians(sampled, axis, own) for axis in (forward, side))
-    unstained = sampled.signal(MARKER) < NO_CD45 * median(sampled.signal(MARKER, own))
+    cd45 = sampled.signal(MARKER)
+    usual = median(sampled.signal(MARKER, own))
+    unstained = cd45 < NO_CD45 * usual
     beads = sampled.template.counting.beads
     cells = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)
     lymphocytes = cells & _between(size, LYMPHOCYTE_FSC) & _between(grain, LYMPHOCYTE_SSC)
     granulocytes = cells & (size > GRANULOCYTE_FSC) & (grain > GRANULOCYTE_SSC)
     percent, limit = _percent(unstained, lymphocytes), LARGEST_PERCENT_ALONE
     if np.count_nonzero(granulocytes) >= max(FEWEST_T_CELLS, FEW_GRANULOCYTES * np.count_nonzero(lymphocytes)):
-        percent, limit = min(percent, _percent(unstained, granulocytes)), LARGEST_PERCENT
+        dim = cd45 < np.where(granulocytes, DIM_CD45 * median(cd45[granulocytes]), DIM_CD45 * usual)
+        percent, limit = min(_percent(dim, lymphocytes), _percent(dim, granulocytes)), LARGEST_PERCENT
     elif percent >= limit and not (
         _lie_alike(size, lymphocytes, unstained, SAME_SIZE) and _lie_alike(grain, lymphocytes, unstained, SAME_GRAIN)
     ):
         return
-    message = f"{percent:.1f} % of what scatters as leukocytes do carries no {MARKER}"
+    message = f"{percent:.1f} % of what scatters as leukocytes do carries no {MARKER}, or a third of the usual at most"
     if percent < limit:
         yield Finding(CHECK, "", Severity.PASS, message, percent, limit)
         return

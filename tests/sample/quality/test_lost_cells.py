@@ -198,6 +198,21 @@ def test_monocytes_that_carry_neither_leave_the_question_to_the_t_cells() -> Non
         assert told("tbnk", as_in_mice, markers={**markers, **lymphocytes})["cd4_cd8_labels"].code == code
 
 
+def test_cd4_that_was_widened_is_no_exchange_where_cd8_is_as_wide_as_in_real_tubes() -> None:
+    random = np.random.default_rng(5)
+
+    def widened(columns: Columns) -> Columns:
+        spread = {
+            "V450-A": random.lognormal(0, 0.7, len(TUBE.origin)),
+            "APC-H7-A": random.lognormal(0, 0.4, len(TUBE.origin)),
+        }
+        return {name: (column * spread.get(name, 1.0)).astype(np.float32) for name, column in columns.items()}
+
+    finding = told("tcell", widened)["cd4_cd8_labels"]
+    assert finding.code == ""
+    assert finding.value is not None and finding.value < 0.87
+
+
 def test_a_template_without_t_cells_is_asked_the_same_of_its_lymphocytes() -> None:
     b_cells = {"CD56": "CD19", "CD19-Fc": "CD20"}  # the NK cells of the tube stand for its B cells
     markers = {detector: b_cells.get(label, label) for detector, label in TUBE.markers.items()}
@@ -295,6 +310,25 @@ def test_cells_that_the_stain_did_not_reach_are_missed(share: float, code: str) 
     finding = told("cart-cd19fc-fixed", bare)["unstained_cells"]
     assert finding.code == code
     assert finding.value == pytest.approx(100 * share, abs=3)
+
+
+@pytest.mark.parametrize("kinds", [(), ("granulocytes",)], ids=["all cells", "granulocytes alone"])
+def test_cells_that_got_a_part_of_the_stain_are_missed_where_lymphocytes_and_granulocytes_say_so(
+    kinds: tuple[str, ...],
+) -> None:
+    some = np.random.default_rng(1).random(len(TUBE.origin)) < 0.25
+    some &= of_kind(TUBE, *kinds) if kinds else ~of_kind(TUBE, "beads", "bead_doublets")
+
+    def dim(columns: Columns) -> Columns:
+        dyes = {name for name in columns if name != "Time" and not name.startswith(("FSC", "SSC"))}
+        factor = np.where(some, 0.15, 1.0)
+        return {
+            name: (column * factor).astype(np.float32) if name in dyes else column for name, column in columns.items()
+        }
+
+    finding = told("cart-cd19fc-fixed", dim)["unstained_cells"]
+    assert finding.code == ("" if kinds else "W314")
+    assert finding.value == pytest.approx(0 if kinds else 25, abs=4)
 
 
 @pytest.mark.parametrize(("size", "code"), [(1.0, "W314"), (0.85, None)])
