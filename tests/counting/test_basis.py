@@ -142,6 +142,9 @@ def test_few_beads_are_a_finding_for_review() -> None:
     ("make", "code"),
     [
         (lambda: beads(0), "E031"),
+        (lambda: beads(50_001), "E070"),
+        (lambda: VolumetricBasis(acquired_volume_ul=30, dilution_factor=0), "E035"),
+        (lambda: VolumetricBasis(acquired_volume_ul=30, sample_volume_ul=-1), "E035"),
         (lambda: beads(49), "E032"),
         (lambda: beads(5000, beads_added=0), "E035"),
         (lambda: beads(5000, beads_added=-1), "E035"),
@@ -170,6 +173,43 @@ def test_blood_may_fill_the_tube_and_a_count_that_cannot_be_is_named() -> None:
     assert undiluted.concentration(100).value == pytest.approx(1.0)
     with pytest.raises(CountingError, match=r"^the analyser's count \(cells/µL\)"):
         DualPlatformBasis(5000, 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: beads(5000, beads_added=0), "beads_added"),
+        (lambda: BeadBasis(5000, 50_000, sample_volume_ul=0), "sample_volume_ul"),
+        (lambda: beads(5000, dilution_factor=0), "dilution_factor"),
+        (lambda: VolumetricBasis(acquired_volume_ul=-3), "acquired_volume_ul"),
+        (lambda: VolumetricBasis(acquired_volume_ul=3, final_volume_ul=-3), "final_volume_ul"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named(make: Callable[[], CountBasis], name: str) -> None:
+    with pytest.raises(CountingError, match=f"^{name} is "):
+        make()
+
+
+def test_one_dilution_is_enough_to_say_what_was_counted() -> None:
+    assert VolumetricBasis(acquired_volume_ul=30, dilution_factor=2).findings == ()
+    assert VolumetricBasis(acquired_volume_ul=30, sample_volume_ul=50, final_volume_ul=500).findings == ()
+    (finding,) = VolumetricBasis(acquired_volume_ul=30).findings
+    assert (finding.check, beads(1000).findings[0].check) == ("volume", "beads")
+
+
+def test_all_beads_may_be_counted() -> None:
+    assert beads(50_000).concentration(100).value == pytest.approx(2)
+
+
+def test_draws_of_few_events_keep_half_an_event_as_jeffreys_rule_does() -> None:
+    import numpy as np
+    from scipy import stats
+
+    quantiles = [0.5, 0.975]
+    drawn = DualPlatformBasis(2, 100.0).draws(0, np.random.default_rng(5), 100_000)
+    assert np.quantile(drawn, quantiles) == pytest.approx(100 * stats.beta(0.5, 2.5).ppf(quantiles), rel=0.03)
+    more = DualPlatformBasis(1, 100.0).draws(2, np.random.default_rng(5), 100_000)
+    assert np.quantile(more, quantiles) == pytest.approx(100 * stats.f(5, 3).ppf(quantiles) * 5 / 3, rel=0.04)
 
 
 def test_fifty_beads_are_enough_for_a_count() -> None:

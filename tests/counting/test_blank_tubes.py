@@ -49,7 +49,7 @@ def test_counts_between_the_places_are_near_what_is_counted_there(place: float) 
 
 
 def test_t_cells_are_counted_beyond_whole_and_half_spreads_above_the_median() -> None:
-    assert PLACES == (2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 10, 12, 15, 20, 30, 50)
+    assert list(PLACES) == [2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 10, 12, 15, 20, 30, 50]
     assert [column.name for column in HISTORY[-16:]] == [
         *("above_2", "above_2_5", "above_3", "above_3_5", "above_4", "above_4_5", "above_5", "above_6", "above_7"),
         *("above_8", "above_10", "above_12", "above_15", "above_20", "above_30", "above_50"),

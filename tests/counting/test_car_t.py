@@ -109,8 +109,11 @@ def test_share_net_share_and_concentrations_are_those_of_their_parts() -> None:
     assert car.concentration() == car.per_ul
     assert car.concentration(gated=False) == car.net_per_ul
     assert (car.report(), car.report(gated=False)) == ("20.3", f"{car.net_per_ul.value:.1f}")
-    bare, _ = count(1015, basis=NoBasis(), asked_for=CountMethod.NONE)
-    assert (bare.report(), bare.report(gated=False)) == ("2.03 % of T cells", "2.03 % of T cells")
+    missed = replace(CLEAN, sensitivity=0.8)
+    bare, _ = count(1015, basis=NoBasis(), asked_for=CountMethod.NONE, background=missed)
+    assert (bare.report(), bare.report(gated=False)) == ("2.03 % of T cells", "2.53 % of T cells")
+    both, _ = count(1015, background=missed)
+    assert (both.report(), both.report(gated=False)) == ("20.3", "25.3")
 
 
 def test_without_a_gate_by_controls_there_is_no_net_share() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import math
 
-from cytocar.counting.blank_rates import assumed_rates, measured_rates
+import numpy as np
+import pytest
+from scipy.stats import gamma
+
+from cytocar.counting.blank_rates import BlankRates, assumed_rates, measured_rates
 from cytocar.counting.plan import blood_ul, t_cells_needed
 from cytocar.gates.decision import Background
 from cytocar.statistics.detection import limit_of_detection
@@ -49,3 +53,26 @@ def test_the_limit_holds_with_the_t_cells_that_were_planned_and_not_with_a_tenth
 def test_blood_follows_from_the_patient_s_t_cells() -> None:
     assert blood_ul(32_790, t_cells_per_ul=25) / 1000 == pytest.approx(1.3, abs=0.02)
     assert blood_ul(1000, t_cells_per_ul=10, acquired_share=0.5) == 200
+
+
+@pytest.mark.parametrize("sensitivity", [1.0, 0.5])
+@pytest.mark.parametrize("percent", [0.05, 1.0, 3.0, 50.0])
+def test_without_background_so_many_are_needed_as_a_gamma_quantile_says(percent: float, sensitivity: float) -> None:
+    needed = t_cells_needed(percent, assumed_rates(0.0), fewest_events=13, sensitivity=sensitivity)
+    exact = gamma.ppf(0.95, 13) / sensitivity / percent * 100
+    assert needed is not None
+    assert exact <= needed <= 1.01 * exact + 1
+
+
+def test_a_limit_that_takes_more_than_a_tube_ever_holds_cannot_be_reached() -> None:
+    most = 100 * gamma.ppf(0.95, 13) / 20_000_000
+    assert t_cells_needed(0.99 * most, assumed_rates(0.0), fewest_events=13) is None
+    nearly = t_cells_needed(1.01 * most, assumed_rates(0.0), fewest_events=13)
+    assert nearly == pytest.approx(20_000_000, rel=0.02)
+
+
+def test_a_claim_on_one_event_needs_twice_what_holds_one_in_95_of_100_tubes() -> None:
+    """Beyond half of all T cells nothing is claimed, whatever the aim."""
+    none = BlankRates(np.zeros(1), np.ones(1))
+    for percent in (50.0, 100.0):
+        assert t_cells_needed(percent, none, fewest_events=1) == math.ceil(2 * gamma.ppf(0.95, 1))

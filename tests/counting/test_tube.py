@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cytocar.counting.basis import BeadBasis, DualPlatformBasis, NoBasis, VolumetricBasis
-from cytocar.counting.tube import METHODS, beads_in_tube, count_basis
+from cytocar.counting.tube import METHODS, beads_in_tube, count_basis, with_pairs
 from cytocar.errors.tree import CountingError
 from cytocar.sheet.tube import Tube
 from cytocar.template.model import Counting, Cv
@@ -56,6 +56,55 @@ def test_liquid_beads_are_their_concentration_times_their_volume() -> None:
 
 def test_two_bead_numbers_that_agree_are_one() -> None:
     assert beads_in_tube(Tube(beads_added=52_000, beads_per_ul=1040, bead_volume_ul=50)) == 52_000
+
+
+@pytest.mark.parametrize(
+    ("added", "agrees"), [(50_000, True), (49_505, True), (49_504, False), (50_505, True), (50_506, False)]
+)
+def test_two_bead_numbers_agree_within_one_percent(added: float, agrees: bool) -> None:
+    tube = Tube(beads_added=added, beads_per_ul=1000, bead_volume_ul=50)
+    if agrees:
+        assert beads_in_tube(tube) == added
+        return
+    with pytest.raises(CountingError, match=f"beads_added is {added:g}, but .* is 50000") as caught:
+        beads_in_tube(tube)
+    assert caught.value.code == "E039"
+
+
+@pytest.mark.parametrize(
+    ("tube", "name"),
+    [
+        (Tube(beads_per_ul=-1.0, bead_volume_ul=50.0), "beads_per_ul"),
+        (Tube(beads_per_ul=0.0, bead_volume_ul=50.0), "beads_per_ul"),
+        (Tube(beads_per_ul=1000.0, bead_volume_ul=0.0), "bead_volume_ul"),
+        (Tube(beads_per_ul=-1000.0, bead_volume_ul=-50.0), "beads_per_ul"),
+        (Tube(beads_added=0.0), "beads_added"),
+        (Tube(beads_added=-3.0), "beads_added"),
+    ],
+)
+def test_a_number_of_beads_that_cannot_be_is_named(tube: Tube, name: str) -> None:
+    with pytest.raises(CountingError, match=f"^{name} is ") as caught:
+        beads_in_tube(tube)
+    assert caught.value.code == "E035"
+
+
+def test_beads_carry_the_dilution_and_the_fewest_that_are_enough() -> None:
+    few = COUNTING.model_copy(update={"minimum_beads": 6000})
+    basis = count_basis(few, replace(FULL, dilution_factor=4), EVENTS)
+    assert basis.concentration(100).value == pytest.approx(100 / 5000 * 50_000 / 50 * 4)
+    assert [finding.code for finding in basis.findings] == ["W220"]
+
+
+def test_numbers_of_a_tube_that_no_tube_has_are_refused() -> None:
+    with pytest.raises(CountingError, match=r"^sample_volume_ul .*0\.05") as caught:
+        count_basis(COUNTING, replace(FULL, sample_volume_ul=0.05), EVENTS)
+    assert caught.value.code == "E072"
+
+
+@pytest.mark.parametrize(("percent", "factor"), [(60.0, 2.5), (61.0, 2.5), (59.0, 1 / 0.41)])
+def test_pairs_are_made_up_for_as_far_as_six_in_ten(percent: float, factor: float) -> None:
+    basis = BeadBasis(bead_events=1000, beads_added=1000, sample_volume_ul=50)
+    assert with_pairs(basis, percent).concentration(100).value == pytest.approx(2 * factor)
 
 
 @pytest.mark.parametrize(
