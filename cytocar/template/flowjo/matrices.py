@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement
 
-from cytocar.signals.compensation import Matrix
+import numpy as np
+
+from cytocar.signals.compensation import Matrix, SpilloverMatrix
 from cytocar.signals.panel import COMPENSATED
-from cytocar.template.gatingml.xml import child, children, declaration, number, required
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
+from cytocar.template.gatingml.xml import (
+    DATA_TYPE,
+    TRANSFORMS,
+    child,
+    children,
+    declaration,
+    number,
+    required,
+    tag,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +69,23 @@ def read_matrix(element: Element) -> Compensated:
         name = f"FlowJo {name.removesuffix('.csv')}"
     prefix, suffix = element.get("prefix", ""), element.get("suffix", "")
     return Compensated(name, declaration(element, Matrix, declared), prefix, suffix)
+
+
+def write_matrix(matrix: SpilloverMatrix) -> Element:
+    """Return a matrix as a ``<spilloverMatrix>``."""
+    element = Element(
+        tag("spilloverMatrix", TRANSFORMS), prefix=COMPENSATED, name=matrix.origin, suffix="", editable="1"
+    )
+    values = np.linalg.inv(matrix.values) if matrix.inverted else matrix.values
+    listed = SubElement(element, tag("parameters", DATA_TYPE))
+    for detector in matrix.detectors:
+        SubElement(listed, tag("parameter", DATA_TYPE), {tag("name", DATA_TYPE): detector})
+    for detector, row in zip(matrix.detectors, values.tolist(), strict=True):
+        spillover = SubElement(element, tag("spillover", TRANSFORMS), {tag("parameter", DATA_TYPE): detector})
+        for other, value in zip(matrix.detectors, row, strict=True):
+            SubElement(
+                spillover,
+                tag("coefficient", TRANSFORMS),
+                {tag("parameter", DATA_TYPE): other, tag("value", TRANSFORMS): repr(value)},
+            )
+    return element

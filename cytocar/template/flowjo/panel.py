@@ -126,10 +126,10 @@ class SamplePanel:
         ``useGain`` is set; cytocar always divides linear ones by ``$PnG``.
         """
         if detector.casefold() == "time":
-            gain = None if entry is None else _positive(entry.get("gain"))
-            has_display = entry is not None and _positive(_bare(entry, "maxRange")) is not None
-            return (gain if has_display else None) or _positive(self.keywords.get("$TIMESTEP")) or gain or 1.0
-        amplifier = _positive(self._keyword(detector, "G")) or 1.0
+            gain = None if entry is None else positive(entry.get("gain"))
+            has_display = entry is not None and positive(_bare(entry, "maxRange")) is not None
+            return (gain if has_display else None) or positive(self.keywords.get("$TIMESTEP")) or gain or 1.0
+        amplifier = positive(self._keyword(detector, "G")) or 1.0
         if self.uses_gain or amplifier == 1.0 or not self._is_linear(detector):
             return 1.0
         return amplifier
@@ -147,7 +147,8 @@ def _bare(element: Element, name: str) -> str | None:
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), None)
 
 
-def _positive(text: str | None) -> float | None:
+def positive(text: str | None) -> float | None:
+    """Return a number above 0 that a text holds; None where it holds none."""
     try:
         value = float(text or "")
     except ValueError:
@@ -156,4 +157,4 @@ def _positive(text: str | None) -> float | None:
 
 
 def _decades(text: str) -> float:
-    return _positive(text.partition(",")[0]) or 0.0
+    return positive(text.partition(",")[0]) or 0.0

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement
 
 from cytocar.signals.scales import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
-from cytocar.template.gatingml.xml import declaration, local_name, number, optional_number
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
+from cytocar.template.flowjo.logicle_as import LogicleAs
+from cytocar.template.gatingml.xml import DATA_TYPE, TRANSFORMS, declaration, local_name, number, optional_number, tag
 
 STEPS = 256.0
 """Steps of the display, in which ellipses are stored."""
@@ -131,3 +129,27 @@ def read_display(element: Element, *, per_unit: float) -> Display:
     values = {"kind": name, **{letter: number(element, letter) for letter in letters}}
     values["T"] = number(element, "T") / per_unit
     return Display(kind, declaration(element, model, values), 0.0, 1.0, per_unit)
+
+
+def write_display(scale: AnyScale, written: str, *, top: float, logicle_as: LogicleAs) -> Element:
+    """Return the ``<Transformations>`` entry of a channel as it is ``written``; ``top`` ends a linear display."""
+    match scale:
+        case LogicleScale(T=T, W=W, M=M, A=A) if logicle_as is LogicleAs.LOGICLE:
+            numbers = {"T": T, "W": W, "M": M, "A": A}
+            element = Element(tag("logicle", TRANSFORMS), {tag("length", TRANSFORMS): "256"})
+        case LogicleScale(T=T, W=W, M=M, A=A):
+            numbers = {"maxRange": T, "neg": A, "width": -(10.0 ** (2 * W)), "pos": M}
+            element = Element(tag("biex", TRANSFORMS), {tag("length", TRANSFORMS): "256"})
+        case LogScale(T=T, M=M):
+            numbers = {"offset": T / 10.0**M, "decades": M}
+            element = Element(tag("log", TRANSFORMS))
+        case AsinhScale(T=T, M=M, A=A):
+            numbers = {"maxRange": T, "T": T, "A": A, "M": M}
+            element = Element(tag("fasinh", TRANSFORMS), {tag("length", TRANSFORMS): "256"})
+        case _:
+            numbers = {"minRange": 0.0, "maxRange": top}
+            element = Element(tag("linear", TRANSFORMS), gain="1")
+    for name, value in numbers.items():
+        element.set(tag(name, TRANSFORMS), repr(float(value)))
+    SubElement(element, tag("parameter", DATA_TYPE), {tag("name", DATA_TYPE): written})
+    return element

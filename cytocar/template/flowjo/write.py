@@ -24,10 +24,12 @@ from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.panel import COMPENSATED
 from cytocar.signals.scales import AnyScale, AsinhScale, LinearScale, LogicleScale, LogScale
 from cytocar.template.flowjo.logicle_as import LogicleAs
-from cytocar.template.flowjo.scales import STEPS, TABLE_STEPS
+from cytocar.template.flowjo.matrices import write_matrix
+from cytocar.template.flowjo.panel import positive
+from cytocar.template.flowjo.scales import STEPS, TABLE_STEPS, write_display
 from cytocar.template.gate_kinds import Gate
 from cytocar.template.gatingml.write import serialize
-from cytocar.template.gatingml.xml import DATA_TYPE, GATING, TRANSFORMS
+from cytocar.template.gatingml.xml import DATA_TYPE, tag
 from cytocar.template.model import Population, Template
 
 EVERY_EVENT = "all"
@@ -93,7 +95,7 @@ def write_workspace(
             known.add(cytometer)
             SubElement(cytometers, "Cytometer", name=cytometer or "any", cyt=cytometer, useGain="1")
         if file.matrix is not None and file.matrix.origin not in {entry.get("name") for entry in matrices}:
-            matrices.append(_matrix(file.matrix))
+            matrices.append(write_matrix(file.matrix))
     return serialize(root), tuple(losses)
 
 
@@ -116,7 +118,7 @@ class _Sample:
         element = Element("Sample")
         SubElement(element, "DataSet", uri=self.file.uri, sampleID=self.number)
         if self.file.matrix is not None:
-            element.append(_matrix(self.file.matrix))
+            element.append(write_matrix(self.file.matrix))
         transformations = SubElement(element, "Transformations")
         keywords = SubElement(element, "Keywords")
         for name, value in self.file.keywords.items():
@@ -133,11 +135,11 @@ class _Sample:
             # The display of a linear channel is written where an ellipse needs it: a bound on its end would be open.
             if isinstance(scale, LinearScale) and channel not in self._shown:
                 continue
-            transformations.append(self._transformation(channel, scale))
+            transformations.append(self._display(channel, scale))
             # FlowJo lists a channel beside its compensated form, and FlowKit looks a scale up by the channel alone.
             raw = channel.removeprefix(COMPENSATED)
             if raw not in self._scales:
-                transformations.append(self._transformation(raw, scale))
+                transformations.append(self._display(raw, scale))
         return element
 
     # ------------------------------------------------------------ populations
@@ -245,7 +247,7 @@ class _Sample:
         return element
 
     def _box(self, gate: RangeGate | RectangleGate | QuadrantGate) -> Element:
-        element = Element(_tag("RectangleGate"), eventsInside="1")
+        element = Element(tag("RectangleGate"), eventsInside="1")
         for marker, (low, high) in gate.sides().items():
             scale = self._axis(marker)
             bounds = Bounds(min=low, max=high)
@@ -254,11 +256,11 @@ class _Sample:
                 if value is not None:
                     in_data = float(scale.inverse(value)) if gate.units == "scale" else value
                     self._edge(marker, float(scale.unbounded(in_data)))
-                    dimension.set(_tag(key), repr(self._stored(marker, in_data)))
+                    dimension.set(tag(key), repr(self._stored(marker, in_data)))
         return element
 
     def _polygon(self, gate: PolygonGate) -> Element:
-        element = Element(_tag("PolygonGate"), eventsInside="1", quadId="-1", gateResolution="256")
+        element = Element(tag("PolygonGate"), eventsInside="1", quadId="-1", gateResolution="256")
         scales = [self._axis(marker) for marker in (gate.x, gate.y)]
         for marker in (gate.x, gate.y):
             self._dimension(element, marker)
@@ -292,7 +294,7 @@ class _Sample:
 
     def _stored(self, marker: str, value: float) -> float:
         """Return a data value as FlowJo writes it: Time in seconds."""
-        step = _positive(self.file.keywords.get("$TIMESTEP"))
+        step = positive(self.file.keywords.get("$TIMESTEP"))
         if step is None or self.file.channels.get(marker, "").casefold() != "time":
             return value
         product = value * step
@@ -302,7 +304,7 @@ class _Sample:
     def _ellipse(self, gate: EllipseGate) -> Element:
         if len(gate.axes) != 2 or gate.as_formula:
             raise _NoWordError(f"FlowJo has ellipses on two axes only, this one is on {len(gate.axes)}")
-        element = Element(_tag("EllipsoidGate"), eventsInside="1")
+        element = Element(tag("EllipsoidGate"), eventsInside="1")
         ends = []
         for marker in gate.axes:
             scale = self._axis(marker)
@@ -321,8 +323,8 @@ class _Sample:
         short, long = np.sqrt(squares)
         reach = math.sqrt(max(float(squares[1] - squares[0]), 0.0))
         along, across = directions[:, 1], directions[:, 0]
-        element.set(_tag("distance"), repr(2 * float(long)))
-        foci, edge = SubElement(element, _tag("foci")), SubElement(element, _tag("edge"))
+        element.set(tag("distance"), repr(2 * float(long)))
+        foci, edge = SubElement(element, tag("foci")), SubElement(element, tag("edge"))
         for sign in (-1, 1):
             _vertex(foci, (center + sign * reach * along).tolist())
         for offset in (long * along, -long * along, short * across, -short * across):
@@ -332,8 +334,8 @@ class _Sample:
     # ------------------------------------------------------------ axes
 
     def _dimension(self, element: Element, marker: str) -> Element:
-        dimension = SubElement(element, _tag("dimension"))
-        SubElement(dimension, _tag("fcs-dimension", DATA_TYPE), {_tag("name", DATA_TYPE): self._written(marker)})
+        dimension = SubElement(element, tag("dimension"))
+        SubElement(dimension, tag("fcs-dimension", DATA_TYPE), {tag("name", DATA_TYPE): self._written(marker)})
         return dimension
 
     def _written(self, marker: str) -> str:
@@ -369,68 +371,18 @@ class _Sample:
         channel = written.removeprefix(COMPENSATED)
         return self.file.ranges.get(written, self.file.ranges.get(channel, 262144.0))
 
-    def _transformation(self, written: str, scale: AnyScale) -> Element:
-        match scale:
-            case LogicleScale(T=T, W=W, M=M, A=A) if self.logicle_as is LogicleAs.LOGICLE:
-                numbers = {"T": T, "W": W, "M": M, "A": A}
-                element = Element(_tag("logicle", TRANSFORMS), {_tag("length", TRANSFORMS): "256"})
-            case LogicleScale(T=T, W=W, M=M, A=A):
-                numbers = {"maxRange": T, "neg": A, "width": -(10.0 ** (2 * W)), "pos": M}
-                element = Element(_tag("biex", TRANSFORMS), {_tag("length", TRANSFORMS): "256"})
-            case LogScale(T=T, M=M):
-                numbers = {"offset": T / 10.0**M, "decades": M}
-                element = Element(_tag("log", TRANSFORMS))
-            case AsinhScale(T=T, M=M, A=A):
-                numbers = {"maxRange": T, "T": T, "A": A, "M": M}
-                element = Element(_tag("fasinh", TRANSFORMS), {_tag("length", TRANSFORMS): "256"})
-            case _:
-                numbers = {"minRange": 0.0, "maxRange": self._top(written)}
-                element = Element(_tag("linear", TRANSFORMS), gain="1")
-        for name, value in numbers.items():
-            element.set(_tag(name, TRANSFORMS), repr(float(value)))
-        SubElement(element, _tag("parameter", DATA_TYPE), {_tag("name", DATA_TYPE): written})
-        return element
+    def _display(self, written: str, scale: AnyScale) -> Element:
+        return write_display(scale, written, top=self._top(written), logicle_as=self.logicle_as)
 
 
 class _NoWordError(Exception):
     """FlowJo has no word for a gate; the message says why."""
 
 
-def _matrix(matrix: SpilloverMatrix) -> Element:
-    element = Element(
-        _tag("spilloverMatrix", TRANSFORMS), prefix=COMPENSATED, name=matrix.origin, suffix="", editable="1"
-    )
-    values = np.linalg.inv(matrix.values) if matrix.inverted else matrix.values
-    listed = SubElement(element, _tag("parameters", DATA_TYPE))
-    for detector in matrix.detectors:
-        SubElement(listed, _tag("parameter", DATA_TYPE), {_tag("name", DATA_TYPE): detector})
-    for detector, row in zip(matrix.detectors, values.tolist(), strict=True):
-        spillover = SubElement(element, _tag("spillover", TRANSFORMS), {_tag("parameter", DATA_TYPE): detector})
-        for other, value in zip(matrix.detectors, row, strict=True):
-            SubElement(
-                spillover,
-                _tag("coefficient", TRANSFORMS),
-                {_tag("parameter", DATA_TYPE): other, _tag("value", TRANSFORMS): repr(value)},
-            )
-    return element
-
-
 def _vertex(element: Element, values: Iterable[float]) -> None:
-    vertex = SubElement(element, _tag("vertex"))
+    vertex = SubElement(element, tag("vertex"))
     for value in values:
-        SubElement(vertex, _tag("coordinate"), {_tag("value", DATA_TYPE): repr(value)})
-
-
-def _tag(name: str, namespace: str = GATING) -> str:
-    return f"{{{namespace}}}{name}"
-
-
-def _positive(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if 0 < value < math.inf else None
+        SubElement(vertex, tag("coordinate"), {tag("value", DATA_TYPE): repr(value)})
 
 
 def _printable(text: str) -> str:

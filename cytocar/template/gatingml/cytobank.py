@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, SubElement
 from cytocar.regions.boxes import Bounds, QuadrantGate, RectangleGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.template.gatingml.write import Applied, Writer, serialize
-from cytocar.template.gatingml.xml import DATA_TYPE, GATING, attribute, local_name
+from cytocar.template.gatingml.xml import DATA_TYPE, attribute, local_name, tag
 from cytocar.template.model import Template
 
 VERSION = "5"
@@ -86,12 +86,12 @@ class _Sets:
         if identifier in self.titles:
             gate.insert(0, self._custom_info(identifier, gate))
         if identifier in self._plain:
-            gate.attrib.pop(_tag("parent_id"), None)
-            gate.set(_tag("id"), self._gate_id(identifier))
+            gate.attrib.pop(tag("parent_id"), None)
+            gate.set(tag("id"), self._gate_id(identifier))
         elif identifier in self._parents:
-            gate.set(_tag("parent_id"), self._reference(self._parents[identifier]))
-        for reference in gate.iter(_tag("gateReference")):
-            reference.set(_tag("ref"), self._reference(reference.attrib[_tag("ref")]))
+            gate.set(tag("parent_id"), self._reference(self._parents[identifier]))
+        for reference in gate.iter(tag("gateReference")):
+            reference.set(tag("ref"), self._reference(reference.attrib[tag("ref")]))
 
     def _set(self, identifier: str) -> Element:
         """Return the gate set of a population: its gate and all above it, up to a boolean one."""
@@ -100,22 +100,22 @@ class _Sets:
             way.append(place)
             place = self._parents.get(place, "")
         numbers = [self._numbers[one] for one in reversed(way)]
-        element = Element(_tag("BooleanGate"), {_tag("id"): self._reference(identifier)})
-        info = SubElement(SubElement(element, _tag("custom_info", DATA_TYPE)), "cytobank")
+        element = Element(tag("BooleanGate"), {tag("id"): self._reference(identifier)})
+        info = SubElement(SubElement(element, tag("custom_info", DATA_TYPE)), "cytobank")
         SubElement(info, "name").text = self.titles[identifier]
         SubElement(info, "gate_set_id").text = str(self._numbers[identifier])
         if not place:
             SubElement(info, "definition").text = json.dumps({"gates": numbers, "negGates": []})
         operands = [self._gate_id(one) for one in reversed(way)] + ([self._reference(place)] if place else [])
-        both = SubElement(element, _tag("and"))
+        both = SubElement(element, tag("and"))
         for operand in operands * 2 if len(operands) == 1 else operands:
-            SubElement(both, _tag("gateReference"), {_tag("ref"): operand})
+            SubElement(both, tag("gateReference"), {tag("ref"): operand})
         return element
 
     def _custom_info(self, identifier: str, gate: Element) -> Element:
-        info = Element(_tag("custom_info", DATA_TYPE))
+        info = Element(tag("custom_info", DATA_TYPE))
         described = SubElement(info, "cytobank")
-        references = {attribute(one, "compensation-ref") for one in gate.iter(_tag("dimension"))}
+        references = {attribute(one, "compensation-ref") for one in gate.iter(tag("dimension"))}
         entries = {
             "name": self.titles[identifier],
             "id": str(self._numbers[identifier]),
@@ -143,7 +143,3 @@ class _Sets:
 
 def _is_gate(element: Element) -> bool:
     return isinstance(element.tag, str) and local_name(element).endswith("Gate")
-
-
-def _tag(name: str, namespace: str = GATING) -> str:
-    return f"{{{namespace}}}{name}"

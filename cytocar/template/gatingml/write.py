@@ -25,7 +25,7 @@ from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.template.gatingml.scales import FUNCTIONS, PARAMETERS
-from cytocar.template.gatingml.xml import CYTOCAR, DATA_TYPE, GATING, HIGHEST, TRANSFORMS
+from cytocar.template.gatingml.xml import CYTOCAR, DATA_TYPE, GATING, HIGHEST, TRANSFORMS, tag
 from cytocar.template.model import Population, Template
 
 for _prefix, _namespace in (
@@ -108,7 +108,7 @@ class Writer:
                 raise TypeError(f"gate {population.name!r} was not placed")
             self._population(population, gate)
             self.names[self._ids[population.name]] = population.name
-        root = Element(_tag("Gating-ML"))
+        root = Element(tag("Gating-ML"))
         root.extend(self._definitions.values())
         root.extend(self._gates)
         return root
@@ -129,8 +129,8 @@ class Writer:
 
     def _helper(self, identifier: str, kind: str, parent: str | None) -> Element:
         """Return a new gate that stands for no population."""
-        element = Element(_tag(kind), _attributes(id=identifier, parent_id=parent))
-        SubElement(SubElement(element, _tag("custom_info", DATA_TYPE)), _tag("helper", CYTOCAR))
+        element = Element(tag(kind), _attributes(id=identifier, parent_id=parent))
+        SubElement(SubElement(element, tag("custom_info", DATA_TYPE)), tag("helper", CYTOCAR))
         self._gates.append(element)
         self.helpers.append(identifier)
         return element
@@ -154,7 +154,7 @@ class Writer:
                 assert_never(gate)
 
     def _gate(self, population: Population, kind: str, parent: str | None) -> Element:
-        element = Element(_tag(kind), _attributes(id=self._ids[population.name], parent_id=parent))
+        element = Element(tag(kind), _attributes(id=self._ids[population.name], parent_id=parent))
         _describe(element, population)
         self._gates.append(element)
         return element
@@ -177,7 +177,7 @@ class Writer:
             self._ids[name] = self._free_id("every_event")
             element = self._helper(self._ids[name], "RectangleGate", None)
             channel = next(iter(self.applied.channels.values()))
-            self._dimension(element, _Axis("uncompensated", channel), None).set(_tag("min"), repr(-HIGHEST))
+            self._dimension(element, _Axis("uncompensated", channel), None).set(tag("min"), repr(-HIGHEST))
         return self._ids[name]
 
     # ------------------------------------------------------------ kinds of gates
@@ -189,9 +189,9 @@ class Writer:
             dimension = self._dimension(element, axis, self._scale(marker) if units == "scale" else None)
             # The standard asks for one bound, FlowKit 1.3 for both where the dimension is a ratio.
             if low is not None or high is None or axis.is_ratio:
-                dimension.set(_tag("min"), repr(-HIGHEST if low is None else low))
+                dimension.set(tag("min"), repr(-HIGHEST if low is None else low))
             if high is not None or axis.is_ratio:
-                dimension.set(_tag("max"), repr(HIGHEST if high is None else high))
+                dimension.set(tag("max"), repr(HIGHEST if high is None else high))
 
     def _corner(self, population: Population, gate: QuadrantGate, parent: str | None) -> None:
         if any(self._axis(marker).is_ratio for marker in gate.markers()):
@@ -199,21 +199,21 @@ class Writer:
             return
         key = (parent, gate.dividers, gate.units)
         if key not in self._quadrants:
-            element = Element(_tag("QuadrantGate"), _attributes(id=self._free_id("quadrants"), parent_id=parent))
+            element = Element(tag("QuadrantGate"), _attributes(id=self._free_id("quadrants"), parent_id=parent))
             for divider in gate.dividers:
                 scale = self._scale(divider.marker) if gate.units == "scale" else None
                 entry = self._dimension(element, self._axis(divider.marker), scale, name="divider")
-                entry.set(_tag("id"), self._free_id(f"divider_{divider.marker}"))
+                entry.set(tag("id"), self._free_id(f"divider_{divider.marker}"))
                 for value in divider.values:
-                    SubElement(entry, _tag("value")).text = repr(value)
+                    SubElement(entry, tag("value")).text = repr(value)
             self._quadrants[key] = element
             self._gates.append(element)
         element = self._quadrants[key]
-        quadrant = SubElement(element, _tag("Quadrant"), _attributes(id=self._ids[population.name]))
-        entries = [entry for entry in element if entry.tag == _tag("divider")]
+        quadrant = SubElement(element, tag("Quadrant"), _attributes(id=self._ids[population.name]))
+        entries = [entry for entry in element if entry.tag == tag("divider")]
         for entry, divider, interval in zip(entries, gate.dividers, gate.kept, strict=True):
             location = repr(_inside(divider.values, interval))
-            SubElement(quadrant, _tag("position"), _attributes(divider_ref=entry.attrib[_tag("id")], location=location))
+            SubElement(quadrant, tag("position"), _attributes(divider_ref=entry.attrib[tag("id")], location=location))
 
     def _polygon(self, element: Element, gate: PolygonGate) -> None:
         corners = np.array(gate.vertices)
@@ -223,23 +223,23 @@ class Writer:
                 corners[:, index] = self.template.scale(marker).unbounded(corners[:, index])
         if not np.isfinite(corners).all():
             raise TemplateError(
-                f"polygon {element.attrib[_tag('id')]!r} has a corner at or below 0 on a log scale",
+                f"polygon {element.attrib[tag('id')]!r} has a corner at or below 0 on a log scale",
                 code="E143",
                 hint="move the corner above 0, or draw the axis on a logicle or asinh scale",
             )
         for corner in corners.tolist():
-            _point(SubElement(element, _tag("vertex")), corner)
+            _point(SubElement(element, tag("vertex")), corner)
 
     def _ellipse(self, element: Element, gate: EllipseGate) -> None:
         for marker in gate.axes:
             self._dimension(element, self._axis(marker), self._scale(marker))
-        _point(SubElement(element, _tag("mean")), gate.center)
-        matrix = SubElement(element, _tag("covarianceMatrix"))
+        _point(SubElement(element, tag("mean")), gate.center)
+        matrix = SubElement(element, tag("covarianceMatrix"))
         for row in gate.covariance:
-            entries = SubElement(matrix, _tag("row"))
+            entries = SubElement(matrix, tag("row"))
             for value in row:
-                SubElement(entries, _tag("entry"), {_tag("value", DATA_TYPE): repr(value)})
-        SubElement(element, _tag("distanceSquare"), {_tag("value", DATA_TYPE): repr(gate.distance_square)})
+                SubElement(entries, tag("entry"), {tag("value", DATA_TYPE): repr(value)})
+        SubElement(element, tag("distanceSquare"), {tag("value", DATA_TYPE): repr(gate.distance_square)})
 
     def _boolean(self, population: Population, gate: BooleanGate, parent: str | None) -> None:
         wanted = [(self._operand(name), False) for name in gate.all_of]
@@ -259,13 +259,13 @@ class Writer:
     # ------------------------------------------------------------ dimensions, transformations, matrices
 
     def _dimension(self, parent: Element, axis: _Axis, scale: AnyScale | None, *, name: str = "dimension") -> Element:
-        element = SubElement(parent, _tag(name), _attributes(**{"compensation-ref": axis.compensation}))
+        element = SubElement(parent, tag(name), _attributes(**{"compensation-ref": axis.compensation}))
         if scale is not None:
-            element.set(_tag("transformation-ref"), self._transformation(scale))
+            element.set(tag("transformation-ref"), self._transformation(scale))
         if axis.is_ratio:
-            SubElement(element, _tag("new-dimension", DATA_TYPE), {_tag("transformation-ref", DATA_TYPE): axis.name})
+            SubElement(element, tag("new-dimension", DATA_TYPE), {tag("transformation-ref", DATA_TYPE): axis.name})
         else:
-            SubElement(element, _tag("fcs-dimension", DATA_TYPE), {_tag("name", DATA_TYPE): axis.name})
+            SubElement(element, tag("fcs-dimension", DATA_TYPE), {tag("name", DATA_TYPE): axis.name})
         return element
 
     def _scale(self, marker: str) -> AnyScale | None:
@@ -287,13 +287,13 @@ class Writer:
             )
         key = f"ratio {marker}"
         if key not in self._definitions:
-            element = Element(_tag("transformation", TRANSFORMS), {_tag("id", TRANSFORMS): self._free_id(key)})
-            constants = {_tag(letter, TRANSFORMS): repr(getattr(ratio, letter)) for letter in "ABC"}
-            function = SubElement(element, _tag("fratio", TRANSFORMS), constants)
+            element = Element(tag("transformation", TRANSFORMS), {tag("id", TRANSFORMS): self._free_id(key)})
+            constants = {tag(letter, TRANSFORMS): repr(getattr(ratio, letter)) for letter in "ABC"}
+            function = SubElement(element, tag("fratio", TRANSFORMS), constants)
             for operand in (numerator, denominator):
-                SubElement(function, _tag("fcs-dimension", DATA_TYPE), {_tag("name", DATA_TYPE): operand.name})
+                SubElement(function, tag("fcs-dimension", DATA_TYPE), {tag("name", DATA_TYPE): operand.name})
             self._definitions[key] = element
-        return _Axis(compensation, self._definitions[key].attrib[_tag("id", TRANSFORMS)], is_ratio=True)
+        return _Axis(compensation, self._definitions[key].attrib[tag("id", TRANSFORMS)], is_ratio=True)
 
     def _channel(self, marker: str) -> _Axis:
         declared = self.template.panel[marker]
@@ -316,17 +316,17 @@ class Writer:
     def _matrix(self, name: str, matrix: SpilloverMatrix) -> tuple[str, SpilloverMatrix]:
         if name not in self._matrices:
             identifier = self._free_id(name)
-            element = Element(_tag("spectrumMatrix", TRANSFORMS), {_tag("id", TRANSFORMS): identifier})
+            element = Element(tag("spectrumMatrix", TRANSFORMS), {tag("id", TRANSFORMS): identifier})
             for key, names in (("fluorochromes", matrix.fluorochromes), ("detectors", matrix.detectors)):
-                listed = SubElement(element, _tag(key, TRANSFORMS))
+                listed = SubElement(element, tag(key, TRANSFORMS))
                 for entry in names:
-                    SubElement(listed, _tag("fcs-dimension", DATA_TYPE), {_tag("name", DATA_TYPE): entry})
+                    SubElement(listed, tag("fcs-dimension", DATA_TYPE), {tag("name", DATA_TYPE): entry})
             # Written as a spillover matrix even where the template holds the inverse: some readers ignore the flag.
             values = np.linalg.pinv(matrix.values) if matrix.inverted else matrix.values
             for row in values.tolist():
-                spectrum = SubElement(element, _tag("spectrum", TRANSFORMS))
+                spectrum = SubElement(element, tag("spectrum", TRANSFORMS))
                 for value in row:
-                    SubElement(spectrum, _tag("coefficient", TRANSFORMS), {_tag("value", TRANSFORMS): repr(value)})
+                    SubElement(spectrum, tag("coefficient", TRANSFORMS), {tag("value", TRANSFORMS): repr(value)})
             self._definitions[f"matrix {name}"] = element
             self._matrices[name] = (identifier, matrix)
         return self._matrices[name]
@@ -334,17 +334,17 @@ class Writer:
     def _transformation(self, scale: AnyScale) -> str:
         key = f"scale {scale!r}"
         if key not in self._definitions:
-            element = Element(_tag("transformation", TRANSFORMS), {_tag("id", TRANSFORMS): self._free_id(scale.kind)})
+            element = Element(tag("transformation", TRANSFORMS), {tag("id", TRANSFORMS): self._free_id(scale.kind)})
             for name, bound in (("boundMin", scale.bound_min), ("boundMax", scale.bound_max)):
                 if bound is not None:
-                    element.set(_tag(name, TRANSFORMS), repr(bound))
+                    element.set(tag(name, TRANSFORMS), repr(bound))
             # A bounded identity is flin with T = 1, A = 0: (x + 0) / (1 + 0).
             written = scale.model_copy(update={"T": 1.0}) if scale.T is None else scale
             function = FUNCTIONS[scale.kind]
-            parameters = {_tag(letter, TRANSFORMS): repr(getattr(written, letter)) for letter in PARAMETERS[scale.kind]}
-            SubElement(element, _tag(function, TRANSFORMS), parameters)
+            parameters = {tag(letter, TRANSFORMS): repr(getattr(written, letter)) for letter in PARAMETERS[scale.kind]}
+            SubElement(element, tag(function, TRANSFORMS), parameters)
             self._definitions[key] = element
-        return self._definitions[key].attrib[_tag("id", TRANSFORMS)]
+        return self._definitions[key].attrib[tag("id", TRANSFORMS)]
 
 
 # ---------------------------------------------------------------- small pieces
@@ -359,26 +359,22 @@ def serialize(root: Element) -> bytes:
 
 def add_note(root: Element, text: str, *, sample: str) -> None:
     """Put our note about the document's origin at its end; the standard leaves ``custom_info`` to each program."""
-    info = SubElement(root, _tag("custom_info", DATA_TYPE))
-    SubElement(info, _tag("template", CYTOCAR), {"sample": sample}).text = text
-
-
-def _tag(name: str, namespace: str = GATING) -> str:
-    return f"{{{namespace}}}{name}"
+    info = SubElement(root, tag("custom_info", DATA_TYPE))
+    SubElement(info, tag("template", CYTOCAR), {"sample": sample}).text = text
 
 
 def _attributes(**values: str | None) -> dict[str, str]:
-    return {_tag(key): value for key, value in values.items() if value is not None}
+    return {tag(key): value for key, value in values.items() if value is not None}
 
 
 def _describe(element: Element, population: Population) -> None:
-    info = SubElement(element, _tag("custom_info", DATA_TYPE))
-    SubElement(info, _tag("population", CYTOCAR), {"name": population.name}).text = population.note
+    info = SubElement(element, tag("custom_info", DATA_TYPE))
+    SubElement(info, tag("population", CYTOCAR), {"name": population.name}).text = population.note
 
 
 def _point(element: Element, values: Sequence[float]) -> None:
     for value in values:
-        SubElement(element, _tag("coordinate"), {_tag("value", DATA_TYPE): repr(value)})
+        SubElement(element, tag("coordinate"), {tag("value", DATA_TYPE): repr(value)})
 
 
 def _inside(values: Sequence[float], interval: int) -> float:
@@ -396,8 +392,8 @@ def _combine(element: Element, operands: Sequence[tuple[str, bool]], *, operatio
         operation, operands = "not", [(operands[0][0], False)]
     elif len(operands) == 1:
         operands = [*operands, *operands]
-    parent = SubElement(element, _tag(operation))
+    parent = SubElement(element, tag(operation))
     for identifier, is_complement in operands:
-        reference = SubElement(parent, _tag("gateReference"), _attributes(ref=identifier))
+        reference = SubElement(parent, tag("gateReference"), _attributes(ref=identifier))
         if is_complement:
-            reference.set(_tag("use-as-complement"), "true")
+            reference.set(tag("use-as-complement"), "true")

@@ -30,6 +30,11 @@ MAXIMUM_BYTES = 20_000_000
 MAXIMUM_ELEMENTS = 500_000
 
 
+def tag(name: str, namespace: str = GATING) -> str:
+    """Return a name as ElementTree writes it with its namespace."""
+    return f"{{{namespace}}}{name}"
+
+
 def parse_safely(data: bytes, *, source: str, larger: int = 1) -> Element:
     """Return the root of an XML file.
 
