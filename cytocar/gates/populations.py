@@ -15,8 +15,8 @@ from cytocar.gates.decision import Background, Decision
 from cytocar.gates.engine.compile import Plan, compile_plan
 from cytocar.gates.engine.frame import ALL, Bools, Floats
 from cytocar.gates.engine.stream import GatedBlock, stream
+from cytocar.gates.events_over_time import Counts
 from cytocar.gates.medians import median_of
-from cytocar.gates.watch import Counts
 from cytocar.regions.kinds import FixedGate
 from cytocar.template.model import Template
 

@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
-from cytocar.gates.adaptive.bead_peak import with_bead_gains
+from cytocar.gates.adaptive.gain_by_beads import with_bead_gains
 from cytocar.gates.adaptive.parent_events import ParentEvents
 from cytocar.gates.chosen import joined, step_of
 from cytocar.gates.decision import Background, Decision, FitInput, Fitted, ReferenceEvents, Source, fixed_decisions
@@ -24,9 +24,9 @@ from cytocar.gates.engine.axes import Axes
 from cytocar.gates.engine.compile import Plan, compile_plan, make_step, plan_for
 from cytocar.gates.engine.frame import ALL, Bools, Floats, SubframeCache
 from cytocar.gates.engine.stream import EventBuffer, GatedBlock, stream
+from cytocar.gates.events_over_time import EventsOverTime, NonTCellCarCounter
 from cytocar.gates.medians import Medians, median_of
 from cytocar.gates.populations import GatedSample, Population, Populations
-from cytocar.gates.watch import EventsOverTime, NonTCellCarCounter
 from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.signals.compensation import SpilloverMatrix

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
-from cytocar.gates.adaptive.bead_peak import gain_between
+from cytocar.gates.adaptive.gain_by_beads import gain_between
 from cytocar.template.gate_kinds import ReferenceGate
 
 if TYPE_CHECKING:

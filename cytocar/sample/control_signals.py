@@ -17,8 +17,8 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand
 from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.decision import Background, ReferenceEvents
+from cytocar.gates.events_over_time import LowScatter, side_scatter
 from cytocar.gates.walk import Populations, walk
-from cytocar.gates.watch import LowScatter, side_scatter
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.sample.blank_controls import blank_tube

@@ -1,4 +1,4 @@
-"""Exact intervals and detection limits for counted events.
+"""Exact intervals of counted events.
 
 An event count is a draw: of cells from blood (Poisson), of positive cells among those looked at (binomial). Everything
 here is exact or of known coverage, and nothing here knows of tubes, beads or templates (see ``counting``).

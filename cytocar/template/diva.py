@@ -12,7 +12,7 @@ experiments cross the names of height and width (``FSC-H`` holds widths): the pa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,12 +28,11 @@ from cytocar.signals.marker import Marker
 from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale, LogScale
 from cytocar.template.flowjo.document import LARGER, Workspace
 from cytocar.template.flowjo.gates import without_equivalent
-from cytocar.template.flowjo.names import EVERY_EVENT, Path, short_names
+from cytocar.template.flowjo.names import Path, named_populations, short_names
 from cytocar.template.flowjo.panel import Axis
 from cytocar.template.flowjo.samples import Counted, WorkspaceSample
 from cytocar.template.flowjo.scales import Display
 from cytocar.template.gatingml.xml import children, declaration, local_name, number, parse_safely, required
-from cytocar.template.model import Population
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -169,20 +168,12 @@ class _Tube:
             panel=self.markers,
             scales={name: scale for name, scale in scales.items() if scale is not None and scale != LinearScale()},
             matrix=("FACSDiva", self.matrix) if self.matrix is not None and is_needed else None,
-            populations=tuple(self._populations(names)),
+            populations=tuple(named_populations(self.gates, self.operands, names)),
             counts={name: self.counts[path] for path, name in names.items()},
             total=self.total,
             losses=tuple(self.losses),
             needs_matrix=is_needed,
         )
-
-    def _populations(self, names: Mapping[Path, str]) -> Iterator[Population]:
-        for path, drawn in self.gates.items():
-            operands = {key: [names[one] for one in paths] for key, paths in self.operands.get(path, {}).items()}
-            gate = BooleanGate.model_validate({"kind": "boolean", **operands}) if operands else drawn
-            parent = names[path[:-1]] if len(path) > 1 else EVERY_EVENT
-            note = "/".join(path) if names[path] != "/".join(path) else ""
-            yield Population(name=names[path], parent=parent, gate=gate, note=note)
 
     def _settings(self, settings: Element) -> None:
         """Take the compensation and the crossed names of an ``<instrument_settings>``."""

@@ -14,10 +14,10 @@ import cytocar
 from cytocar.errors.tree import CompensationError, GateError
 from cytocar.fcs.events import EventTable
 from cytocar.gates.decision import Background, Decision, FitInput, Fitted, Source
+from cytocar.gates.events_over_time import LowScatter
 from cytocar.gates.medians import median_of
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import replay, walk
-from cytocar.gates.watch import LowScatter
 from cytocar.regions.boxes import RangeGate
 from cytocar.signals.compensation import SpilloverMatrix
 from cytocar.signals.scales import LogicleScale

@@ -1,8 +1,12 @@
-"""Short names of populations: the shortest tail of the FlowJo path that no other population shares."""
+"""Populations by short names: the shortest tail of the FlowJo path that no other population shares."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+
+from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.kinds import FixedGate
+from cytocar.template.model import Population
 
 EVERY_EVENT = "all"
 Path = tuple[str, ...]
@@ -31,6 +35,18 @@ def short_names(paths: Iterable[Path]) -> Mapping[Path, str]:
         names[path] = _free("/".join(tail), taken)
         taken.add(names[path])
     return names
+
+
+def named_populations(
+    gates: Mapping[Path, FixedGate], operands: Mapping[Path, Mapping[str, tuple[Path, ...]]], names: Mapping[Path, str]
+) -> Iterator[Population]:
+    """Yield the populations of gates by path, boolean ones over their operands; a longer path is their note."""
+    for path, drawn in gates.items():
+        of_gate = {key: [names[one] for one in paths] for key, paths in operands.get(path, {}).items()}
+        gate = BooleanGate.model_validate({"kind": "boolean", **of_gate}) if of_gate else drawn
+        parent = names[path[:-1]] if len(path) > 1 else EVERY_EVENT
+        note = "/".join(path) if names[path] != "/".join(path) else ""
+        yield Population(name=names[path], parent=parent, gate=gate, note=note)
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from cytocar.signals.marker import Marker
 from cytocar.signals.scales import AnyScale
 from cytocar.template.flowjo.gates import read_gate
 from cytocar.template.flowjo.matrices import Compensated, read_matrix
-from cytocar.template.flowjo.names import EVERY_EVENT, Path, short_names
+from cytocar.template.flowjo.names import Path, named_populations, short_names
 from cytocar.template.flowjo.panel import SamplePanel
 from cytocar.template.gatingml.xml import children, declaration, local_name, required
 from cytocar.template.model import Compensation, Population, Template
@@ -119,7 +119,7 @@ def read_sample(element: Element, *, uses_gain: bool = False) -> WorkspaceSample
         panel=panel.markers,
         scales=panel.scales(),
         matrix=(compensated.name, compensated.matrix) if goes_through and compensated.matrix is not None else None,
-        populations=tuple(tree.populations(names)),
+        populations=tuple(named_populations(tree.gates, tree.operands, names)),
         counts={name: tree.counts[path] for path, name in names.items()},
         total=_count(node),
         losses=tuple(tree.losses),
@@ -229,15 +229,6 @@ class _Tree:
                 f"the scale {kind!r} of {', '.join(markers)} has no equivalent: bounds hold as data values, polygons "
                 "and ellipses are left out; a bound at the end of its display is not open"
             )
-
-    def populations(self, names: Mapping[Path, str]) -> Iterator[Population]:
-        """Yield the populations by their names; the FlowJo path is their note."""
-        for path, drawn in self.gates.items():
-            operands = {key: [names[one] for one in paths] for key, paths in self.operands.get(path, {}).items()}
-            gate = BooleanGate.model_validate({"kind": "boolean", **operands}) if operands else drawn
-            parent = names[path[:-1]] if len(path) > 1 else EVERY_EVENT
-            note = "/".join(path) if names[path] != "/".join(path) else ""
-            yield Population(name=names[path], parent=parent, gate=gate, note=note)
 
     def _lose(self, path: Path, why: str) -> None:
         self.losses.append(f"{'/'.join(path)} and everything under it: {why}")
