@@ -32,6 +32,9 @@ LONGEST_REACH = 0.3
 RAISED, FEWEST_COLOURS, MOST_COLOURS = 0.5, 3, 0.75
 """Decades between medians of cells above and below the line of CD3, and in how many of the other colours. Larger cells
 are a little brighter in all colours, by 0.1 to 0.3 decades, than debris."""
+RAISED_UNPARTED, ALIKE = 0.1, 0.5
+"""The same where no line parts CD4 or CD8 among the cells above the line of CD3, and how far the two may differ in it:
+of a product of CD4 or CD8 T cells one is raised by a decade and more, of unstained cells both by 0.1 to 0.6."""
 DIM_SHARE, LARGE_SHARE, MOST_LARGE = 0.3, 0.05, 0.15
 """The dimmest 30 % of the T cells in CD3, larger than all but 5 % of the brighter half in FSC and in SSC. Of eleven
 real and simulated tubes 0 to 7 % of them are, of a twelfth 16 %; with autofluorescent cells above the line 14 to 41."""
@@ -92,10 +95,7 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     take_line(study, "t_cells", inside, refitted, keep="above")
     bright = _bright_in_all(study, inside)
     if 2 * len(bright) >= len(study.tubes):
-        study.drop("t_cells")
-        why = "what is bright in CD3 is as bright in every other colour: autofluorescent or dead cells, or no matrix"
-        study.left_out.append(("t_cells", why))
-        study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
+        _take_back_t_cells(study)
         return
     study.others_above = bool(bright)
     if bright:
@@ -109,6 +109,12 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
         gate = BooleanGate(kind="boolean", any_of=("t_cells", scatter))
         study.add(around, inside, gate, status=Status.EVIDENCE, evidence=("T cells, and what lies around them",))
     subsets.cd4_and_cd8(study, "t_cells")
+    if study.has("CD4", "CD8") and not {"cd4", "cd8"} & study.masks.keys():  # T cells of no kind
+        glowing = _bright_in_all(study, inside, by=RAISED_UNPARTED, alike=ALIKE)
+        if 2 * len(glowing) >= len(study.tubes):
+            study.doubts = [doubt for doubt in study.doubts if doubt[0] != "W349"]
+            _take_back_t_cells(study)
+            return
     subsets.look_at_pairs(study)
     compare_with_clusters(study, "t_cells")
     _look_at_dim_cells(study)
@@ -152,10 +158,24 @@ def _among_lymphocytes(study: Study, base: str) -> tuple[Line | None, str | None
     return line, around
 
 
-def _bright_in_all(study: Study, parent: str) -> list[str]:
+def _take_back_t_cells(study: Study) -> None:
+    study.drop("t_cells")
+    why = "what is bright in CD3 is as bright in every other colour: autofluorescent or dead cells, or no matrix"
+    study.left_out.append(("t_cells", why))
+    study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
+
+
+def _bright_in_all(study: Study, parent: str, *, by: float = RAISED, alike: float = np.inf) -> list[str]:
     """Return the files in which cells above the line of CD3 are brighter than the rest in CD4, CD8 and most colours.
 
     T cells are not: no more than half of them carry CD4, or no more than half CD8.
+
+    Parameters
+    ----------
+    by : float
+        Decades.
+    alike : float
+        Decades that CD4 and CD8 may differ in that: cells that carry one of them do by more.
     """
     stained = [name for name in study.tubes[0].panel.channels if name[:3] not in ("FSC", "SSC") and study.has(name)]
     others = [name for name in stained if name != "CD3"]
@@ -164,17 +184,19 @@ def _bright_in_all(study: Study, parent: str) -> list[str]:
     names = []
     for tube, within, inside in zip(study.tubes, study.masks[parent], study.masks["t_cells"], strict=True):
         raised = {marker: _raised(study, marker, tube, inside, within & ~inside) for marker in others}
-        if raised["CD4"] and raised["CD8"] and sum(raised.values()) >= MOST_COLOURS * len(others):
+        above = {marker: decades > by for marker, decades in raised.items()}
+        both = above["CD4"] and above["CD8"] and abs(raised["CD4"] - raised["CD8"]) < alike
+        if both and sum(above.values()) >= MOST_COLOURS * len(others):
             names.append(tube.name)
     return names
 
 
-def _raised(study: Study, marker: str, tube: Tube, inside: Bools, outside: Bools) -> bool:
+def _raised(study: Study, marker: str, tube: Tube, inside: Bools, outside: Bools) -> float:
     if not (inside.any() and outside.any()):
-        return False
+        return 0.0
     scale = stain_scale(study, marker)
     medians = [float(np.median(scale.approximate(tube.signals[marker][mask]))) for mask in (inside, outside)]
-    return scale.M * (medians[0] - medians[1]) > RAISED
+    return float(scale.M * (medians[0] - medians[1]))
 
 
 def _look_at_what_stands_before(study: Study, *, bare: bool, sized: bool) -> None:

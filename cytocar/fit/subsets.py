@@ -211,6 +211,7 @@ def look_at_pairs(study: Study) -> None:
     sentence = (
         f"{100 * both / total:.1f} % of the T cells are CD4+CD8+, so up to {100 * pairs:.0f} % may be two at once"
     )
+    sentence = f"{sentence}, and pairs with other cells come on top"
     study.left_out[singlets] = ("singlets", f"{study.left_out[singlets][1]}; {sentence}")
     if pairs > MOST_PAIRS:
         study.doubt("W352", f"no gate leaves doublets out, and {sentence}")

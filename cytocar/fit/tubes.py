@@ -278,12 +278,13 @@ def _refuse_transformed(stained: Mapping[str, Floats]) -> None:
         negative = [float(np.quantile(values, 0.05)) < 0 for values in stained.values()]
         if reach < SHORTEST_REACH and 2 * sum(negative) < len(negative):  # unstained cells scatter around zero
             sentence = f"the brightest cells of no marker lie more than {reach:.0f} times as far above the median as "
-            sentence += "the dimmest below it, as on a log or logicle scale"
+            sentence += "the dimmest below it, as on a log or logicle scale; cells without stain look so too"
     if sentence:
         raise PanelError(
             f"the values are transformed already ({sentence}), and gates are placed on linear values",
             code="E205",
-            hint="export the file as the instrument wrote it, linear, not as asinh, logicle or log values",
+            hint="export the file as the instrument wrote it, linear, not as asinh, logicle or log values, and give "
+            "stained tubes",
         )
 
 

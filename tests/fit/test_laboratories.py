@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.validity.instruments import INSTRUMENTS, halves, tubes, write_file
+from benchmarks.validity.instruments import INSTRUMENTS, STAINS, halves, tubes, write_file
 from benchmarks.validity.originals import BOOK, COUNTED, Original, read_original, simulated_originals
-from benchmarks.validity.other_cells import CHANGES, autofluorescent, dimmer
+from benchmarks.validity.other_cells import CHANGES, autofluorescent, dimmer, fewer
 from benchmarks.validity.other_laboratories import LABORATORIES, PLAIN, judge, write_copy
 from benchmarks.validity.specimens import draw_specimen
+from cytocar.errors.tree import GateError
 from cytocar.fcs.reader import open_fcs
+from cytocar.fit.draft import refuse_without_t_cells
 from cytocar.fit.template import fit_template
 from cytocar.gates.walk import walk
 
@@ -162,4 +164,23 @@ def test_a_line_of_cd3_among_granulocytes_gives_way_to_the_one_among_lymphocytes
     write_file(tube, INSTRUMENTS[instrument], tmp_path / "tube.fcs", seed=1)
     fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
     assert fitted.study.count("t_cells") == pytest.approx(int(tube.counted["t_cells"].sum()), rel=0.1)
-    assert fitted.study.among_lymphocytes or fitted.study.topmost
+
+
+@pytest.mark.parametrize("instrument", ["LSRFortessa", "Aurora", "Gallios, FCS 3"])
+def test_unstained_monocytes_are_no_t_cells(instrument: str, tmp_path: Path) -> None:
+    write_file(draw_specimen("PBMC", 20_000, 7, unstained=STAINS), INSTRUMENTS[instrument], tmp_path / "tube.fcs")
+    with pytest.raises(GateError) as caught:
+        refuse_without_t_cells(fit_template([tmp_path / "tube.fcs"], BOOK, name="tube"))
+    assert caught.value.code == "E208"
+    assert "as bright in every other colour" in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["CD4", "CD8"])
+def test_t_cells_of_one_kind_are_t_cells(kind: str, tmp_path: Path) -> None:
+    tube = draw_specimen("PBMC", 20_000, 7)
+    only = fewer({"CD4": "cd8", "CD8": "cd4"}[kind], 0.0)(tube, np.random.default_rng(1))
+    assert only is not None
+    write_copy(only, PLAIN, tmp_path / "tube.fcs")
+    fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
+    assert fitted.study.count("t_cells") == pytest.approx(int(only.counted["t_cells"].sum()), rel=0.1)
+    assert "W349" in {code for code, _ in fitted.study.doubts}
