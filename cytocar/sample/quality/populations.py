@@ -29,7 +29,7 @@ from cytocar.sample.quality.borders import (
     with_borders,
 )
 from cytocar.sample.quality.cells import Pairs, cell_shares
-from cytocar.sample.quality.dying import dead_cells, taken_for_dead
+from cytocar.sample.quality.dying import dead_cells, fragments, taken_for_dead
 from cytocar.sample.quality.gate_doubt import gate_doubts
 from cytocar.sample.quality.granular import granular_lymphocytes
 from cytocar.sample.quality.lineage import dimly_stained, without_cd3
@@ -142,6 +142,7 @@ def evidence(
             *granular_lymphocytes(sampled, counted_by=_counted_by_lymphocytes(method, template)),
             *dead_cells(close),
             *taken_for_dead(close),
+            *fragments(close),
             *edge_findings(close),
             *without_cd3(sampled),
             *dimly_stained(close),

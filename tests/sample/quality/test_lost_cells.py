@@ -140,6 +140,21 @@ def test_a_template_without_a_viability_gate_says_so_and_sees_many_dead(share: f
     assert "dead_cells" not in told("cart-cd19fc-fixed", shrunk(share))
 
 
+@pytest.mark.parametrize(("share", "code"), [(0.0, ""), (0.15, "W326")])
+def test_fragments_of_t_cells_are_no_t_cells(share: float, code: str) -> None:
+    some = of_kind(TUBE, *T_CELLS) & (np.random.default_rng(1).random(len(TUBE.origin)) < share)
+
+    def broken(columns: Columns) -> Columns:
+        return {
+            name: column if name == "Time" else np.where(some, 0.42 * column, column).astype(np.float32)
+            for name, column in columns.items()
+        }
+
+    finding = told("cart-cd19fc-fixed", broken)["fragments"]
+    assert finding.code == code
+    assert finding.value == pytest.approx(100 * share, abs=6)
+
+
 def test_exchanged_labels_show_in_templates_whose_subsets_have_gates_of_their_own() -> None:
     tbnk = {"CD56": "CD16+56", "CD19-Fc": "CD19"}
     markers = {detector: tbnk.get(label, label) for detector, label in TUBE.markers.items()}
