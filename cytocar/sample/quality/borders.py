@@ -93,7 +93,7 @@ LARGEST_LOSS_PERCENT = 5.0
 
 
 def losses(sampled: SampledEvents, t_cells: str) -> Mapping[tuple[str, str], float]:
-    """How many percent more T cells there were without one side of a box on their way, by gate and marker.
+    """How many percent more T cells (or B cells) there were without one side of a box on their way, by gate and marker.
 
     The marker that makes a T cell is not asked, nor a colour that cells have to be dim in (a viability dye, a dump
     channel): what lies beyond these is no living T cell.
@@ -118,15 +118,15 @@ def lineage_marker(gate: FixedGate) -> str | None:
     return next((marker for marker in markers if "CD3" in marker.upper().split("_")), markers[0] if markers else None)
 
 
-def loss_findings(losses_of: Mapping[tuple[str, str], float]) -> tuple[Finding, ...]:
-    """Return a finding on the border that loses most T cells."""
+def loss_findings(losses_of: Mapping[tuple[str, str], float], *, of: str = "T") -> tuple[Finding, ...]:
+    """Return a finding on the border that loses most T cells, or cells ``of`` another kind."""
     if not losses_of:
         return ()
     (name, marker), percent = max(losses_of.items(), key=lambda item: item[1])
-    message = f"without the border of {name} on {marker} there were {percent:.1f} % more T cells"
+    message = f"without the border of {name} on {marker} there were {percent:.1f} % more {of} cells"
     if percent < LARGEST_LOSS_PERCENT:
         return (Finding("t_cell_losses", "", Severity.PASS, message, percent, LARGEST_LOSS_PERCENT),)
-    message += ": cells that carry what makes a T cell lie beyond it"
+    message += f": cells that carry what makes a {of} cell lie beyond it"
     return (Finding("t_cell_losses", "W298", Severity.REVIEW, message, percent, LARGEST_LOSS_PERCENT),)
 
 

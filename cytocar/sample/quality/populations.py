@@ -134,7 +134,7 @@ def evidence(
         findings=(
             *(border_findings(judged, sorted(deciding)) if enough else ()),
             *(shadow_findings(shadow_of) if enough else ()),
-            *(loss_findings(losses(close, report.t_cells)) if enough and report.t_cells else ()),
+            *_losses(close, enough=bool(enough)),
             *(kept_findings(sampled, report.t_cells) if report.t_cells else ()),
             *t_cell_sum({name: one.events for name, one in populations.items()}, template, product=product),
             *lymphocyte_sum({name: one.events for name, one in populations.items()}, template),
@@ -165,6 +165,18 @@ def _counted_by_lymphocytes(method: CountMethod, template: Template) -> bool:
     counting, lymphocytes = template.counting, template.report.lymphocytes
     by_lymphocytes = counting.dual_platform_count == "lymphocytes" and counting.dual_platform_reference == lymphocytes
     return method is CountMethod.DUAL_PLATFORM and by_lymphocytes
+
+
+def _losses(sampled: SampledEvents, *, enough: bool) -> tuple[Finding, ...]:
+    """What borders lose of the T cells, or, where a template reports none, of the B cells by their first marker."""
+    report = sampled.template.report
+    if report.t_cells is not None:
+        return loss_findings(losses(sampled, report.t_cells)) if enough else ()
+    if report.b_cells is None:
+        return ()
+    parts = sampled.template.population(report.b_cells).gate.references() or (report.b_cells,)
+    few = np.count_nonzero(sampled.frame.mask(parts[0])) < FEWEST_T_CELLS
+    return () if few else loss_findings(losses(sampled, parts[0]), of="B")
 
 
 ENOUGH_T_CELLS = 1000

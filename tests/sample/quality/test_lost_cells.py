@@ -249,6 +249,15 @@ def test_a_template_without_t_cells_is_asked_the_same_of_its_lymphocytes() -> No
     assert (finding.code, finding.value) == ("W301", pytest.approx(15, rel=0.2))
     assert "of the lymphocytes lie between" in finding.message
 
+    def granular(columns: Columns) -> Columns:
+        some = of_kind(TUBE, "nk_cells") & (np.random.default_rng(1).random(len(TUBE.origin)) < 0.15)
+        return {**columns, "SSC-A": np.where(some, 2.5 * columns["SSC-A"], columns["SSC-A"]).astype(np.float32)}
+
+    assert whole["t_cell_losses"].outcome is Severity.PASS
+    finding = told("bcell-aplasia", granular, markers=markers)["t_cell_losses"]
+    assert (finding.code, finding.value) == ("W298", pytest.approx(100 * 0.15 / 0.85, rel=0.2))
+    assert "more B cells" in finding.message
+
 
 def test_pairs_that_a_template_sets_aside_are_counted() -> None:
     joined = np.flatnonzero(of_kind(TUBE, *T_CELLS, "nk_cells", "granulocytes"))[:6000].reshape(2, -1)
