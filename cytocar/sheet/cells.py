@@ -17,6 +17,7 @@ from zipfile import ZipFile
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import SheetError
 from cytocar.files.places import Place, whole_bytes
+from cytocar.tables.read_back import plain
 
 WORKSHEETS = (".xlsx", ".xlsm")
 MOST_BYTES = 50_000_000
@@ -87,22 +88,29 @@ def _of_csv(content: bytes, name: str) -> Cells:
         first = next((line for line in text.splitlines() if line.strip()), "")
         separator = named[1] if named else max(",;\t", key=first.count)
         reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
-        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        lines = [(reader.line_num, [*map(plain, cells)]) for cells in reader if any(cell.strip() for cell in cells)]
     return Cells(tuple(lines[1:] if named else lines), separator)
 
 
 _CSV_FAULT = "is not a CSV table"
 
 
-def _of_worksheet(content: bytes, name: str) -> Cells:
+def require_openpyxl(name: str) -> None:
+    """Refuse to read or write a workbook without the extra for it (E080)."""
     try:
-        from openpyxl import load_workbook
+        import openpyxl  # noqa: F401
     except ImportError as error:
         raise SheetError(
             f"{name} is an .xlsx file, which needs the extra `xlsx`",
             code="E080",
             hint="pip install '.[xlsx]' in the clone of cytocar, or save it as 'CSV UTF-8'",
         ) from error
+
+
+def _of_worksheet(content: bytes, name: str) -> Cells:
+    require_openpyxl(name)
+    from openpyxl import load_workbook
+
     with boundary(lambda why: _unreadable(name, why)):
         with ZipFile(BytesIO(content)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
@@ -113,7 +121,7 @@ def _of_worksheet(content: bytes, name: str) -> Cells:
         sheet.reset_dimensions()  # what the file says of its size may be anything
         lines = tuple(_filled(sheet.iter_rows(values_only=True), name))
         with ZipFile(BytesIO(content)) as archive:
-            faults = tuple(_shown_and_not_held(archive.read(sheet._worksheet_path).decode()))
+            faults = tuple(_seen_otherwise(archive.read(sheet._worksheet_path).decode()))
         return Cells(lines, faults=faults, beside=tuple(other.title for other in others))
 
 
@@ -121,15 +129,20 @@ _CELL = re.compile(r"<(?:\w+:)?c\s([^>]*[^>/])>(.*?)</(?:\w+:)?c>", re.DOTALL)
 _HELD = re.compile(r"<(?:\w+:)?(?:v|t)\b[^>]*>([^<]+)<")
 
 
-def _shown_and_not_held(worksheet: str) -> Iterator[str]:
+_HIDDEN = re.compile(
+    r"""<(?:\w+:)?row\s(?=[^>]*\bhidden="(?:1|true)")[^>]*\br="(\d+)"[^>]*[^>/]>(.*?)</(?:\w+:)?row>""", re.DOTALL
+)
+
+
+def _seen_otherwise(worksheet: str) -> Iterator[str]:
     """Yield cells of a worksheet, as its XML has them, in which a person sees another thing than a reader.
 
     Of merged cells the first one alone holds what is seen in all. A formula has no value until a spreadsheet program
-    has computed and saved it, and may have come to an error.
+    has computed and saved it, and may have come to an error. Rows that a filter hides are read as all others.
 
-    >>> list(_shown_and_not_held('<c r="G2"><f>25*2</f><v/></c><c r="H2" t="e"><f>1/0</f><v>#DIV/0!</v></c>'))
+    >>> list(_seen_otherwise('<c r="G2"><f>25*2</f><v/></c><c r="H2" t="e"><f>1/0</f><v>#DIV/0!</v></c>'))
     ['cell G2: a formula without a value: open and save it in a spreadsheet program', 'cell H2: #DIV/0! is an error']
-    >>> list(_shown_and_not_held('<c r="A1"><f>25*2</f><v>50</v></c><mergeCell ref="C2:C5"/>'))
+    >>> list(_seen_otherwise('<c r="A1"><f>25*2</f><v>50</v></c><mergeCell ref="C2:C5"/>'))
     ['cells C2:C5 are merged: the first of them alone holds the value: unmerge them and fill each']
     """
     for cell in _CELL.finditer(worksheet):
@@ -140,6 +153,9 @@ def _shown_and_not_held(worksheet: str) -> Iterator[str]:
             yield f"{where}: {held[1] if held else 'it'} is an error"
         elif re.search(r"<(?:\w+:)?f\b", cell[2]) and not held and 't="str"' not in cell[1]:
             yield f"{where}: a formula without a value: open and save it in a spreadsheet program"
+    for row in _HIDDEN.finditer(worksheet):
+        if _HELD.search(row[2]):
+            yield f"row {row[1]} is hidden: show it, or delete it if it is not to be counted"
     for merged in re.finditer(r'<(?:\w+:)?mergeCell\s[^>]*ref="([^"]+)"', worksheet):
         yield f"cells {merged[1]} are merged: the first of them alone holds the value: unmerge them and fill each"
 

@@ -21,7 +21,7 @@ from cytocar.fcs.reader import open_fcs, split_data_set
 from cytocar.files.places import beside
 from cytocar.sheet.cells import read_cells
 from cytocar.sheet.laboratory import LOT_COLUMN
-from cytocar.sheet.rows import SampleRow
+from cytocar.sheet.rows import SampleRow, faulty_sheet
 from cytocar.tables.columns import Column, csv_text
 from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
@@ -139,6 +139,8 @@ def complete_sheet(sheet: Path, lots: Sequence[Lot], *, day_of: Callable[[Sample
         E266 with every row whose lot is not in the table, or whose beads are others than the lot's.
     """
     cells = read_cells(sheet, what="sample sheet")
+    if cells.faults:
+        raise faulty_sheet(sheet, cells.faults)
     header = [cell.strip() for cell in cells.lines[0][1] if cell.strip()]
     faults: list[str] = []
     expired: dict[str, list[str]] = {}

@@ -151,7 +151,8 @@ COLUMNS: Mapping[str, Parser] = {
     **dict.fromkeys(("val_expected", "val_hours", "vcn_per_cell"), not_negative),
     **dict.fromkeys(("bag_volume_ml", "tnc_per_ml", "weight_kg"), positive),
 }
-_NUMERIC = [name for name, parse in COLUMNS.items() if parse in _NUMBERS]
+NUMERIC = [name for name, parse in COLUMNS.items() if parse in _NUMBERS]
+"""Columns of numbers."""
 
 
 def nearest(word: str) -> str:
@@ -236,7 +237,7 @@ def look_through(path: Place) -> SheetRows:
             faults += [f"row {place}{f', column {name}' if name else ''}: {fault}" for name, fault in row_faults]
             if row is not None:
                 (faulty if row_faults else rows)[place] = row
-        faults += among_rows(lines, header, numeric=_NUMERIC if cells.decimal_comma else ())
+        faults += among_rows(lines, header, numeric=NUMERIC if cells.decimal_comma else ())
     return SheetRows(rows, faulty, tuple(faults))
 
 

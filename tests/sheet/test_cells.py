@@ -54,7 +54,7 @@ def test_the_faults_of_a_workbook_are_named_by_its_own_rows(tmp_path: Path) -> N
         read_sheet(tmp_path / "sheet.xlsx")
 
 
-def test_what_a_workbook_shows_and_does_not_hold_is_a_fault(tmp_path: Path) -> None:
+def test_what_a_person_sees_otherwise_than_a_reader_is_a_fault(tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
     workbook = openpyxl.Workbook()
     for line in (
@@ -62,15 +62,23 @@ def test_what_a_workbook_shows_and_does_not_hold_is_a_fault(tmp_path: Path) -> N
         ["a.fcs", "S1", "P1", "=25*2", 20_000],
         ["b.fcs", "S2", None, 50, 20_000],
         ["c.fcs", "S3", "#N/A", 50, 20_000],
+        ["d.fcs", "S4", "P2", 50, 20_000],
     ):
         workbook.active.append(line)
     workbook.active.merge_cells("C2:C3")
+    workbook.active.row_dimensions[5].hidden = True
+    workbook.active.row_dimensions[9].hidden = True
     workbook.save(tmp_path / "sheet.xlsx")
     with pytest.raises(SheetError) as error:
         read_sheet(tmp_path / "sheet.xlsx")
-    for fault in ("cell D2: a formula without a value", "cells C2:C3 are merged", "cell C4: #N/A is an error"):
+    for fault in (
+        "cell D2: a formula without a value",
+        "cells C2:C3 are merged",
+        "cell C4: #N/A is an error",
+        "row 5 is hidden",
+    ):
         assert fault in error.value.message
-    assert "3 faults" in error.value.message
+    assert "4 faults" in error.value.message
 
 
 def test_the_worksheets_that_are_not_read_are_named_where_the_first_is_no_sheet(tmp_path: Path) -> None:

@@ -125,3 +125,15 @@ def test_a_row_without_a_file_has_its_own_day(tmp_path: Path) -> None:
     first, second = read_sheet(tmp_path / "sheet.csv")
     assert day_of_tube(first, None) == date(2026, 3, 9)
     assert day_of_tube(second, date(2026, 1, 1)) == date(2026, 1, 1)
+
+
+def test_a_workbook_with_merged_cells_is_not_completed(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
+    workbook = openpyxl.Workbook()
+    for line in (["file", "sample_id", "subject_id"], ["a.fcs", "a", "P1"], ["b.fcs", "b", None]):
+        workbook.active.append(line)
+    workbook.active.merge_cells("C2:C3")
+    workbook.save(tmp_path / "sheet.xlsx")
+    (tmp_path / "lots.csv").write_text(LOTS)
+    with pytest.raises(SheetError, match="C2:C3 are merged"):
+        complete_sheet(tmp_path / "sheet.xlsx", read_lots(tmp_path / "lots.csv"), day_of=lambda _: None)

@@ -26,7 +26,9 @@ app = typer.Typer(
 @app.command("new")
 def new(
     folder: Annotated[str, typer.Argument(help="Folder of FCS files.")],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it here (inside FOLDER). [stdout]")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write it here (inside FOLDER), .csv or .xlsx. [stdout]")
+    ] = None,
     plate_map: Annotated[
         Path | None, typer.Option("--plate-map", help="Grid of the plate (.csv, .xlsx): names, days ... by well.")
     ] = None,
@@ -34,6 +36,7 @@ def new(
     """Draft a sheet from the headers of a folder's FCS files; fill in what no file knows: beads, volumes, days."""
     from cytocar.files.places import place_of
     from cytocar.sheet.draft import draft_sheet
+    from cytocar.sheet.saving import save_sheet
 
     place = place_of(folder)
     base = out.parent if out is not None else place
@@ -45,7 +48,7 @@ def new(
         return
     if out.exists():
         raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
-    out.write_text(draft.text, "utf-8")
+    save_sheet(out, draft.text)
     screen.say(f"wrote {out}; fill in beads_added and sample_volume_ul, then `cytocar sheet check {out}`")
 
 
@@ -55,7 +58,9 @@ def lots(
     reagents: Annotated[
         Path, typer.Option("--reagents", metavar="CSV", help="Lots: reagent,clone,lot,expiry,beads_per_tube,...")
     ],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it here, beside the sheet. [stdout]")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write it here, beside the sheet, .csv or .xlsx. [stdout]")
+    ] = None,
     on: Annotated[
         str | None, typer.Option("--on", metavar="DATE", help="Day of tubes whose file and row name none.")
     ] = None,
@@ -67,6 +72,7 @@ def lots(
     from datetime import date
 
     from cytocar.sheet.reagents import complete_sheet, day_of_tube, read_lots
+    from cytocar.sheet.saving import save_sheet
 
     try:
         otherwise = date.fromisoformat(on) if on else None
@@ -88,7 +94,7 @@ def lots(
     if out is None:
         sys.stdout.write(done.text)
     else:
-        out.write_text(done.text, "utf-8")
+        save_sheet(out, done.text)
         screen.say(f"wrote {out}")
 
 

@@ -68,6 +68,7 @@ def plan(
     """
     from cytocar.counting.blank_rates import measured_rates
     from cytocar.gates.decision import Background
+    from cytocar.sheet.saving import save_sheet
     from cytocar.template.load import template_path
     from cytocar.validation.designs import Goal, plan_study, sheet_text
 
@@ -82,7 +83,7 @@ def plan(
         if out.exists():
             raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, "utf-8")
+        save_sheet(out, text)
     _show_needs(made, t_cells_per_ul, to_stdout=out is not None)
 
 
