@@ -10,8 +10,10 @@ import pytest
 
 from cytocar.report.run.page import Live, drawn_report, report_files
 from cytocar.report.run.printing import print_pdf
+from tests.reference_tube import reference_tube
 from tests.report.browser import Browser, browser
 from tests.report.conftest import ODD_NAMES
+from tests.runs import cytocar_command
 
 SHOWN = "Array.from(document.querySelectorAll('table.counts tbody tr:not([hidden])'), row => row.cells[0].textContent)"
 
@@ -110,6 +112,19 @@ def test_car_dots_can_be_taken_off_the_pictures(page: Browser) -> None:
     assert page.run(dots) != "none"
     page.run("document.getElementById('show-car').click()")
     assert page.run(dots) == "none"
+
+
+def test_without_a_plate_each_picture_of_one_gate_names_its_sample(window: Browser, tmp_path: Path) -> None:
+    names = ["day 7 &amp; 8", "day 28"]
+    for number, name in enumerate(names):
+        reference_tube(300 + number).write(tmp_path / f"{name}.fcs")
+    files = [tmp_path / f"{name}.fcs" for name in names]
+    answer = cytocar_command("gate", *files, "-t", "cart-cd19fc-fixed", "-j", "1", "-o", tmp_path / "run")
+    assert answer.code in (0, 1), answer.stderr
+    window.open(tmp_path / "run" / "report.html")
+    window.run("document.getElementById('contact').scrollIntoView(); new Promise(done => setTimeout(done, 600))")
+    shown = window.run("Array.from(document.querySelectorAll('.slot .whose'), name => name.textContent)")
+    assert sorted(shown) == sorted(names)
 
 
 def test_one_gate_is_laid_out_over_the_plate_and_enlarged_and_keys_go_from_well_to_well(page: Browser) -> None:

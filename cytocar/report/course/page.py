@@ -177,7 +177,9 @@ def kinetics_listing(kinetics: Kinetics) -> Listing:
         header=("", "Value", "95 % interval", "Note"),
         lines=tuple(lines),
         text_columns=(0, 3),
-        caption=f"{k.n_quantified} of {k.n_timepoints} samples quantified. Below the limit: {k.blq_rule}.",
+        caption=f"Quantified from the infusion on: {k.n_quantified} of {k.n_timepoints} samples"
+        + (f" ({early})" if (early := k.reason("n_timepoints")) else "")
+        + f". Below the limit: {k.blq_rule}.",
     )
 
 

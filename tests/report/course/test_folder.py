@@ -316,6 +316,8 @@ def test_a_course_of_little_is_written_whole(course: Course, peak: str, tmp_path
     assert line["cmax_per_ul"] == peak
     assert [row["day"] for row in rows(tmp_path / "series.csv")] == [f"{point.day:g}" for point in course.points]
     assert ">nan<" not in page.read_text("utf-8")
+    early = [point for point in course.points if point.day < 0 and point.car_result is CarResult.QUANTIFIED]
+    assert ("before infusion, which are left out)" in page.read_text("utf-8")) is bool(early)
 
 
 def test_an_interval_with_one_limit_says_on_which_side_it_is_open() -> None:

@@ -139,6 +139,11 @@
           slot.dataset.row = sample.row;
           slot.style.gridRow = sample.row + 1;
           slot.style.gridColumn = sample.column + 1;
+        } else { // a plate shows by its place whose picture it is
+          const whose = document.createElement("bdi");
+          whose.className = "whose";
+          whose.textContent = sample.sample_id;
+          slot.append(whose);
         }
         grid.append(slot);
       }
