@@ -231,13 +231,12 @@ class Trial:
     wanted: set[str] | None
     record: Path | None
     fate: dict[Path, Counter[bool]] = field(default_factory=lambda: defaultdict(Counter))
+    caches: list[Any] = field(default_factory=list)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run nothing here, and everything in forks."""
         caches = [it for it in gc.get_objects() if isinstance(it, functools._lru_cache_wrapper)]
-        for cache in caches:
-            if str(cache.__module__).startswith("cytocar"):
-                cache.cache_clear()
+        self.caches = [cache for cache in caches if str(cache.__module__).startswith("cytocar")]
         gc.freeze()
         seconds, reached = self._unchanged(session)
         for module in self.modules:
@@ -302,6 +301,8 @@ class Trial:
             seconds, reached = {}, {}
             for item, after in zip(session.items, [*session.items[1:], None], strict=True):
                 lines.clear()
+                for cache in self.caches:  # or a test that comes later reaches none of what is kept
+                    cache.cache_clear()
                 start = time.process_time()
                 sys.settrace(trace)
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)

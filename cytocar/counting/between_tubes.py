@@ -150,19 +150,19 @@ def _curves(variances: Floats) -> npt.NDArray[np.complex128]:
     n = len(LOG_RATES)
     edges = np.exp(step * (np.arange(-n + 1, n + 1) - 0.5))
     shapes = (1 / np.maximum(variances, 1e-6))[:, np.newaxis]
-    shares = np.diff(gammainc(shapes, shapes * edges), axis=1)
+    shares = np.diff(gammainc(shapes, shapes * edges))
     around = np.zeros((len(variances), SIZE))
     around[:, :n] = shares[:, n - 1 :]
     around[:, -(n - 1) :] = shares[:, : n - 1]
-    return np.asarray(np.fft.rfft(around, axis=1))
+    return np.asarray(np.fft.rfft(around))
 
 
 def _convolved(weights: Floats, curves: npt.NDArray[np.complex128]) -> Floats:
-    moved = np.fft.irfft(np.fft.rfft(weights, SIZE, axis=1) * curves, axis=1)
+    moved = np.fft.irfft(np.fft.rfft(weights, SIZE) * curves)
     return np.asarray(np.maximum(moved[:, : len(LOG_RATES)], 0.0))
 
 
 def _correlated(given: Floats, curves: npt.NDArray[np.complex128]) -> Floats:
     """What the expected value of a function of the subject's rate is, for each rate of the laboratory."""
-    moved = np.fft.irfft(np.fft.rfft(given, SIZE, axis=1) * curves.conj(), axis=1)
+    moved = np.fft.irfft(np.fft.rfft(given, SIZE) * curves.conj())
     return np.asarray(np.maximum(moved[:, : len(LOG_RATES)], 0.0))

@@ -77,6 +77,7 @@ def test_alignments_are_equally_likely_cases() -> None:
     cases = [[BlankCount(events, 50_000, own=True)] for events in (10, 40, 40)]
     both, *single = (tube_rates(some).weights for some in (cases, cases[:1], cases[1:2]))
     assert both == pytest.approx((single[0] + 2 * single[1]) / 3, abs=1e-6)
+    assert tube_rates(cases[:1] * 3).cv == pytest.approx(tube_rates(cases[:1]).cv)
 
 
 @pytest.mark.parametrize("cv", [0.2, 0.6])
