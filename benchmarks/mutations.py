@@ -271,12 +271,14 @@ class Trial:
         lines = {(name, line) for line in change.statement}
         everywhere = not change.in_function
 
-        def reaches(item: pytest.Item) -> bool:
-            mine = reached[item.nodeid]
-            return any(path == name for path, _ in mine) if everywhere else not lines.isdisjoint(mine)
-
         def foreign(item: pytest.Item) -> bool:
             return item.path.stem not in {f"test_{change.module.stem}", change.module.stem}
+
+        def reaches(item: pytest.Item) -> bool:
+            mine = reached[item.nodeid]
+            if everywhere:  # a constant: the module's own tests may do no more than read it
+                return not foreign(item) or any(path == name for path, _ in mine)
+            return not lines.isdisjoint(mine)
 
         in_order = sorted(filter(reaches, session.items), key=lambda item: (foreign(item), seconds[item.nodeid]))
         spent = list(accumulate(seconds[item.nodeid] for item in in_order))

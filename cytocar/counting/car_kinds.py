@@ -54,7 +54,7 @@ def net_ratio(cd4: KindCount, cd8: KindCount, background: Background | None, *, 
     if not any(points):
         return UNKNOWN
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.nan_to_num(draws[0] / draws[1], nan=0.0, posinf=np.inf)
+        ratios = np.nan_to_num(draws[0] / draws[1], posinf=np.inf)
     low, high = (float(np.quantile(ratios, place, method="nearest")) for place in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     if not points[1]:
         return Estimate(None, low, None)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FEWEST = 3
 """Below this there is no standard deviation that a single value does not make."""
 _STEPS = 200
-"""The algorithm settles within some ten steps; this ends it where it creeps."""
+"""The algorithm settles within some ten steps, of few and far values in a hundred and more; this ends it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,15 @@ def test_controls_are_counted_as_well_as_their_cells_allow() -> None:
     found = net_ratio(*here, few, seed=2)
     rates = stats.beta(3.5, 497.5).ppf([0.975, 0.025])
     assert (found.low, found.high) == pytest.approx(tuple((101_200 - 10**5 * rates) / 10**5), rel=0.01)
+    of_cd4, of_cd8 = 101_200 - 10**5 * 3.5 / 501, 10**5 - 10**5 * 0.5 / (10**6 + 1)
+    assert found.value == pytest.approx(of_cd4 / of_cd8, abs=1e-6)
     assert net_ratio(*here, replace(few, kinds=((3, 499), (0, 10**6))), seed=2) == UNKNOWN
+
+
+def test_a_ratio_of_two_kinds_that_may_both_be_nothing_is_open() -> None:
+    found = net_ratio(KindCount(8, 15_000), KindCount(8, 15_000), certain(5e-4, 5e-4), seed=2)
+    assert found.value == pytest.approx(1)
+    assert (found.low, found.high) == (0, None)
 
 
 def test_the_same_seed_gives_the_same_interval_and_unknown_scatter_is_learned() -> None:

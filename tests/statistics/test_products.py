@@ -26,9 +26,9 @@ def test_nothing_makes_the_product_nothing_and_leaves_it_an_upper_limit() -> Non
 
 
 def test_limits_of_a_quotient_are_as_far_in_logarithms_as_those_of_its_parts_together() -> None:
-    found = quotient_of(Estimate(12.0, 6.0, 36.0), Estimate(4.0, 1.0, 8.0))
+    found = quotient_of(Estimate(12.0, 6.0, 36.0), Estimate(6.0, 1.5, 12.0))
     low, high = np.hypot(np.log(2), np.log(2)), np.hypot(np.log(3), np.log(4))  # below at its largest gives the least
-    assert (found.value, found.low, found.high) == pytest.approx((3.0, 3 * np.exp(-low), 3 * np.exp(high)))
+    assert (found.value, found.low, found.high) == pytest.approx((2.0, 2 * np.exp(-low), 2 * np.exp(high)))
     assert quotient_of(Estimate(12.0, 6.0, 36.0), Estimate(4.0, 1.0, None)).low is None
 
 
