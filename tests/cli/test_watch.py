@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cytocar.run.finished.verify import Verdict, verify
 from cytocar.simulate import Preparation, blood_tube
+from tests.reference_tube import reference_tube
 from tests.runs import cytocar_command
 
 pytestmark = [
@@ -213,6 +215,26 @@ def test_rows_of_the_sheet_join_as_they_come_and_a_broken_sheet_is_waited_out(tu
     assert sum("d1.fcs waits for its row" in line for line in said) == 1
     assert any("dya" in line for line in said)
     assert tables(run) == at_once(hot, tmp_path / "other", "-s", str(sheet))
+    assert intact(run)
+
+
+def test_what_a_files_names_say_stands_once_however_many_files_come_after_it(tmp_path: Path) -> None:
+    hot, run = tmp_path / "hot", tmp_path / "run"
+    hot.mkdir()
+    tube = reference_tube(300)
+
+    def come(number: int) -> None:
+        keywords = {**tube.keywords, "TUBE NAME": f"P{10 + (number + 1) % 6} day 7"}
+        replace(tube, keywords=keywords).write(hot / f"P{10 + number}.fcs")
+
+    for number in range(5):
+        come(number)
+    with watching(hot, run, "-t", "cart-cd19fc-fixed", "--no-report"):
+        wait_for(lambda: len(counted(run)) == 5)
+        come(5)
+        wait_for(lambda: len(counted(run)) == 6)
+    quality = (run / "quality.csv").read_text("utf-8").splitlines()
+    assert [line.split(",")[0] for line in quality if ",W261," in line] == [f"P{10 + number}" for number in range(6)]
     assert intact(run)
 
 
