@@ -28,6 +28,7 @@ from benchmarks.validity import (
     silent,
     spikes,
     strata,
+    witness_oracle,
 )
 
 
@@ -41,6 +42,7 @@ def main() -> None:
         "cells",
         "limits",
         "strata",
+        "witnesses",
         "background",
         "disturbed",
         "mix",
@@ -74,6 +76,8 @@ def main() -> None:
         table(background.HEAD, background.rows(4 * wanted.tubes))
     if wanted.only in (None, "disturbed"):
         table(disturbed.HEAD, disturbed.rows(4 * wanted.tubes))
+    if wanted.only in (None, "witnesses"):
+        table(witness_oracle.HEAD, witness_oracle.rows())
     if wanted.only in (None, "mix"):
         table(mix.HEAD, mix.rows(2 * wanted.tubes))
     if wanted.only in (None, "cells"):

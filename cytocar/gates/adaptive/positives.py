@@ -174,8 +174,9 @@ class Seen:
             background = np.diff(np.searchsorted(reference, lower)) * negatives
             hidden = HIDDEN[:, None, None] * beyond[:, None] * curves.share(np.log(lower))
             moved = np.diff(np.searchsorted(reference, lower - self.shift_sd)) * negatives - background
-            variance = below + background * negatives + (BACKGROUND_DOUBT * background) ** 2 + moved**2 + 1
-            likelihood -= 0.5 * ((below - background - hidden) ** 2 / variance).sum(axis=-1)
+            expected = background + hidden
+            variance = expected + background * negatives + (BACKGROUND_DOUBT * background) ** 2 + moved**2 + 1
+            likelihood -= 0.5 * ((below - expected) ** 2 / variance + np.log(variance)).sum(axis=-1)
         return likelihood
 
     def sensitivity(self, curves: Curves, weights: Floats) -> tuple[float, float]:

@@ -225,3 +225,15 @@ def test_a_reference_says_where_the_threshold_lies_on_its_own_scale() -> None:
     (part,) = fitted.background.parts
     assert part.own and part.sample_id == "B1"
     assert part.place == pytest.approx(threshold(fitted) / 1.2, rel=0.03)
+
+
+@pytest.mark.parametrize("stain_index", [3.0, 6.0])
+def test_positives_that_do_not_stand_out_are_thought_as_dim_as_they_may_be(stain_index: float) -> None:
+    random = np.random.default_rng(4)
+    fitted = place(np.concatenate([negatives(20_000, 1), random.normal(80, 90, 20_000)]), control())
+    assert "NO_RESOLVED_POSITIVES" in fitted.decisions[0].flags
+    bright = (80 + 180 * stain_index) * 10 ** random.normal(0, 0.3, 20_000) + random.normal(0, 90, 20_000)
+    kept = float((bright >= threshold(fitted)).mean())
+    assert fitted.background is not None
+    known = fitted.background.sensitivity, fitted.background.sensitivity_sd
+    assert abs(kept - known[0]) < 1.5 * known[1]

@@ -69,3 +69,19 @@ def test_too_few_positives_or_a_threshold_among_the_negatives_tell_nothing() -> 
 def test_positives_by_the_third_do_not_move_where_negatives_are_looked_for() -> None:
     values, _ = tube(6.0, share=0.4, seed=3)
     assert seen(values).stain_index == pytest.approx(6, rel=0.2)
+
+
+def test_a_gap_below_the_threshold_says_that_hardly_any_positive_lies_there() -> None:
+    values, _ = tube(6.0)
+    cut = values[(values < CENTER + 4 * SPREAD) | (values >= 1.2 * THRESHOLD)]
+    whole, sharp = seen(values), seen(cut)
+    assert sharp.sensitivity > 0.95
+    assert sharp.sensitivity_sd < 0.6 * whole.sensitivity_sd
+
+
+def test_a_lopsided_tail_of_negatives_never_adds_positives() -> None:
+    values, _ = tube(6.0)
+    tail = np.random.default_rng(2).uniform(CENTER + 3 * SPREAD, THRESHOLD, 400)
+    bare, tailed = seen(values), seen(np.r_[values, tail])
+    assert tailed.sensitivity == pytest.approx(bare.sensitivity, abs=0.01)
+    assert tailed.sensitivity_sd >= bare.sensitivity_sd
