@@ -53,7 +53,7 @@ VERBS: dict[str, str] = {
     "explain": "Explain a warning or error code.",
 }
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_FAIL_ON, EXIT_INTEGRITY, EXIT_BUG = 1, 2, 3, 4, 70
-_INTERRUPTED = "interrupted; what is finished in a run folder is kept, the same command goes on from there"
+_INTERRUPTED = "interrupted; what is finished of a run is kept: the same `cytocar gate` goes on from there"
 _PAGE_ENDED = "the page is closed; what was saved is kept"
 _GLOBAL_FLAGS = {"-q", "--quiet", "-v", "--verbose", "--no-color"}
 

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.cli.verbs.demo import Scenario
+from cytocar.cli.verbs.demo import UNFINISHED, Scenario
 from tests.cli.conftest import Cytocar
 from tests.runs import cytocar_command
 
 
-def test_the_demo_retells_the_published_course(cytocar: Cytocar, tmp_path: Path) -> None:
+def test_the_demo_retells_the_published_course_after_an_interruption_too(cytocar: Cytocar, tmp_path: Path) -> None:
+    (tmp_path / "course" / "run" / "parts").mkdir(parents=True)
+    for left in (UNFINISHED, "baseline.fcs", "run/manifest.json"):
+        (tmp_path / "course" / left).write_text("half")
     done = cytocar("demo", tmp_path / "course")
     assert done.returncode == 0, done.stderr
     with (tmp_path / "course" / "run" / "counts.csv").open(encoding="utf-8", newline="") as file:
@@ -23,6 +26,7 @@ def test_the_demo_retells_the_published_course(cytocar: Cytocar, tmp_path: Path)
     assert rows[-6]["car_result"] == "not_detected"
     assert rows[730]["car_result"] == "quantified"  # 0.2/µL: few T cells, much blood
     assert int(rows[730]["car_events"]) > int(rows[730]["car_lob_events"])
+    assert not (tmp_path / "course" / UNFINISHED).exists()
     assert (tmp_path / "course" / "course.png").read_bytes()[:4] == b"\x89PNG"
     assert (tmp_path / "course" / "course" / "course.html").is_file()
     with (tmp_path / "course" / "course" / "scores.csv").open(encoding="utf-8", newline="") as file:

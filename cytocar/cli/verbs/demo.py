@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,10 @@ from cytocar.errors.tree import UsageError
 
 if TYPE_CHECKING:
     from cytocar.course.series import CoursePoint
+
+
+UNFINISHED = ".unfinished"
+"""A file in the folder until the course is drawn: a demo that was interrupted is begun again in its own folder."""
 
 
 class Scenario(StrEnum):
@@ -46,8 +51,13 @@ def command(
     from cytocar.sheet.inputs import collect
     from cytocar.simulate import sample_course
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} exists and is not empty", code="E105", hint="name another: cytocar demo OTHER")
+    begun = folder / UNFINISHED
+    if not begun.is_file():
+        _require_empty(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    begun.touch()
+    for made in ("run", "course"):
+        shutil.rmtree(folder / made, ignore_errors=True)
     screen.say(f"simulating the blood tubes of one patient over two years in {folder} ...")
     sheet = sample_course(folder, seed=seed)
     run = folder / "run"
@@ -57,6 +67,7 @@ def command(
     draw_course(series.points, folder / "course.png", title="The sample course (simulated tubes)")
     options = CourseOptions(scores=("car-hematotox",), decline=True, shade=("dasatinib",))
     page = write_course(series, record, folder / "course", options=options)
+    begun.unlink()
     _show(series.points)
     screen.say(
         f"\nreport, every gate of every tube: {run}/report.html\ntables: {run}/counts.csv and others\n"
@@ -66,17 +77,20 @@ def command(
 
 def _lay_out(scenario: Scenario, folder: Path) -> None:
     """Copy a scenario's tables."""
-    import shutil
-
     from cytocar.files.bundled import sample_data_folder
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} exists and is not empty", code="E105", hint="name another: cytocar demo OTHER")
+    _require_empty(folder)
     tables = sorted((sample_data_folder() / "scenarios" / scenario.value).glob("*.csv"))
     folder.mkdir(parents=True, exist_ok=True)
     for table in tables:
         shutil.copyfile(table, folder / table.name)
     screen.say(f"wrote {', '.join(table.name for table in tables)} to {folder}; simulated, no patient's data")
+
+
+def _require_empty(folder: Path) -> None:
+    """Refuse a folder with something in it (E105)."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not empty", code="E105", hint="name another: cytocar demo OTHER")
 
 
 def _show(points: Sequence[CoursePoint]) -> None:
