@@ -12,6 +12,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from cytocar.counting.background import NetShare, net_share
+from cytocar.counting.witness import Rise
 from cytocar.gates.decision import Background
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 
@@ -289,3 +290,25 @@ def test_products_with_a_total_hold_the_middle_of_both_draws() -> None:
         assert share.times(total, draws) == UNKNOWN
     assert NetShare(UNKNOWN, Estimate(1.0, 0.5, 2.0), 0.01, 3, high_draws=ascending).times(1.0, ascending) == UNKNOWN
     assert NetShare(UNKNOWN, Estimate(1.0, 0.5, 2.0), 0.01, 3, low_draws=ascending).times(1.0, ascending) == UNKNOWN
+
+
+def test_a_rise_is_added_to_the_background_of_a_second_number_and_of_the_lower_limit() -> None:
+    car, n, rate, kept = 400, 20_000, 0.0005, 0.8
+    rise = Rise(np.array([0.0, 0.004]), np.array([0.0, 1.0]))
+    background = certain(rate, sensitivity=kept)
+    found = net_share(car, n, background, assumed_percent=0.05, seed=3, systematic_cv=1e-9, rise=rise)
+    random = np.random.default_rng(77)
+    risen = 0.004 * np.exp(random.normal(0, 0.4, 400_000))
+    risen[random.random(400_000) < 0.05] = 0.0
+    seen = random.beta(car + 0.5, n - car + 0.5, 400_000)
+    low, middle, high = np.quantile((seen - rate - risen) / (kept - rate - risen), [0.025, 0.5, 0.975])
+    expected = pytest.approx((100 * low, 100 * middle, 100 * high), rel=0.02)
+    assert (found.witnessed.low, found.witnessed.value, found.witnessed.high) == expected
+    alone = net_share(car, n, background, assumed_percent=0.05, seed=3, systematic_cv=1e-9)
+    assert (found.net.low, found.low_by_controls) == (found.witnessed.low, alone.net.low)
+    assert (found.net.value, found.net.high, found.flags) == (alone.net.value, alone.net.high, ())
+    assert found.rise_probability == 1
+    assert alone.rise_probability is None
+    half = Rise(np.array([0.0, 0.9]), np.array([0.0, 1.0]))  # no more than half of the positives is thought away
+    most = net_share(18_000, n, certain(rate), assumed_percent=0.05, seed=3, systematic_cv=1e-9, rise=half)
+    assert most.witnessed.value == pytest.approx(100 * (0.9 - 0.5) / (1 - 0.5), rel=0.02)
