@@ -49,7 +49,7 @@ GROUPS = {
     "audit": (["cytocar/run/trail/audit.py"], ["tests/run/trail/test_audit.py"]),
 }
 """Of each group the modules whose every line decides about a number or a record, and the tests that may notice."""
-TIMES, MORE_S = 5, 5.0
+TIMES, MORE_S = 2, 2.0
 """A change may take this many times the CPU time of the unchanged tests, and so many seconds more."""
 ENOUGH_S = 1.0
 """Tests of other modules run until this much CPU is spent on a change."""

@@ -64,7 +64,7 @@ class BlankRates:
         from scipy.special import pdtr
 
         expected = events * self.rates
-        return _smallest(lambda k: float(pdtr(k, expected) @ self.weights) >= LEVEL, start=int(expected.max()) + 1)
+        return _smallest(lambda k: float(pdtr(k, expected) @ self.weights) >= LEVEL)
 
     def first_above(self, events: int) -> int:
         """Return the fewest positives of so many parent events whose share is above the background with 97.5 %.
@@ -74,9 +74,7 @@ class BlankRates:
         from scipy.special import gammainc
 
         expected = events * self.rates
-        return _smallest(
-            lambda k: float(gammainc(k + 0.5, expected) @ self.weights) < TAIL, start=int(expected.max()) + 1
-        )
+        return _smallest(lambda k: float(gammainc(k + 0.5, expected) @ self.weights) < TAIL)
 
     def needed(self, events: int, fewest: int) -> int:
         """Return the positives from which on a tube is detected: above the limit of blank, and no fewer than asked."""
@@ -171,9 +169,9 @@ def _divided(rates: Floats, weights: Floats) -> BlankRates:
     return BlankRates(mean, np.asarray(total[filled], dtype=np.float64))
 
 
-def _smallest(holds: Callable[[int], bool], *, start: int) -> int:
+def _smallest(holds: Callable[[int], bool]) -> int:
     """Return the smallest count from 0 on for which a condition holds that then holds for every larger one."""
-    high = max(start, 1)
+    high = 1
     while not holds(high):
         high *= 2
     low = -1

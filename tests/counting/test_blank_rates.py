@@ -93,7 +93,7 @@ def test_half_of_the_middle_68_percent_is_the_standard_deviation_and_draws_follo
         assert np.quantile(drawn, probability) == pytest.approx(BY_HAND.quantile(probability), rel=0.02)
 
 
-@pytest.mark.parametrize("events", [10, 3000, 50_000, 10**6])
+@pytest.mark.parametrize("events", [10, *range(900, 20_000, 977), 50_000, 10**6])
 def test_limits_in_events_are_the_first_that_hold_over_all_rates(events: int) -> None:
     counts = np.arange(3000)
     below = sum(w * stats.poisson.cdf(counts, events * r) for r, w in zip(BY_HAND.rates, BY_HAND.weights, strict=True))
@@ -144,6 +144,12 @@ def test_measured_rates_are_the_count_s_posterior_times_a_lognormal_factor(event
     assert probable_rate(background) == pytest.approx((np.mean(events) + 0.5) / 100_001)
     if not shifted:
         assert known_rates(events[0], 100_000, cv=cv).rates == pytest.approx(rates.rates)
+
+
+def test_a_rate_that_is_no_small_one_has_the_beta_posterior_too() -> None:
+    rates, posterior = known_rates(8, 40, cv=1e-9), stats.beta(8.5, 32.5)
+    assert rates.rates @ rates.weights == pytest.approx(posterior.mean(), rel=5e-4)
+    assert rates.rates**2 @ rates.weights == pytest.approx(posterior.var() + posterior.mean() ** 2, rel=0.01)
 
 
 def test_no_rate_is_beyond_one_half() -> None:
