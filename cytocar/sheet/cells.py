@@ -33,16 +33,28 @@ _SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*\r?\n?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
+class CellFault:
+    """A cell, or several, of a worksheet in which a person sees another thing than a reader, and in which rows."""
+
+    first: int
+    last: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
 class Cells:
     """Lines that hold something, each with its number in the file, and what separates the cells of a CSV.
 
-    ``faults`` are cells of a worksheet that show what they do not hold; ``beside`` names the worksheets that are not
+    ``faults`` are cells of a worksheet that show another thing; ``beside`` names the worksheets that are not
     read.
     """
 
     lines: tuple[tuple[int, list[str]], ...]
     separator: str | None = None
-    faults: tuple[str, ...] = ()
+    faults: tuple[CellFault, ...] = ()
     beside: tuple[str, ...] = ()
 
     @property
@@ -134,30 +146,38 @@ _HIDDEN = re.compile(
 )
 
 
-def _seen_otherwise(worksheet: str) -> Iterator[str]:
+def _seen_otherwise(worksheet: str) -> Iterator[CellFault]:
     """Yield cells of a worksheet, as its XML has them, in which a person sees another thing than a reader.
 
     Of merged cells the first one alone holds what is seen in all. A formula has no value until a spreadsheet program
     has computed and saved it, and may have come to an error. Rows that a filter hides are read as all others.
 
-    >>> list(_seen_otherwise('<c r="G2"><f>25*2</f><v/></c><c r="H2" t="e"><f>1/0</f><v>#DIV/0!</v></c>'))
+    >>> list(map(str, _seen_otherwise('<c r="G2"><f>25*2</f><v/></c><c r="H2" t="e"><f>1/0</f><v>#DIV/0!</v></c>')))
     ['cell G2: a formula without a value: open and save it in a spreadsheet program', 'cell H2: #DIV/0! is an error']
-    >>> list(_seen_otherwise('<c r="A1"><f>25*2</f><v>50</v></c><mergeCell ref="C2:C5"/>'))
+    >>> list(map(str, _seen_otherwise('<c r="A1"><f>25*2</f><v>50</v></c><mergeCell ref="C2:C5"/>')))
     ['cells C2:C5 are merged: the first of them alone holds the value: unmerge them and fill each']
     """
     for cell in _CELL.finditer(worksheet):
-        place = re.search(r'\br="(\w+)"', cell[1])
-        held = _HELD.search(cell[2])
-        where = f"cell {place[1]}" if place else "a cell"
+        place, held = re.search(r'\br="(\w+)"', cell[1]), _HELD.search(cell[2])
+        where = place[1] if place else ""
         if 't="e"' in cell[1]:
-            yield f"{where}: {held[1] if held else 'it'} is an error"
+            yield _fault_at(where, where, f"cell {where}: {held[1] if held else 'it'} is an error")
         elif re.search(r"<(?:\w+:)?f\b", cell[2]) and not held and 't="str"' not in cell[1]:
-            yield f"{where}: a formula without a value: open and save it in a spreadsheet program"
+            what = "a formula without a value: open and save it in a spreadsheet program"
+            yield _fault_at(where, where, f"cell {where}: {what}")
     for row in _HIDDEN.finditer(worksheet):
         if _HELD.search(row[2]):
-            yield f"row {row[1]} is hidden: show it, or delete it if it is not to be counted"
-    for merged in re.finditer(r'<(?:\w+:)?mergeCell\s[^>]*ref="([^"]+)"', worksheet):
-        yield f"cells {merged[1]} are merged: the first of them alone holds the value: unmerge them and fill each"
+            text = f"row {row[1]} is hidden: show it, or delete it if it is not to be counted"
+            yield _fault_at(row[1], row[1], text)
+    for merged in re.finditer(r'<(?:\w+:)?mergeCell\s[^>]*ref="(\w+):(\w+)"', worksheet):
+        what = "are merged: the first of them alone holds the value: unmerge them and fill each"
+        yield _fault_at(merged[1], merged[2], f"cells {merged[1]}:{merged[2]} {what}")
+
+
+def _fault_at(first: str, last: str, text: str) -> CellFault:
+    """Return a fault of the rows from one cell, such as ``C2``, to another."""
+    rows = [int(re.sub(r"\D", "", place) or 0) for place in (first, last)]
+    return CellFault(rows[0], rows[1], text)
 
 
 def _filled(rows: Iterator[Sequence[Any]], name: str) -> Iterator[tuple[int, list[str]]]:

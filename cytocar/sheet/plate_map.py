@@ -37,8 +37,10 @@ def read_plate_map(path: Path) -> Mapping[str, Mapping[str, str]]:
         if column in cells_of:
             raise _fault(f"{path.name} has two grids for {column}")
         cells_of[column] = cells
-    if read.faults:
-        raise _fault(f"{path.name}: {'; '.join(read.faults)}")
+    wells = [number for number, line in read.lines if re.fullmatch(r"[A-Pa-p]", line[0].strip())]
+    faults = [str(one) for one in read.faults if any(one.first <= number <= one.last for number in wells)]
+    if faults:
+        raise _fault(f"{path.name}: {'; '.join(faults)}")
     if "sample_id" not in cells_of:
         raise _fault(f"{path.name} holds no grid of samples: letters A, B, C down, numbers 1, 2, 3 across")
     return cells_of

@@ -140,7 +140,7 @@ def complete_sheet(sheet: Path, lots: Sequence[Lot], *, day_of: Callable[[Sample
     """
     cells = read_cells(sheet, what="sample sheet")
     if cells.faults:
-        raise faulty_sheet(sheet, cells.faults)
+        raise faulty_sheet(sheet, [*map(str, cells.faults)])
     header = [cell.strip() for cell in cells.lines[0][1] if cell.strip()]
     faults: list[str] = []
     expired: dict[str, list[str]] = {}

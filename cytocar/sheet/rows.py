@@ -224,7 +224,7 @@ def look_through(path: Place) -> SheetRows:
     """
     cells = _table(path)
     header, lines = cells.lines[0][1], cells.lines[1:]
-    faults = [*_header_faults(header), *cells.faults]
+    faults = [*_header_faults(header), *map(str, cells.faults)]
     if cells.beside and not {"file", "sample_id"} <= set(header):
         faults.append(_not_read(cells.beside))
     rows: dict[int, SampleRow] = {}

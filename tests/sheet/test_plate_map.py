@@ -36,8 +36,22 @@ def test_a_worksheet_says_the_same_as_a_csv(tmp_path: Path) -> None:
     workbook = openpyxl.Workbook()
     for line in csv.reader(MAP.splitlines()):
         workbook.active.append([int(cell) if cell.isdecimal() else cell or None for cell in line])
+    workbook.active.merge_cells("A1:D1")  # a title holds no well
     workbook.save(tmp_path / "map.xlsx")
     assert read_plate_map(tmp_path / "map.xlsx") == read_plate_map(tmp_path / "map.csv")
+
+
+@pytest.mark.parametrize("merged", ["B3:C3", "B3:B4"])
+def test_wells_that_are_merged_are_no_wells_of_one_name(merged: str, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
+    workbook = openpyxl.Workbook()
+    for line in csv.reader(MAP.splitlines()):
+        workbook.active.append([int(cell) if cell.isdecimal() else cell or None for cell in line])
+    workbook.active.merge_cells(merged)
+    workbook.save(tmp_path / "map.xlsx")
+    with pytest.raises(SheetError, match=f"cells {merged} are merged") as caught:
+        read_plate_map(tmp_path / "map.xlsx")
+    assert caught.value.code == "E085"
 
 
 @pytest.mark.parametrize(
