@@ -102,8 +102,6 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
         sentence = f"what is bright in CD3 is as bright in other colours in {', '.join(bright)}"
         study.doubt("W348", sentence, files=len(bright))
     _look_at_t_cells(study, around or base, line)
-    sized = "singlets" in study.masks or not (car or scatter is None)
-    _look_at_what_stands_before(study, bare=inside == base, sized=sized)
     if car and scatter is not None:
         around = "lymphocytes"
         gate = BooleanGate(kind="boolean", any_of=("t_cells", scatter))
@@ -115,7 +113,9 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
             study.doubts = [doubt for doubt in study.doubts if doubt[0] != "W349"]
             _take_back_t_cells(study)
             return
-    subsets.look_at_pairs(study)
+    few_pairs = subsets.look_at_pairs(study)
+    sized = "singlets" in study.masks or scatter is not None or few_pairs
+    _look_at_what_stands_before(study, bare=inside == base, sized=sized)
     compare_with_clusters(study, "t_cells")
     _look_at_dim_cells(study)
     subsets.car_t(study, "t_cells")

@@ -14,6 +14,7 @@ from cytocar.fit.taking import stain_scale, take_line, why_no_line
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.borders import FEWEST_AT_BORDER, LARGEST_BESIDE_PERCENT, SHIFT
+from cytocar.statistics.intervals import poisson_interval
 from cytocar.template.gate_kinds import ReferenceGate, ValleyGate
 
 Floats = npt.NDArray[np.float64]
@@ -194,27 +195,36 @@ def _own_line(study: Study, name: str, parent: str, common: Line, other: str) ->
     )
 
 
-def look_at_pairs(study: Study) -> None:
+def look_at_pairs(study: Study) -> bool:
     """Say how many T cells may be two at once where no gate leaves doublets out, and doubt them if they are many.
 
-    Two T cells at once are a CD4+ and a CD8+ one in 2 a (1 - a) of the cases, with a the share of CD4+ ones.
+    Two T cells at once are a CD4+ and a CD8+ one in 2 a (1 - a) of the cases, with a the share of CD4+ ones; with p the
+    share of T cells among what they are gated from, pairs with other cells are 2 (1 - p) / p times as many.
+
+    Returns
+    -------
+    bool
+        Whether they are certainly few, those with other cells among them.
     """
     singlets = next((at for at, (what, _) in enumerate(study.left_out) if what == "singlets"), None)
     if singlets is None or not {"t_cells", "cd4", "cd8"} <= study.masks.keys():
-        return
+        return False
     total, cd4, cd8 = (study.count(name) for name in ("t_cells", "cd4", "cd8"))
     both = _both(study)
     if min(cd4, cd8) < FEWEST_PAIRED or both >= min(cd4, cd8):  # W342 speaks of these
-        return
+        return False
     share = cd4 / (cd4 + cd8)
-    pairs = both / (2 * share * (1 - share)) / total
+    seen = 2 * share * (1 - share) * total
     sentence = (
-        f"{100 * both / total:.1f} % of the T cells are CD4+CD8+, so up to {100 * pairs:.0f} % may be two at once"
+        f"{100 * both / total:.1f} % of the T cells are CD4+CD8+, so up to {100 * both / seen:.0f} % may be two at once"
     )
     sentence = f"{sentence}, and pairs with other cells come on top"
     study.left_out[singlets] = ("singlets", f"{study.left_out[singlets][1]}; {sentence}")
-    if pairs > MOST_PAIRS:
+    if both > MOST_PAIRS * seen:
         study.doubt("W352", f"no gate leaves doublets out, and {sentence}")
+    parent = next(gate.population.parent for gate in study.gates if gate.population.name == "t_cells")
+    of_parent = total / study.count(parent)
+    return poisson_interval(both)[1] / seen * (2 - of_parent) / of_parent < MOST_PAIRS
 
 
 def _look_at_quadrants(study: Study, parent: str, bright: str) -> None:

@@ -180,10 +180,15 @@ def _undoubted(study: Study) -> Study:
     lost = "t_cells" not in study.masks or study.t_cells_outside > MOST_OUTSIDE
     if not study.has("CD3") or not (lost or study.others_above or DOUBTED_T_CELLS & _codes(study)):
         return study
-    ways = (_study(study.tubes, topmost=True), _study(study.tubes, among_lymphocytes=True))
-    believed = [way for way in ways if "t_cells" in way.masks and way.t_cells_outside < 1 - SMALLEST_T_SHARE]
-    clean = [way for way in believed if not way.others_above and not _codes(way) - {"W340"}]
-    return next(iter([*clean, *(believed if lost else [])]), study)
+    believed = []
+    for way in ({"topmost": True}, {"among_lymphocytes": True}):
+        other = _study(study.tubes, **way)
+        if "t_cells" not in other.masks or other.t_cells_outside >= 1 - SMALLEST_T_SHARE:
+            continue
+        if not other.others_above and not _codes(other) - {"W340"}:
+            return other
+        believed.append(other)
+    return believed[0] if lost and believed else study
 
 
 def _codes(study: Study) -> set[str]:
