@@ -6,6 +6,7 @@ day. The date of the acquisition, which the cytometer writes, contradicts them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -36,8 +37,9 @@ def date_findings(rows: Sequence[SampleRow], acquired: Mapping[str, date]) -> It
     -----
     A tube is drawn on ``collected_at``; else on its ``day`` from ``infused_at``, or from the day on which three tubes
     of its subject, most of all, put the infusion: where blood is stained fresh, each was acquired on its day. What was
-    frozen or fixed is acquired later, and never earlier. Where most dated tubes of a run contradict their dates, the
-    cytometer's clock is wrong or the dates were shifted: then none is told.
+    frozen or fixed is acquired later, and never earlier. Where most dated tubes of a run, or of a subject, contradict
+    their dates, the cytometer's clock is wrong or the dates were shifted, by subject as ``cytocar scrub`` does: then
+    none is told.
     """
     for row in rows:
         if row.sample_type is SampleType.BASELINE and row.day is not None and row.day > 0:
@@ -48,7 +50,11 @@ def date_findings(rows: Sequence[SampleRow], acquired: Mapping[str, date]) -> It
     early = {name: (day - known[name]).days for name, day in drawn.items() if (day - known[name]).days > ZONES_DAYS}
     if 2 * len(early) > len(drawn):
         return
+    subject_of = {row.sample_id: row.subject_id for row in rows}
+    dated, contradicted = (Counter(subject_of[name] for name in names) for names in (drawn, early))
     for name, days in early.items():
+        if dated[subject_of[name]] > 1 and 2 * contradicted[subject_of[name]] > dated[subject_of[name]]:
+            continue
         message = f"acquired {days} days before the sheet has it drawn: the file, or the row's day, is another tube's"
         yield name, Finding(DATES_CHECK, "W264", Severity.REVIEW, message, float(days), float(ZONES_DAYS))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -63,6 +64,14 @@ def test_a_clock_that_is_wrong_throughout_and_files_without_names_say_nothing() 
     rows = [_dated(day) for day in DAYS]
     assert _codes(rows, {name: day - timedelta(days=700) for name, day in _fresh().items()}) == {}
     assert _codes(rows, _fresh() | {"d28": date(2026, 1, 1)}) == {}
+
+
+def test_a_subject_whose_dates_were_shifted_says_nothing_beside_one_whose_were_not() -> None:
+    rows = [_dated(day) for day in DAYS]
+    others = [replace(row, sample_id=f"p2 {row.sample_id}", subject_id="P2") for row in rows]
+    shifted = {f"p2 {name}": day - timedelta(days=40) for name, day in _fresh().items()}
+    assert _codes([*rows, *others], _fresh() | shifted) == {}
+    assert _codes([*rows, *others[:1]], _fresh() | shifted) == {"p2 d-6": "W264"}  # one alone may be another's
 
 
 def test_frozen_tubes_that_were_acquired_together_do_not_say_when_they_were_drawn() -> None:
