@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from cytocar.counting.tube import volume_in_tube
-from cytocar.errors.tree import CytocarError, SheetError, listed
+from cytocar.errors.boundary import one_of_many
+from cytocar.errors.tree import CytocarError, SampleError, SheetError, listed
+from cytocar.fcs.reader import open_fcs
 from cytocar.files.nearest import why_not_there
-from cytocar.files.places import Place, require_packages
+from cytocar.files.places import Address, Place, require_packages
 from cytocar.run.plan import RunPlan, make_plan
 from cytocar.sample.concentrations import lacks_beads, method_of
 from cytocar.sheet.inputs import completed, of_rows
@@ -105,11 +107,24 @@ def _faults_of(row: SampleRow, plan: RunPlan) -> Iterator[str]:
 
 
 def _missing(row: SampleRow) -> str | None:
+    """Return why a row's file cannot be counted: it is not there, or is no whole FCS file."""
     try:
         is_there = row.file.is_file()
     except OSError as error:
         return f"{row.file_as_given} cannot be looked at: {error.strerror}"
     if is_there:
-        return None
+        return None if row.exclude else _unreadable(row)
     near = why_not_there(row.file) if isinstance(row.file, Path) else ""
     return f"there is no file {row.file_as_given}{near}"
+
+
+def _unreadable(row: SampleRow) -> str | None:
+    """Return what is wrong with a file of this machine by its header, such as events that are missing."""
+    if isinstance(row.file, Address):
+        return None  # a network's time for each file: the run says it
+    try:
+        with one_of_many():
+            open_fcs(row.file, data_set=row.data_set)
+    except SampleError as error:
+        return f"{error.message} [{error.code}]"
+    return None

@@ -9,13 +9,14 @@ import pytest
 from cytocar.errors.tree import SheetError, UsageError
 from cytocar.run.check_sheet import check_sheet
 from cytocar.sheet.inputs import given_for_all
+from tests.reference_tube import reference_tube
 
 HEAD = "file,sample_id,sample_volume_ul,beads_added,acquired_volume_ul,count_method,well\n"
 
 
 def _refused(folder: Path, rows: str) -> SheetError:
     for name in ("a.fcs", "b.fcs"):
-        (folder / name).write_bytes(b"")
+        reference_tube(50).write(folder / name)
     (folder / "sheet.csv").write_text(HEAD + rows)
     with pytest.raises(SheetError) as caught:
         check_sheet(folder / "sheet.csv")
@@ -54,3 +55,22 @@ def test_options_fill_empty_cells_as_those_of_a_run_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         check_sheet(tmp_path / "sheet.csv", given=given_for_all(beads_added=1000, sample_volume_ul=50))
     assert caught.value.code == "E086"
+
+
+def test_files_that_are_no_whole_fcs_files_are_faults_unless_their_row_is_excluded(tmp_path: Path) -> None:
+    whole = reference_tube(50).write(tmp_path / "whole.fcs").read_bytes()
+    (tmp_path / "half.fcs").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.fcs").write_text("a report")
+    header = "file,sample_id,sample_volume_ul,beads_added,exclude,exclude_reason\n"
+    rows = "".join(f"{name}.fcs,{name},50,20000,,\n" for name in ("whole", "half", "text"))
+    (tmp_path / "sheet.csv").write_text(header + rows)
+    with pytest.raises(SheetError, match="2 things will go wrong") as caught:
+        check_sheet(tmp_path / "sheet.csv")
+    assert "half: the file is cut short" in caught.value.message
+    assert "[E018]" in caught.value.message
+    assert "text: not an FCS file" in caught.value.message
+    excluded = rows.replace("half,50,20000,,", "half,50,20000,yes,cut short").replace(
+        "text,50,20000,,", "text,50,20000,yes,no file"
+    )
+    (tmp_path / "sheet.csv").write_text(header + excluded)
+    assert len(check_sheet(tmp_path / "sheet.csv")) == 3
