@@ -61,7 +61,6 @@ BOOK = alias_book()
         ("FITC CD3 UCHT1", "CD3"),
         ("FL1 LOG:CD3 FITC", "CD3"),
         ("Dead cells", "viability"),
-        ("biotin-BCMA", "CAR"),
     ],
 )
 def test_a_label_names_one_marker(label: str, marker: str) -> None:
