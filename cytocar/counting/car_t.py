@@ -57,8 +57,19 @@ def car_count(
         return None, ()
     car_events, t_cell_events = populations[roles.car].events, populations[roles.t_cells].events
     raw = Share(car_events, t_cell_events).estimate()
-    unaided = _unaided(populations, roles.car)
-    net = _net(backgrounds.get(roles.car), template, car_events, t_cell_events, rise, unaided)
+    gate = template.population(roles.car).gate
+    net = None
+    if isinstance(gate, ReferenceGate):
+        net = net_share(
+            car_events,
+            t_cell_events,
+            backgrounds.get(roles.car),
+            assumed_percent=gate.background_percent,
+            seed=SEED,
+            fewest_events=template.limits.detection_events,
+            rise=rise,
+            unaided=_unaided(populations, roles.car),
+        )
     limits = detection_limits(template.limits, t_cell_events, basis, net=net)
     per_ul = with_gates(basis, gate_cvs.get(roles.car)).concentration(car_events)
     net_per_ul = _net_concentration(net, with_gates(basis, gate_cvs.get(roles.t_cells)), t_cell_events)
@@ -66,7 +77,6 @@ def car_count(
     result = classify(car_events, limits if counted else None)
     if not is_the_car or (result is CarResult.QUANTIFIED and _overlaps(populations, roles.car)):
         result = CarResult.NOT_EVALUABLE
-    background = backgrounds.get(roles.car)
     car = CarCount(
         percent=raw,
         net_percent=net.net if net else UNKNOWN,
@@ -78,7 +88,7 @@ def car_count(
         witnessed_percent=net.witnessed if net else UNKNOWN,
     )
     findings = (
-        *_claim_findings(car, t_cell_events, template, background),
+        *_claim_findings(car, t_cell_events, template, backgrounds.get(roles.car)),
         *_excess_findings(car),
         *_witness_findings(net),
     )
@@ -90,32 +100,7 @@ def _overlaps(populations: Populations, car: str) -> bool:
     return any(row.population == car and Flag.NOT_QUANTIFIABLE in row.flags for row in populations.decisions)
 
 
-def _net(
-    background: Background | None,
-    template: Template,
-    car_events: int,
-    t_cell_events: int,
-    rise: Rise | None,
-    unaided: tuple[float, float] | None,
-) -> NetShare | None:
-    """Return the share net of background, where the CAR gate is one that control samples place."""
-    car = template.report.car
-    gate = template.population(car).gate if car else None
-    if not isinstance(gate, ReferenceGate):
-        return None
-    return net_share(
-        car_events,
-        t_cell_events,
-        background,
-        assumed_percent=gate.background_percent,
-        seed=SEED,
-        fewest_events=template.limits.detection_events,
-        rise=rise,
-        unaided=unaided,
-    )
-
-
-def _unaided(populations: Populations, car: str | None) -> tuple[float, float] | None:
+def _unaided(populations: Populations, car: str) -> tuple[float, float] | None:
     """What the positives above a fallback tell of the share that lies above it, with its standard deviation."""
     of_car = {row.parameter: row.value for row in populations.decisions if row.population == car}
     sensitivity, sd = of_car.get("sensitivity"), of_car.get("sensitivity_sd")
