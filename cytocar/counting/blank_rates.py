@@ -101,7 +101,7 @@ def measured_rates(background: Background) -> BlankRates:
 @lru_cache(maxsize=64)
 def learned_rates(background: Background) -> TubeRates:
     """What the references, and more tubes if there are any, say about the rate of this one."""
-    cases = max((len(part.events) for part in background.parts), default=1)
+    cases = len(background.parts[0].events) if background.parts else 1
     aligned = [
         [BlankCount(part.events[case], part.of_events, own=part.own) for part in background.parts]
         for case in range(cases)
