@@ -59,7 +59,8 @@ def with_other_channels(document: Mapping[str, Any], files: Sequence[EventTable]
         name = marker
         while name in panel or name in added:
             name += " (other)"
-        own = Marker(detectors=entry.detectors, aliases=entry.aliases or ((marker,) if not entry.detectors else ()))
+        by_name = (marker,) if name != marker and not entry.detectors else ()
+        own = Marker(detectors=entry.detectors, aliases=entry.aliases or by_name)
         added[name] = own.model_copy(update={"optional": True}).model_dump(exclude_defaults=True)
         channel = _channel(marker, entry, files)
         if channel is not None and not is_fluorescence(channel):
