@@ -7,6 +7,7 @@ simulated; templates take turns in one process, so that a busy machine slows all
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import tempfile
@@ -55,7 +56,7 @@ def _runs(folder: Path, blood_ul: float) -> tuple[int, dict[str, Callable[[], ob
     blood_tube(car_per_ul=0, preparation=preparation, seed=2).write(baseline)
     fixed, adaptive = (cytocar.load_template(name) for name in (FIXED, ADAPTIVE))
     references = references_from([cytocar.open_fcs(baseline)], adaptive)
-    about = {"beads_added": 60_000, "sample_volume_ul": blood_ul}
+    quantify = functools.partial(cytocar.quantify, beads_added=60_000, sample_volume_ul=blood_ul)
 
     def opened() -> cytocar.EventTable:
         return cytocar.open_fcs(tube)
@@ -64,10 +65,8 @@ def _runs(folder: Path, blood_ul: float) -> tuple[int, dict[str, Callable[[], ob
         "counts only, fixed gates": lambda: cytocar.gate(opened(), fixed),
         "counts only, gates that adapt": lambda: cytocar.gate(opened(), adaptive),
         "counts only, gates that adapt, a control": lambda: cytocar.gate(opened(), adaptive, references=references),
-        "quantify, fixed gates": lambda: cytocar.quantify(opened(), fixed, **about),
-        "quantify, gates that adapt, a control": lambda: cytocar.quantify(
-            opened(), adaptive, references=references, **about
-        ),
+        "quantify, fixed gates": lambda: quantify(opened(), fixed),
+        "quantify, gates that adapt, a control": lambda: quantify(opened(), adaptive, references=references),
     }
 
 

@@ -308,7 +308,7 @@ def write_file(tube: Original, instrument: Instrument, file: Path, *, seed: int 
     for other in instrument.beside:
         clock = other.lower() == "time"
         usual = np.arange(tube.events) * instrument.step if clock else random.normal(0.002, 0.002, tube.events) * 1e3
-        columns[other] = np.clip(usual, 0, scatter_top - 1) if logarithmic else usual
+        columns[other] = np.asarray(np.clip(usual, 0, scatter_top - 1) if logarithmic else usual, float)
         ranges[other] = scatter_top if logarithmic else 2.0**18
     if logarithmic:
         columns = {name: np.floor(values) for name, values in columns.items()}

@@ -17,17 +17,18 @@ CENTER, SPREAD = 80.0, 90.0
 
 def _two_kinds(random: np.random.Generator, n: int) -> Floats:
     """CD4 and CD8 cells differ: one is dimmer and narrower."""
-    return np.where(random.random(n) < 0.4, random.normal(-0.3, 0.75, n), random.normal(0.2, 1.08, n))
+    drawn = np.where(random.random(n) < 0.4, random.normal(-0.3, 0.75, n), random.normal(0.2, 1.08, n))
+    return np.asarray(drawn, float)
 
 
 def _long_tail(random: np.random.Generator, n: int) -> Floats:
     """Student's t with 7 degrees of freedom, at unit variance."""
-    return random.standard_t(7, n) * np.sqrt(5 / 7)
+    return np.asarray(random.standard_t(7, n) * np.sqrt(5 / 7), float)
 
 
 def _lopsided(random: np.random.Generator, n: int) -> Floats:
     """A gamma of shape 5 blurred by electronic noise, at unit variance."""
-    return 0.75 * (random.gamma(5, 1, n) - 5) / np.sqrt(5) + 0.66 * random.normal(size=n)
+    return np.asarray(0.75 * (random.gamma(5, 1, n) - 5) / np.sqrt(5) + 0.66 * random.normal(size=n), float)
 
 
 NEGATIVES: Mapping[str, Draw] = {
@@ -89,7 +90,7 @@ SEVERE: Mapping[str, Draw] = {
 
 def _stretched(random: np.random.Generator, n: int) -> Floats:
     """Weibull-distributed signal of shape 1.6: a steep bright side, a long dim one."""
-    return np.log10(random.weibull(1.6, n) / np.log(2) ** (1 / 1.6))
+    return np.asarray(np.log10(random.weibull(1.6, n) / np.log(2) ** (1 / 1.6)), float)
 
 
 def _three_clones(random: np.random.Generator, n: int) -> Floats:

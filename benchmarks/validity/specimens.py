@@ -175,7 +175,7 @@ def _beads(number: int, random: np.random.Generator) -> dict[str, Floats]:
 def _drawn(cells: Cells, number: int, random: np.random.Generator) -> dict[str, Floats]:
     size = cells.size * random.gamma(1 / cells.spread**2, cells.spread**2, number)
     grain = cells.grain * random.lognormal(0, 1.4 * cells.spread, number) * (size / cells.size) ** 0.7
-    columns = {}
+    columns: dict[str, Floats] = {}
     for kind, values, unit in (("FSC", size**1.6, 52_000.0), ("SSC", grain, 16_000.0)):
         area = unit * values * random.lognormal(0, 0.02, number)
         height = 0.8 * area * random.lognormal(0, 0.025, number) / (1 + 0.05 * (size / cells.size - 1))

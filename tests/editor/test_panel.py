@@ -7,8 +7,8 @@ import numpy as np
 from cytocar.editor.panel import with_other_channels
 from cytocar.fcs.events import EventTable
 from cytocar.fit.names import alias_book
+from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
-from cytocar.template.model import Marker
 
 
 def test_two_channels_of_one_label_are_each_offered_and_in_the_file() -> None:
