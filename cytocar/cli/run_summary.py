@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cytocar.cli import screen
+from cytocar.errors.tree import counted
 from cytocar.gates.decision import Flag
 
 if TYPE_CHECKING:
@@ -181,6 +182,6 @@ def _note_missing_controls(done: Sequence[FinishedSample]) -> None:
 def tally(done: Sequence[FinishedSample]) -> str:
     """How many samples have which status."""
     times = Counter(sample.status.value for sample in done)
-    return f"{screen.counted(len(done), 'sample')}: " + ", ".join(
+    return f"{counted(len(done), 'sample')}: " + ", ".join(
         f"{count} {status.replace('_', ' ')}" for status, count in times.items()
     )

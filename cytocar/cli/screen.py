@@ -104,11 +104,6 @@ def few(names: Sequence[str], *, most: int = 4) -> str:
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def counted(number: int, noun: str) -> str:
-    """Return ``1 sample``, ``2 samples``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def _write(*pieces: tuple[str, str]) -> None:
     """Write pieces of text, each with its style, as one message on stderr; a long line is left to the terminal."""
     safe = [(printable(text), style) for text, style in pieces]

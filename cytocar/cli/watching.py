@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from cytocar.cli import screen
-from cytocar.errors.tree import CytocarError, UsageError
+from cytocar.errors.tree import CytocarError, UsageError, counted
 
 if TYPE_CHECKING:
     from cytocar.counting.blank_tubes import History
@@ -153,7 +153,7 @@ class _Watch:
             for file in seen.growing:
                 screen.say(f"not counted: {file} is not whole, or still being written")
         if self.plan is None:
-            finished = screen.counted(len(seen.finished) if seen else 0, "finished file")
+            finished = counted(len(seen.finished) if seen else 0, "finished file")
             why = (
                 f"none of {finished} has a row in {self.command.sheet}" if self._without_row else "no file was finished"
             )
@@ -240,8 +240,8 @@ class _Watch:
                 screen.say(f"{screen.one_line(name)}: {row['status']}{codes}{number}".replace("no_count", "no count"))
 
     def _say_what_waits(self, gathered: Gathered) -> None:
-        for copy, counted in gathered.copies.items():
-            self._say_once(f"note: {copy} holds the same bytes as {counted.name}: counted once")
+        for copy, first in gathered.copies.items():
+            self._say_once(f"note: {copy} holds the same bytes as {first.name}: counted once")
         self._without_row = bool(gathered.without_row)
         for file in gathered.without_row:
             self._say_once(f"{file} waits for its row in {self.command.sheet}{self._row_elsewhere(file)}")

@@ -69,6 +69,15 @@ def listed(faults: Sequence[object]) -> str:
     return "".join(lines) + (f"\n  and {more:,} more" if more > 0 else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "sample"), counted(1200, "sample")
+    ('1 sample', '1,200 samples')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 class UsageError(CytocarError):
     """Nothing was analysed: options, sheet or template are wrong."""
 

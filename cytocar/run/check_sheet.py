@@ -66,7 +66,8 @@ def _what_to_do(befallen: set[str], rows: Sequence[SampleRow]) -> str:
     sound = 0 if "" in befallen else sum(row.sample_id not in befallen for row in rows)
     if not sound:
         return "correct them before you run it: no sample is without a fault"
-    return f"correct them, or run anyway: the other {sound} of {len(rows)} samples are not affected"
+    are = "is" if sound == 1 else "are"
+    return f"correct them, or run anyway: the other {sound} of {len(rows)} samples {are} not affected"
 
 
 def sheet_faults(looked: SheetRows, *, sheet: Place, template: str | None) -> list[tuple[str, str]]:

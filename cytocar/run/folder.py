@@ -18,7 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import UsageError, counted
 from cytocar.run.lines import OwnColumns, SampleLines, WaitingLines, lines_of, rows_of, tables
 from cytocar.run.parts import PARTS, Parts, from_json, part_name, unreadable_part
 from cytocar.run.plan import RunPlan
@@ -139,7 +139,7 @@ def moved_acts(manifest: Manifest) -> Iterator[Act]:
 
 
 def _start(manifest: Manifest, old: Manifest | None, *, force: bool) -> Act:
-    what = f"{len(manifest['samples'])} samples"
+    what = counted(len(manifest["samples"]), "sample")
     if old is None:
         return Act(Action.RUN_STARTED, what)
     if not force:
@@ -293,4 +293,4 @@ class _Ending:
     def acts(self) -> Iterator[Act]:
         yield from self.failed
         statuses = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
-        yield Act(Action.RUN_FINISHED, f"{self.statuses.total()} samples", after=statuses)
+        yield Act(Action.RUN_FINISHED, counted(self.statuses.total(), "sample"), after=statuses)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cytocar.errors.findings import Finding
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import UsageError, counted
 from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
 from cytocar.run.beside_others import CHECKS, compare_files
@@ -318,7 +318,7 @@ def _begin(run: RunFolder, manifest: Manifest, old: Manifest, *, same: Sequence[
     again = [name for name in fresh if name in was]
     gone = [name for name in was if name not in manifest[WATCHED]["files"]]
     whys = [f"{word} {', '.join(names)}" for word, names in (("counted again:", again), ("no longer:", gone)) if names]
-    act = Act(Action.RUN_RESUMED if old else Action.RUN_STARTED, f"{len(fresh)} samples", why="; ".join(whys))
+    act = Act(Action.RUN_RESUMED if old else Action.RUN_STARTED, counted(len(fresh), "sample"), why="; ".join(whys))
     running = {**manifest, "state": "running", "files": {**manifest["files"], **pinned_revisions(run.path)}}
     if again or gone:
         unchanged = {name: value for name, value in manifest[WATCHED]["inputs"].items() if name in same}

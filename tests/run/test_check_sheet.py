@@ -42,7 +42,7 @@ def test_a_draft_whose_beads_are_not_filled_in_counts_by_volume_and_says_so(tmp_
 def test_samples_without_a_fault_are_counted_in_what_to_do(tmp_path: Path) -> None:
     error = _refused(tmp_path, "a.fcs,A,50,,,,\nb.fcs,B,50,,30,volumetric,\n")
     assert "1 thing will go wrong:\n  A: counts by beads" in error.message
-    assert error.hint == "correct them, or run anyway: the other 1 of 2 samples are not affected"
+    assert error.hint == "correct them, or run anyway: the other 1 of 2 samples is not affected"
 
 
 def test_options_fill_empty_cells_as_those_of_a_run_do(tmp_path: Path) -> None:

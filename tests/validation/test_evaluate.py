@@ -78,10 +78,10 @@ def test_a_tube_without_its_place_is_refused_by_name() -> None:
         ("precision-5x3", [Place(LOW, "1", "1", "1"), Place(LOW, "1", "1", "2")], "2 results .* in 1 runs"),
         ("linearity", [Place(f"{x}", expected=x) for x in (0.25, 0.5, 1.0)], "3 levels"),
         ("detection", [Place("low", expected=1.0), Place("low", rep="2", expected=1.0)], "0 blank tubes"),
-        ("comparison", [Place("s1", run="A"), Place("s1", run="B")], "1 samples have"),
+        ("comparison", [Place("s1", run="A"), Place("s1", run="B")], "there for 1 sample"),
         ("carry-over", [Place(HIGH, run="1", rep="1"), Place(LOW, run="1", rep="1")], "no sequence"),
         ("stability", [Place("s", hours=24.0), Place("s", hours=48.0)], "times are 24 h, 48 h"),
-        ("operators", [Place("s1", operator="A"), Place("s1", operator="B")], "1 samples have"),
+        ("operators", [Place("s1", operator="A"), Place("s1", operator="B")], "there for 1 sample"),
     ],
 )
 def test_a_missing_level_is_an_error_that_names_it(name: str, places: list[Place], why: str) -> None:
@@ -170,7 +170,7 @@ def test_operators_who_were_not_all_there_are_left_out_and_said() -> None:
     del values[Place("s4", operator="B")]
     found = _evaluate(study("operators", values))
     assert _value(found, "icc") > 0.99
-    assert any("1 samples were not measured by each operator" in note for note in found.notes)
+    assert any("not measured by each operator and left out: 1 sample," in note for note in found.notes)
 
 
 def test_a_study_of_precision_finds_components_that_are_known() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cytocar.cli import screen
+from cytocar.errors.tree import counted
 
 
 def command(
@@ -37,4 +38,4 @@ def command(
             finish(run, plan.manifest, recorded_plan(plan.manifest))
     if report:
         draw_report(out, by=by)
-    screen.say(f"{len(plan.parts)} samples of {len(shards)} shards; tables in {out}")
+    screen.say(f"{counted(len(plan.parts), 'sample')} of {len(shards)} shards; tables in {out}")

@@ -10,7 +10,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.cli.unverified import Unverified
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import UsageError, counted
 
 if TYPE_CHECKING:
     from cytocar.product.release import Product, ReleaseCriteria
@@ -104,5 +104,5 @@ def _show(products: tuple[Product, ...]) -> None:
         codes = [finding.code for finding in product.findings if finding.outcome in WORST_FIRST]
         if product.verdict is not None:
             name = screen.printable(product.result.sample.sample_id)
-            looked_at = f", {screen.counted(len(codes), 'finding')} to look at: {', '.join(codes)}" if codes else ""
+            looked_at = f", {counted(len(codes), 'finding')} to look at: {', '.join(codes)}" if codes else ""
             sys.stdout.write(f"{name}: {WORDS[product.verdict]}{looked_at}\n")

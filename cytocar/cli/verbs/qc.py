@@ -12,7 +12,7 @@ import typer
 from cytocar.cli import screen
 from cytocar.cli.app import CONTEXT, WholeSentences
 from cytocar.cli.unverified import Unverified
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import UsageError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +147,7 @@ def _show(drawn: tuple[Chart, ...], runs: int) -> None:
             distance = "" if point.z is None else f" ({point.z:+.1f} SD)"
             what = f"{point.verdict:<8} {point.run}: {chart.quantity}: {point.value:.6g}{distance}"
             sys.stdout.write(screen.printable(f"{what}: {' '.join(point.rules)}") + "\n")
-    sys.stdout.write(f"{screen.counted(runs, 'run')}, {len(drawn)} quantities, {fine} points without a fault\n")
+    sys.stdout.write(f"{counted(runs, 'run')}, {len(drawn)} quantities, {fine} points without a fault\n")
 
 
 @app.command("eqa")

@@ -12,7 +12,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.cli.unverified import Unverified
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import UsageError, counted
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
@@ -74,7 +74,7 @@ def _missing_files(run: Path, inputs: Place | None, *, numbers_only: bool) -> Us
     if not missing:
         return None
     error = UsageError(
-        f"the FCS files of {len(missing)} of {screen.counted(len(rows), 'sample')} are not at hand, so there are no "
+        f"the FCS files of {len(missing)} of {counted(len(rows), 'sample')} are not at hand, so there are no "
         f"pictures of them: {screen.few([str(row.file) for row in missing], most=2)}",
         code="E103",
         hint="--inputs DIR says where they lie now; --numbers-only builds the page without pictures",

@@ -10,7 +10,7 @@ import typer
 
 from cytocar.cli import screen, tube_options
 from cytocar.cli.app import CONTEXT, WholeSentences
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import UsageError, counted
 
 app = typer.Typer(
     cls=WholeSentences,
@@ -132,4 +132,4 @@ def check(
     require_packages(place)
     rows = check_sheet(place, template=template, given=given)
     excluded = sum(row.exclude for row in rows)
-    sys.stdout.write(f"{place.name}: {screen.counted(len(rows), 'sample')}, {excluded} excluded, no fault found\n")
+    sys.stdout.write(f"{place.name}: {counted(len(rows), 'sample')}, {excluded} excluded, no fault found\n")

@@ -12,7 +12,7 @@ from cytocar.cli import screen
 from cytocar.cli.app import CONTEXT, WholeSentences
 from cytocar.cli.verbs import template_edit, template_exchange, template_fit, template_lock
 from cytocar.errors.boundary import one_of_many
-from cytocar.errors.tree import CytocarError, UsageError
+from cytocar.errors.tree import CytocarError, UsageError, counted
 
 if TYPE_CHECKING:
     from cytocar.template.model import Template
@@ -125,7 +125,7 @@ def validate(
     screen.show_losses(loaded.losses)
     template = loaded.template
     populations, markers = len(template.populations), len(template.panel)
-    count = f"{screen.counted(populations, 'population')}, {screen.counted(markers, 'marker')}"
+    count = f"{counted(populations, 'population')}, {counted(markers, 'marker')}"
     sys.stdout.write(f"{loaded.path.name}: valid; {count}; {loaded.status}; sha256 {loaded.sha256}\n")
     failed = False
     for file in files or []:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import UsageError, counted
 
 if TYPE_CHECKING:
     from cytocar.gates.decision import Decision
@@ -92,7 +92,7 @@ def _import_study(file: Path, files: Path, out: Path, roles: dict[str, str]) -> 
     screen.show_losses(list(dict.fromkeys(loss for sample in workspace.gated for loss in sample.losses)))
     tally = study.tally()
     screen.say(
-        f"{screen.counted(sum(tally.values()), 'sample')}: "
+        f"{counted(sum(tally.values()), 'sample')}: "
         + ", ".join(f"{tally[match]} {match}" for match in Match if tally[match])
     )
     for name, matched in study.names.items():
@@ -100,21 +100,21 @@ def _import_study(file: Path, files: Path, out: Path, roles: dict[str, str]) -> 
             screen.say(f"  {name}: {matched.match}: {matched.why}")
     if study.n_moved:
         screen.say(
-            f"gates stand elsewhere on {screen.counted(study.n_moved, 'sample')}: overrides.json, reason "
+            f"gates stand elsewhere on {counted(study.n_moved, 'sample')}: overrides.json, reason "
             f"'moved in {workspace.program}'"
         )
     for verdict, number in matrix_tally(study).items():
-        screen.say(f"matrix {verdict}: {screen.counted(number, 'sample')}")
+        screen.say(f"matrix {verdict}: {counted(number, 'sample')}")
     for role, population in study.roles.items():
         screen.say(f"role {role}: {population}{' (guessed by its name)' if role in study.guessed else ''}")
     if not study.roles:
         screen.say('no roles: give them with --role cd4="CD4+"')
     screen.say("wrote " + ", ".join(path.name for path in written) + f" in {out}")
     if any(matched.file is not None for matched in study.names.values()):
-        counted, failed = count_sheet(out / SHEET)
+        ours, failed = count_sheet(out / SHEET)
         for problem in failed:
             screen.say(f"  not counted: {problem}")
-        screen.say(f"beside {workspace.program}'s counts: {compare(counted, of_workspace(workspace)).line()}")
+        screen.say(f"beside {workspace.program}'s counts: {compare(ours, of_workspace(workspace)).line()}")
 
 
 def export_gates(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cytocar.cli import screen
-from cytocar.errors.tree import GateError, UsageError
+from cytocar.errors.tree import GateError, UsageError, counted
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
@@ -191,7 +191,7 @@ def _lines(fitted: FittedTemplate) -> Iterator[str]:
     shown = study.tubes[:FILES_SHOWN]
     named = ", ".join(f"{screen.one_line(tube.name)} (file {number})" for number, tube in enumerate(shown, start=1))
     more = f" and {len(study.tubes) - FILES_SHOWN} more" if len(study.tubes) > FILES_SHOWN else ""
-    yield from _wrapped(f"{screen.counted(len(study.tubes), 'file')}: {named}{more}")
+    yield from _wrapped(f"{counted(len(study.tubes), 'file')}: {named}{more}")
     yield from _wrapped(f"panel: {panel}")
     if scale is not None:
         width = f", W = {scale.W:g}" if scale.kind == "logicle" else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statistics import mean
 
+from cytocar.errors.tree import counted
 from cytocar.statistics.agreement import FEWEST_PAIRS, bland_altman, deming, icc_2_1, passing_bablok
 from cytocar.statistics.nested import nested_anova
 from cytocar.validation.evaluate.statistic import (
@@ -48,15 +49,15 @@ def comparison(study: Study, measurand: str, _settings: Settings) -> Found:
     if n < FEWEST_PAIRS:
         raise missing(
             study,
-            f"{n} samples have {measurand} by both methods",
+            f"{measurand} by both methods is there for {counted(n, 'sample')}",
             hint="each sample (val_level) has a row with val_run = A and one with B, or the other method's result in "
             "val_expected",
         )
     x, y = [pair[1] for pair in pairs], [pair[2] for pair in pairs]
     samples = len({tube.level for tube in study.tubes})
-    notes = [f"{samples - n} of {samples} samples have no pair"] if samples > n else []
+    notes = [f"{samples - n} of {counted(samples, 'sample')} without a pair"] if samples > n else []
     if n < USUAL_PAIRS:
-        notes.append(f"{n} samples: EP09 asks for {USUAL_PAIRS}")
+        notes.append(f"{counted(n, 'sample')}: EP09 asks for {USUAL_PAIRS}")
     ranked, both, plain = passing_bablok(x, y), deming(x, y), bland_altman(x, y)
     statistics = [
         Statistic("passing_bablok_slope", ranked.slope, n, "Passing-Bablok"),
@@ -90,13 +91,15 @@ def operators(study: Study, measurand: str, _settings: Settings) -> Found:
     if len(names) < 2 or len(table) < 2:
         raise missing(
             study,
-            f"{len(table)} samples have {measurand} by each of {len(names)} operators",
+            f"{measurand} by each of {len(names)} operators is there for {counted(len(table), 'sample')}",
             hint="each sample (val_level) has a row for each operator (val_operator); two of both at least",
         )
     lost = [sample for sample in samples if sample not in table]
     notes = [*without_numbers(study, measurand)]
     if lost:
-        notes.append(f"{len(lost)} samples were not measured by each operator and are left out: {', '.join(lost[:4])}")
+        notes.append(
+            f"not measured by each operator and left out: {counted(len(lost), 'sample')}, {', '.join(lost[:4])}"
+        )
     rows = list(table.values())
     n = len(rows) * len(names)
     statistics = [Statistic("icc", icc_2_1(rows), n, "two-way random effects, single measurement")]
