@@ -18,6 +18,7 @@ from cytocar.review.pages import MadeTemplate
 from cytocar.review.routes import ReviewApp
 from cytocar.review.session import ReviewSession
 from cytocar.review.site import LocalSite
+from cytocar.statistics.special import load_special_functions
 
 HOST = "127.0.0.1"
 CLOSING_SECONDS = 0.3
@@ -126,8 +127,8 @@ def _redraw(session: ReviewSession, wanted: threading.Event) -> None:
 
 def _make_ready(session: ReviewSession, shown: queue.SimpleQueue[int]) -> None:
     """Open the sample that is looked at, once it is looked at for a moment; libraries that counting needs go first."""
-    for name in ("scipy.special", "cytocar.gates.adaptive"):
-        import_module(name)
+    load_special_functions()
+    import_module("cytocar.gates.adaptive")
     while True:
         number = shown.get()
         with suppress(queue.Empty):

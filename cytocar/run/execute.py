@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from cytocar.run.beside_counted import CountedTube
 from cytocar.run.beside_others import compare_files
 from cytocar.run.lines import OwnColumns, SampleLines, lines_of
 from cytocar.run.parts import to_json
-from cytocar.run.workers import _LOADED_BY_ANY_SAMPLE, Workers, packed, run_tasks, unpacked
+from cytocar.run.workers import Workers, load_what_any_sample_needs, packed, run_tasks, unpacked
 from cytocar.sample.analysis import analyse
 from cytocar.sample.blank_controls import tells_backgrounds
 from cytocar.sample.choose_controls import choose_references
@@ -143,8 +142,8 @@ def execute(
         How each file differs from the others of the run, where that is known already.
     """
     left = [row for row in samples if row.sample_id not in finished]
-    for name in _LOADED_BY_ANY_SAMPLE if left else ():
-        import_module(name)
+    if left:
+        load_what_any_sample_needs()
     references = _references(samples, left, protocols, workers=workers, scratch=scratch)
     if beside is None:
         beside = compare_files(samples, protocols, workers) if left else {}

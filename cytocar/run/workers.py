@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from cytocar.statistics.special import load_special_functions
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -34,8 +37,10 @@ class Workers:
     killers: tuple[type[Exception], ...] = ()
 
 
-_LOADED_BY_ANY_SAMPLE = ("scipy.special", "flowio")
-"""What every worker would load with its first sample: loaded once, before any is forked and any file hashed beside."""
+def load_what_any_sample_needs() -> None:
+    """Load what every worker would load with its first sample, before any is forked and any file hashed beside."""
+    load_special_functions()
+    import_module("flowio")
 
 
 SHARED_KEPT = 64

@@ -51,6 +51,7 @@ from cytocar.sample.witnesses import rise_on_witnesses
 from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
 from cytocar.sheet.tube import Specimen
 from cytocar.signals.panel import resolve
+from cytocar.statistics.special import load_special_functions
 from cytocar.tables.columns import COUNTS
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def quantify(  # one keyword per column of the sheet that can decide a count
     given: object = template
     if isinstance(given, str):
         raise TypeError(f"template: a name; load_template({template!r}) gives the template")
+    load_special_functions()
     place = events.path or Path(sample_id)
     sample = SampleRow(
         file=place,
