@@ -55,7 +55,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="document whose part on whole runs is replaced")
     options = parser.parse_args()
     size = Size(1, 0.05) if options.quick else Size(options.repeats, 1.0)
-    folder: Path = options.folder / ("quick" if options.quick else "full")
+    folder: Path = options.folder.resolve() / ("quick" if options.quick else "full")  # sheets name files from their own
     folder.mkdir(parents=True, exist_ok=True)
     lines: list[Line] = []
     for name in options.only:
@@ -224,7 +224,12 @@ def _on_cluster(files: Sequence[Path], run: Path, *, kill: bool) -> OnCluster:
     if kill and not killed:
         raise RuntimeError("no worker was killed: the run was over before")
     with (run / "counts.csv").open(encoding="utf-8") as table:
-        return OnCluster(sum(1 for _ in table) - 1, a_file, peak)
+        statuses = [row["status"] for row in csv.DictReader(table)]
+    if "failed" in statuses:
+        raise RuntimeError(
+            f"{statuses.count('failed')} of {len(statuses)} files were not counted: this measures nothing"
+        )
+    return OnCluster(len(statuses), a_file, peak)
 
 
 def _entries(folder: Path) -> int:
