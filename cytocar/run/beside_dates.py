@@ -6,7 +6,7 @@ day. The date of the acquisition, which the cytometer writes, contradicts them.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -46,7 +46,8 @@ def date_findings(rows: Sequence[SampleRow], acquired: Mapping[str, date]) -> It
             message = f"a baseline of day {row.day:g}: it was drawn after the infusion, and may hold CAR-T cells"
             yield row.sample_id, Finding(DATES_CHECK, "W263", Severity.REVIEW, message)
     known = {name: day for name, day in acquired.items() if (day.month, day.day) != (1, 1)}
-    drawn = {row.sample_id: day for row in rows if row.sample_id in known and (day := _drawn(row, rows, known))}
+    infused = _infusions(rows, known)
+    drawn = {row.sample_id: day for row in rows if row.sample_id in known and (day := _drawn(row, infused))}
     early = {name: (day - known[name]).days for name, day in drawn.items() if (day - known[name]).days > ZONES_DAYS}
     if 2 * len(early) > len(drawn):
         return
@@ -59,28 +60,30 @@ def date_findings(rows: Sequence[SampleRow], acquired: Mapping[str, date]) -> It
         yield name, Finding(DATES_CHECK, "W264", Severity.REVIEW, message, float(days), float(ZONES_DAYS))
 
 
-def _drawn(row: SampleRow, rows: Sequence[SampleRow], acquired: Mapping[str, date]) -> date | None:
+def _drawn(row: SampleRow, infused_on: Mapping[str | None, date]) -> date | None:
     """Return the day on which a tube was drawn, as far as the sheet, or the subject's other tubes, say it."""
     if row.collected_at:
         return datetime.fromisoformat(row.collected_at).date()
     if row.day is None:
         return None
-    infused = datetime.fromisoformat(row.infused_at).date() if row.infused_at else _infused(row, rows, acquired)
+    infused = datetime.fromisoformat(row.infused_at).date() if row.infused_at else infused_on.get(row.subject_id)
     return infused and infused + timedelta(days=round(row.day))
 
 
-def _infused(row: SampleRow, rows: Sequence[SampleRow], acquired: Mapping[str, date]) -> date | None:
-    """Return the day of the infusion on which most tubes of a subject agree, each as if acquired when drawn.
+def _infusions(rows: Sequence[SampleRow], acquired: Mapping[str, date]) -> dict[str | None, date]:
+    """Return, by subject, the day of the infusion on which most tubes agree, each as if acquired when drawn.
 
     Tubes that were acquired on one day do not follow their days: they were kept.
     """
-    infusions = [
-        (acquired[one.sample_id] - timedelta(days=round(one.day)), acquired[one.sample_id])
-        for one in rows
-        if one.day is not None and one.sample_id in acquired and row.subject_id and one.subject_id == row.subject_id
-    ]
-    if not infusions:
-        return None
-    middle = sorted(infused for infused, _ in infusions)[len(infusions) // 2]
-    agreeing = [on for infused, on in infusions if abs((infused - middle).days) <= ZONES_DAYS]
-    return middle if len(set(agreeing)) >= FEWEST_AGREEING and 2 * len(agreeing) > len(infusions) else None
+    tubes_of: dict[str, list[tuple[date, date]]] = defaultdict(list)
+    for row in rows:
+        if row.day is not None and row.sample_id in acquired and row.subject_id:
+            on = acquired[row.sample_id]
+            tubes_of[row.subject_id].append((on - timedelta(days=round(row.day)), on))
+    infusions: dict[str | None, date] = {}
+    for subject, tubes in tubes_of.items():
+        middle = sorted(infused for infused, _ in tubes)[len(tubes) // 2]
+        agreeing = [on for infused, on in tubes if abs((infused - middle).days) <= ZONES_DAYS]
+        if len(set(agreeing)) >= FEWEST_AGREEING and 2 * len(agreeing) > len(tubes):
+            infusions[subject] = middle
+    return infusions
