@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cytocar.errors.findings import Finding, Severity
-from cytocar.sample.result import SampleResult
+from cytocar.sample.result import SampleResult, recorded_bytes
 
 COPIES_CHECK = "copies"
 
@@ -24,9 +24,8 @@ class Recording:
     def of(cls, result: SampleResult) -> Recording:
         """The recording of a counted sample."""
         row = result.sample
-        content = f"{result.file_sha256}#{row.data_set}" if result.file_sha256 else None
         well = (row.plate_id, row.well) if row.plate_id and row.well else None
-        return cls(row.sample_id, content, (row.subject_id, row.day, row.specimen, row.replicate, well))
+        return cls(row.sample_id, recorded_bytes(result), (row.subject_id, row.day, row.specimen, row.replicate, well))
 
     def contradicts(self, other: Recording) -> bool:
         """True if what both rows say of their tube cannot be one tube's."""

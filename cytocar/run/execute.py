@@ -26,7 +26,7 @@ from cytocar.sample.blank_controls import tells_backgrounds
 from cytocar.sample.choose_controls import choose_references
 from cytocar.sample.control_signals import References, load_references, save_references, wants_references
 from cytocar.sample.protocol import Protocol
-from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, SampleResult, Status
+from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, SampleResult, Status, recorded_bytes
 from cytocar.sheet.rows import SampleRow, SampleType
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class FinishedSample:
         """Return an outcome ready to travel; with its ``own`` columns, its lines of the tables too."""
         serious = (Severity.NO_COUNT, Severity.FAIL)
         faults = tuple(finding for finding in outcome.findings if finding.outcome in serious)
-        bytes_of = f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
+        bytes_of = recorded_bytes(outcome)
         source = None if bytes_of is None else f"{bytes_of} by {outcome.template.sha256}"
         content = to_json(outcome)
         lines = None if own is None else lines_of(outcome, content, own)

@@ -338,6 +338,12 @@ class SampleFailure:
 SampleOutcome = SampleResult | SampleFailure
 """What comes of one sample."""
 
+
+def recorded_bytes(outcome: SampleOutcome) -> str | None:
+    """Return what names the bytes a sample was read from, the same for a copy of the file under another name."""
+    return f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
+
+
 _EVENT_COLUMNS = {
     "beads": "bead_events",
     "viable": "viable_events",
