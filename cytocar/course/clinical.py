@@ -28,7 +28,7 @@ from cytocar.course.units import (
     variable_name,
 )
 from cytocar.errors.boundary import boundary
-from cytocar.errors.tree import ClinicalError, listed
+from cytocar.errors.tree import ClinicalError, counted, listed
 from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
 CLINICAL_COLUMNS = ("subject_id", "day", "variable", "value", "unit")
@@ -177,7 +177,7 @@ def read_record(
         faults += _strangers(courses, interventions, subjects)
     if faults:
         raise ClinicalError(
-            f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in the clinical tables:{listed(faults)}",
+            f"{counted(len(faults), 'fault')} in the clinical tables:{listed(faults)}",
             code="E130",
             hint="correct these rows; `cytocar explain E130` lists the columns and units",
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from cytocar.errors.boundary import boundary
-from cytocar.errors.tree import ClinicalError, listed
+from cytocar.errors.tree import ClinicalError, counted, listed
 from cytocar.tables.columns import Column, Row, Value, parse_columns
 from cytocar.tables.delimited import DelimitedTable, read_delimited
 
@@ -120,7 +120,7 @@ def read_subjects(path: Path | None, *, known: Collection[str] | None = None) ->
                 notes.append(f"subject {subject} of {path.name} has no sample yet")
     if faults:
         raise ClinicalError(
-            f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in {path.name}:{listed(faults)}",
+            f"{counted(len(faults), 'fault')} in {path.name}:{listed(faults)}",
             code="E163",
             hint="correct these rows; `cytocar explain E163` lists the columns",
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cytocar.counting.tube import volume_in_tube
 from cytocar.errors.boundary import one_of_many
-from cytocar.errors.tree import CytocarError, SampleError, SheetError, listed
+from cytocar.errors.tree import CytocarError, SampleError, SheetError, counted, listed
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.nearest import why_not_there
 from cytocar.files.places import Address, Place, require_packages
@@ -53,8 +53,7 @@ def check_sheet(
         raise faulty_sheet(sheet, [*looked.faults, *faults])
     if faults:
         raise SheetError(
-            f"{sheet.name} can be read, but {len(faults)} thing{'s' if len(faults) > 1 else ''} will go wrong:"
-            + listed(faults),
+            f"{sheet.name} can be read, but {counted(len(faults), 'thing')} will go wrong:" + listed(faults),
             code="E083",
             hint=_what_to_do({name for name, _ in expected}, [row for row in rows if not row.exclude]),
         )

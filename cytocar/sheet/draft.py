@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytocar.errors.boundary import one_of_many
-from cytocar.errors.tree import SampleError
+from cytocar.errors.tree import SampleError, counted
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Address, Place, lies_in
@@ -103,16 +103,12 @@ def _take_in(rows: list[dict[str, Value]], grids: Mapping[str, Mapping[str, str]
         notes.append(f"FCS files, but no name on the map: {_wells(not_on_map)}")
     no_well = [str(row["file"]) for row in rows if not row.get("well")]
     if no_well:
-        notes.append(f"{_number(no_well, 'file')} without a well, named by the file: {_few(no_well)}")
+        notes.append(f"{counted(len(no_well), 'file')} without a well, named by the file: {_few(no_well)}")
     return notes
 
 
 def _wells(names: list[str]) -> str:
-    return f"{_number(names, 'well')}: {_few(names)}"
-
-
-def _number(names: list[str], noun: str) -> str:
-    return f"{len(names)} {noun}" + ("" if len(names) == 1 else "s")
+    return f"{counted(len(names), 'well')}: {_few(names)}"
 
 
 def _few(names: list[str]) -> str:

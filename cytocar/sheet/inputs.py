@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cytocar.errors.tree import ReadError, UsageError, listed
+from cytocar.errors.tree import ReadError, UsageError, counted, listed
 from cytocar.fcs.reader import samples_in, split_data_set
 from cytocar.files.nearest import is_text, printable, why_not_there
 from cytocar.files.places import Address, Place, files_below, is_there, place_of, require_packages, unreadable
@@ -302,7 +302,7 @@ def completed(rows: Sequence[tuple[str, SampleRow]], given: SampleRow | None) ->
         made.append(filled)
     if faults:
         raise UsageError(
-            f"options and sheet disagree in {len(faults):,} cell{'s' if len(faults) > 1 else ''}:{listed(faults)}",
+            f"options and sheet disagree in {counted(len(faults), 'cell')}:{listed(faults)}",
             code="E086",
             hint="an option fills the empty cells of every row: leave it out, or correct or empty these cells",
         )

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from cytocar.errors.tree import SheetError, listed
+from cytocar.errors.tree import SheetError, counted, listed
 from cytocar.fcs.keywords import well_name
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.nearest import same_name
@@ -208,7 +208,7 @@ def numbered_rows(path: Place) -> Mapping[int, SampleRow]:
 def faulty_sheet(path: Place, faults: Sequence[str]) -> SheetError:
     """Return the error of a sheet that cannot be used, with every fault."""
     return SheetError(
-        f"{path.name} has {len(faults):,} fault{'s' if len(faults) > 1 else ''}:{listed(faults)}",
+        f"{path.name} has {counted(len(faults), 'fault')}:{listed(faults)}",
         code="E082",
         hint="correct what is named above; `cytocar sheet check SHEET` looks again without analysing anything",
     )

@@ -15,7 +15,7 @@ from cytocar.cli.unverified import Unverified
 from cytocar.course.late import CD3_NEGATIVE, LATE_FROM_DAY, LateThresholds, late_flags
 from cytocar.course.replicates import DISAGREEMENT
 from cytocar.course.series import Replicates, Series, join
-from cytocar.errors.tree import UsageError
+from cytocar.errors.tree import UsageError, counted
 from cytocar.sheet.tube import Specimen
 
 if TYPE_CHECKING:
@@ -193,8 +193,7 @@ def command(
     page = write_course(series, record, out, options=options, force=force, observer=Progress("subjects drawn"))
     if sys.stdout.isatty():
         show_courses(series)
-    counted = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in _sizes(series)]
-    screen.say(f"{' of '.join(counted)}; open {page}")
+    screen.say(f"{' of '.join(counted(n, word) for n, word in _sizes(series))}; open {page}")
 
 
 def _sizes(series: Series) -> tuple[tuple[int, str], tuple[int, str]]:

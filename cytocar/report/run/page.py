@@ -17,6 +17,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from cytocar.errors.tree import counted
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.files.places import Place
 from cytocar.files.source import FileState
@@ -350,9 +351,9 @@ def opening(run: FinishedRun, n_plates: int) -> str:
     subjects = {sample.subject_id for sample in samples if sample.subject_id}
     days = sorted(sample.day for sample in samples if sample.day is not None)
     controls = sum(1 for sample in samples if sample.sample_type is not SampleType.SAMPLE)
-    parts = [f"{len(samples)} tube{'s' if len(samples) != 1 else ''}"]
-    parts += [f"{n_plates} plate{'s' if n_plates != 1 else ''}"] if n_plates else []
-    parts += [f"{len(subjects)} subject{'s' if len(subjects) != 1 else ''}"] if subjects else []
+    parts = [counted(len(samples), "tube")]
+    parts += [counted(n_plates, "plate")] if n_plates else []
+    parts += [counted(len(subjects), "subject")] if subjects else []
     parts += [f"days {days[0]:g} to {days[-1]:g}" if days[0] != days[-1] else f"day {days[0]:g}"] if days else []
     parts += [f"{controls} of them controls"] if controls else []
     return " · ".join(parts)

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from cytocar.errors.tree import counted
 from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.run.comparison.counts import TOTAL, Counts, SampleCounts
@@ -100,16 +101,14 @@ class Comparison:
 
     def line(self) -> str:
         """Return the result in one line."""
-        counted = Counter(row.verdict for row in self.rows if row.population != TOTAL)
-        compared = sum(counted[one] for one in (Verdict.EXACT, Verdict.WITHIN, Verdict.BEYOND))
+        times = Counter(row.verdict for row in self.rows if row.population != TOTAL)
+        compared = sum(times[one] for one in (Verdict.EXACT, Verdict.WITHIN, Verdict.BEYOND))
         samples = len({row.sample_id for row in self.rows})
-        parts = [
-            f"{samples} sample{'' if samples == 1 else 's'}: {counted[Verdict.EXACT]} of {compared} populations equal"
-        ]
-        if counted[Verdict.WITHIN]:
-            parts.append(f"{counted[Verdict.WITHIN]} within {self.tolerance_percent:g} %")
-        if counted[Verdict.BEYOND]:
-            parts.append(f"{counted[Verdict.BEYOND]} beyond")
+        parts = [f"{counted(samples, 'sample')}: {times[Verdict.EXACT]} of {compared} populations equal"]
+        if times[Verdict.WITHIN]:
+            parts.append(f"{times[Verdict.WITHIN]} within {self.tolerance_percent:g} %")
+        if times[Verdict.BEYOND]:
+            parts.append(f"{times[Verdict.BEYOND]} beyond")
         worst = max((row for row in self.rows if row.difference), key=lambda row: abs(row.percent or 1e9), default=None)
         if worst is not None:
             parts.append(
@@ -117,10 +116,10 @@ class Comparison:
                 f"{worst.cause})"
             )
         for verdict, words in ((Verdict.NOT_COUNTED, "not counted there"), (Verdict.MISSING, "missing in the run")):
-            if counted[verdict]:
-                parts.append(f"{counted[verdict]} {words}")
+            if times[verdict]:
+                parts.append(f"{times[verdict]} {words}")
         if self.only_there:
-            parts.append(f"{len(self.only_there)} sample{'' if len(self.only_there) == 1 else 's'} only there")
+            parts.append(f"{counted(len(self.only_there), 'sample')} only there")
         return ", ".join(parts)
 
 
