@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytocar.signals.compensation import SpilloverMatrix, is_square, off_diagonal
-from cytocar.statistics.order import MAD_TO_SD, quantiles
+from cytocar.statistics.order import MAD_TO_SD, medians, quantiles
 
 Floats = npt.NDArray[np.float64]
 
@@ -84,7 +84,7 @@ def over_compensated(signals: Floats) -> tuple[int, list[tuple[int, int]]]:
         middle, high = quantiles(own, (0.5, 0.95))
         rest = np.sort(columns[:, own <= middle], axis=1)
         low, center, up = (rest[:, round(share * (rest.shape[1] - 1))] for share in (0.159, 0.5, 0.841))
-        middle_of_bright = np.median(columns[:, own >= high], axis=1)
+        middle_of_bright = medians(columns[:, own >= high])
         far = center - middle_of_bright > 3 * np.maximum((up - low) / 2, 1e-9)
         below_zero = middle_of_bright < -_noise(rest)
         over += [(i, j) for j in np.flatnonzero(far & below_zero).tolist() if j != i]
@@ -100,8 +100,8 @@ def _noise(rest: Floats) -> Floats:
         Signals, sorted.
     """
     below = np.count_nonzero(rest < 0, axis=1)
-    medians = rest[np.arange(len(rest)), np.maximum(below - 1, 0) // 2]
-    return np.where(below >= FEWEST_COMPARED, -MAD_TO_SD * medians, 0.0)
+    middle = rest[np.arange(len(rest)), np.maximum(below - 1, 0) // 2]
+    return np.where(below >= FEWEST_COMPARED, -MAD_TO_SD * middle, 0.0)
 
 
 def as_recorded(matrix: SpilloverMatrix, measured: Floats) -> bool:

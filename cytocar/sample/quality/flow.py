@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.keywords import time_step_seconds
+from cytocar.gates.chosen import joined
 from cytocar.sample.quality.level_shift import LARGEST_STEP, LevelShift, find_shifts, together
 from cytocar.statistics.order import MAD_TO_SD, medians
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cytocar.fcs.events import Block, Channel, EventTable
 
 Floats = npt.NDArray[np.float64]
+Signals = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
 SMALLEST_BIN, LARGEST_BIN, FEWEST_BINS = 250, 2000, 10
@@ -77,7 +80,7 @@ class _Bins:
         """Return a mask of events from a mask of bins."""
         return np.repeat(of_bins, np.diff(np.r_[self.starts(), n_events]))
 
-    def looked_at(self, values: Floats) -> Floats:
+    def looked_at(self, values: Signals) -> Signals:
         """Return (signals, count, k) events of each bin, a view; k at most EVENTS_LOOKED_AT, evenly chosen."""
         in_bins = values[:, : self.count * self.size].reshape(len(values), self.count, self.size)
         return in_bins[:, :, :: -(-self.size // EVENTS_LOOKED_AT)]
@@ -107,7 +110,7 @@ def time_quality(time: Floats, signals: Mapping[str, Floats]) -> TimeQuality:
     return _judged(time, tuple(signals), values)
 
 
-def _judged(time: Floats, markers: Sequence[str], values: Floats, *, tick: float | None = None) -> TimeQuality:
+def _judged(time: Floats, markers: Sequence[str], values: Signals, *, tick: float | None = None) -> TimeQuality:
     """Return ``time_quality`` of signals (markers, n), whose order is lost; ``tick``: seconds of a unit of time."""
     bins = _bins(len(time))
     if bins is None:
@@ -160,8 +163,7 @@ class FlowEvents:
         self._clock = next((channel for channel in events.channels if channel.is_time), None)
         self._signals = tuple(channel for channel in channels if not channel.is_time)  # a clock drifts by design
         self._step = max(1, -(-events.n_events // FLOW_EVENTS))
-        self._time = np.empty(-(-events.n_events // self._step))
-        self._values = np.empty((len(self._signals), len(self._time)))
+        self._chosen: list[Block] = []  # still encoded: a column is decoded once, and not once a block
 
     @property
     def has_clock(self) -> bool:
@@ -172,12 +174,7 @@ class FlowEvents:
         """Add a block of the file, from its event ``start`` on."""
         if self._clock is None:
             return
-        chosen = block if self._step == 1 else block.every(self._step, first=-start % self._step)
-        first = -(-start // self._step)
-        looked_at = slice(first, first + chosen.n_events)
-        self._time[looked_at] = chosen.column(self._clock.index)
-        for row, channel in zip(self._values, self._signals, strict=True):
-            row[looked_at] = chosen.column(channel.index)
+        self._chosen.append(block.every(self._step, first=-start % self._step))
 
     def quality(self) -> TimeQuality:
         """Which events to keep, once all blocks were added; see ``time_quality``."""
@@ -185,10 +182,26 @@ class FlowEvents:
             message = "the file has no Time channel, so the flow over time was not judged"
             return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
         markers = [channel.marker or channel.detector for channel in self._signals]
-        quality = _judged(self._time, markers, self._values, tick=time_step_seconds(self._events))
+        quality = _judged(self._column(self._clock), markers, self._values(), tick=time_step_seconds(self._events))
         if quality.keep is None:
             return quality
         return TimeQuality(np.repeat(quality.keep, self._step)[: self._events.n_events], quality.findings)
+
+    def _values(self) -> Signals:
+        """Return the signals (signals, n) in single precision, which is put in order in half of the time."""
+        values = np.empty((len(self._signals), sum(block.n_events for block in self._chosen)), dtype=np.float32)
+        with np.errstate(over="ignore"):  # a double beyond what single precision holds is as good as infinite
+            for row, channel in zip(values, self._signals, strict=True):
+                row[:] = self._column(channel)
+        return values
+
+    def _column(self, channel: Channel) -> Floats:
+        chosen = self._joined
+        return np.empty(0) if chosen is None else chosen.column(channel.index)
+
+    @cached_property
+    def _joined(self) -> Block | None:
+        return joined(self._chosen)
 
 
 def _bins(n_events: int) -> _Bins | None:
@@ -243,7 +256,7 @@ def _rate_is_bad(rates: Floats) -> Bools:
     return np.asarray(residual > limit)
 
 
-def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[_Drift], list[LevelShift]]:
+def _signals_are_bad(rows: Signals, rate_bad: Bools) -> tuple[Bools, list[_Drift], list[LevelShift]]:
     """Which bins leave the line of any quantile, each signal's steepest drift over the run, and the steps.
 
     A quantile that falls between two peaks jumps by chance. So a bin is bad only if a quantile is far away and the
@@ -251,7 +264,7 @@ def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[_Drift]
 
     Parameters
     ----------
-    rows : (signals, bins, events) float64
+    rows : (signals, bins, events) float32 or float64
         Sorted in place.
     """
     rows.sort(axis=2)
@@ -264,7 +277,7 @@ def _signals_are_bad(rows: Floats, rate_bad: Bools) -> tuple[Bools, list[_Drift]
     fitted = levels[:, :, None] + slopes[:, :, None] * np.arange(rows.shape[1]) + raised
     far = _leave(lines - fitted, steady, SIGNAL_SCALES * spreads[:, None, None])
     for signal, quantile in np.argwhere(far.any(axis=2)):
-        bounds = COFACTOR * np.sinh(fitted[signal, quantile])
+        bounds = (COFACTOR * np.sinh(fitted[signal, quantile])).astype(rows.dtype)
         shares_below = np.count_nonzero(rows[signal] < bounds[:, None], axis=1) / rows.shape[2]
         counting_sd = np.sqrt(QUANTILES[quantile] * (1 - QUANTILES[quantile]) / rows.shape[2])
         far[signal, quantile] &= _leave(shares_below, steady, SIGNAL_MADS * counting_sd)
@@ -305,7 +318,7 @@ def _steepest(changes: Floats, levels: Floats, smallest: Floats) -> _Drift:
     return _Drift(float(changes[most]), float(levels[most]), QUANTILES[most])
 
 
-def _quantiles_of_sorted(rows: Floats) -> Floats:
+def _quantiles_of_sorted(rows: Signals) -> Floats:
     """Return the quantiles of (signals, bins, events) in asinh units, shape (signals, quantiles, bins), interpolated.
 
     Sorting first leaves ten events of each bin to be transformed, not all of them.
@@ -313,7 +326,7 @@ def _quantiles_of_sorted(rows: Floats) -> Floats:
     place = np.array(QUANTILES) * (rows.shape[2] - 1)
     below = place.astype(np.intp)
     above = np.minimum(below + 1, rows.shape[2] - 1)
-    low, high = (np.arcsinh(rows[:, :, column] / COFACTOR) for column in (below, above))
+    low, high = (np.arcsinh(rows[:, :, column].astype(np.float64) / COFACTOR) for column in (below, above))
     return np.ascontiguousarray((low + (place - below) * (high - low)).transpose(0, 2, 1))
 
 

@@ -132,9 +132,10 @@ def _worst_edge(
         As in ``_edges``.
     """
     worst: tuple[float, str, str] | None = None
+    rows_of = [np.flatnonzero(mask) for mask in (gated, near)]
     for channel in channels:
-        signal, on_scale = sampled.signal(channel), ~sampled.at_the_end[channel]
-        own, logs = (_logs(signal[mask & on_scale]) for mask in (gated, near))
+        signal, at_the_end = sampled.signal(channel), sampled.at_the_end[channel]
+        own, logs = (_logs(signal[rows][~at_the_end[rows]]) for rows in rows_of)
         if len(own) < fewest or np.count_nonzero(np.diff(own)) < fewest_values:
             continue
         top = np.log(NEAR_THE_END * sampled.range(channel))
