@@ -11,8 +11,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 import cytocar
+from cytocar.run.plan import HISTORY_RECORD, MOVED_GATES, SAMPLE_ROWS, UNUSABLE
+from cytocar.sample.result import SampleOutcome
 
 PACKAGE = Path(cytocar.__file__).parent
 ARCHITECTURE = PACKAGE.parent / "ARCHITECTURE.md"
@@ -149,6 +152,34 @@ def test_every_path_that_architecture_names_is_there() -> None:
 
 def plain(name: str) -> str:
     return name.rstrip("/").removesuffix(".py").removesuffix(".toml")
+
+
+NO_PLAIN_RECORDS = {"Polygon", "SpilloverMatrix", "Panel"}
+
+
+def test_a_dataclass_is_what_pydantic_reads_back() -> None:
+    """All other records are structs, which no start has to compile."""
+    outcome: TypeAdapter[SampleOutcome] = TypeAdapter(SampleOutcome)
+    schemas = [adapter.core_schema for adapter in (outcome, SAMPLE_ROWS, UNUSABLE, MOVED_GATES, HISTORY_RECORD)]
+    read_back = {kind.__name__ for schema in schemas for one in dataclasses_in(schema) for kind in one.__mro__}
+    declared = {
+        node.name
+        for _, path in _modules()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(one) for one in node.decorator_list)
+    }
+    assert declared - read_back - NO_PLAIN_RECORDS == set()
+
+
+def dataclasses_in(schema: object) -> Iterator[type]:
+    """Yield the dataclasses in a schema of pydantic."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "dataclass":
+            yield schema["cls"]
+        schema = list(schema.values())
+    if isinstance(schema, list | tuple):
+        for part in schema:
+            yield from dataclasses_in(part)
 
 
 def test_no_name_is_a_participle_of_saying_or_finding() -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity import odd, silent
 from benchmarks.validity.tubes import draw

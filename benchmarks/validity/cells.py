@@ -8,9 +8,10 @@ borders are harder to place from line to line. ``TUNED`` was looked at while the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity.odd import CD4, CD8, T_CELLS
 from benchmarks.validity.tubes import Drawn, Kind, Tube, drawn

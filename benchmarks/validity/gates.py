@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity.car import Measured, Row
 from benchmarks.validity.tubes import Bools, Drawn, Floats, Tube, draw

@@ -6,9 +6,9 @@ A subject is a baseline and ten tubes of 0.02 to 40 % CAR+, of one shape and sta
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity.car import GATE
 from benchmarks.validity.shapes import FRESH, HELD_OUT, NEGATIVES, POSITIVES, SEVERE, CarTube, Draw, Floats

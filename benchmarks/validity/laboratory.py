@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity import odd
 from benchmarks.validity.odd import CAR, T_CELLS, Change, Odd, brighter

@@ -7,9 +7,10 @@ is, and by the detector of each marker, so that it fits the CAR tubes of ``tubes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity.odd import Change, Odd, brighter
 from benchmarks.validity.panels import Fault, Panel

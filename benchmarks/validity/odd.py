@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity.tubes import STAINS, TOP, Drawn, Floats, Tube, draw, spillover
 from cytocar.fcs.events import EventTable

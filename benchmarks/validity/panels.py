@@ -7,10 +7,11 @@ A tube is silently wrong if it is ``ok`` and T cells, CD4/CD8, or a population o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity import odd
 from benchmarks.validity.odd import Change, Odd, brighter, commonest, median_text, pairs_of_cells, table

@@ -9,12 +9,13 @@ Each tube is gated by the template that adapts, with the subject's own baseline,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from math import inf
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity import odd
 from benchmarks.validity.odd import (

@@ -8,7 +8,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from cytocar.errors.tree import CytocarError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@dataclass(slots=True)
 class _Settings:
     quiet: bool = False
     verbose: bool = False

@@ -7,10 +7,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from cytocar.cli import screen
 from cytocar.errors.tree import CytocarError, UsageError, counted
@@ -32,8 +33,7 @@ _PAGE_SHARE = 4
 _FEWEST_SECONDS_OF_PAGE = 5
 
 
-@dataclass(frozen=True, slots=True)
-class WatchCommand:
+class WatchCommand(Struct, frozen=True):
     """What the command line says of a folder that is watched."""
 
     folders: Sequence[Path]
@@ -120,8 +120,7 @@ def _ending() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-@dataclass(slots=True)
-class _Watch:
+class _Watch(Struct):
     command: WatchCommand
     run: RunFolder
     folder: HotFolder

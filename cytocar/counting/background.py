@@ -9,10 +9,10 @@ What decides whether anything was detected is worked out by quadrature over the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.counting.blank_rates import BlankRates, assumed_rates, lognormal_sd, measured_rates, probable_rate
 from cytocar.counting.witness import Rise
@@ -42,8 +42,7 @@ QUANTIFIABLE_CV = 0.25
 """Largest coefficient of variation at the limit of quantification: what ICH M10 allows ligand-binding assays there."""
 
 
-@dataclass(frozen=True, slots=True)
-class NetShare:
+class NetShare(Struct, frozen=True):
     """Raw and net percent of T cells, and this sample's limits.
 
     Parameters
@@ -83,8 +82,8 @@ class NetShare:
     lod_percent: float | None = None
     lloq_percent: float | None = None
     flags: tuple[Flag, ...] = ()
-    low_draws: Floats | None = field(default=None, compare=False, repr=False)
-    high_draws: Floats | None = field(default=None, compare=False, repr=False)
+    low_draws: Floats | None = None
+    high_draws: Floats | None = None
     witnessed: Estimate = UNKNOWN
     low_by_controls: float | None = None
     rise_probability: float | None = None

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
 
 from cytocar.counting.faults import no_acquired_volume, no_sample_volume, require_fits, require_positive
 from cytocar.errors.findings import Finding, Severity
@@ -51,8 +51,7 @@ class CountBasis(Protocol):
         """Return cells/µL that are possible for a population of so many events: what counting and the method leave."""
 
 
-@dataclass(frozen=True, slots=True)
-class BeadBasis:
+class BeadBasis(Struct, frozen=True):
     """Counting beads in the same tube (single platform).
 
     Parameters
@@ -177,8 +176,7 @@ def beads_acquired(events: int, population: str, decisions: Sequence[Decision]) 
     return round(events * (1 + (next(percents, None) or 0.0) / 100))
 
 
-@dataclass(frozen=True, slots=True)
-class VolumetricBasis:
+class VolumetricBasis(Struct, frozen=True):
     """The volume that the instrument measured while it acquired.
 
     Parameters
@@ -264,8 +262,7 @@ class VolumetricBasis:
         return in_tube * (1.0 if self.dilution_factor is None else self.dilution_factor)
 
 
-@dataclass(frozen=True, slots=True)
-class DualPlatformBasis:
+class DualPlatformBasis(Struct, frozen=True):
     """An analyser's count of lymphocytes or leukocytes of the same blood draw.
 
     Parameters
@@ -341,8 +338,7 @@ class DualPlatformBasis:
         return np.asarray(self.reference_per_ul * share * _factors(self.cvs, random, n))
 
 
-@dataclass(frozen=True, slots=True)
-class NoBasis:
+class NoBasis(Struct, frozen=True):
     """No absolute count was asked for, or none is possible: percentages only.
 
     Examples

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.gates.decision import BlankCount
 
@@ -33,8 +33,7 @@ SUBJECT_SHARE_PRIOR = np.array([0.4, 0.4, 0.2])
 change between two draws of one subject."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TubeRates:
+class TubeRates(Struct, frozen=True, eq=False):
     """Possible rates of the tube in question on the grid, and what is thought of the variation between tubes."""
 
     weights: Floats
@@ -120,8 +119,7 @@ def _scaled(likelihood: Floats) -> Floats:
     return np.asarray(np.exp(likelihood - likelihood.max()))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Steps:
+class _Steps(Struct, frozen=True, eq=False):
     """For each pair of CV and subject's share: the shape of the tubes' gamma, and both curves, Fourier transformed."""
 
     tube_shapes: Floats

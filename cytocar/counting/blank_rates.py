@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.counting.between_tubes import LOG_RATES, TubeRates, tube_rates
 from cytocar.gates.decision import Background, BlankCount
@@ -37,8 +37,7 @@ LARGEST_SHARE = 0.5
 """A limit of detection beyond half of all T cells is none: so few were acquired that nothing can be said."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BlankRates:
+class BlankRates(Struct, frozen=True, eq=False):
     """Possible background rates (fractions of T cells) in ascending order, with their probabilities."""
 
     rates: Floats

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from cytocar.counting.background import DRAWS
 from cytocar.counting.blank_rates import learned_rates, lognormal_sd
@@ -15,8 +14,7 @@ FEWEST_CONTROL_EVENTS = 500
 """T cells of a kind in the controls: fewer do not tell how many of its negatives lie in the gate."""
 
 
-@dataclass(frozen=True, slots=True)
-class KindCount:
+class KindCount(Struct, frozen=True):
     """CD4+ or CD8+ T cells of a sample: in the CAR gate, and all."""
 
     events: int

@@ -9,10 +9,9 @@ witnesses leave possible is in the lower limit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.counting.blank_rates import BlankRates, known_rates
 
@@ -39,8 +38,7 @@ CONVINCING = 0.9
 do, and 32 % of tubes with five times as many sticky cells; with 0.8 it is 5 % and 43 %."""
 
 
-@dataclass(frozen=True, slots=True)
-class Witnesses:
+class Witnesses(Struct, frozen=True):
     """CD3-negative lymphocytes of a sample and of its controls: in the CAR gate, at the same place, and all."""
 
     events: int
@@ -49,8 +47,7 @@ class Witnesses:
     of_control_events: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rise:
+class Rise(Struct, frozen=True, eq=False):
     """How much the rate above the threshold has risen; the first of ``rises`` is none. ``weights`` add up to 1."""
 
     rises: Floats

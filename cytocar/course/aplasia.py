@@ -7,11 +7,11 @@ above again. Both bounds are given.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Aplasia:
+class Aplasia(Struct, frozen=True):
     """The time of one subject below a threshold of B cells/µL, after infusion.
 
     ``shortest_days`` is from the first to the last visit below, ``longest_days`` from the visit before to the visit

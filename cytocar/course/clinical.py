@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.course.units import (
     UNITS,
@@ -50,8 +51,7 @@ SMALLEST, LARGEST = 1e-15, 1e18
 cannot be drawn beside others."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClinicalValue:
+class ClinicalValue(Struct, frozen=True):
     """One value of one variable on one day, in the variable's unit.
 
     ``bound`` is ``<`` or ``>`` where only that is known of the value, else empty; ``entered`` the variable's name as
@@ -65,7 +65,7 @@ class ClinicalValue:
     unit: str
     bound: str = ""
     note: str = ""
-    entered: str = field(default="", compare=False)
+    entered: str = ""
 
     @property
     def text(self) -> str:
@@ -79,8 +79,7 @@ class ClinicalValue:
         return f"{self.bound}{self.value:g}"
 
 
-@dataclass(frozen=True, slots=True)
-class ClinicalText:
+class ClinicalText(Struct, frozen=True):
     """One answer in words on one day, such as a response."""
 
     subject_id: str
@@ -90,8 +89,7 @@ class ClinicalText:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Intervention:
+class Intervention(Struct, frozen=True):
     """One course of a drug at one dose. ``end_day`` is ``None`` while it goes on, ``dose`` where none is given."""
 
     subject_id: str
@@ -118,8 +116,7 @@ class Intervention:
         return "" if self.dose is None else f"{self.dose:g} {self.unit}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class ClinicalRecord:
+class ClinicalRecord(Struct, frozen=True):
     """Everything that was entered about the subjects, in order of subject, variable or drug, and day."""
 
     values: tuple[ClinicalValue, ...] = ()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.series import Course, CoursePoint
@@ -22,8 +23,7 @@ _IN_DAYS_UNTIL = 45.0
 """Visits up to here are planned by days, later ones by months: it decides which draws share a visit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """The subjects of one visit: how many, how many of them quantified, and the middle of them in cells/µL."""
 
     day: float
@@ -34,8 +34,7 @@ class Visit:
     upper_quartile: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(Struct, frozen=True):
     """Median, quartiles and range of one number of the kinetics over the subjects that have it."""
 
     name: str

@@ -7,8 +7,10 @@ can be laid beside each other; how many copies a CAR-T cell holds is their ratio
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from statistics import median
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.clinical import ClinicalRecord
@@ -22,8 +24,7 @@ NEAREST_DAYS = 1.0
 """Leukocytes and cells are taken from the nearest day within one of the PCR's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
+class Copies(Struct, frozen=True):
     """One PCR of one day; ``verdict`` says how it goes with the cells that were counted.
 
     ``copies_bound`` is ``<`` or ``>`` where only that is known; ``car_limit_per_ul`` is the limit that the cells lie
@@ -125,8 +126,7 @@ FEWEST_SUBJECTS_FOR_P = 5
 """As in comparisons of groups: fewer subjects reach no p below .05."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopiesCorrelation:
+class CopiesCorrelation(Struct, frozen=True):
     """Kendall's tau of copies and cells of one subject, or within all of them (``subject_id`` is then empty).
 
     Draws of one subject follow each other and are not independent, so a subject's tau has no p value; over the

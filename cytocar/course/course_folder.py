@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+
+from msgspec import Struct
 
 from cytocar.course.clinical import Intervention
 from cytocar.course.groups import Measure, Value
@@ -24,8 +25,7 @@ DAY_TOLERANCE = 1.0
 PHASES = ("before", "during", "after")
 
 
-@dataclass(frozen=True, slots=True)
-class Dated:
+class Dated(Struct, frozen=True):
     """One value of a variable on a day."""
 
     day: float
@@ -41,8 +41,7 @@ _REDUCERS: dict[str, Callable[[Sequence[Dated]], Value]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CourseFolder:
+class CourseFolder(Struct, frozen=True):
     """The tables of a course that comparisons need: values by variable and subject, in order of days."""
 
     kinetics: Mapping[str, Row]

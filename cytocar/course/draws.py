@@ -7,7 +7,8 @@ that several tubes of the draw hold is pooled as CAR-T cells are: all its events
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.replicates import CountedSample
@@ -22,8 +23,7 @@ LLOQ_EVENTS = 25
 NOT_GATED = frozenset({Status.FAILED, Status.EXCLUDED})
 
 
-@dataclass(frozen=True, slots=True)
-class CellCount:
+class CellCount(Struct, frozen=True):
     """One population of a tube or of a draw: events, cells/µL with interval, blood examined."""
 
     events: int
@@ -50,8 +50,7 @@ class CellCount:
         return CarResult.QUANTIFIED if self.events >= LLOQ_EVENTS else CarResult.BELOW_LLOQ
 
 
-@dataclass(frozen=True, slots=True)
-class Tube:
+class Tube(Struct, frozen=True):
     """One counted sample with all its populations, and what the sheet says of it besides."""
 
     counted: CountedSample

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.series import Course, CoursePoint
@@ -19,8 +20,7 @@ from cytocar.sheet.tube import Specimen
 from cytocar.tables.columns import Column, Row, Value, parse_columns
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
+class Study(Struct, frozen=True):
     """What a form asks besides the course: the study's name, the subjects, the specimen."""
 
     name: str = ""

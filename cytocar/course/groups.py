@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import combinations
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.course.cohort import quantile
 from cytocar.statistics.ranks import (
@@ -28,16 +30,14 @@ NOT_LOGARITHMIC = frozenset({"NPX", "score", "grade", "points", "C", "days", ""}
 """Units of which a ratio means nothing: differences are given instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """One subject's number; ``bound`` is ``<`` or ``>`` where it is a limit."""
 
     number: float
     bound: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """What is compared: a name, its unit, and each subject's value."""
 
     name: str
@@ -45,8 +45,7 @@ class Measure:
     values: Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One group of a comparison; quartiles are ``None`` where they fall below a limit."""
 
     name: str
@@ -57,8 +56,7 @@ class Side:
     upper_quartile: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """One measure in two groups, or in pairs.
 
     ``effect`` is the first group over, or less, the second; in pairs the later over, or less, the earlier.

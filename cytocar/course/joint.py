@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.counting.background import NetShare, net_share
 from cytocar.counting.car_t import SEED
@@ -44,8 +45,7 @@ A_CONTROL = "it is a control itself"
 """Why a control has no joint count: by design, and so nobody is told but the table."""
 
 
-@dataclass(frozen=True, slots=True)
-class JointCount:
+class JointCount(Struct, frozen=True):
     """One tube: its own net count and the joint one; ``refused`` says why there is no joint one."""
 
     subject_id: str
@@ -64,8 +64,7 @@ class JointCount:
     refused: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tube:
+class _Tube(Struct, frozen=True, eq=False):
     result: SampleResult
     seen: Seen | None
     background: Background | None

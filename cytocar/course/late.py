@@ -8,7 +8,8 @@ laboratory's own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.counting.limits import CarResult, three_digits
 from cytocar.course.series import Course, CoursePoint
@@ -21,8 +22,7 @@ RE_EXPANSION = "re-expansion"
 CODES = {RE_EXPANSION: "W323", CD3_NEGATIVE: "W324"}
 
 
-@dataclass(frozen=True, slots=True)
-class LateThresholds:
+class LateThresholds(Struct, frozen=True):
     """What is flagged after ``from_day``; ``None`` flags nothing.
 
     ``re_expansion_fold`` is how many times the lowest count before a count must be, ``cd3_negative_per_ul`` the CAR+
@@ -39,8 +39,7 @@ class LateThresholds:
         return self.re_expansion_fold is not None or self.cd3_negative_per_ul is not None
 
 
-@dataclass(frozen=True, slots=True)
-class LateFlag:
+class LateFlag(Struct, frozen=True):
     """One flagged draw; for a re-expansion with the lowest count before it, ``<`` where that was below a limit."""
 
     subject_id: str

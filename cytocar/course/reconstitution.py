@@ -6,7 +6,8 @@ A visit at which no cell was seen is below its limit, and the nadir is then smal
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.aplasia import Aplasia, aplasia
@@ -18,8 +19,7 @@ THRESHOLDS = {"b_cells": 20.0, "cd4": 200.0, "nk_cells": None}
 laboratories put the lower end of the normal range anywhere from 70 to 160."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reconstitution:
+class Reconstitution(Struct, frozen=True):
     """One kind of cells of one subject: nadir, depth, and how long they stayed below the threshold.
 
     ``nadir_bound`` is ``<`` where no cell was seen and ``nadir_per_ul`` is the limit. ``depth_percent`` is the nadir in

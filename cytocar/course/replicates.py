@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.counting.limits import CarResult
 from cytocar.sample.result import Status
@@ -22,8 +24,7 @@ from cytocar.statistics.intervals import Share, poisson_interval, ratio_estimate
 _ERRORS = re.compile(r"\+ ?[a-z]+ ?([\d.]+) ?%")
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True):
     """Whether replicates, or dilutions, of one draw agree as well as counting and the method's errors let them.
 
     ``p`` is the probability of differences as large as these; ``scale`` the factor by which the tubes scatter more
@@ -43,8 +44,7 @@ DISAGREEMENT = 0.001
 """Probability below which replicates disagree: among a thousand pairs that differ by chance one is looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class CountedSample:
+class CountedSample(Struct, frozen=True):
     """What the course needs of one line of ``counts.csv``; ``None`` where it is empty."""
 
     sample_id: str

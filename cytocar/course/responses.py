@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.counting.limits import CarResult, three_digits
 from cytocar.course.clinical import Intervention
@@ -25,8 +27,7 @@ WINDOW_DAYS = 28.0
 _BELOW = frozenset({CarResult.BELOW_LLOQ, CarResult.NOT_DETECTED})
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Struct, frozen=True):
     """One stretch of a drug; ``end_day`` is ``None`` while it goes on."""
 
     name: str
@@ -34,8 +35,7 @@ class Interval:
     end_day: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(Struct, frozen=True):
     """Samples before, during or after an interval, and the rate between the first and the last of them.
 
     ``change_p`` is the p value of a change of slope where this phase begins; ``None`` for ``before``.

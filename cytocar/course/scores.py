@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue
 from cytocar.course.units import VARIABLES
@@ -17,8 +19,7 @@ LYMPHODEPLETION = frozenset({"fludarabine", "cyclophosphamide", "bendamustine"})
 """Drugs whose first course before infusion ends the time of CAR-HEMATOTOX."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """One calculated score of one subject; ``value`` is ``None`` where ``note`` says what is missing.
 
     ``day`` is that of the latest value used. ``inputs`` lists what went in: variable, value, unit, day. ``source`` is
@@ -35,8 +36,7 @@ class Score:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(Struct, frozen=True):
     """One point, where the variable is on the worse side of a threshold."""
 
     variable: str
@@ -126,8 +126,7 @@ STABLE_DAYS = 3
 """Fewer days above a limit are no recovery: they count to the fall (CIBMTR's rule; note of table 1 of T-ICAHT)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Toxicity:
+class _Toxicity(Struct, frozen=True):
     """Grades of a cytopenia by the days spent below limits: (limit, days at least, grade), early and late.
 
     ``added_up``: all falls of the period count together, else the longest alone.

@@ -8,10 +8,12 @@ events (see ``replicates``), or kept apart. What failed or was excluded stays as
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.draws import NOT_GATED, CellCount, Tube, joined_texts, pooled_populations
@@ -36,8 +38,7 @@ class Replicates(StrEnum):
     EACH = "each"
 
 
-@dataclass(frozen=True, slots=True)
-class CoursePoint:
+class CoursePoint(Struct, frozen=True):
     """One draw of a course: a sample, or all tubes of one day joined.
 
     ``car_per_ul`` is the gated concentration, or the net one where asked for (``car_count``); it keeps
@@ -86,8 +87,7 @@ class CoursePoint:
         return self.car_result is CarResult.QUANTIFIED and bool(self.car_per_ul.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True):
     """One subject's points in order of days."""
 
     subject_id: str
@@ -121,8 +121,7 @@ class Course:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """Courses in order of subjects, and the samples that are on none, each with the reason."""
 
     courses: tuple[Course, ...]

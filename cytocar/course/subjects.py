@@ -7,11 +7,12 @@ are read as more than text.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from statistics import median
+
+from msgspec import Struct, field
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import ClinicalError, counted, listed
@@ -33,8 +34,7 @@ MOST_NUMBERS = 4
 _NUMBERS = tuple(column.name for column in SUBJECTS if column.type == "number")
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """One line of ``subjects.csv``: its cells as written, and the days of its infusions counted from the first."""
 
     subject_id: str
@@ -54,8 +54,7 @@ class Subject:
         return day - max((infused for infused in self.infusion_days if infused <= day), default=self.infusion_days[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Subjects:
+class Subjects(Struct, frozen=True):
     """The table, in its order; empty where none was given."""
 
     columns: tuple[str, ...] = ()

@@ -8,9 +8,10 @@ A unit belongs to a dimension and is so many times the dimension's base unit. A 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Dimension(Enum):
@@ -30,8 +31,7 @@ class Dimension(Enum):
     AS_WRITTEN = "as written"
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """``value * factor + offset`` is the value in the dimension's base unit."""
 
     name: str
@@ -86,8 +86,7 @@ _UNITS: tuple[Unit, ...] = (
 UNITS = {unit.name: unit for unit in _UNITS}
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A clinical variable with the unit in which it is drawn.
 
     ``molar_mass`` (g/mol) lets molar units convert to mass units. ``label`` is for axes. A value outside ``possible``

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from cytocar.errors.tree import UsageError
 from cytocar.template.canonical import declared
@@ -22,8 +23,7 @@ ROLES = ("viable", "lymphocytes", "t_cells", "cd4", "cd8", "car", "b_cells", "be
 """What a population can be in a result; ``beads`` stands under [counting], the others under [report]."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Draft:
+class Draft(Struct, frozen=True, eq=False):
     """One state of the template.
 
     Attributes

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from cytocar.editor import draft as edits
 from cytocar.editor.draft import Draft
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from cytocar.files.places import Place
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewedGates:
+class ReviewedGates(Struct, frozen=True):
     """What was moved in a run.
 
     Attributes

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.editor.stage import GateTable, Stage, not_drawn, number_at
 from cytocar.errors.tree import UsageError
@@ -34,8 +34,7 @@ HELD_AT = 0.6
 SMALLEST_REACH = 1.01
 
 
-@dataclass(frozen=True, slots=True)
-class Grip:
+class Grip(Struct, frozen=True):
     """Something to drag, and the data value that it stands at, for those who do not see it.
 
     ``shape`` is a line that goes with it, as places relative to it; ``span`` the part of a line, along the other axis,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import log10
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.editor import draft as edits
 from cytocar.editor.draft import ALL, ROLES, role_of
@@ -35,8 +36,7 @@ SLIDER_STEPS = {"W": (0.0, 2.0, 0.05), "T": (3.0, 7.0, 0.05)}
 """W in decades; T as its logarithm to base 10: from four-digit channels to spectral instruments."""
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Struct, frozen=True):
     """A population in the tree, and how deep it stands."""
 
     population: Population
@@ -46,8 +46,7 @@ class Branch:
     adapts: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Slider:
+class Slider(Struct, frozen=True):
     """A number of a scale that can be slid."""
 
     marker: str

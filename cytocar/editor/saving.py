@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.editor.draft import Document, Draft
 from cytocar.errors.tree import TemplateError, UsageError
@@ -21,8 +22,7 @@ from cytocar.template.model import Template
 from cytocar.template.toml_edit import edited
 
 
-@dataclass(slots=True, eq=False)
-class TemplateFile:
+class TemplateFile(Struct, eq=False):
     """The file of the template on the bench.
 
     Attributes

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.editor import draft as edits
 from cytocar.editor.adapting import switched
@@ -38,8 +39,7 @@ STEPS_KEPT = 200
 """Of undo: a template has fewer gates, and a draft is some kilobytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standpoint:
+class Standpoint(Struct, frozen=True):
     """Where one looks: whose events, on which axes, which gate is taken hold of, in which file, and how they are drawn.
 
     ``back`` is a population whose events are marked on the picture: back-gating.
@@ -54,8 +54,7 @@ class Standpoint:
     back: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """The picture of one file: the view as it was possible, the events, and why they are others than asked for."""
 
     view: View
@@ -63,8 +62,7 @@ class Shown:
     instead: str = ""
 
 
-@dataclass(slots=True, eq=False)
-class Bench:
+class Bench(Struct, eq=False):
     """The template on the bench, its history, and the files.
 
     Attributes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
@@ -16,8 +17,7 @@ Axes = Mapping[str, PictureAxis]
 GateTable = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stage:
+class Stage(Struct, frozen=True, eq=False):
     """The picture that is worked on: its view, the axis of each marker, and the template as it stands.
 
     ``single_line`` is area and height (or width) of single events along their line, on the file that is shown, where a

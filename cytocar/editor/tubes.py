@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.errors.tree import SampleError
 from cytocar.fcs.events import EventTable, MemorySource
@@ -36,8 +37,7 @@ FEWEST_SHOWN = 50
 MARGIN = 0.04
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True):
     """A population in one file."""
 
     events: int
@@ -49,16 +49,14 @@ class Count:
         return Share(self.events, self.of_events).percent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Trial:
+class Trial(Struct, frozen=True, eq=False):
     """A change that is looked at before it is kept: the template before it, and what it leaves as it is."""
 
     before: Template
     unchanged: frozenset[str]
 
 
-@dataclass(slots=True, eq=False)
-class OpenTube:
+class OpenTube(Struct, eq=False):
     """One file.
 
     ``own_panel`` are the markers of the template's file, beside which the editor shows other

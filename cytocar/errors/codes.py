@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+
+class Explanation(Struct, frozen=True):
     """A code's title, what it means, what usually causes it, and what to do."""
 
     code: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import ReadError
@@ -20,8 +21,7 @@ MAXIMUM_CHANNELS = 4_096
 tube of cells, and 50,000 channels held a machine for a minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(Struct, frozen=True):
     """The channels of a data set, how they may be stored (the declared way first), and what was noticed.
 
     ``widths`` is for ASCII data: the characters of each value, or None where numbers are separated instead.

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import struct
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.errors.tree import UsageError
 from cytocar.fcs.decode import as_stored
@@ -20,8 +20,7 @@ RELATIVE = 1e-6
 """Between two readers of one file: single precision holds seven digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """Something that the two readers read otherwise; ``channel`` is its number from 1, None for the whole data set."""
 
     what: str
@@ -34,8 +33,7 @@ class Difference:
         return f"{place}{self.what} is {self.ours} for cytocar, {self.theirs} for fcsparser"
 
 
-@dataclass(frozen=True, slots=True)
-class Crosscheck:
+class Crosscheck(Struct, frozen=True):
     """What a second reader found: its name with version, why it refused the file, or where it differs."""
 
     reader: str

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from io import BufferedReader, FileIO
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import ReadError
 from cytocar.fcs.events import Block, Channel, EventTable, FloatArray, RawArray
@@ -35,8 +36,7 @@ class Stored(StrEnum):
     ASCII = "A"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """How one channel's value is stored.
 
     ``order`` lists the bytes of the value from the least to the most significant: (3, 2, 1, 0) in a big-endian 32-bit
@@ -101,8 +101,7 @@ def _as_float(words: RawArray) -> FloatArray:
         return words.astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class WordCodec:
+class WordCodec(Struct, frozen=True):
     """A column of a matrix of equal words, which is what almost every file holds."""
 
     position: int
@@ -125,8 +124,7 @@ class WordCodec:
         return replace(self, field=replace(self.field, channel=channel))
 
 
-@dataclass(frozen=True, slots=True)
-class ByteCodec:
+class ByteCodec(Struct, frozen=True):
     """A value of any whole number of bytes, starting at byte ``start`` of an event."""
 
     start: int
@@ -152,8 +150,7 @@ class ByteCodec:
         return replace(self, field=replace(self.field, channel=channel))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Layout:
+class Layout(Struct, frozen=True, eq=False):
     """How events lie in DATA: ``per_event`` items of ``dtype`` each, and the codec of every channel."""
 
     dtype: np.dtype[np.generic]
@@ -185,8 +182,7 @@ def layout_of(fields: Sequence[Field]) -> Layout:
     return Layout(np.dtype(np.uint8), starts[-1], codecs)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DataSource:
+class DataSource(Struct, frozen=True, eq=False):
     """The binary events of one data set: ``n_events`` from byte ``first`` of the file on."""
 
     path: Place
@@ -231,8 +227,7 @@ def as_stored(events: EventTable) -> EventTable:
     return replace(events, source=source, channels=channels)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TextSource:
+class TextSource(Struct, frozen=True, eq=False):
     """Events written as decimal numbers (``$DATATYPE`` A), which old instruments and test sets use."""
 
     path: Place

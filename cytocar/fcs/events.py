@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding
 from cytocar.errors.tree import PanelError
@@ -26,8 +27,7 @@ BLOCK_EVENTS = 32_768
 """Events in a block: 2 MB at 16 channels, so that a block stays in the processor's cache (measured, see benchmarks)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Struct, frozen=True):
     """One column of an FCS file, as its keywords describe it.
 
     Parameters
@@ -100,8 +100,7 @@ class Codec(Protocol):
         ...  # pragma: no cover
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(Struct, frozen=True, eq=False):
     """Some events of one pass, still encoded; columns are decoded when asked for.
 
     The array of a block that :meth:`EventTable.blocks` yields is reused for the next one. :meth:`take` copies.
@@ -153,8 +152,7 @@ class EventSource(Protocol):
         ...  # pragma: no cover
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixColumn:
+class MatrixColumn(Struct, frozen=True):
     """A column of a matrix that already holds linear values."""
 
     position: int
@@ -168,8 +166,7 @@ class MatrixColumn:
         return raw[:, self.position]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MemorySource:
+class MemorySource(Struct, frozen=True, eq=False):
     """Events that are already in memory, as a matrix of shape (n_events, n_channels)."""
 
     values: FloatArray
@@ -186,8 +183,7 @@ class MemorySource:
             yield Block(self.values[start : start + size], codecs)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EverySource:
+class EverySource(Struct, frozen=True, eq=False):
     """Every ``step``-th event of a source, the first among them."""
 
     source: EventSource
@@ -203,8 +199,7 @@ class EverySource:
         return (block.every(self.step) for block in self.source.blocks(size * self.step))
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class EventTable:
+class EventTable(Struct, frozen=True, eq=False):
     """The events of one data set and the description of their channels.
 
     Parameters

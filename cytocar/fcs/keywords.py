@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from cytocar.errors.tree import CountingError, ReadError
 from cytocar.fcs.channels import number
@@ -17,16 +18,14 @@ from cytocar.fcs.events import EventTable
 # ---- volume ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Struct, frozen=True):
     """The volume that the instrument drew, µL, and the rule by which the keyword was understood."""
 
     ul: float
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeRule:
+class VolumeRule(Struct, frozen=True):
     """How instruments whose ``$CYT`` matches write a volume: which keyword, and how many of its units make a µL."""
 
     cytometer: str

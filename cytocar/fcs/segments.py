@@ -7,8 +7,10 @@ exactly. Each rule below names the file that taught it; the files are public (Fl
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import BinaryIO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import ReadError
@@ -29,8 +31,7 @@ LARGEST = 1 << 62
 _SIGNATURE = re.compile(rb"FCS\d\.\d")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What HEADER or TEXT says about a segment: first and last byte, counted from the start of the data set."""
 
     source: str
@@ -43,8 +44,7 @@ class Claim:
         return self.last - self.first + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """The first 58 bytes of a data set. A segment that HEADER does not place (blank or 0) is None."""
 
     version: str
@@ -53,8 +53,7 @@ class Header:
     analysis: Claim | None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where DATA was found, how many events it holds, and what had to be said about it."""
 
     first: int
@@ -152,8 +151,7 @@ def read_segment(handle: BinaryIO, base: int, where: Claim, *, name: str, limit:
     return segment
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """All that decides where DATA lies.
 
     Parameters

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import ReadError
 from cytocar.files.places import Place
@@ -28,8 +30,7 @@ _BLANK = " \t\r\n\x00"
 _BLANK_BYTES = _BLANK.encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Keywords as read, keys in upper case with their ``$``, and what had to be repaired on the way.
 
     ``length`` is how many bytes of the segment are text: its declared end may lie inside DATA.
@@ -92,8 +93,7 @@ def parse_text(segment: bytes, *, delimiter: bytes | None = None) -> Text:
     return Text(keywords, mark, len(segment), tuple(repairs))
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Where a keyword and its value stand in a TEXT segment, without the delimiters around them."""
 
     key: slice

@@ -6,10 +6,11 @@ Each draws what the record holds and nothing for what it does not: a missing day
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue
 from cytocar.course.units import VARIABLES
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """How one variable is drawn: colour and shape both tell it apart."""
 
     colour: str

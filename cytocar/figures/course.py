@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import cycle, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.counting.limits import CarResult, three_digits
 from cytocar.course.clinical import Intervention
@@ -84,8 +85,7 @@ def course_figure(
     return figure
 
 
-@dataclass(frozen=True, slots=True)
-class TimePart:
+class TimePart(Struct, frozen=True):
     """A stretch of the time axis with its own width: limits in days, ticks in its unit."""
 
     limits: Days

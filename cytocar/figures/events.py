@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.errors.tree import PanelError, UsageError
 from cytocar.fcs.events import Channel, EventTable
@@ -40,8 +40,7 @@ FEW_EVENTS = 2000
 NEARLY_ALL, ROOM = 0.995, 1.1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cloud:
+class Cloud(Struct, frozen=True, eq=False):
     """What one panel shows: signals on two axes, gates, and its name."""
 
     name: str

@@ -13,11 +13,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from cytocar.errors.tree import ReadError
 from cytocar.files.address import USER, is_address, secrets_in, split_query, without_secrets
@@ -58,15 +59,13 @@ _STATE = (
 State = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AddressStat:
+class AddressStat(Struct, frozen=True):
     """What ``Path.stat`` says of an address."""
 
     st_size: int
 
 
-@dataclass(frozen=True, slots=True, repr=False, order=True)
-class Address:
+class Address(Struct, frozen=True, order=True):
     """A file or a folder behind a protocol of fsspec; ``url`` as it was given, secrets included.
 
     Examples

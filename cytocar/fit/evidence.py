@@ -8,10 +8,10 @@ counting noise, and parts groups as far from each other as a stain parts them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.gates.adaptive.density import Density, density, dither
 from cytocar.signals.scales import AsinhScale, LogicleScale
@@ -44,8 +44,7 @@ FEWEST_ON_FLOOR, ABOVE_NEXT_STEPS = 10, 5.0
 as many; the lowest step of digitised events that were gated, about as many as the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class Valley:
+class Valley(Struct, frozen=True):
     """A line between two groups.
 
     Parameters
@@ -133,8 +132,7 @@ def _width(shown: Floats) -> float:
     return max(0.9 * spread * math.pow(len(shown), -0.2), NARROWEST)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     place: float
     prominence: float
     t: float

@@ -6,11 +6,11 @@ Adaptive gates are placed on each file as a run places them, so that what comes 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
 
 from cytocar.fit.lines import Line, Status
 from cytocar.fit.tubes import Tube
@@ -26,8 +26,7 @@ Floats = npt.NDArray[np.float64]
 ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class FittedGate:
+class FittedGate(Struct, frozen=True):
     """A population of the template, and what its gate rests on."""
 
     population: Population
@@ -36,8 +35,7 @@ class FittedGate:
     line: Line | None = None
 
 
-@dataclass(slots=True)
-class Study:
+class Study(Struct):
     """The files, the scales of their axes, and the gates so far.
 
     ``masks`` holds, by population, which held events of each file are in it; ``left_out`` what was looked for and is

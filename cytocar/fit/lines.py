@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.fit.evidence import SEPARATION, StainScale, Valley, end_of_linear, find_evidence
 from cytocar.gates.adaptive.parent_events import thin
@@ -41,8 +42,7 @@ class Status(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line on one marker.
 
     Parameters

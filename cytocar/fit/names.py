@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from pydantic import TypeAdapter
 
 from cytocar.errors.boundary import boundary
@@ -167,8 +167,7 @@ def _meanings(entries: tuple[tuple[str, tuple[str, ...]], ...]) -> Mapping[tuple
 # ---------------------------------------------------------------- channels
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
+class Pulse(Struct, frozen=True):
     """A scatter channel: forward or side, which measure of its pulse, and of which further detector (``SSC-B``)."""
 
     forward: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cytocar.errors.findings import Severity
 from cytocar.errors.tree import SampleError
@@ -10,8 +10,7 @@ from cytocar.fit.template import FittedTemplate
 from cytocar.sample.analysis import quantify
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """One thing to look at: its code, what it is about, the files that it concerns."""
 
     code: str

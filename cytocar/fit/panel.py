@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.errors.tree import PanelError
 from cytocar.fit.names import Book, candidates, is_fluorescence, pulse_of, shared_channels
@@ -25,8 +26,7 @@ OPTIONAL = ("CD45", "viability", "CD19", "CD20", "CD16", "CD56", "CD14", "dump")
 SCATTER = ("FSC-A", "FSC-H", "FSC-W", "SSC-A", "SSC-H", "SSC-W")
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPanel:
+class FoundPanel(Struct, frozen=True):
     """The channels of one file by the marker that they carry; ``notes`` say what was left out."""
 
     channels: Mapping[str, Channel]

@@ -288,7 +288,7 @@ def _from_controls(study: Study) -> Line | None:
     return _ControlLine("CAR", rounded(at), (low, high), status, tuple(shown))
 
 
-class _ControlLine(Line):
+class _ControlLine(Line, frozen=True):
     """A line that control files give."""
 
     def in_words(self) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.errors.tree import GateError, SampleError, UsageError
 from cytocar.fit.axes import scales_of
@@ -31,8 +32,7 @@ DOUBTED_T_CELLS = frozenset({"W342", "W343", "W347", "W348", "W349", "W351"})
 ROLES = ("viable", "lymphocytes", "t_cells", "cd4", "cd8", "b_cells")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedTemplate:
+class FittedTemplate(Struct, frozen=True, eq=False):
     """A template made from files, and what it rests on.
 
     ``skipped`` are files that are not in it, each with the reason.
@@ -116,8 +116,7 @@ def fit_layouts(
     return (_fitted(first, name, skipped=tuple(skipped)), *further)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(Struct, frozen=True):
     """Files that can share a template, and, with the most frequent layout, files that could not be read."""
 
     tubes: tuple[Tube, ...]

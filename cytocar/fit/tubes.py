@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.errors.tree import CompensationError, PanelError, ReadError
 from cytocar.fcs.keywords import cytometer
@@ -54,8 +54,7 @@ channels and more; that of a logicle on 0 to 1 a tenth and more."""
 COMPARED_EVENTS = 20_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tube:
+class Tube(Struct, frozen=True, eq=False):
     """One file.
 
     Parameters

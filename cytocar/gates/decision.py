@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
 
-if TYPE_CHECKING:
-    from cytocar.regions.gate import ScaleOf
-    from cytocar.regions.kinds import FixedGate
-    from cytocar.sheet.rows import SampleType
-    from cytocar.signals.scales import Scale
+from cytocar.regions.gate import ScaleOf
+from cytocar.regions.kinds import FixedGate
+from cytocar.sheet.rows import SampleType
+from cytocar.signals.scales import Scale
 
 
 class Source(StrEnum):
@@ -101,8 +100,7 @@ class Decision:
     border_percent: float | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReferenceEvents:
+class ReferenceEvents(Struct, frozen=True, eq=False):
     """A control sample's compensated signals in the parent population of a ``reference`` gate.
 
     ``values`` maps a marker to an array of shape (n_events,), linear compensated scale. ``bead_gains`` are the sample's
@@ -118,8 +116,7 @@ class ReferenceEvents:
     kinds: Mapping[str, tuple[npt.NDArray[np.float64], ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class BlankCount:
+class BlankCount(Struct, frozen=True):
     """A tube without positives: events above the threshold, of so many; whose, and whether of the sample's own subject.
 
     Without a ``subject`` it is a subject of its own.
@@ -131,8 +128,7 @@ class BlankCount:
     own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceCount:
+class ReferenceCount(Struct, frozen=True):
     """A reference that placed a gate: whether it is the subject's own; events above for each possible alignment.
 
     ``place`` is the threshold on its own scale; ``gain`` and ``offset`` (in spreads of its negatives) brought it to the
@@ -148,8 +144,7 @@ class ReferenceCount:
     offset: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Background:
+class Background(Struct, frozen=True):
     """What the references say about a positive gate: how many negatives enter it, how many positives it misses.
 
     Parameters
@@ -189,8 +184,7 @@ class Background:
     kinds: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FitInput:
+class FitInput(Struct, frozen=True):
     """What a data-driven gate is placed by on one sample.
 
     Attributes
@@ -220,8 +214,7 @@ class FitInput:
     kinds: Sequence[npt.NDArray[np.bool_]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(Struct, frozen=True):
     """A data-driven gate as placed on one sample: a fixed gate, the decisions behind it, and its background if any."""
 
     gate: FixedGate

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from copy import copy
-from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding
+from cytocar.fcs.events import Block, EventTable
 from cytocar.gates.decision import Background, Decision
 from cytocar.gates.engine.compile import Plan, compile_plan
 from cytocar.gates.engine.frame import ALL, Bools, Floats
@@ -20,12 +21,8 @@ from cytocar.gates.medians import median_of
 from cytocar.regions.kinds import FixedGate
 from cytocar.template.model import Template
 
-if TYPE_CHECKING:
-    from cytocar.fcs.events import Block, EventTable
 
-
-@dataclass(frozen=True, eq=False)
-class Population:
+class Population(Struct, frozen=True, eq=False):
     """One named population of one sample.
 
     Attributes
@@ -39,7 +36,7 @@ class Population:
     name: str
     parent: str
     events: int
-    _masks: MasksOnDemand = field(repr=False)
+    _masks: MasksOnDemand
 
     @property
     def mask(self) -> Bools:
@@ -153,8 +150,7 @@ class Populations(Mapping[str, Population]):
         return self._medians[population, marker]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GatedSample:
+class GatedSample(Struct, frozen=True, eq=False):
     """What it takes to gate the same file again and get the same answer: every gate is fixed by now.
 
     ``chosen`` are every ``step``-th event, still encoded, where the pass was asked to keep some (``sampled_events``).

@@ -7,10 +7,10 @@ not grow with it. Counts are never made from them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from msgspec import Struct, field
 
 from cytocar.fcs.events import Block, EventTable, MemorySource
 from cytocar.gates.adaptive.cluster import is_scatter
@@ -31,8 +31,7 @@ BEYOND = 1.01
 """Of a channel's range: a value as far beyond it shows that the range is not where values end."""
 
 
-@dataclass(frozen=True, eq=False)
-class SampledEvents:
+class SampledEvents(Struct, frozen=True, eq=False, dict=True):
     """Events of a file, evenly chosen, with all populations as they were gated.
 
     Attributes

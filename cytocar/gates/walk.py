@@ -8,12 +8,12 @@ any other. So a sample's gates can be listed, drawn, exported and replaced in on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
+from msgspec import Struct, field
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.gain_by_beads import with_bead_gains
@@ -156,8 +156,7 @@ def replay(
 # ---------------------------------------------------------------- the pass over the file
 
 
-@dataclass(frozen=True, slots=True)
-class _Watched:
+class _Watched(Struct, frozen=True):
     """What is looked at beside the counts, to judge the run."""
 
     over_time: EventsOverTime
@@ -201,8 +200,7 @@ class _Tally:
 # ---------------------------------------------------------------- data-driven gates
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(Struct, frozen=True):
     """What became of the populations that waited for data-driven gates."""
 
     fitted: dict[str, Fitted] = field(default_factory=dict)

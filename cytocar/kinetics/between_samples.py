@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.kinetics.curve import Point, log_interpolated
 from cytocar.statistics.estimate import Estimate
@@ -58,8 +59,7 @@ def count_sd(point: Point) -> float:
     return math.log(high / (low if 0 < low < high else value**2 / high)) / (2 * NORMAL_95)
 
 
-@dataclass(frozen=True, slots=True)
-class Corner:
+class Corner(Struct, frozen=True):
     """Where the lines of rise and fall meet beside the highest sample: day and ln(value there / highest value)."""
 
     day: float

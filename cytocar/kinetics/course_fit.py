@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.counting.limits import CarResult
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -31,8 +32,7 @@ PROFILE_STEPS, LARGEST_STEP_DOUBLINGS = 14, 7
 """A limit is looked for over this many steps, each up to twice as long as the one before."""
 
 
-@dataclass(frozen=True, slots=True)
-class CourseFit:
+class CourseFit(Struct, frozen=True):
     """The fitted course; an estimate is unknown where the samples do not carry it, and open where one side is.
 
     ``scatter`` is the standard deviation of the quantified values about the course, natural logarithm; ``caution`` says
@@ -53,8 +53,7 @@ class CourseFit:
     caution: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Samples:
+class _Samples(Struct, frozen=True, eq=False):
     """Days and logarithms of quantified values, and days with the bounds between which the others lie."""
 
     days: Floats

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from cytocar.counting.limits import CarResult
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """One sample of the curve. ``value`` counts only where it is ``quantified``; else it lies below ``limit``."""
 
     day: float

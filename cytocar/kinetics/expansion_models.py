@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,8 +21,7 @@ FEWEST_FOR_DECLINE = 6
 """Samples from the peak on that a fit of four parameters needs, with two to spare for its residuals."""
 
 
-@dataclass(frozen=True, slots=True)
-class SteinCourse:
+class SteinCourse(Struct, frozen=True):
     """One subject's course: ``fold``-fold rise to ``cmax`` on ``tmax``, then two exponentials.
 
     Parameters
@@ -95,8 +95,7 @@ _LOG_VARIANCE = SteinCourse(cmax=0.65, tmax=0.38, fold=2.4, alpha=0.91, beta=0.8
 """Between-subject variances of the logarithms (Stein et al. 2019)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SimulatedSubject:
+class SimulatedSubject(Struct, frozen=True, eq=False):
     """A subject of a simulated cohort: its course and its concentrations on the sampling days, shape (n_days,)."""
 
     subject_id: str
@@ -120,7 +119,7 @@ def stein_cohort(
     ('S001', (4,))
     """
     sampled = np.asarray(days, dtype=np.float64)
-    names = SteinCourse.__slots__
+    names = SteinCourse.__struct_fields__
     spread = np.sqrt([getattr(_LOG_VARIANCE, name) for name in names])
     cohort = []
     for number, stream in enumerate(np.random.SeedSequence(seed).spawn(n_subjects), start=1):
@@ -132,8 +131,7 @@ def stein_cohort(
     return tuple(cohort)
 
 
-@dataclass(frozen=True, slots=True)
-class Decline:
+class Decline(Struct, frozen=True):
     """Two exponentials fitted from the peak on; numbers are ``None`` where the samples do not carry the fit.
 
     ``first`` and ``second`` are the phases' concentrations on the day of the peak. ``residual_sd_log`` is the scatter

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from cytocar.kinetics.between_samples import corner_beside, peak_is_met, scatter_of
 from cytocar.kinetics.curve import Point, area_under, curve_of
@@ -14,8 +15,7 @@ from cytocar.statistics.estimate import UNKNOWN, Estimate
 Curve = Sequence[tuple[float, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class AreaTo:
+class AreaTo(Struct, frozen=True):
     end: float
     estimate: Estimate
     reason: str = ""

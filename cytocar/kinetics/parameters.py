@@ -10,7 +10,9 @@ A number that the data do not support is ``None``, and ``Kinetics.reasons`` says
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from cytocar.counting.limits import CarResult
 from cytocar.kinetics.between_samples import FAR_APART_DAYS, days_to_neighbours, peak_interval, peak_is_met
@@ -26,8 +28,7 @@ BLQ_RULE = "before first quantified: 0; between: left out; after last: AUC ends 
 _IN_CELLS = frozenset({CarResult.QUANTIFIED, CarResult.BELOW_LLOQ})
 
 
-@dataclass(frozen=True, slots=True)
-class Kinetics:
+class Kinetics(Struct, frozen=True):
     """One row of ``kinetics.csv``; days since infusion, cells/µL, cells/µL x days.
 
     ``tlast_day`` is the last quantified day, ``persistence_days`` the last day with cells detected, quantified or not.
@@ -80,7 +81,7 @@ class Kinetics:
     @classmethod
     def columns(cls) -> tuple[str, ...]:
         """Return the columns of ``kinetics.csv``, in order."""
-        return tuple(column.name for column in fields(cls))
+        return cls.__struct_fields__
 
     def reason(self, column: str) -> str | None:
         """Why a column is empty, or what to keep in mind about it."""

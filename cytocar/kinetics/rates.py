@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from cytocar.kinetics.curve import Point
 
@@ -14,8 +15,7 @@ FEWEST_FOR_HALF_LIFE = 3
 _R2_TIE = 1e-4  # adjusted R2 closer than this are equal, and more points win: the rule of Phoenix WinNonlin
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     days: float | None = None
     points: int | None = None
     adjusted_r2: float | None = None
@@ -24,8 +24,7 @@ class Rate:
     high: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line through logarithms; ``half_width`` is that of the slope's 95 % interval, ``None`` where nothing tells.
 
     ``residual`` is the sum of squares about it.

@@ -7,7 +7,8 @@ nucleated cells of a cell counter x viability x T cells of viable x CAR+ of T ce
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.sample.result import PopulationCount, SampleResult
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -17,8 +18,7 @@ from cytocar.statistics.products import product_of, quotient_of
 UL_PER_ML = 1000.0
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """A number of a product: what a reader calls it, its unit, and how it is made."""
 
     title: str

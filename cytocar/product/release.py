@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
+from msgspec import Struct
 from pydantic import model_validator
 
 from cytocar.errors.findings import Finding, Severity
@@ -64,8 +64,7 @@ class ReleaseCriteria(Sources):
     criteria: tuple[ReleaseCriterion, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One number of a product, and the limit that it is held against."""
 
     name: str
@@ -79,8 +78,7 @@ class Line:
         return None if self.limit is None else self.limit.verdict(self.estimate)
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(Struct, frozen=True):
     """One product: its tube, and the lines of its certificate."""
 
     run: str

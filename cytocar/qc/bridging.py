@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+
+from msgspec import Struct
 
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
@@ -41,8 +42,7 @@ specimens      str - | subject and day of each, separated by blanks
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Bridge:
+class Bridge(Struct, frozen=True):
     """One number with the new lot, in percent of the old one."""
 
     by: str

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from statistics import mean
+
+from msgspec import Struct
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
@@ -81,8 +82,7 @@ class Performance(StrEnum):
     NO_LIMITS = "no_limits"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """One number of a proficiency sample by this laboratory."""
 
     run: str
@@ -96,16 +96,14 @@ class Result:
         return self.tube.sample.subject_id or self.tube.sample.sample_id
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Struct, frozen=True):
     """A peer's result of a sample, and the groups that it belongs to."""
 
     value: float
     groups: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
+class Assigned(Struct, frozen=True):
     """What a result is compared with: mean with interval, standard deviation, and how many results made them."""
 
     mean: Estimate
@@ -117,8 +115,7 @@ class Assigned:
         return (value - self.mean.value) / self.sd if self.sd and self.mean.value is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class Peers:
+class Peers(Struct, frozen=True):
     """The peers' table: results by sample and measurand, or what the scheme assigned."""
 
     results: Mapping[tuple[str, str], tuple[Peer, ...]]
@@ -138,8 +135,7 @@ def assigned_by(values: Sequence[float]) -> Assigned | None:
     return Assigned(robust.mean, robust.sd, robust.n)
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(Struct, frozen=True):
     """A result, what it is compared with, and what follows."""
 
     result: Result

@@ -7,10 +7,11 @@ and standard deviation are a laboratory's own (a table of targets), or those of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from statistics import mean, stdev
+
+from msgspec import Struct
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
@@ -49,16 +50,14 @@ class Verdict(StrEnum):
     NO_LIMITS = "no_limits"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Mean and standard deviation that a quantity is compared with."""
 
     mean: float
     sd: float
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """One run on a chart. ``z`` is None without limits, or where the standard deviation is 0."""
 
     run: str
@@ -68,8 +67,7 @@ class Point:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """One quantity over the runs; ``target`` is None where there are too few of them."""
 
     quantity: Quantity

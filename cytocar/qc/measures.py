@@ -6,12 +6,15 @@ does not move; detector voltages from the FCS files, where these are still to be
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from statistics import median
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.counting.blank_tubes import BlankTube
 from cytocar.errors.boundary import one_of_many
@@ -40,8 +43,7 @@ CAR_NEGATIVE = frozenset({SampleType.BASELINE, SampleType.HEALTHY})
 CONTROLS = frozenset({SampleType.PROCESS_CONTROL, *CAR_NEGATIVE})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Quantity:
+class Quantity(Struct, frozen=True, order=True):
     """What is watched: a measure, the control that it is of (empty: the whole run), and its unit."""
 
     measure: str
@@ -53,8 +55,7 @@ class Quantity:
         return f"{self.measure}{f' of {self.control}' if self.control else ''}{unit}"
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """A run's values by quantity, and what could not be looked at."""
 
     run: str
@@ -88,7 +89,8 @@ def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Me
                 hint="name each run once; of a run that was counted again, the one that holds",
             )
     return [
-        replace(one, run=name, blanks=tuple(replace(tube, run=name) for tube in one.blanks)) for one, name in measured
+        replace(one, run=name, blanks=tuple(dataclasses.replace(tube, run=name) for tube in one.blanks))
+        for one, name in measured
     ]
 
 
@@ -173,8 +175,7 @@ def _fluorescence(samples: Sequence[SampleResult]) -> Iterator[_Value]:
                     yield Quantity(f"median_{marker}", str(name)), value
 
 
-@dataclass(slots=True)
-class _Instrument:
+class _Instrument(Struct):
     """What files say of the instrument: voltages by detector, and its type."""
 
     voltages: list[_Value] = field(default_factory=list)

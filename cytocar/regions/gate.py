@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.signals.declaration import Declaration
 from cytocar.signals.scales import AnyScale
@@ -32,8 +32,7 @@ class Region(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedRegion:
+class PlacedRegion(Struct, frozen=True):
     """A region and the markers of its axes, in its order.
 
     A cheap region is a few comparisons; for the others it pays to ask about the parent's events only.

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.errors.tree import GateError
 from cytocar.signals.scales import AnyScale
@@ -37,8 +38,7 @@ PLACE_ERROR = 1e-7  # of a scale's `approximate`, as a share of its length
 # ---------------------------------------------------------------- box
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Struct, frozen=True):
     """``low <= x < high`` in data units; open ends are finite all the same."""
 
     low: float = LOWEST
@@ -66,8 +66,7 @@ class Interval:
         return inside
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True):
     """An interval on each of any number of axes (Gating-ML 2.0, 5.1.1 and 5.1.5)."""
 
     sides: tuple[Interval, ...]
@@ -185,8 +184,7 @@ def inside_polygon(corners: Floats, x: Floats, y: Floats) -> Bools:
     return Edges.of(corners).contain(x, y)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Edges:
+class Edges(Struct, frozen=True, eq=False):
     """A polygon's edges by the height at which a ray can cross them: two of many, for most polygons.
 
     Between two neighbouring heights of ``levels`` the same edges reach from below a point to above it. ``crossed`` has
@@ -243,8 +241,7 @@ class Edges:
         return odd
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bitmap:
+class Bitmap(Struct, frozen=True, eq=False):
     """A polygon drawn on 512 x 512 cells with a rim of outside cells: inside, outside, or too near an edge to say.
 
     Attributes
@@ -335,8 +332,7 @@ def _counted_out(counts: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], np
 # ---------------------------------------------------------------- ellipse
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ellipse:
+class Ellipse(Struct, frozen=True, eq=False):
     """``(v - center)' covariance^-1 (v - center) <= distance_square`` on the axes' scales (Gating-ML 2.0, 5.1.3)."""
 
     axis_scales: tuple[AnyScale, ...]

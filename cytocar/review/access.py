@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from werkzeug.wrappers import Request, Response
 
 HEADERS = {
@@ -27,8 +27,7 @@ HEADERS = {
 LARGEST_REQUEST = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class AccessControl:
+class AccessControl(Struct, frozen=True):
     """The port that this server listens at, and the secret of its address."""
 
     port: int

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.errors.tree import UsageError
 from cytocar.figures.gate_pictures.axis import PictureAxis
@@ -31,8 +31,7 @@ EDGE_DIGITS, CORNER_DIGITS = 4, 6
 Place = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class GateField:
+class GateField(Struct, frozen=True):
     """A number of a gate that can be typed: its name in ``gates.csv``, and its value as the tables print it."""
 
     name: str
@@ -41,8 +40,7 @@ class GateField:
     window: tuple[float, float] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
+class Handle(Struct, frozen=True):
     """Something to drag on a picture: an edge (one name on one axis), or a point (one name on each).
 
     ``whole`` moves every corner of a polygon alike. ``x`` and ``y`` are the place; None along which it does not move.

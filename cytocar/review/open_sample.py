@@ -6,13 +6,15 @@ every gate that hangs on it placed anew, controls and background included, which
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.errors.tree import SampleError
 from cytocar.fcs.events import EventTable
@@ -36,8 +38,7 @@ from cytocar.sample.result import SampleResult
 from cytocar.statistics.intervals import Share
 
 
-@dataclass(frozen=True, slots=True)
-class GateYield:
+class GateYield(Struct, frozen=True):
     """What a gate keeps of its parent's events."""
 
     events: int
@@ -49,8 +50,7 @@ class GateYield:
         return Share(self.events, self.of_events).percent
 
 
-@dataclass(slots=True, eq=False)
-class OpenSample:
+class OpenSample(Struct, eq=False):
     """One sample's file and its controls, open, with the events that its gates choose from."""
 
     result: SampleResult
@@ -90,7 +90,7 @@ class OpenSample:
             replace(self.protocol, overrides=overrides),
             references=self.references,
         )
-        return replace(counted, file_sha256=self.result.file_sha256)
+        return dataclasses.replace(counted, file_sha256=self.result.file_sha256)
 
     def _parent(self, population: str) -> Frame:
         """Return the events that a population's gate chooses from, with the signals that it looks at."""

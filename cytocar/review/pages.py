@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.errors.tree import CytocarError
 from cytocar.figures.gate_pictures.drawn_gates import DrawnGate
@@ -27,8 +29,7 @@ SAVED = (Action.OVERRIDE, Action.OVERRIDE_UNDONE, Action.SIGNED)
 """What a page confirms as saved."""
 
 
-@dataclass(frozen=True, slots=True)
-class MadeTemplate:
+class MadeTemplate(Struct, frozen=True):
     """A template that was made from the gates moved in a run: its file, its version, what was taken, in words."""
 
     path: Path
@@ -36,8 +37,7 @@ class MadeTemplate:
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(Struct, frozen=True):
     """What somebody has typed, and what came of it: an entry of the trail, a template that was made, or an error."""
 
     typed: Mapping[str, str] = field(default_factory=dict)
@@ -49,8 +49,7 @@ class Entered:
     made: MadeTemplate | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BenchPicture:
+class BenchPicture(Struct, frozen=True):
     """One picture of the gate on the bench: the gate itself, others that share the picture, and what can be dragged."""
 
     number: int
@@ -64,8 +63,7 @@ class BenchPicture:
     control_picture: Picture | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
+class Bench(Struct, frozen=True):
     """The gate that can be moved."""
 
     number: int
@@ -90,8 +88,7 @@ class Bench:
         return tuple(one for one in self.fields if one.corner)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One picture of the strip, and the gate that it leads to."""
 
     panel: Panel

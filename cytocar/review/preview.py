@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from cytocar.errors.findings import Severity
 from cytocar.errors.tree import UsageError
@@ -40,8 +42,7 @@ NOTHING = "–"
 """What stands for a number that there is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drag:
+class Drag(Struct, frozen=True):
     """A handle on the picture of a view, and the place that it is dragged to."""
 
     view: int
@@ -50,8 +51,7 @@ class Drag:
     y: float
 
 
-@dataclass(frozen=True, slots=True)
-class PreviewRequest:
+class PreviewRequest(Struct, frozen=True):
     """A gate as somebody has typed it, a handle that is dragged from there, and whether to count the whole sample."""
 
     number: int
@@ -62,8 +62,7 @@ class PreviewRequest:
     undo: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """A number of the sample as it is in the run, and as it would be."""
 
     name: str

@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import CytocarError, IntegrityError, SampleError, UsageError
 from cytocar.figures.gate_pictures.panels import Picture
@@ -35,8 +37,7 @@ from cytocar.sample.result import SampleResult
 PICTURES_KEPT = 48
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSettings:
+class SessionSettings(Struct, frozen=True):
     """The run folder, where its FCS files lie now, who acts under a name, the clock, and who draws the report."""
 
     folder: Path
@@ -46,8 +47,7 @@ class SessionSettings:
     workers: Workers | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GateEdit:
+class GateEdit(Struct, frozen=True):
     """What somebody asks for about one gate of one sample: who, why, and the state of the sample that they saw."""
 
     number: int

@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from cytocar.errors.findings import Severity
 from cytocar.files.places import Place
@@ -27,16 +28,14 @@ from cytocar.sample.result import SampleOutcome, SampleResult, Status
 _NEED_A_LOOK = (Status.REVIEW, Status.NO_COUNT, Status.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewState:
+class ReviewState(Struct, frozen=True):
     """What people have said about one sample: who looked at it as it stands now, and who moved which of its gates."""
 
     looked_at: Entry | None = None
     moved: Mapping[str, Entry] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkItem:
+class WorkItem(Struct, frozen=True):
     """One sample in the order in which a reviewer goes through the run."""
 
     number: int
@@ -50,8 +49,7 @@ class WorkItem:
         return self.outcome.sample.sample_id
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """Why samples ask for a look: the worst finding's code, or a flag of a gate, and whether most of the run has it."""
 
     code: str
@@ -64,8 +62,7 @@ class Cause:
         return f"{self.code}-{self.severity}"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Samples that ask for a look for one cause, in the order of the tables."""
 
     cause: Cause
@@ -79,8 +76,7 @@ class Group:
         return tuple(item for item in self.items if item.marks.looked_at is None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReviewedRun:
+class ReviewedRun(Struct, frozen=True, eq=False):
     """A finished run as last read, with what its pictures need and what its trail says."""
 
     run: FinishedRun

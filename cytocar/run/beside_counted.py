@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.run.copies import COPIES_CHECK, Recording, copy_findings
@@ -26,8 +28,7 @@ CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, REAGENT
 """Of findings that come from the other tubes' counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class CountedTube:
+class CountedTube(Struct, frozen=True):
     """What of one counted tube is held against the others', and what they said of it when it was last kept."""
 
     places: Places

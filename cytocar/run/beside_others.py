@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import SampleError
@@ -59,8 +59,7 @@ HEADERS_AT_A_TIME = 16
 """At addresses: nearly all of the time is waiting."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Settings:
+class Settings(Struct, frozen=True, eq=False):
     """What a file's header says that should be the same in all files of its kind."""
 
     sample_id: str
@@ -118,8 +117,7 @@ def _all_settings(
     yield from (settings for _, of_task in sorted(answers, key=itemgetter(0)) for settings in of_task)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Headers:
+class _Headers(Struct, frozen=True, eq=False):
     """Some files in a row of a run, whose headers a worker reads; ``start`` is the place of the first."""
 
     start: int
@@ -161,8 +159,7 @@ def _settings(row: SampleRow, protocol: Protocol) -> Settings | None:
 # ---------------------------------------------------------------- what most files have
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Common:
+class Common(Struct, frozen=True, eq=False):
     """What most files of a kind have in common; what they do not agree on is left out.
 
     ``names`` holds for each marker its commonest detector and how many files have it there.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.sample.result import SampleResult, recorded_bytes
@@ -12,8 +13,7 @@ from cytocar.sample.result import SampleResult, recorded_bytes
 COPIES_CHECK = "copies"
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(Struct, frozen=True):
     """What a sample was counted from, and which tube the sheet says it is: subject, day, specimen, replicate, well."""
 
     sample_id: str

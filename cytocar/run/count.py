@@ -10,9 +10,11 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.run.beside_counted import keep_told_anew
 from cytocar.run.execute import FinishedSample, execute
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from cytocar.run.plan import RunPlan
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """Who counts, which part of the run, and what is written: nothing here can change a number.
 
     ``command`` is what the manifest says was called.
@@ -66,8 +67,7 @@ class Work:
             yield process_pool(min(self.jobs or os.cpu_count() or 1, n_samples))
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """Where finished samples and controls' signals are kept: in the run folder, else in one that goes away.
 
     ``manifest`` is that of the run folder.

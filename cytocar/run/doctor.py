@@ -8,10 +8,11 @@ import os
 import platform
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.errors.tree import CytocarError
 from cytocar.files.bundled import sample_data_folder
@@ -41,8 +42,7 @@ class Health(StrEnum):
     WRONG = "wrong"
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """One thing that was examined."""
 
     health: Health

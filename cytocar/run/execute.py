@@ -7,10 +7,12 @@ elsewhere. Whatever runs the work, the same input gives the same results.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.boundary import REPORT_IT, bug_message
 from cytocar.errors.findings import Finding, Severity
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from cytocar.counting.blank_tubes import BlankTube
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Task:
+class Task(Struct, frozen=True, eq=False):
     """One sample with all that decides its result, as a worker gets it.
 
     ``references`` are the files in which its controls' signals lie; ``own`` the columns of this run, where
@@ -66,8 +67,7 @@ def _unpacked_task(
     return Task(sample, unpacked(protocol), references, own, beside, blanks)
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedSample:
+class FinishedSample(Struct, frozen=True):
     """A finished sample on its way from a worker: what the command says about it, all of it as JSON, and its lines.
 
     ``faults`` are why it has no count, or nothing at all, ``concerns`` why a person has to look at what it has;
@@ -183,8 +183,7 @@ MOST_BLANKS = 50
 variation between tubes is then known to 10 %."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Controls:
+class _Controls(Struct, frozen=True, eq=False):
     """The files of each sample's controls' signals, best control first; the run's tubes without CAR-T cells."""
 
     chosen: Mapping[str, tuple[str, ...]]

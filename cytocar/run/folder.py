@@ -12,11 +12,12 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct, field
 
 from cytocar.errors.tree import UsageError, counted
 from cytocar.run.lines import OwnColumns, SampleLines, WaitingLines, lines_of, rows_of, tables
@@ -46,8 +47,7 @@ _NO_RUN_YET = (REVISIONS, LOCK, PENDING_DRAFT)
 """What may lie in a folder without a manifest: the rests of a command that was stopped before its run began."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunFolder:
+class RunFolder(Struct, frozen=True):
     """A run folder that this command alone may write."""
 
     journal: Journal
@@ -278,8 +278,7 @@ def _drafts(run: RunFolder, samples: Iterable[Sequence[bytes]], own: OwnColumns)
     return {f"{name}.csv": path for name, path in drafts.items()}
 
 
-@dataclass(slots=True)
-class _Ending:
+class _Ending(Struct):
     """What the trail says at the end: each sample that failed and why, then how all of them did."""
 
     statuses: Counter[str] = field(default_factory=Counter)

@@ -8,8 +8,9 @@ size and time have not changed between two looks and it holds as many events as 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from cytocar.errors.tree import ReadError
 from cytocar.fcs.reader import list_data_sets
@@ -26,8 +27,7 @@ State = tuple[int, int, int]
 """Size, time of the last change, and number in the file system: another file of the same name has another one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What a look found: files that are finished, with their hashes, and files that are still being written."""
 
     finished: dict[Path, str] = field(default_factory=dict)
@@ -37,8 +37,7 @@ class Seen:
 UNREADABLE: State = (-1, -1, -1)
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     state: State
     since: float
     is_whole: bool = False

@@ -9,9 +9,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.run.trail.lock import not_writable
 from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, Status
@@ -28,8 +30,7 @@ from cytocar.tables.columns import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OwnColumns:
+class OwnColumns(Struct, frozen=True):
     """What a run adds to the columns that every run has.
 
     ``medians`` are the markers of populations.csv, ``carried`` the columns of the sheet at the end of counts.csv.
@@ -56,8 +57,7 @@ def rows_of(outcome: SampleOutcome) -> Mapping[str, Iterable[Row]]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class SampleLines:
+class SampleLines(Struct, frozen=True):
     """A sample's lines of every table, in the order of ``tables``, and what the trail and the manifest say of it."""
 
     by_table: tuple[bytes, ...]

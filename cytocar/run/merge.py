@@ -6,8 +6,9 @@ Every shard has planned the whole run, so its plan has the fingerprint of all ot
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.errors.tree import UsageError
 from cytocar.run.beside_counted import CountedTube, keep_told_anew
@@ -17,8 +18,7 @@ from cytocar.run.trail.recorded import require_recorded
 from cytocar.run.whereabouts import SEEN_FROM_RUN, moved_to
 
 
-@dataclass(frozen=True, slots=True)
-class MergePlan:
+class MergePlan(Struct, frozen=True):
     """The run that shards make together: its manifest, and where each sample's part lies, in the order of the run."""
 
     manifest: Manifest

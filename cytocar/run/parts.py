@@ -6,11 +6,11 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
+from msgspec import Struct
 from pydantic import Field, TypeAdapter, ValidationError
 
 from cytocar.errors.tree import IntegrityError
@@ -52,8 +52,7 @@ def part_name(sample_id: str) -> str:
     return f"{readable}-{hashlib.sha256(sample_id.encode()).hexdigest()[:8]}.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """The folder of finished samples."""
 
     folder: Path

@@ -11,7 +11,8 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.decision import PAIRS_PERCENT, Source
@@ -34,8 +35,7 @@ COMPARED = frozenset({SampleType.SAMPLE, SampleType.BASELINE, SampleType.HEALTHY
 """Tubes that are stained with the whole panel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Of one tube: what it is compared among (template and instrument), and its places by their names.
 
     ``steady`` are the names of those that no biology moves.
@@ -47,8 +47,7 @@ class Places:
     steady: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class OddPlace:
+class OddPlace(Struct, frozen=True):
     """A place of a tube that is far from where the others have it; ``others`` is their middle, of ``of_files``."""
 
     sample_id: str
@@ -132,8 +131,7 @@ def odd_places(tubes: Sequence[Places]) -> tuple[OddPlace, ...]:
     return tuple(odd)
 
 
-@dataclass(frozen=True, slots=True)
-class _Crowd:
+class _Crowd(Struct, frozen=True):
     """The logarithms of one place in all tubes of a kind, in order; ``distances`` from a middle are worked out once.
 
     A tube is compared with the others, but leaving one out moves the middle to one of three numbers at most.

@@ -9,11 +9,12 @@ import hashlib
 import json
 import platform
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from pydantic import TypeAdapter
 
 from cytocar.counting.blank_tubes import NO_HISTORY, History
@@ -39,8 +40,7 @@ DEFAULT_TEMPLATE = "cart-cd19fc"
 _VERSIONS_OF = ("flowio", "numpy", "scipy", "scikit-learn", "pydantic")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RunPlan:
+class RunPlan(Struct, frozen=True, eq=False):
     """Samples, and for each the protocol that it is analysed with.
 
     ``matrices`` holds the spillover matrices of the CSV files that the sheet names, ``unusable`` what is wrong with

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
+
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.run.yields import MOST_OTHERS
@@ -35,8 +36,7 @@ SAME_GAIN = 1.25
 """Of the beads: dimmer ones show a detector, or a lot, that is another."""
 
 
-@dataclass(frozen=True, slots=True)
-class TubeStains:
+class TubeStains(Struct, frozen=True):
     """The levels of one tube, and what it is compared among: template and instrument."""
 
     sample_id: str
@@ -83,8 +83,7 @@ def _of_tube(tube: TubeStains, others: Sequence[Mapping[str, StainLevel]]) -> Fi
     return passed
 
 
-@dataclass(frozen=True, slots=True)
-class _Drop:
+class _Drop(Struct, frozen=True):
     """How far a tube lies below the others, and beyond what that is odd."""
 
     value: float

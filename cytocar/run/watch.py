@@ -8,14 +8,17 @@ and wherever it was killed.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding
 from cytocar.errors.tree import UsageError, counted
@@ -44,8 +47,7 @@ WATCHED = "watched"
 """Of a manifest: the files and the hash of each sample of a run that may grow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(Struct, frozen=True):
     """The samples of finished files: ``hashes`` by sample, copies by the file that is counted, files without a row."""
 
     inputs: Inputs
@@ -116,8 +118,7 @@ def gather(
     return Gathered(inputs, hashes, copies, without)
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
+class _Order(Struct, frozen=True):
     """The order of a run's samples: that of the sheet, by sample_id, or of their names."""
 
     places: Mapping[str, int] | None
@@ -228,8 +229,7 @@ def require_same_settings(run: Path, settings: str, before: Manifest | None) -> 
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Grown:
+class Grown(Struct, frozen=True):
     """All samples of the run, in the order of the tables, and the names of those that were counted now."""
 
     samples: list[FinishedSample]
@@ -337,6 +337,6 @@ def _tell_anew(run: RunFolder, names: Sequence[str], beside: Mapping[str, tuple[
         if isinstance(outcome, SampleResult):
             name = outcome.sample.sample_id
             own = tuple(finding for finding in outcome.findings if finding.check not in CHECKS)
-            anew = with_findings_beside(replace(outcome, findings=own), beside.get(name, ()))
+            anew = with_findings_beside(dataclasses.replace(outcome, findings=own), beside.get(name, ()))
             if anew.findings != outcome.findings:
                 run.parts.keep(name, to_json(anew))

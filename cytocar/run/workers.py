@@ -10,10 +10,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 from cytocar.statistics.special import load_special_functions
 
@@ -25,8 +26,7 @@ _Answer = TypeVar("_Answer")
 _Task = TypeVar("_Task")
 
 
-@dataclass(frozen=True, slots=True)
-class Workers:
+class Workers(Struct, frozen=True):
     """How to start an executor (again, when one of its workers was killed), and how many tasks it may hold.
 
     ``killers`` are the errors by which it says that the process of one task died, the executor itself being well.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from statistics import median
+
+from msgspec import Struct, field
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.sample.result import SampleResult
@@ -48,8 +49,7 @@ _SMALL_SAMPLE = {4: 1.363, 5: 1.206, 6: 1.2, 7: 1.14, 8: 1.129, 9: 1.107}
 """By what the median deviation of so many is multiplied (Croux and Rousseeuw 1992)."""
 
 
-@dataclass(frozen=True, slots=True)
-class TubeYield:
+class TubeYield(Struct, frozen=True):
     """What one counted tube yields, and what it is compared among.
 
     ``kind`` is template and instrument; ``draw`` names subject, day and specimen. Volumes are in µL (``typed_ul`` is an
@@ -126,8 +126,7 @@ def yield_findings(tubes: Sequence[TubeYield]) -> Mapping[str, tuple[Finding, ..
 # ---------------------------------------------------------------- beads against those of tubes made alike
 
 
-@dataclass(frozen=True, slots=True)
-class _Apart:
+class _Apart(Struct, frozen=True):
     """How far a tube lies from the others: its value, their middle, and ln of the ratio beyond which it is odd."""
 
     value: float

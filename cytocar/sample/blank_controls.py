@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.counting.blank_rates import learned_rates
 from cytocar.counting.blank_tubes import FEWEST_T_CELLS, BlankTube, beyond_places, counts_at
@@ -72,8 +73,7 @@ def blank_tube(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class TubesBackground:
+class TubesBackground(Struct, frozen=True):
     """Backgrounds with all the tubes that tell them, and which tubes these are, in words."""
 
     backgrounds: Mapping[str, Background]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Severity
 from cytocar.errors.tree import CytocarError
@@ -35,16 +36,14 @@ from cytocar.sample.suited import Suited, nearest_template, suited_templates
 from cytocar.signals.compensation import SpilloverMatrix, is_square, leaves_as_it_is
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that could not be told, or was noticed: a code and what it is about."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelReport:
+class ChannelReport(Struct, frozen=True):
     """One channel as TEXT describes it, and its column.
 
     ``amplification`` is (decades, offset) of a logarithmic channel, None of a linear one. ``sum`` is over the linear
@@ -65,8 +64,7 @@ class ChannelReport:
     non_finite: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SpilloverReport:
+class SpilloverReport(Struct, frozen=True):
     """The spillover matrix: the keyword that holds it, its detectors, a row for each fluorochrome.
 
     ``identity``: no entry off the diagonal changes a signal, so that nothing is compensated.
@@ -78,16 +76,14 @@ class SpilloverReport:
     identity: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeReport:
+class VolumeReport(Struct, frozen=True):
     """The acquired volume in µL and the rule that gave its unit."""
 
     ul: float
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class DataSetReport:
+class DataSetReport(Struct, frozen=True):
     """One data set of a file.
 
     ``repairs`` are what reading put right, ``warnings`` what a person should look at, ``problems`` what the keywords do
@@ -196,7 +192,7 @@ def report_on(
 
 def as_json(report: DataSetReport) -> dict[str, Any]:
     """Return a report as JSON can hold it: lists and None, and None for a number that JSON cannot write."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(report)), parse_constant=lambda _: None)
+    plain: dict[str, Any] = json.loads(json.dumps(to_builtins(report)), parse_constant=lambda _: None)
     return plain
 
 
@@ -223,8 +219,7 @@ def _spillover(matrix: SpilloverMatrix | None) -> SpilloverReport | None:
     return SpilloverReport(matrix.origin, matrix.detectors, rows, identity)
 
 
-@dataclass(slots=True)
-class _Sums:
+class _Sums(Struct):
     """Running sums of every column, linear and as stored."""
 
     linear: list[float]

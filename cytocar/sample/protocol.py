@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from cytocar.counting.blank_tubes import NO_HISTORY, History
 from cytocar.sample.result import ErrorRecord, TemplateStamp
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from cytocar.template.model import Template
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Protocol:
+class Protocol(Struct, frozen=True, eq=False):
     """What a sample is analysed with: all that decides its numbers besides its file and its row of the sheet.
 
     ``refused`` says why it cannot be analysed, where its row names a spillover matrix that cannot be used.

@@ -6,8 +6,9 @@ whose names fit is tried on some of the events.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from cytocar.errors.tree import CompensationError, CytocarError, PanelError
 from cytocar.fcs.events import EventTable
@@ -29,8 +30,7 @@ FEWEST_T_CELLS = 50
 NOT_PLACED = {Flag.NO_VALLEY, Flag.FEW_EVENTS}
 
 
-@dataclass(frozen=True, slots=True)
-class Suited:
+class Suited(Struct, frozen=True):
     """A template whose markers are named in a file, and what it finds among the events tried.
 
     ``markers`` is the number of stained markers that it reads. ``lymphocytes`` and ``t_cells`` are None where it has no

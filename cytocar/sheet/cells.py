@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from io import BytesIO, StringIO
 from typing import Any
 from zipfile import ZipFile
+
+from msgspec import Struct
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import SheetError
@@ -32,8 +33,7 @@ MOST_CELLS = 5_000_000
 _SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*\r?\n?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class CellFault:
+class CellFault(Struct, frozen=True):
     """A cell, or several, of a worksheet in which a person sees another thing than a reader, and in which rows."""
 
     first: int
@@ -44,8 +44,7 @@ class CellFault:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(Struct, frozen=True):
     """Lines that hold something, each with its number in the file, and what separates the cells of a CSV.
 
     ``faults`` are cells of a worksheet that show another thing; ``beside`` names the worksheets that are not

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.errors.boundary import one_of_many
 from cytocar.errors.tree import SampleError, counted
@@ -33,8 +34,7 @@ _DRAFTED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A drafted sheet as CSV, and what a person should know about it."""
 
     text: str

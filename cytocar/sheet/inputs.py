@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import ReadError, UsageError, counted, listed
 from cytocar.fcs.reader import samples_in, split_data_set
@@ -21,8 +24,7 @@ from cytocar.sheet.rows import SampleRow, SampleType, check_cells, disagreements
 FCS_SUFFIXES = (".fcs", ".lmd")
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """The samples of a run, in the order of the sheet or of their names, and the sheet they came from.
 
     ``unlisted`` are FCS files in the named folders that the sheet does not list; ``unused_sheets`` are sheets in named
@@ -232,7 +234,7 @@ def _data_sets_of(row: SampleRow) -> tuple[int | None, ...]:
 
 
 def _numbered(row: SampleRow, number: int | None) -> SampleRow:
-    return replace(
+    return dataclasses.replace(
         row,
         data_set=number,
         sample_id=f"{row.sample_id}#{number}",
@@ -289,7 +291,9 @@ def completed(rows: Sequence[tuple[str, SampleRow]], given: SampleRow | None) ->
     faults: list[str] = []
     made = []
     for name, row in rows:
-        filled = replace(row, **{column: value for column, value in options.items() if getattr(row, column) is None})
+        filled = dataclasses.replace(
+            row, **{column: value for column, value in options.items() if getattr(row, column) is None}
+        )
         faults += [
             f"{name}, column {column}: the sheet says {_said(cell)}, {_option(column)} says {_said(value)}"
             for column, value in options.items()
@@ -333,13 +337,18 @@ def with_controls(inputs: Inputs, controls: Sequence[Place]) -> Inputs:
     named = {control.resolve() for control in controls}
     names = tuple(row.sample_id for row in inputs.samples if row.file.resolve() not in named)
     rows = tuple(
-        row if row.sample_id in names else replace(row, sample_type=_control(row.sample_type), control_for=names)
+        row
+        if row.sample_id in names
+        else dataclasses.replace(row, sample_type=_control(row.sample_type), control_for=names)
         for row in inputs.samples
     )
     there = {row.file.resolve() for row in rows}
-    given = replace(inputs.samples[0], sample_type=SampleType.BASELINE, control_for=names, data_set=None)
+    given = dataclasses.replace(inputs.samples[0], sample_type=SampleType.BASELINE, control_for=names, data_set=None)
     added = rows_from_files([control for control in controls if control.resolve() not in there], given=given)
-    taken = [replace(row, sample_id=f"control {row.sample_id}") if row.sample_id in names else row for row in added]
+    taken = [
+        dataclasses.replace(row, sample_id=f"control {row.sample_id}") if row.sample_id in names else row
+        for row in added
+    ]
     return replace(inputs, samples=(*rows, *taken))
 
 
@@ -361,11 +370,13 @@ def rows_from_files(files: Sequence[Place], *, given: SampleRow | None = None) -
     for file in files:
         name = file.stem if stems[file.stem] == 1 else "/".join((*file.parts[-2:-1], file.name))
         base = given or SampleRow(file=file, file_as_given="", sample_id="")
-        rows.append(replace(base, file=file, file_as_given=file.name, sample_id=name))
+        rows.append(dataclasses.replace(base, file=file, file_as_given=file.name, sample_id=name))
     places: dict[str, set[Place]] = defaultdict(set)
     for row in rows:
         places[row.sample_id].add(row.file)
-    named = [replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows]
+    named = [
+        dataclasses.replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows
+    ]
     return tuple(_told_apart(named))
 
 
@@ -376,4 +387,4 @@ def _told_apart(rows: Sequence[SampleRow]) -> Iterator[SampleRow]:
     for row in rows:
         met[row.sample_id] += 1
         again = times[row.sample_id] > 1 and isinstance(row.file, Address) and row.data_set is None
-        yield replace(row, sample_id=f"{row.sample_id} ({met[row.sample_id]})") if again else row
+        yield dataclasses.replace(row, sample_id=f"{row.sample_id} ({met[row.sample_id]})") if again else row

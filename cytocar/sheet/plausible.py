@@ -7,11 +7,11 @@ and looks like any other; each range ends where no tube of its kind was reported
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """The lowest and highest number that can be, and what a number outside may be in."""
 
     low: float

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.errors.boundary import boundary, one_of_many
 from cytocar.errors.tree import SampleError, SheetError
@@ -31,8 +32,7 @@ SAME_COUNT = 0.01
 """A sheet that gives another number of beads than its lot by more than 1 % has a slip in one of the two."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lot:
+class Lot(Struct, frozen=True):
     """One lot of a reagent; ``beads_per_tube`` or ``beads_per_ul`` where it is beads."""
 
     reagent: str
@@ -60,8 +60,7 @@ class Lot:
         return f"{self.lot} ({self.clone})" if self.clone else self.lot
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """A sheet with the lots of its tubes, and what a person should know."""
 
     text: str

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import SheetError, counted, listed
 from cytocar.fcs.keywords import well_name
@@ -168,8 +171,7 @@ def nearest(word: str) -> str:
 # ---------------------------------------------------------------- reading
 
 
-@dataclass(frozen=True, slots=True)
-class SheetRows:
+class SheetRows(Struct, frozen=True):
     """What a sheet holds, by the number of each row in the file.
 
     ``faulty`` are rows with a cell that cannot be used, as far as they can be read; ``faults`` are those of all rows.

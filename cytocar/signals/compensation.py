@@ -14,6 +14,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 from pydantic import model_validator
 
 from cytocar.errors.boundary import boundary
@@ -204,8 +205,7 @@ def _agree(one: SpilloverMatrix, other: SpilloverMatrix) -> bool:
 # ---------------------------------------------------------------- of a file's keywords
 
 
-@dataclass(frozen=True, eq=False)
-class Carried:
+class Carried(Struct, frozen=True, eq=False):
     """The matrix that a file carries, None if it carries none, and keywords that hold another, broken one."""
 
     matrix: SpilloverMatrix | None

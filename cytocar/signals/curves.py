@@ -6,12 +6,12 @@ The step gives full precision, because the table's guess is good to 1e-6 and the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, log
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,8 +20,7 @@ TABLE_TOP = 16.0  # the table reaches to this multiple of T, beyond what compens
 SERIES_LENGTH = 16  # terms of the Taylor series near zero, where the closed form loses digits
 
 
-@dataclass(frozen=True, slots=True)
-class Logicle:
+class Logicle(Struct, frozen=True):
     """Data values as a function of the place on the scale, odd around ``zero``.
 
     ``a exp(b y) - c exp(-d y) + f`` (Moore and Parks, Cytometry A 2012; Gating-ML 2.0, 6.4).
@@ -72,8 +71,7 @@ class Logicle:
         return rising + falling, self.b * rising - self.d * falling
 
 
-@dataclass(frozen=True, slots=True)
-class Hyperlog:
+class Hyperlog(Struct, frozen=True):
     """Data values as a function of the place on the scale, odd around ``zero``.
 
     ``a exp(b y) + c y - f`` (Bagwell, Cytometry A 2005; Gating-ML 2.0, 6.5).

@@ -16,6 +16,8 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from cytocar.errors.tree import PanelError
 
 if TYPE_CHECKING:
@@ -103,15 +105,13 @@ def raw_spectral(channels: Sequence[Channel]) -> bool:
     return sum(bool(RAW.fullmatch(channel.detector.strip())) for channel in channels) >= FEWEST_RAW
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
+class _Match(Struct, frozen=True):
     channels: tuple[Channel, ...]
     sought: str
     by_alias: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
+class _Fault(Struct, frozen=True):
     code: str
     message: str
     example: str

@@ -7,11 +7,11 @@ says it, which no two files may share; what was taken for what is always told.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.errors.tree import SampleError, UsageError
 from cytocar.fcs.events import Channel, EventTable
@@ -34,8 +34,7 @@ single stains of the same sets: 22 and 39."""
 UNSTAINED_NAMES = ("unstained", "blank", "negative", "no_stain", "nostain")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Control:
+class Control(Struct, frozen=True, eq=False):
     """A control that was read: its detector, None for the unstained one."""
 
     path: Place
@@ -43,8 +42,7 @@ class Control:
     detector: str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class Measured(Struct, frozen=True, eq=False):
     """The matrix of a set of controls, and what each file was taken for."""
 
     controls: tuple[Control, ...]

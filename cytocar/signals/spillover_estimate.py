@@ -9,11 +9,11 @@ left is flat. It needs no negative population to be told from a positive one, an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.errors.tree import CompensationError
 from cytocar.signals.compensation import SpilloverMatrix
@@ -39,8 +39,7 @@ class Method(StrEnum):
     REGRESSION = "regression"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SingleStain:
+class SingleStain(Struct, frozen=True, eq=False):
     """One control: the detector of its stain, and its signals, shape (n_events, n_detectors), linear scale.
 
     ``cells`` are the same signals of the events to draw lines through: no debris, none at the end of a detector.
@@ -51,8 +50,7 @@ class SingleStain:
     cells: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Estimated:
+class Estimated(Struct, frozen=True, eq=False):
     """A matrix, and the largest slope that it leaves in each control, as a share of the stain's own signal."""
 
     matrix: SpilloverMatrix

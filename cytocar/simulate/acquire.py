@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from cytocar.fcs.events import EventTable
@@ -39,8 +40,7 @@ _SECONDS_PER_TICK = 0.01
 _FIRST_TUBE = datetime(2024, 3, 4, 9, 30)  # a cytometer's $DATE and $BTIM carry no time zone
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True):
     """Viable single cells per µL of blood, by kind and by the populations that a template gates."""
 
     cells_per_ul: Mapping[str, float]
@@ -58,8 +58,7 @@ class Truth:
         return self.cells_per_ul["car_cd4"] / cd8 if cd8 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """What went through the laser, and what the sheet's row should say about it."""
 
     events: Mapping[str, int]
@@ -71,8 +70,7 @@ class Drawn:
     artefacts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SimulatedTube:
+class SimulatedTube(Struct, frozen=True, eq=False):
     """A tube's events, how they are labelled, and what is true about them.
 
     ``origin`` (n_events,) is an index into ``kinds``: what each event really is.
@@ -178,8 +176,7 @@ def blood_tube(
     return _saved(recording.in_order_of_arrival(), _truth(kinds, blood.dead_share), drawn, acquired_at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Streams:
+class _Streams(Struct, frozen=True):
     """A random stream for each stage: a tube with an artefact holds the very cells of the tube without it."""
 
     numbers: np.random.Generator

@@ -5,9 +5,10 @@ signals that were unmixed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import UsageError
 from cytocar.fcs.keywords import BY_STANDARD, VOLUME_RULES
@@ -19,8 +20,7 @@ SPECTRAL_GAIN = 16.0
 """From a scale of 262,144 to one of 4,194,304."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appearance:
+class Appearance(Struct, frozen=True):
     """How a simulated tube is labelled; its events are the same.
 
     Parameters

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from cytocar.simulate.cells import BRIGHT, car_kinds
@@ -32,8 +33,7 @@ class Artefact(StrEnum):
     LOST_CD3 = "lost-cd3"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recording:
+class Recording(Struct, frozen=True, eq=False):
     """What the cytometer saved: columns and arrival times (seconds), (n_events,) each, and what the header says."""
 
     columns: Mapping[str, NDArray[np.float32]]

@@ -7,16 +7,17 @@ on a BD FACSCanto II with a scale of 262,144. Medians are those of the compensat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import log, sqrt
 from types import MappingProxyType
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 DYES = ("CD3", "CAR", "7-AAD", "CD2", "CD56", "CD8", "CD4", "CD45")
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """A log-normal signal: its median and the standard deviation of its natural logarithm."""
 
     median: float
@@ -40,8 +41,7 @@ def decades(median: float, log10_sd: float) -> Signal:
 UNSTAINED = spread(60, 0.5)  # autofluorescence and free dye of a lymphocyte
 
 
-@dataclass(frozen=True, slots=True)
-class CellKind:
+class CellKind(Struct, frozen=True):
     """One kind of cell: light scatter (areas), and the markers that differ from ``UNSTAINED``."""
 
     name: str
@@ -108,8 +108,7 @@ BACKGROUND_KINDS: tuple[CellKind, ...] = (
 DEBRIS = CellKind("debris", spread(7500, 0.6), spread(6500, 0.8), {"CD45": spread(70, 0.9), "CD8": _CD8_NEGATIVE})
 
 
-@dataclass(frozen=True, slots=True)
-class CarStain:
+class CarStain(Struct, frozen=True):
     """How bright CAR-T cells are with the CAR reagent: median, and spread in decades."""
 
     median: float
@@ -151,8 +150,7 @@ def car_kinds(stain: CarStain, *, activation: float) -> tuple[CellKind, CellKind
     return CellKind("car_cd4_t_cells", fsc, ssc, cd4), CellKind("car_cd8_t_cells", fsc, ssc, cd8)
 
 
-@dataclass(frozen=True, slots=True)
-class Blood:
+class Blood(Struct, frozen=True):
     """Viable single cells per µL of blood, CAR-T cells aside, and the state of the CAR-T cells.
 
     The default is a patient in the weeks after lymphodepletion: few lymphocytes, no B cells.

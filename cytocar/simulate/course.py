@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.files.bundled import sample_data_folder
 from cytocar.files.toml import parse_toml
@@ -21,8 +21,7 @@ from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 _DRAWN_AT = time(8, 15)
 
 
-@dataclass(frozen=True, slots=True)
-class ScenarioTube:
+class ScenarioTube(Struct, frozen=True):
     """What is really in the blood of one tube, and how much of it the cytometer stores."""
 
     car_per_ul: float
@@ -31,8 +30,7 @@ class ScenarioTube:
     stored_below_ssc: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """A patient: the day of infusion and the tubes by ``sample_id``."""
 
     infused_on: date

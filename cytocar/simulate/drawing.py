@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.simulate.cells import DEBRIS, CellKind
 from cytocar.simulate.particles import (
@@ -23,8 +23,7 @@ _MAY_BE_STICKY = frozenset({"cd4_t_cells", "cd8_t_cells", "double_negative_t_cel
 SPECIALS = ("sticky_t_cells", "dead_cells", "doublets", "debris", "beads", "bead_doublets", "carry_over")
 
 
-@dataclass(frozen=True, slots=True)
-class Mixture:
+class Mixture(Struct, frozen=True):
     """What to draw from, and what happens to it on the way.
 
     Parameters
@@ -57,8 +56,7 @@ class Mixture:
     sticky_share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(Struct, frozen=True):
     """How many of each were drawn; ``living``, ``sticky`` and ``dead`` in the order of the mixture's kinds."""
 
     living: tuple[int, ...]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from cytocar.simulate.cells import DYES, CellKind
@@ -15,8 +15,7 @@ _BEAD_BRIGHTNESS = 60_000.0
 _BEAD_FSC, _BEAD_SSC = 38_000.0, 60_000.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Particles:
+class Particles(Struct, frozen=True, eq=False):
     """One particle a row, before any detector sees it.
 
     ``dyes`` (n, 8); ``fsc``, ``ssc`` areas (n,); ``fsc_peak``, ``ssc_peak`` (n,) pulse heights; ``origin`` (n,) number

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Volumes:
+class Volumes(Struct, frozen=True):
     """Blood in the tube, everything in the tube, and the part of that which the cytometer drew."""
 
     sample_ul: float
@@ -14,8 +13,7 @@ class Volumes:
     acquired_ul: float
 
 
-@dataclass(frozen=True, slots=True)
-class Preparation:
+class Preparation(Struct, frozen=True):
     """How the blood was prepared and acquired.
 
     Parameters

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.counting.blank_rates import assumed_rates
 from cytocar.simulate.acquire import SimulatedTube, blood_tube
@@ -21,8 +21,7 @@ T_CELLS_PER_UL = 400.0
 """T cells in all; the CAR+ share of a level is of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variation:
+class Variation(Struct, frozen=True):
     """What really varies, as coefficients of variation: the pipette from tube to tube, staining from day to day,
     runs of one day, operators; and the share of CAR-T cells that a specimen loses in a day.
     """  # fmt: skip

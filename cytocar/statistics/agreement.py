@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.statistics.estimate import LEVEL, UNKNOWN, Estimate
 from cytocar.statistics.normal import mean_interval, quantile_interval
@@ -19,8 +20,7 @@ AGREEMENT = 1.959963984540054
 """Standard deviations from the mean difference to a limit of agreement: 95 % of differences lie between the two."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line y = intercept + slope x with intervals of both."""
 
     n: int
@@ -28,8 +28,7 @@ class Line:
     intercept: Estimate
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True):
     """Mean difference, and the limits between which 95 % of differences lie (Bland and Altman 1986)."""
 
     n: int

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
+
+from msgspec import Struct
 
 Bounded = tuple[float, str]
 """A number, and ``<`` or ``>`` where only that is known, else nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tau:
+class Tau(Struct, frozen=True):
     """Kendall's tau-b of pairs of values, ``None`` where no two of them can be put in order on both sides.
 
     ``score`` is concordant less discordant pairs; ``ordered_x`` and ``ordered_y`` are the pairs whose order is known.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.statistics.detection import limit_of_blank, limit_of_detection
 from cytocar.statistics.estimate import Estimate
@@ -17,8 +18,7 @@ NORMAL_P = 0.05
 """Blanks whose Shapiro-Wilk p is below this are not taken for normal: the limit of blank is then a ranked value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """A limit with its interval, and how it was found."""
 
     limit: Estimate

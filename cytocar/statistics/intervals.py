@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from cytocar.statistics.estimate import LEVEL, UNKNOWN, Estimate, _z
 
@@ -87,8 +88,7 @@ _INTERVALS: dict[IntervalMethod, Callable[[int, int, float], tuple[float, float]
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """Some events of a parent population, as a percentage that knows its denominator.
 
     Examples

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.statistics.estimate import LEVEL, Estimate
 from cytocar.statistics.normal import pooled_sd, sd_interval
@@ -23,8 +24,7 @@ EXACT = 1e-24
 """Of the mean square of the results: less is the rounding of results that lie on a polynomial exactly."""
 
 
-@dataclass(frozen=True, slots=True)
-class Linear:
+class Linear(Struct, frozen=True):
     """A weighted straight line through results, and how far they leave it.
 
     ``order`` is that of the polynomial that fits best: 1 where no curved term is significant. ``deviations`` belong to
@@ -43,8 +43,7 @@ class Linear:
     nonlinearity: float
 
 
-@dataclass(frozen=True, slots=True)
-class Proportional:
+class Proportional(Struct, frozen=True):
     """A line through the origin: result = slope x fraction (ISO 20391-2).
 
     ``r2`` is its coefficient of determination over the fractions' means, None where these are all the same;

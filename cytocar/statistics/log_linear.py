@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +20,7 @@ FEWEST_FOR_A_TEST = 4
 """Values for the test of a bend: the bent line has three parameters, and one degree of freedom must be left."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogValue:
+class LogValue(Struct, frozen=True):
     """One value of a curve on a day. ``below`` tells that it is smaller than ``value``, its limit.
 
     ``sd`` is the standard deviation of its logarithm by counting, for lines through two values.
@@ -32,8 +32,7 @@ class LogValue:
     sd: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """The slope of the natural logarithm per day with its 95 % interval; ``None`` where the values do not give it."""
 
     per_day: float | None

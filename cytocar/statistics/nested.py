@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.statistics.estimate import LEVEL, Estimate
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(Struct, frozen=True):
     """One source of variation, or a sum of several: variance, degrees of freedom, standard deviation and CV.
 
     ``df`` are Satterthwaite's for what is a combination of mean squares; ``None`` where the estimate is 0. ``cv`` is in
@@ -33,8 +33,7 @@ class Component:
     cv: Estimate
 
 
-@dataclass(frozen=True, slots=True)
-class Nested:
+class Nested(Struct, frozen=True):
     """A nested analysis of variance: components from the outermost factor to the values within the innermost.
 
     ``balanced`` tells whether every cell holds as many values; ``total`` is the sum of the components that are not 0.

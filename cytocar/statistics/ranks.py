@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +23,7 @@ LARGEST_EXACT_WITH_TIES = 20
 """With ties: above this the normal approximation is as good (.0810 for .0798 with 40 values), and what others print."""
 
 
-@dataclass(frozen=True, slots=True)
-class RankTest:
+class RankTest(Struct, frozen=True):
     """A statistic with its two-sided p value; ``method`` tells how p was found."""
 
     statistic: float
@@ -34,8 +34,7 @@ class RankTest:
 EXACT, APPROXIMATE = "exact", "normal approximation"
 
 
-@dataclass(frozen=True, slots=True)
-class Shift:
+class Shift(Struct, frozen=True):
     """The Hodges-Lehmann estimate of a difference with its 95 % interval; bounds are ``None`` where n is too small."""
 
     value: float

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.statistics.estimate import Estimate
 from cytocar.statistics.normal import mean_interval
@@ -18,8 +19,7 @@ _STEPS = 200
 """The algorithm settles within some ten steps, of few and far values in a hundred and more; this ends it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Robust:
+class Robust(Struct, frozen=True):
     """Algorithm A's mean x* with its interval, and standard deviation s*, of ``n`` results.
 
     ``uncertainty`` is ISO 13528's for the mean as assigned value: 1.25 s* / sqrt(n) (7.7.3).

@@ -11,17 +11,17 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 Value = str | int | float | bool | None
 Row = Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column of an output table; ``heading`` is what people read above it where its name would not do."""
 
     name: str

@@ -6,22 +6,21 @@ import csv
 import io
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.files.places import whole_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of a table: its number in the file (the header is 1) and its cells, stripped, by column name."""
 
     line: int
     cells: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class DelimitedTable:
+class DelimitedTable(Struct, frozen=True):
     """A table of text cells. ``decimal_comma`` tells that ``1,5`` means one and a half."""
 
     columns: tuple[str, ...]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.tables.columns import Column, Value
 from cytocar.tables.delimited import DelimitedTable
 
 
-@dataclass(frozen=True, slots=True)
-class TypedRow:
+class TypedRow(Struct, frozen=True):
     """A line of a table: its number in the file, and its values by column; an empty cell is ``None``."""
 
     line: int

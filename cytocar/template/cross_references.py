@@ -6,9 +6,10 @@ The checks read the document as it was written, whatever else is wrong with it, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+
+from msgspec import Struct
 
 from cytocar.template.model import Report
 
@@ -31,8 +32,7 @@ ACCEPTANCE_CHECKS = tuple(_CHECKS.split())
 """Numbers of ``counts.csv`` that ``[[acceptance]]`` may hold against a limit, besides the events of any population."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
+class _Names(Struct, frozen=True):
     markers: Sequence[str]
     matrices: Mapping[str, Any]
     populations: Sequence[str]

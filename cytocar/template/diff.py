@@ -6,9 +6,10 @@ Patch: text, aliases. Minor: a new population, marker or role. Major: any number
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
+
+from msgspec import Struct
 
 from cytocar.regions.kinds import FixedGate
 from cytocar.template.canonical import declared
@@ -27,16 +28,14 @@ class Step(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One difference: what it is, in words, and the version step that it asks for."""
 
     step: Step
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """Every change between two templates, the largest step first, and the versions."""
 
     changes: tuple[Change, ...]

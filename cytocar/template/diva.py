@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct, field
 
 from cytocar.errors.tree import TemplateError
 from cytocar.regions.boolean import BooleanGate
@@ -119,8 +119,7 @@ def _inputs(element: Element) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(_path((one.text or "").strip()) for one in children(element, "input")))
 
 
-@dataclass
-class _Tube:
+class _Tube(Struct):
     """One tube being read; ``sheets`` are the global worksheets that have gates, by their names."""
 
     element: Element

@@ -10,11 +10,11 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from cytocar.signals.declaration import Declaration
@@ -24,8 +24,7 @@ from cytocar.template.model import Template
 Location = tuple[int | str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One thing that is wrong with a template, and where."""
 
     place: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from cytocar.errors.tree import CompensationError, TemplateError, listed
 from cytocar.files.bundled import template_folder
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 MAXIMUM_BYTES = 20_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedTemplate:
+class LoadedTemplate(Struct, frozen=True):
     """A template, where it came from, the hash of what it says, whether it is locked, and what an import lost."""
 
     template: Template

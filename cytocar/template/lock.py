@@ -7,9 +7,11 @@ its lock's stops: somebody changed a number that others rely on.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import IntegrityError, TemplateError
@@ -29,8 +31,7 @@ class LockStatus(StrEnum):
     DRAFT = "draft"
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """The content of a lock file; ``validation`` names the evaluation behind it and its hash, empty where none is."""
 
     template: str
@@ -67,7 +68,7 @@ def read_lock(template_path: Place) -> Lock | None:
     with boundary(lambda why: _damaged(path, why)):
         content = json_object(whole_bytes(path))
         content.setdefault("validation", "")  # locks from before there were validations
-        return Lock(**{key: str(content[key]) for key in Lock.__dataclass_fields__})
+        return Lock(**{key: str(content[key]) for key in Lock.__struct_fields__})
 
 
 def _damaged(path: Place, why: str) -> IntegrityError:

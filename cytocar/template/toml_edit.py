@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
+from msgspec import Struct
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, InlineTable
 
@@ -27,8 +27,7 @@ HEAD = ("name", "version", "title", "note")
 Table = Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class _Piece:
+class _Piece(Struct):
     """A header with all below it, and the comments and blank lines that lead to it."""
 
     key: str

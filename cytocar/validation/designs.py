@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
 
 from cytocar.counting.blank_rates import BlankRates
 from cytocar.counting.plan import blood_ul, t_cells_needed
@@ -55,8 +56,7 @@ HOURS = (0.0, 24.0, 48.0, 72.0)
 """A sample that travels is counted within three days (ICSH and ICCS, part IV)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """The place of one tube in a design, by the ``val_*`` columns of the sheet."""
 
     level: str
@@ -74,8 +74,7 @@ Levels = Mapping[str, float]
 """Name of a level, and the share of CAR+ T cells that its tubes have, percent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """How a design places its tubes: ``levels`` unless others are given, and the replicates of each cell."""
 
     does: str
@@ -165,8 +164,7 @@ LAYOUTS: Mapping[Design, Layout] = {
 """Each design, its levels (CAR+ percent of T cells) and replicates unless others are asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """What one level needs: tubes, T cells in each, and blood in all (µL); None where no number of T cells will do."""
 
     level: str
@@ -176,18 +174,16 @@ class Need:
     blood_ul: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A study laid out: the places of its tubes, and what each level needs."""
 
     design: Design
     study: str
     places: tuple[Place, ...]
-    needs: tuple[Need, ...] = field(default=())
+    needs: tuple[Need, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Struct, frozen=True):
     """What the numbers of T cells are planned for.
 
     ``cv_percent`` is the largest CV allowed between tubes; counting may take half of it, and then adds an eighth to a

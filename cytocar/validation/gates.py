@@ -7,11 +7,11 @@ F1 = 2 x events in both / (events of one + events of the other), as in FlowCAP (
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.errors.tree import UsageError
 from cytocar.fcs.reader import open_fcs
@@ -36,8 +36,7 @@ file_sha256   str -      | hash of the file's bytes
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class GateAgreement:
+class GateAgreement(Struct, frozen=True):
     """One population of one file, by the run's gates and by a person's."""
 
     sample_id: str
@@ -58,8 +57,7 @@ class GateAgreement:
         return {name: getattr(self, name) for name in (column.name for column in GATE_AGREEMENT)}
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """A population over all files: median and lowest F1, and files with events."""
 
     population: str

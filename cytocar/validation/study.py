@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
@@ -42,8 +43,7 @@ cytocar_version str - | program that counted it
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Tube:
+class Tube(Struct, frozen=True):
     """One tube of a study: its row of counts.csv, and the run that it is of."""
 
     run: str
@@ -90,8 +90,7 @@ class Tube:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
+class Study(Struct, frozen=True):
     """The tubes of one study, in the order of runs and sheets; ``notes`` are what a reader has to know of them."""
 
     name: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.tables.columns import COUNTS, Row, parse_columns
 from cytocar.validation.criteria import Criteria, Criterion
@@ -54,8 +55,7 @@ data_sha256      str -      | hash over the hashes of the files behind it (valid
 UNITS = {column.name: column.unit for column in COUNTS}
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """One statistic of a study, and the criterion that it is held against, if there is one."""
 
     study: Study
@@ -115,8 +115,7 @@ _PURE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Validation:
+class Validation(Struct, frozen=True):
     """Studies, what they say, and whether it is enough.
 
     ``notes`` are what has to be known of a study and measurand (by both). ``unmet`` are criteria that no study met

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cytocar.counting.basis import BeadBasis, CountBasis, DualPlatformBasis, NoBasis, VolumetricBasis
 from cytocar.counting.tube import MOST_PAIRS_PERCENT, with_pairs

@@ -33,8 +33,8 @@ def test_values_come_in_the_variables_unit_and_in_order_of_days(tmp_path: Path) 
     path = clinical(tmp_path, "P1,3,CRP,4.2,mg/dL\nP1,-1,crp,19.5,mg/L\nP1,0,Temperature,100.58,F\n")
     record = read_record(path)
     assert record.series("crp") == (
-        ClinicalValue("P1", -1, "crp", 19.5, "mg/L"),
-        ClinicalValue("P1", 3, "crp", 42, "mg/L"),
+        ClinicalValue("P1", -1, "crp", 19.5, "mg/L", entered="crp"),
+        ClinicalValue("P1", 3, "crp", 42, "mg/L", entered="CRP"),
     )
     (temperature,) = record.series("temperature")
     assert temperature.value == pytest.approx(38.1)

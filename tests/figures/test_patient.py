@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from msgspec.structs import replace
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention, read_record

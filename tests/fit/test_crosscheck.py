@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from cytocar.fit.crosscheck import compare_with_clusters
 from cytocar.fit.gated import Study

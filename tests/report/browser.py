@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -85,6 +86,7 @@ class Browser:
 
     def _message(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            assert select.select([self.back], [], [], SECONDS)[0], f"the browser has said nothing for {SECONDS} s"
             read = os.read(self.back, 1 << 20)
             assert read, "the browser went away"
             self._rest += read

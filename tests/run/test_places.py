@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from statistics import median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cytocar.run.places import Places, odd_places, odd_samples, places_of
 from cytocar.sample.analysis import quantify
@@ -94,5 +95,5 @@ def test_the_car_of_a_course_is_not_compared() -> None:
 def test_a_tube_stained_otherwise_is_not_compared() -> None:
     result = quantify(blood_tube(car_per_ul=10, seed=1).events, TEMPLATE, beads_added=50_000)
     assert isinstance(result, SampleResult)
-    fmo = replace(result, sample=replace(result.sample, sample_type=SampleType.FMO))
+    fmo = dataclasses.replace(result, sample=dataclasses.replace(result.sample, sample_type=SampleType.FMO))
     assert places_of(fmo) is None

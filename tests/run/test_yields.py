@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.run.yields import TubeYield, apart, yield_findings

@@ -9,9 +9,11 @@ import csv
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.boundary import boundary, one_of_many
 from cytocar.errors.tree import CytocarError, UsageError
@@ -25,8 +27,7 @@ LARGEST_SHIFT_DAYS = 182
 """Half a year to either side: seasons blur, and intervals within a subject stay."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """One line of the linkage map."""
 
     copy: str
@@ -37,16 +38,14 @@ class Link:
     copy_sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A file that has no copy, and why."""
 
     file: Place
     error: CytocarError
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of the files: copies made, files refused."""
 
     scrubbed: tuple[Scrubbed, ...]
@@ -158,7 +157,7 @@ def write_linkage(path: Path, links: Sequence[Link]) -> None:
         If it cannot be written (E153).
     """
     text = StringIO()
-    names = [field.name for field in fields(Link)]
+    names = Link.__struct_fields__
     table = csv.writer(text, lineterminator="\n")
     table.writerow(names)
     table.writerows([getattr(link, name) for name in names] for link in links)

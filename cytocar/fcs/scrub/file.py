@@ -13,10 +13,12 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import ReadError
 from cytocar.fcs.data_sets import DataSet, read_data_sets
@@ -42,8 +44,7 @@ CHUNK = 1 << 20
 """Bytes copied at once: it changes no byte of the copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScrubRule:
+class ScrubRule(Struct, frozen=True):
     """What to keep: dates as ``dates`` says, and the keywords ``keep`` (upper case), whatever they hold.
 
     ``hide`` are words (lower case) that are overwritten wherever they stand in what stays.
@@ -55,8 +56,7 @@ class ScrubRule:
     hide: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Scrubbed:
+class Scrubbed(Struct, frozen=True):
     """What was done to one file: names of keywords, never their values.
 
     ``unfamiliar`` are words of the copy's channel labels that are in no list of markers and dyes.
@@ -71,8 +71,7 @@ class Scrubbed:
     unfamiliar: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(Struct, frozen=True):
     """Bytes of the file that stay: as they are (``content`` None) or rewritten."""
 
     first: int
@@ -80,8 +79,7 @@ class _Piece:
     content: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
+class _Text(Struct, frozen=True):
     """A TEXT segment: its first byte in the file, its bytes, its delimiter, and ``$PAR``."""
 
     first: int
@@ -90,8 +88,7 @@ class _Text:
     channels: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(Struct, frozen=True):
     """A TEXT segment rewritten, with the names of the keywords that were."""
 
     first: int

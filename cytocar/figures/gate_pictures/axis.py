@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.signals.scales import AnyScale, LinearScale, LogScale
 
@@ -25,8 +26,7 @@ BELOW_ZERO = 0.22
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A mark on an axis at ``place`` (0 to 1); minor ticks have no label."""
 
     place: float
@@ -34,8 +34,7 @@ class Tick:
     minor: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PictureAxis:
+class PictureAxis(Struct, frozen=True):
     """One axis of gate pictures.
 
     Parameters

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.figures.gate_pictures.axis import CELLS, SIZE, PictureAxis
 from cytocar.figures.gate_pictures.outline import Outline, outline
@@ -23,8 +23,7 @@ PERCENT_SIGNS = 7
 """Letters of a percentage behind a name: `` 45.2 %``."""
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnGate:
+class DrawnGate(Struct, frozen=True):
     """A gate on a picture: an SVG path, and the place of its name."""
 
     population: str
@@ -72,8 +71,7 @@ def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-@dataclass(frozen=True, slots=True)
-class _LabelPlace:
+class _LabelPlace(Struct, frozen=True):
     """Where a gate's name, with its percent, may stand: left end, base line, width."""
 
     x: int

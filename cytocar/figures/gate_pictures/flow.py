@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.figures.gate_pictures.axis import Floats
 
@@ -18,8 +18,7 @@ Bools = npt.NDArray[np.bool_]
 TIME_BINS, TIME_WIDTH, TIME_HEIGHT = 80, 640, 64
 
 
-@dataclass(frozen=True, slots=True)
-class TimeTrace:
+class TimeTrace(Struct, frozen=True):
     """Events, and beads, over the acquisition: SVG paths in units of ``TIME_WIDTH`` and ``TIME_HEIGHT``."""
 
     seconds: float | None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cytocar.figures.gate_pictures.axis import Floats, PictureAxis
 from cytocar.regions.kinds import FixedGate
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(Struct, frozen=True):
     """The corners of a gate's shadow on a picture, shape (n, 2), 0 to 1 from end to end of each axis, and its name."""
 
     population: str

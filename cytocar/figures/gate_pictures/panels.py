@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.figures.gate_pictures.axis import CELLS, SIZE, Floats, PictureAxis
 from cytocar.figures.gate_pictures.drawn_gates import DrawnGate, drawn_gates
@@ -49,8 +50,7 @@ _CENTERS = np.meshgrid(*[np.arange(0.5, CELLS) * (SIZE // CELLS)] * 2)
 """Centres of the cells along both axes, for contours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """One picture, as SVG path data and a PNG in base64, in units of ``SIZE``, y downwards."""
 
     events: int
@@ -62,8 +62,7 @@ class Picture:
     car_dots: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Drawing:
+class Drawing(Struct, frozen=True, eq=False):
     """What one pass over a sample's file gives: its pictures, one per view, its counts, and its flow over time."""
 
     pictures: tuple[Picture, ...]

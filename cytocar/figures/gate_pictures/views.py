@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.regions.boolean import BooleanGate
 from cytocar.template.gate_kinds import ClusterGate, SingletsGate
 from cytocar.template.model import Population, Template
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """One picture of a gating strip: the events that some gates chose from, on two axes.
 
     Parameters

@@ -7,9 +7,9 @@ then passes several times its 0.1 %. Only the lower part of both distributions i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.gates.adaptive.density import Floats, Ordered
 from cytocar.gates.adaptive.parent_events import thin
@@ -54,8 +54,7 @@ UNUSUAL_GAIN = 1.3
 nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alignment:
+class Alignment(Struct, frozen=True):
     """``sample ~ gain * reference + offset``, with the variances and the covariance of both.
 
     ``trusted`` is False where the best gain is the search's edge; ``spread`` is that of the reference's negatives;
@@ -195,8 +194,7 @@ def left_by(
     return compared.unexplained(likelihood) * compared.information
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Compared:
+class _Compared(Struct, frozen=True, eq=False):
     """A sample's negatives in bins, and a reference's signals to explain them.
 
     ``noise`` is by how much the reference's own counting noise raises that of the sample that it is fitted to.

@@ -8,10 +8,10 @@ is drawn, but never counted by (``Source.FALLBACK``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from cytocar.gates.adaptive.density import Floats, thinned
 from cytocar.gates.adaptive.parent_events import thin

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.gates.adaptive.parent_events import ParentEvents, finite_of, thin
 from cytocar.statistics.order import quantiles
@@ -29,8 +29,7 @@ FULL_SCALE_PER_COFACTOR = 262144 / 150
 """asinh(x / 150) on a 262,144 scale; other full scales (four-decade 10,000) in proportion."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Density:
+class Density(Struct, frozen=True, eq=False):
     """Smoothed event density on an even grid of the asinh axis.
 
     ``centers`` and ``heights`` have shape (bins,); ``heights`` add up to the number of events looked at.
@@ -59,8 +58,7 @@ def cofactor(full_scale: float | None) -> float:
     return (full_scale or 262144.0) / FULL_SCALE_PER_COFACTOR
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ordered:
+class Ordered(Struct, frozen=True, eq=False):
     """Finite signals in ascending order, shape (n,): quantiles and counts are look-ups."""
 
     values: Floats
@@ -149,4 +147,4 @@ def density(values: Floats, width: float, bins: int = BINS) -> Density:
     reach = min(int(4 * width / step) + 1, bins // 2 - 1)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / width) ** 2)
     heights = np.convolve(counts, kernel / kernel.sum(), mode="same").astype(np.float64)
-    return Density(low + (np.arange(bins) + 0.5) * step, heights)
+    return Density(low + np.arange(0.5, bins) * step, heights)

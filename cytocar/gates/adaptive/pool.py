@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.gates.adaptive.alignment import (
     COMPARED_SHARE,
@@ -48,8 +49,7 @@ indices of 3 to 6 the errors of the net share fall by 7 to 21 %, at 17 and 40 % 
 (84 tubes each)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+class Pool(Struct, frozen=True, eq=False):
     """References of one kind of use, aligned to the sample, each and pooled.
 
     ``few_of_a_kind`` is True where one could not follow the sample's CD4/CD8 ratio, and that may matter. ``kinds`` are
@@ -133,8 +133,7 @@ class Pool:
         return median + factor * (self.all.quantile(0.999) - median)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Control:
+class _Control(Struct, frozen=True, eq=False):
     """A reference's signals: all, and of each kind of T cells, where the sample's are told apart too."""
 
     all: Ordered
@@ -152,8 +151,7 @@ class _Control:
         return remixed(self.kinds, shares) if self.kinds else self.all
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Kind:
+class _Kind(Struct, frozen=True, eq=False):
     """CD4+ or CD8+ T cells of a sample and of a control: the share that is negative, positives that lie low."""
 
     sample: Ordered
@@ -178,8 +176,7 @@ class _Kind:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sample:
+class _Sample(Struct, frozen=True, eq=False):
     """A sample's signals, and what is thought of its positives: their share, of all and of each kind; how many lie low.
 
     ``mix`` are the kinds' shares of the negatives.

@@ -6,9 +6,8 @@ positives above the threshold, with a prior for few events, and with what is not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from cytocar.gates.adaptive.density import Floats
 from cytocar.statistics.order import quantile, quantiles
@@ -46,8 +45,7 @@ OVERLAP_DOUBT = 0.6
 it below an index of 4, none from 5 on. Two levels of which one lies under the negatives missed it before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Positives:
+class Positives(Struct, frozen=True):
     """The positives of a sample: how many there are, how bright, and which share lies above the threshold.
 
     ``events`` is their expected number on both sides of the threshold, ``median`` their median signal in data units,
@@ -116,8 +114,7 @@ def describe(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class Seen(Struct, frozen=True, eq=False):
     """What one tube shows of its positives: its signals and its references' from some place below a threshold on.
 
     Parameters
@@ -201,8 +198,7 @@ def normalised(log_weights: Floats) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Curves:
+class Curves(Struct, frozen=True, eq=False):
     """Curves of ln(signal) of positives: medians, spreads, log prior weights, (curves,) each; the first half normal."""
 
     medians: Floats

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN
 from cytocar.gates.adaptive.density import Floats, Ordered
@@ -68,8 +69,7 @@ would add noise to tubes that have none. With 0.86 and 0.15 net/true at 0.1 % wa
 and 6 (0.70, 0.85 and 0.98 now), and at 3 the interval held the truth in 88 % (95 % now)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(Struct, frozen=True):
     threshold: float
     clamped: bool
     positives: Positives | None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.adaptive.positives import HIDDEN_PRIOR, Curves, Seen, normalised, overlap_doubt
@@ -23,8 +23,7 @@ DIFFERENT_SHAPES = 0.001
 """Probability of medians that differ so much by chance, below which tubes do not share a shape."""
 
 
-@dataclass(frozen=True, slots=True)
-class SharedShape:
+class SharedShape(Struct, frozen=True):
     """The shape that tubes share, or why they share none.
 
     ``sensitivities`` holds mean and standard deviation for each tube, in their order; ``p`` is the probability that

@@ -8,9 +8,9 @@ regression of height on area is pulled to the doublets: they are the majority am
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.gates.adaptive.density import Floats, density, thinned
 from cytocar.gates.decision import Decision, FitInput, Fitted, Flag, Source, differs
@@ -38,8 +38,7 @@ EXPECTED_KEPT = (0.70, 0.999)
 """Of the events: outside it the gate is flagged UNUSUAL_SHARE_KEPT. It moves nothing."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Line:
+class _Line(Struct, frozen=True, eq=False):
     """ln(height / area) of single events over ln(area): straight from the first knot to the last, constant outside."""
 
     knots: Floats
@@ -51,8 +50,7 @@ class _Line:
         return np.asarray(self.ratios[0] + slope * (np.minimum(np.maximum(area, first), last) - first))
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
+class _Limits(Struct, frozen=True):
     """Lowest and highest ln(height / area), relative to the line."""
 
     low: float
@@ -184,8 +182,7 @@ def _single_mode(ratio: Floats) -> float:
     return float(smooth.centers[tall[-1] if len(tall) else heights.argmax()])
 
 
-@dataclass(frozen=True, slots=True)
-class _Top:
+class _Top(Struct, frozen=True):
     """Area from which on an event is off the scale, and the far corner of the plane: beyond every event."""
 
     off_scale: float

@@ -7,10 +7,11 @@ beads are found by that, wherever they are; pairs of beads are as tight, at twic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.gates.adaptive.density import Floats
 
@@ -34,8 +35,7 @@ SECOND_SHARE = 0.2
 """A second spot with at least so many of the first one's events: which one was counted into the tube?"""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ellipse:
+class Ellipse(Struct, frozen=True, eq=False):
     """An ellipse on ln axes: centre (2,), covariance (2, 2), squared Mahalanobis distance of its edge."""
 
     center: Floats
@@ -104,8 +104,7 @@ def reweighted(points: Floats, *, start: Floats, radius: float, smallest_sd: flo
 # ---------------------------------------------------------------- which spots are beads
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BeadSpot:
+class BeadSpot(Struct, frozen=True, eq=False):
     """The spot of single beads, where pairs of them lie, and how many events each holds.
 
     ``others`` is the number of spots that are neither, and hold at least a fifth as many events.

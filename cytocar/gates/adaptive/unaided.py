@@ -8,9 +8,9 @@ there at most, and never that there are some.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.gates.adaptive.density import Ordered
 from cytocar.gates.adaptive.positives import LEAST_DOUBT, Positives, describe, overlap_doubt
@@ -32,8 +32,7 @@ SMALLEST_SENSITIVITY = 0.3
 """Beyond it what lies below the threshold is not measured at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unaided:
+class Unaided(Struct, frozen=True):
     """The positives above a threshold: share of all positives, how well that is known, and their stain index."""
 
     sensitivity: float

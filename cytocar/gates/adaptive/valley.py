@@ -6,9 +6,8 @@ smoothed until one is left. No valley: the template's fallback, and a flag. Neve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from cytocar.gates.adaptive.density import (
     DENSITY_EVENTS,
@@ -41,8 +40,7 @@ LARGEST_FLOOR_SHARE = 0.10
 """Of the events kept: beyond it, where in a plateau the border came to lie decides a tenth of the population."""
 
 
-@dataclass(frozen=True, slots=True)
-class Valley:
+class Valley(Struct, frozen=True):
     """A minimum between two peaks: where, in data units, ``1 - height / lower peak``, and the ends of its floor."""
 
     at: float

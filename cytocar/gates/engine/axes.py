@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding
 from cytocar.errors.tree import CompensationError, GateError
@@ -39,23 +39,20 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """The values of a channel as they are in the file."""
 
     channel: int
 
 
-@dataclass(frozen=True, slots=True)
-class Compensated:
+class Compensated(Struct, frozen=True):
     """One compensated signal: row ``row`` of matrix number ``matrix``."""
 
     matrix: int
     row: int
 
 
-@dataclass(frozen=True, slots=True)
-class Quotient:
+class Quotient(Struct, frozen=True):
     """``A (numerator - B) / (denominator - C)`` of two other signals (Gating-ML 2.0, fratio)."""
 
     ratio: Ratio
@@ -66,16 +63,14 @@ class Quotient:
 Signal = Recorded | Compensated | Quotient
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ResolvedMatrix:
+class ResolvedMatrix(Struct, frozen=True, eq=False):
     """A spillover matrix on the channels of one file: ``signals = measured @ weights``, weights of shape (d, k)."""
 
     channels: tuple[int, ...]
     weights: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Axis:
+class Axis(Struct, frozen=True, eq=False):
     """One axis of a template: its signal in one file's layout, its scale, and the range of its channel."""
 
     marker: str
@@ -84,8 +79,7 @@ class Axis:
     range: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Axes:
+class Axes(Struct, frozen=True, eq=False):
     """All axes of a template on one layout of channels, and the matrix that most of them go through, for people.
 
     ``findings`` say what was applied, and what about it somebody should know.

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.errors.tree import GateError
 from cytocar.gates.engine.axes import Axes, Quotient, Recorded, resolve_axes
@@ -37,8 +38,7 @@ PLANS_KEPT = 32
 """Of templates and layouts, in memory: a plate needs one. More would only take memory."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class Plan(Struct, frozen=True, eq=False):
     """A template on one layout of channels.
 
     Attributes

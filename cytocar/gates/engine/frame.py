@@ -9,11 +9,11 @@ small population gets a frame of its own (``SubframeCache``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.fcs.events import BLOCK_EVENTS, Block
 from cytocar.gates.engine.axes import Axes, Compensated, Quotient, Recorded, Signal, matrix_rows
@@ -33,8 +33,7 @@ FEW_EVENTS = 16_384
 """So many events are looked at faster than they are copied."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GateStep:
+class GateStep(Struct, frozen=True, eq=False):
     """One population, ready to be evaluated: a placed region, or a boolean gate and what it must know to be finite.
 
     ``finite`` lists the markers behind the populations that a boolean gate negates: an event without a number there is
@@ -61,8 +60,7 @@ class Signals(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CompensationRows:
+class CompensationRows(Struct, frozen=True, eq=False):
     """The rows of one inverse spillover matrix that are needed, and nothing of the others.
 
     ``weights`` has shape (k, d); ``position`` maps a row of the whole matrix to one of the k.
@@ -142,8 +140,7 @@ class BlockSignals:
         return signals
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BufferedSignals:
+class BufferedSignals(Struct, frozen=True, eq=False):
     """Signals that were kept in memory."""
 
     columns: Mapping[str, Floats]

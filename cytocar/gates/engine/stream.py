@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.gates.engine.compile import Plan
 from cytocar.gates.engine.frame import (
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 FEW_ENOUGH_TO_COMPACT = 0.8  # beyond this share of survivors, copying them costs more than it saves
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GatedBlock:
+class GatedBlock(Struct, frozen=True, eq=False):
     """A block whose fixed populations have been evaluated; valid until the next one is asked for."""
 
     start: int

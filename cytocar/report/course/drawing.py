@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from cytocar.course.clinical import ClinicalRecord
 from cytocar.course.series import Course
@@ -18,8 +19,7 @@ FEWEST_FOR_PROCESSES = 3
 """Subjects from which processes are worth their start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(Struct, frozen=True):
     """How figures are drawn.
 
     ``shade`` names drugs whose days are shaded on every curve; ``also`` variables and ``populations`` with panels of
@@ -37,8 +37,7 @@ class Drawing:
     formats: tuple[str, ...] = ("svg",)
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(Struct, frozen=True):
     """The figures of one subject, or with several courses those of all together."""
 
     key: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from cytocar.course.aplasia import Aplasia, aplasia
 from cytocar.course.clinical import ClinicalRecord
@@ -88,8 +89,7 @@ from cytocar.tables.columns import Column, Row, csv_text, write_atomically
 from cytocar.tables.datapackage import describe
 
 
-@dataclass(frozen=True, slots=True)
-class CourseOptions:
+class CourseOptions(Struct, frozen=True):
     """What is calculated and drawn only when asked for.
 
     Parameters
@@ -340,8 +340,7 @@ def _write_tables(out: Path, tables: Mapping[str, tuple[Sequence[Column], Sequen
 # ---------------------------------------------------------------- what is found for each subject
 
 
-@dataclass(frozen=True, slots=True)
-class _Findings:
+class _Findings(Struct, frozen=True):
     kinetics: Kinetics
     scores: tuple[Score, ...]
     decline: Decline | None

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.counting.limits import CarResult, three_digits
 from cytocar.course.aplasia import Aplasia
@@ -45,8 +46,7 @@ METHOD = (
 DRUG_NOTE = "Tocilizumab blocks the IL-6 receptor: IL-6 in blood rises after it without more being made."
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """A figure inside the page."""
 
     svg: bytes
@@ -59,16 +59,14 @@ class Picture:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line of a table; ``mark`` tells how it is shown."""
 
     cells: tuple[str, ...]
     mark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """A table of the page; ``text_columns`` are aligned to the left."""
 
     heading: str
@@ -78,8 +76,7 @@ class Listing:
     caption: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """One subject, or all together."""
 
     name: str
@@ -88,8 +85,7 @@ class Section:
     tables: tuple[Listing, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Everything that the template prints."""
 
     title: str

@@ -6,11 +6,11 @@ One row of pictures a gate, one picture a file, so that the eye runs along the f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup
+from msgspec import Struct
 
 from cytocar.figures.gate_pictures.axis import PictureAxis
 from cytocar.figures.gate_pictures.panels import Picture, draw_gate_pictures
@@ -28,8 +28,7 @@ FOLDER = Path(__file__).parent / "templates"
 NEARLY_ALL, ROOM = 0.995, 1.15
 
 
-@dataclass(frozen=True, slots=True)
-class FilePicture:
+class FilePicture(Struct, frozen=True):
     """The picture of one gate on one file, with the numbers under it."""
 
     file: str
@@ -39,8 +38,7 @@ class FilePicture:
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """The pictures of one step of the gating, one a file."""
 
     axes: AxesDrawing

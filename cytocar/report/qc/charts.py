@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.qc.levey_jennings import Chart, Point, Verdict
 from cytocar.qc.measures import Measured, Quantity
@@ -46,8 +47,7 @@ SECTIONS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Dot:
+class Dot(Struct, frozen=True):
     """A point of a chart: where it lies, what it says, and how it is drawn."""
 
     x: float
@@ -57,16 +57,14 @@ class Dot:
     rules: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A line between two runs of a chart, and what is another from there on."""
 
     x: float
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(Struct, frozen=True):
     """One chart with all that its template needs."""
 
     title: str

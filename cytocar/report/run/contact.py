@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct, to_builtins
 
 from cytocar.report.run.pictures import Gallery
 from cytocar.report.run.plates import Plate
@@ -12,8 +13,7 @@ from cytocar.report.run.strip import GateCaption
 from cytocar.sample.result import SampleResult
 
 
-@dataclass(frozen=True, slots=True)
-class ContactSample:
+class ContactSample(Struct, frozen=True):
     """One sample of the contact sheet; ``shares`` has a text for each picture of its template."""
 
     number: int
@@ -26,8 +26,7 @@ class ContactSample:
     column: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ContactSheet:
+class ContactSheet(Struct, frozen=True):
     """The pictures that can be chosen, by gallery, the one that is shown first, and the samples that have them."""
 
     views: tuple[tuple[str, ...], ...]
@@ -37,7 +36,7 @@ class ContactSheet:
 
     def as_data(self) -> dict[str, object]:
         """Return the sheet as plain data, for the page's script."""
-        return asdict(self)
+        return dict(to_builtins(self))
 
 
 def contact_sheet(

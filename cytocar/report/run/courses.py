@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from msgspec import Struct
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.series import Course, CoursePoint, join
@@ -22,8 +23,7 @@ FEW_COURSES = 3
 """So many are drawn before a worker process has loaded matplotlib."""
 
 
-@dataclass(frozen=True, slots=True)
-class CourseFigure:
+class CourseFigure(Struct, frozen=True):
     """One subject's curve: an SVG in base64, and what it shows in words."""
 
     subject_id: str
@@ -32,8 +32,7 @@ class CourseFigure:
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class Courses:
+class Courses(Struct, frozen=True):
     """The curves that are drawn, and how many subjects have one that is not."""
 
     figures: tuple[CourseFigure, ...] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.errors.codes import explanations
 from cytocar.errors.findings import Finding
@@ -22,8 +23,7 @@ def fix_of(finding: Finding) -> str:
     return finding.hint or (explained.fix if explained else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One code or flag of the page's glossary."""
 
     code: str

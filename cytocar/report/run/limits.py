@@ -7,9 +7,9 @@ use a small part, such as side scatter at a low voltage: it ends above nearly al
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.errors.tree import SampleError
 from cytocar.fcs.reader import open_fcs
@@ -30,8 +30,7 @@ WIDEST_RANGE = 262_144.0
 """Top of an axis where no file could be read (BD's 18-bit scale)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(Struct, frozen=True):
     """How far the events of a channel reach in one file, and the channel's range."""
 
     events: float

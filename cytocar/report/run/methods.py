@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.regions.boolean import BooleanGate
 from cytocar.report.run.pictures import Acquisition
@@ -24,8 +25,7 @@ from cytocar.version import __version__
 BY_LABORATORY = "to be stated by the laboratory"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One line of the MIFlowCyt table."""
 
     number: str

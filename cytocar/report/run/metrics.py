@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
+
+from msgspec import Struct
 
 from cytocar.report.run.numbers import people
 from cytocar.statistics.order import MAD_TO_SD
@@ -18,8 +19,7 @@ OUTLIER = 3.5
 """Robust z beyond which a value is named (Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers, 3.3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """One number of counts.csv that is shown as a strip."""
 
     column: str
@@ -37,8 +37,7 @@ METRICS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """One sample on a strip: ``place`` from 0 to 1."""
 
     number: int
@@ -48,8 +47,7 @@ class Mark:
     outlier: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
+class Strip(Struct, frozen=True):
     """One number over all samples of a run."""
 
     title: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from cytocar.report.run.courses import Courses, draw_courses
 from cytocar.report.run.explained import fix_of, title_of
@@ -26,8 +26,7 @@ EARLIER_ROWS = 6
 """Earlier results that fit the page below the curve; the course holds all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """Something that a reader of the result must know."""
 
     code: str
@@ -36,8 +35,7 @@ class Remark:
     fix: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResultPage:
+class ResultPage(Struct, frozen=True):
     """One page: a subject's newest sample, the ones before it, newest first, and the figure of its course.
 
     Of ``n_earlier`` samples before the newest, ``earlier`` holds those for which the page has room.

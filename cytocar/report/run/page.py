@@ -11,11 +11,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
 
 from markupsafe import Markup
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from cytocar.errors.tree import counted
 from cytocar.figures.gate_pictures.axis import PictureAxis
@@ -88,8 +89,7 @@ PACKED_FROM = 48
 384 wells are 14.1 MB, and 17.2."""
 
 
-@dataclass(frozen=True, slots=True)
-class AxesDrawing:
+class AxesDrawing(Struct, frozen=True):
     """The axes of one view, drawn once for all samples."""
 
     id: str
@@ -99,8 +99,7 @@ class AxesDrawing:
     y_label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """That more samples will come: where from, what is waited for, and after how many seconds the page looks again."""
 
     folder: str
@@ -108,8 +107,7 @@ class Live:
     waiting: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """What every page of a report has: the run, style and script, axes, and where each sample is found."""
 
     run: FinishedRun
@@ -127,8 +125,7 @@ class Frame:
     live: Live | None
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Struct, frozen=True):
     """What only the first page has."""
 
     pages: Sequence[SamplePage]
@@ -180,8 +177,7 @@ def report_files(
     return drawn_report(folder, inputs=inputs, workers=workers, observer=observer, gated=gated).files(live=live)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnReport:
+class DrawnReport(Struct, frozen=True, eq=False):
     """A run with its pictures, before it is laid out: for the screen, for a printer, or both."""
 
     run: FinishedRun
@@ -232,7 +228,7 @@ def drawn_report(
 
 def _named(part: Frame | Overview) -> dict[str, object]:
     """Return a part by the names that the templates use."""
-    return {field.name: getattr(part, field.name) for field in fields(part)}
+    return asdict(part)
 
 
 # ---------------------------------------------------------------- what is on the pages

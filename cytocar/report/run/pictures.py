@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from cytocar.errors.tree import SampleError
 from cytocar.fcs import keywords
@@ -28,8 +29,7 @@ FEW_SAMPLES = 3
 """So many are drawn before a worker process is ready."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Gallery:
+class Gallery(Struct, frozen=True, eq=False):
     """What the pictures of every sample of one template have in common: which ones, on which axes."""
 
     template: Template
@@ -44,8 +44,7 @@ class Gallery:
         return f"{marker} ({detector})" if detector not in {"", marker} else marker
 
 
-@dataclass(frozen=True, slots=True)
-class Acquisition:
+class Acquisition(Struct, frozen=True):
     """What a file says about its recording that identifies nobody."""
 
     cytometer: str | None
@@ -54,8 +53,7 @@ class Acquisition:
     """Detector, marker and voltage of each channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class SamplePictures:
+class SamplePictures(Struct, frozen=True):
     """The pictures of one sample, one per view; or the problem that kept them from being drawn."""
 
     sample_id: str
@@ -65,8 +63,7 @@ class SamplePictures:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PictureTask:
+class PictureTask(Struct, frozen=True, eq=False):
     """One sample whose pictures a worker draws."""
 
     result: SampleResult

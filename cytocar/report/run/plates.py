@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.counting.limits import CarResult
 from cytocar.report.run.numbers import people
@@ -16,8 +17,7 @@ SHADES = 8
 _WELL = re.compile(r"([A-P])(\d{1,2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """One number that a plate can show."""
 
     key: str
@@ -42,8 +42,7 @@ IN_A_WELL = {"not detected": "n.d.", "not evaluable": ""}
 """Words that no well of 384 has room for; an empty one shows the sign of its status."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """One measure of one well: the text in it, the full number, and its shade from 0 to 7."""
 
     key: str
@@ -52,8 +51,7 @@ class Reading:
     shade: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Well:
+class Well(Struct, frozen=True):
     """One well with its sample; ``others`` are further samples acquired from it, which the plate has no room for."""
 
     number: int
@@ -65,8 +63,7 @@ class Well:
     others: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Plate:
+class Plate(Struct, frozen=True):
     """One plate; ``rows`` are pairs of a letter and the wells of columns 1, 2, ...; a well without sample is None."""
 
     plate_id: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from cytocar.figures.gate_pictures.panels import Picture
 from cytocar.report.run.pictures import Gallery, SamplePictures
@@ -17,8 +18,7 @@ SAMPLES_A_PAGE = 400
 """A plate of 384 wells is one page; a run of more samples has its gates on pages of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class SampleSection:
+class SampleSection(Struct, frozen=True):
     """One sample's part of a page."""
 
     number: int
@@ -30,8 +30,7 @@ class SampleSection:
     drawn: SamplePictures
 
 
-@dataclass(frozen=True, slots=True)
-class SamplePage:
+class SamplePage(Struct, frozen=True):
     """A file that holds the gates of some samples; ``name`` is empty where they are on the report's own page."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.errors.tree import IntegrityError
 from cytocar.files.places import Place
@@ -19,8 +20,7 @@ from cytocar.tables.columns import Value
 from cytocar.template.model import Template
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FinishedRun:
+class FinishedRun(Struct, frozen=True, eq=False):
     """A run folder whose run is finished.
 
     Parameters

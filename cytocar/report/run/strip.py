@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from cytocar.figures.gate_pictures.panels import Picture
 from cytocar.figures.gate_pictures.views import View
 from cytocar.gates.decision import Decision, Source
@@ -29,8 +31,7 @@ MANY_NUMBERS = 4
 """A gate of more numbers than this, such as a polygon, is seen on its picture and listed in gates.csv only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(Struct, frozen=True):
     """A number of a gate on a picture, ready to print."""
 
     parameter: str
@@ -45,8 +46,7 @@ class Threshold:
         return SOURCES[self.source]
 
 
-@dataclass(frozen=True, slots=True)
-class GateCaption:
+class GateCaption(Struct, frozen=True):
     """A gate's numbers, as the tables print them."""
 
     population: str
@@ -91,8 +91,7 @@ def _in_words(caption: GateCaption) -> str:
     return f"{caption.population}: {caption.events} events, {share}{limits}."
 
 
-@dataclass(frozen=True, slots=True)
-class Combination:
+class Combination(Struct, frozen=True):
     """A population that other populations define, in words and numbers."""
 
     caption: GateCaption

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.figures.gate_pictures.views import View
@@ -27,8 +28,7 @@ ODD_SHOWN = 3
 """Samples apart from the others whose numbers are said; the page names all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkItem:
+class WorkItem(Struct, frozen=True):
     """One sample that a person should look at.
 
     ``view`` is the number of the picture of the gate concerned; ``others`` are the codes of its further findings.
@@ -43,8 +43,7 @@ class WorkItem:
     view: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunNote:
+class RunNote(Struct, frozen=True):
     """A finding of most samples of a run, with the numbers of these samples on the page."""
 
     code: str
@@ -55,8 +54,7 @@ class RunNote:
     samples: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Worklist:
+class Worklist(Struct, frozen=True):
     """The samples to look at, worst first, and what holds for the whole run."""
 
     items: tuple[WorkItem, ...]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from cytocar.counting.limits import three_digits
 from cytocar.figures.validation import draw_study, words_of
@@ -25,8 +25,7 @@ FOLDER = Path(__file__).parent / "templates"
 _HEADINGS = {column.name: column.heading or column.name for column in COUNTS}
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A study and measurand: what was found, what has to be known of it, and its figure."""
 
     study: Study

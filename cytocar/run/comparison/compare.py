@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.errors.tree import counted
 from cytocar.regions.ellipse import EllipseGate
@@ -48,8 +48,7 @@ class Verdict(StrEnum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """One population of one sample on both sides."""
 
     sample_id: str
@@ -76,8 +75,7 @@ class Compared:
         return 100.0 * difference / self.other_events
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """All populations of all samples that are on both sides, and the samples that are on one."""
 
     title: str

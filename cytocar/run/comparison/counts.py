@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from msgspec import Struct, field
 
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
@@ -24,8 +25,7 @@ TOTAL = "all"
 """Population that stands for every event of the file."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SampleCounts:
+class SampleCounts(Struct, frozen=True, eq=False):
     """The counts of one sample.
 
     Parameters
@@ -49,8 +49,7 @@ class SampleCounts:
     paths: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Counts:
+class Counts(Struct, frozen=True, eq=False):
     """The counts of many samples, where they come from, and what was left out."""
 
     title: str

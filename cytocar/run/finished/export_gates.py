@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import UsageError
 from cytocar.fcs.events import EventTable
@@ -35,8 +37,7 @@ ACQUIRED = "Acquisition-defined"
 """What FlowJo calls the matrix that the file carries."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Counted:
+class _Counted(Struct, frozen=True, eq=False):
     """A counted sample with its file open."""
 
     result: SampleResult

@@ -7,11 +7,14 @@ change is kept under ``overrides/``. What a control sample gives to other sample
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.files.places import Place
@@ -35,8 +38,7 @@ from cytocar.version import __version__
 KEPT = "overrides"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Which gate of which sample: the gate goes by the population that it defines."""
 
     sample_id: str
@@ -46,8 +48,7 @@ class Target:
         return f"{self.sample_id} / {self.population}"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What an override did: the sample before and after, and the gate's numbers that changed, in words."""
 
     before: SampleResult
@@ -111,8 +112,7 @@ def undo(opened: Journal, target: Target, *, reason: str, inputs: Place | None =
     return _carry_out(opened, manifest, plan, move)
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
+class _Move(Struct, frozen=True):
     """What shall be done and why, the gates of the sample as they shall be, and what there was before."""
 
     act: Act
@@ -225,7 +225,7 @@ def _counted_again(plan: RunPlan, move: _Move) -> SampleResult:
     if not isinstance(after, SampleResult):
         faults = "; ".join(finding.message for finding in after.findings) if after else "no result"
         raise UsageError(f"sample {name} cannot be counted again: {faults}", code="E115", hint="nothing was changed")
-    return replace(after, sample=move.before.sample)  # where the file lies today is no part of the result
+    return dataclasses.replace(after, sample=move.before.sample)  # where the file lies today is no part of the result
 
 
 def _told_anew(parts: Parts, sample_ids: Sequence[str], after: SampleResult) -> dict[str, SampleResult]:

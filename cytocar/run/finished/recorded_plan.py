@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
+from msgspec.structs import replace
 from pydantic import TypeAdapter, ValidationError
 
 from cytocar.errors.tree import IntegrityError, UsageError
@@ -81,7 +82,7 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
 
 def _as_now(row: SampleRow, manifest: Manifest, run: Path) -> SampleRow:
     as_given = str(split_data_set(row.file_as_given)[0])
-    return replace(row, file=whereabouts(row.file, as_given, manifest, run))
+    return dataclasses.replace(row, file=whereabouts(row.file, as_given, manifest, run))
 
 
 def _template(entry: Mapping[str, str]) -> LoadedTemplate:
@@ -91,7 +92,7 @@ def _template(entry: Mapping[str, str]) -> LoadedTemplate:
 
 def located(samples: Iterable[SampleRow], inputs: Place | None) -> tuple[SampleRow, ...]:
     """Return samples with their files as found in the folder ``inputs``; None: where the run found them."""
-    return tuple(samples if inputs is None else (replace(row, file=_found(row, inputs)) for row in samples))
+    return tuple(samples if inputs is None else (dataclasses.replace(row, file=_found(row, inputs)) for row in samples))
 
 
 def require_files(samples: Iterable[SampleRow]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.files.places import Place
 from cytocar.run.count import Store, Work, count
@@ -16,8 +18,7 @@ from cytocar.run.trail.journal import finished_manifest
 from cytocar.tables.difference import Difference, differences
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table of the run and of its repetition: where the two differ."""
 
     name: str

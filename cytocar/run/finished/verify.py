@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from msgspec import Struct
 
 from cytocar.errors.tree import IntegrityError, ReadError, TemplateError
 from cytocar.files.places import Place, whole_bytes
@@ -53,8 +54,7 @@ class Verdict(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that was looked at: where, and what was found."""
 
     verdict: Verdict

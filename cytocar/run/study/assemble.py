@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
@@ -19,8 +20,7 @@ from cytocar.template.moved_gates import MovedGates
 _Any = TypeVar("_Any")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Family:
+class Family(Struct, frozen=True, eq=False):
     """Samples that share a template: the same populations on the same channels.
 
     Parameters

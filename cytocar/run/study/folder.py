@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import CompensationError, UsageError
 from cytocar.files.places import Place
@@ -63,8 +65,7 @@ _SHEET = [
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Study:
+class Study(Struct, frozen=True, eq=False):
     """A study that was matched and put together.
 
     Parameters

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from cytocar.errors.tree import CountingError, SampleError
 from cytocar.fcs.events import EventTable
@@ -25,8 +26,7 @@ class Match(StrEnum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Header:
+class Header(Struct, frozen=True, eq=False):
     """What the header of a file says that tells it from others."""
 
     file: Place
@@ -46,8 +46,7 @@ class Header:
         return cls(file, table.n_events, table.keywords, channels, volume.ul if volume is not None else None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Matched:
+class Matched(Struct, frozen=True, eq=False):
     """A sample with its file, how sure that is, and why."""
 
     sample: WorkspaceSample
@@ -56,13 +55,12 @@ class Matched:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Evidence:
+class _Evidence(Struct, frozen=True):
     """What speaks for a file, and what speaks against it."""
 
     header: Header
     agree: tuple[str, ...] = ()
-    differ: tuple[str, ...] = field(default=())
+    differ: tuple[str, ...] = ()
 
     @property
     def level(self) -> Match | None:

@@ -13,11 +13,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from cytocar.files.json_object import json_object
 from cytocar.files.places import whole_bytes
@@ -54,16 +56,14 @@ class Meaning(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(Struct, frozen=True):
     """Who acts: the name that a person gave, and the account that the operating system knows."""
 
     operator: str
     os_user: str
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """One thing done: ``what`` it was done to, the values ``before`` and ``after``, and ``why``."""
 
     action: Action
@@ -73,8 +73,7 @@ class Act:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of a trail.
 
     ``number`` counts from 1, ``utc`` is ISO 8601, ``clock_set_back`` tells that the clock showed less than at the entry
@@ -98,11 +97,11 @@ class Entry:
     @property
     def line(self) -> bytes:
         """The entry as it is written, with its line end."""
-        return _canonical({field.name: getattr(self, field.name) for field in fields(self)}) + b"\n"
+        return _canonical(asdict(self)) + b"\n"
 
     def content_sha256(self) -> str:
         """Return the hash of all that the entry says, its own hash left out."""
-        content = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "sha256"}
+        content = {name: value for name, value in asdict(self).items() if name != "sha256"}
         return hashlib.sha256(_canonical(content)).hexdigest()
 
 
@@ -166,8 +165,7 @@ def _entry(act: Act, author: Author, *, after: Entry | None, now: datetime, mani
         manifest_sha256=manifest_sha256,
         sha256="",
     )
-    content = {field.name: getattr(open_entry, field.name) for field in fields(open_entry)}
-    return Entry(**{**content, "sha256": open_entry.content_sha256()})
+    return replace(open_entry, sha256=open_entry.content_sha256())
 
 
 def _storable(text: str) -> str:
@@ -178,8 +176,7 @@ def _storable(text: str) -> str:
 # ---------------------------------------------------------------- reading
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(Struct, frozen=True):
     """One place where a trail is not what was written: the line, counted from 1, and what is wrong with it."""
 
     line: int
@@ -189,8 +186,7 @@ class Break:
         return f"{AUDIT} line {self.line}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(Struct, frozen=True):
     """A trail as found: the entries that can be read, where it is broken, and bytes after the last line end."""
 
     entries: tuple[Entry, ...]
@@ -242,7 +238,7 @@ def parse_entry(line: bytes) -> Entry | None:
     except (ValueError, TypeError):
         return None
     well_typed = all(
-        type(getattr(entry, field.name)).__name__ == field.type for field in fields(entry)
+        type(getattr(entry, name)).__name__ == kind for name, kind in Entry.__annotations__.items()
     )  # True for 1, or 1.0, would pass as equal
     return entry if well_typed and entry.line == line + b"\n" else None
 

@@ -18,10 +18,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import IntegrityError, UsageError
@@ -109,8 +111,7 @@ _KINDS = {"files": dict, "samples": list, "templates": dict, "settings": dict, "
 # ---------------------------------------------------------------- changing a run
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """A run folder that this command alone may write, who the command acts for, and its clock."""
 
     folder: Path

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 
@@ -39,8 +39,7 @@ cells."""
 KUIPER_TERMS = np.arange(1, 101)
 
 
-@dataclass(frozen=True, slots=True)
-class BeadDrift:
+class BeadDrift(Struct, frozen=True):
     """How far two kinds of events came apart over a run.
 
     ``share`` of the first kind is misplaced: that many more (or fewer) of them than of the second came between the
@@ -175,8 +174,7 @@ def _ratio(beads: Counts, cells: Counts) -> float:
 # ---------------------------------------------------------------- the first part of a run
 
 
-@dataclass(frozen=True, slots=True)
-class CarryOver:
+class CarryOver(Struct, frozen=True):
     """Events of a population that came in the first part of a run, more of them than the rest explains.
 
     ``part`` of the run's events came first; of its ``of_events`` events of the parent ``events`` are in the population.

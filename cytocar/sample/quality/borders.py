@@ -6,10 +6,12 @@ not: then the gate does not fit this sample, whoever placed it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
@@ -27,8 +29,7 @@ FEWEST_AT_BORDER = 25
 """Events at a border that are no chance: 25 are known to a fifth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Border:
+class Border(Struct, frozen=True):
     """How many events of a population, of those looked at, lie within 5 % of its border along one axis."""
 
     marker: str
@@ -185,7 +186,7 @@ def _limit(border: Border, *, decides: bool) -> float:
 def with_borders(decisions: Sequence[Decision], border_of: Mapping[str, Border]) -> tuple[Decision, ...]:
     """Return decisions that tell how many events lie at their borders."""
     return tuple(
-        replace(decision, border_percent=border_of[decision.population].percent)
+        dataclasses.replace(decision, border_percent=border_of[decision.population].percent)
         if decision.population in border_of
         else decision
         for decision in decisions

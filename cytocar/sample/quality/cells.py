@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
@@ -61,8 +61,7 @@ VIABILITY = re.compile(
 Pairs = Literal["lost", "counted", "left_aside"]
 
 
-@dataclass(frozen=True, slots=True)
-class CellShares:
+class CellShares(Struct, frozen=True):
     """Shares of cells in percent: in pairs, and at the end of a scatter channel's range; None where not known."""
 
     pair_percent: float | None
@@ -170,8 +169,7 @@ def _pair_findings(percent: float | None, pairs: Pairs) -> tuple[Finding, ...]:
 # ---------------------------------------------------------------- off the scale
 
 
-@dataclass(frozen=True, slots=True)
-class Margin:
+class Margin(Struct, frozen=True):
     """The population and scatter channel with the largest share of events at the end of the range.
 
     Of ``of_events`` cells by their colours ``events`` are there, and ``lost`` of these are not in the population.

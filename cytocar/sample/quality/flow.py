@@ -7,12 +7,13 @@ counts from beads stay right. Then, once the gates are placed: their flags, and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.keywords import time_step_seconds
@@ -58,16 +59,14 @@ KEPT_PASS, KEPT_REVIEW = 95.0, 70.0
 uncut."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TimeQuality:
+class TimeQuality(Struct, frozen=True, eq=False):
     """Which events to keep, as a mask (n_events,), None for all of them; and what was found."""
 
     keep: Bools | None
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Bins:
+class _Bins(Struct, frozen=True, eq=False):
     """Equal stretches of an acquisition: bin b is events ``b * size`` to ``(b + 1) * size``, the last one more."""
 
     size: int
@@ -300,8 +299,7 @@ def _raised_by(steps: Sequence[LevelShift], shape: tuple[int, ...]) -> Floats:
     return raised
 
 
-@dataclass(frozen=True, slots=True)
-class _Drift:
+class _Drift(Struct, frozen=True):
     """The quantile of a signal that moves most over a run: by how much, and where it begins, both in asinh units."""
 
     change: float = 0.0

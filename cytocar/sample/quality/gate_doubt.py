@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
 
 from cytocar.gates.adaptive.density import FULL_SCALE_PER_COFACTOR
 from cytocar.gates.decision import Decision, Source
@@ -37,8 +37,7 @@ NEAREST_BORDER = 0.5
 """Standard deviations between a population's median and its border that are supposed at least."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Moved:
+class _Moved(Struct, frozen=True, eq=False):
     """One border in two places: the gate, its marker, and for the events between both whether each place keeps them.
 
     ``stretch`` is the distance of both places on the marker's asinh axis, ``per_unit`` its cofactor; ``placing`` is the

@@ -6,10 +6,10 @@ A drift is a line, a clog or a surge comes back; a step leaves two regimes, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.statistics.order import MAD_TO_SD, medians
 
@@ -31,8 +31,7 @@ BETTER_THAN_A_LINE = 0.5
 """Of the variance that a line leaves: with more left by two levels it is a drift."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LevelShift:
+class LevelShift(Struct, frozen=True, eq=False):
     """One signal's step.
 
     ``place`` is the first bin after it, among the bins looked at; ``moves`` the change of each quantile (quantiles,),

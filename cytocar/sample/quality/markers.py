@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.reference import FALLBACK_SPREADS
@@ -302,8 +302,7 @@ FEWEST_IN_DOUBT = 3
 cells of a clean tube (0.02 % of 2000) reach three in one of 1000."""
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(Struct, frozen=True):
     """Living lymphocytes beside the T cells, by low side scatter and bright CD45, and those that pass the CAR gate."""
 
     events: int

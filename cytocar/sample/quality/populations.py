@@ -7,9 +7,9 @@ row of ``quality.csv``, passed or not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
 
 from cytocar.counting.car_t import CarCount
 from cytocar.counting.limits import CarResult
@@ -52,8 +52,7 @@ from cytocar.sheet.rows import CountMethod
 from cytocar.template.model import Template
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What checks of the populations found.
 
     Attributes

@@ -7,9 +7,9 @@ show that, the valley between the peaks does. The fixed gate counts all the same
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
@@ -35,8 +35,7 @@ FEWEST_EVENTS = 200
 """Of the parent: with fewer the valley itself is chance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shadow:
+class Shadow(Struct, frozen=True):
     """A fixed border and the valley beside it: events looked at that lie between, of those that the gate keeps."""
 
     population: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
+from msgspec import Struct
 
 from cytocar.errors.boundary import reason
 from cytocar.errors.tree import TemplateError
@@ -26,8 +26,7 @@ OLDER = ("1.4", "1.5", "1.6", "1.61", "2.0")
 """Versions of workspaces that FlowJo 7 to 9 wrote; FlowJo 10 writes 1.8 and 20.0."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Workspace:
+class Workspace(Struct, frozen=True, eq=False):
     """What a workspace holds: its samples in its order, groups as name to sample ids, groups that gates stand on."""
 
     source: str

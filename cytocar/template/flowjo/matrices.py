@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.signals.compensation import Matrix, SpilloverMatrix
 from cytocar.signals.panel import COMPENSATED
@@ -22,8 +22,7 @@ from cytocar.template.gatingml.xml import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Compensated:
+class Compensated(Struct, frozen=True):
     """A sample's matrix and the prefix and suffix that mark what went through it; no matrix where it has none."""
 
     name: str = ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from cytocar.errors.tree import TemplateError
 from cytocar.signals.marker import Marker
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 DERIVED = "E147"
 
 
-@dataclass
-class Axis:
+class Axis(Struct):
     """One axis that gates stand on, with what the gates asked of its scale.
 
     ``at_low`` and ``at_high``: a polygon or an ellipse ends at this end of the display.
@@ -37,8 +37,7 @@ class Axis:
         self.at_high |= high
 
 
-@dataclass
-class SamplePanel:
+class SamplePanel(Struct):
     """The panel of one sample, made as gates ask for channels.
 
     Parameters

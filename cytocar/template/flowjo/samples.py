@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from cytocar.errors.tree import TemplateError
 from cytocar.regions.boolean import BooleanGate
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 BOOLEANS = {"AndNode": "all_of", "OrNode": "any_of", "NotNode": "none_of"}
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """A population as FlowJo knows it: its path, and its events where FlowJo has counted them."""
 
     path: Path
@@ -34,8 +34,7 @@ class Counted:
     is_binned: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WorkspaceSample:
+class WorkspaceSample(Struct, frozen=True, eq=False):
     """One sample of a workspace.
 
     Parameters
@@ -141,8 +140,7 @@ def _count(node: Element) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-@dataclass
-class _Tree:
+class _Tree(Struct):
     """The populations of a sample by their path; boolean ones wait until what they refer to is known."""
 
     panel: SamplePanel

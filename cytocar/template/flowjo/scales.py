@@ -7,8 +7,9 @@ there is open there.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
+
+from msgspec import Struct
 
 from cytocar.signals.scales import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 from cytocar.template.flowjo.logicle_as import LogicleAs
@@ -22,8 +23,7 @@ BEYOND = 1e-9
 """How far outside the display a corner on its end is put, as a share of the scale: events at the end are inside."""
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(Struct, frozen=True):
     """The display of one channel.
 
     Attributes

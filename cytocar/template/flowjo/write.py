@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
+from msgspec import Struct, field
 
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import Bounds, QuadrantGate, RangeGate, RectangleGate
@@ -37,8 +37,7 @@ FLOWJO = "10.6.2"
 """Version whose form is written; FlowJo reads the workspaces of older versions."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GatedFile:
+class GatedFile(Struct, frozen=True, eq=False):
     """One sample to write.
 
     Parameters
@@ -99,8 +98,7 @@ def write_workspace(
     return serialize(root), tuple(losses)
 
 
-@dataclass
-class _Sample:
+class _Sample(Struct):
     """One ``<Sample>`` in the making."""
 
     file: GatedFile

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.marker import Marker
@@ -20,8 +21,7 @@ UNCOMPENSATED = "uncompensated"
 FROM_FILE = "FCS"
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(Struct, frozen=True):
     """What makes two dimensions the same axis."""
 
     name: str

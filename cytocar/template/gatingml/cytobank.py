@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement
+
+from msgspec import Struct, field
 
 from cytocar.regions.boxes import Bounds, QuadrantGate, RectangleGate
 from cytocar.regions.kinds import FixedGate
@@ -49,8 +50,7 @@ def _box(gate: QuadrantGate) -> RectangleGate:
     return RectangleGate(kind="rectangle", bounds=bounds, units=gate.units)
 
 
-@dataclass
-class _Sets:
+class _Sets(Struct):
     """A document whose gates have parents, becoming one of gates and gate sets.
 
     ``titles`` maps each gate's id to its population; gates without one are helpers.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from cytocar.regions.kinds import FixedGate
 from cytocar.signals.marker import Marker
@@ -16,8 +17,7 @@ from cytocar.template.gatingml.fingerprint import axis_description
 from cytocar.template.model import Population, Report, Template
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """The note in an exported document.
 
     Parameters
@@ -50,7 +50,7 @@ class Origin:
 
     def to_json(self) -> str:
         """Return the note's text, ASCII, so that every XML program carries it unharmed."""
-        content = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "template"}
+        content = {key: getattr(self, key) for key in self.__struct_fields__ if key != "template"}
         return json.dumps({"template": declared(self.template), **content}, sort_keys=True)
 
     @classmethod
@@ -89,8 +89,7 @@ def merge(plain: Template, origin: Origin, fingerprints: Mapping[str, str]) -> t
     return merging.finish()
 
 
-@dataclass
-class _Merging:
+class _Merging(Struct):
     plain: Template
     origin: Origin
     fingerprints: Mapping[str, str]

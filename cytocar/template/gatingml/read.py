@@ -7,8 +7,9 @@ that they were drawn on (``units = "scale"``), so that no rounding moves an even
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from cytocar.errors.tree import TemplateError
 from cytocar.regions.boolean import BooleanGate
@@ -44,8 +45,7 @@ EVERY_EVENT = "all"
 OWN_NOTE = f"{{{CYTOCAR}}}template"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """What a document says: its gates as a template, our own note in it if any, and what was left behind."""
 
     template: Template
@@ -53,8 +53,7 @@ class Document:
     losses: tuple[str, ...]
 
 
-@dataclass
-class _Reader:
+class _Reader(Struct):
     """The parts that gates refer to, by id, and what has been found so far."""
 
     transformations: Mapping[str, Element]

@@ -8,7 +8,7 @@ listed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cytocar.template.canonical import declared
 from cytocar.template.faults import check_document
@@ -19,8 +19,7 @@ from cytocar.template.gatingml.write import Applied, Writer, add_note, serialize
 from cytocar.template.model import Template
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """An imported template, and everything of the document that it could not keep."""
 
     template: Template

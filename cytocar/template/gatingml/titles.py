@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.errors.tree import TemplateError
 from cytocar.template.gatingml.xml import children, local_name, required
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 EVERY_EVENT = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class CytobankTitle:
+class CytobankTitle(Struct, frozen=True):
     """The entries of a gate's ``custom_info``.
 
     ``file`` is the file that a tailored gate holds for, ``of_set`` the numbers of the gates that a gate set consists

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import assert_never
 from xml.etree.ElementTree import Element, SubElement, indent, register_namespace, tostring
 
 import numpy as np
+from msgspec import Struct, field
 
 from cytocar.errors.tree import TemplateError
 from cytocar.regions.boolean import BooleanGate
@@ -41,8 +41,7 @@ EVERY_EVENT = "all"
 Sides = Mapping[str, tuple[float | None, float | None]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Applied:
+class Applied(Struct, frozen=True, eq=False):
     """What a template became on one sample.
 
     Parameters
@@ -66,8 +65,7 @@ class Applied:
     matrix: SpilloverMatrix | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
+class _Axis(Struct, frozen=True):
     """How a dimension is written: which compensation, and which channel, dye or ratio.
 
     An ``untouched`` channel is in no matrix, so that any compensation leaves it as it is.
@@ -79,8 +77,7 @@ class _Axis:
     untouched: bool = False
 
 
-@dataclass
-class Writer:
+class Writer(Struct):
     """The document in the making.
 
     ``names`` maps each gate's id to its population, ``helpers`` are gates that only exist because the standard needs a

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec import Struct
 
 from cytocar.errors.tree import UsageError
 from cytocar.statistics.estimate import Estimate
@@ -64,8 +65,7 @@ NAMES: Mapping[Kind, Mapping[str, tuple[str, str]]] = {
 """The statistics of each kind of study: what a reader calls them, and their unit; empty is the measurand's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statistic:
+class Statistic(Struct, frozen=True):
     """A number about a measurand, of one level or of the whole study (``level`` empty)."""
 
     name: str
@@ -76,8 +76,7 @@ class Statistic:
     df: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Limits that a statistic itself needs, from the file of criteria."""
 
     lloq_cv_percent: float = 20.0
@@ -85,12 +84,11 @@ class Settings:
     stability_percent: float = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What a study says about a measurand, and what a reader has to know of it."""
 
     statistics: tuple[Statistic, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 Key = TypeVar("Key")

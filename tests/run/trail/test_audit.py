@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cytocar.run.trail.audit import NOTHING_BEFORE, Act, Action, Author, Entry, Trail, parse_trail, read_trail, trail
 
