@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from benchmarks import report, required, suite, whole_runs
 from benchmarks.measure import Measurement, joined, measure
+from benchmarks.validity import among, cells, disturbed, gates, joint, mix, silent
 
 
 def taken(process_s: float, *, inside_s: float | None = None, again_s: float | None = None) -> Measurement:
@@ -72,3 +74,20 @@ def test_many_subjects_are_those_of_a_scenario_under_many_names(tmp_path: Path) 
         rows = list(csv.DictReader(table))
     assert [row["subject_id"] for row in rows] == ["K01-00", "K02-00", "K01-01", "K02-01"]
     assert rows[0]["day"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("lines", "head"),
+    [
+        (mix.rows(1), mix.HEAD),
+        (joint.rows(1), joint.HEAD),
+        (cells.rows(1, cells.HELD_OUT), cells.HEAD),
+        (among.rows(1), among.HEAD),
+        (gates.rows(1), gates.HEAD),
+        (disturbed.rows(1), disturbed.HEAD),
+        (silent.rows(1, dict(list(silent.TUNED.items())[:1])), silent.HEAD),
+    ],
+    ids=["mix", "joint", "cells", "among", "gates", "disturbed", "silent"],
+)
+def test_validity_is_measured_on_tubes_that_can_be_drawn(lines: Iterable[Sequence[str]], head: Sequence[str]) -> None:
+    assert len(next(iter(lines))) == len(head)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from msgspec.structs import replace
+from msgspec import Struct
 
 from benchmarks.validity import odd, silent
 from benchmarks.validity.tubes import draw
@@ -28,8 +28,7 @@ RUNS = ((6, 0.05), (12, 0.05), (24, 0.05), (24, 0.10))
 """Tubes of a run, and the coefficient of variation of their beads and volumes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wrong:
+class Wrong(Struct, frozen=True):
     """What is wrong with a tube, and what its file and its sheet say: a volume, the time, another tube of the draw."""
 
     change: Callable[[SampleResult], SampleResult]

@@ -7,10 +7,10 @@ variance is the subject's own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from msgspec import Struct
 
 from benchmarks.validity.shapes import CarTube, Floats
 from cytocar.counting.background import net_share
@@ -30,8 +30,7 @@ HEAD = (
 T_CELLS, RATE = 30_000, 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Laboratory:
+class Laboratory(Struct, frozen=True):
     """How rates vary: between tubes of different subjects, half of it the subject's own."""
 
     cv: float

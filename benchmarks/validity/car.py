@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from benchmarks.validity.shapes import HELD_OUT, NEGATIVES, POSITIVES, SEVERE, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
@@ -19,8 +20,7 @@ GATE = ReferenceGate(kind="reference", marker="CAR", fallback=500, window=(150, 
 DRIFTS = (0.8, 1.0, 1.2)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """One tube: true, gated (raw) and net percentages, the net interval, and whether the gate fell back."""
 
     true: float
@@ -61,8 +61,7 @@ def series(tube: CarTube, control: CarTube, *, tubes: int, seed: int) -> list[Me
     return measured
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of a table."""
 
     name: str

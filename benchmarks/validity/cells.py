@@ -8,9 +8,9 @@ borders are harder to place from line to line. ``TUNED`` was looked at while the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.validity.odd import CD4, CD8, T_CELLS
@@ -29,8 +29,7 @@ B_STAINS = {"CD45": 9500.0, "CD4": 6000.0, "CD8": 8000.0}
 """Of B cells, where the detectors of CD4 and CD8 show CD19 and CD20."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """Tubes of one kind; gains are drawn from tube to tube with a coefficient of variation."""
 
     tube: Tube

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.kinetics import noncompartmental
 from cytocar.kinetics.expansion_models import TYPICAL_CELLS, SteinCourse
@@ -34,8 +34,7 @@ EXAMINED_UL = 25.0
 LIMIT_EVENTS = 13
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """Days of the samples, the scatter about the course (SD of ln), and who draws a course (its own peak and curve)."""
 
     name: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from benchmarks.validity.car import GATE
 from benchmarks.validity.shapes import FRESH, FRESH_NEGATIVES, CarTube, Draw, Floats
@@ -45,8 +45,7 @@ BEAD_SD = 0.01
 """Of ln(bead peak), sample against control: one lot, one day."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disturbance:
+class Disturbance(Struct, frozen=True):
     """What is different in the sample: factors on its negatives and sticky cells, percent of all cells that bind.
 
     ``part`` of the negatives are brighter; ``added`` is the mean autofluorescence that comes on top, gamma distributed.

@@ -6,12 +6,13 @@ Every second instrument and specimen was looked at while rules were set; the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from benchmarks.validity.originals import Floats, Original, real_originals
 from benchmarks.validity.other_laboratories import Judged, judge
@@ -24,8 +25,7 @@ DYES = ("FITC", "PE", "PerCP-Cy5.5", "PE-Cy7", "APC", "APC-Cy7", "BV421", "BV510
 FLOAT, LOG_1024, LOG_65536 = "float", "log 1024", "log 65536"
 
 
-@dataclass(frozen=True)
-class Instrument:
+class Instrument(Struct, frozen=True):
     """How an instrument's files name, scale and store what it records.
 
     ``scatter`` names of FSC-A, FSC-H, FSC-W, SSC-A, SSC-H, SSC-W by these; ``detectors`` names of one dye's channels by

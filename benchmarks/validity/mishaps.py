@@ -7,9 +7,9 @@ is, and by the detector of each marker, so that it fits the CAR tubes of ``tubes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.validity.odd import Change, Odd, brighter
@@ -333,8 +333,7 @@ def cd4_or_cd8_dim(marker: str) -> Mishap:
     return mishap
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A mishap, its strengths (mildest first), the panels it is of, and whether it changes what is in the tube."""
 
     mishap: Mishap

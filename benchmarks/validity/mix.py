@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.validity.car import GATE
@@ -55,8 +55,7 @@ CD4, CD8, NEITHER = 0.6, 0.35, 0.05
 """Of the control's T cells; in a sample of another ratio 0.25 and 0.7."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mix:
+class Mix(Struct, frozen=True):
     """CD8+ T cells against CD4+ ones: factors of their negatives' median and spread; factor of the sample's brightness.
 
     ``cd4`` is the sample's share of CD4+ T cells; positives are CD8+ in three of five.
@@ -80,8 +79,7 @@ class Mix:
         return Drawn(values, kind, percent)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Drawn:
+class Drawn(Struct, frozen=True, eq=False):
     """Signals, what each cell is (0 CD4+, 1 CD8+, 2 neither), and the percentage of CAR+ that was drawn."""
 
     values: Floats

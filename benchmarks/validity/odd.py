@@ -10,11 +10,11 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.validity.tubes import STAINS, TOP, Drawn, Floats, Tube, draw, spillover
@@ -40,8 +40,7 @@ HEAD = (
 TYPICAL = Tube(t_cells=24_000, blast_share=0.1, car_share=0.02, doublet_share=0.015)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Odd:
+class Odd(Struct, frozen=True, eq=False):
     """A tube as its file will show it: columns, what each event is, and the file's names and keywords."""
 
     columns: Mapping[str, Floats]

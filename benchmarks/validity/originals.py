@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 from benchmarks.validity.spikes import shared_data
 from cytocar.fcs.reader import open_fcs
@@ -40,8 +41,7 @@ REAL = {
 TUNED_ON = 5
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Original:
+class Original(Struct, frozen=True, eq=False):
     """A tube: scatter and compensated signals by marker, the top of their scale, and which events are T, CD4, CD8."""
 
     name: str

@@ -6,9 +6,9 @@ Each change takes a tube and returns it changed, with its truth, or None where t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.validity.originals import Bools, Floats, Original, Rows
 from cytocar.signals.scales import LogicleScale

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from benchmarks.validity.originals import BOOK, COUNTED, Floats, Original
 from benchmarks.validity.other_cells import CHANGES
@@ -42,8 +43,7 @@ DYES = ("FITC", "PE", "PerCP-Cy5.5", "PE-Cy7", "APC", "APC-Cy7", "BV421", "BV510
 OTHER_NAMES = {"CD3": "Leu-4", "CD4": "hCD4", "CD8": "CD 8a", "viability": "LIVE/DEAD", "CD45": "cd45"}
 
 
-@dataclass(frozen=True)
-class Laboratory:
+class Laboratory(Struct, frozen=True):
     """How a laboratory's cytometer names and scales what it records.
 
     ``detector`` and ``label`` are of the number of a channel, its dye and its marker; ``top`` is where its signals end,
@@ -173,8 +173,7 @@ def _spilled(dyes: Mapping[str, Floats], random: np.random.Generator) -> tuple[d
 Verdict = Literal["ok", "review", "missing", "refused", "warned", "silent"]
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """What the template of a copy makes of it: the verdict, codes of fit and run, counts over the truth."""
 
     copy: str

@@ -7,10 +7,10 @@ A tube is silently wrong if it is ``ok`` and T cells, CD4/CD8, or a population o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from benchmarks.validity import odd
@@ -46,8 +46,7 @@ T_CELLS = (*CD4, *CD8, "neither")
 SCATTER = ("FSC-A", "FSC-H", "SSC-A")
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(Struct, frozen=True):
     """One kind of cell: how many, where it scatters (median FSC and SSC, their CV), what it carries (medians).
 
     ``shares`` are of a marker that part of the cells carry, each with its median; ``spread`` is that of ln of stains.
@@ -62,8 +61,7 @@ class Cells:
     spread: float = 0.28
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(Struct, frozen=True):
     """A template's stains by detector, the cells of its tube, and what else is compared with the truth."""
 
     template: str
@@ -276,8 +274,7 @@ def _doublets(
     return {**joined, "FSC-H": 1.06 * np.maximum(pool["FSC-H"][first], pool["FSC-H"][second])}
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """A tube, the panel of its file, and its matrix as the keyword holds it."""
 
     tube: Odd
@@ -488,8 +485,7 @@ def _faults(panel: Panel) -> Mapping[str, tuple[Fault, tuple[float, ...]]]:
 # ---------------------------------------------------------------- measured
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """One tube: its status, the codes behind it, T cells and CD4/CD8 over the truth, what is wrong."""
 
     status: str

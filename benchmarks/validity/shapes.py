@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 Floats = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]
@@ -201,8 +201,7 @@ EVERY_NEGATIVE = {**NEGATIVES, **FRESH_NEGATIVES, **LATER_NEGATIVES, **LAST_NEGA
 EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST}
 
 
-@dataclass(frozen=True, slots=True)
-class CarTube:
+class CarTube(Struct, frozen=True):
     """T cells of one tube: how many, how many of them CAR+, and what they look like.
 
     ``stain_index`` is ``(median of positives - median of negatives) / (2 SD of negatives)``; ``gain`` and ``offset``

@@ -9,12 +9,12 @@ Each tube is gated by the template that adapts, with the subject's own baseline,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from math import inf
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.validity import odd
@@ -48,8 +48,7 @@ LARGEST_ERROR = 0.10
 TEMPLATES = ("cart-cd19fc", "cart-cd19fc-fixed")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """What is wrong, how much (mildest first), and the tube and the change of its file that show it."""
 
     strengths: tuple[float, ...]
@@ -59,8 +58,7 @@ class Kind:
     """Whether it changes what is in the tube, not only what its file shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True):
     """T cells and CAR-T cells in the tube, per µL of blood, and CD4/CD8."""
 
     t_cells: float
@@ -284,8 +282,7 @@ CLEAN: Mapping[str, Tube] = {
 # ---------------------------------------------------------------- measured
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """One tube: its status and codes, T and CAR over the truth, and whether a wrong number is called ok."""
 
     status: str

@@ -7,9 +7,10 @@ scatter and autofluorescence follow, antigens that are log-normal or beta-shaped
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from benchmarks.validity.originals import Bools, Floats, Original
 
@@ -17,8 +18,7 @@ TOP = 262_144.0
 MARKERS = ("CD3", "CD4", "CD8", "CD45", "CD19", "CD56", "viability", "CD45RA", "CD27")
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(Struct, frozen=True):
     """One kind: its share, size and granularity (of a resting lymphocyte's), and what it carries (photons)."""
 
     share: float

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from benchmarks.validity.car import Measured, Row, measure
 from cytocar.fcs.reader import open_fcs
@@ -26,8 +26,7 @@ DRAWN = 20_000
 ANYWHERE = (100.0, 100_000.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """Where negatives or positives come from: a file, and which of its cells by bright and dim markers."""
 
     file: str
@@ -35,8 +34,7 @@ class Side:
     dim: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Spike:
+class Spike(Struct, frozen=True):
     """Positives of a marker added to negatives, in percentages that the number of real negatives allows.
 
     The reference is another file's negatives, or half of the same ones. Positives are those ``above_border`` times as

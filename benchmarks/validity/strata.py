@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from benchmarks.validity.car import GATE
 from benchmarks.validity.limits import CVS
@@ -50,8 +50,7 @@ WIDTHS = {12.0: (1.3, 0), 6.0: (1.7, 100), 4.0: (2.5, 1000)}
 """By stain index: the largest median width against the oracle's, and the events from which on it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stratum:
+class Stratum(Struct, frozen=True):
     """Tubes of one kind: stain index, expected CAR+ cells of 20,000 T cells, and which controls there are."""
 
     stain_index: float

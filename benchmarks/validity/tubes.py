@@ -7,10 +7,10 @@ distributed, stains have Student tails, doublets join any two events, blasts are
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
 
 from cytocar.fcs.events import EventTable
 
@@ -57,8 +57,7 @@ def spillover() -> str:
     return ",".join([str(len(detectors)), *detectors, *(f"{value:g}" for value in matrix.ravel())])
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One kind of event: events drawn, median FSC and SSC with their CV, and medians of the stains it carries."""
 
     events: int
@@ -68,8 +67,7 @@ class Kind:
     scatter_cv: float = 0.13
 
 
-@dataclass(frozen=True, slots=True)
-class Tube:
+class Tube(Struct, frozen=True):
     """What is in a tube and what drifts. Shares are of the T cells; ``missing`` names kinds that are absent.
 
     CAR+ cells are as bright as ``stain_index`` says, with a log10 SD of 0.35; ``sticky_share`` of the other T cells
@@ -127,8 +125,7 @@ class Tube:
         return {name: kind for name, kind in drawn.items() if name not in self.missing and kind.events}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Drawn:
+class Drawn(Struct, frozen=True, eq=False):
     """A tube's events and what each of them is."""
 
     events: EventTable
