@@ -79,12 +79,13 @@ def over_compensated(signals: Floats) -> tuple[int, list[tuple[int, int]]]:
     count, over = signals.shape[1], list[tuple[int, int]]()
     if signals.shape[0] * 0.05 < FEWEST_COMPARED:
         return 0, over
-    columns = np.ascontiguousarray(signals.T)
+    columns = np.ascontiguousarray(signals.T, dtype=np.float32)  # put in order in half of the time
     for i, own in enumerate(columns):
         middle, high = quantiles(own, (0.5, 0.95))
-        rest = np.sort(columns[:, own <= middle], axis=1)
+        rest = columns.compress(own <= middle, axis=1)
+        rest.sort(axis=1)
         low, center, up = (rest[:, round(share * (rest.shape[1] - 1))] for share in (0.159, 0.5, 0.841))
-        middle_of_bright = medians(columns[:, own >= high])
+        middle_of_bright = medians(columns.compress(own >= high, axis=1))
         far = center - middle_of_bright > 3 * np.maximum((up - low) / 2, 1e-9)
         below_zero = middle_of_bright < -_noise(rest)
         over += [(i, j) for j in np.flatnonzero(far & below_zero).tolist() if j != i]

@@ -146,14 +146,14 @@ def _tail(sampled: SampledEvents, own: Bools, moved: _Moved, *, density: float) 
     or as it does between the border and half way to the median, whichever is longer.
     """
     per_unit = sampled.range(moved.marker) / FULL_SCALE_PER_COFACTOR
-    places = np.sort(np.arcsinh(sampled.signal(moved.marker)[own] / per_unit))
+    signals = sampled.signal(moved.marker).compress(own)
     border = math.asinh((moved.border or 0.0) / per_unit)
-    low, middle, high = quantiles(places, (0.16, 0.5, 0.84), in_order=True)
+    low, middle, high = np.arcsinh(quantiles(signals, (0.16, 0.5, 0.84)) / per_unit)
     spread = max(float(high - middle if border < middle else middle - low), 1e-9)
     distance = max(abs(float(middle) - border), NEAREST_BORDER * spread)
-    inwards = places - border if middle >= border else border - places[::-1]
-    edges = np.array([0.0, 0.25, 0.5]) * distance
-    near, further = np.diff(np.searchsorted(inwards, edges)) + 0.5
+    inwards = np.array([0.0, 0.25, 0.5]) * (distance if middle >= border else -distance)
+    below = [np.count_nonzero(signals < place) for place in per_unit * np.sinh(border + inwards)]
+    near, further = np.abs(np.diff(below)) + 0.5
     falls = math.log(further / near)
     length = 0.25 * distance / falls if falls > 0.25 else distance
     return density * max(spread**2 / distance, min(length, distance))

@@ -6,6 +6,7 @@ to one value of any channel, and none beyond it. No population ends like that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -32,6 +33,9 @@ FARTHEST = 4.0
 """Spreads of the T cells from their middle, within which an edge cuts them."""
 NEAR_THE_END = 0.95
 """Of the channel's range: what is cut there is off the scale, which ``margin`` tells."""
+SMALLEST, WIDEST = 1e-300, 80.0
+"""Signals, and spreads in natural logarithms, of damaged files: the inverse of one, and eight of the other, are numbers
+still."""
 BEADS_CHECK = "stored_beads"
 LEAST_PERCENT_OF_BEADS = 3.0
 """Before the edge: then 6 % or more of a normal spot lie beyond, twice what beads vary by (CCQM-P102: 3.6 %)."""
@@ -135,52 +139,54 @@ def _worst_edge(
     rows_of = [np.flatnonzero(mask) for mask in (gated, near)]
     for channel in channels:
         signal, at_the_end = sampled.signal(channel), sampled.at_the_end[channel]
-        own, logs = (_logs(signal[rows][~at_the_end[rows]]) for rows in rows_of)
+        own, near_it = (_positive(signal[rows][~at_the_end[rows]]) for rows in rows_of)
         if len(own) < fewest or np.count_nonzero(np.diff(own)) < fewest_values:
             continue
-        top = np.log(NEAR_THE_END * sampled.range(channel))
-        for percent, where in _edges(logs, own, top, reach):
+        for percent, where in _edges(near_it, own, NEAR_THE_END * sampled.range(channel), reach):
             if worst is None or percent > worst[0]:
                 worst = percent, channel, where
     return worst
 
 
-def _edges(logs: Floats, own: Floats, top: float, reach: float) -> Iterator[tuple[float, str]]:
+def _edges(near: Floats, own: Floats, top: float, reach: float) -> Iterator[tuple[float, str]]:
     """Yield how many percent lie before the upper and the lower edge, and where it is; an upper one below the ``top``.
 
     ``reach`` is how many spreads beyond an edge hardly anything may lie.
     """
-    percent, edge = _edge(logs, own, reach)
+    percent, edge = _edge(near, own, reach)
     if edge < top:
         yield percent, f"above {_place(edge)}"
-    percent, edge = _edge(-logs[::-1], -own[::-1], reach)
-    yield percent, f"below {_place(-edge)}"
+    percent, edge = _edge(1 / near[::-1], 1 / own[::-1], reach)
+    yield percent, f"below {_place(1 / edge)}"
 
 
-def _place(log: float) -> str:
-    """Return a value for a message by its logarithm: whole numbers, or three digits of a share of the range."""
-    return f"{np.exp(log):,.0f}" if log > np.log(100) else f"{np.exp(log):.3g}"
+def _place(value: float) -> str:
+    """Return a value for a message: whole numbers, or three digits of a share of the range."""
+    return f"{value:,.0f}" if value > 100 else f"{value:.3g}"
 
 
-def _logs(signal: Floats) -> Floats:
-    return np.sort(np.log(signal[signal > 0]))
+def _positive(signal: Floats) -> Floats:
+    """Return the signals that have a logarithm, in order: what lies apart by a factor is found without taking it."""
+    return np.sort(signal[signal > SMALLEST])
 
 
-def _edge(logs: Floats, own: Floats, reach: float) -> tuple[float, float]:
+def _edge(near: Floats, own: Floats, reach: float) -> tuple[float, float]:
     """How many percent of a population lie before its upper edge, and where that is; 0 where there is none.
 
-    Both are in order; ``logs`` are of all that may belong to it, ``own`` of those that are gated, which tell where it
-    lies: beyond four of its spreads something else begins or ends.
+    Both are in order; ``near`` is all that may belong to it, ``own`` what is gated, which tells where it lies: beyond
+    four of its spreads, natural logarithms, something else begins or ends.
     """
-    low, middle, high = (float(own[int(place * len(own))]) for place in (0.159, 0.5, 0.841))
+    place = float(own[int(0.5 * len(own))])
+    low, middle, high = (math.log(own[int(share * len(own))]) for share in (0.159, 0.5, 0.841))
     spread = max(high - middle if reach <= STRETCH else min(high - middle, middle - low), 1e-6)
-    first, last = np.searchsorted(logs, (middle, middle + FARTHEST * spread))
-    place = np.arange(first, last)
-    upper = logs[first:last]
-    before = place - np.searchsorted(logs, upper - STRETCH * spread)
-    beyond = np.searchsorted(logs, upper + reach * spread, side="right") - place - 1
+    spread = min(spread, WIDEST)
+    first, last = np.searchsorted(near, (place, place * math.exp(FARTHEST * spread)))
+    ranks = np.arange(first, last)
+    upper = near[first:last]
+    before = ranks - np.searchsorted(near, upper * math.exp(-STRETCH * spread))
+    beyond = np.searchsorted(near, upper * math.exp(reach * spread), side="right") - ranks - 1
     is_edge = (before >= FEWEST_BEFORE) & (beyond <= MOST_BEYOND * before)
     if not is_edge.any():
-        return 0.0, middle
+        return 0.0, place
     best = int(np.where(is_edge, before, 0).argmax())
     return 100 * float(before[best]) / len(own), float(upper[best])
