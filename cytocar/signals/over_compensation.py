@@ -57,7 +57,7 @@ def without_beads(measured: Floats, top: float) -> npt.NDArray[np.bool_]:
     if not beads.any():
         return ~beads
     logs = np.log(measured[beads])
-    tight = np.abs(logs - np.median(logs, axis=0)).max(axis=1) < TIGHT_LN
+    tight = np.abs(logs - medians(logs.T)).max(axis=1) < TIGHT_LN
     beads[beads] = tight if np.mean(tight) > 0.5 else False
     return ~beads
 

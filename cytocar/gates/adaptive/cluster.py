@@ -28,6 +28,7 @@ from cytocar.gates.adaptive.spots import (
 from cytocar.gates.adaptive.valley import find_valley, full_scale
 from cytocar.gates.decision import PAIRS_PERCENT, Decision, FitInput, Fitted, Flag, Source, differs
 from cytocar.regions.polygon import PolygonGate
+from cytocar.statistics.order import medians
 from cytocar.template.gate_kinds import ClusterGate
 
 FITTED_EVENTS = 30_000
@@ -259,7 +260,7 @@ def _two_normals(points: Floats, main: Ellipse) -> tuple[Ellipse, ...]:
     far = points[main.distances(points) > 6]
     if len(far) < FEWEST_EVENTS:
         return (main,)
-    parts = [main, Ellipse(np.median(far, axis=0), main.covariance)]
+    parts = [main, Ellipse(medians(far.T), main.covariance)]
     shares = np.array([0.8, 0.2])
     for _ in range(EM_ROUNDS):
         logs = np.stack(
