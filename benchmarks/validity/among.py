@@ -202,6 +202,6 @@ def _counted() -> tuple[SampleResult, ...]:
     for number, tube in enumerate(silent.CLEAN.values()):
         if tube.bead_shift == 1.0 and tube.gain == 1.0:  # one lot and one setting: ``_vary`` moves both
             table = odd.table(odd.whole(draw(tube, np.random.default_rng((5, number)))))
-            given = {"beads_added": odd.BEADS_ADDED, "sample_volume_ul": odd.BLOOD_UL}
-            results.append(quantify(table, load_template("cart-cd19fc-fixed"), **given))
+            template = load_template("cart-cd19fc-fixed")
+            results.append(quantify(table, template, beads_added=odd.BEADS_ADDED, sample_volume_ul=odd.BLOOD_UL))
     return tuple(results)

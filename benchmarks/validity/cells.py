@@ -88,7 +88,7 @@ def _named(found: Drawn, case: Case) -> Drawn:
     if case.template != B_CELLS:
         return found
     names = {"CD4": "CD19", "CD8": "CD20"}
-    channels = tuple(replace(one, marker=names.get(one.marker, one.marker)) for one in found.events.channels)
+    channels = tuple(replace(one, marker=names.get(one.marker or "", one.marker)) for one in found.events.channels)
     return replace(found, events=replace(found.events, channels=channels))
 
 

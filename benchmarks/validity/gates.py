@@ -103,10 +103,10 @@ def _car(drawn: Drawn, control: Floats, template: Template) -> Measured:
 
 def _measured(drawn: Drawn, found: Populations) -> tuple[float | None, ...]:
     lymphocytes = drawn.is_one_of(*T_CELLS, "nk", "b")
-    truth = (("lymphocytes", lymphocytes), ("t_cells", drawn.is_one_of(*T_CELLS)))
-    truth += (("cd4", drawn.is_one_of(*CD4)), ("cd8", drawn.is_one_of(*CD8)))
+    truth = {"lymphocytes": lymphocytes, "t_cells": drawn.is_one_of(*T_CELLS)}
+    truth |= {"cd4": drawn.is_one_of(*CD4), "cd8": drawn.is_one_of(*CD8)}
     return (
-        *(_f1(found[name].mask, true) for name, true in truth),
+        *(_f1(found[name].mask, true) for name, true in truth.items()),
         _kept(found["t_cells"].mask, drawn.is_one_of(*BLASTS)),
         _kept(found["singlets"].mask, drawn.is_one_of("doublets")),
         _kept(found["beads"].mask, drawn.is_one_of("beads")),
