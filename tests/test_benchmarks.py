@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report, required, suite, whole_runs
+from benchmarks import checks, report, required, suite, whole_runs
 from benchmarks.measure import Measurement, joined, measure
 from benchmarks.validity import among, cells, disturbed, gates, joint, mix, silent
 
@@ -91,3 +91,26 @@ def test_many_subjects_are_those_of_a_scenario_under_many_names(tmp_path: Path) 
 )
 def test_validity_is_measured_on_tubes_that_can_be_drawn(lines: Iterable[Sequence[str]], head: Sequence[str]) -> None:
     assert len(next(iter(lines))) == len(head)
+
+
+def test_the_time_of_a_check_is_its_own_and_that_of_all_counts_what_calls_another_once() -> None:
+    class Room:
+        @staticmethod
+        def outer() -> int:
+            return Room.inner() + sum(range(100_000))
+
+        @staticmethod
+        def inner() -> int:
+            return sum(range(1_000_000))
+
+    spent = checks.Spent()
+    spent.watch(Room, "outer")
+    spent.watch(Room, "inner")
+    assert Room.outer() > 0
+    assert spent.seconds["outer"] > spent.seconds["inner"] > 0
+    assert spent.together == spent.seconds["outer"]
+
+
+def test_the_cost_of_checks_is_taken_of_a_tube(tmp_path: Path) -> None:
+    whole, spent = checks.measured(tmp_path, "cart-cd19fc-fixed", blood_ul=20, rounds=1)
+    assert 0 < spent.seconds["evidence"] <= spent.together < whole
