@@ -121,6 +121,7 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     subsets.car_t(study, "t_cells")
     lymphocytes = "lymphocytes" if "lymphocytes" in study.masks else inside
     subsets.other_lymphocytes(study, lymphocytes)
+    subsets.look_at_b_cells(study)
 
 
 def _was_gated(study: Study, values: list[Floats], scale: StainScale) -> bool:

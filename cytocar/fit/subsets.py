@@ -227,6 +227,29 @@ def look_at_pairs(study: Study) -> bool:
     return poisson_interval(both)[1] / seen * (2 - of_parent) / of_parent < MOST_PAIRS
 
 
+def look_at_b_cells(study: Study) -> None:
+    """Doubt T cells of which many stick to other cells, by those on B cells, where no gate leaves doublets out.
+
+    No cell is a T and a B cell. With p and b the shares of T and B cells among what they are gated from, pairs of a T
+    cell with any cell but a T cell are (1 - p) / b times as many; those of two T cells (``look_at_pairs``) come on top.
+    """
+    line = next((gate.line for gate in study.gates if gate.population.name == "b_cells"), None)
+    if line is None or "singlets" in study.masks or "W352" in dict(study.doubts):
+        return
+    parent = next(gate.population.parent for gate in study.gates if gate.population.name == "t_cells")
+    both = sum(int(np.count_nonzero(v >= line.of(at))) for at, v in enumerate(study.signals(line.marker, "t_cells")))
+    b_cells, t_cells = study.count("b_cells"), study.count("t_cells")
+    if b_cells < FEWEST_PAIRED or both < FEWEST_PAIRED:
+        return
+    others = both / t_cells * (study.count(parent) - t_cells) / b_cells
+    cd4, cd8 = (study.count(name) if name in study.masks else 0 for name in ("cd4", "cd8"))
+    of_two_kinds = 2 * cd4 * cd8 / max(1, cd4 + cd8) ** 2 * t_cells
+    if others + (_both(study) / of_two_kinds if of_two_kinds else 0.0) > MOST_PAIRS:
+        sentence = f"{100 * both / t_cells:.1f} % of the T cells are {line.marker}+"
+        sentence = f"{sentence}, so {100 * others:.0f} % stick to a B cell or another one"
+        study.doubt("W352", f"no gate leaves doublets out, and {sentence}")
+
+
 def _look_at_quadrants(study: Study, parent: str, bright: str) -> None:
     """Doubt lines that leave many T cells positive for both, or for neither."""
     total, of_both = study.count(parent), (study.count("cd4"), study.count("cd8"))

@@ -123,8 +123,9 @@ class ClusterGate(GateBase):
     The cluster's centre may lie up to a factor ``within`` from ``near`` on either axis; the fallback is everything
     within that factor of ``near``. ``core`` names markers whose bright events mark the heart of the cluster, each
     with the window of the valley that parts bright from dim: ``core = { CD3 = [400, 5000] }`` finds lymphocytes, large
-    activated ones too, around their T cells. Without ``core`` the cluster is one tight spot, as
-    beads are, with pairs of beads at twice its signals.
+    activated ones too, around their T cells, and ends where other cells outnumber them, yet never before ``least`` of
+    them lie within. Without ``core`` the cluster is one tight spot, as beads are, with pairs of beads at twice its
+    signals.
     """
 
     kind: Literal["cluster"]
@@ -133,6 +134,7 @@ class ClusterGate(GateBase):
     near: tuple[float, float]
     within: float = Field(default=2.0, gt=1)
     core: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    least: float = Field(default=0.9, ge=0.5, le=0.999)
 
     def markers(self) -> tuple[str, ...]:
         """Return the two axes, then the markers of the core."""

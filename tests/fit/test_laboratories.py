@@ -14,7 +14,7 @@ from benchmarks.validity.other_laboratories import LABORATORIES, PLAIN, judge, w
 from benchmarks.validity.specimens import draw_specimen
 from cytocar.errors.tree import GateError
 from cytocar.fcs.reader import open_fcs
-from cytocar.fit.draft import refuse_without_t_cells
+from cytocar.fit.draft import refuse_without_t_cells, to_text
 from cytocar.fit.template import fit_template
 from cytocar.gates.walk import walk
 
@@ -184,3 +184,21 @@ def test_t_cells_of_one_kind_are_t_cells(kind: str, tmp_path: Path) -> None:
     fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
     assert fitted.study.count("t_cells") == pytest.approx(int(only.counted["t_cells"].sum()), rel=0.1)
     assert "W349" in {code for code, _ in fitted.study.doubts}
+
+
+def test_granulocytes_cut_few_of_the_t_cells_off_where_t_cells_are_few(tmp_path: Path) -> None:
+    tube = draw_specimen("lymphopenic blood", 60_000, 701)
+    write_file(tube, INSTRUMENTS["LSRFortessa"], tmp_path / "tube.fcs", seed=701)
+    fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
+    assert getattr(fitted.template.population("lymphocytes").gate, "least", 0) == 0.99
+    assert "would cut off" in to_text(fitted)
+    truth = tube.counted["t_cells"]
+    kept = walk(open_fcs(tmp_path / "tube.fcs"), fitted.template)["t_cells"].mask[truth].mean()
+    assert kept > 0.97, "the narrow one keeps 90 %"
+
+
+@pytest.mark.parametrize(("share", "doubted"), [(0.04, False), (0.12, True)])
+def test_t_cells_that_stick_to_b_cells_are_seen_without_height(share: float, doubted: bool, tmp_path: Path) -> None:
+    write_file(draw_specimen("spleen", 20_000, 760, doublets=share), INSTRUMENTS["FC500"], tmp_path / "tube.fcs")
+    doubts = {one.code: one.message for one in fit_template([tmp_path / "tube.fcs"], BOOK, name="tube").template.doubts}
+    assert ("stick to a B cell" in doubts.get("W352", "")) is doubted

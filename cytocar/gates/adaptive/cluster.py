@@ -45,8 +45,8 @@ SMALLEST_SECOND_SHARE, FEWEST_SECOND = 0.01, 30
 """A second normal with less, or with fewer events, is a heavy tail of the first and no population."""
 MIDDLE = 4.6
 """Squared distance that holds 90 % of a normal's events."""
-EDGE_SHARES = (0.90, 0.95, 0.975, 0.99, 0.995, 0.999)
-"""Shares of a normal's events between which an ellipse may end: never less than 90 %, never more than 99.9 %."""
+EDGE_SHARES = (0.95, 0.975, 0.99, 0.995, 0.999)
+"""Shares of a normal's events at which an ellipse may end, beyond the least one of its gate."""
 FEWEST_FOREIGN = 10
 """More foreign events than this in a shell, so that a handful by chance does not end the ellipse."""
 
@@ -64,7 +64,7 @@ def _fit_lymphocytes(gate: ClusterGate, given: FitInput) -> Fitted:
     core, others = _core(gate, given, flags)
     points, others = (cloud[_around(cloud, near, 2 * within)] for cloud in (core, others))
     apart = not (is_scatter(gate.x) and is_scatter(gate.y))
-    ellipses = _mixed(points, others, apart=apart) if len(points) >= FEWEST_EVENTS else ()
+    ellipses = _mixed(points, others, apart=apart, least=gate.least) if len(points) >= FEWEST_EVENTS else ()
     if not ellipses:
         flags.append(Flag.FEW_EVENTS if len(points) < FEWEST_EVENTS else Flag.NO_CLUSTER)
     elif float(np.abs(ellipses[0].center - near).max()) > within:
@@ -210,7 +210,7 @@ def _wide_spot(points: Floats) -> tuple[Ellipse, ...]:
     return (spot,) if spot is not None and narrow else ()
 
 
-def _mixed(core: Floats, others: Floats, *, apart: bool) -> tuple[Ellipse, ...]:
+def _mixed(core: Floats, others: Floats, *, apart: bool, least: float) -> tuple[Ellipse, ...]:
     """Return the ellipses of a population of mixed sizes: the main spot of its core, and one of its larger cells.
 
     Activated T cells (blasts) are larger, and few or many. One ellipse loses them, or grows over the monocytes. So a
@@ -228,7 +228,7 @@ def _mixed(core: Floats, others: Floats, *, apart: bool) -> tuple[Ellipse, ...]:
         core, others = (cloud[~inside_any(placed, cloud)] for cloud in (core, others))
         if placed and apart and _is_foreign(spot, core, others, ratio):
             break
-        placed.append(replace(spot, distance_square=_edge(spot, core, others, ratio)))
+        placed.append(replace(spot, distance_square=_edge(spot, core, others, ratio, least)))
     return tuple(placed)
 
 
@@ -238,13 +238,14 @@ def _is_foreign(spot: Ellipse, core: Floats, others: Floats, ratio: float) -> bo
     return beside - ratio * own > own * (1 + ratio) + FEWEST_FOREIGN
 
 
-def _edge(spot: Ellipse, core: Floats, others: Floats, ratio: float) -> float:
+def _edge(spot: Ellipse, core: Floats, others: Floats, ratio: float, least: float) -> float:
     """Return the squared distance at which events that do not belong outnumber those that do, shell by shell.
 
     ``ratio`` is the number of others (B and NK cells) per core event in the middle of the population; others beyond
-    that ratio are foreign (monocytes). Never less than the ellipse's 90 %, never more than its 99.9 %.
+    that ratio are foreign (monocytes). Never less than the ellipse's ``least`` share, never more than its 99.9 %.
     """
-    shells = 2 * np.log(1 / (1 - np.array(EDGE_SHARES)))  # quantiles of chi-square with 2 degrees of freedom
+    shares = np.array([least, *(share for share in EDGE_SHARES if share > least)])
+    shells = 2 * np.log(1 / (1 - shares))  # quantiles of chi-square with 2 degrees of freedom
     own = np.histogram(spot.distances(core), shells)[0]
     beside = np.histogram(spot.distances(others), shells)[0]
     foreign = np.maximum(beside - ratio * own, 0.0)

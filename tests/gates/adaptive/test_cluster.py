@@ -129,6 +129,21 @@ def test_monocytes_stay_out_where_blasts_do_not_reach_them() -> None:
     assert inside(fitted, clouds["monocytes"]).mean() < 0.12
 
 
+def test_other_cells_end_the_lymphocytes_only_beyond_the_least_share() -> None:
+    lymphocytes = spot((97e3, 38e3), (0.12, 0.15), 2000, 1)
+    points = np.concatenate([lymphocytes, spot((125e3, 60e3), (0.12, 0.15), 20_000, 4)])
+    cd3 = np.concatenate([np.full(2000, 6000.0), np.full(20_000, 90.0)]) * np.random.default_rng(3).lognormal(
+        0, 0.2, 22_000
+    )
+    given = FitInput("lymphocytes", {"FSC-A": points[:, 0], "SSC-A": points[:, 1], "CD3": cd3})
+    kept = {
+        least: inside(cluster.fit(LYMPHOCYTES.model_copy(update={"least": least}), given), lymphocytes).mean()
+        for least in (0.9, 0.99)
+    }
+    assert kept[0.9] == pytest.approx(0.9, abs=0.02)
+    assert kept[0.99] == pytest.approx(0.99, abs=0.01)
+
+
 def test_no_t_cells_give_the_fallback_and_a_flag() -> None:
     points = spot((97e3, 38e3), (0.12, 0.15), 5000, 1)
     columns = {"FSC-A": points[:, 0], "SSC-A": points[:, 1], "CD3": np.random.default_rng(0).normal(90, 60, 5000)}
