@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -69,21 +70,21 @@ def parse_text(segment: bytes, *, delimiter: bytes | None = None) -> Text:
         raise _unreadable("TEXT is blank")
     segment = _without_data(segment, mark)
     encoding = _encoding(segment, mark)
-    pairs, rest = split_pairs(segment, mark)
+    written, rest = _plain_pairs(segment, mark, encoding) or _pairs(segment, mark, encoding)
     keywords: dict[str, str] = {}
     strange = 0
-    for pair in pairs:
-        key = segment[pair.key].decode(encoding).strip(_BLANK).upper()
+    for written_key, value in written:
+        key = written_key.strip(_BLANK).upper()
         if len(key) > MAXIMUM_KEY or not key.isprintable():
             strange += 1
             continue
-        keywords[key] = segment[pair.value].replace(mark + mark, mark).decode(encoding).strip(_BLANK)
+        keywords[key] = value.strip(_BLANK)
     if strange >= len(keywords):
         raise _unreadable("TEXT holds no keywords" if not strange else f"{strange:,} keys of TEXT are no text")
     repairs = [f"{strange:,} keys of TEXT are no text and left out"] if strange else []
-    if segment[rest].strip(_BLANK_BYTES):
+    if rest.strip(_BLANK):
         repairs.append("TEXT ends with a key without a value, which is left out")
-    if any(pair.value.start == pair.value.stop for pair in pairs):
+    if any(not value for _, value in written):
         repairs.append("TEXT holds empty values")
     if delimiter is None and not _complete(keywords):
         lost = {key: text for key, text in _standard_pairs(segment, mark).items() if key not in keywords}
@@ -91,6 +92,30 @@ def parse_text(segment: bytes, *, delimiter: bytes | None = None) -> Text:
             keywords |= lost
             repairs.append(f"a value holds a single delimiter; {len(lost)} standard keywords were found by their names")
     return Text(keywords, mark, len(segment), tuple(repairs))
+
+
+def _plain_pairs(segment: bytes, mark: bytes, encoding: str) -> tuple[list[tuple[str, str]], str] | None:
+    """Return keys and values as written, and what is left behind the last, of a TEXT in which nothing is in doubt.
+
+    None where a delimiter is doubled, the first byte is none, or a key is blank.
+    """
+    if segment[:1] != mark or mark + mark in segment or segment.count(mark) > 2 * MAXIMUM_PAIRS:
+        return None
+    tokens = segment[1:].decode(encoding).split(mark.decode(encoding))
+    keys, values = tokens[:-1:2], tokens[1::2]
+    if not all(key.strip(_BLANK) for key in keys):
+        return None
+    return list(zip(keys, values, strict=False)), tokens[-1] if len(tokens) % 2 else ""
+
+
+def _pairs(segment: bytes, mark: bytes, encoding: str) -> tuple[list[tuple[str, str]], str]:
+    """Return the same of any TEXT, by the rules of the standard."""
+    pairs, rest = split_pairs(segment, mark)
+    written = [
+        (segment[pair.key].decode(encoding), segment[pair.value].replace(mark + mark, mark).decode(encoding))
+        for pair in pairs
+    ]
+    return written, segment[rest].decode(encoding)
 
 
 class Pair(Struct, frozen=True):
@@ -203,7 +228,16 @@ def _unreadable(what: str) -> ReadError:
     )
 
 
-_DECISIVE = re.compile(r"\$(PAR|TOT|MODE|DATATYPE|BYTEORD|BEGINDATA|ENDDATA|P\d+[BENGR])")
+MOST_DIGITS = 6
+"""Of ``$PAR``: what claims a million parameters is damaged, and is refused elsewhere."""
+
+
+@lru_cache(maxsize=8)
+def _decisive(count: str) -> tuple[str, ...]:
+    """Return the keywords that decide how DATA of so many parameters is read."""
+    parameters = range(1, 1 + (int(count) if count.isdecimal() and len(count) < MOST_DIGITS else 0))
+    of_each = (f"$P{number}{part}" for number in parameters for part in "BENGR")
+    return ("$PAR", "$TOT", "$MODE", "$DATATYPE", "$BYTEORD", "$BEGINDATA", "$ENDDATA", *of_each)
 
 
 def flowio_objection(path: Place, base: int, keywords: Mapping[str, str]) -> str | None:
@@ -222,8 +256,9 @@ def flowio_objection(path: Place, base: int, keywords: Mapping[str, str]) -> str
         return f"refuses it ({why.strerror or type(why).__name__})"
     except Exception as why:  # noqa: BLE001 -- the boundary of a library
         return f"refuses it ({type(why).__name__}: {why})"
-    for key, ours in keywords.items():
-        if not _DECISIVE.fullmatch(key):
+    for key in _decisive(keywords.get("$PAR", "")):
+        ours = keywords.get(key)
+        if ours is None:
             continue
         value = theirs.get(key.removeprefix("$").lower())
         if value is None:

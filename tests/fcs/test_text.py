@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from cytocar import open_fcs
 from cytocar.errors.tree import ReadError
-from cytocar.fcs.text import parse_text
+from cytocar.fcs.text import _encoding, _pairs, _plain_pairs, parse_text
 from tests.fcs.files import SmallFile, floats
 
 
@@ -98,3 +99,18 @@ def test_keys_that_are_no_text_are_left_out_where_the_others_are() -> None:
 def test_what_flowio_reads_otherwise_is_said(tmp_path: Path) -> None:
     path = floats([[1, 2]], delimiter="+", keywords={"$TOT": "1"}).write(tmp_path / "a.fcs")
     assert [finding.code for finding in open_fcs(path).findings] == ["W201"]
+
+
+def test_a_text_without_doubt_is_read_as_any_other() -> None:
+    """A TEXT in which nothing is doubled or blank is split at once; the rules of the standard give the same."""
+    random = Random(1)
+    words = [b"$PAR", b"2", b" ", b"", b"\xc2\xb5", b"\xb5", b"a b", b"\x00", b"FITC-A", b"/"]
+    plain = 0
+    for _ in range(3000):
+        segment = b"|" + b"|".join(random.choice(words) for _ in range(random.randint(1, 7)))
+        encoding = _encoding(segment, b"|")
+        quick = _plain_pairs(segment, b"|", encoding)
+        if quick is not None:
+            plain += 1
+            assert quick == _pairs(segment, b"|", encoding), segment
+    assert plain > 500
