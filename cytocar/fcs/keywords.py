@@ -170,8 +170,14 @@ def acquired_at(events: EventTable) -> datetime | None:
     return None if day is None else day + timedelta(seconds=seconds or 0.0)
 
 
+LONGEST_SECONDS = 43_200
+"""Half a day: no tube is acquired for as long, and a clock that is set back seems to go on for most of one."""
+
+
 def duration_seconds(events: EventTable) -> float | None:
     """How long acquisition took by ``$BTIM`` and ``$ETIM`` (over midnight if need be), or None if unknown.
+
+    A clock that was set back in between, to winter time say, leaves an end before the beginning: not known.
 
     >>> duration_seconds(EventTable.from_columns({}, keywords={"$BTIM": "23:59:30", "$ETIM": "00:01:00.50"}))
     90.5
@@ -182,7 +188,8 @@ def duration_seconds(events: EventTable) -> float | None:
     start, stop = (clock_seconds(events.keywords.get(key, "")) for key in ("$BTIM", "$ETIM"))
     if start is None or stop is None or start == stop:
         return None
-    return round((stop - start) % 86_400, 6)
+    seconds = round((stop - start) % 86_400, 6)
+    return seconds if seconds < LONGEST_SECONDS else None
 
 
 def time_step_seconds(events: EventTable) -> float | None:

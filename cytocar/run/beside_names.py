@@ -1,12 +1,14 @@
 """Whether a file was acquired as the sample that the sheet makes of it: its own names against the rows of the run.
 
 A sheet whose rows slipped by one well gives each file the numbers of another; the names that the operator typed at the
-cytometer are in the file.
+cytometer are in the file. Names that are used again (``T1`` each day, ``A01`` on each plate), and a second acquisition
+under the first one's name, are what laboratories do, and tell nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from cytocar.errors.findings import Finding, Severity
@@ -41,12 +43,33 @@ def _is_telling(words: str) -> bool:
 
 
 class Identifiers:
-    """Sample and subject identifiers of a run's rows, as they may stand in a file's names."""
+    """Sample and subject identifiers of a run's rows, as they may stand in a file's names.
 
-    def __init__(self, rows: Sequence[SampleRow]) -> None:
-        self._own = {row.sample_id: [_words(one) for one in (row.sample_id, row.subject_id) if one] for row in rows}
+    Parameters
+    ----------
+    rows : sequence of SampleRow
+        Of the run.
+    names : mapping of str to sequence of (keyword, words), optional
+        By sample_id those of each file: a sample's identifier that stands in several is a name used again.
+    """
+
+    def __init__(self, rows: Sequence[SampleRow], names: Mapping[str, Sequence[tuple[str, str]]] | None = None) -> None:
+        of_draw: dict[tuple[str, float], list[str]] = {}
+        for row in rows:
+            if (draw := _draw(row)) is not None:
+                of_draw.setdefault(draw, []).append(row.sample_id)
+        self._own = {
+            row.sample_id: [_words(one) for one in (row.sample_id, row.subject_id, *_others(row, of_draw)) if one]
+            for row in rows
+        }
         self._plain = {_words(one): one for row in rows for one in (row.sample_id, row.subject_id) if one}
-        self._known = sorted(filter(_is_telling, self._plain), key=len, reverse=True)
+        telling = filter(_is_telling, self._plain)
+        files_with = Counter(
+            one for one in self._plain for of_file in (names or {}).values() if _stands_in(one, of_file)
+        )
+        subjects = {_words(row.subject_id) for row in rows if row.subject_id}
+        once = (one for one in telling if one in subjects or files_with[one] <= 1)
+        self._known = sorted(once, key=len, reverse=True)
 
     def finding(self, sample_id: str, names: Sequence[tuple[str, str]]) -> Finding | None:
         """Return a finding where the longest identifier that a file's names hold is another row's; else None."""
@@ -59,3 +82,17 @@ class Identifiers:
             return None
         message = f"{key} holds the identifier {self._plain[longest]}, which is another row's of the sheet"
         return Finding(NAMES_CHECK, "W261", Severity.REVIEW, message)
+
+
+def _draw(row: SampleRow) -> tuple[str, float] | None:
+    return (row.subject_id, row.day) if row.subject_id and row.day is not None else None
+
+
+def _others(row: SampleRow, of_draw: Mapping[tuple[str, float], Sequence[str]]) -> Sequence[str]:
+    """Return the samples of the same subject and day: a second acquisition keeps the first one's name."""
+    draw = _draw(row)
+    return of_draw[draw] if draw is not None else ()
+
+
+def _stands_in(identifier: str, names: Sequence[tuple[str, str]]) -> bool:
+    return any(identifier in text for _, text in names)

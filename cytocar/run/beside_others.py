@@ -72,6 +72,11 @@ class Settings(Struct, frozen=True, eq=False):
     matrix: SpilloverMatrix | None
     names: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def instrument(self) -> str:
+        """The cytometer and its number."""
+        return " ".join(self.kind[-2:])
+
 
 def compare_files(
     samples: Sequence[SampleRow], protocols: Mapping[str, Protocol], workers: Workers | None = None
@@ -91,12 +96,13 @@ def compare_files(
     groups = [(group, Common.of(group)) for group in kinds.values() if len(group) > FEWEST_OTHERS]
     findings = {one.sample_id: tuple(_against(one, common)) for group, common in groups for one in group}
     read = [one for group in kinds.values() for one in group]
-    identifiers = Identifiers(rows)
+    identifiers = Identifiers(rows, {one.sample_id: one.names for one in read})
     for one in read if len(rows) > FEWEST_OTHERS else ():
         named = identifiers.finding(one.sample_id, one.names)
         if named is not None:
             findings[one.sample_id] = (*findings.get(one.sample_id, ()), named)
-    for name, dated in date_findings(rows, {one.sample_id: date.fromisoformat(one.day) for one in read if one.day}):
+    acquired = {one.sample_id: date.fromisoformat(one.day) for one in read if one.day}
+    for name, dated in date_findings(rows, acquired, {one.sample_id: one.instrument for one in read}):
         findings[name] = (*findings.get(name, ()), dated)
     return findings
 

@@ -9,8 +9,10 @@ from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.sample.result import SampleResult, recorded_bytes
+from cytocar.sheet.rows import SampleType
 
 COPIES_CHECK = "copies"
+SHARED = frozenset({SampleType.HEALTHY, SampleType.PROCESS_CONTROL})
 
 
 class Recording(Struct, frozen=True):
@@ -19,16 +21,21 @@ class Recording(Struct, frozen=True):
     sample_id: str
     content: str | None
     tube: tuple[object, ...]
+    shared: bool = False
+    """A donor's tube, or a control of the laboratory, which may stand beside each subject that it serves."""
 
     @classmethod
     def of(cls, result: SampleResult) -> Recording:
         """The recording of a counted sample."""
         row = result.sample
         well = (row.plate_id, row.well) if row.plate_id and row.well else None
-        return cls(row.sample_id, recorded_bytes(result), (row.subject_id, row.day, row.specimen, row.replicate, well))
+        tube = (row.subject_id, row.day, row.specimen, row.replicate, well)
+        return cls(row.sample_id, recorded_bytes(result), tube, row.sample_type in SHARED)
 
     def contradicts(self, other: Recording) -> bool:
         """True if what both rows say of their tube cannot be one tube's."""
+        if self.shared and other.shared:
+            return False
         return any(None not in pair and pair[0] != pair[1] for pair in zip(self.tube, other.tube, strict=True))
 
 

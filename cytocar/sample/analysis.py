@@ -32,6 +32,7 @@ from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import FlowEvents, TimeQuality, flow_quality
 from cytocar.sample.quality.labels import (
     LABEL_CODES,
+    STAINED_OTHERWISE,
     car_is_labelled_otherwise,
     gated_channels,
     label_findings,
@@ -283,13 +284,22 @@ def count_sample(
             *count_findings,
             *evidence_here.findings,
             *doubt_findings(template),
-            *gate_findings(evidence_here.decisions, template, by_beads=method is CountMethod.BEADS),
+            *gate_findings(
+                evidence_here.decisions,
+                template,
+                by_beads=method is CountMethod.BEADS,
+                stained=sample.sample_type not in WITHOUT_T_CELLS,
+            ),
             *car_findings,
             *car_in_negative_tube(sample, car),
             *background.findings,
             *findings_on_claim(evidence_here, car),
             *gain_findings(populations, template, references or {}),
-            *missing_reagent(evidence_here.stain_levels, template, references or {}),
+            *(
+                missing_reagent(evidence_here.stain_levels, template, references or {})
+                if sample.sample_type not in STAINED_OTHERWISE
+                else ()
+            ),
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
             *_few_cells(populations, template, sample, basis),
@@ -388,7 +398,10 @@ def _place(sample: SampleRow, events: EventTable) -> tuple[str | None, str | Non
 
 def _accepted(result: SampleResult, template: Template) -> SampleResult:
     """Return the result with the findings of the template's acceptance rules."""
-    findings = check_acceptance(template.acceptance, _acceptable(result))
+    rules = template.acceptance
+    if result.sample.sample_type in WITHOUT_T_CELLS:  # a rule on stained cells cannot be met
+        rules = tuple(rule for rule in rules if rule.check.startswith("bead") or rule.check == template.counting.beads)
+    findings = check_acceptance(rules, _acceptable(result))
     if result.sample.sample_type is SampleType.EQA:
         findings = (*findings, _viability_as_reported(result))
     return replace(result, findings=(*result.findings, *findings))

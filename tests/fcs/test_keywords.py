@@ -101,6 +101,14 @@ def test_fcs_3_2_gives_date_and_time_in_one_keyword() -> None:
     assert duration_seconds(events) == 60
 
 
+def test_a_clock_that_was_set_back_does_not_tell_how_long_it_took() -> None:
+    seconds = [
+        duration_seconds(EventTable.from_columns({}, keywords={"$BTIM": "02:57:30", "$ETIM": stop}))
+        for stop in ("03:00:30", "02:00:30")
+    ]
+    assert seconds == [180.0, None]
+
+
 def test_a_time_step_that_is_no_number_is_unknown() -> None:
     assert time_step_seconds(table(_TIMESTEP="xxxxxxxxx")) is None
     assert time_step_seconds(table(_TIMESTEP="0,01")) == 0.01

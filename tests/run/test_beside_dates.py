@@ -82,3 +82,24 @@ def test_frozen_tubes_that_were_acquired_together_do_not_say_when_they_were_draw
 def test_a_baseline_after_the_infusion_is_told_whatever_its_file_says() -> None:
     rows = [_row(-6), _row(7), _row(170, sample_type=SampleType.BASELINE), _row(0, sample_type=SampleType.BASELINE)]
     assert _codes(rows, {}) == {"d170": "W263"}
+
+
+def test_a_visit_is_kept_some_days_early() -> None:
+    days = (-6, 7, 14, 28, 90, 365)
+    early = {-6: 4, 7: 1, 14: 2, 28: 4, 90: 10, 365: 30}
+    rows = [_row(day, infused_at=INFUSION.isoformat()) for day in days]
+    kept = {name: day - timedelta(days=early[int(name[1:])]) for name, day in _fresh(days).items()}
+    assert _codes(rows, kept) == {}
+    assert _codes(rows, kept | {"d28": INFUSION + timedelta(days=21)}) == {"d28": "W264"}
+    assert _codes([_dated(day) for day in days], _fresh(days) | {"d28": kept["d28"]}) == {"d28": "W264"}
+
+
+def test_a_cytometer_whose_clock_is_wrong_says_nothing_beside_one_whose_is_right() -> None:
+    subjects = ("P1", "P2", "P3")
+    rows = [replace(_dated(day), sample_id=f"{who} d{day}", subject_id=who) for who in subjects for day in DAYS]
+    acquired = {row.sample_id: INFUSION + timedelta(days=round(row.day or 0)) for row in rows}
+    second = {f"{who} d{day}" for who, day in zip(subjects, DAYS, strict=False)}
+    acquired |= {name: acquired[name] - timedelta(days=6000) for name in second}
+    instruments = {name: "second" if name in second else "first" for name in acquired}
+    assert set(_codes(rows, acquired)) == second
+    assert dict(date_findings(rows, acquired, instruments)) == {}

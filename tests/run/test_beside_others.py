@@ -151,6 +151,23 @@ def test_only_another_rows_identifier_is_told(own: tuple[str, str], names: str, 
     assert (finding.code if finding else "") == code
 
 
+def test_names_used_again_each_day_and_a_second_acquisition_are_no_finding() -> None:
+    def row(sample: str, subject: str, day: float) -> SampleRow:
+        return SampleRow(file=Path("x.fcs"), file_as_given="x.fcs", sample_id=sample, subject_id=subject, day=day)
+
+    def codes(rows: list[SampleRow], names: list[str]) -> list[str]:
+        named = {one.sample_id: names_in({"TUBE NAME": name}) for one, name in zip(rows, names, strict=True)}
+        identifiers = Identifiers(rows, named)
+        return [one.sample_id for one in rows if identifiers.finding(one.sample_id, named[one.sample_id])]
+
+    again = [row(f"T{n}", f"P{n % 3}", n // 3) for n in range(6)]
+    assert codes(again, ["T0", "T1", "T2", "T0", "T1", "T2"]) == []
+    assert codes(again, [f"T{(n + 1) % 6}" for n in range(6)]) == [f"T{n}" for n in range(6)]  # slipped by one
+    twice = [row("P1-d7", "P1", 7), row("P1-d7 again", "P1", 7), row("P1-d14", "P1", 14)]
+    assert codes(twice, ["", "P1-d7", "P1-d14"]) == []
+    assert codes(twice, ["", "P1-d14", ""]) == ["P1-d7 again"]
+
+
 def test_a_moved_gate_keeps_what_the_other_files_say(tmp_path: Path) -> None:
     rows = ["file,sample_id,subject_id"]
     for n in range(5):

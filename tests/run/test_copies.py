@@ -55,3 +55,10 @@ def test_a_row_that_was_copied_in_the_sheet_and_kept_its_file_asks_for_a_look(tm
     with (run / "quality.csv").open(encoding="utf-8") as file:
         copied = {row["sample_id"] for row in csv.DictReader(file) if row["code"] == "W265"}
     assert copied == {"b", "c"}
+
+
+def test_a_donor_who_stands_beside_each_subject_is_one_tube() -> None:
+    donor = [Recording(f"d{n}", "abc#None", (f"P{n}", None, None, None, None), shared=True) for n in range(2)]
+    patient = Recording("p", "abc#None", ("P3", DAY, None, None, None))
+    assert list(copy_findings(donor)) == []
+    assert [name for name, _ in copy_findings([*donor, patient])] == ["d0", "d1", "p"]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cytocar.errors.findings import Severity
+from cytocar.fcs.events import EventTable
 from cytocar.gates.decision import ReferenceEvents
-from cytocar.sample.analysis import quantify
+from cytocar.sample.analysis import count_sample, quantify
 from cytocar.sample.control_signals import GRANULOCYTES, references_from
 from cytocar.sample.missing_reagent import missing_reagent
+from cytocar.sample.protocol import Protocol, unlocked
 from cytocar.sample.quality.stain_levels import StainLevel
-from cytocar.sheet.rows import SampleType
+from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.simulate import Preparation, blood_tube
 from cytocar.template.load import load_template
 
@@ -56,3 +60,29 @@ def test_drawn_tubes_with_the_reagent_pass_and_without_granulocytes_nothing_is_t
     assert finding.code == ""
     assert finding.value == pytest.approx(1, abs=0.1)
     assert list(missing_reagent([replace(LEVEL, granulocytes=None)], TEMPLATE, references)) == []
+
+
+def test_what_is_left_out_of_a_control_on_purpose_is_no_finding() -> None:
+    few = Preparation(drawn_share=0.25, sample_volume_ul=50)
+    references = references_from([blood_tube(car_per_ul=0, preparation=few, seed=1).events], TEMPLATE)
+    tube = blood_tube(car_per_ul=0, preparation=few, seed=2)
+    cells = ~tube.is_kind(*(kind for kind in tube.kinds if kind.startswith("bead")))
+    dark = np.random.default_rng(3).normal(60, 70, (len(tube.columns), np.count_nonzero(cells)))
+
+    def codes(kind: SampleType, detectors: Sequence[str]) -> set[str]:
+        columns = {name: np.array(column, dtype=float) for name, column in tube.columns.items()}
+        for values, name in zip(dark, detectors, strict=False):
+            columns[name][cells] = values
+        events = EventTable.from_columns(columns, markers=tube.markers, keywords=tube.keywords)
+        row = SampleRow(
+            file=Path("x.fcs"), file_as_given="x.fcs", sample_id="x", sample_type=kind, beads_added=20_000,
+            sample_volume_ul=50,
+        )  # fmt: skip
+        result = count_sample(events, row, Protocol(TEMPLATE, unlocked(TEMPLATE)), references=references)
+        return {one.code for one in result.findings if one.outcome is Severity.REVIEW}
+
+    stains = [name for name in tube.markers if name not in ("FSC-A", "SSC-A")]
+    assert "W260" in codes(SampleType.SAMPLE, ["PE-A"])
+    assert "W260" not in codes(SampleType.FMO, ["PE-A"])
+    assert "W285" in codes(SampleType.SAMPLE, stains)
+    assert codes(SampleType.UNSTAINED, stains) == set()

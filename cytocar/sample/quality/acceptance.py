@@ -105,19 +105,24 @@ def _doubt_finding(doubt: Doubt) -> Finding:
     return Finding("template", doubt.code, Severity.REVIEW, message, hint=f"{hint} --reason WHY")
 
 
-def gate_findings(decisions: Sequence[Decision], template: Template, *, by_beads: bool) -> tuple[Finding, ...]:
+def gate_findings(
+    decisions: Sequence[Decision], template: Template, *, by_beads: bool, stained: bool = True
+) -> tuple[Finding, ...]:
     """Return one finding per gate and flag of its decisions; the flag is the code.
 
     Notes, no alarms, are: ``NO_VALLEY`` of a gate that keeps what lies below (a tube without dead cells), and of any
     gate whose fallback lies in a gap; ``CLAMPED`` of a valley gate that keeps what lies below and ends in a gap; flags
     of a bead gate by which nothing is counted. Where beads were not found, the check of the beads says so, once.
     ``NO_REFERENCE`` is a note of the CAR gate alone, whose background is then assumed: any other line that a control
-    should place stands where the template puts it, on whatever instrument.
+    should place stands where the template puts it, on whatever instrument. A tube that is not ``stained`` has no cells
+    for any gate but that of the beads.
     """
     findings: dict[tuple[str, str], Finding] = {}
     for decision in decisions:
         gate = template.population(decision.population).gate
         is_beads = decision.population == template.counting.beads
+        if not (stained or is_beads):
+            continue
         below = isinstance(gate, ValleyGate) and gate.keep == "below"
         in_a_gap = isinstance(gate, ValleyGate) and _lies_in_a_gap(decision)
         for flag in decision.flags:
