@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import sphinx.search
+from msgspec import Struct
 from sphinx.application import Sphinx
 from sphinx.search.en import SearchEnglish
 
@@ -195,9 +196,15 @@ def after_napoleon(app: Sphinx, what: str, name: str, thing: object, options: ob
     ]
 
 
+def plain_bases(app: Sphinx, name: str, kind: type, options: object, bases: list[object]) -> None:
+    """Leave out what a record is made of, which no reader of it needs."""
+    bases[:] = [base for base in bases if base is not Struct]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx about the navigation and the search."""
     app.connect("source-read", navigation)
+    app.connect("autodoc-process-bases", plain_bases)
     app.connect("autodoc-process-docstring", before_napoleon, priority=100)
     app.connect("autodoc-process-docstring", after_napoleon, priority=900)
     app.add_search_language(EnglishOfBothShores)
