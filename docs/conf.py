@@ -82,7 +82,6 @@ napoleon_type_aliases = {
     "Limits": "cytocar.template.model.Limits",
     "Background": "cytocar.gates.decision.Background",
     "CountMethod": "cytocar.sheet.rows.CountMethod",
-    "Finding": "cytocar.errors.findings.Finding",
 }
 default_role = "py:obj"
 python_maximum_signature_line_length = 88
@@ -196,14 +195,20 @@ def after_napoleon(app: Sphinx, what: str, name: str, thing: object, options: ob
     ]
 
 
+def plain_names(app: Sphinx, what: str, name: str, thing: object, options: object, *signature: str | None) -> Any:
+    """Write a type that has an alias here by its name: in a union Sphinx would show how it keeps the alias."""
+    return tuple(text and re.sub(r"TypeAliasForwardRef\('([\w.]+)'\)", r"~\1", text) for text in signature)
+
+
 def plain_bases(app: Sphinx, name: str, kind: type, options: object, bases: list[object]) -> None:
-    """Leave out what a record is made of, which no reader of it needs."""
-    bases[:] = [base for base in bases if base is not Struct]
+    """Call a record an object: what it is made of no reader of it needs."""
+    bases[:] = [object if base is Struct else base for base in bases]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx about the navigation and the search."""
     app.connect("source-read", navigation)
+    app.connect("autodoc-process-signature", plain_names)
     app.connect("autodoc-process-bases", plain_bases)
     app.connect("autodoc-process-docstring", before_napoleon, priority=100)
     app.connect("autodoc-process-docstring", after_napoleon, priority=900)
