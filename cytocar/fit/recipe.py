@@ -35,6 +35,9 @@ are a little brighter in all colours, by 0.1 to 0.3 decades, than debris."""
 RAISED_UNPARTED, ALIKE = 0.1, 0.5
 """The same where no line parts CD4 or CD8 among the cells above the line of CD3, and how far the two may differ in it:
 of a product of CD4 or CD8 T cells one is raised by a decade and more, of unstained cells both by 0.1 to 0.6."""
+MOSTLY_PARTED, FEWEST_OF_A_KIND = 0.8, 0.05
+"""Of the cells above the line of CD3, CD4+CD8- and CD8+CD4- ones together, and the rarer of them. Autofluorescent cells
+lie along a diagonal: lines of CD4 and CD8 leave them in both or in neither."""
 DIM_SHARE, LARGE_SHARE, MOST_LARGE = 0.3, 0.05, 0.15
 """The dimmest 30 % of the T cells in CD3, larger than all but 5 % of the brighter half in FSC and in SSC. Of eleven
 real and simulated tubes 0 to 7 % of them are, of a twelfth 16 %; with autofluorescent cells above the line 14 to 41."""
@@ -95,8 +98,10 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     take_line(study, "t_cells", inside, refitted, keep="above")
     bright = _bright_in_all(study, inside)
     if 2 * len(bright) >= len(study.tubes):
-        _take_back_t_cells(study)
-        return
+        if not _of_two_kinds(study):
+            _take_back_t_cells(study)
+            return
+        bright = []
     study.others_above = bool(bright)
     if bright:
         sentence = f"what is bright in CD3 is as bright in other colours in {', '.join(bright)}"
@@ -164,6 +169,28 @@ def _take_back_t_cells(study: Study) -> None:
     why = "what is bright in CD3 is as bright in every other colour: autofluorescent or dead cells, or no matrix"
     study.left_out.append(("t_cells", why))
     study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
+
+
+def _of_two_kinds(study: Study) -> bool:
+    """Return whether nearly all cells above the line of CD3 carry either CD4 or CD8, which no glowing cells do.
+
+    Dividing T cells of a product are brighter than all else in it, dead cells and debris, in every colour.
+    """
+    if not study.has("CD4", "CD8"):
+        return False
+    lines = [
+        draw_line(marker, study.signals(marker, "t_cells"), stain_scale(study, marker)) for marker in ("CD4", "CD8")
+    ]
+    kinds = np.zeros((2, 2))
+    for at, tube in enumerate(study.tubes):
+        mask = study.masks["t_cells"][at]
+        cd4, cd8 = (
+            np.zeros(int(mask.sum()), bool) if line is None else tube.signals[line.marker][mask] >= line.of(at)
+            for line in lines
+        )
+        kinds += [[np.sum(~cd4 & ~cd8), np.sum(~cd4 & cd8)], [np.sum(cd4 & ~cd8), np.sum(cd4 & cd8)]]
+    total, either = kinds.sum(), (kinds[0, 1], kinds[1, 0])
+    return bool(sum(either) > MOSTLY_PARTED * total and min(either) > FEWEST_OF_A_KIND * total)
 
 
 def _bright_in_all(study: Study, parent: str, *, by: float = RAISED, alike: float = np.inf) -> list[str]:

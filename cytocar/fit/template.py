@@ -238,6 +238,9 @@ def _compensation(tube: Tube) -> Compensation:
 def _template(study: Study, name: str) -> Template:
     populations = tuple(gate.population for gate in study.gates)
     used = dict.fromkeys(marker for population in populations for marker in population.gate.markers())
+    used |= dict.fromkeys(
+        marker for marker in ("FSC-A", "SSC-A") if study.has(marker)
+    )  # a run asks them for dead cells
     named = {population.name for population in populations}
     roles = {role: role for role in ROLES if role in named}
     if "viable" in named:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.validity.instruments import INSTRUMENTS, STAINS, halves, tubes, write_file
 from benchmarks.validity.originals import BOOK, COUNTED, Original, read_original, simulated_originals
@@ -17,6 +18,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.fit.draft import refuse_without_t_cells, to_text
 from cytocar.fit.template import fit_template
 from cytocar.gates.walk import walk
+from cytocar.sample.analysis import quantify
 
 WHOLE = [name for name, one in LABORATORIES.items() if not one.lacks and one.scatter[1]]
 """Laboratories that record all channels of the tubes."""
@@ -202,3 +204,29 @@ def test_t_cells_that_stick_to_b_cells_are_seen_without_height(share: float, dou
     write_file(draw_specimen("spleen", 20_000, 760, doublets=share), INSTRUMENTS["FC500"], tmp_path / "tube.fcs")
     doubts = {one.code: one.message for one in fit_template([tmp_path / "tube.fcs"], BOOK, name="tube").template.doubts}
     assert ("stick to a B cell" in doubts.get("W352", "")) is doubted
+
+
+def test_dead_t_cells_are_looked_for_where_no_gate_asks_for_their_size(tmp_path: Path) -> None:
+    tube = draw_specimen("PBMC", 20_000, 5)
+    dead = tube.take(np.flatnonzero(tube.counted["t_cells"])[::4])
+    dimmer = {name: values * (0.5 if name in ("CD3", "CD45") else 0.8) for name, values in dead.signals.items()}
+    shrunk = {name: values * {"F": 0.6, "S": 1.7}[name[0]] for name, values in dead.scatter.items()}
+    codes = []
+    for one in (tube, tube.joined(replace(dead, scatter=shrunk, signals=dimmer))):
+        write_file(one, INSTRUMENTS["FACSCalibur"], tmp_path / "tube.fcs")
+        template = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube").template
+        assert template.population("lymphocytes").gate.markers()[:2] == ("CD45", "SSC-A")
+        codes.append(
+            str(quantify(open_fcs(tmp_path / "tube.fcs"), template, count_method="none").row()["status_codes"])
+        )
+    assert "W311" not in codes[0]
+    assert "W311" in codes[1]
+
+
+def test_a_product_without_scatter_is_gated_although_its_t_cells_are_brightest_in_all_colours(tmp_path: Path) -> None:
+    tube = draw_specimen("product", 20_000, 831).without("SSC-A", "FSC-A", "FSC-H", "FSC-W", "viability")
+    write_copy(tube, PLAIN, tmp_path / "tube.fcs")
+    fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
+    for population in ("cd4", "cd8"):
+        assert fitted.study.count(population) == pytest.approx(int(tube.counted[population].sum()), rel=0.12)
+    assert "W350" in [doubt.code for doubt in fitted.template.doubts]
