@@ -267,6 +267,8 @@ def _look_at_dim_cells(study: Study) -> None:
 def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
     """Doubt a lymphocyte gate that loses T cells, and files that hold few of them."""
     living = next((gate.line for gate in study.gates if gate.population.name == "viable"), None)
+    if living is None and study.has("viability"):  # the gate of lymphocytes may have left all dead cells out
+        living = draw_line("viability", _t_cells_of(study, base, line), stain_scale(study, "viability"))
     before = 0
     for index, signals in enumerate(study.signals("CD3", base)):
         bright = signals >= line.of(index)

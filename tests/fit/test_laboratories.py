@@ -230,3 +230,17 @@ def test_a_product_without_scatter_is_gated_although_its_t_cells_are_brightest_i
     for population in ("cd4", "cd8"):
         assert fitted.study.count(population) == pytest.approx(int(tube.counted[population].sum()), rel=0.12)
     assert "W350" in [doubt.code for doubt in fitted.template.doubts]
+
+
+def test_lymphocytes_of_pbmc_hold_no_monocytes_and_add_up(tmp_path: Path) -> None:
+    write_file(draw_specimen("PBMC", 25_000, 3), INSTRUMENTS["LSRFortessa"], tmp_path / "tube.fcs", seed=3)
+    template = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube").template
+    assert quantify(open_fcs(tmp_path / "tube.fcs"), template, count_method="none").row()["status"] == "ok"
+
+
+def test_dead_t_cells_that_the_lymphocytes_leave_out_are_not_lost_ones(tmp_path: Path) -> None:
+    tube = draw_specimen("PBMC", 25_000, 3)
+    few = fewer("cd4", 0.03)(tube, np.random.default_rng(1))
+    assert few is not None
+    write_file(few, INSTRUMENTS["LSRFortessa"], tmp_path / "tube.fcs", seed=3)
+    assert "W339" not in {code for code, _ in fit_template([tmp_path / "tube.fcs"], BOOK, name="tube").study.doubts}

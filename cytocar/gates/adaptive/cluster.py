@@ -47,6 +47,8 @@ MIDDLE = 4.6
 """Squared distance that holds 90 % of a normal's events."""
 EDGE_SHARES = (0.95, 0.975, 0.99, 0.995, 0.999)
 """Shares of a normal's events at which an ellipse may end, beyond the least one of its gate."""
+DIMMER = 0.4
+"""Of ln CD45: larger T cells carry as much as the others or more, dead ones about a third."""
 FEWEST_FOREIGN = 10
 """More foreign events than this in a shell, so that a handful by chance does not end the ellipse."""
 
@@ -215,8 +217,8 @@ def _mixed(core: Floats, others: Floats, *, apart: bool, least: float) -> tuple[
 
     Activated T cells (blasts) are larger, and few or many. One ellipse loses them, or grows over the monocytes. So a
     mixture of two normals is fitted to the core, and each ellipse ends where the others take over (``_edge``). Where a
-    colour sets monocytes ``apart`` (CD45), a second ellipse in their midst is none of larger cells; on scatter alone
-    blasts lie among them.
+    colour sets monocytes ``apart`` (CD45), a second ellipse in their midst, or of dimmer cells, is none of larger
+    cells; on scatter alone blasts lie among them.
     """
     main = reweighted(core, start=mode_of(core), radius=0.35, smallest_sd=0.05)
     if main is None:
@@ -226,7 +228,8 @@ def _mixed(core: Floats, others: Floats, *, apart: bool, least: float) -> tuple[
     placed: list[Ellipse] = []
     for spot in _two_normals(thin(core, MIXTURE_EVENTS), main):
         core, others = (cloud[~inside_any(placed, cloud)] for cloud in (core, others))
-        if placed and apart and _is_foreign(spot, core, others, ratio):
+        dim = bool(placed) and spot.center[0] < placed[0].center[0] - DIMMER
+        if placed and apart and (dim or _is_foreign(spot, core, others, ratio)):
             break
         placed.append(replace(spot, distance_square=_edge(spot, core, others, ratio, least)))
     return tuple(placed)

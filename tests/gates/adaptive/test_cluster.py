@@ -144,6 +144,22 @@ def test_other_cells_end_the_lymphocytes_only_beyond_the_least_share() -> None:
     assert kept[0.99] == pytest.approx(0.99, abs=0.01)
 
 
+def test_dead_cells_with_less_cd45_are_no_larger_t_cells() -> None:
+    """A second ellipse around them would span the monocytes, which lie between."""
+    clouds = {
+        "living": spot((12e3, 38e3), (0.25, 0.21), 12_000, 1),
+        "dead": spot((4.3e3, 58e3), (0.25, 0.4), 900, 2),
+        "monocytes": spot((8e3, 85e3), (0.2, 0.2), 2500, 4),
+    }
+    cd3 = np.repeat([6000.0, 3000.0, 90.0], [12_000, 900, 2500]) * np.random.default_rng(3).lognormal(0, 0.2, 15_400)
+    points = np.concatenate([*clouds.values()])
+    gate = LYMPHOCYTES.model_copy(update={"x": "CD45", "near": (12_000.0, 38_000.0)})
+    fitted = cluster.fit(gate, FitInput("lymphocytes", {"CD45": points[:, 0], "SSC-A": points[:, 1], "CD3": cd3}))
+    assert inside(fitted, clouds["living"]).mean() > 0.98
+    assert inside(fitted, clouds["dead"]).mean() < 0.2
+    assert inside(fitted, clouds["monocytes"]).mean() < 0.2
+
+
 def test_no_t_cells_give_the_fallback_and_a_flag() -> None:
     points = spot((97e3, 38e3), (0.12, 0.15), 5000, 1)
     columns = {"FSC-A": points[:, 0], "SSC-A": points[:, 1], "CD3": np.random.default_rng(0).normal(90, 60, 5000)}
