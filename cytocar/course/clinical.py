@@ -231,7 +231,7 @@ class _RowReader:
             return None
         value = self._table.number(cell)
         if value is None:
-            self.fault(f"{column} is not a number: {cell!r}")
+            self.fault(f"{column}: {self._table.no_number(cell.lstrip('<>=≤≥ '))}")
         return value
 
     def bounded(self, column: str) -> tuple[str, float] | None:

@@ -146,7 +146,9 @@ def _rows(table: DelimitedTable, faults: list[str]) -> Iterator[Subject]:
         for column in _NUMBERS:
             text = row.cells.get(column, "")
             number = table.number(text)
-            if text and (number is None or number <= 0):
+            if text and number is None:
+                faults.append(f"row {row.line}: {column}: {table.no_number(text)}")
+            elif number is not None and number <= 0:
                 faults.append(f"row {row.line}: {column} is no number above 0: {text!r}")
         dates = _infusions(row.cells.get("infused_at", ""), row.line, faults)
         days = tuple(float((day - dates[0]).days) for day in dates) or (0.0,)

@@ -309,5 +309,5 @@ def _fault(table: DelimitedTable, cells: Mapping[str, str], *, by_scheme: bool) 
         return f"{cells['measurand']!r} is no number of counts.csv{f'; did you mean {near[0]}?' if near else ''}"
     for name in ("mean", "sd") if by_scheme else ("value",):
         if table.number(cells[name]) is None:
-            return f"{name} {cells[name]!r} is no number"
+            return f"{name}: {table.no_number(cells[name])}"
     return ""

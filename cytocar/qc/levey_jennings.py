@@ -160,8 +160,12 @@ def read_targets(path: Path) -> dict[tuple[str, str], Target]:
     targets = {}
     for row in table.rows if not missing else ():
         mean, sd = table.number(row.cells["mean"]), table.number(row.cells["sd"])
-        if mean is None or sd is None or sd < 0:
-            faults.append(f"row {row.line}: mean and sd must be numbers, sd not below 0")
+        doubtful = [name for name in ("mean", "sd") if table.number(row.cells[name]) is None]
+        faults += [f"row {row.line}: {name}: {table.no_number(row.cells[name])}" for name in doubtful]
+        if mean is None or sd is None:
+            continue
+        if sd < 0:
+            faults.append(f"row {row.line}: sd {row.cells['sd']!r} is below 0")
         else:
             targets[row.cells["measure"], row.cells.get("control", "")] = Target(mean, sd)
     if faults:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from cytocar.fcs.keywords import well_name
+from cytocar.tables.delimited import two_readings
 
 Line = tuple[int, Mapping[str, str]]
 
@@ -108,7 +109,7 @@ def _two_decimal_marks(lines: Sequence[Line], numeric: Collection[str]) -> Itera
         (number, column, cells[column])
         for number, cells in lines
         for column in numeric
-        if re.fullmatch(r"[+-]?\d*[.,]\d+", cells.get(column, ""))
+        if re.fullmatch(r"[+-]?\d*[.,]\d+", cells.get(column, "")) and not two_readings(cells[column])
     ]
     points, commas = ([one for one in marked if mark in one[2]] for mark in ".,")
     if points and commas:

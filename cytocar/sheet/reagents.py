@@ -108,6 +108,8 @@ def _lot(table: DelimitedTable, row: Row) -> Lot:
     for name in ("beads_per_tube", "beads_per_ul"):
         text = cells.get(name, "")
         numbers[name] = table.number(text) if text else None
+        if text and numbers[name] is None:
+            raise ValueError(f"{name}: {table.no_number(text)}")
         if text and not (numbers[name] or 0.0) > 0:
             raise ValueError(f"{name} {text!r} is no number above 0")
     if not cells["reagent"] or not cells["lot"]:

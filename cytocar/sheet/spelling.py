@@ -13,10 +13,11 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from cytocar.tables.delimited import two_readings
+
 _Enum = TypeVar("_Enum", bound=StrEnum)
 Parser = Callable[[str, bool], Any]
 
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
@@ -30,9 +31,9 @@ def number(value: str, decimal_comma: bool) -> float:
 
     A comma is a decimal one beside ``;`` only, and there 20.000 and 20,000 may each be twenty or twenty thousand.
     """
-    if (decimal_comma or "," in value) and _THOUSANDS.fullmatch(value):
-        plain = re.sub("[.,]", "", value)
-        raise ValueError(f"{value!r} may be {plain} or {value[:-4]}: write it without the {value[-4]!r}, or as {plain}")
+    readings = two_readings(value) if decimal_comma or "," in value else None
+    if readings:
+        raise ValueError(f"{value!r} may be {' or '.join(readings)}: write one of these")
     plain = value.replace(",", ".") if value.count(",") == 1 else value
     if not decimal_comma and _DECIMAL_COMMA.fullmatch(value):
         raise ValueError(f"{value!r} is written with a decimal comma: write {plain}")

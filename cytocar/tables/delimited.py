@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,20 +29,49 @@ class DelimitedTable(Struct, frozen=True):
     decimal_comma: bool
 
     def number(self, text: str) -> float | None:
-        """Return a cell as a finite number, ``None`` where it is none.
+        """Return a cell that a person wrote as a finite number, ``None`` where it is none or may be two.
 
         Examples
         --------
         >>> table = parse_delimited("day;value\\n9;1,5\\n")
-        >>> table.number("1,5"), table.number("high"), table.number("nan")
-        (1.5, None, None)
+        >>> table.number("1,5"), table.number("high"), table.number("nan"), table.number("1.200")
+        (1.5, None, None, None)
         """
+        return None if self.decimal_comma and two_readings(text) else self.printed(text)
+
+    def no_number(self, text: str) -> str:
+        """Return why ``number`` is ``None``: ``'1.200' may be 1200 or 1.2000: write one of these``."""
+        readings = two_readings(text) if self.decimal_comma else None
+        return (
+            f"{text!r} may be {' or '.join(readings)}: write one of these" if readings else f"{text!r} is not a number"
+        )
+
+    def printed(self, text: str) -> float | None:
+        """Return a cell that a program wrote, which puts no mark between thousands, as a finite number."""
         try:
             value = float(text.replace(",", ".") if self.decimal_comma else text)
         except ValueError:
             return None
         # Python reads 1_000; a table that says so is more likely damaged.
         return value if math.isfinite(value) and "_" not in text else None
+
+
+_THOUSANDS = re.compile(r"([+-]?[1-9]\d{0,2})([.,])(\d{3})")
+
+
+def two_readings(text: str) -> tuple[str, str] | None:
+    """Return the two numbers that a cell may mean whose mark stands before three digits, each without a doubt.
+
+    Beside ``;`` people write decimal commas, and a point, or a comma, between thousands.
+
+    >>> two_readings("20.000"), two_readings("1,234"), two_readings("0,125"), two_readings("12,5")
+    (('20000', '20'), ('1234', '1,2340'), None, None)
+    """
+    match = _THOUSANDS.fullmatch(text)
+    if match is None:
+        return None
+    whole, mark, digits = match.groups()
+    return whole + digits, whole if digits == "000" else f"{whole}{mark}{digits}0"
 
 
 def read_delimited(path: Path) -> DelimitedTable:

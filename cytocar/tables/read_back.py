@@ -70,7 +70,7 @@ def _value(cell: str, column: Column, table: DelimitedTable) -> Value:
         if cell.lower() not in ("true", "false"):
             raise ValueError("true or false")
         return cell.lower() == "true"
-    number = table.number(cell)
+    number = table.printed(cell)
     if number is None:
         raise ValueError("a number")
     if column.type == "number":

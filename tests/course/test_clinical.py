@@ -88,8 +88,8 @@ def test_all_faults_of_both_tables_come_in_one_message(tmp_path: Path) -> None:
     assert caught.value.message.startswith("15 faults in the clinical tables")
     assert faults(caught.value) == [
         "clinical.csv row 2: ferritin has no unit",
-        "clinical.csv row 3: day is not a number: 'one'",
-        "clinical.csv row 4: value is not a number: 'high'",
+        "clinical.csv row 3: day: 'one' is not a number",
+        "clinical.csv row 4: value: 'high' is not a number",
         "clinical.csv row 5: platelets in g/L: mass concentration, but it is counted in G/L",
         "clinical.csv row 7: temperature cannot be 101 C",
         "clinical.csv row 8: CRS is 2.5, a grade is a whole number",
@@ -102,6 +102,18 @@ def test_all_faults_of_both_tables_come_in_one_message(tmp_path: Path) -> None:
         "interventions.csv row 6: C is no unit of a dose (x)",
         "clinical.csv: subject 'P9' has no sample",
         "interventions.csv: subject 'P8' has no sample",
+    ]
+
+
+def test_a_value_that_may_be_thousands_is_asked_about(tmp_path: Path) -> None:
+    header = "subject_id;day;variable;value;unit\n"
+    with pytest.raises(ClinicalError) as caught:
+        read_record(
+            clinical(tmp_path, "P1;1;crp;12,5;mg/L\nP1;2;ferritin;1.200;ug/L\nP1;3;ferritin;<1.200;ug/L\n", header)
+        )
+    assert faults(caught.value) == [
+        "clinical.csv row 3: value: '1.200' may be 1200 or 1.2000: write one of these",
+        "clinical.csv row 4: value: '1.200' may be 1200 or 1.2000: write one of these",
     ]
 
 

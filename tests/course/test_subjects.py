@@ -47,7 +47,7 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
         read_subjects(path, known={"P1", "P02"})
     assert caught.value.code == "E163"
     assert [line.strip() for line in caught.value.message.splitlines()[1:]] == [
-        "row 2: dose_car_t is no number above 0: 'many'",
+        "row 2: dose_car_t: 'many' is not a number",
         "row 2: infused_at is no date: 'soon' (2024-03-05; several are separated by ;)",
         "row 3: 'P1' comes twice",
         "row 4: subject_id is empty",
@@ -55,6 +55,12 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
     ]
     with pytest.raises(ClinicalError, match=r"unknown column arms \(did you mean arm\?\)"):
         read_subjects(table(tmp_path, "", "subject_id,arms\n"))
+
+
+def test_a_dose_that_may_be_thousands_is_asked_about(tmp_path: Path) -> None:
+    path = table(tmp_path, "P1;1.200;70,5\n", "subject_id;dose_car_t;weight_kg\n")
+    with pytest.raises(ClinicalError, match=r"row 2: dose_car_t: '1\.200' may be 1200 or 1\.2000"):
+        read_subjects(path)
 
 
 def test_a_subject_who_has_no_sample_yet_is_noted_and_costs_nobody(tmp_path: Path) -> None:

@@ -122,7 +122,8 @@ def test_means_that_a_scheme_assigned_are_taken(tmp_path: Path) -> None:
         ("sample,value\ns,1\n", "column measurand is missing"),
         ("sample,measurand\ns,car_per_ul\n", "neither a column value"),
         ("sample,measurand,value\ns,car_per_u,1\n", "did you mean"),
-        ("sample,measurand,value\ns,car_per_ul,many\n", "row 2: value 'many' is no number"),
+        ("sample,measurand,value\ns,car_per_ul,many\n", "row 2: value: 'many' is not a number"),
+        ("sample;measurand;value\ns;car_per_ul;1.050\n", "row 2: value: '1.050' may be 1050 or 1.0500"),
     ],
 )
 def test_faults_of_the_table_are_listed(tmp_path: Path, text: str, said: str) -> None:

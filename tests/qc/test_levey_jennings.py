@@ -73,6 +73,9 @@ def test_every_fault_of_a_table_of_targets_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"row 2: .*; row 3: ") as error:
         read_targets(path)
     assert error.value.code == "E168"
+    path.write_text("measure;mean;sd\nmedian_CAR;60.001;17\n", "utf-8")
+    with pytest.raises(UsageError, match=r"row 2: mean: '60\.001' may be 60001 or 60\.0010"):
+        read_targets(path)
     path.write_text("measure,mean\n", "utf-8")
     with pytest.raises(UsageError, match="column sd is missing"):
         read_targets(path)

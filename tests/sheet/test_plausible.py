@@ -71,6 +71,7 @@ def test_a_row_with_an_impossible_number_is_a_fault_of_the_sheet(tmp_path: Path)
 def test_a_thousands_mark_beside_semicolons_is_asked_about(tmp_path: Path, cell: str, plain: str) -> None:
     message = _faults(tmp_path, f"file;sample_id;beads_added\na.fcs;A;{cell}\n")
     assert f"row 2, column beads_added: '{cell}' may be {plain} or" in message
+    assert "has 1 fault" in message
 
 
 @pytest.mark.parametrize("cell", ["0,125", "0.125", "20000", "1,5"])

@@ -86,6 +86,7 @@ def test_what_does_not_fit_is_listed_at_once(tmp_path: Path) -> None:
         ("reagent,clone\nCD3,SK7\n", "column lot is missing"),
         ("reagent,lot,expiry\nCD3,1,31.3.2026\n", "row 2: expiry '31.3.2026' is no date"),
         ("reagent,lot,beads_per_tube\nbeads,1,-5\n", "row 2: beads_per_tube '-5' is no number above 0"),
+        ("reagent;lot;beads_per_tube\nbeads;1;52.312\n", "row 2: beads_per_tube: '52.312' may be 52312 or 52.3120"),
         ("reagent,lot\n,1\n", "row 2: reagent or lot is empty"),
     ],
 )

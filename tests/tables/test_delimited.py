@@ -45,3 +45,14 @@ def test_an_empty_text_is_an_empty_table() -> None:
 def test_quoted_cells_may_hold_separators_and_line_ends() -> None:
     (row,) = parse_delimited('a,b\n"1,2","x\ny"\n').rows
     assert dict(row.cells) == {"a": "1,2", "b": "x\ny"}
+
+
+def test_a_mark_before_three_digits_is_not_guessed_at_beside_semicolons() -> None:
+    german = parse_delimited("day;value\n")
+    assert [german.number(text) for text in ("1.200", "1,200", "-52.312", "1.234.567")] == [None] * 4
+    assert [german.number(text) for text in ("0,125", "12,5", "1200", "1.25")] == [0.125, 12.5, 1200, 1.25]
+    assert german.no_number("1.200") == "'1.200' may be 1200 or 1.2000: write one of these"
+    assert german.no_number("20.000") == "'20.000' may be 20000 or 20: write one of these"
+    assert german.no_number("high") == "'high' is not a number"
+    assert parse_delimited("day,value\n").number("1.200") == 1.2
+    assert german.printed("1,234") == 1.234
