@@ -211,6 +211,8 @@ def join(
             hint="give subject_id, and day or collected_at and infused_at, in the sample sheet",
         )
     on_course.sort(key=lambda tube: (tube.counted.subject_id, tube.counted.day or 0.0, tube.counted.sample_id))
+    on_course, again = _each_recording_once(on_course)
+    left_out += again
     courses = []
     for subject, own in groupby(on_course, key=lambda tube: tube.counted.subject_id):
         points: list[CoursePoint] = []
@@ -245,6 +247,31 @@ def _unique(runs: Sequence[Path]) -> list[Tube]:
         for tube in own:
             of_file.setdefault(tube.counted.file_sha256, []).append(tube.counted)
     return tubes
+
+
+def _each_recording_once(tubes: Sequence[Tube]) -> tuple[list[Tube], list[tuple[str, str]]]:
+    """Return the tubes of each draw without second rows of one recording, and these with the reason.
+
+    A recording counts its cells once, in however many rows of a draw it stands; counted differently it is a fault.
+    """
+    first: dict[tuple[str, float | None, str], CountedSample] = {}
+    kept, again = [], []
+    for tube in tubes:
+        sample = tube.counted
+        known = sample
+        if sample.has_numbers and sample.file_sha256:
+            known = first.setdefault((sample.subject_id, sample.day, sample.file_sha256), sample)
+        if known is sample:
+            kept.append(tube)
+        elif replace(sample, sample_id=known.sample_id, status=known.status) == known:
+            again.append((sample.sample_id, f"the recording of {known.sample_id}, in a second row"))
+        else:
+            raise UsageError(
+                f"samples {known.sample_id!r} and {sample.sample_id!r} are two different results of one file",
+                code="E133",
+                hint="exclude one of the rows, or give each tube its own file",
+            )
+    return kept, again
 
 
 def _another_template(sample: CountedSample, earlier: Sequence[CountedSample]) -> bool:

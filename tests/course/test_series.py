@@ -93,6 +93,20 @@ def test_two_results_for_one_file_are_a_fault(tmp_path: Path) -> None:
     assert caught.value.code == "E133"
 
 
+def test_one_recording_in_two_rows_of_a_draw_counts_once(tmp_path: Path) -> None:
+    rows = [counted("a", 7, 100, file_sha256="same"), counted("b", 7, 100, file_sha256="same", status="review")]
+    (course,) = (series := join([run_folder(tmp_path, rows)])).courses
+    assert [(point.sample_id, point.car_per_ul.low) for point in course.points] == [("a", 40.0)]
+    assert series.left_out == (("b", "the recording of a, in a second row"),)
+
+
+def test_one_recording_with_two_results_in_a_draw_is_a_fault(tmp_path: Path) -> None:
+    rows = [counted("a", 7, 100, file_sha256="same"), counted("b", 7, 90, file_sha256="same")]
+    with pytest.raises(UsageError, match="'a' and 'b' are two different results of one file") as error:
+        join([run_folder(tmp_path, rows)])
+    assert error.value.code == "E133"
+
+
 def test_wells_of_two_plates_may_share_a_name(tmp_path: Path) -> None:
     first = run_folder(tmp_path, [counted("D07", 3, 100)], "one")
     second = run_folder(tmp_path, [counted("D07", 9, 100, file_sha256="other")], "two")
