@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.validity import (
@@ -24,6 +25,7 @@ from benchmarks.validity import (
     originals,
     other_laboratories,
     panels,
+    patients,
     runs,
     silent,
     spikes,
@@ -52,7 +54,7 @@ def main() -> None:
         "odd",
         "runs",
     )
-    others = ("silent", "clean", "panels", "mishaps", "among", "laboratories", "instruments")
+    others = ("silent", "clean", "panels", "mishaps", "patients", "among", "laboratories", "instruments")
     parser.add_argument("--only", choices=(*parts, *others))
     parser.add_argument(
         "--files", nargs="+", type=Path, help="laboratories: tubes of your own to copy, not those there"
@@ -103,6 +105,12 @@ def main() -> None:
         table(silent.HEAD, silent.rows(seeds, mishaps.on_car_tubes()))
         given = {"faults": mishaps.on_panel, "truth_after": mishaps.TRUTH_AFTER, "drawn_here": True}
         table(panels.HEAD, panels.rows(seeds, **given))
+    if wanted.only in (None, "patients"):
+        seeds = max(1, wanted.tubes // 120)
+        table(silent.HEAD, silent.rows(seeds, mishaps.on_car_tubes(patients.KINDS), series=22))
+        faults = partial(mishaps.on_panel, mishaps=patients.KINDS)
+        truth_after = patients.TRUTH_AFTER
+        table(panels.HEAD, panels.rows(seeds, series=22, faults=faults, truth_after=truth_after, drawn_here=True))
     if wanted.only in (None, "among"):
         table(among.HEAD, among.rows(2 * wanted.tubes))
     if wanted.only in (None, "laboratories"):

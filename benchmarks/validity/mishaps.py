@@ -392,10 +392,10 @@ MISHAPS: Mapping[str, Listed] = {
 }
 
 
-def on_car_tubes() -> dict[str, Kind]:
+def on_car_tubes(mishaps: Mapping[str, Listed] = MISHAPS) -> dict[str, Kind]:
     """Return the mishaps of the CAR panel, as ``silent`` takes them; some in tubes without CAR-T cells as well."""
     kinds: dict[str, Kind] = {}
-    for name, listed in MISHAPS.items():
+    for name, listed in mishaps.items():
         if set(listed.markers) <= set(STAINS):
             kind = Kind(listed.strengths, change=_with_stains(listed.mishap, STAINS), truth_after=listed.truth_after)
             kinds[name] = kind
@@ -408,7 +408,7 @@ def _with_stains(mishap: Mishap, stains: Stains) -> Callable[[float], Change]:
     return lambda strength: mishap(strength, stains)
 
 
-def on_panel(panel: Panel) -> dict[str, tuple[Fault, tuple[float, ...]]]:
+def on_panel(panel: Panel, mishaps: Mapping[str, Listed] = MISHAPS) -> dict[str, tuple[Fault, tuple[float, ...]]]:
     """Return the mishaps of a panel with their strengths, as ``panels`` takes them."""
 
     def fault(mishap: Mishap) -> Fault:
@@ -419,7 +419,7 @@ def on_panel(panel: Panel) -> dict[str, tuple[Fault, tuple[float, ...]]]:
 
     return {
         name: (fault(listed.mishap), listed.strengths)
-        for name, listed in MISHAPS.items()
+        for name, listed in mishaps.items()
         if {*listed.markers} <= {*panel.detectors}
     }
 

@@ -30,6 +30,7 @@ from cytocar.sample.quality.borders import (
 )
 from cytocar.sample.quality.cells import Pairs, cell_shares
 from cytocar.sample.quality.dying import dead_cells, fragments, taken_for_dead
+from cytocar.sample.quality.exported import export_findings
 from cytocar.sample.quality.gate_doubt import gate_doubts
 from cytocar.sample.quality.granular import granular_lymphocytes
 from cytocar.sample.quality.lineage import dimly_stained, without_cd3
@@ -143,6 +144,7 @@ def evidence(
             *taken_for_dead(close),
             *fragments(close),
             *edge_findings(close),
+            *export_findings(sampled),
             *without_cd3(sampled),
             *dimly_stained(close),
             *light_of_subsets(close),

@@ -155,12 +155,12 @@ def _edges(near: Floats, own: Floats, top: float, reach: float) -> Iterator[tupl
     """
     percent, edge = _edge(near, own, reach)
     if edge < top:
-        yield percent, f"above {_place(edge)}"
+        yield percent, f"above {shown(edge)}"
     percent, edge = _edge(1 / near[::-1], 1 / own[::-1], reach)
-    yield percent, f"below {_place(1 / edge)}"
+    yield percent, f"below {shown(1 / edge)}"
 
 
-def _place(value: float) -> str:
+def shown(value: float) -> str:
     """Return a value for a message: whole numbers, or three digits of a share of the range."""
     return f"{value:,.0f}" if value > 100 else f"{value:.3g}"
 

@@ -50,7 +50,7 @@ ALL_OF = pytest.mark.parametrize("template", ["cart-cd19fc-fixed", "cart-cd19fc"
 @ALL_OF
 def test_a_whole_tube_has_no_edge_and_no_t_cells_without_cd3(template: str) -> None:
     found = told(template)
-    assert found["stored_edges"].outcome is Severity.PASS
+    assert found["stored_edges"].outcome is found["exported"].outcome is Severity.PASS
     assert found["t_cells_without_cd3"].outcome is Severity.PASS
     assert found["t_cells_without_cd3"].value == pytest.approx(0, abs=3)
 
@@ -67,6 +67,56 @@ def test_cells_that_were_not_stored_leave_an_edge(template: str, channel: str, l
     assert (finding.code, finding.outcome) == ("W309", Severity.REVIEW)
     assert channel in finding.message
     assert ("above" if above else "below") in finding.message
+
+
+def _in_the_plane(lost: float) -> npt.NDArray[np.bool_]:
+    """Return what an ellipse in both scatters holds that loses so many of the T cells."""
+    t_cells = of_kind(TUBE, *T_CELLS)
+    logs = [np.log(np.maximum(TUBE.columns[name], 1)) for name in ("FSC-A", "SSC-A")]
+    apart = sum(((one - np.median(one[t_cells])) / one[t_cells].std()) ** 2 for one in logs)
+    return np.asarray(apart < np.quantile(apart[t_cells], 1 - lost))
+
+
+def _single(lost: float) -> npt.NDArray[np.bool_]:
+    ratio = TUBE.columns["FSC-H"] / TUBE.columns["FSC-A"]
+    low, high = np.quantile(ratio[of_kind(TUBE, *T_CELLS)], (lost / 2, 1 - lost / 2))
+    return np.asarray((ratio > low) & (ratio < high))
+
+
+def _compensated(detector: str) -> npt.NDArray[np.floating]:
+    words = TUBE.keywords["$SPILLOVER"].split(",")
+    names = words[1 : int(words[0]) + 1]
+    matrix = np.array(words[len(names) + 1 :], dtype=float).reshape(len(names), -1)
+    recorded = np.column_stack([TUBE.columns[name] for name in names])
+    return np.asarray((recorded @ np.linalg.inv(matrix))[:, names.index(detector)])
+
+
+def _above(detector: str, lost: float) -> npt.NDArray[np.bool_]:
+    signal = _compensated(detector)
+    return np.asarray(signal > np.quantile(signal[of_kind(TUBE, *T_CELLS)], lost))
+
+
+@pytest.mark.parametrize(
+    ("keep", "template", "words"),
+    [
+        (_in_the_plane(0.15), "cart-cd19fc-fixed", "a border around them in FSC-A and SSC-A"),
+        (_in_the_plane(0.15), "tcell", "a border around them in FSC-A and SSC-A"),
+        (_in_the_plane(0.001), "cart-cd19fc-fixed", ""),  # a wide gate loses nothing
+        (_single(0.12), "cart-cd19fc-fixed", "crowd at FSC-H/FSC-A"),
+        (_single(0.002), "cart-cd19fc-fixed", ""),
+        (_above("FITC-A", 0.15), "cart-cd19fc-fixed", "crowd at CD3"),
+        (_above("V500-A", 0.15), "cart-cd19fc", "crowd at CD45"),
+        (_above("FITC-A", 0.0005), "cart-cd19fc-fixed", ""),
+        (_compensated("V450-A") > 1000, "cart-cd19fc-fixed", "of the events lack CD4"),
+        (_compensated("APC-H7-A") > 1000, "cart-cd19fc-fixed", "of the events lack CD8"),
+    ],
+)
+def test_a_file_that_was_exported_from_a_gate_shows_where_it_ended(
+    keep: npt.NDArray[np.bool_], template: str, words: str
+) -> None:
+    finding = told(template, keep=keep | of_kind(TUBE, "beads", "bead_doublets"))["exported"]
+    assert (finding.code, finding.outcome) == (("W309", Severity.REVIEW) if words else ("", Severity.PASS))
+    assert words in finding.message
 
 
 def test_a_storage_gate_that_spares_the_lymphocytes_is_no_edge_in_them() -> None:
