@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from io import BytesIO, StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 from msgspec import Struct
@@ -19,6 +19,9 @@ from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import SheetError
 from cytocar.files.places import Place, whole_bytes
 from cytocar.tables.read_back import plain
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 WORKSHEETS = (".xlsx", ".xlsm")
 MOST_BYTES = 50_000_000
@@ -132,45 +135,52 @@ def _of_worksheet(content: bytes, name: str) -> Cells:
         sheet.reset_dimensions()  # what the file says of its size may be anything
         lines = tuple(_filled(sheet.iter_rows(values_only=True), name))
         with ZipFile(BytesIO(content)) as archive:
-            faults = tuple(_seen_otherwise(archive.read(sheet._worksheet_path).decode()))
+            faults = tuple(_seen_otherwise(archive.read(sheet._worksheet_path)))
         return Cells(lines, faults=faults, beside=tuple(other.title for other in others))
 
 
-_CELL = re.compile(r"<(?:\w+:)?c\s([^>]*[^>/])>(.*?)</(?:\w+:)?c>", re.DOTALL)
-_HELD = re.compile(r"<(?:\w+:)?(?:v|t)\b[^>]*>([^<]+)<")
-
-
-_HIDDEN = re.compile(
-    r"""<(?:\w+:)?row\s(?=[^>]*\bhidden="(?:1|true)")[^>]*\br="(\d+)"[^>]*[^>/]>(.*?)</(?:\w+:)?row>""", re.DOTALL
-)
-
-
-def _seen_otherwise(worksheet: str) -> Iterator[CellFault]:
+def _seen_otherwise(worksheet: bytes) -> Iterator[CellFault]:
     """Yield cells of a worksheet, as its XML has them, in which a person sees another thing than a reader.
 
     Of merged cells the first one alone holds what is seen in all. A formula has no value until a spreadsheet program
     has computed and saved it, and may have come to an error. Rows that a filter hides are read as all others.
 
-    >>> list(map(str, _seen_otherwise('<c r="G2"><f>25*2</f><v/></c><c r="H2" t="e"><f>1/0</f><v>#DIV/0!</v></c>')))
+    >>> cells = b'<row><c r="G2"><f>25*2</f><v/></c><c r="H2" t="e"><f>1/0</f><v>#DIV/0!</v></c></row>'
+    >>> list(map(str, _seen_otherwise(cells)))
     ['cell G2: a formula without a value: open and save it in a spreadsheet program', 'cell H2: #DIV/0! is an error']
-    >>> list(map(str, _seen_otherwise('<c r="A1"><f>25*2</f><v>50</v></c><mergeCell ref="C2:C5"/>')))
+    >>> list(map(str, _seen_otherwise(b'<mergeCells><mergeCell ref="C2:C5"/></mergeCells>')))
     ['cells C2:C5 are merged: the first of them alone holds the value: unmerge them and fill each']
     """
-    for cell in _CELL.finditer(worksheet):
-        place, held = re.search(r'\br="(\w+)"', cell[1]), _HELD.search(cell[2])
-        where = place[1] if place else ""
-        if 't="e"' in cell[1]:
-            yield _fault_at(where, where, f"cell {where}: {held[1] if held else 'it'} is an error")
-        elif re.search(r"<(?:\w+:)?f\b", cell[2]) and not held and 't="str"' not in cell[1]:
-            what = "a formula without a value: open and save it in a spreadsheet program"
-            yield _fault_at(where, where, f"cell {where}: {what}")
-    for row in _HIDDEN.finditer(worksheet):
-        if _HELD.search(row[2]):
-            text = f"row {row[1]} is hidden: show it, or delete it if it is not to be counted"
-            yield _fault_at(row[1], row[1], text)
-    for merged in re.finditer(r'<(?:\w+:)?mergeCell\s[^>]*ref="(\w+):(\w+)"', worksheet):
-        what = "are merged: the first of them alone holds the value: unmerge them and fill each"
-        yield _fault_at(merged[1], merged[2], f"cells {merged[1]}:{merged[2]} {what}")
+    from defusedxml.ElementTree import iterparse
+
+    for _, element in iterparse(BytesIO(worksheet)):
+        where = element.get("r", "")
+        match _tag(element):
+            case "c":
+                has = {_tag(part): part.text for part in element.iter()}
+                if element.get("t") == "e":
+                    yield _fault_at(where, where, f"cell {where}: {has.get('v') or 'it'} is an error")
+                elif "f" in has and not has.get("v") and element.get("t") != "str":
+                    what = "a formula without a value: open and save it in a spreadsheet program"
+                    yield _fault_at(where, where, f"cell {where}: {what}")
+            case "row":
+                if element.get("hidden") in ("1", "true") and any(map(_holds_value, element)):
+                    text = f"row {where} is hidden: show it, or delete it if it is not to be counted"
+                    yield _fault_at(where, where, text)
+                element.clear()  # a worksheet can have a hundred thousand
+            case "mergeCell":
+                first, _, last = element.get("ref", "").partition(":")
+                what = "are merged: the first of them alone holds the value: unmerge them and fill each"
+                yield _fault_at(first, last, f"cells {first}:{last} {what}")
+
+
+def _tag(element: Element) -> str:
+    """Return the name of an element without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def _holds_value(cell: Element) -> bool:
+    return any(_tag(part) in ("v", "t") and part.text for part in cell.iter())
 
 
 def _fault_at(first: str, last: str, text: str) -> CellFault:
