@@ -18,9 +18,9 @@ from cytocar.report.run.pictures import Gallery, galleries
 from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.report.run.worklist import WORST_FIRST, worklist
 from cytocar.run.finished.override import KEPT
-from cytocar.run.finished.sign import RUN, sample_name
+from cytocar.run.finished.sign import sample_name
 from cytocar.run.parts import PARTS, Parts, part_name
-from cytocar.run.trail.audit import Action, Entry, Trail, read_trail
+from cytocar.run.trail.audit import RUN, Action, Entry, Trail, read_trail
 from cytocar.run.trail.journal import MANIFEST, Manifest, finished_manifest, last_entry
 from cytocar.sample.choose_controls import CONTROL_TYPES
 from cytocar.sample.result import SampleOutcome, SampleResult, Status

@@ -52,6 +52,18 @@ def test_a_signature_stands_in_the_trail(run: Path) -> None:
     assert cytocar_command("verify", run, "--head", last.sha256).code == 0
 
 
+def test_a_gate_that_is_moved_after_the_signature_makes_it_stale(run: Path) -> None:
+    words = ("--by", "A. Muster", "--reason", "all gates looked at")
+    assert cytocar_command("sign", run, "--meaning", "approved", *words).code == 0
+    assert "ok       signature: approved by A. Muster on" in cytocar_command("verify", run).stdout
+    moved = cytocar_command("override", run, "d9", "car_t", "--value", "700", *words)
+    assert "note: the run was approved by A. Muster" in moved.stderr
+    assert "results were changed once since: sign it again" in moved.stderr
+    again = cytocar_command("verify", run)
+    assert again.code == 0
+    assert "note     signature: the run was approved by A. Muster" in again.stdout
+
+
 def test_a_changed_run_cannot_be_signed(run: Path) -> None:
     (run / "gates.csv").unlink()
     before = read_trail(run)

@@ -40,6 +40,7 @@ def command(
     from cytocar.run.finished.override import Target
     from cytocar.run.finished.override import override as move
     from cytocar.run.finished.override import undo as put_back
+    from cytocar.run.trail.audit import last_signature, read_trail
     from cytocar.run.trail.journal import journal, require_run
     from cytocar.run.trail.who import author, now
 
@@ -61,7 +62,11 @@ def command(
             sys.stdout.write(f"{column}: {_shown(before[column])} -> {_shown(after[column])}\n")
     if (run / REPORT).is_file():
         build_report(run, inputs=place, by=by)
-    screen.say(f"noted in {run / 'audit.jsonl'}; take it back with --undo")
+    back = "" if undo else "; take it back with --undo"
+    screen.say(f"noted in {run / 'audit.jsonl'}{back}")
+    signature = last_signature(read_trail(run))
+    if signature is not None and signature.is_stale:
+        screen.say(f"note: {signature}")
 
 
 def _numbers(values: list[str]) -> dict[str, float]:

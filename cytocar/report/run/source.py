@@ -10,10 +10,9 @@ from msgspec import Struct
 from cytocar.errors.tree import IntegrityError
 from cytocar.files.places import Place
 from cytocar.run.finished.recorded_plan import located, recorded_plan
-from cytocar.run.finished.sign import RUN
 from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.plan import RunPlan
-from cytocar.run.trail.audit import CHANGES_RESULTS, Action, Entry, read_trail
+from cytocar.run.trail.audit import CHANGES_RESULTS, RUN, Action, Entry, read_trail
 from cytocar.run.trail.journal import Manifest, finished_manifest
 from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.tables.columns import Value

@@ -120,7 +120,13 @@ def of_run(folder: Path) -> Counts:
 
 
 def _paths(template: Template) -> dict[str, str]:
-    return {one.name: one.note for one in template.populations if one.note}
+    """Return the path of each population: what an import noted of the other program's, else the way from all events."""
+    parents = {one.name: one.parent for one in template.populations}
+
+    def way(name: str) -> str:
+        return f"{way(parents[name])}/{name}" if parents.get(parents[name]) else name
+
+    return {one.name: one.note if one.note.endswith(f"/{one.name}") else way(one.name) for one in template.populations}
 
 
 def of_workspace(workspace: Workspace) -> Counts:

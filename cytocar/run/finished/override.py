@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
+from cytocar.gates.decision import Decision
 from cytocar.gates.move import movable, move_gate
 from cytocar.regions.kinds import FixedGate
 from cytocar.run.beside_counted import CountedTube, to_tell, with_findings_of_others
@@ -94,11 +95,12 @@ def override(
 def moved_gate(before: SampleResult, protocol: Protocol, population: str, numbers: Mapping[str, float]) -> FixedGate:
     """Return a gate of a counted sample with new numbers, as ``override`` puts it in place; E115 where it cannot be."""
     scale_of = protocol.template.scale
-    rows = [row for row in before.decisions if row.population == population]
+    rows = _decided(before, population)
     fitted = before.gates[population]
     if "" in numbers:
         names = movable(fitted, rows, scale_of)
-        numbers = _named(numbers, [row.parameter for row in rows if row.parameter in names])
+        listed = [row.parameter for row in rows if row.parameter in names]
+        numbers = _named(numbers, listed or names, _movable_gates(before, protocol))
     return move_gate(fitted, numbers, decisions=rows, scale_of=scale_of)
 
 
@@ -142,16 +144,33 @@ def _found(opened: Journal, target: Target, reason: str) -> tuple[Manifest, RunP
     if not isinstance(before, SampleResult):
         raise UsageError(f"sample {target.sample_id} was not counted", code="E115", hint="it has no gates to move")
     if target.population not in before.gates:
-        raise _no_such("gate", target.population, tuple(before.gates))
+        raise _no_such("gate", target.population, _movable_gates(before, plan.protocols[target.sample_id]))
     return manifest, plan, before
 
 
 def _no_such(kind: str, name: str, known: Sequence[str]) -> UsageError:
-    near = get_close_matches(name, known, n=3, cutoff=0.5) or list(known[:8])
-    return UsageError(f"the run has no {kind} {name!r}", code="E115", hint=f"there is {', '.join(near)}")
+    alike = {one.lower(): one for one in known}
+    near = get_close_matches(name.lower().replace(" ", "_"), alike, n=3, cutoff=0.5)
+    hint = f"there is {', '.join([alike[one] for one in near] or known)}"
+    return UsageError(f"the run has no {kind} {name!r}", code="E115", hint=hint)
 
 
-def _named(numbers: Mapping[str, float], names: Sequence[str]) -> Mapping[str, float]:
+def _movable_gates(before: SampleResult, protocol: Protocol) -> list[str]:
+    """Return the gates of a sample that have a number to move, in the template's order."""
+    order = [one.name for one in protocol.template.populations if one.name in before.gates]
+    scale_of = protocol.template.scale
+    return [name for name in order if movable(before.gates[name], _decided(before, name), scale_of)]
+
+
+def _decided(before: SampleResult, population: str) -> list[Decision]:
+    return [row for row in before.decisions if row.population == population]
+
+
+def _named(numbers: Mapping[str, float], names: Sequence[str], gates: Sequence[str]) -> Mapping[str, float]:
+    if not names:
+        raise UsageError(
+            "the gate follows from others and has no number", code="E115", hint=f"move one of {', '.join(gates)}"
+        )
     if len(names) != 1:
         raise UsageError(
             "the gate has several numbers", code="E115", hint=f"give --value NAME=NUMBER; names: {', '.join(names)}"

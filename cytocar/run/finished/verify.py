@@ -22,7 +22,7 @@ from cytocar.run.finished.recorded_plan import located, recorded_plan
 from cytocar.run.folder import package_file, table_files
 from cytocar.run.observer import NOBODY, Observer, observed
 from cytocar.run.parts import PARTS, Parts, part_name
-from cytocar.run.trail.audit import AUDIT, CHANGES_RESULTS, Action, Entry, Trail, read_trail
+from cytocar.run.trail.audit import AUDIT, CHANGES_RESULTS, Action, Entry, Trail, last_signature, read_trail
 from cytocar.run.trail.journal import (
     MANIFEST,
     PENDING,
@@ -177,6 +177,9 @@ def _trail(trail: Trail, head: str | None) -> Iterator[Check]:
     drawn = number.get(Action.REPORT_BUILT)
     if drawn is not None and drawn < max(number.get(action, 0) for action in CHANGES_RESULTS):
         yield _note(AUDIT, f"the report was drawn (entry {drawn}) before results were last changed: draw it again")
+    signature = last_signature(trail)
+    if signature is not None:
+        yield (_note if signature.is_stale else _ok)("signature", str(signature))
     if head is not None and head not in {entry.sha256 for entry in trail.entries}:
         yield _changed(AUDIT, f"no entry has the hash {head}: the end was cut off, or this is another run")
 

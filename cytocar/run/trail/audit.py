@@ -264,3 +264,37 @@ def _misfit(entry: Entry, expected: int, times: Counter[int]) -> str:
         missing = f"entry {expected}" if entry.number == expected + 1 else f"entries {expected} to {entry.number - 1}"
         return f"{missing} is not there: a line was removed or changed before entry {entry.number}"
     return f"entry {entry.number} stands where entry {expected} belongs: lines were swapped"
+
+
+# ---------------------------------------------------------------- signatures
+
+RUN = "run"
+"""What a signature of the whole run was given to."""
+
+
+class Signature(Struct, frozen=True):
+    """The last signature of a run, and how often results were changed since."""
+
+    entry: Entry
+    changes_since: int
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether results are not those that were signed."""
+        return self.changes_since > 0
+
+    def __str__(self) -> str:
+        given = f"{self.entry.after} by {self.entry.operator} on {self.entry.utc[:10]} (entry {self.entry.number})"
+        if not self.is_stale:
+            return given
+        times = "once" if self.changes_since == 1 else f"{self.changes_since} times"
+        return f"the run was {given}, and results were changed {times} since: sign it again"
+
+
+def last_signature(trail: Trail) -> Signature | None:
+    """Return the last signature of the whole run, ``None`` where there is none."""
+    signed = [entry for entry in trail.entries if entry.action == Action.SIGNED and entry.what == RUN]
+    if not signed:
+        return None
+    since = [entry for entry in trail.entries if entry.number > signed[-1].number and entry.action in CHANGES_RESULTS]
+    return Signature(signed[-1], len(since))

@@ -10,8 +10,7 @@ import pytest
 from cytocar.report.run.courses import Courses
 from cytocar.report.run.one_page import one_page_files, result_pages
 from cytocar.report.run.source import open_finished_run
-from cytocar.run.finished.sign import RUN
-from cytocar.run.trail.audit import Act, Action, Author, Meaning
+from cytocar.run.trail.audit import RUN, Act, Action, Author, Meaning
 from cytocar.run.trail.journal import amend
 from cytocar.run.trail.who import now
 

@@ -14,7 +14,7 @@ from cytocar.run.comparison.counts import Counts, SampleCounts, of_workspace, re
 from cytocar.signals.compensation import Matrix
 from cytocar.template.flowjo.document import open_workspace
 from cytocar.template.model import Compensation, Template
-from tests.runs import cytocar_command
+from tests.runs import cytocar_command, small_run
 from tests.workspaces import Tube, above, matrix, workspace
 
 GATES = above(40, name="T", count=60, under=above(60, name="CD4+", count=40, channel="Comp-FITC-A"))
@@ -106,6 +106,14 @@ def test_samples_are_found_by_their_file_where_their_names_differ() -> None:
     (sample,) = _ours(stored).samples.values()
     ours = Counts("run", {"day9": SampleCounts(sample.events, frozenset({"TUBE1.fcs"}))})
     assert {row.sample_id for row in compare(ours, stored).rows} == {"day9"}
+
+
+def test_a_population_has_the_path_of_its_gates_not_the_note_beside_it(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    comparison = compare(read_counts(run), read_counts(run))
+    paths = {row.population: row.path for row in comparison.rows}
+    assert paths["leukocytes"] == "singlets/leukocytes"
+    assert paths["car_t"].endswith("/t_cells/car_t")
 
 
 def test_a_sample_that_the_run_lacks_is_no_agreement() -> None:

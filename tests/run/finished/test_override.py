@@ -106,7 +106,9 @@ def test_inputs_may_have_moved(run: Path, finished: Path, tmp_path: Path) -> Non
     ("words", "said"),
     [
         (("d99", "car_t", "--value", "1"), "no sample 'd99'"),
-        (("d9", "car_tt", "--value", "1"), "no gate 'car_tt'"),
+        (("d9", "car_tt", "--value", "1"), "no gate 'car_tt'\n  fix: there is car_t"),
+        (("d9", "CAR T", "--value", "1"), "no gate 'CAR T'\n  fix: there is car_t"),
+        (("d9", "lymphocytes", "--value", "1"), "the gate follows from others and has no number\n  fix: move one of"),
         (("broken", "car_t", "--value", "1"), "was not counted"),
         (("d9", "car_t", "--value", "CD3 min=1"), "no number 'CD3 min'"),
         (("d9", "car_t", "--value", "many"), "not a number"),
