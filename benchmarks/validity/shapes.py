@@ -197,8 +197,27 @@ LAST_NEGATIVES: Mapping[str, Draw] = {
         random.choice([-0.9, 0.0, 1.0], p=[0.25, 0.5, 0.25], size=n) + random.normal(0, 0.7, n)
     ),
 }
-EVERY_NEGATIVE = {**NEGATIVES, **FRESH_NEGATIVES, **LATER_NEGATIVES, **LAST_NEGATIVES}
-EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST}
+
+
+def _dim_seventh(random: np.random.Generator, n: int) -> Floats:
+    """A kind of cells of which a seventh is dimmer, by a factor of 2.6."""
+    return np.where(random.random(n) < 1 / 7, random.normal(-0.38, 0.12, n), random.normal(0.04, 0.17, n))
+
+
+NEWEST: Mapping[str, Draw] = {
+    "dim seventh": _dim_seventh,
+    "steep dim side": lambda random, n: -0.17 + random.exponential(0.22, n) + random.normal(0, 0.07, n),
+    "trapezium": lambda random, n: random.uniform(-0.4, 0.4, n) + random.uniform(-0.15, 0.15, n),
+    "wide logistic": lambda random, n: random.logistic(0, 0.21, n),
+}
+"""Shapes that were looked at once, after few positives had been described by themselves."""
+NEWEST_NEGATIVES: Mapping[str, Draw] = {
+    "Laplace": lambda random, n: 0.6 * random.laplace(0, 0.7071, n) + 0.8 * random.normal(size=n),
+    "beta": lambda random, n: 5.6 * (random.beta(2.2, 3.4, n) - 0.387) + 0.35 * random.normal(size=n),
+    "dim sixth": lambda random, n: np.where(random.random(n) < 1 / 6, -1.5, 0.25) + 0.75 * random.normal(size=n),
+}
+EVERY_NEGATIVE = {**NEGATIVES, **FRESH_NEGATIVES, **LATER_NEGATIVES, **LAST_NEGATIVES, **NEWEST_NEGATIVES}
+EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST, **NEWEST}
 
 
 class CarTube(Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from benchmarks.validity.car import GATE
 from benchmarks.validity.limits import CVS
-from benchmarks.validity.shapes import LAST, LAST_NEGATIVES, CarTube, Draw, Floats
+from benchmarks.validity.shapes import NEWEST, NEWEST_NEGATIVES, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
 from cytocar.counting.basis import BeadBasis
 from cytocar.counting.car_t import LARGEST_EXCESS
@@ -38,7 +38,7 @@ HEAD = (
 )
 ZERO_HEAD = ("control", "tubes", "asks for a look", "low > 0, all", "low > 0, of those that do not ask")
 Shapes = tuple[Mapping[str, Draw], Mapping[str, Draw]]
-ONCE: Shapes = (LAST_NEGATIVES, LAST)
+ONCE: Shapes = (NEWEST_NEGATIVES, NEWEST)
 """Shapes of negatives and of positives."""
 T_CELLS, BEADS, ADDED, BLOOD_UL = 20_000, 10_000, 50_000, 50.0
 EVENTS = (20, 200, 2000, 8000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -237,3 +239,20 @@ def test_positives_that_do_not_stand_out_are_thought_as_dim_as_they_may_be(stain
     assert fitted.background is not None
     known = fitted.background.sensitivity, fitted.background.sensitivity_sd
     assert abs(kept - known[0]) < 1.5 * known[1]
+
+
+def test_few_positives_over_a_sticky_background_tell_their_brightness_from_ten_on() -> None:
+    dim, random = negatives(20_000, 1), np.random.default_rng(4)
+
+    def measured(cells: int) -> tuple[float, Mapping[str, float]]:
+        fitted = place(np.concatenate([dim, 2200 * 10 ** random.normal(0, 0.25, cells)]), control())
+        assert "NO_RESOLVED_POSITIVES" in fitted.decisions[0].flags
+        assert fitted.background is not None
+        return fitted.background.sensitivity_sd, fitted.extras
+
+    doubt_of_none, of_none = measured(3)
+    doubt_of_some, of_some = measured(20)
+    assert "stain_index" not in of_none
+    assert of_some["stain_index"] == pytest.approx(11.8, rel=0.3)
+    assert of_some["sensitivity"] > of_none["sensitivity"] + 0.1
+    assert doubt_of_some < 0.7 * doubt_of_none
