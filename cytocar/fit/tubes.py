@@ -51,6 +51,8 @@ SHARE_OF_RANGE = 1.01
 NOISE_OF_LINEAR = 0.02
 """Of the brightest events. The lower quarter of linear values is less than a hundredth as wide, in a quarter of the
 channels and more; that of a logicle on 0 to 1 a tenth and more."""
+FEWEST_ZEROS, MOST_ZEROS = 0.02, 0.45
+"""Share of the events: with more there are hardly as many values above zero that are no positives."""
 COMPARED_EVENTS = 20_000
 
 
@@ -316,10 +318,17 @@ def _linear_in_small_units(stained: Mapping[str, Floats], highest: Mapping[str, 
 
 
 def size_of_negatives(stained: Mapping[str, Floats]) -> float | None:
-    """Return the size of the negative values over the channels: the median of their 5 % quantiles."""
+    """Return the size of the negative values over the channels: the median of their 5 % quantiles.
+
+    Where a program wrote zeros for them, it is what as many of the values above zero as there are zeros reach: cells
+    without stain scatter as far above zero as below it.
+    """
     sizes = []
     for values in stained.values():
         below = values[values < 0]
+        zeros = float(np.mean(values == 0))
         if len(below) >= max(20, 0.002 * len(values)):
             sizes.append(-float(np.quantile(below, 0.05)))
+        elif not len(below) and FEWEST_ZEROS <= zeros <= MOST_ZEROS:
+            sizes.append(float(np.quantile(values, 1.95 * zeros)))
     return float(np.median(sizes)) if sizes else None

@@ -17,6 +17,7 @@ from cytocar.errors.tree import GateError
 from cytocar.fcs.reader import open_fcs
 from cytocar.fit.draft import refuse_without_t_cells, to_text
 from cytocar.fit.template import fit_template
+from cytocar.fit.tubes import size_of_negatives
 from cytocar.gates.walk import walk
 from cytocar.sample.analysis import quantify
 
@@ -244,3 +245,20 @@ def test_dead_t_cells_that_the_lymphocytes_leave_out_are_not_lost_ones(tmp_path:
     assert few is not None
     write_file(few, INSTRUMENTS["LSRFortessa"], tmp_path / "tube.fcs", seed=3)
     assert "W339" not in {code for code, _ in fit_template([tmp_path / "tube.fcs"], BOOK, name="tube").study.doubts}
+
+
+def test_the_size_of_negatives_is_known_where_a_program_wrote_zeros_for_them() -> None:
+    random = np.random.default_rng(2)
+    values = np.concatenate([random.normal(0, 100, 6000), random.lognormal(8, 0.3, 4000)])
+    known = size_of_negatives({"CD3": values})
+    assert known is not None
+    assert size_of_negatives({"CD3": np.maximum(values, 0)}) == pytest.approx(known, rel=0.15)
+    assert size_of_negatives({"CD3": np.maximum(values, 1)}) is None
+
+
+def test_values_below_zero_that_were_cut_off_move_no_count(original: Original, tmp_path: Path) -> None:
+    cut = replace(original, signals={name: np.maximum(values, 0) for name, values in original.signals.items()})
+    write_copy(cut, LABORATORIES["Aurora"], tmp_path / "tube.fcs")
+    populations = walk(open_fcs(tmp_path / "tube.fcs"), fit_template([tmp_path / "tube.fcs"], BOOK, name="t").template)
+    for population in COUNTED:
+        assert populations[population].events == pytest.approx(int(original.counted[population].sum()), rel=0.05)
