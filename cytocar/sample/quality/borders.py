@@ -25,6 +25,9 @@ SHIFT = 1.05
 LARGEST_PERCENT, LARGEST_SCATTER_PERCENT, LARGEST_BESIDE_PERCENT = 3.0, 5.0, 8.0
 """On the way to T cells, CD4 and CD8: clean tubes show 1 % along colours; along scatter, where populations are broader,
 files that people gated show up to 3.4 %. Elsewhere 4 %: lymphocytes run into monocytes."""
+LARGEST_OF_OTHERS_PERCENT = 15.0
+"""Of all lymphocytes, at the borders of those that are no T cells: NK cells and blasts run into monocytes along side
+scatter, 8 to 10 % in one of a hundred clean tubes of laboratories that differ from day to day."""
 FEWEST_AT_BORDER = 25
 """Events at a border that are no chance: 25 are known to a fifth."""
 
@@ -154,17 +157,22 @@ def _are_pulses_of_one_detector(markers: Sequence[str]) -> bool:
     return len(markers) > 1 and len(stems) == 1
 
 
-def border_findings(border_of: Mapping[str, Border], deciding: Sequence[str]) -> tuple[Finding, ...]:
+def border_findings(
+    border_of: Mapping[str, Border], deciding: Sequence[str], others: Sequence[str] = ()
+) -> tuple[Finding, ...]:
     """Return one finding for all borders that cut a population, or one that none does.
 
     Parameters
     ----------
     deciding : sequence of str
         Populations on the way to the T cells and their subsets.
+    others : sequence of str
+        Lymphocytes that are no T cells, by which nothing is counted.
     """
     if not border_of:
         return ()
     limits = {name: _limit(border, decides=name in deciding) for name, border in border_of.items()}
+    limits |= {name: LARGEST_OF_OTHERS_PERCENT for name in others if name in border_of and name not in deciding}
     over = {name: border.percent / limits[name] for name, border in border_of.items()}
     cut = [name for name in border_of if over[name] > 1 and border_of[name].events >= FEWEST_AT_BORDER]
     worst = max(cut or border_of, key=lambda name: over[name])

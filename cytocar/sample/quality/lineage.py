@@ -1,7 +1,8 @@
-"""Whether all T cells are among the T cells, and all CD4 T cells among these: cells that lost part of a stain.
+"""Whether all T cells are among the T cells, and all CD4 T cells among these, and whether CAR+ cells are T cells.
 
 CD3 that is taken in, masked by a drug or stained too weakly takes T cells out of the count; they keep CD4 or CD8, which
-no other lymphocyte carries as brightly.
+no other lymphocyte carries as brightly. Cells that bind every antibody carry CD3 and CAR reagent too, and mostly
+neither or both of CD4 and CD8.
 """
 
 from __future__ import annotations
@@ -26,6 +27,42 @@ LARGEST_PERCENT = 6.0
 """Of the T cells: clean tubes and real files show up to 3 %."""
 FEWEST_EVENTS = 25
 """A share of so many is known to a fifth."""
+
+
+MIXED_CHECK = "car_of_no_subset"
+LARGEST_MIXED_PERCENT, MIXED_TIMES = 10.0, 3.0
+"""Of the CAR+ cells, and of the share among the other T cells: drawn tubes show 0 %, simulated products 6 %, as their
+other T cells do; cells that bind all antibodies 12 to 60 %."""
+FEWEST_MIXED, FEWEST_CAR = 8, 25
+"""Events: 8 are by chance no less than 4, and a tenth of 25 is no share."""
+
+
+def car_of_no_subset(sampled: SampledEvents) -> Iterator[Finding]:
+    """Yield how many percent of the CAR+ cells carry neither or both of CD4 and CD8; nothing with too few.
+
+    Monocytes and granulocytes whose Fc receptors were not blocked, dying and autofluorescent cells carry some of each
+    reagent: those that reach CD3 are CAR+ as a whole, where few T cells are.
+    """
+    report = sampled.template.report
+    if report.t_cells is None or report.car is None or report.cd4 is None or report.cd8 is None:
+        return
+    cd4, cd8, t_cells = (sampled.frame.mask(name) for name in (report.cd4, report.cd8, report.t_cells))
+    car = sampled.frame.mask(report.car) & t_cells
+    if (n := int(np.count_nonzero(car))) < FEWEST_CAR:
+        return
+    mixed = t_cells & (cd4 == cd8)
+    among_car = int(np.count_nonzero(mixed & car))
+    percent = 100 * among_car / n
+    others = 100 * (int(np.count_nonzero(mixed)) - among_car) / max(1, int(np.count_nonzero(t_cells)) - n)
+    limit = max(LARGEST_MIXED_PERCENT, MIXED_TIMES * others)
+    message = (
+        f"{percent:.1f} % of the CAR+ cells carry neither or both of CD4 and CD8, {others:.1f} % of the other T cells"
+    )
+    if percent < limit or among_car < FEWEST_MIXED:
+        yield Finding(MIXED_CHECK, "", Severity.PASS, message, percent, limit)
+        return
+    message += ": what binds every reagent, monocytes say, is CAR+ too"
+    yield Finding(MIXED_CHECK, "W327", Severity.REVIEW, message, percent, limit)
 
 
 def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ from cytocar.sample.quality.dying import dead_cells, fragments, taken_for_dead
 from cytocar.sample.quality.exported import export_findings
 from cytocar.sample.quality.gate_doubt import gate_doubts
 from cytocar.sample.quality.granular import granular_lymphocytes
-from cytocar.sample.quality.lineage import dimly_stained, without_cd3
+from cytocar.sample.quality.lineage import car_of_no_subset, dimly_stained, without_cd3
 from cytocar.sample.quality.markers import (
     FEWEST_T_CELLS,
     Witness,
@@ -132,7 +132,7 @@ def evidence(
     return Evidence(
         beads=bead_rows,
         findings=(
-            *(border_findings(judged, sorted(deciding)) if enough else ()),
+            *(border_findings(judged, sorted(deciding), _others(template, method)) if enough else ()),
             *(shadow_findings(shadow_of) if enough else ()),
             *_losses(close, enough=bool(enough)),
             *(kept_findings(sampled, report.t_cells) if report.t_cells else ()),
@@ -147,6 +147,7 @@ def evidence(
             *export_findings(sampled),
             *without_cd3(sampled),
             *dimly_stained(close),
+            *car_of_no_subset(close),
             *light_of_subsets(close),
             *unstained_cells(sampled),
             *matrix_findings(sampled),
@@ -160,6 +161,14 @@ def evidence(
         stain_levels=tuple(stain_levels(sampled)),
         gate_cvs=gate_doubts(sampled, [name for name in sampled.gates if name != beads], populations.decisions),
     )
+
+
+def _others(template: Template, method: CountMethod) -> tuple[str, ...]:
+    """Return the parts of the lymphocytes, where no count depends on them."""
+    lymphocytes = template.report.lymphocytes
+    if lymphocytes is None or method is CountMethod.DUAL_PLATFORM:
+        return ()
+    return tuple(template.population(lymphocytes).gate.references())
 
 
 def _counted_by_lymphocytes(method: CountMethod, template: Template) -> bool:

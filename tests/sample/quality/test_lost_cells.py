@@ -442,3 +442,25 @@ def test_living_cells_that_another_dyes_light_takes_for_dead_are_missed() -> Non
     assert told("cart-cd19fc-fixed")["taken_for_dead"].value == pytest.approx(0, abs=1)
     finding = told("cart-cd19fc-fixed", lit)["taken_for_dead"]
     assert (finding.code, finding.outcome) == ("W316", Severity.REVIEW)
+
+
+CAR_TUBE = blood_tube(
+    car_per_ul=40, blood=BLOOD, preparation=Preparation(drawn_share=0.25, sample_volume_ul=50), seed=6
+)
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.0, ""), (0.3, "W327")])
+def test_car_positive_cells_that_bind_every_reagent_are_told(share: float, code: str) -> None:
+    """A part of the monocytes bind each antibody, and lie among the lymphocytes."""
+    random = np.random.default_rng(7)
+    columns = {name: np.array(column, dtype=float) for name, column in CAR_TUBE.columns.items()}
+    hit = of_kind(CAR_TUBE, "monocytes") & (random.random(len(CAR_TUBE.origin)) < share)
+    for name in ("FITC-A", "PE-A", "V450-A", "APC-H7-A"):
+        columns[name][hit] += 3000 * random.lognormal(0, 0.3, np.count_nonzero(hit))
+    columns["V500-A"][hit] *= 2
+    for name in ("SSC-A", "SSC-H"):
+        columns[name][hit] *= 0.5
+    events = EventTable.from_columns(columns, markers=CAR_TUBE.markers, keywords=CAR_TUBE.keywords)
+    result = quantify(events, load_template("cart-cd19fc-fixed"), beads_added=20_000, sample_volume_ul=50)
+    (finding,) = (one for one in result.findings if one.check == "car_of_no_subset")
+    assert (finding.code, finding.outcome) == (code, Severity.REVIEW if code else Severity.PASS)

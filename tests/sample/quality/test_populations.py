@@ -16,7 +16,7 @@ from cytocar.gates.sampled_events import sampled_events
 from cytocar.gates.walk import walk
 from cytocar.run.parts import from_json, to_json
 from cytocar.sample.analysis import quantify
-from cytocar.sample.quality.borders import borders, borders_of_t_cells
+from cytocar.sample.quality.borders import Border, border_findings, borders, borders_of_t_cells
 from cytocar.sample.result import SampleResult
 from cytocar.simulate import DIM, SimulatedTube, blood_tube
 from cytocar.template.load import load_template
@@ -119,6 +119,14 @@ def test_beads_that_are_not_alike_are_no_denominator(template: Template) -> None
 
 
 # ---------------------------------------------------------------- borders
+
+
+@pytest.mark.parametrize(("events", "others", "code"), [(90, (), "W297"), (90, ("nk",), ""), (200, ("nk",), "W297")])
+def test_lymphocytes_that_nothing_is_counted_by_may_run_into_monocytes(
+    events: int, others: tuple[str, ...], code: str
+) -> None:
+    (finding,) = border_findings({"nk": Border("SSC-A", events, 1000)}, ["t_cells"], others)
+    assert finding.code == code
 
 
 def test_a_fixed_border_that_cuts_a_population_is_named_once() -> None:
