@@ -47,6 +47,8 @@ and CD8: 0 to 1 % in simulated CAR-T cells, in PBMC and in products, 5 to 22 whe
 FEWEST_COMPARED = 200
 """T cells: of 60 dim ones a share of 5 % is known to 3 points."""
 SMALLEST_T_SHARE = 0.85
+AT_THE_END, PILED_UP = 0.998, 0.005
+"""Of the highest event, and of the events: the highest two thousandths of a scale that does not end hold a few."""
 FEWEST_T_CELLS = 300
 
 
@@ -271,7 +273,7 @@ def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
         living = draw_line("viability", _t_cells_of(study, base, line), stain_scale(study, "viability"))
     before = 0
     for index, signals in enumerate(study.signals("CD3", base)):
-        bright = signals >= line.of(index)
+        bright = (signals >= line.of(index)) & ~_off_scale(study, base, index)
         if living is not None:  # dead cells are left out on purpose
             bright &= study.signals("viability", base)[index] < living.of(index)
         before += int(np.count_nonzero(bright))
@@ -290,6 +292,17 @@ def _look_at_t_cells(study: Study, base: str, line: Line) -> None:
         sentence = f"fewer than {FEWEST_T_CELLS} T cells in {len(few)} of {len(study.tubes)} files"
         sentence = f"{sentence}: their own lines are weak, the fallback speaks for them"
         study.doubt("W340", sentence, files=len(few))
+
+
+def _off_scale(study: Study, base: str, index: int) -> Bools:
+    """Return which events of a file are at the end of FSC or SSC, where many are: aggregates, and no lymphocytes."""
+    off = np.zeros(int(study.masks[base][index].sum()), dtype=bool)
+    for marker in ("FSC-A", "SSC-A"):
+        if study.has(marker):
+            ends = study.signals(marker, base)[index]
+            at_the_end = ends >= AT_THE_END * study.tubes[index].signals[marker].max(initial=0)
+            off |= at_the_end & bool(np.mean(at_the_end) > PILED_UP)
+    return off
 
 
 # ---------------------------------------------------------------- viability

@@ -311,6 +311,15 @@ def test_cd4_and_cd8_agree_with_the_labels_of_people(shared_data: Path) -> None:
     assert _f1(populations["b_cells"].mask, labels == "B cells") >= 0.95
 
 
+def test_aggregates_at_the_end_of_scatter_are_no_lost_t_cells(shared_data: Path) -> None:
+    file = shared_data / "tcell_human" / "more" / "itn_02.fcs"
+    if not file.is_file():
+        pytest.skip(f"{file.name} is not among the real FCS files here")
+    study = fit_template([file], BOOK, name="itn").study
+    assert study.t_cells_outside == pytest.approx(0.03, abs=0.02), "0.30 with the aggregates"
+    assert "W339" not in {code for code, _ in study.doubts}
+
+
 def test_files_gated_to_t_cells_before_are_all_noticed(shared_data: Path) -> None:
     files = sorted((shared_data / "flowjo_studies" / "coereba_study").glob("*.fcs"))
     fitted = fit_template(files, BOOK, name="coereba")
