@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,8 +50,8 @@ def car_count(
     them where controls place it.
 
     A sample whose count was asked for and is not possible (no beads, no volume), or whose CAR+ cells cannot be told
-    from the others (``NOT_QUANTIFIABLE``), or whose label says that the signal is not the CAR's, is not evaluable; its
-    numbers stay.
+    from the others (``NOT_QUANTIFIABLE``), or that only a control with positives of its own (``HIGH_BACKGROUND``) keeps
+    from being detected, or whose label says that the signal is not the CAR's, is not evaluable; its numbers stay.
     """
     roles = template.report
     if roles.car is None or roles.t_cells is None:
@@ -75,7 +76,9 @@ def car_count(
     net_per_ul = _net_concentration(net, with_gates(basis, gate_cvs.get(roles.t_cells)), t_cell_events)
     counted = basis.method == asked_for
     result = classify(car_events, limits if counted else None)
-    if not is_the_car or (result is CarResult.QUANTIFIED and _overlaps(populations, roles.car)):
+    overlaps = result is CarResult.QUANTIFIED and _overlaps(populations, roles.car)
+    denied = result is CarResult.NOT_DETECTED and _denied_by_positives_of_a_control(populations, template)
+    if overlaps or denied or not is_the_car:
         result = CarResult.NOT_EVALUABLE
     car = CarCount(
         percent=raw,
@@ -98,6 +101,22 @@ def car_count(
 def _overlaps(populations: Populations, car: str) -> bool:
     """True if the CAR gate was placed where positives and negatives overlap too much to be told apart."""
     return any(row.population == car and Flag.NOT_QUANTIFIABLE in row.flags for row in populations.decisions)
+
+
+def _denied_by_positives_of_a_control(populations: Populations, template: Template) -> bool:
+    """True if a control holds positives, and the tube as many events as would be detected without any control.
+
+    Counted above the fallback too: positives of a control move the threshold up, over dim ones of the tube.
+    """
+    car, t_cells = template.report.car, template.report.t_cells
+    assert car is not None and t_cells is not None
+    gate, limits, events = template.population(car).gate, template.limits, populations[t_cells].events
+    flagged = [row for row in populations.decisions if row.population == car and Flag.HIGH_BACKGROUND in row.flags]
+    if not flagged or not isinstance(gate, ReferenceGate):
+        return False
+    needed = assumed_rates(gate.background_percent / 100).needed(events, limits.detection_events)
+    above = max(populations[car].events, *(row.kept_by_fallback or 0 for row in flagged))
+    return above >= max(needed, math.ceil(limits.detection_percent / 100 * events))
 
 
 def _unaided(populations: Populations, car: str) -> tuple[float, float] | None:

@@ -151,6 +151,36 @@ def test_positives_that_overlap_the_negatives_are_no_number_but_none_is_none(
     assert count(car, 50_000, decision("threshold", 900.0, flag, population=population))[0].result is result
 
 
+POSITIVE = Background(10_000, 10**6, ("B",), between_cv=0.25)  # 1 % of the baseline's T cells lie in the gate
+
+
+@pytest.mark.parametrize(
+    ("car", "above_fallback", "flags", "result"),
+    [
+        (300, 400, (Flag.HIGH_BACKGROUND,), CarResult.NOT_EVALUABLE),
+        (20, 400, (Flag.HIGH_BACKGROUND,), CarResult.NOT_EVALUABLE),  # the threshold moved up over them
+        (20, 40, (Flag.HIGH_BACKGROUND,), CarResult.NOT_DETECTED),  # no more than any tube may show
+        (300, 400, (), CarResult.NOT_DETECTED),
+        (5000, 5000, (Flag.HIGH_BACKGROUND,), CarResult.QUANTIFIED),
+    ],
+)
+def test_what_only_a_positive_baseline_denies_is_not_evaluable(
+    car: int, above_fallback: int, flags: tuple[Flag, ...], result: CarResult
+) -> None:
+    placed = Decision(
+        "car_t", "reference", "threshold", 900.0, Source.REFERENCE, flags=flags, kept_by_fallback=above_fallback
+    )
+    assert count(car, 50_000, placed, background=POSITIVE)[0].result is result
+
+
+def test_few_car_t_cells_beside_a_positive_baseline_are_not_called_absent() -> None:
+    tube, baseline = (blood_tube(car_per_ul=car, preparation=SMALL, seed=seed) for car, seed in ((5, 15), (20, 3)))
+    about = {"beads_added": 20_000.0, "sample_volume_ul": 50.0}
+    row = cytocar.quantify(tube.events, TEMPLATE, controls=[baseline.events], **about).row()  # type: ignore[arg-type]
+    assert (row["car_result"], row["status"]) == ("not_evaluable", "review")
+    assert row["car_per_ul"] == pytest.approx(5, rel=0.3)
+
+
 def test_without_a_control_the_tube_s_own_positives_tell_what_is_missed() -> None:
     known = decision("sensitivity", 0.8), decision("sensitivity_sd", 0.05)
     expected = net_share(1000, 50_000, None, assumed_percent=0.05, seed=SEED, fewest_events=13, unaided=(0.8, 0.05))
