@@ -27,7 +27,7 @@ from cytocar.sample.concentrations import car_ratio_net, counting_of, drawn_ul, 
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
 from cytocar.sample.missing_reagent import missing_reagent
 from cytocar.sample.protocol import Protocol, unlocked
-from cytocar.sample.quality.acceptance import check_acceptance, doubt_findings, emptiness, gate_findings
+from cytocar.sample.quality.acceptance import check_acceptance, doubt_findings, emptiness, gate_findings, left_out_of
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import FlowEvents, TimeQuality, flow_quality
 from cytocar.sample.quality.labels import (
@@ -289,14 +289,17 @@ def count_sample(
                 template,
                 by_beads=method is CountMethod.BEADS,
                 stained=sample.sample_type not in WITHOUT_T_CELLS,
+                left_out=left_out_of(sample, template),
             ),
             *car_findings,
             *car_in_negative_tube(sample, car),
             *background.findings,
             *findings_on_claim(evidence_here, car),
-            *gain_findings(populations, template, references or {}),
             *(
-                missing_reagent(evidence_here.stain_levels, template, references or {})
+                (
+                    *gain_findings(populations, template, references or {}),
+                    *missing_reagent(evidence_here.stain_levels, template, references or {}),
+                )
                 if sample.sample_type not in STAINED_OTHERWISE
                 else ()
             ),

@@ -11,11 +11,12 @@ import pytest
 
 from cytocar.errors.findings import Severity
 from cytocar.fcs.events import EventTable
-from cytocar.gates.decision import ReferenceEvents
+from cytocar.gates.decision import Decision, Flag, ReferenceEvents, Source
 from cytocar.sample.analysis import count_sample, quantify
 from cytocar.sample.control_signals import GRANULOCYTES, references_from
 from cytocar.sample.missing_reagent import missing_reagent
 from cytocar.sample.protocol import Protocol, unlocked
+from cytocar.sample.quality.acceptance import gate_findings, left_out_of
 from cytocar.sample.quality.stain_levels import StainLevel
 from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.simulate import Preparation, blood_tube
@@ -83,6 +84,19 @@ def test_what_is_left_out_of_a_control_on_purpose_is_no_finding() -> None:
 
     stains = [name for name in tube.markers if name not in ("FSC-A", "SSC-A")]
     assert "W260" in codes(SampleType.SAMPLE, ["PE-A"])
-    assert "W260" not in codes(SampleType.FMO, ["PE-A"])
+    assert codes(SampleType.FMO, ["PE-A"]) == {"W253"}  # darkened before its neighbours' light was taken away
     assert "W285" in codes(SampleType.SAMPLE, stains)
     assert codes(SampleType.UNSTAINED, stains) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "judged"),
+    [("sample", None, True), ("fmo", None, False), ("fmo", "CAR", False), ("fmo", "CD4", True)],
+)
+def test_the_gate_of_what_was_left_out_of_an_fmo_is_not_judged(kind: str, target: str | None, judged: bool) -> None:
+    row = SampleRow(
+        file=Path("x.fcs"), file_as_given="x.fcs", sample_id="x", sample_type=SampleType(kind), stain_target=target
+    )
+    decision = Decision("car_t", "reference", "threshold", 500.0, Source.REFERENCE, flags=(Flag.GAIN_SHIFT,))
+    found = gate_findings([decision], TEMPLATE, by_beads=True, left_out=left_out_of(row, TEMPLATE))
+    assert bool(found) is judged

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import TemplateError
 from cytocar.gates.decision import CONTROL_FLAGS, Decision, Flag, Source
+from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.template.gate_kinds import ValleyGate
 from cytocar.template.model import Acceptance, Doubt, Template
-
-if TYPE_CHECKING:
-    pass
 
 
 def check_acceptance(rules: Sequence[Acceptance], values: Mapping[str, float | None]) -> tuple[Finding, ...]:
@@ -105,8 +102,22 @@ def _doubt_finding(doubt: Doubt) -> Finding:
     return Finding("template", doubt.code, Severity.REVIEW, message, hint=f"{hint} --reason WHY")
 
 
+def left_out_of(sample: SampleRow, template: Template) -> str | None:
+    """Return the population that an FMO cannot show: the CAR's, unless another marker was left out of the tube."""
+    if sample.sample_type is not SampleType.FMO or template.report.car is None:
+        return None
+    marker = getattr(template.population(template.report.car).gate, "marker", None)
+    others = {name.casefold() for name in template.panel} - {str(marker).casefold()}
+    return None if (sample.stain_target or "").casefold() in others else template.report.car
+
+
 def gate_findings(
-    decisions: Sequence[Decision], template: Template, *, by_beads: bool, stained: bool = True
+    decisions: Sequence[Decision],
+    template: Template,
+    *,
+    by_beads: bool,
+    stained: bool = True,
+    left_out: str | None = None,
 ) -> tuple[Finding, ...]:
     """Return one finding per gate and flag of its decisions; the flag is the code.
 
@@ -115,13 +126,13 @@ def gate_findings(
     of a bead gate by which nothing is counted. Where beads were not found, the check of the beads says so, once.
     ``NO_REFERENCE`` is a note of the CAR gate alone, whose background is then assumed: any other line that a control
     should place stands where the template puts it, on whatever instrument. A tube that is not ``stained`` has no cells
-    for any gate but that of the beads.
+    for any gate but that of the beads; a population whose marker was ``left_out`` of an FMO is no odd one there.
     """
     findings: dict[tuple[str, str], Finding] = {}
     for decision in decisions:
         gate = template.population(decision.population).gate
         is_beads = decision.population == template.counting.beads
-        if not (stained or is_beads):
+        if not (stained or is_beads) or decision.population == left_out:
             continue
         below = isinstance(gate, ValleyGate) and gate.keep == "below"
         in_a_gap = isinstance(gate, ValleyGate) and _lies_in_a_gap(decision)
