@@ -23,6 +23,7 @@ from cytocar.files.places import beside
 from cytocar.sheet.cells import read_cells
 from cytocar.sheet.laboratory import LOT_COLUMN
 from cytocar.sheet.rows import SampleRow, faulty_sheet
+from cytocar.sheet.spelling import moment
 from cytocar.tables.columns import Column, csv_text
 from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
@@ -186,9 +187,8 @@ def complete_sheet(sheet: Path, lots: Sequence[Lot], *, day_of: Callable[[Sample
 
 def _tube(sheet: Path, cells: Mapping[str, str]) -> SampleRow:
     """What tells the day of a tube: liquid beads without their number are no valid row yet."""
-    collected = cells.get("collected_at") or None
-    if collected:
-        datetime.fromisoformat(collected)
+    given = cells.get("collected_at")
+    collected = moment(given, False) if given else None
     file, data_set = split_data_set(beside(sheet.parent, cells.get("file", "")))
     return SampleRow(file=file, file_as_given="", sample_id="", data_set=data_set, collected_at=collected)
 

@@ -86,7 +86,17 @@ def flag(value: str, _comma: bool) -> bool:
 
 
 def moment(value: str, _comma: bool) -> str:
-    """Return a date or time of ISO 8601 as it is written."""
+    """Return a date or time in ISO 8601, in which it is written, or with dots, day first.
+
+    Dots are read in one way everywhere; 03/04/2026 is another day on either side of the Atlantic.
+
+    >>> moment("2026-03-09T14:30", False), moment("9.3.2026", False), moment("09.03.2026 14:30", False)
+    ('2026-03-09T14:30', '2026-03-09', '2026-03-09T14:30')
+    """
+    dotted = re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](\d{2}:\d{2}(?::\d{2})?))?", value)
+    if dotted:
+        day, month, year, time = dotted.groups()
+        value = f"{year}-{int(month):02}-{int(day):02}" + (f"T{time}" if time else "")
     try:
         datetime.fromisoformat(value)
     except ValueError:
