@@ -85,7 +85,9 @@ def measured(folder: Path, template: str, *, blood_ul: float, rounds: int) -> tu
     cytocar.simulate.blood_tube(car_per_ul=20, preparation=preparation, seed=1).write(path)
     loaded = cytocar.load_template(template)
     spent = Spent()
-    originals = [(holder, name, getattr(holder, name)) for holder, name in _checks(analysis, populations)]
+    originals: list[tuple[Any, str, Any]] = [
+        (holder, name, getattr(holder, name)) for holder, name in _checks(analysis, populations)
+    ]
     for holder, name, _ in originals:
         spent.watch(holder, name)
     for name in ("add", "quality"):

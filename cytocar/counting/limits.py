@@ -165,7 +165,7 @@ def report_text(
     >>> report_text(CarResult.BELOW_LLOQ, limits, per_ul=0.4, percent=0.13)
     '<0.5'
     >>> report_text(CarResult.QUANTIFIED, limits, per_ul=None, percent=12.04)
-    '12 % of T cells'
+    '12.0 % of T cells'
     """
     if result is CarResult.NOT_DETECTED:
         return "not detected"
@@ -180,22 +180,31 @@ def report_text(
         unit = " % of T cells"
     if shown is None:
         return "not evaluable"
-    return f"{'<' if below else ''}{three_digits(shown)}{unit}"
+    return f"{less_than(shown) if below else three_digits(shown)}{unit}"
+
+
+def less_than(limit: float) -> str:
+    """Return a limit that was not reached: a bound has no digits to keep, so ``<0.5`` and not ``<0.500``.
+
+    >>> less_than(0.5), less_than(1.216), less_than(20)
+    ('<0.5', '<1.22', '<20')
+    """
+    text = three_digits(limit)
+    return f"<{text.rstrip('0').rstrip('.') if '.' in text else text}"
 
 
 def three_digits(value: float) -> str:
-    """Return a number for people: three significant digits, never an exponent, whole numbers whole.
+    """Return a number for people: three significant digits, zeros at the end too, and never an exponent.
 
     Examples
     --------
     >>> [three_digits(value) for value in (1064.4, 24_310.0, 2.2249, 0.5, 0.00012345)]
-    ['1064', '24310', '2.22', '0.5', '0.000123']
+    ['1064', '24310', '2.22', '0.500', '0.000123']
     """
     if value == 0:
         return "0"
     decimals = max(2 - math.floor(math.log10(abs(float(f"{value:.2e}")))), 0)
-    text = f"{value:.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{value:.{decimals}f}"
 
 
 def rare_cells(name: str, events: int, limits: Limits, basis: CountBasis) -> tuple[Finding, ...]:

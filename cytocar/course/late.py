@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from cytocar.counting.limits import CarResult, three_digits
 from cytocar.course.series import Course, CoursePoint
+from cytocar.tables.columns import day_text
 
 LATE_FROM_DAY = 90.0
 """Contraction is over by then, where no other day is given: CAR-T cells that rise later need a reason."""
@@ -99,8 +100,8 @@ def _re_expansions(course: Course, thresholds: LateThresholds) -> Iterator[LateF
             lowest_per_ul=level,
             lowest_bound=bound,
             threshold=fold,
-            text=f"{three_digits(value)} CAR-T cells/µL on day {point.day:g}, "
-            f"{more}{three_digits(value / level)} times the {bound}{three_digits(level)} of day {lowest.day:g}",
+            text=f"{three_digits(value)} CAR-T cells/µL on day {day_text(point.day)}, "
+            f"{more}{three_digits(value / level)} times the {bound}{three_digits(level)} of day {day_text(lowest.day)}",
         )
 
 
@@ -142,6 +143,6 @@ def _without_cd3(course: Course, thresholds: LateThresholds) -> Iterator[LateFla
             lowest_per_ul=None,
             lowest_bound="",
             threshold=least,
-            text=f"{three_digits(value)} CAR+ cells/µL with CD2 and without CD3 on day {point.day:g}, "
+            text=f"{three_digits(value)} CAR+ cells/µL with CD2 and without CD3 on day {day_text(point.day)}, "
             f"{count.events} events",
         )

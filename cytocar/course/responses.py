@@ -20,6 +20,7 @@ from cytocar.counting.limits import CarResult, three_digits
 from cytocar.course.clinical import Intervention
 from cytocar.course.series import Course, CoursePoint
 from cytocar.statistics.log_linear import LogValue, Rate, bend_p, rate_per_day
+from cytocar.tables.columns import day_text
 
 WINDOW_DAYS = 28.0
 """Longest stretch before, during or after: expansion, contraction and the first month each fit into four weeks."""
@@ -151,14 +152,15 @@ def _log_value(point: CoursePoint) -> LogValue | None:
 def sentence(phases_of_interval: Sequence[Phase]) -> str:
     """Return in words what the cells did around one interval."""
     interval = phases_of_interval[0].interval
-    days = f"from day {interval.start_day:g} on" if interval.end_day is None else _span(interval)
+    start, end = interval.start_day, interval.end_day
+    days = f"from day {day_text(start)} on" if end is None else _span(start, end)
     parts = "; ".join(f"{phase.phase}, {_told(phase)}" for phase in phases_of_interval)
     return f"{interval.name} ({days}): {parts}."
 
 
-def _span(interval: Interval) -> str:
-    one = interval.end_day == interval.start_day
-    return f"day {interval.start_day:g}" if one else f"days {interval.start_day:g} to {interval.end_day:g}"
+def _span(first: float, last: float | None) -> str:
+    one = last is None or last == first
+    return f"day {day_text(first)}" if one else f"days {day_text(first)} to {day_text(last or 0.0)}"
 
 
 def _told(phase: Phase) -> str:
@@ -169,7 +171,7 @@ def _told(phase: Phase) -> str:
         if phase.rate.high is not None:
             return f"they fell below the limit, by {three_digits(-100 * math.expm1(phase.rate.high))} % a day at least"
         return f"too few samples for a rate ({phase.rate.n_values})"
-    days = f"days {phase.first_day:g} to {phase.last_day:g}"
+    days = f"days {day_text(phase.first_day)} to {day_text(phase.last_day or 0.0)}"
     low, high = phase.rate.low, phase.rate.high
     interval = "" if low is None or high is None else f" [{low:.3g}, {high:.3g}]"
     numbers = f"{rate:+.3g} per day{interval}, {phase.rate.n_values} samples, {days}"

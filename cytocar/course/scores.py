@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue
 from cytocar.course.units import VARIABLES
+from cytocar.tables.columns import day_text
 
 LYMPHODEPLETION = frozenset({"fludarabine", "cyclophosphamide", "bendamustine"})
 """Drugs whose first course before infusion ends the time of CAR-HEMATOTOX."""
@@ -70,7 +71,9 @@ def car_hematotox(record: ClinicalRecord) -> Iterator[Score]:
         missing = [items[0].variable for items, value in zip(_HEMATOTOX, used, strict=True) if value is None]
         values = [value for value in used if value is not None]
         if missing:
-            yield _without(subject, "CAR-HEMATOTOX", values, f"no value by day {last_day:g}: {', '.join(missing)}")
+            yield _without(
+                subject, "CAR-HEMATOTOX", values, f"no value by day {day_text(last_day)}: {', '.join(missing)}"
+            )
             continue
         points = sum(
             item.worse(value.value, item.threshold)
@@ -84,7 +87,7 @@ def car_hematotox(record: ClinicalRecord) -> Iterator[Score]:
             value=float(points),
             category="high" if points >= 2 else "low",
             inputs=_listed(values),
-            note=f"last values by day {last_day:g}",
+            note=f"last values by day {day_text(last_day)}",
         )
 
 
@@ -353,4 +356,4 @@ def _without(subject: str, score: str, values: list[ClinicalValue], note: str) -
 
 
 def _listed(values: list[ClinicalValue]) -> str:
-    return "; ".join(f"{value.variable} {value.value:g} {value.unit} (day {value.day:g})" for value in values)
+    return "; ".join(f"{value.variable} {value.value:g} {value.unit} (day {day_text(value.day)})" for value in values)

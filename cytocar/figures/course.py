@@ -31,6 +31,7 @@ from cytocar.figures.style import (
     plain_log_axis,
     save,
 )
+from cytocar.tables.columns import day_text as plain_day
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -270,7 +271,7 @@ def marks_that_fit(width_mm: float) -> int:
 
 def day_text(day: float) -> str:
     """Return a day as an axis prints it, with a minus sign and not a hyphen."""
-    return f"{day:g}".replace("-", "\u2212")
+    return plain_day(day).replace("-", "\u2212")
 
 
 def quantified_runs(points: Sequence[CoursePoint]) -> Iterator[list[CoursePoint]]:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from cytocar.kinetics.between_samples import corner_beside, peak_is_met, scatter_of
 from cytocar.kinetics.curve import Point, area_under, curve_of
 from cytocar.statistics.estimate import UNKNOWN, Estimate
+from cytocar.tables.columns import day_text
 
 Curve = Sequence[tuple[float, float]]
 
@@ -32,7 +33,7 @@ def area_to(evaluable: Sequence[Point], end: float) -> AreaTo:
     if not quantified:
         return AreaTo(end, UNKNOWN, "no sample is quantified")
     if evaluable[-1].day < end:
-        return AreaTo(end, UNKNOWN, f"the last sample is of day {evaluable[-1].day:g}")
+        return AreaTo(end, UNKNOWN, f"the last sample is of day {day_text(evaluable[-1].day)}")
     curve = curve_of(evaluable)
     area = area_under(curve, end)
     limits = {point.day: point for point in evaluable}

@@ -21,9 +21,12 @@ from cytocar.kinetics.curve import Point, area_under, curve_of, points_of
 from cytocar.kinetics.exposure import AreaTo, area_to
 from cytocar.kinetics.rates import Rate, doubling_time, half_life
 from cytocar.statistics.estimate import UNKNOWN, Estimate
+from cytocar.tables.columns import day_text
 
 BLQ_RULE = "before first quantified: 0; between: left out; after last: AUC ends at Tlast"
 """What is done with values below the limit of quantification; written beside every result."""
+
+STILL_DETECTED = "cells are still detected in the last sample: at least this long"
 
 _IN_CELLS = frozenset({CarResult.QUANTIFIED, CarResult.BELOW_LLOQ})
 
@@ -82,6 +85,11 @@ class Kinetics(Struct, frozen=True):
     def columns(cls) -> tuple[str, ...]:
         """Return the columns of ``kinetics.csv``, in order."""
         return cls.__struct_fields__
+
+    @property
+    def still_detected(self) -> bool:
+        """Whether the last sample still holds cells, so that persistence is at least what it says."""
+        return self.reason("persistence_days") == STILL_DETECTED
 
     def reason(self, column: str) -> str | None:
         """Why a column is empty, or what to keep in mind about it."""
@@ -207,7 +215,7 @@ def _at_most(evaluable: Sequence[Point], peak: Estimate | None) -> float | None:
 
 
 def _apart(evaluable: Sequence[Point], peak: Point) -> str:
-    return f"samples beside the peak lie {max(days_to_neighbours(evaluable, peak)):g} days apart"
+    return f"samples beside the peak lie {day_text(max(days_to_neighbours(evaluable, peak)))} days apart"
 
 
 def _reasons(
@@ -231,9 +239,9 @@ def _reasons(
             yield f"auc_0_{end:g}", f"{_apart(evaluable, peak)}: how much more lies under it is not known"
     detected = [point for point in evaluable if point.result in _IN_CELLS]
     if not detected:
-        yield "persistence_days", "cells were never detected"
+        yield "persistence_days", "cells were never detected" if evaluable else "no sample can be evaluated"
     elif detected[-1] is evaluable[-1]:
-        yield "persistence_days", "cells are still detected in the last sample: at least this long"
+        yield "persistence_days", STILL_DETECTED
     if doubling.reason:
         yield "doubling_time_days", doubling.reason
     if half_life.reason:

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.sheet.rows import SampleRow, SampleType
+from cytocar.tables.columns import day_text
 
 DATES_CHECK = "dates"
 
@@ -53,7 +54,9 @@ def date_findings(
     """
     for row in rows:
         if row.sample_type is SampleType.BASELINE and row.day is not None and row.day > 0:
-            message = f"a baseline of day {row.day:g}: it was drawn after the infusion, and may hold CAR-T cells"
+            message = (
+                f"a baseline of day {day_text(row.day)}: it was drawn after the infusion, and may hold CAR-T cells"
+            )
             yield row.sample_id, Finding(DATES_CHECK, "W263", Severity.REVIEW, message)
     known = {name: day for name, day in acquired.items() if (day.month, day.day) != (1, 1)}
     infused = _infusions(rows, known)

@@ -214,6 +214,18 @@ def cell(value: Value) -> str:
     return neutral(value)
 
 
+def day_text(day: float) -> str:
+    """Return a day as people read it: to a tenth, 2.4 hours; within a day of the infusion to a hundredth.
+
+    Examples
+    --------
+    >>> [day_text(day) for day in (9.0, -6.22917, 27.5417, 0.041667, -0.001, 730)]
+    ['9', '-6.2', '27.5', '0.04', '0', '730']
+    """
+    text = f"{day:.{2 if abs(day) < 1 else 1}f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
 def neutral(text: str) -> str:
     """Return text that no spreadsheet runs as a formula: such a text gets a leading apostrophe, a number stays.
 

@@ -84,7 +84,7 @@ def test_late_flags_are_warned_of_only_when_asked(tmp_path: Path) -> None:
     assert "W323" not in cytocar(run).stderr
     done = cytocar(run, "--re-expansion", "5", "--cd3-negative", "1", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "warning W323: P1: 20 CAR-T cells/µL on day 200, 10 times the 2 of day 91" in done.stderr
+    assert "warning W323: P1: 20.0 CAR-T cells/µL on day 200, 10.0 times the 2.00 of day 91" in done.stderr
     assert "no tube has the population car_cd3_negative" in done.stderr
     lines = (tmp_path / "out" / "late.csv").read_text("utf-8").splitlines()
     assert lines[1].startswith("P1,200,re-expansion,W323,20,18,22,91,2,,5,")

@@ -120,7 +120,7 @@ def test_without_a_gate_by_controls_there_is_no_net_share() -> None:
     car, _ = count(1000, template=FIXED, background=None)
     assert (car.net_percent, car.background_percent, car.net_per_ul) == (UNKNOWN, None, UNKNOWN)
     assert car.concentration(gated=False) == car.per_ul
-    assert car.report(gated=False) == car.report() == "20"
+    assert car.report(gated=False) == car.report() == "20.0"
     assert car.limits == detection_limits(FIXED.limits, 50_000, BEADS)
 
 

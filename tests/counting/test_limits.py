@@ -135,7 +135,7 @@ def test_people_read_three_digits_or_the_limit(
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (999.6, "1000"), (99.96, "100"), (0.0999999, "0.1"), (2.2, "2.2"), (1_234_567.0, "1234567")],
+    [(0.0, "0"), (999.6, "1000"), (99.96, "100"), (0.0999999, "0.100"), (2.2, "2.20"), (1_234_567.0, "1234567")],
 )
 def test_three_digits_never_need_an_exponent(value: float, text: str) -> None:
     assert three_digits(value) == text

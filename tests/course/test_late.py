@@ -54,12 +54,12 @@ def test_the_day_from_which_a_rise_is_late_is_the_users() -> None:
     found = late_flags(course((9, 1000), (28, 2), (60, 20)), LateThresholds(re_expansion_fold=3, from_day=45))
     (flag,) = found
     assert (flag.code, flag.lowest_day, flag.lowest_per_ul, flag.lowest_bound) == ("W323", 28, 2, "")
-    assert flag.text == "20 CAR-T cells/µL on day 60, 10 times the 2 of day 28"
+    assert flag.text == "20.0 CAR-T cells/µL on day 60, 10.0 times the 2.00 of day 28"
 
 
 def test_a_rise_from_below_the_limit_is_at_least_so_large() -> None:
     (flag,) = late_flags(course((9, 1000), (182, 0), (365, 9)), LateThresholds(re_expansion_fold=3))
-    assert flag.text == "9 CAR-T cells/µL on day 365, at least 9 times the <1 of day 182"
+    assert flag.text == "9.00 CAR-T cells/µL on day 365, at least 9.00 times the <1.00 of day 182"
 
 
 @pytest.mark.parametrize(

@@ -171,4 +171,10 @@ def test_without_volume_and_weight_there_is_no_dose(made: Path) -> None:
 
 
 def test_cells_are_written_as_people_write_them() -> None:
-    assert [cells(value) for value in (3.9e8, 2e6, 50.0, 0.18, None)] == ["3.90 × 10⁸", "2.00 × 10⁶", "50", "0.18", "–"]
+    assert [cells(value) for value in (3.9e8, 970_510, 50.0, 0.18, None)] == [
+        "3.90 × 10⁸",
+        "9.71 × 10⁵",
+        "50.0",
+        "0.180",
+        "–",
+    ]

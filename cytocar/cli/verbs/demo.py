@@ -12,6 +12,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.errors.tree import UsageError
+from cytocar.tables.columns import day_text
 
 if TYPE_CHECKING:
     from cytocar.course.series import CoursePoint
@@ -99,7 +100,7 @@ def _show(points: Sequence[CoursePoint]) -> None:
 
     lines = [
         (
-            f"{point.day:g}",
+            day_text(point.day),
             number(point.car_per_ul.value),
             interval(point.car_per_ul.low, point.car_per_ul.high),
             number(point.car_cd4_cd8_ratio.value),

@@ -17,6 +17,7 @@ from cytocar.course.replicates import DISAGREEMENT
 from cytocar.course.series import Replicates, Series, join
 from cytocar.errors.tree import UsageError, counted
 from cytocar.sheet.tube import Specimen
+from cytocar.tables.columns import day_text
 
 if TYPE_CHECKING:
     from cytocar.course.clinical import ClinicalRecord
@@ -141,8 +142,8 @@ def command(
     for point in series.points:
         if point.replicates_p is not None and point.replicates_p < DISAGREEMENT:
             screen.say(
-                f"warning W320: the replicates of {point.subject_id}, day {point.day:g}, disagree ({point.sample_id}): "
-                "look at each tube; the interval holds their scatter"
+                f"warning W320: the replicates of {point.subject_id}, day {day_text(point.day)}, disagree "
+                f"({point.sample_id}): look at each tube; the interval holds their scatter"
             )
     late = LateThresholds(re_expansion, cd3_negative, late_from)
     _warn_of_late(series, late)
@@ -262,7 +263,7 @@ def show_courses(series: Series) -> None:
     lines = [
         (
             point.subject_id,
-            f"{point.day:g}",
+            day_text(point.day),
             result_text(point),
             interval(point.car_per_ul.low, point.car_per_ul.high),
             number(point.car_lloq_per_ul),

@@ -109,7 +109,7 @@ def _levels(given: Sequence[str] | None) -> dict[str, float] | None:
 
 def _show_needs(made: Plan, t_cells_per_ul: float, *, to_stdout: bool) -> None:
     """Write what each level needs; beside a sheet on stdout, on stderr."""
-    from cytocar.cli.result_table import grid, number
+    from cytocar.cli.result_table import grid
     from cytocar.validation.designs import LAYOUTS
 
     lines = [
@@ -118,7 +118,7 @@ def _show_needs(made: Plan, t_cells_per_ul: float, *, to_stdout: bool) -> None:
             "–" if need.percent is None else f"{need.percent:g} %",
             str(need.tubes),
             "cannot be reached" if need.t_cells is None else f"{need.t_cells:,}",
-            number(None if need.blood_ul is None else need.blood_ul / 1000),
+            "–" if need.blood_ul is None else f"{need.blood_ul / 1000:.3g}",
         )
         for need in made.needs
     ]

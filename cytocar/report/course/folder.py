@@ -241,7 +241,7 @@ def write_course(
         },
         formats=options.formats,
     )
-    cohort = len(series.courses) >= FEWEST_SUBJECTS
+    cohort = len(series.courses) >= FEWEST_SUBJECTS and any(point.quantified for point in series.points)
     drawn = draw_all(series.courses, record, drawing, groups=groups, split=split, cohort=cohort)
     pictures = dict(observed(drawn, len(series.courses) + cohort, observer))
     for name, own in pictures.items():
@@ -393,5 +393,6 @@ def _subject_tables(course: Course, record: ClinicalRecord, findings: _Findings)
 
 
 def _cohort_section(kinetics: Sequence[Kinetics], pictures: tuple[Picture, ...]) -> Section:
-    tables = (spreads_listing(list(spreads(kinetics))), peaks_listing(kinetics))
+    still_detected = sum(one.still_detected for one in kinetics)
+    tables = (spreads_listing(list(spreads(kinetics)), still_detected=still_detected), peaks_listing(kinetics))
     return Section("All subjects", "cohort", pictures, tables)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from cytocar.counting.limits import CarResult, three_digits
+from cytocar.counting.limits import CarResult, less_than, three_digits
 from cytocar.course.aplasia import Aplasia
 from cytocar.course.clinical import ClinicalRecord, Intervention
 from cytocar.course.cohort import Spread
@@ -22,6 +22,7 @@ from cytocar.course.series import CoursePoint
 from cytocar.kinetics.expansion_models import Decline
 from cytocar.kinetics.parameters import Kinetics
 from cytocar.statistics.estimate import Estimate
+from cytocar.tables.columns import day_text
 from cytocar.version import __version__
 
 DASH = "–"
@@ -39,9 +40,11 @@ METHOD = (
     " Replicates of one day are pooled by their events unless they are shown apart.",
     "Kinetics are noncompartmental. AUC: linear where the curve rises, logarithmic where it falls, from infusion, with"
     " no extrapolation. Half-life: the straightest log-linear fit to three or more quantified samples at the end of"
-    " the curve, after the peak. Persistence: the last day with cells detected. Values below the limit of"
-    " quantification: before the first quantified one 0, between quantified ones left out, after the last one the AUC"
-    " ends there.",
+    " the curve, after the peak. The intervals of peak and areas hold, beside counting, how days scatter about the"
+    " course and what other lines between the samples would make of it: they are wider than the sample's own."
+    " Persistence: the last day with cells detected, and at least so long (≥) where the last sample still shows them."
+    " Values below the limit of quantification: before the first quantified one 0, between quantified ones left out,"
+    " after the last one the AUC ends there.",
 )
 DRUG_NOTE = "Tocilizumab blocks the IL-6 receptor: IL-6 in blood rises after it without more being made."
 
@@ -132,10 +135,10 @@ def _point_line(point: CoursePoint) -> Line:
     )
     return Line(
         (
-            f"{point.day:g}",
+            day_text(point.day),
             point.sample_id,
             result_text(point),
-            interval_text(point.car_per_ul),
+            DASH if point.car_result is CarResult.NOT_EVALUABLE else interval_text(point.car_per_ul),
             number_text(point.car_lod_per_ul),
             number_text(point.car_lloq_per_ul),
             number_text(point.car_percent_of_t_cells),
@@ -150,24 +153,23 @@ def _point_line(point: CoursePoint) -> Line:
 def kinetics_listing(kinetics: Kinetics) -> Listing:
     """Return the table of kinetics, each empty number with its reason."""
     k = kinetics
-    rows = [
-        ("cmax_per_ul", "Peak (Cmax), cells/µL", k.cmax_per_ul, (k.cmax_per_ul_low, k.cmax_per_ul_high)),
-        ("tmax_day", "Day of the peak (Tmax)", k.tmax_day, None),
-        ("auc_0_28", "AUC to day 28, cells/µL × days", k.auc_0_28, (k.auc_0_28_low, k.auc_0_28_high)),
-        ("auc_0_84", "AUC to day 84, cells/µL × days", k.auc_0_84, (k.auc_0_84_low, k.auc_0_84_high)),
-        ("clast_per_ul", "Last quantified (Clast), cells/µL", k.clast_per_ul, None),
-        ("tlast_day", "Its day (Tlast)", k.tlast_day, None),
-        ("persistence_days", "Persistence, days", k.persistence_days, None),
-        ("doubling_time_days", "Doubling time, days", k.doubling_time_days, None),
-        ("half_life_days", "Half-life, days", k.half_life_days, None),
+    halving = f"last {k.half_life_points} samples, adjusted R² {k.half_life_adjusted_r2 or 0.0:.3f}"
+    halved, doubled = _limits(k, "half_life_days"), _limits(k, "doubling_time_days")
+    rows = (
+        ("cmax_per_ul", "Peak (Cmax), cells/µL", number_text(k.cmax_per_ul), _limits(k, "cmax_per_ul")),
+        ("tmax_day", "Day of the peak (Tmax)", _day(k.tmax_day), ""),
+        ("auc_0_28", "AUC to day 28, cells/µL × days", number_text(k.auc_0_28), _limits(k, "auc_0_28")),
+        ("auc_0_84", "AUC to day 84, cells/µL × days", number_text(k.auc_0_84), _limits(k, "auc_0_84")),
+        ("clast_per_ul", "Last quantified (Clast), cells/µL", number_text(k.clast_per_ul), ""),
+        ("tlast_day", "Its day (Tlast)", _day(k.tlast_day), ""),
+        ("persistence_days", "Persistence, days", persistence_text(k), ""),
+        ("doubling_time_days", "Doubling time, days", number_text(k.doubling_time_days), doubled),
+        ("half_life_days", "Half-life, days", number_text(k.half_life_days), halved),
+    )
+    lines = [
+        Line((name, value, spread, k.reason(column) or (halving if column == "half_life_days" else "")))
+        for column, name, value, spread in rows
     ]
-    lines = []
-    for column, name, value, limits in rows:
-        spread = interval_text(Estimate(value, *limits)) if limits else ""
-        note = k.reason(column) or ""
-        if column == "half_life_days" and k.half_life_days is not None:
-            note = f"last {k.half_life_points} samples, adjusted R² {k.half_life_adjusted_r2:.3f}"
-        lines.append(Line((name, number_text(value), spread, note)))
     return Listing(
         heading="Kinetics",
         header=("", "Value", "95 % interval", "Note"),
@@ -179,10 +181,24 @@ def kinetics_listing(kinetics: Kinetics) -> Listing:
     )
 
 
+def _limits(kinetics: Kinetics, name: str) -> str:
+    """Return the interval of one of the numbers."""
+    return interval_text(Estimate(*(getattr(kinetics, f"{name}{side}") for side in ("", "_low", "_high"))))
+
+
+def _day(day: float | None) -> str:
+    return DASH if day is None else day_text(day)
+
+
+def persistence_text(kinetics: Kinetics) -> str:
+    """Return how long cells were detected: at least so long where they still are in the last sample."""
+    return f"{'≥ ' if kinetics.still_detected else ''}{_day(kinetics.persistence_days)}"
+
+
 def responses_listing(responses: Sequence[tuple[Phase, Phase, Phase]]) -> Listing:
     """Return the table of what the cells did around each intervention, one sentence a line."""
     lines = tuple(
-        Line((sentence(phases), *(number_text(phase.change_p) for phase in phases[1:])))
+        Line((sentence(phases), *(p_text(phase.change_p) for phase in phases[1:])))
         for phases in responses
         if any(phase.rate.per_day is not None or phase.rate.high is not None for phase in phases)
     )
@@ -215,7 +231,7 @@ def joint_listing(counts: Sequence[JointCount]) -> Listing:
         alone, together = (one.per_ul, one.joint_per_ul) if by_volume else (one.percent, one.joint_percent)
         numbers = (number_text(alone.value), interval_text(alone))
         shared = (number_text(together.value), one.refused or interval_text(together))
-        lines.append(Line((f"{one.day:g}", one.sample_id, *numbers, *shared)))
+        lines.append(Line((day_text(one.day), one.sample_id, *numbers, *shared)))
     head = ("Day", "Tube", "Net, alone", "95 % interval", "Net, shared shape", "95 % interval")
     with_shape = next((one for one in counts if one.joint_stain_index is not None), None)
     note = "cells/µL, or percent of T cells where there is no absolute count."
@@ -227,7 +243,7 @@ def joint_listing(counts: Sequence[JointCount]) -> Listing:
 def drugs_listing(interventions: Sequence[Intervention], record: ClinicalRecord) -> Listing:
     """Return the table of interventions."""
     lines = tuple(
-        Line((course.name, f"{course.start_day:g}", _end_text(course), course.dose_text)) for course in interventions
+        Line((course.name, day_text(course.start_day), _end_text(course), course.dose_text)) for course in interventions
     )
     drugs = {course.name.lower() for course in interventions}
     note = DRUG_NOTE if "tocilizumab" in drugs and record.series("il6") else ""
@@ -235,7 +251,7 @@ def drugs_listing(interventions: Sequence[Intervention], record: ClinicalRecord)
 
 
 def _end_text(course: Intervention) -> str:
-    return "goes on" if course.end_day is None else f"{course.end_day:g}"
+    return "goes on" if course.end_day is None else day_text(course.end_day)
 
 
 def scores_listing(scores: Sequence[Score]) -> Listing:
@@ -244,7 +260,7 @@ def scores_listing(scores: Sequence[Score]) -> Listing:
         Line(
             (
                 s.score,
-                DASH if s.day is None else f"{s.day:g}",
+                DASH if s.day is None else day_text(s.day),
                 number_text(s.value),
                 s.category,
                 s.inputs,
@@ -265,7 +281,7 @@ def scores_listing(scores: Sequence[Score]) -> Listing:
 
 def late_listing(flags: Sequence[LateFlag]) -> Listing:
     """Return the table of late flags."""
-    lines = tuple(Line((f"{flag.day:g}", flag.flag, flag.text)) for flag in flags)
+    lines = tuple(Line((day_text(flag.day), flag.flag, flag.text)) for flag in flags)
     return Listing(
         "Late flags", ("Day", "Flag", "Found"), lines, (1, 2), "A reason to look again. Thresholds are the user's own."
     )
@@ -280,28 +296,37 @@ def aplasia_listing(aplasia: Aplasia) -> Listing:
         ("Shortest duration, days", aplasia.shortest_days),
         ("Longest duration, days", aplasia.longest_days),
     )
-    lines = tuple(Line((name, number_text(value))) for name, value in rows)
+    lines = tuple(Line((name, _day(value))) for name, value in rows)
     caption = f"B cells below {aplasia.threshold_per_ul:g} cells/µL." + (
         f" {aplasia.note.capitalize()}." if aplasia.note else ""
     )
     return Listing("B-cell aplasia", ("", "Value"), lines, caption=caption)
 
 
-def spreads_listing(spreads: Sequence[Spread]) -> Listing:
-    """Return the table of what the subjects' kinetics have in common."""
-    lines = tuple(
-        Line(
-            (
-                spread.name,
-                str(spread.n_subjects),
-                number_text(spread.median),
-                f"{three_digits(spread.lower_quartile)}{DASH}{three_digits(spread.upper_quartile)}",
-                f"{three_digits(spread.minimum)}{DASH}{three_digits(spread.maximum)}",
-            )
+_SPREADS = {
+    "cmax_per_ul": "Peak (Cmax), cells/µL",
+    "tmax_day": "Day of the peak (Tmax)",
+    "auc_0_28": "AUC to day 28, cells/µL × days",
+    "auc_0_84": "AUC to day 84, cells/µL × days",
+    "persistence_days": "Persistence, days",
+    "half_life_days": "Half-life, days",
+}
+
+
+def spreads_listing(spreads: Sequence[Spread], *, still_detected: int) -> Listing:
+    """Return the table of what the subjects' kinetics have in common; some may still have cells."""
+    lines = []
+    for one in spreads:
+        shown = _day if one.name in ("tmax_day", "persistence_days") else number_text
+        numbers = (one.median, one.lower_quartile, one.upper_quartile, one.minimum, one.maximum)
+        median, lower, upper, least, most = map(shown, numbers)
+        lines.append(
+            Line((_SPREADS[one.name], str(one.n_subjects), median, f"{lower}{DASH}{upper}", f"{least}{DASH}{most}"))
         )
-        for spread in spreads
-    )
-    return Listing("Over all subjects", ("", "Subjects", "Median", "Quartiles", "Range"), lines)
+    total = max((one.n_subjects for one in spreads), default=0)
+    until = f"Persistence is that until the last sample in {still_detected} of {total} with cells in it."
+    header = ("", "Subjects", "Median", "Quartiles", "Range")
+    return Listing("Over all subjects", header, tuple(lines), caption=until if still_detected else "")
 
 
 def peaks_listing(kinetics: Sequence[Kinetics]) -> Listing:
@@ -311,10 +336,10 @@ def peaks_listing(kinetics: Sequence[Kinetics]) -> Listing:
             (
                 one.subject_id,
                 number_text(one.cmax_per_ul),
-                interval_text(Estimate(one.cmax_per_ul, one.cmax_per_ul_low, one.cmax_per_ul_high)),
-                number_text(one.tmax_day),
+                _limits(one, "cmax_per_ul"),
+                _day(one.tmax_day),
                 number_text(one.auc_0_28),
-                number_text(one.persistence_days),
+                persistence_text(one),
             )
         )
         for one in kinetics
@@ -339,7 +364,7 @@ def result_text(point: CoursePoint) -> str:
     if point.quantified and point.car_per_ul.value is not None:
         return three_digits(point.car_per_ul.value)
     if point.car_result is CarResult.BELOW_LLOQ and point.car_lloq_per_ul is not None:
-        return f"<{three_digits(point.car_lloq_per_ul)}"
+        return less_than(point.car_lloq_per_ul)
     if point.car_result is CarResult.QUANTIFIED and point.car_percent_of_t_cells is not None:
         return f"{three_digits(point.car_percent_of_t_cells)} % of T cells"
     return {CarResult.NOT_DETECTED: "not detected", CarResult.BELOW_LLOQ: "below LLOQ"}.get(
@@ -350,6 +375,15 @@ def result_text(point: CoursePoint) -> str:
 def number_text(value: float | None) -> str:
     """Return a number of three digits, a dash for none."""
     return DASH if value is None else three_digits(value)
+
+
+def p_text(p: float | None) -> str:
+    """Return a p value as papers print it.
+
+    >>> p_text(0.0382), p_text(4.65e-06), p_text(None)
+    ('0.0382', '<0.0001', '–')
+    """
+    return "<0.0001" if p is not None and p < 0.0001 else number_text(p)
 
 
 def interval_text(estimate: Estimate) -> str:

@@ -19,7 +19,8 @@ from cytocar.validation.limits import WORDS
 
 FOLDER = Path(__file__).parent / "templates"
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-MILLION = 1e6
+MOST_IN_FULL = 1e5
+"""From here on a number is a power of ten: its first three digits are all that is known of it."""
 
 
 def certificates(products: Sequence[Product], criteria: ReleaseCriteria | None) -> str:
@@ -39,12 +40,12 @@ def certificates(products: Sequence[Product], criteria: ReleaseCriteria | None) 
 
 
 def cells(value: float | None) -> str:
-    """Return a number as people read it; from a million on as a power of ten.
+    """Return a number as people read it; from 100,000 on as a power of ten.
 
     >>> cells(3.9e8), cells(13.9), cells(None)
     ('3.90 × 10⁸', '13.9', '–')
     """
-    if value is None or abs(value) < MILLION:
+    if value is None or abs(value) < MOST_IN_FULL:
         return number(value)
     digits, _, power = f"{value:.2e}".partition("e+")
     return f"{digits} × 10{str(int(power)).translate(_SUPERSCRIPT)}"

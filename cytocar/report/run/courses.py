@@ -14,7 +14,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.report.run.numbers import people
 from cytocar.report.run.source import FinishedRun
 from cytocar.run.workers import Workers, run_tasks
-from cytocar.tables.columns import cell
+from cytocar.tables.columns import cell, day_text
 
 MOST_COURSES = 12
 """A page holds so many curves; those of a large cohort are drawn by ``cytocar series``."""
@@ -72,15 +72,15 @@ def _figure(course: Course) -> CourseFigure | None:
 
 def _in_words(point: CoursePoint) -> str:
     if point.car_result is CarResult.QUANTIFIED:
-        return f"day {cell(point.day)}: {cell(point.car_per_ul.value)}"
-    return f"day {cell(point.day)}: {point.car_result.replace('_', ' ')}"
+        return f"day {day_text(point.day)}: {cell(point.car_per_ul.value)}"
+    return f"day {day_text(point.day)}: {point.car_result.replace('_', ' ')}"
 
 
 def _summary(course: Course) -> str:
     kinetics = course.kinetics()
     sentences = []
     if kinetics.cmax_per_ul is not None:
-        sentences.append(f"highest {people(kinetics.cmax_per_ul)} cells/µL on day {cell(kinetics.tmax_day)}")
+        sentences.append(f"highest {people(kinetics.cmax_per_ul)} cells/µL on day {day_text(kinetics.tmax_day or 0.0)}")
     if kinetics.tlast_day is not None:
-        sentences.append(f"last quantified on day {cell(kinetics.tlast_day)}")
+        sentences.append(f"last quantified on day {day_text(kinetics.tlast_day)}")
     return "; ".join([*sentences, f"{kinetics.n_quantified} of {kinetics.n_timepoints} time points quantified"])

@@ -39,7 +39,7 @@ from cytocar.run.trail.recorded import taken_unverified
 from cytocar.run.workers import Workers
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import SampleType, carried_columns
-from cytocar.tables.columns import COUNTS, Column, Row, carried_column
+from cytocar.tables.columns import COUNTS, Column, Row, carried_column, day_text
 from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
 
@@ -350,6 +350,8 @@ def opening(run: FinishedRun, n_plates: int) -> str:
     parts = [counted(len(samples), "tube")]
     parts += [counted(n_plates, "plate")] if n_plates else []
     parts += [counted(len(subjects), "subject")] if subjects else []
-    parts += [f"days {days[0]:g} to {days[-1]:g}" if days[0] != days[-1] else f"day {days[0]:g}"] if days else []
+    if days:
+        first, last = day_text(days[0]), day_text(days[-1])
+        parts.append(f"days {first} to {last}" if first != last else f"day {first}")
     parts += [f"{controls} of them controls"] if controls else []
     return " · ".join(parts)

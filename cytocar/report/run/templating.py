@@ -14,7 +14,7 @@ from cytocar.figures.gate_pictures.axis import SIZE
 from cytocar.figures.gate_pictures.flow import TIME_HEIGHT, TIME_WIDTH
 from cytocar.report.run.explained import fix_of, title_of
 from cytocar.report.run.numbers import at_the_point, people, with_interval
-from cytocar.tables.columns import POPULATIONS, Row, cell
+from cytocar.tables.columns import POPULATIONS, Row, cell, day_text
 from cytocar.version import __version__
 
 WITH_INTERVALS = ("car_per_ul_net", "car_per_ul", "car_percent_of_t_cells", "car_percent_net")
@@ -56,6 +56,7 @@ def page_environment(*folders: Path) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["cell"] = cell
+    environment.filters["day_text"] = day_text
     environment.filters["fix"] = fix_of
     environment.filters["title_of"] = title_of
     environment.filters["packed"] = packed

@@ -17,6 +17,7 @@ from cytocar.report.run.page import page_policy
 from cytocar.report.run.templating import page_environment
 from cytocar.statistics.estimate import Estimate
 from cytocar.tables.columns import COUNTS
+from cytocar.validation.evaluate.statistic import Statistic
 from cytocar.validation.limits import WORDS
 from cytocar.validation.study import Study
 from cytocar.validation.verdicts import Judged, Validation
@@ -53,6 +54,7 @@ def filled(folder: Path, template: str, **values: object) -> str:
     """Return a page of this kind filled: the style that all reports share, that of validations, no script."""
     environment = page_environment(folder)
     environment.filters["number"] = number
+    environment.filters["statistic_text"] = statistic_text
     environment.filters["interval"] = interval
     style = Markup("\n".join((page_style(), (FOLDER / "validation.css").read_text("utf-8"))))  # noqa: S704 -- ours
     return environment.get_template(template).render(style=style, policy=page_policy(style), **values)
@@ -67,11 +69,17 @@ def number(value: float | None) -> str:
     return "–" if value is None else three_digits(value)
 
 
+def statistic_text(statistic: Statistic) -> str:
+    """Return a statistic as people read it; the order of a polynomial is whole."""
+    value = statistic.estimate.value
+    return f"{value:.0f}" if statistic.name == "order" and value is not None else number(value)
+
+
 def interval(estimate: Estimate) -> str:
     """Return an interval as people read it; empty where there is none.
 
     >>> interval(Estimate(2.0, 1.0, None)), interval(Estimate(2.0, None, None))
-    ('1 to –', '')
+    ('1.00 to –', '')
     """
     if estimate.low is None and estimate.high is None:
         return ""
