@@ -12,7 +12,6 @@ from msgspec import Struct, field
 
 from cytocar.errors.findings import Severity
 from cytocar.files.places import Place
-from cytocar.gates.decision import Flag
 from cytocar.report.run.explained import fix_of
 from cytocar.report.run.pictures import Gallery, galleries
 from cytocar.report.run.source import FinishedRun, open_finished_run
@@ -22,7 +21,6 @@ from cytocar.run.finished.sign import sample_name
 from cytocar.run.parts import PARTS, Parts, part_name
 from cytocar.run.trail.audit import RUN, Action, Entry, Trail, read_trail
 from cytocar.run.trail.journal import MANIFEST, Manifest, finished_manifest, last_entry
-from cytocar.sample.choose_controls import CONTROL_TYPES
 from cytocar.sample.result import SampleOutcome, SampleResult, Status
 
 _NEED_A_LOOK = (Status.REVIEW, Status.NO_COUNT, Status.FAILED)
@@ -50,7 +48,7 @@ class WorkItem(Struct, frozen=True):
 
 
 class Cause(Struct, frozen=True):
-    """Why samples ask for a look: the worst finding's code, or a flag of a gate, and whether most of the run has it."""
+    """Why samples ask for a look: the worst finding's code, and whether most of the run has it."""
 
     code: str
     severity: Severity
@@ -210,8 +208,7 @@ def _cause(outcome: SampleOutcome, of_the_run: Collection[tuple[str, Severity]])
             serious, key=lambda finding: (_rank(finding.outcome), (finding.code, finding.outcome) in of_the_run)
         )
         return Cause(first.code, first.outcome, (first.code, first.outcome) in of_the_run)
-    flags = [flag for row in outcome.decisions for flag in row.flags] if isinstance(outcome, SampleResult) else []
-    return Cause(flags[0] if flags else "", Severity.NOTE)
+    return Cause("", Severity.NOTE)
 
 
 def _group(cause: Cause, items: Sequence[WorkItem]) -> Group:
@@ -221,15 +218,8 @@ def _group(cause: Cause, items: Sequence[WorkItem]) -> Group:
 
 
 def needs_a_look(outcome: SampleOutcome) -> bool:
-    """True if something about a sample asks for a person's eyes: its status, or a flag of one of its gates.
-
-    That a control has no control itself is as it should be.
-    """
-    if not isinstance(outcome, SampleResult):
-        return outcome.status in _NEED_A_LOOK
-    expected = {Flag.NO_REFERENCE} if outcome.sample.sample_type in CONTROL_TYPES else set()
-    flags = {flag for row in outcome.decisions for flag in row.flags}
-    return outcome.status in _NEED_A_LOOK or bool(flags - expected)
+    """True if the status of a sample asks for a person's eyes, as in the report: ``ok`` is a promise."""
+    return outcome.status in _NEED_A_LOOK
 
 
 def unseen_samples(folder: Path) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from cytocar.report.run.source import FinishedRun, open_finished_run
 from cytocar.report.run.templating import FOLDER, page_environment
 from cytocar.report.run.worklist import WORST_FIRST
 from cytocar.run.workers import Workers
-from cytocar.sample.result import SampleOutcome
+from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.sheet.rows import SampleType
 from cytocar.tables.columns import Row
 from cytocar.template.lock import LockStatus
@@ -36,13 +36,14 @@ class Remark(Struct, frozen=True):
 
 
 class ResultPage(Struct, frozen=True):
-    """One page: a subject's newest sample, the ones before it, newest first, and the figure of its course.
+    """One page: a subject's newest sample, others of its day, earlier ones, newest first, and the figure of its course.
 
-    Of ``n_earlier`` samples before the newest, ``earlier`` holds those for which the page has room.
+    Of ``n_earlier`` samples of earlier days, ``earlier`` holds those for which the page has room.
     """
 
     outcome: SampleOutcome
     row: Row
+    same_day: tuple[Row, ...]
     earlier: tuple[Row, ...]
     n_earlier: int
     remarks: tuple[Remark, ...]
@@ -83,11 +84,14 @@ def result_pages(run: FinishedRun, courses: Courses) -> Iterator[ResultPage]:
             )
             groups.setdefault(key, []).append(outcome)
     for group in groups.values():
-        newest, *earlier = sorted(group, key=_by_day, reverse=True)
+        newest, *others = sorted(group, key=_by_day_and_stain, reverse=True)
+        same_day = [one for one in others if one.sample.day is not None and one.sample.day == newest.sample.day]
+        earlier = [one for one in others if one not in same_day]
         figure = figures.get(newest.sample.subject_id or "")
         yield ResultPage(
             outcome=newest,
             row=run.row(newest),
+            same_day=tuple(map(run.row, same_day)),
             earlier=tuple(run.row(outcome) for outcome in earlier[:EARLIER_ROWS]),
             n_earlier=len(earlier),
             remarks=tuple(_remarks(newest)),
@@ -96,8 +100,10 @@ def result_pages(run: FinishedRun, courses: Courses) -> Iterator[ResultPage]:
         )
 
 
-def _by_day(outcome: SampleOutcome) -> float:
-    return outcome.sample.day if outcome.sample.day is not None else float("-inf")
+def _by_day_and_stain(outcome: SampleOutcome) -> tuple[float, bool]:
+    """The newest draw is the highest, in it the tubes that were stained for CAR."""
+    day = outcome.sample.day if outcome.sample.day is not None else float("-inf")
+    return day, isinstance(outcome, SampleResult) and outcome.car is not None
 
 
 def _remarks(outcome: SampleOutcome) -> Sequence[Remark]:
