@@ -38,6 +38,8 @@ of a product of CD4 or CD8 T cells one is raised by a decade and more, of unstai
 MOSTLY_PARTED, FEWEST_OF_A_KIND = 0.8, 0.05
 """Of the cells above the line of CD3, CD4+CD8- and CD8+CD4- ones together, and the rarer of them. Autofluorescent cells
 lie along a diagonal: lines of CD4 and CD8 leave them in both or in neither."""
+FEWEST_ABOVE = 0.2
+"""Of the cells that carry either CD4 or CD8. Monocytes and NK cells do so without CD3: in PBMC a fifth of them all."""
 DIM_SHARE, LARGE_SHARE, MOST_LARGE = 0.3, 0.05, 0.15
 """The dimmest 30 % of the T cells in CD3, larger than all but 5 % of the brighter half in FSC and in SSC. Of eleven
 real and simulated tubes 0 to 7 % of them are, of a twelfth 16 %; with autofluorescent cells above the line 14 to 41."""
@@ -115,10 +117,9 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
         study.add(around, inside, gate, status=Status.EVIDENCE, evidence=("T cells, and what lies around them",))
     subsets.cd4_and_cd8(study, "t_cells")
     if study.has("CD4", "CD8") and not {"cd4", "cd8"} & study.masks.keys():  # T cells of no kind
-        glowing = _bright_in_all(study, inside, by=RAISED_UNPARTED, alike=ALIKE)
-        if 2 * len(glowing) >= len(study.tubes):
-            study.doubts = [doubt for doubt in study.doubts if doubt[0] != "W349"]
-            _take_back_t_cells(study)
+        elsewhere = _lie_below(study, base)
+        if elsewhere or 2 * len(_bright_in_all(study, inside, by=RAISED_UNPARTED, alike=ALIKE)) >= len(study.tubes):
+            _take_back_t_cells(study, elsewhere)
             return
     few_pairs = subsets.look_at_pairs(study)
     sized = "singlets" in study.masks or scatter is not None or few_pairs
@@ -166,10 +167,11 @@ def _among_lymphocytes(study: Study, base: str) -> tuple[Line | None, str | None
     return line, around
 
 
-def _take_back_t_cells(study: Study) -> None:
+def _take_back_t_cells(study: Study, why: str = "") -> None:
     study.drop("t_cells")
-    why = "what is bright in CD3 is as bright in every other colour: autofluorescent or dead cells, or no matrix"
-    study.left_out.append(("t_cells", why))
+    study.doubts = [doubt for doubt in study.doubts if doubt[0] != "W349"]
+    glowing = "what is bright in CD3 is as bright in every other colour: autofluorescent or dead cells, or no matrix"
+    study.left_out.append(("t_cells", why or glowing))
     study.left_out.append(("cd4, cd8", "nothing is drawn where the line of CD3 has no evidence"))
 
 
@@ -180,19 +182,35 @@ def _of_two_kinds(study: Study) -> bool:
     """
     if not study.has("CD4", "CD8"):
         return False
-    lines = [
-        draw_line(marker, study.signals(marker, "t_cells"), stain_scale(study, marker)) for marker in ("CD4", "CD8")
-    ]
-    kinds = np.zeros((2, 2))
-    for at, tube in enumerate(study.tubes):
-        mask = study.masks["t_cells"][at]
+    either = [sum(int(mask.sum()) for mask in masks) for masks in zip(*_of_one_kind(study, "t_cells"), strict=True)]
+    total = study.count("t_cells")
+    return sum(either) > MOSTLY_PARTED * total and min(either) > FEWEST_OF_A_KIND * total
+
+
+def _of_one_kind(study: Study, parent: str) -> list[tuple[Bools, Bools]]:
+    """Return, by file, which events of a population carry CD4 and not CD8, and which CD8 and not CD4."""
+    lines = [draw_line(marker, study.signals(marker, parent), stain_scale(study, marker)) for marker in ("CD4", "CD8")]
+    kinds = []
+    for at, (tube, mask) in enumerate(zip(study.tubes, study.masks[parent], strict=True)):
         cd4, cd8 = (
-            np.zeros(int(mask.sum()), bool) if line is None else tube.signals[line.marker][mask] >= line.of(at)
-            for line in lines
+            np.zeros_like(mask) if line is None else mask & (tube.signals[line.marker] >= line.of(at)) for line in lines
         )
-        kinds += [[np.sum(~cd4 & ~cd8), np.sum(~cd4 & cd8)], [np.sum(cd4 & ~cd8), np.sum(cd4 & cd8)]]
-    total, either = kinds.sum(), (kinds[0, 1], kinds[1, 0])
-    return bool(sum(either) > MOSTLY_PARTED * total and min(either) > FEWEST_OF_A_KIND * total)
+        kinds.append((cd4 & ~cd8, cd8 & ~cd4))
+    return kinds
+
+
+def _lie_below(study: Study, base: str) -> str:
+    """Return why cells above the line of CD3, which do not part in CD4 and CD8, are no T cells; nothing if they may be.
+
+    Monocytes glow in a CD3 that was not stained, and the T cells lie below them.
+    """
+    kinds = [np.concatenate(masks) for masks in zip(*_of_one_kind(study, base), strict=True)]
+    if min(int(kind.sum()) for kind in kinds) < FEWEST_T_CELLS:
+        return ""
+    above = float(np.mean(np.concatenate(study.masks["t_cells"])[kinds[0] | kinds[1]]))
+    if above > FEWEST_ABOVE:
+        return ""
+    return f"only {100 * above:.0f} % of the cells that carry CD4 or CD8 lie above the line of CD3: was it stained?"
 
 
 def _bright_in_all(study: Study, parent: str, *, by: float = RAISED, alike: float = np.inf) -> list[str]:

@@ -178,6 +178,14 @@ def test_unstained_monocytes_are_no_t_cells(instrument: str, tmp_path: Path) -> 
     assert "as bright in every other colour" in caught.value.message
 
 
+@pytest.mark.parametrize(("specimen", "instrument"), [("PBMC", "Aurora"), ("PBMC, CD4:CD8 of 0.35", "LSRFortessa")])
+def test_monocytes_that_glow_in_a_forgotten_cd3_are_no_t_cells(specimen: str, instrument: str, tmp_path: Path) -> None:
+    write_file(draw_specimen(specimen, 20_000, 841, unstained=["CD3"]), INSTRUMENTS[instrument], tmp_path / "tube.fcs")
+    with pytest.raises(GateError) as caught:
+        refuse_without_t_cells(fit_template([tmp_path / "tube.fcs"], BOOK, name="tube"))
+    assert "of the cells that carry CD4 or CD8 lie above the line of CD3: was it stained?" in caught.value.message
+
+
 @pytest.mark.parametrize("kind", ["CD4", "CD8"])
 def test_t_cells_of_one_kind_are_t_cells(kind: str, tmp_path: Path) -> None:
     tube = draw_specimen("PBMC", 20_000, 7)
