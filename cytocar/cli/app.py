@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cytocar.cli import screen
@@ -77,6 +77,23 @@ class WholeSentences(TyperGroup):
             formatter.write_dl([(name, " ".join(text.split())) for name, text in paragraphs.items()])
 
 
+class GroupedOptions(TyperCommand):
+    """A command whose help lists its options under the headings that they name; the others come first."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in self.get_params(ctx):
+            heading = "Arguments" if param.param_type_name == "argument" else getattr(param, "rich_help_panel", None)
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(heading or "Options", []).append(record)
+        for heading, records in sections.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+
 class _Verbs(TyperGroup):
     """The verbs of the table, in its order, loaded when called."""
 
@@ -90,7 +107,8 @@ class _Verbs(TyperGroup):
         if hasattr(module, "app"):
             return get_command(module.app)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        single.command(name=cmd_name, help=module.command.__doc__, context_settings=CONTEXT)(module.command)
+        grouped = single.command(cmd_name, cls=GroupedOptions, help=module.command.__doc__, context_settings=CONTEXT)
+        grouped(module.command)
         return get_command(single)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

@@ -8,16 +8,33 @@ import typer
 
 from cytocar.errors.tree import UsageError
 
-Marker = Annotated[list[str] | None, typer.Option("--marker", metavar="CD3=FITC-A", help="Settle a marker's channel.")]
-CountMethod = Annotated[str | None, typer.Option("--count-method", help="beads, volumetric, dual_platform or none.")]
-BeadsAdded = Annotated[float | None, typer.Option("--beads-added", help="Beads in each tube.")]
-SampleVolume = Annotated[float | None, typer.Option("--sample-volume-ul", help="Specimen in each tube, µL.")]
-AcquiredVolume = Annotated[
-    float | None, typer.Option("--acquired-volume-ul", help="Volume that the instrument drew, µL.")
+TUBES = "Every tube (in a sheet: its empty cells)"
+"""Heading of these options in the help."""
+
+Marker = Annotated[
+    list[str] | None,
+    typer.Option("--marker", metavar="CD3=FITC-A", help="Settle a marker's channel.", rich_help_panel="Gates"),
 ]
-Lymphocytes = Annotated[float | None, typer.Option("--lymphocytes-per-ul", help="Analyser's lymphocytes per µL.")]
-Leukocytes = Annotated[float | None, typer.Option("--wbc-per-ul", help="Analyser's leukocytes per µL.")]
-Dilution = Annotated[float | None, typer.Option("--dilution-factor", help="Dilution before pipetting.")]
+CountMethod = Annotated[
+    str | None, typer.Option("--count-method", help="beads, volumetric, dual_platform or none.", rich_help_panel=TUBES)
+]
+BeadsAdded = Annotated[float | None, typer.Option("--beads-added", help="Beads in each tube.", rich_help_panel=TUBES)]
+SampleVolume = Annotated[
+    float | None, typer.Option("--sample-volume-ul", help="Specimen in each tube, µL.", rich_help_panel=TUBES)
+]
+AcquiredVolume = Annotated[
+    float | None,
+    typer.Option("--acquired-volume-ul", help="Volume that the instrument drew, µL.", rich_help_panel=TUBES),
+]
+Lymphocytes = Annotated[
+    float | None, typer.Option("--lymphocytes-per-ul", help="Analyser's lymphocytes per µL.", rich_help_panel=TUBES)
+]
+Leukocytes = Annotated[
+    float | None, typer.Option("--wbc-per-ul", help="Analyser's leukocytes per µL.", rich_help_panel=TUBES)
+]
+Dilution = Annotated[
+    float | None, typer.Option("--dilution-factor", help="Dilution before pipetting.", rich_help_panel=TUBES)
+]
 
 
 def settled_markers(settled: list[str]) -> dict[str, str]:

@@ -204,7 +204,7 @@ class SampleResult:
             "dilution_factor": self.counting.dilution_factor,
             "ci_method": self.counting.ci_method,
             "compensation": self.compensation,
-            "control_ids": " ".join(self.control_ids),
+            "control_ids": "|".join(self.control_ids),
             "pair_percent": self.pair_percent,
             "margin_percent": self.margin_percent,
         }

@@ -108,7 +108,7 @@ template_version               str -        | its version
 template_sha256                str -        | hash of its canonical form
 template_status                str -        | locked or draft
 compensation                   str -        | where the spillover matrix came from
-control_ids                    str -        | control samples behind threshold and background, separated by blanks
+control_ids                    str -        | control samples behind threshold and background, joined by vertical bars
 file                           str -        | FCS file, as the sheet names it
 file_sha256                    str -        | hash of its bytes
 cytocar_version                str -        | program that made the row

@@ -348,3 +348,39 @@ def test_a_control_that_lies_in_the_folder_is_counted_once_and_as_a_control(cyto
         ("day9", "sample"),
         ("day28", "sample"),
     ]
+
+
+def test_the_help_lists_options_under_headings(cytocar: Cytocar) -> None:
+    words = cytocar("gate", "--help").stdout
+    headings = [line.removesuffix(":") for line in words.splitlines() if line.endswith(":") and line[0] != " "]
+    assert headings == [
+        "Arguments",
+        "Options",
+        "Many files",
+        "Results",
+        "Gates",
+        "Every tube (in a sheet: its empty cells)",
+    ]
+    for option in ("--template", "--dask", "--by NAME", "--controls", "--beads-added", "--day"):
+        assert words.count(f"  {option} ") + words.count(f", {option} ") == 1
+
+
+def test_a_blank_name_is_refused_before_anything_is_counted(cytocar: Cytocar, tubes: Path) -> None:
+    answer = cytocar("gate", tubes / "sheet.csv", "-o", tubes / "nobody", "--by", " ")
+    assert (answer.returncode, (tubes / "nobody").exists()) == (2, False)
+    assert "error[E110]: --by names nobody" in answer.stderr
+
+
+def test_names_of_controls_are_told_apart_whatever_is_in_them(cytocar: Cytocar, tubes: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO((tubes / "sheet.csv").read_text())))
+    made = [
+        {**rows[0], "sample_id": f"H {place}", "sample_type": "healthy", "subject_id": f"D{place}"} for place in "12"
+    ]
+    made.append({**rows[-1], "sample_id": "d 9", "sample_type": "sample"})
+    with (tubes / "spaced.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(made[0]))
+        writer.writeheader()
+        writer.writerows(made)
+    answer = cytocar("gate", tubes / "spaced.csv", "--format", "csv")
+    ids = {row["sample_id"]: row["control_ids"] for row in csv.DictReader(io.StringIO(answer.stdout))}
+    assert ids["d 9"] == "H 1|H 2", answer.stderr

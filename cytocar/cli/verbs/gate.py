@@ -28,6 +28,9 @@ class FailOn(StrEnum):
     REVIEW = "review"
 
 
+_GATES, _RESULTS, _MANY = "Gates", "Results", "Many files"
+
+
 def command(
     inputs: Annotated[
         list[str] | None,
@@ -43,29 +46,57 @@ def command(
         str | None, typer.Option("-s", "--sheet", metavar="PATH", help="Sample sheet; INPUT then restricts it.")
     ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a run folder.")] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
+    jobs: Annotated[
+        int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.", rich_help_panel=_MANY)
+    ] = 0,
     dask: Annotated[
-        str | None, typer.Option("--dask", metavar="ADDRESS", help="Dask: tcp://HOST:PORT or local:N.")
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS", help="Dask: tcp://HOST:PORT or local:N.", rich_help_panel=_MANY),
     ] = None,
     shard: Annotated[
-        str | None, typer.Option("--shard", metavar="I/N", help="Count the I-th of N parts; then `cytocar merge`.")
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Count the I-th of N parts; then `cytocar merge`.", rich_help_panel=_MANY
+        ),
     ] = None,
-    output: Annotated[Format | None, typer.Option("--format", help="On stdout. [table; csv in a pipe]")] = None,
+    output: Annotated[
+        Format | None, typer.Option("--format", help="On stdout. [table; csv in a pipe]", rich_help_panel=_RESULTS)
+    ] = None,
     gated: Annotated[
-        bool, typer.Option("--gated/--net", help="The table shows counts as gated, or net of background.")
+        bool,
+        typer.Option(
+            "--gated/--net", help="The table shows counts as gated, or net of background.", rich_help_panel=_RESULTS
+        ),
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Set a finished run in RUN aside, run anew.")] = False,
-    report: Annotated[bool, typer.Option("--report/--no-report", help="Draw every gate: RUN/report.html.")] = True,
-    parquet: Annotated[bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).")] = False,
-    by: Annotated[str | None, typer.Option("--by", help="Who runs it, for the audit trail. [your login]")] = None,
-    fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit 3 when a sample needs review.")] = FailOn.NEVER,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Draw every gate: RUN/report.html.", rich_help_panel=_RESULTS)
+    ] = True,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).", rich_help_panel=_RESULTS)
+    ] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="NAME", help="Who runs it, for the audit trail. [your login]", rich_help_panel=_RESULTS
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help="Exit 3 when a sample needs review.", rich_help_panel=_RESULTS)
+    ] = FailOn.NEVER,
     marker: tube_options.Marker = None,
     controls: Annotated[
-        list[str] | None, typer.Option("--controls", metavar="FILE", help="CAR-negative control of these files.")
+        list[str] | None,
+        typer.Option("--controls", metavar="FILE", help="CAR-negative control of these files.", rich_help_panel=_GATES),
     ] = None,
     background: Annotated[
         Path | None,
-        typer.Option("--background", metavar="HISTORY", help="Earlier CAR-negative tubes: `qc --history` keeps them."),
+        typer.Option(
+            "--background",
+            metavar="HISTORY",
+            help="Earlier CAR-negative tubes: `qc --history` keeps them.",
+            rich_help_panel=_GATES,
+        ),
     ] = None,
     count_method: tube_options.CountMethod = None,
     beads_added: tube_options.BeadsAdded = None,
@@ -74,13 +105,21 @@ def command(
     lymphocytes_per_ul: tube_options.Lymphocytes = None,
     wbc_per_ul: tube_options.Leukocytes = None,
     dilution_factor: tube_options.Dilution = None,
-    subject: Annotated[str | None, typer.Option(help="Subject of these files.")] = None,
-    day: Annotated[float | None, typer.Option(help="Day from infusion.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Subject of these files.", rich_help_panel=tube_options.TUBES)
+    ] = None,
+    day: Annotated[float | None, typer.Option(help="Day from infusion.", rich_help_panel=tube_options.TUBES)] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Wait in the folders for files, count each when it is whole; Ctrl-C ends.")
+        bool,
+        typer.Option(
+            "--watch",
+            help="Wait in the folders for files, count each when it is whole; Ctrl-C ends.",
+            rich_help_panel=_MANY,
+        ),
     ] = False,
     every: Annotated[
-        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch: look so often.")
+        float,
+        typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch: look so often.", rich_help_panel=_MANY),
     ] = 2.0,
 ) -> None:
     """Count cells: CAR-T cells/µL, CD4/CD8 ratios, intervals and limits, one row per sample.

@@ -14,7 +14,9 @@ from cytocar.errors.tree import counted
 def command(
     shards: Annotated[list[Path], typer.Argument(metavar="SHARD...", help="Run folders of `gate --shard I/N`.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The run folder to write.")],
-    by: Annotated[str | None, typer.Option("--by", help="Operator, for the audit trail. [your account]")] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Who joins them, for the audit trail. [your login]")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Set a finished run in OUT aside, merge anew.")] = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Draw every gate: OUT/report.html.")] = True,
 ) -> None:

@@ -22,8 +22,8 @@ def command(
         typer.Option(metavar="[NAME=]NUMBER", help="New value of a number, named as in gates.csv; may be repeated."),
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Put the gate back to where the template puts it.")] = False,
-    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
-    by: Annotated[str, typer.Option(metavar="NAME", help="Who moves it, for the audit trail.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail. [needed]")] = "",
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who moves it, for the audit trail. [needed]")] = "",
     inputs: Annotated[
         str | None, typer.Option("--inputs", metavar="DIR", help="Where the FCS files lie. [as in the run]")
     ] = None,

@@ -31,7 +31,7 @@ def command(
     ] = False,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.")] = 0,
     by: Annotated[
-        str | None, typer.Option("--by", metavar="NAME", help="Who asks for it; for the audit trail.")
+        str | None, typer.Option("--by", metavar="NAME", help="Who asks for it, for the audit trail. [your login]")
     ] = None,
     numbers_only: Annotated[
         bool, typer.Option("--numbers-only", help="Build it although no FCS file is at hand: without pictures.")
@@ -46,7 +46,9 @@ def command(
     FCS files are read once more for the pictures; a sample whose file has moved keeps its numbers.
     """
     from cytocar.files.places import place_of
+    from cytocar.run.trail.who import author
 
+    author(by)  # a blank name is refused before anything is drawn
     if one_page:
         for printed in print_one_page(run, by=by, gated=gated):
             sys.stdout.write(f"{printed}\n")
