@@ -270,3 +270,14 @@ def test_values_below_zero_that_were_cut_off_move_no_count(original: Original, t
     populations = walk(open_fcs(tmp_path / "tube.fcs"), fit_template([tmp_path / "tube.fcs"], BOOK, name="t").template)
     for population in COUNTED:
         assert populations[population].events == pytest.approx(int(original.counted[population].sum()), rel=0.05)
+
+
+def test_cd4_t_cells_outside_the_lymphocytes_that_cd8_cells_show_ask_for_a_look(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    """A spectral tube as logarithmic integers: its CD3 has no clear gap among all events."""
+    tube = read_original(shared_data / "tcell_human" / "wakaflocka_spectral_pbmc" / "PBMC_spectral_UNMIXED.fcs")
+    write_file(tube, INSTRUMENTS["Navios, LMD"], tmp_path / "tube.fcs", seed=3)
+    fitted = fit_template([tmp_path / "tube.fcs"], BOOK, name="tube")
+    assert fitted.study.count("cd4") < 0.9 * tube.counted["cd4"].sum()
+    assert "as bright in CD3 and CD4 as CD4 T cells" in dict(fitted.study.doubts)["W339"]
