@@ -28,6 +28,10 @@ FEWEST_AGREEING = 3
 """Days of acquisition that put a subject's infusion on one day; two may do so by chance, where they were exchanged."""
 
 
+IRREGULAR_DAYS = 4
+"""A courier and a weekend: where a subject's tubes lie apart by no more, they were stained now sooner, now later."""
+
+
 def date_findings(
     rows: Sequence[SampleRow], acquired: Mapping[str, date], instruments: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, Finding]]:
@@ -97,7 +101,8 @@ def _drawn(row: SampleRow, infused_on: Mapping[str | None, date]) -> date | None
 def _infusions(rows: Sequence[SampleRow], acquired: Mapping[str, date]) -> dict[str | None, date]:
     """Return, by subject, the day of the infusion on which most tubes agree, each as if acquired when drawn.
 
-    Tubes that were acquired on one day do not follow their days: they were kept.
+    Tubes that were acquired on one day do not follow their days: they were kept. Nor do those that waited for one to
+    four days, some of them: the others are not early.
     """
     tubes_of: dict[str, list[tuple[date, date]]] = defaultdict(list)
     for row in rows:
@@ -108,6 +113,9 @@ def _infusions(rows: Sequence[SampleRow], acquired: Mapping[str, date]) -> dict[
     for subject, tubes in tubes_of.items():
         middle = sorted(infused for infused, _ in tubes)[len(tubes) // 2]
         agreeing = [on for infused, on in tubes if abs((infused - middle).days) <= ZONES_DAYS]
+        apart = (abs((infused - middle).days) for infused, _ in tubes)
+        if any(ZONES_DAYS < days <= IRREGULAR_DAYS for days in apart):
+            continue
         if len(set(agreeing)) >= FEWEST_AGREEING and 2 * len(agreeing) > len(tubes):
             infusions[subject] = middle
     return infusions

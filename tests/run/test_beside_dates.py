@@ -103,3 +103,10 @@ def test_a_cytometer_whose_clock_is_wrong_says_nothing_beside_one_whose_is_right
     instruments = {name: "second" if name in second else "first" for name in acquired}
     assert set(_codes(rows, acquired)) == second
     assert dict(date_findings(rows, acquired, instruments)) == {}
+
+
+def test_blood_that_is_stained_now_sooner_now_later_says_no_day_of_infusion() -> None:
+    days = (7, 14, 21, 28, 35, 42)
+    late = dict(zip(days, (3, 0, 3, 3, 2, 3), strict=True))
+    acquired = {name: day + timedelta(days=late[int(name[1:])]) for name, day in _fresh(days).items()}
+    assert _codes([_row(day) for day in days], acquired) == {}

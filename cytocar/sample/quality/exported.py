@@ -40,7 +40,8 @@ LARGEST_SHELL_PERCENT = 5.0
 """Of the T cells before the border in the plane. Of a normal population 1.2 % lie in the last quarter spread within
 99 % of it; where a gate cuts a tenth away it is 6 %."""
 LEAST_OF_AN_EXPORT = 0.3
-"""Of the events without beads: T cells are half of the lymphocytes and more, and of blood as acquired a fifth."""
+"""Of the events without beads: T cells are half of the lymphocytes and more, and of blood as acquired a fifth; where
+they are fewer nothing else was left out."""
 ENOUGH = 2000
 """T cells whose ends are looked at: 2 % of them are 40, known to a sixth."""
 FEWEST_VALUES = 40
@@ -54,12 +55,12 @@ def export_findings(sampled: SampledEvents) -> Iterator[Finding]:
         return
     beads = sampled.template.counting.beads
     cells = ~sampled.frame.mask(beads) if beads else np.ones(sampled.frame.n_events, dtype=np.bool_)
-    for message, percent, limit in (
-        *_without_a_marker(sampled, cells),
-        *_by_threshold(sampled, t_cells, cells),
-        *_by_height(sampled, t_cells),
-        *_by_both_scatters(sampled, t_cells, cells),
-    ):
+    ends = [*_by_height(sampled, t_cells)]
+    if np.count_nonzero(sampled.by_colour(t_cells)) >= LEAST_OF_AN_EXPORT * np.count_nonzero(cells):
+        ends += _without_a_marker(sampled, cells)
+        ends += _by_threshold(sampled, t_cells, cells)
+        ends += _by_both_scatters(sampled, t_cells, cells)
+    for message, percent, limit in ends:
         yield Finding(CHECK, "W309", Severity.REVIEW, message, percent, limit)
         return
     yield Finding(CHECK, "", Severity.PASS, "the T cells end in no gate that the template does not know")
@@ -173,8 +174,6 @@ def _by_both_scatters(sampled: SampledEvents, t_cells: str, cells: Bools) -> Ite
     if len(names) != 2:
         return
     rows = sampled.by_colour(t_cells)
-    if np.count_nonzero(rows) < LEAST_OF_AN_EXPORT * np.count_nonzero(cells):
-        return
     inside, places = np.ones_like(cells), []
     for name in names:
         own = logs(sampled, name, rows)
