@@ -37,6 +37,43 @@ def among_rows(
     ]
 
 
+MOST_TOLD = 3
+"""Rows that are told one by one: a column of dates in another form is one fault of a plate, and not ninety-six."""
+
+
+def told_once(faults: Sequence[tuple[int, str, str]]) -> list[str]:
+    """Return faults of rows in words; what many rows have in one column stands once, with all their numbers.
+
+    Faults are alike that differ in the cell and in numbers only.
+
+    >>> told_once([(row, "day", f"'{row}. Mai' is not a number") for row in (2, 3, 4, 7)])
+    ["rows 2-4, 7, column day: '2. Mai' is not a number; the others likewise"]
+    """
+    alike: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    for row, column, fault in faults:
+        alike[column, re.sub(r"'[^']*'|[\d.,:-]+", "", fault)].append((row, fault))
+    lines = []
+    for (column, _), rows in alike.items():
+        where = f", column {column}" if column else ""
+        if len(rows) <= MOST_TOLD:
+            lines += [(row, f"row {row}{where}: {fault}") for row, fault in rows]
+        else:
+            first, fault = rows[0]
+            lines.append((first, f"rows {_ranges([row for row, _ in rows])}{where}: {fault}; the others likewise"))
+    return [words for _, words in sorted(lines, key=lambda one: one[0])]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers as people list them: ``2-4, 7``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
 def _duplicates(lines: Sequence[Line]) -> Iterator[str]:
     places: dict[str, list[str]] = defaultdict(list)
     for number, cells in lines:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from io import BytesIO, StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
@@ -86,7 +87,9 @@ def read_cells(path: Place, *, what: str) -> Cells:
         raise SheetError(f"there is no {what} {path}", code="E080", hint="check the path") from None
     except OSError as error:
         raise SheetError(
-            f"the {what} {path} cannot be read: {error.strerror}", code="E080", hint="check its permissions"
+            f"the {what} {path} cannot be read: {error.strerror}",
+            code="E080",
+            hint="name a file in it" if isinstance(path, Path) and path.is_dir() else "check its permissions",
         ) from error
     if path.suffix.lower() in WORKSHEETS:
         return _of_worksheet(content, f"the {what} {path.name}")

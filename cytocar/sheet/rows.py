@@ -23,7 +23,7 @@ from cytocar.fcs.keywords import well_name
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.nearest import same_name
 from cytocar.files.places import Address, Place, beside, is_address, is_there, without_secrets
-from cytocar.sheet.among_rows import among_rows, names_of
+from cytocar.sheet.among_rows import among_rows, names_of, told_once
 from cytocar.sheet.cells import Cells, read_cells
 from cytocar.sheet.laboratory import LABORATORY_COLUMNS, LaboratoryTube
 from cytocar.sheet.plausible import impossible
@@ -226,7 +226,8 @@ def look_through(path: Place) -> SheetRows:
     """
     cells = _table(path)
     header, lines = cells.lines[0][1], cells.lines[1:]
-    faults = [*_header_faults(header), *map(str, cells.faults)]
+    faults = [*_header_faults(header, cells.lines[0][0]), *map(str, cells.faults)]
+    of_rows: list[tuple[int, str, str]] = []
     if cells.beside and not {"file", "sample_id"} <= set(header):
         faults.append(_not_read(cells.beside))
     rows: dict[int, SampleRow] = {}
@@ -236,9 +237,10 @@ def look_through(path: Place) -> SheetRows:
             row, row_faults = _row(path.parent, dict(zip(header, line, strict=False)), cells.decimal_comma)
             if len(line) > len(header) and any(cell.strip() for cell in line[len(header) :]):
                 row_faults.append(("", _too_long(line, header, comma=cells.separator == ",")))
-            faults += [f"row {place}{f', column {name}' if name else ''}: {fault}" for name, fault in row_faults]
+            of_rows += [(place, name, fault) for name, fault in row_faults]
             if row is not None:
                 (faulty if row_faults else rows)[place] = row
+        faults += told_once(of_rows)
         faults += among_rows(lines, header, numeric=NUMERIC if cells.decimal_comma else ())
     return SheetRows(rows, faulty, tuple(faults))
 
@@ -276,16 +278,16 @@ def _not_read(worksheets: Sequence[str]) -> str:
     return f"the first worksheet alone is read, and not {names}: move the sheet of the samples to the front"
 
 
-def _header_faults(header: Sequence[str]) -> list[str]:
+def _header_faults(header: Sequence[str], row: int) -> list[str]:
     faults = [
-        f"row 1, column {name or '(empty)'}: unknown column{nearest(name)}"
+        f"row {row}, column {name or '(empty)'}: unknown column{nearest(name)}"
         for name in header
         if name not in COLUMNS and not name.startswith("x_")
     ]
     if faults:
         faults[-1] += " (a column of your own starts with x_)"
-    faults += [f"row 1: column {name} stands twice" for name, times in Counter(header).items() if times > 1]
-    faults += [f"row 1: column {name} is missing" for name in ("file", "sample_id") if name not in header]
+    faults += [f"row {row}: column {name} stands twice" for name, times in Counter(header).items() if times > 1]
+    faults += [f"row {row}: column {name} is missing" for name in ("file", "sample_id") if name not in header]
     return faults
 
 
@@ -294,7 +296,8 @@ def _row(
 ) -> tuple[SampleRow | None, list[tuple[str, str]]]:
     values, faults = _values(cells, decimal_comma)
     faults += [(column, "is empty") for column in ("file", "sample_id") if not (cells.get(column) or "").strip()]
-    faults += disagreements(values)
+    spoilt = {column for column, _ in faults}
+    faults += [(column, why) for column, why in disagreements(values) if column not in spoilt]
     as_given = values.pop("file", "")
     named = {"file": as_given, "template": values.get("template"), "compensation": values.get("compensation")}
     named["overrides"] = values.get("overrides")

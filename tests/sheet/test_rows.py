@@ -184,3 +184,27 @@ def test_a_path_with_backslashes_finds_its_file(tmp_path: Path) -> None:
     (row,) = _sheet(tmp_path, "file,sample_id\nplate\\a.fcs,A\n")
     assert row.file == tmp_path / "plate" / "a.fcs"
     assert row.file_as_given == "plate\\a.fcs"
+
+
+def test_a_fault_of_a_whole_column_stands_once_with_all_its_rows(tmp_path: Path) -> None:
+    dates = "".join(f"{day}.fcs;S{day};3/{day}/2026;3/1/2026\n" for day in range(2, 8))
+    message = _faults(tmp_path, f"sep=;\nfile;sample_id;collected_at;infused_at;dosis\n{dates}")
+    why = "is no ISO 8601 date or time (2026-03-09 or 2026-03-09T14:30); the others likewise"
+    assert message.splitlines()[1:] == [
+        "  row 2, column dosis: unknown column (a column of your own starts with x_)",
+        f"  rows 3-8, column collected_at: '3/2/2026' {why}",
+        f"  rows 3-8, column infused_at: '3/1/2026' {why}",
+    ]
+
+
+def test_a_date_that_cannot_be_read_is_not_called_missing_too(tmp_path: Path) -> None:
+    message = _faults(tmp_path, "file,sample_id,collected_at,infused_at\na.fcs,S1,3/9/2026,2026-03-01\n")
+    assert message.splitlines()[1:] == [
+        "  row 2, column collected_at: '3/9/2026' is no ISO 8601 date or time (2026-03-09 or 2026-03-09T14:30)"
+    ]
+
+
+def test_a_folder_is_no_sheet(tmp_path: Path) -> None:
+    with pytest.raises(SheetError, match="it is a folder") as error:
+        read_sheet(tmp_path)
+    assert error.value.hint == "name a file in it"
