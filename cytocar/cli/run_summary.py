@@ -68,45 +68,51 @@ def show_rows(
     sys.stdout.flush()
 
 
+_Messages = dict[tuple[str, str], list[str]]
+"""The samples to which one message and its fix were given, by message and fix."""
+
+
 def show_faults(done: Sequence[FinishedSample]) -> None:
     """Write each code once, with the samples that it befell; where their messages differ, the first of them."""
-    from cytocar.errors.codes import explanations
-
-    by_code: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
+    by_code: dict[str, _Messages] = defaultdict(lambda: defaultdict(list))
     for sample in done:
         for fault in sample.faults:
             by_code[fault.code][fault.message, fault.hint].append(sample.sample_id)
     for code, messages in by_code.items():
-        level = "error" if code.startswith("E") else "warning"
-        (message, hint), *_ = messages
-        names = [name for befallen in messages.values() for name in befallen]
-        notes = []
-        if len(messages) > 1:
-            shown = list(messages.items())[:_MESSAGES_SHOWN]
-            notes = [f"{screen.few(befallen, most=2)}: {message}" for (message, _), befallen in shown]
-            if len(messages) > _MESSAGES_SHOWN:
-                notes.append(f"and {len(messages) - _MESSAGES_SHOWN} more: each sample's own stands in quality.csv")
-            message = explanations()[code].title if code in explanations() else message
-        screen.show_problem(level, code, message, where=screen.few(names), hint=hint, notes=notes)
+        _show_code("error" if code.startswith("E") else "warning", code, messages)
+
+
+def _show_code(level: str, code: str, messages: _Messages) -> None:
+    """Write one problem of many samples: its title and some of their messages, where these differ."""
+    from cytocar.errors.codes import explanations
+
+    explained = explanations().get(code)
+    (message, hint), *_ = messages
+    names = list(dict.fromkeys(name for befallen in messages.values() for name in befallen))
+    notes = []
+    if len(messages) > 1:
+        shown = list(messages.items())[:_MESSAGES_SHOWN]
+        notes = [f"{screen.few(befallen, most=2)}: {message}" for (message, _), befallen in shown]
+        if len(messages) > _MESSAGES_SHOWN:
+            notes.append(f"and {len(messages) - _MESSAGES_SHOWN} more: each sample's own stands in quality.csv")
+        message = explained.title if explained else message
+    fix = hint or (explained.fix if explained else "")
+    screen.show_problem(level, code, message, where=screen.few(names), hint=fix, notes=notes)
 
 
 def show_what_to_look_at(done: Sequence[FinishedSample]) -> None:
     """Write which samples need a person's eyes, why, and what to do; nothing with ``--quiet``."""
-    from cytocar.errors.codes import explanations
-
     waiting = [sample for sample in done if sample.status == "review"]
     if not waiting or screen.quiet():
         return
-    known = explanations()
-    joined: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    by_code: dict[str, _Messages] = defaultdict(lambda: defaultdict(list))
     for sample in waiting:
         for concern in sample.concerns:
-            joined[concern.code, concern.message, concern.hint].append(sample.sample_id)
-    shown = list(joined.items())[:_CONCERNS_SHOWN]
-    for (code, message, hint), names in shown:
-        fix = hint or (known[code].fix if code in known else "")
-        screen.show_problem("review", code, message, where=screen.few(names), hint=fix)
-    named = {name for _, names in shown for name in names}
+            by_code[concern.code][concern.message, concern.hint].append(sample.sample_id)
+    shown = list(by_code.items())[:_CONCERNS_SHOWN]
+    for code, messages in shown:
+        _show_code("review", code, messages)
+    named = {name for _, messages in shown for names in messages.values() for name in names}
     if unnamed := [sample.sample_id for sample in waiting if sample.sample_id not in named]:
         screen.say(f"and {len(unnamed)} more to look at: their status_codes say why")
 

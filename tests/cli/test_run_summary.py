@@ -15,21 +15,33 @@ def _talkative(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cytocar.cli.screen._settings.quiet", False)  # another test may have left it on
 
 
-def _waiting(name: str, *messages: str) -> FinishedSample:
+def _waiting(name: str, *messages: str, code: str = "W220") -> FinishedSample:
     concerns = tuple(
-        Finding("beads", "W220", message=message, hint="look", outcome=Severity.REVIEW) for message in messages
+        Finding("beads", code, message=message, hint="look", outcome=Severity.REVIEW) for message in messages
     )
     return FinishedSample(name, Status.REVIEW, (), b"", concerns=concerns)
 
 
 def test_a_concern_that_samples_share_is_one_line_with_their_names(capsys: pytest.CaptureFixture[str]) -> None:
-    show_what_to_look_at([_waiting(f"S{i}", "few beads") for i in range(6)] + [_waiting("S6", "another")])
+    show_what_to_look_at([_waiting(f"S{i}", "few beads") for i in range(6)])
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("review")]
-    assert lines == ["review[W220] S0, S1, S2, S3 and 2 more: few beads", "review[W220] S6: another"]
+    assert lines == ["review[W220] S0, S1, S2, S3 and 2 more: few beads"]
+
+
+def test_a_concern_whose_numbers_differ_is_one_message_for_a_whole_plate(capsys: pytest.CaptureFixture[str]) -> None:
+    show_what_to_look_at([_waiting(f"S{i}", f"{i} beads") for i in range(96)])
+    assert capsys.readouterr().err.splitlines() == [
+        "review[W220] S0, S1, S2, S3 and 92 more: Few counting beads",
+        "  S0: 0 beads",
+        "  S1: 1 beads",
+        "  S2: 2 beads",
+        "  and 93 more: each sample's own stands in quality.csv",
+        "  fix: look",
+    ]
 
 
 def test_samples_that_no_line_names_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    show_what_to_look_at([_waiting(f"S{i}", f"{i} beads") for i in range(13)])
+    show_what_to_look_at([_waiting(f"S{i}", "odd", code=f"W{400 + i}") for i in range(13)])
     assert "and 3 more to look at" in capsys.readouterr().err
 
 

@@ -115,8 +115,9 @@ def test_a_dumb_terminal_gets_no_escape_code_at_all(sheet: Path) -> None:
 def test_samples_that_need_eyes_are_listed_after_the_tally_with_code_and_fix(sheet: Path, tmp_path: Path) -> None:
     screen = ESCAPE.sub("", on_terminal(200, *gate(sheet), "-o", tmp_path / "run", "--no-report"))
     after = screen[screen.index("3 samples: 2 review, 1 failed") :]
-    assert "review[W220] D7: " in after
-    assert "review[W220] CD3[+] [/red]D9: " in after
+    assert "review[W220] D7, CD3[+] [/red]D9: Few counting beads" in after
+    assert "\n  D7: " in after.replace("\r", "")
+    assert "\n  CD3[+] [/red]D9: " in after.replace("\r", "")
     assert "fix: Look at the bead gate" in after
     assert "error[E012] [bold]broken: " in after
 

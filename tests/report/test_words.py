@@ -64,6 +64,7 @@ def test_what_holds_for_most_samples_is_one_note_of_the_run_and_no_line_of_a_sam
     found = worklist(plate, {})
     assert [(note.code, len(note.samples)) for note in found.notes] == [("FEW_REFERENCE_EVENTS", 10)]
     assert [(item.number, item.finding.code) for item in found.items] == [(9, "W282")]
+    assert found.sharing == 9
     assert worklist(plate[:3], {}).notes == ()  # three samples are no plate
 
 

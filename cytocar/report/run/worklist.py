@@ -61,6 +61,12 @@ class Worklist(Struct, frozen=True):
     notes: tuple[RunNote, ...]
 
     @property
+    def sharing(self) -> int:
+        """How many samples ask for a look for nothing but what most of the run shares."""
+        sharing = {number for note in self.notes if note.severity is not Severity.NOTE for number in note.samples}
+        return len(sharing - {item.number for item in self.items})
+
+    @property
     def calm(self) -> bool:
         """Whether nothing asks for a look, in one sample or in all."""
         return not self.items and all(note.severity is Severity.NOTE for note in self.notes)
