@@ -122,8 +122,11 @@ def _by_analyser(counting: Counting, tube: Tube, events: Mapping[str, int]) -> C
         raise _no_population("dual_platform", "dual_platform_reference")
     counted = {"lymphocytes": tube.lymphocytes_per_ul, "wbc": tube.wbc_per_ul}[counting.dual_platform_count]
     if counted is None:
+        other = "wbc" if counting.dual_platform_count == "lymphocytes" else "lymphocytes"
+        given = {"lymphocytes": tube.lymphocytes_per_ul, "wbc": tube.wbc_per_ul}[other] is not None
+        beside = f": the template counts by it, and not by {other}_per_ul, which is given" if given else ""
         raise CountingError(
-            f"the analyser's count {counting.dual_platform_count}_per_ul is missing",
+            f"the analyser's count {counting.dual_platform_count}_per_ul is missing{beside}",
             code="E036",
             hint=f"give {counting.dual_platform_count}_per_ul of the same blood draw (1e9/L is 1000/µL)",
         )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from cytocar.errors.tree import counted
 from cytocar.kinetics.curve import Point
 
 FEWEST_FOR_HALF_LIFE = 3
@@ -100,7 +101,9 @@ def half_life(quantified: Sequence[Point], peak: Point | None) -> Rate:
         return Rate(reason="no sample is quantified")
     fall = [point for point in quantified if point.day > peak.day]
     if len(fall) < FEWEST_FOR_HALF_LIFE:
-        return Rate(reason=f"{len(fall)} quantified samples after the peak, {FEWEST_FOR_HALF_LIFE} are needed")
+        return Rate(
+            reason=f"{counted(len(fall), 'quantified sample')} after the peak, {FEWEST_FOR_HALF_LIFE} are needed"
+        )
     lines: list[tuple[Line, int]] = []
     for count in range(FEWEST_FOR_HALF_LIFE, len(fall) + 1):
         line = log_line(fall[-count:])

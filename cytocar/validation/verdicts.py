@@ -55,6 +55,18 @@ data_sha256      str -      | hash over the hashes of the files behind it (valid
 UNITS = {column.name: column.unit for column in COUNTS}
 
 
+def unit_of(own: str, statistic: str, measurand: str) -> str:
+    """Return the unit of a statistic: its own, or the measurand's; slopes and orders have none."""
+    return own or ("" if statistic in _PURE else UNITS[measurand])
+
+
+def name_and_unit(criterion: Criterion) -> tuple[str, str]:
+    """Return what a reader calls the statistic of a criterion that no study met, and its unit."""
+    statistic = criterion.statistic
+    name, own = next((names[statistic] for names in NAMES.values() if statistic in names), (statistic, ""))
+    return name, unit_of(own, statistic, criterion.measurand)
+
+
 class Judged(Struct, frozen=True):
     """One statistic of a study, and the criterion that it is held against, if there is one."""
 
@@ -76,8 +88,7 @@ class Judged(Struct, frozen=True):
     @property
     def unit(self) -> str:
         """Its unit: its own, or the measurand's; slopes and orders have none."""
-        own = NAMES[self.study.kind][self.statistic.name][1]
-        return own or ("" if self.statistic.name in _PURE else UNITS[self.measurand])
+        return unit_of(NAMES[self.study.kind][self.statistic.name][1], self.statistic.name, self.measurand)
 
     def row(self) -> Row:
         """Return its line of validation.csv."""

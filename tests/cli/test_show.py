@@ -50,3 +50,9 @@ def test_what_is_no_table_or_column_is_named(table: Path, words: tuple[str, ...]
     assert (done.returncode, done.stdout) == (2, "")
     assert "error[E185]" in done.stderr
     assert hint in done.stderr
+
+
+def test_an_empty_pipe_is_called_empty() -> None:
+    done = show("-", "--columns", "sample_id", given="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error[E185]: the table is empty" in done.stderr

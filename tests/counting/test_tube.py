@@ -182,3 +182,8 @@ def test_an_analysers_count_carries_its_own_error() -> None:
 def test_the_message_names_what_is_missing(counting: Counting, tube: Tube, method: str, words: str) -> None:
     with pytest.raises(CountingError, match=words):
         count_basis(counting, tube, EVENTS, method=method)
+
+
+def test_the_analysers_other_count_is_named_where_it_is_given() -> None:
+    with pytest.raises(CountingError, match="the template counts by it, and not by wbc_per_ul, which is given"):
+        count_basis(COUNTING, replace(FULL, lymphocytes_per_ul=None), EVENTS, method="dual_platform")

@@ -98,6 +98,7 @@ def test_a_criterion_that_is_not_met_or_without_data_makes_the_exit_code_1(made:
     answer = _evaluated(made / "run", tmp_path / "more.toml", tmp_path / "b")
     assert answer.code == 1
     assert "not evaluated" in answer.stdout
+    assert "<td>icc</td>" not in (tmp_path / "b" / "validation.html").read_text()  # it has a name there
 
 
 def test_a_lock_rests_on_a_validation_of_this_template_that_passed(made: Path, tmp_path: Path) -> None:

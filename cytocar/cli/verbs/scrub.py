@@ -103,6 +103,6 @@ def _check(files: list[Place], rule: ScrubRule) -> None:
             screen.show_error(what, where=str(file))
         else:
             sys.stdout.write(screen.printable(f"{file}: {', '.join(what)}\n"))
-    screen.say(f"{len(files) - len(remaining)} of {len(files)} files hold nothing that scrubbing would remove")
+    screen.say(f"{len(remaining)} of {len(files)} files hold what scrubbing removes")
     if remaining:
         raise typer.Exit(1)

@@ -56,6 +56,10 @@ def _read(table: str) -> DelimitedTable:
 
 def _known(name: str, table: DelimitedTable) -> str:
     wanted = name.strip()
+    if not table.columns:
+        raise UsageError(
+            "the table is empty", code="E185", hint="the command before the pipe may have failed: see above"
+        )
     if wanted not in table.columns:
         near = get_close_matches(wanted, table.columns, n=3)
         raise UsageError(

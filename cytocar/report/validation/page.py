@@ -20,7 +20,7 @@ from cytocar.tables.columns import COUNTS
 from cytocar.validation.evaluate.statistic import Statistic
 from cytocar.validation.limits import WORDS
 from cytocar.validation.study import Study
-from cytocar.validation.verdicts import Judged, Validation
+from cytocar.validation.verdicts import Judged, Validation, name_and_unit
 
 FOLDER = Path(__file__).parent / "templates"
 _HEADINGS = {column.name: column.heading or column.name for column in COUNTS}
@@ -47,6 +47,7 @@ def validation_page(validation: Validation) -> str:
         sections=tuple(_sections(validation)),
         words=WORDS,
         headings=_HEADINGS,
+        unmet=tuple((one, *name_and_unit(one)) for one in validation.unmet),
     )
 
 
