@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from cytocar.gates.adaptive.alignment import UNUSUAL_GAIN
 from cytocar.gates.adaptive.density import Floats, Ordered
@@ -65,8 +65,10 @@ SHIFTS = (-1.59, -0.97, -0.59, -0.28, 0.0, 0.28, 0.59, 0.97, 1.59)
 UNSEEN = Positives(events=0.0, median=1.0, log_sd=1.0, sensitivity=0.78, sensitivity_sd=0.20)
 """Positives of which fewer than ten are seen: a stain index of 6 to 12 leaves 0.82 to 0.95 of them above such a
 threshold, 4 some 0.7, 3 some 0.55, and those that are not seen are the dim ones more often. From ten on they tell their
-brightness themselves: of 20 cells the interval is then 1.3 times as wide as an oracle's at an index of 12 and 1.6 to
-1.8 times at 6 (1.4 to 1.6 and 2.3 with this figure for all), and holds the truth as often."""
+brightness themselves, weighed against this figure by precision (alone they are thought too bright where positives are
+broad: net/true 0.90 at 0.1 % and an index of 6, 0.93 so). Of 20 cells the interval is then 1.3 times as wide as an
+oracle's at an index of 12 and 1.6 to 1.7 times at 6 (1.4 to 1.6 and 2.3 with this figure for all), and holds the truth
+as often."""
 
 
 class _Choice(Struct, frozen=True):
@@ -268,7 +270,16 @@ def _hardly_seen(values: Ordered, pool: Pool, threshold: float) -> Positives:
     if values.above(threshold) - len(values) * pool.rate(threshold) < FEWEST_POSITIVES:
         return UNSEEN
     positives = positives_of(values, pool, threshold)
-    return positives if positives.events else UNSEEN
+    return _weighed(positives, UNSEEN) if positives.events else UNSEEN
+
+
+def _weighed(seen: Positives, supposed: Positives) -> Positives:
+    """Return positives with the mean of two sensitivities by their precision; where they differ, the doubt grows."""
+    precisions = 1 / seen.sensitivity_sd**2, 1 / supposed.sensitivity_sd**2
+    of_seen, total = precisions[0] / sum(precisions), sum(precisions)
+    mean = of_seen * seen.sensitivity + (1 - of_seen) * supposed.sensitivity
+    apart = math.sqrt(of_seen * (1 - of_seen)) * (seen.sensitivity - supposed.sensitivity)
+    return replace(seen, sensitivity=mean, sensitivity_sd=math.hypot(1 / math.sqrt(total), apart))
 
 
 def _described(
