@@ -30,6 +30,7 @@ from benchmarks.validity import (
     silent,
     spikes,
     strata,
+    unaided_oracle,
     witness_oracle,
 )
 
@@ -44,6 +45,7 @@ def main() -> None:
         "cells",
         "limits",
         "strata",
+        "unaided",
         "witnesses",
         "background",
         "disturbed",
@@ -73,6 +75,8 @@ def main() -> None:
     if wanted.only in (None, "strata"):
         table(strata.ZERO_HEAD, strata.zero_rows(4 * wanted.tubes))
         table(strata.HEAD, strata.rows(4 * wanted.tubes))
+    if wanted.only in (None, "unaided"):
+        table(unaided_oracle.HEAD, unaided_oracle.rows(wanted.tubes))
     if wanted.only in (None, "background"):
         table(background.PLACES_HEAD, background.place_rows(max(4, wanted.tubes // 4)))
         table(background.HEAD, background.rows(4 * wanted.tubes))
