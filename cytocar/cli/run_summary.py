@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import typer
+
 from cytocar.cli import screen
 from cytocar.errors.tree import counted
 from cytocar.gates.decision import Flag
@@ -191,3 +193,22 @@ def tally(done: Sequence[FinishedSample]) -> str:
     return f"{counted(len(done), 'sample')}: " + ", ".join(
         f"{count} {status.replace('_', ' ')}" for status, count in times.items()
     )
+
+
+def exit_by_status(done: Sequence[FinishedSample], *, review_fails: bool) -> None:
+    """End the command with the code that its samples ask for, where that is not 0."""
+    from cytocar.cli.app import EXIT_BUG, EXIT_FAIL_ON, EXIT_SOME_FAILED
+    from cytocar.sample.result import Status
+
+    statuses = {sample.status for sample in done}
+    if any(fault.code == "E199" for sample in done for fault in sample.faults):
+        raise typer.Exit(EXIT_BUG)
+    with_counts = [
+        sample
+        for sample in done
+        if sample.status != Status.NO_COUNT and not any(fault.code.startswith("E") for fault in sample.faults)
+    ]
+    if review_fails and statuses - {Status.OK, Status.EXCLUDED}:
+        raise typer.Exit(EXIT_FAIL_ON)
+    if len(with_counts) < len(done):
+        raise typer.Exit(EXIT_SOME_FAILED)

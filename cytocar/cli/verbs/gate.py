@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from cytocar.cli import screen, tube_options
-from cytocar.cli.run_summary import Format, show_faults, show_notes, show_rows, show_what_to_look_at, tally
+from cytocar.cli import gate_options, screen, tube_options
+from cytocar.cli.gate_options import FailOn
+from cytocar.cli.run_summary import (
+    Format,
+    exit_by_status,
+    show_faults,
+    show_notes,
+    show_rows,
+    show_what_to_look_at,
+    tally,
+)
 from cytocar.run.shard import Shard
 
 if TYPE_CHECKING:
@@ -21,83 +27,24 @@ if TYPE_CHECKING:
     from cytocar.run.plan import RunPlan
 
 
-class FailOn(StrEnum):
-    """Which status makes the command exit with 3."""
-
-    NEVER = "never"
-    REVIEW = "review"
-
-
-_GATES, _RESULTS, _MANY = "Gates", "Results", "Many files"
-
-
 def command(
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT...",
-            help="FCS files, folders with their subfolders, or a sample sheet (.csv): paths or addresses.",
-        ),
-    ] = None,
-    template: Annotated[
-        str | None, typer.Option("-t", "--template", help="Bundled name or path (.toml). [cart-cd19fc]")
-    ] = None,
-    sheet: Annotated[
-        str | None, typer.Option("-s", "--sheet", metavar="PATH", help="Sample sheet; INPUT then restricts it.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a run folder.")] = None,
-    jobs: Annotated[
-        int, typer.Option("-j", "--jobs", min=0, help="Processes; 0: all cores.", rich_help_panel=_MANY)
-    ] = 0,
-    dask: Annotated[
-        str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="Dask: tcp://HOST:PORT or local:N.", rich_help_panel=_MANY),
-    ] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            "--shard", metavar="I/N", help="Count the I-th of N parts; then `cytocar merge`.", rich_help_panel=_MANY
-        ),
-    ] = None,
-    output: Annotated[
-        Format | None, typer.Option("--format", help="On stdout. [table; csv in a pipe]", rich_help_panel=_RESULTS)
-    ] = None,
-    gated: Annotated[
-        bool,
-        typer.Option(
-            "--gated/--net", help="The table shows counts as gated, or net of background.", rich_help_panel=_RESULTS
-        ),
-    ] = True,
-    force: Annotated[bool, typer.Option("--force", help="Set a finished run in RUN aside, run anew.")] = False,
-    report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Draw every gate: RUN/report.html.", rich_help_panel=_RESULTS)
-    ] = True,
-    parquet: Annotated[
-        bool, typer.Option("--parquet", help="Tables as Parquet too (needs pyarrow).", rich_help_panel=_RESULTS)
-    ] = False,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by", metavar="NAME", help="Who runs it, for the audit trail. [your login]", rich_help_panel=_RESULTS
-        ),
-    ] = None,
-    fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="Exit 3 when a sample needs review.", rich_help_panel=_RESULTS)
-    ] = FailOn.NEVER,
+    inputs: gate_options.Inputs = None,
+    template: gate_options.TemplateName = None,
+    sheet: gate_options.Sheet = None,
+    out: gate_options.Out = None,
+    jobs: gate_options.Jobs = 0,
+    dask: gate_options.Dask = None,
+    shard: gate_options.ShardName = None,
+    output: gate_options.Output = None,
+    gated: gate_options.Gated = True,
+    force: gate_options.Force = False,
+    report: gate_options.Report = True,
+    parquet: gate_options.Parquet = False,
+    by: gate_options.By = None,
+    fail_on: gate_options.WhenToFail = FailOn.NEVER,
     marker: tube_options.Marker = None,
-    controls: Annotated[
-        list[str] | None,
-        typer.Option("--controls", metavar="FILE", help="CAR-negative control of these files.", rich_help_panel=_GATES),
-    ] = None,
-    background: Annotated[
-        Path | None,
-        typer.Option(
-            "--background",
-            metavar="HISTORY",
-            help="Earlier CAR-negative tubes: `qc --history` keeps them.",
-            rich_help_panel=_GATES,
-        ),
-    ] = None,
+    controls: gate_options.Controls = None,
+    background: gate_options.Background = None,
     count_method: tube_options.CountMethod = None,
     beads_added: tube_options.BeadsAdded = None,
     sample_volume_ul: tube_options.SampleVolume = None,
@@ -105,22 +52,10 @@ def command(
     lymphocytes_per_ul: tube_options.Lymphocytes = None,
     wbc_per_ul: tube_options.Leukocytes = None,
     dilution_factor: tube_options.Dilution = None,
-    subject: Annotated[
-        str | None, typer.Option(help="Subject of these files.", rich_help_panel=tube_options.TUBES)
-    ] = None,
-    day: Annotated[float | None, typer.Option(help="Day from infusion.", rich_help_panel=tube_options.TUBES)] = None,
-    watch: Annotated[
-        bool,
-        typer.Option(
-            "--watch",
-            help="Wait in the folders for files, count each when it is whole; Ctrl-C ends.",
-            rich_help_panel=_MANY,
-        ),
-    ] = False,
-    every: Annotated[
-        float,
-        typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch: look so often.", rich_help_panel=_MANY),
-    ] = 2.0,
+    subject: gate_options.Subject = None,
+    day: gate_options.Day = None,
+    watch: gate_options.Watch = False,
+    every: gate_options.Every = 2.0,
 ) -> None:
     """Count cells: CAR-T cells/µL, CD4/CD8 ratios, intervals and limits, one row per sample.
 
@@ -182,10 +117,8 @@ def command(
     for unused in collected.unused_sheets:
         screen.say(f"note: {unused} is not used: `-s {unused}` takes its beads, volumes, subjects and days")
     if collected.from_subfolders:
-        screen.say(
-            f"note: subfolders are counted too: {by_subfolder(collected.from_subfolders)}; name files, or a sheet, to "
-            "leave some out"
-        )
+        counted_too = by_subfolder(collected.from_subfolders)
+        screen.say(f"note: subfolders are counted too: {counted_too}; name files, or a sheet, to leave some out")
     plan = make_plan(
         collected,
         template=template,
@@ -211,7 +144,7 @@ def command(
         screen.say(f"{tally(done)}; tables in {out}" + (f", every gate in {page}" if page else ""))
     show_what_to_look_at(done)
     show_faults(done)
-    _exit(done, fail_on)
+    exit_by_status(done, review_fails=fail_on is FailOn.REVIEW)
 
 
 def _end_watch(
@@ -231,7 +164,7 @@ def _end_watch(
     screen.say(f"{tally(done)}; tables in {settings.out}")
     show_what_to_look_at(done)
     show_faults(done)
-    _exit(done, fail_on)
+    exit_by_status(done, review_fails=fail_on is FailOn.REVIEW)
 
 
 def _all_but_the_report(plan: RunPlan, out: Path, work: Work) -> list[FinishedSample] | None:
@@ -264,21 +197,3 @@ def draw_report(run: Path, counted: Sequence[FinishedSample] = (), *, jobs: int 
 
     screen.say("drawing the gates ...")
     return build_report(run, jobs=jobs, by=by, states={sample.sample_id: sample.state for sample in counted})
-
-
-def _exit(done: list[FinishedSample], fail_on: FailOn) -> None:
-    from cytocar.cli.app import EXIT_BUG, EXIT_FAIL_ON, EXIT_SOME_FAILED
-    from cytocar.sample.result import Status
-
-    statuses = {sample.status for sample in done}
-    if any(fault.code == "E199" for sample in done for fault in sample.faults):
-        raise typer.Exit(EXIT_BUG)
-    counted = [
-        sample
-        for sample in done
-        if sample.status != Status.NO_COUNT and not any(fault.code.startswith("E") for fault in sample.faults)
-    ]
-    if fail_on is FailOn.REVIEW and statuses - {Status.OK, Status.EXCLUDED}:
-        raise typer.Exit(EXIT_FAIL_ON)
-    if len(counted) < len(done):
-        raise typer.Exit(EXIT_SOME_FAILED)
