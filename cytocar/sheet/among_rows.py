@@ -37,16 +37,16 @@ def among_rows(
     ]
 
 
-MOST_TOLD = 3
-"""Rows that are told one by one: a column of dates in another form is one fault of a plate, and not ninety-six."""
+MOST_SINGLE = 3
+"""Rows that are named one by one: a column of dates in another form is one fault of a plate, and not ninety-six."""
 
 
-def told_once(faults: Sequence[tuple[int, str, str]]) -> list[str]:
+def each_once(faults: Sequence[tuple[int, str, str]]) -> list[str]:
     """Return faults of rows in words; what many rows have in one column stands once, with all their numbers.
 
     Faults are alike that differ in the cell and in numbers only.
 
-    >>> told_once([(row, "day", f"'{row}. Mai' is not a number") for row in (2, 3, 4, 7)])
+    >>> each_once([(row, "day", f"'{row}. Mai' is not a number") for row in (2, 3, 4, 7)])
     ["rows 2-4, 7, column day: '2. Mai' is not a number; the others likewise"]
     """
     alike: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
@@ -55,7 +55,7 @@ def told_once(faults: Sequence[tuple[int, str, str]]) -> list[str]:
     lines = []
     for (column, _), rows in alike.items():
         where = f", column {column}" if column else ""
-        if len(rows) <= MOST_TOLD:
+        if len(rows) <= MOST_SINGLE:
             lines += [(row, f"row {row}{where}: {fault}") for row, fault in rows]
         else:
             first, fault = rows[0]

@@ -23,7 +23,7 @@ from cytocar.fcs.keywords import well_name
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.nearest import same_name
 from cytocar.files.places import Address, Place, beside, is_address, is_there, without_secrets
-from cytocar.sheet.among_rows import among_rows, names_of, told_once
+from cytocar.sheet.among_rows import among_rows, each_once, names_of
 from cytocar.sheet.cells import Cells, read_cells
 from cytocar.sheet.laboratory import LABORATORY_COLUMNS, LaboratoryTube
 from cytocar.sheet.plausible import impossible
@@ -240,7 +240,7 @@ def look_through(path: Place) -> SheetRows:
             of_rows += [(place, name, fault) for name, fault in row_faults]
             if row is not None:
                 (faulty if row_faults else rows)[place] = row
-        faults += told_once(of_rows)
+        faults += each_once(of_rows)
         faults += among_rows(lines, header, numeric=NUMERIC if cells.decimal_comma else ())
     return SheetRows(rows, faulty, tuple(faults))
 

@@ -17,8 +17,8 @@ from cytocar.gates.engine.frame import Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import BoxGate
 from cytocar.sample.quality.relative import logs
-from cytocar.sample.quality.stored_edges import FEWEST_T_CELLS, LEAST_PERCENT, STRETCH, shown
-from cytocar.statistics.order import quantiles
+from cytocar.sample.quality.stored_edges import FEWEST_T_CELLS, FEWEST_VALUES, LEAST_PERCENT, STRETCH, shown
+from cytocar.statistics.order import quantile, quantiles
 
 Rows = npt.NDArray[np.intp]
 
@@ -32,8 +32,6 @@ FEWEST_OUTSIDE = 0.03
 """Of the events without beads outside of that box: a gate's corners hold 1 %, a file as acquired a tenth and more."""
 SECTORS = 12
 """Of the plane of both scatters, about the T cells' middle: 40 of 500 cells in each, and a polygon's side is even."""
-SHELL = 0.25
-"""Spreads inside of the border: as wide as what is compared along a channel (``stored_edges.STRETCH``)."""
 LAST = 0.99
 """Of a sector's T cells lie within its border: one of a hundred passed for another reason."""
 LARGEST_SHELL_PERCENT = 5.0
@@ -44,8 +42,6 @@ LEAST_OF_AN_EXPORT = 0.3
 they are fewer nothing else was left out."""
 ENOUGH = 2000
 """T cells whose ends are looked at: 2 % of them are 40, known to a sixth."""
-FEWEST_VALUES = 40
-"""Different values of a ratio: of a few steps each is an end."""
 
 
 def export_findings(sampled: SampledEvents) -> Iterator[Finding]:
@@ -202,6 +198,6 @@ def _shell_percent(x: Floats, y: Floats) -> float:
     for one in range(SECTORS):
         own = radius[sector == one]
         if len(own):
-            border = np.quantile(own, LAST)
-            before += int(np.count_nonzero((own > border - SHELL) & (own <= border)))
+            border = quantile(own, LAST)
+            before += int(np.count_nonzero((own > border - STRETCH) & (own <= border)))
     return 100 * before / len(radius)

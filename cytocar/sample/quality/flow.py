@@ -1,7 +1,7 @@
-"""Checks on a sample: was the acquisition steady, are its numbers acceptable, what did its gates find doubtful.
+"""Whether the acquisition was steady: event rate and signals over time.
 
-Time first: clogs, surges and start artefacts are stretches of events that are cut from beads and cells alike, so that
-counts from beads stay right. Then, once the gates are placed: their flags, and the template's acceptance rules.
+Clogs, surges and start artefacts are stretches of events that are cut from beads and cells alike, so that counts from
+beads stay right.
 """
 
 from __future__ import annotations
@@ -420,12 +420,3 @@ def _finding(
     code: str, outcome: Severity, message: str, value: float | None = None, limit: float | None = None
 ) -> Finding:
     return Finding("time", code, outcome, message, value, limit)
-
-
-# ---------------------------------------------------------------- acceptance
-
-
-# ---------------------------------------------------------------- populations without events
-
-
-# ---------------------------------------------------------------- flags of gates
