@@ -20,8 +20,9 @@ from pathlib import Path
 from random import Random
 
 from cytocar.errors.tree import UsageError
+from cytocar.run.finished.checks import Verdict
 from cytocar.run.finished.sign import sign
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.verify import verify
 from cytocar.run.trail.audit import Author, Meaning
 from cytocar.run.trail.lock import only_writer
 from cytocar.simulate import Preparation, blood_tube

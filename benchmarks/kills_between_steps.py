@@ -20,8 +20,9 @@ from pathlib import Path
 
 from benchmarks.kills import tables
 from cytocar.__main__ import main as cytocar
+from cytocar.run.finished.checks import Verdict
 from cytocar.run.finished.sign import sign
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.verify import verify
 from cytocar.run.trail.audit import Author, Meaning
 from cytocar.simulate import Preparation, blood_tube
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.simulate import Preparation, blood_tube
 from tests.reference_tube import reference_tube
 from tests.runs import cytocar_command

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cytocar.cli.app import main
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.simulate import Preparation, blood_tube
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.run.trail.audit import read_trail
 from cytocar.template.gate_kinds import ReferenceGate
 from cytocar.template.load import read_template

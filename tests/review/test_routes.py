@@ -10,7 +10,8 @@ import pytest
 from werkzeug.test import Client
 
 from cytocar.review.access import HEADERS
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.run.trail.audit import read_trail
 from cytocar.run.trail.lock import only_writer
 from cytocar.simulate import Preparation, blood_tube

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from tests.runs import cytocar_command
 
 SECONDS = 30

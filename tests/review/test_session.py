@@ -12,7 +12,8 @@ from cytocar.report.run.numbers import people
 from cytocar.review.handles import fields
 from cytocar.review.worklist import needs_a_look
 from cytocar.run.execute import control_signals
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.run.lines import rows_of
 from cytocar.run.parts import PARTS, Parts
 from cytocar.run.trail.audit import Action, read_trail

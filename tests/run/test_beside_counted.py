@@ -13,7 +13,8 @@ import pytest
 import cytocar
 from cytocar.fcs.write import write_fcs
 from cytocar.run.beside_counted import CountedTube, findings_beside_counted
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.run.parts import Parts
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.rows import SampleType

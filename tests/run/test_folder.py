@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cytocar.errors.tree import IntegrityError
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.run.parts import Parts
 from cytocar.run.trail.journal import MANIFEST, PENDING, read_manifest
 from tests.runs import Answer, cytocar_command, small_run

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.tables.columns import GATES, Row
 from cytocar.tables.parquet import parquet_bytes
 from tests.runs import cytocar_command, small_inputs

@@ -27,7 +27,8 @@ def command(
     """
     from cytocar.cli.progress import Progress
     from cytocar.files.places import place_of
-    from cytocar.run.finished.verify import Verdict, verify
+    from cytocar.run.finished.checks import Verdict
+    from cytocar.run.finished.verify import verify
 
     checks = verify(run, inputs=place_of(inputs) if inputs else None, head=head, observer=Progress("samples' files"))
     for check in checks:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.files.places import Place
-from cytocar.run.finished.verify import Verdict, first_of, verify
+from cytocar.run.finished.checks import Verdict, first_of
+from cytocar.run.finished.verify import verify
 from cytocar.run.parts import PARTS, Parts, part_name
 from cytocar.run.trail.audit import RUN, Act, Action, Author, Entry, Meaning, read_trail
 from cytocar.run.trail.journal import Journal, amend, finished_manifest

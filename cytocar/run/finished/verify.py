@@ -7,20 +7,16 @@ manifest proves every other file; what the run was made from (FCS files, sheet, 
 from __future__ import annotations
 
 import hashlib
-import platform
-from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from msgspec import Struct
-
-from cytocar.errors.tree import IntegrityError, ReadError, TemplateError
+from cytocar.errors.tree import IntegrityError
 from cytocar.files.places import Place, whole_bytes
-from cytocar.files.source import file_sha256
-from cytocar.run.finished.recorded_plan import located, recorded_plan
+from cytocar.run.finished.checks import Check, changed, note, ok
+from cytocar.run.finished.origins import origins
+from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.folder import package_file, table_files
-from cytocar.run.observer import NOBODY, Observer, observed
+from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.parts import PARTS, Parts, part_name
 from cytocar.run.trail.audit import AUDIT, CHANGES_RESULTS, Action, Entry, Trail, last_signature, read_trail
 from cytocar.run.trail.journal import (
@@ -37,54 +33,8 @@ from cytocar.run.trail.journal import (
 from cytocar.run.trail.lock import LOCK
 from cytocar.run.trail.recorded import plain_again, saved_by_spreadsheet
 from cytocar.run.trail.revisions import REVISIONS, is_interrupted
-from cytocar.run.whereabouts import sheet_now
-from cytocar.sample.result import SampleOutcome
 from cytocar.tables.difference import differences
-from cytocar.template.canonical import template_sha256
-from cytocar.template.load import read_template
-from cytocar.template.lock import LockStatus
 from cytocar.version import __version__
-
-
-class Verdict(StrEnum):
-    """What became of one thing that was looked at."""
-
-    OK = "ok"
-    NOTE = "note"
-    CHANGED = "changed"
-
-
-class Check(Struct, frozen=True):
-    """One thing that was looked at: where, and what was found."""
-
-    verdict: Verdict
-    place: str
-    message: str
-
-
-MOST_NAMED = 10
-"""Samples that a line names: as many as it holds; counts.csv has all."""
-
-
-def first_of(sample_ids: Sequence[str]) -> str:
-    """Return the first of some samples by name.
-
-    >>> first_of([f"D{day}" for day in range(12)])
-    'D0, D1, D2, D3, D4, D5, D6, D7, D8, D9 ...'
-    """
-    return ", ".join(sample_ids[:MOST_NAMED]) + (" ..." if len(sample_ids) > MOST_NAMED else "")
-
-
-def _ok(place: str, message: str) -> Check:
-    return Check(Verdict.OK, place, message)
-
-
-def _note(place: str, message: str) -> Check:
-    return Check(Verdict.NOTE, place, message)
-
-
-def _changed(place: str, message: str) -> Check:
-    return Check(Verdict.CHANGED, place, message)
 
 
 def verify(
@@ -113,7 +63,7 @@ def verify(
     checks = list(_folder(require_run(run), head=head))
     manifest = _as_recorded(run)
     if manifest is not None:
-        checks += _origins(run, manifest, inputs, observer)
+        checks += origins(run, manifest, inputs, observer)
     return tuple(checks)
 
 
@@ -130,23 +80,23 @@ def _as_recorded(run: Path) -> Manifest | None:
 def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
     """Yield the checks of a run folder: trail, manifest, files, and the runs set aside in it."""
     if is_interrupted(run, last=MANIFEST):
-        yield _changed(
+        yield changed(
             REVISIONS, "setting the run aside was interrupted; the next command that writes to the run undoes it"
         )
         return
     trail = read_trail(run)
     yield from _trail(trail, head)
     if (run / PENDING).exists():
-        yield _changed(PENDING, "a change was interrupted; the next command that writes to the run settles it")
+        yield changed(PENDING, "a change was interrupted; the next command that writes to the run settles it")
     if (run / PENDING_DRAFT).exists():
-        yield _note(PENDING_DRAFT, "a killed command left the draft of a change; nothing of it counts")
+        yield note(PENDING_DRAFT, "a killed command left the draft of a change; nothing of it counts")
     try:
         manifest = read_manifest(run)
     except IntegrityError as error:
-        yield _changed(MANIFEST, error.message)
+        yield changed(MANIFEST, error.message)
         return
     if manifest is None:
-        yield _changed(MANIFEST, "is missing")
+        yield changed(MANIFEST, "is missing")
         return
     yield from _manifest(run, manifest, trail)
     yield from _files(run, manifest)
@@ -161,27 +111,27 @@ def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
 
 def _trail(trail: Trail, head: str | None) -> Iterator[Check]:
     for broken in trail.breaks:
-        yield _changed(f"{AUDIT} line {broken.line}", broken.message)
+        yield changed(f"{AUDIT} line {broken.line}", broken.message)
     if trail.last is None:
-        yield _changed(AUDIT, "is missing or empty")
+        yield changed(AUDIT, "is missing or empty")
     elif not trail.breaks:
-        yield _ok(AUDIT, f"{len(trail.entries)} entries, the chain is whole; head {trail.last.sha256}")
+        yield ok(AUDIT, f"{len(trail.entries)} entries, the chain is whole; head {trail.last.sha256}")
     for entry in trail.entries:
         if entry.action not in list(Action):
-            yield _changed(
+            yield changed(
                 AUDIT, f"entry {entry.number} says what no command says: {entry.action} {entry.after}".strip()
             )
         if entry.clock_set_back:
-            yield _note(AUDIT, f"the clock was set back before entry {entry.number}; the order is the chain's")
+            yield note(AUDIT, f"the clock was set back before entry {entry.number}; the order is the chain's")
     number = {entry.action: entry.number for entry in trail.entries}
     drawn = number.get(Action.REPORT_BUILT)
     if drawn is not None and drawn < max(number.get(action, 0) for action in CHANGES_RESULTS):
-        yield _note(AUDIT, f"the report was drawn (entry {drawn}) before results were last changed: draw it again")
+        yield note(AUDIT, f"the report was drawn (entry {drawn}) before results were last changed: draw it again")
     signature = last_signature(trail)
     if signature is not None:
-        yield (_note if signature.is_stale else _ok)("signature", str(signature))
+        yield (note if signature.is_stale else ok)("signature", str(signature))
     if head is not None and head not in {entry.sha256 for entry in trail.entries}:
-        yield _changed(AUDIT, f"no entry has the hash {head}: the end was cut off, or this is another run")
+        yield changed(AUDIT, f"no entry has the hash {head}: the end was cut off, or this is another run")
 
 
 def _manifest(run: Path, manifest: Manifest, trail: Trail) -> Iterator[Check]:
@@ -190,27 +140,27 @@ def _manifest(run: Path, manifest: Manifest, trail: Trail) -> Iterator[Check]:
     except UnicodeDecodeError:
         text = ""
     if text != manifest_text(manifest):
-        yield _changed(f"{MANIFEST} line {_first_difference(text, manifest_text(manifest))}", "was edited")
+        yield changed(f"{MANIFEST} line {_first_difference(text, manifest_text(manifest))}", "was edited")
     named = last_entry(manifest)
     if named is None:
-        yield _changed(MANIFEST, "does not hold the last entry of the trail")
+        yield changed(MANIFEST, "does not hold the last entry of the trail")
     elif named.sha256 != named.content_sha256():
-        yield _changed(MANIFEST, f"its copy of entry {named.number} of the trail was changed")
+        yield changed(MANIFEST, f"its copy of entry {named.number} of the trail was changed")
     elif trail.last != named:
         yield from _ends_differ(trail, named)
     recorded = named.manifest_sha256 if named else trail.last and trail.last.manifest_sha256
     if recorded != body_sha256(manifest):
-        yield _changed(
+        yield changed(
             MANIFEST, f"is not what entry {named.number if named else len(trail.entries)} of the trail recorded"
         )
     elif named is not None and trail.last == named:
-        yield _ok(MANIFEST, f"is what entry {named.number} of the trail recorded")
+        yield ok(MANIFEST, f"is what entry {named.number} of the trail recorded")
     if manifest.get("state") == "finished":
         return
     if _is_set_aside(run):
-        yield _note(MANIFEST, "this run was set aside before it was finished")
+        yield note(MANIFEST, "this run was set aside before it was finished")
     else:
-        yield _changed(MANIFEST, "the run is not finished: repeat its `cytocar gate` command")
+        yield changed(MANIFEST, "the run is not finished: repeat its `cytocar gate` command")
 
 
 def _is_set_aside(run: Path) -> bool:
@@ -221,11 +171,11 @@ def _is_set_aside(run: Path) -> bool:
 def _ends_differ(trail: Trail, named: Entry) -> Iterator[Check]:
     entry = f"entry {named.number} ({named.action}, {named.utc}, {named.operator})"
     if trail.last is None or trail.last.number < named.number:
-        yield _changed(AUDIT, f"{entry} is missing at the end; the manifest still names it")
+        yield changed(AUDIT, f"{entry} is missing at the end; the manifest still names it")
     elif named in trail.entries:
-        yield _changed(AUDIT, f"lines were added at the end, after {entry}, which the manifest names as the last")
+        yield changed(AUDIT, f"lines were added at the end, after {entry}, which the manifest names as the last")
     else:
-        yield _changed(AUDIT, f"does not hold {entry}, which the manifest names as the last")
+        yield changed(AUDIT, f"does not hold {entry}, which the manifest names as the last")
 
 
 def _first_difference(actual: str, expected: str) -> int:
@@ -240,7 +190,7 @@ def _first_difference(actual: str, expected: str) -> int:
 def _files(run: Path, manifest: Manifest) -> Iterator[Check]:
     recorded: Mapping[str, str] = manifest.get("files", {})
     if not isinstance(recorded, dict):
-        yield _changed(MANIFEST, "does not hold the hashes of the run's files")
+        yield changed(MANIFEST, "does not hold the hashes of the run's files")
         return
     same = 0
     for name, digest in recorded.items():
@@ -249,7 +199,7 @@ def _files(run: Path, manifest: Manifest) -> Iterator[Check]:
         try:
             content = whole_bytes(run.parent.parent / name if aside else run / name)
         except OSError as error:
-            yield _changed(
+            yield changed(
                 name, "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
             )
             continue
@@ -257,14 +207,14 @@ def _files(run: Path, manifest: Manifest) -> Iterator[Check]:
             same += 1
         else:
             yield from _what_changed(run, manifest, name, content)
-    yield _ok("files", f"{same} of {len(recorded)} files of the run are as they were written")
+    yield ok("files", f"{same} of {len(recorded)} files of the run are as they were written")
     known = {*recorded, MANIFEST, AUDIT, LOCK}
     if manifest.get("state") != "finished":  # what it had counted so far; its hashes would have come at the end
         known |= {path.relative_to(run).as_posix() for path in (run / PARTS).glob("*.json")}
     for path in sorted(run.rglob("*")):
         name = path.relative_to(run).as_posix()
         if path.is_file() and name not in known and not name.startswith((f"{REVISIONS}/", PENDING)):
-            yield _note(name, "is not part of the run")
+            yield note(name, "is not part of the run")
 
 
 def _what_changed(run: Path, manifest: Manifest, name: str, content: bytes) -> Iterator[Check]:
@@ -272,13 +222,13 @@ def _what_changed(run: Path, manifest: Manifest, name: str, content: bytes) -> I
     expected = _written_again(run, manifest, name)
     if expected is None or expected == content:
         sample = _sample_of_part(manifest, name)
-        yield _changed(name, f"the kept result of sample {sample} was changed" if sample else "was changed")
+        yield changed(name, f"the kept result of sample {sample} was changed" if sample else "was changed")
         return
     if saved_by_spreadsheet(name, content):
-        yield _changed(name, "was saved again by a spreadsheet")
+        yield changed(name, "was saved again by a spreadsheet")
         content = plain_again(content)
     for difference in differences(expected, content):
-        yield _changed(f"{name} line {difference.line}", difference.message)
+        yield changed(f"{name} line {difference.line}", difference.message)
 
 
 def _sample_of_part(manifest: Manifest, name: str) -> str | None:
@@ -307,7 +257,7 @@ def _tables_and_parts(run: Path, manifest: Manifest) -> Iterator[Check]:
         if hashlib.sha256(content).hexdigest() != manifest.get("files", {}).get(name):
             continue  # changed since, and said so
         for difference in differences(expected, content):
-            yield _changed(f"{name} line {difference.line}", f"is not what the kept samples give: {difference.message}")
+            yield changed(f"{name} line {difference.line}", f"is not what the kept samples give: {difference.message}")
 
 
 def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
@@ -322,102 +272,3 @@ def _written_again(run: Path, manifest: Manifest, name: str) -> bytes | None:
         return package_file(plan.own_columns)
     again = table_files(Parts(run / PARTS).in_order(plan.sample_ids), plan.own_columns).get(name)
     return again if again and hashlib.sha256(again).hexdigest() == manifest["files"][name] else None
-
-
-# ---------------------------------------------------------------- what the run was made from
-
-
-def _origins(run: Path, manifest: Manifest, inputs: Place | None, observer: Observer) -> Iterator[Check]:
-    try:
-        plan = recorded_plan(manifest, run)
-    except IntegrityError as error:
-        yield _changed(MANIFEST, error.message)
-        return
-    rows = located(plan.samples, inputs)
-    outcomes = {outcome.sample.sample_id: outcome for outcome in Parts(run / PARTS).in_order(plan.sample_ids)}
-    digests: dict[Place, str | None] = {}
-    same, absent = 0, list[str]()
-    for row in observed(rows, len(rows), observer):
-        if (outcome := outcomes.get(row.sample_id)) is None or outcome.file_sha256 is None:
-            continue
-        if row.file not in digests:
-            digests[row.file] = _digest(row.file)
-        if digests[row.file] == outcome.file_sha256:
-            same += 1
-        elif digests[row.file] is None and inputs is None:
-            absent.append(row.sample_id)
-        else:
-            yield _changed_input(row.file_as_given, outcome, digests[row.file])
-    if absent:
-        yield _note(
-            "inputs",
-            f"the files of {len(absent)} of {len(rows)} samples are not here, so they were not checked "
-            f"({first_of(absent)}); --inputs DIR says where they are",
-        )
-    if same:
-        yield _ok("inputs", f"{same} of {len(rows)} samples' files are as they were read")
-    yield from _sheet(run, manifest, inputs)
-    for name, loaded in plan.templates.items():
-        if template_sha256(loaded.template) != loaded.sha256:
-            yield _changed(MANIFEST, f"the template {name} in it does not have its hash")
-        yield from _template(name, loaded.sha256, loaded.template.version, locked=loaded.status is LockStatus.LOCKED)
-    yield from _versions(manifest)
-
-
-def _digest(place: Place) -> str | None:
-    try:
-        return file_sha256(place)
-    except ReadError:
-        return None
-
-
-def _changed_input(name: str, outcome: SampleOutcome, digest: str | None) -> Check:
-    sample = outcome.sample.sample_id
-    if digest is not None:
-        return _changed(
-            name, f"the file of sample {sample} was changed: {digest[:12]}, read was {(outcome.file_sha256 or '')[:12]}"
-        )
-    return _changed(name, f"the file of sample {sample} is not in the folder given")
-
-
-def _sheet(run: Path, manifest: Manifest, inputs: Place | None) -> Iterator[Check]:
-    sheet = manifest.get("sheet")
-    if not sheet:
-        return
-    digest = _digest(inputs / sheet["file"] if inputs else sheet_now(manifest, run))
-    if digest is None:
-        yield _note(sheet["file"], "the sheet is not here, so it was not checked; --inputs DIR says where it is")
-    elif digest != sheet["sha256"]:
-        yield _changed(sheet["file"], f"the sheet was changed: {digest[:12]}, read was {sheet['sha256'][:12]}")
-    else:
-        yield _ok(sheet["file"], "the sheet is as it was read")
-
-
-def _template(name: str, sha256: str, number: str, *, locked: bool) -> Iterator[Check]:
-    place = f"template {name}"
-    try:
-        now = read_template(name)
-    except TemplateError:
-        yield _note(place, "cannot be read here; the manifest holds what was used")
-        return
-    except IntegrityError as error:
-        yield _changed(place, error.message)
-        return
-    if now.sha256 == sha256:
-        yield _ok(place, f"version {number}, {'locked' if locked else 'draft'}, is what was used")
-    elif locked and now.template.version == number:
-        yield _changed(place, f"version {number} was locked when it was used, and says something else now")
-    else:
-        yield _note(place, f"version {number} was used; here it is {now.template.version} and says something else")
-
-
-def _versions(manifest: Manifest) -> Iterator[Check]:
-    here = {"cytocar": __version__, "python": platform.python_version()}
-    then = {"cytocar": manifest.get("cytocar_version"), **manifest.get("versions", {})}
-    for name, number in then.items():
-        try:
-            current = here.get(name) or version(name)
-        except PackageNotFoundError:
-            current = "not installed"
-        if current != number:
-            yield _note("versions", f"{name} {number} was used; here it is {current}")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cytocar.files.bundled import sample_data_folder
-from cytocar.run.finished.verify import Verdict, verify
+from cytocar.run.finished.checks import Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.run.trail.audit import read_trail
 from tests.runs import cytocar_command, small_run
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.run.finished.verify import Check, Verdict, verify
+from cytocar.run.finished.checks import Check, Verdict
+from cytocar.run.finished.verify import verify
 from cytocar.run.trail.audit import AUDIT, Act, Action, Author, read_trail, trail
 from cytocar.run.trail.journal import MANIFEST, amend
 from cytocar.run.trail.who import now
