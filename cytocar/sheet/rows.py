@@ -115,15 +115,22 @@ def _well(value: str, _comma: bool) -> str:
     return well_name(value) or value
 
 
+def _identifier(value: str, _comma: bool) -> str:
+    """Return the name of a sample or subject; ``|`` stands between the names of several in ``control_for``."""
+    if "|" in value:
+        raise ValueError(f"{value!r} holds a vertical bar, which stands between several names; write it without")
+    return value
+
+
 def _several(value: str, _comma: bool) -> tuple[str, ...]:
     return names_of(value)
 
 
 COLUMNS: Mapping[str, Parser] = {
     "file": text,
-    "sample_id": text,
+    "sample_id": _identifier,
     "sample_type": choice(SampleType),
-    "subject_id": text,
+    "subject_id": _identifier,
     "day": number,
     "collected_at": moment,
     "infused_at": moment,

@@ -49,6 +49,12 @@ def test_a_folder_gets_tables_figures_and_a_page(tmp_path: Path) -> None:
     assert (out / "kinetics.csv").is_file()
 
 
+def test_a_score_without_clinical_values_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    done = cytocar(run_folder(tmp_path), "-o", tmp_path / "out", "--score", "easix")
+    assert done.returncode == 0
+    assert "note: no score is calculated: --clinical names no value" in done.stderr
+
+
 def test_all_faults_of_the_clinical_tables_come_at_once_and_nothing_is_written(tmp_path: Path) -> None:
     clinical, drugs = tmp_path / "clinical.csv", tmp_path / "drugs.csv"
     clinical.write_text("subject_id,day,variable,value,unit\nP1,0,crp,5,\nP9,0,crp,5,mg/L\n", "utf-8")

@@ -93,6 +93,12 @@ def test_every_fault_is_listed_at_once_with_its_row_and_column(tmp_path: Path) -
     assert "rows 2, 4, 5, column sample_id: 'A' stands in each" in message
 
 
+def test_a_name_holds_no_vertical_bar_which_stands_between_names(tmp_path: Path) -> None:
+    message = _faults(tmp_path, "file,sample_id,subject_id\na.fcs,A|B,P\nb.fcs,C,P|Q\n")
+    assert "row 2, column sample_id: 'A|B' holds a vertical bar" in message
+    assert "row 3, column subject_id: 'P|Q' holds a vertical bar" in message
+
+
 def test_an_unknown_column_is_refused_with_the_nearest_name_and_x_columns_are_carried(tmp_path: Path) -> None:
     assert "column bead_added: unknown column; did you mean beads_added?" in _faults(
         tmp_path, "file,sample_id,bead_added\na.fcs,A,1\n"

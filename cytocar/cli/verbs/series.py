@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from cytocar.tables.columns import Column, Row
 
 
+_SAMPLES, _CLINICAL, _KINETICS = "Samples", "Clinical values", "Kinetics"
+_THRESHOLDS, _FIGURES, _EXCHANGE = "Thresholds", "Figures", "For other programs"
+
+
 class ScoreName(StrEnum):
     """A clinical score that can be calculated from the entered values."""
 
@@ -50,74 +54,164 @@ class Form(StrEnum):
 def command(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of `cytocar gate -o RUN`.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write tables, figures and course.html.")] = None,
-    clinical: Annotated[Path | None, typer.Option("--clinical", help="CSV: subject_id,day,variable,value,unit")] = None,
+    clinical: Annotated[
+        Path | None,
+        typer.Option("--clinical", help="CSV: subject_id,day,variable,value,unit", rich_help_panel=_CLINICAL),
+    ] = None,
     interventions: Annotated[
-        Path | None, typer.Option("--interventions", help="CSV: subject_id,name,start_day,end_day,dose,unit")
+        Path | None,
+        typer.Option(
+            "--interventions", help="CSV: subject_id,name,start_day,end_day,dose,unit", rich_help_panel=_CLINICAL
+        ),
     ] = None,
     subjects: Annotated[
-        Path | None, typer.Option("--subjects", help="CSV: subject_id, product, dose_car_t, arm, response, x_*, ...")
+        Path | None,
+        typer.Option(
+            "--subjects",
+            help="CSV: subject_id, product, dose_car_t, arm, response, x_*, ...",
+            rich_help_panel=_CLINICAL,
+        ),
     ] = None,
     by: Annotated[
-        str | None, typer.Option("--by", metavar="COLUMN", help="Colour the subjects' curves by this of --subjects.")
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="COLUMN",
+            help="Colour the subjects' curves by this of --subjects.",
+            rich_help_panel=_FIGURES,
+        ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", metavar="COLUMN", help="A panel of curves for each group of this column.")
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="COLUMN",
+            help="A panel of curves for each group of this column.",
+            rich_help_panel=_FIGURES,
+        ),
     ] = None,
-    subject: Annotated[list[str] | None, typer.Option("--subject", help="Only this subject; may be repeated.")] = None,
+    subject: Annotated[
+        list[str] | None,
+        typer.Option("--subject", help="Only this subject; may be repeated.", rich_help_panel=_SAMPLES),
+    ] = None,
     replicates: Annotated[
-        Replicates, typer.Option("--replicates", help="Samples of one day: pool their events, or show each.")
+        Replicates,
+        typer.Option(
+            "--replicates", help="Samples of one day: pool their events, or show each.", rich_help_panel=_SAMPLES
+        ),
     ] = Replicates.POOL,
-    specimen: Annotated[Specimen, typer.Option("--specimen", help="Specimen of the course.")] = Specimen.BLOOD,
+    specimen: Annotated[
+        Specimen, typer.Option("--specimen", help="Specimen of the course.", rich_help_panel=_SAMPLES)
+    ] = Specimen.BLOOD,
     score: Annotated[
-        list[ScoreName] | None, typer.Option("--score", help="Calculate this score (not diagnostic); may be repeated.")
+        list[ScoreName] | None,
+        typer.Option(
+            "--score", help="Calculate this score (not diagnostic); may be repeated.", rich_help_panel=_CLINICAL
+        ),
     ] = None,
     b_cell_threshold: Annotated[
-        float | None, typer.Option("--b-cell-threshold", min=0.0, help="B cells/µL below which is aplasia.")
+        float | None,
+        typer.Option(
+            "--b-cell-threshold", min=0.0, help="B cells/µL below which is aplasia.", rich_help_panel=_THRESHOLDS
+        ),
     ] = None,
     nk_threshold: Annotated[
-        float | None, typer.Option("--nk-threshold", min=0.0, help="NK cells/µL below which they lack.")
+        float | None,
+        typer.Option("--nk-threshold", min=0.0, help="NK cells/µL below which they lack.", rich_help_panel=_THRESHOLDS),
     ] = None,
     re_expansion: Annotated[
         float | None,
-        typer.Option("--re-expansion", metavar="FOLD", min=1.0, help="Warn of late counts so many times the lowest."),
+        typer.Option(
+            "--re-expansion",
+            metavar="FOLD",
+            min=1.0,
+            help="Warn of late counts so many times the lowest.",
+            rich_help_panel=_THRESHOLDS,
+        ),
     ] = None,
     cd3_negative: Annotated[
         float | None,
-        typer.Option("--cd3-negative", min=0.0, help="Warn of late CAR+ cells/µL without CD3 (`cart-cd3-negative`)."),
+        typer.Option(
+            "--cd3-negative",
+            min=0.0,
+            help="Warn of late CAR+ cells/µL without CD3 (`cart-cd3-negative`).",
+            rich_help_panel=_THRESHOLDS,
+        ),
     ] = None,
-    late_from: Annotated[float, typer.Option("--late-from", help="Day after which a warning is late.")] = LATE_FROM_DAY,
-    decline: Annotated[bool, typer.Option("--decline", help="Fit two exponentials to the fall.")] = False,
+    late_from: Annotated[
+        float, typer.Option("--late-from", help="Day after which a warning is late.", rich_help_panel=_THRESHOLDS)
+    ] = LATE_FROM_DAY,
+    decline: Annotated[
+        bool, typer.Option("--decline", help="Fit two exponentials to the fall.", rich_help_panel=_KINETICS)
+    ] = False,
     fit: Annotated[
-        bool, typer.Option("--fit", help="Fit lag, growth, peak and decline, with profile intervals: fit.csv.")
+        bool,
+        typer.Option(
+            "--fit",
+            help="Fit lag, growth, peak and decline, with profile intervals: fit.csv.",
+            rich_help_panel=_KINETICS,
+        ),
     ] = False,
     joint: Annotated[
         bool,
-        typer.Option("--joint", help="Read the files again; one shape of CAR-T cells for all tubes: joint.csv."),
+        typer.Option(
+            "--joint",
+            help="Read the files again; one shape of CAR-T cells for all tubes: joint.csv.",
+            rich_help_panel=_KINETICS,
+        ),
     ] = False,
     gated: Annotated[
-        bool, typer.Option("--gated/--net", help="Counts as gated, or net ones where a tube has them.")
+        bool,
+        typer.Option(
+            "--gated/--net", help="Counts as gated, or net ones where a tube has them.", rich_help_panel=_SAMPLES
+        ),
     ] = True,
     shade: Annotated[
         list[str] | None,
-        typer.Option("--shade", metavar="DRUG", help="Shade this drug's days on every curve; may be repeated."),
+        typer.Option(
+            "--shade",
+            metavar="DRUG",
+            help="Shade this drug's days on every curve; may be repeated.",
+            rich_help_panel=_FIGURES,
+        ),
     ] = None,
     also: Annotated[
         list[str] | None,
-        typer.Option("--also", metavar="VARIABLE", help="Panel of one more variable; may be repeated."),
+        typer.Option(
+            "--also", metavar="VARIABLE", help="Panel of one more variable; may be repeated.", rich_help_panel=_FIGURES
+        ),
     ] = None,
     form: Annotated[
         Form | None,
-        typer.Option("--as", help="Write the course to stdout as another program takes it, with -o to OUT too."),
+        typer.Option(
+            "--as",
+            help="Write the course to stdout as another program takes it, with -o to OUT too.",
+            rich_help_panel=_EXCHANGE,
+        ),
     ] = None,
-    study: Annotated[str | None, typer.Option("--study", help="STUDYID of `--as sdtm-...`.")] = None,
-    also_all: Annotated[bool, typer.Option("--also-all", help="A small panel of every clinical variable.")] = False,
+    study: Annotated[
+        str | None, typer.Option("--study", help="STUDYID of `--as sdtm-...`.", rich_help_panel=_EXCHANGE)
+    ] = None,
+    also_all: Annotated[
+        bool, typer.Option("--also-all", help="A small panel of every clinical variable.", rich_help_panel=_FIGURES)
+    ] = False,
     window: Annotated[
-        str | None, typer.Option("--window", metavar="FROM,TO", help="Days of the first figure, such as -7,60.")
+        str | None,
+        typer.Option(
+            "--window", metavar="FROM,TO", help="Days of the first figure, such as -7,60.", rich_help_panel=_FIGURES
+        ),
     ] = None,
-    formats: Annotated[str, typer.Option("--formats", help="Files of figures: svg,pdf,png")] = "svg",
+    formats: Annotated[
+        str, typer.Option("--formats", help="Files of figures: svg,pdf,png", rich_help_panel=_FIGURES)
+    ] = "svg",
     population: Annotated[
         list[str] | None,
-        typer.Option("--population", metavar="NAME", help="A population of any tube onto the course; may be repeated."),
+        typer.Option(
+            "--population",
+            metavar="NAME",
+            help="A population of any tube onto the course; may be repeated.",
+            rich_help_panel=_SAMPLES,
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write an earlier course in OUT anew.")] = False,
     unverified: Unverified = False,
@@ -136,6 +230,8 @@ def command(
     record = record.of(*(course.subject_id for course in series.courses))
     for note in (*record.notes, *people.notes):
         screen.say(f"note: {note}")
+    if score and not record.values:
+        screen.say("note: no score is calculated: --clinical names no value of these subjects")
     for sample_id, reason in series.left_out:
         if not reason.endswith("control"):
             screen.say(f"note: sample {sample_id} is on no course: {reason}")

@@ -38,5 +38,5 @@ def command(
         raise IntegrityError(
             f"{run} is not what was recorded: {len(changed)} thing{'s' if len(changed) > 1 else ''} changed",
             code="E123",
-            hint="the lines `changed` above name each; restore the run folder or the inputs from a backup",
+            hint="the lines `changed` above name each; restore them from a backup, or count again",
         )

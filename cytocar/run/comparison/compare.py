@@ -205,7 +205,15 @@ def _cause(here: str, there: str, ours: SampleCounts, other: SampleCounts) -> st
         return "not known: more than binned edges explain; the other side's count may be older than its gates"
     if binned:
         causes.append(f"binned polygon or ellipse: {', '.join(binned)}")
+    elsewhere = [one for one in way if _placed_apart(ours.placed.get(one), other.placed.get(one))]
+    if elsewhere:
+        causes.append(f"gate placed elsewhere by the data: {', '.join(elsewhere)}")
     return "; ".join(causes) or "not known"
+
+
+def _placed_apart(ours: float | None, other: float | None) -> bool:
+    """True if a gate that the data place lies elsewhere on the other side."""
+    return ours is not None and other is not None and not _alike(ours, other)
 
 
 def _too_far_for_bins(events: int | None, other: int | None) -> bool:

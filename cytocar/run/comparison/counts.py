@@ -12,7 +12,7 @@ from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.study.folder import sample_ids
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.run.trail.recorded import require_recorded
-from cytocar.tables.columns import COUNTS, POPULATIONS
+from cytocar.tables.columns import COUNTS, GATES, POPULATIONS
 from cytocar.tables.delimited import DelimitedTable, read_delimited
 from cytocar.tables.read_back import plain, typed_rows
 from cytocar.template.documents import DocumentKind, kind_of
@@ -40,6 +40,8 @@ class SampleCounts(Struct, frozen=True, eq=False):
         Populations that were decided by steps of a display.
     paths : mapping
         Population to its path in another program.
+    placed : mapping
+        Where the data placed a gate: population to value.
     """
 
     events: Mapping[str, int | None]
@@ -47,6 +49,7 @@ class SampleCounts(Struct, frozen=True, eq=False):
     template: Template | None = None
     binned: frozenset[str] = frozenset()
     paths: Mapping[str, str] = field(default_factory=dict)
+    placed: Mapping[str, float] = field(default_factory=dict)
 
 
 class Counts(Struct, frozen=True, eq=False):
@@ -97,13 +100,17 @@ def read_counts(place: Path) -> Counts:
 def of_run(folder: Path) -> Counts:
     """Return the counts of a finished run, with the gates of each sample as they were applied."""
     manifest = finished_manifest(folder)
-    require_recorded(folder, manifest, "counts.csv", "populations.csv")
+    require_recorded(folder, manifest, "counts.csv", "populations.csv", "gates.csv")
     plan = recorded_plan(manifest)
     events: dict[str, dict[str, int | None]] = {row.sample_id: {} for row in plan.samples}
     for line in typed_rows(read_delimited(folder / "counts.csv"), COUNTS):
         events.setdefault(line.text("sample_id"), {})[TOTAL] = line.whole("total_events")
     for line in typed_rows(read_delimited(folder / "populations.csv"), POPULATIONS):
         events.setdefault(line.text("sample_id"), {})[line.text("population")] = line.whole("events")
+    placed: dict[str, dict[str, float]] = {row.sample_id: {} for row in plan.samples}
+    for line in typed_rows(read_delimited(folder / "gates.csv"), GATES):
+        if (value := line.number("value")) is not None:
+            placed.setdefault(line.text("sample_id"), {})[line.text("population")] = value
     samples = {}
     for row in plan.samples:
         protocol = plan.protocols[row.sample_id]
@@ -114,7 +121,11 @@ def of_run(folder: Path) -> Counts:
         )
         template = protocol.template.model_copy(update={"populations": populations})
         samples[row.sample_id] = SampleCounts(
-            events[row.sample_id], frozenset({row.file.name}), template, paths=_paths(template)
+            events[row.sample_id],
+            frozenset({row.file.name}),
+            template,
+            paths=_paths(template),
+            placed=placed[row.sample_id],
         )
     return Counts(str(folder), samples)
 

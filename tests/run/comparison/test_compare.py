@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cytocar.errors.tree import UsageError
 from cytocar.regions.boxes import RectangleGate
@@ -146,6 +147,21 @@ def test_what_holds_no_counts_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             read_counts(tmp_path / name)
         assert caught.value.code == "E155"
+
+
+def test_a_gate_that_the_data_placed_elsewhere_is_the_cause(tmp_path: Path) -> None:
+    """As with and without a baseline: the template is the same, and only the threshold of CAR differs."""
+    run = read_counts(small_run(tmp_path))
+    name, sample = next((name, sample) for name, sample in run.samples.items() if sample.events["car_t"])
+    assert sample.placed["car_t"] > 0
+    moved = {**sample.placed, "car_t": sample.placed["car_t"] * 1.1}
+    fewer = {
+        population: events and (events - 1 if population == "car_t" else events)
+        for population, events in sample.events.items()
+    }
+    other = Counts("other", {name: replace(sample, events=fewer, placed=moved)})
+    assert _cause(run, other, "car_t") == "gate placed elsewhere by the data: car_t"
+    assert _cause(run, other, "t_cells") == ""
 
 
 # ---------------------------------------------------------------- the page and the command
