@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cytocar.cli.verbs.series import ScoreName
+from cytocar.cli.series_options import ScoreName
 from cytocar.course.scores import SCORES
 from cytocar.course.tables import KINETICS
 
