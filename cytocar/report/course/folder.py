@@ -15,10 +15,10 @@ from msgspec import Struct, field
 from cytocar.course.aplasia import Aplasia, aplasia
 from cytocar.course.clinical import ClinicalRecord
 from cytocar.course.cohort import FEWEST_SUBJECTS, spreads, visits
-from cytocar.course.copies import copies_beside_cells, copies_correlations
+from cytocar.course.copies import Copies, copies_beside_cells, copies_correlations
 from cytocar.course.joint import JointCount
 from cytocar.course.late import LateFlag, LateThresholds, late_flags
-from cytocar.course.reconstitution import reconstitution
+from cytocar.course.reconstitution import Reconstitution, reconstitution
 from cytocar.course.responses import Phase, phases
 from cytocar.course.rows import (
     aplasia_row,
@@ -168,109 +168,67 @@ def write_course(
     """
     options = options or CourseOptions()
     _require_present(record, options)
+    populations = series.chosen_populations(options.populations)
     groups = options.subjects.groups(options.by) if options.by else {}
     split = options.subjects.groups(options.split) if options.split else {}
-    populations = series.chosen_populations(options.populations)
     _make_folder(out, force=force)
-    kinetics = {course.subject_id: course.kinetics() for course in series.courses}
     scores = scores_of(options.scores, record)
-    declines = {course.subject_id: _decline(course) for course in series.courses} if options.decline else {}
-    responses = {
-        course.subject_id: list(phases(course, record.of(course.subject_id).interventions)) for course in series.courses
+    findings = {
+        course.subject_id: _found_for(course, record.of(course.subject_id), scores, options)
+        for course in series.courses
     }
-    copies = {c.subject_id: copies_beside_cells(c, record.of(c.subject_id)) for c in series.courses}
-    flags = {course.subject_id: list(late_flags(course, options.late)) for course in series.courses}
-    aplasias = {course.subject_id: aplasia for course, aplasia in _aplasias(series, record, options)}
-    _write_tables(
-        out,
-        {
-            "series": (
-                series_columns(series.points, record, populations, options.subjects),
-                list(series_rows(series.points, record, populations, options.subjects)),
-            ),
-            "kinetics": (KINETICS, [kinetics_row(one) for one in kinetics.values()]),
-            "subjects": (subject_columns(options.subjects), list(subject_rows(options.subjects))),
-            "interventions": (INTERVENTIONS, [intervention_row(one) for one in record.interventions]),
-            "responses": (
-                RESPONSES,
-                [response_row(one) for own in responses.values() for three in own for one in three],
-            ),
-            "reconstitution": (
-                RECONSTITUTION,
-                [
-                    reconstitution_row(course.subject_id, one)
-                    for course in series.courses
-                    for one in reconstitution(
-                        course,
-                        record.of(course.subject_id),
-                        b_cell_threshold=options.b_cell_threshold_per_ul,
-                        nk_threshold=options.nk_threshold_per_ul,
-                    )
-                ],
-            ),
-            "late": (LATE, [late_row(flag) for own in flags.values() for flag in own]),
-            "copies": (COPIES, [copies_row(one) for own in copies.values() for one in own]),
-            "copies_correlation": (
-                COPIES_CORRELATION,
-                [copies_correlation_row(one) for one in copies_correlations(copies)],
-            ),
-            "covariates": (COVARIATES, list(covariate_rows(record))),
-            "scores": (SCORES, [score_row(score) for score in scores]),
-            "aplasia": (APLASIA, [aplasia_row(aplasia) for aplasia in aplasias.values()]),
-            "cohort": (COHORT, [visit_row(visit) for visit in visits(series.courses)]),
-            "decline": (DECLINE, [decline_row(subject, fit) for subject, fit in declines.items()]),
-            "joint": (JOINT, [joint_row(one) for one in options.joint]),
-            "fit": (FIT, [fit_row(course.subject_id, course.fit()) for course in series.courses if options.fit]),
-            **options.exchange,
-        },
-    )
-    drawing = Drawing(
-        folder=out / "figures",
-        shade=options.shade,
-        also=options.also,
-        populations=populations,
-        every_variable=options.every_variable,
-        window=options.window,
-        lines={
-            name: (line,)
-            for name, line in (
-                ("b_cells", options.b_cell_threshold_per_ul),
-                ("nk_cells", options.nk_threshold_per_ul),
-            )
-            if line is not None
-        },
-        formats=options.formats,
-    )
+    tables = {
+        "series": (
+            series_columns(series.points, record, populations, options.subjects),
+            list(series_rows(series.points, record, populations, options.subjects)),
+        ),
+        "subjects": (subject_columns(options.subjects), list(subject_rows(options.subjects))),
+        "interventions": (INTERVENTIONS, [intervention_row(one) for one in record.interventions]),
+        "covariates": (COVARIATES, list(covariate_rows(record))),
+        "scores": (SCORES, [score_row(score) for score in scores]),
+        "cohort": (COHORT, [visit_row(visit) for visit in visits(series.courses)]),
+        "joint": (JOINT, [joint_row(one) for one in options.joint]),
+        "fit": (FIT, [fit_row(course.subject_id, course.fit()) for course in series.courses if options.fit]),
+    }
+    _write_tables(out, {**tables, **_tables_of_findings(findings), **options.exchange})
     cohort = len(series.courses) >= FEWEST_SUBJECTS and any(point.quantified for point in series.points)
-    drawn = draw_all(series.courses, record, drawing, groups=groups, split=split, cohort=cohort)
+    drawn = draw_all(
+        series.courses, record, _drawing(out, populations, options), groups=groups, split=split, cohort=cohort
+    )
     pictures = dict(observed(drawn, len(series.courses) + cohort, observer))
     for name, own in pictures.items():
         if own is None:
             observer.note(f"the figures of {name or 'all subjects'} are missing: the process that drew them was killed")
-    sections = []
-    for anchor, course in zip(anchors([course.subject_id for course in series.courses]), series.courses, strict=True):
-        subject = course.subject_id
-        findings = _Findings(
-            kinetics[subject],
-            tuple(score for score in scores if score.subject_id == subject),
-            declines.get(subject),
-            aplasias.get(subject),
-            responses[subject],
-            flags[subject],
-            [one for one in options.joint if one.subject_id == subject],
-        )
-        tables = tuple(_subject_tables(course, record.of(subject), findings))
-        sections.append(Section(subject, anchor, pictures[subject] or (), tables))
+    sections = [
+        Section(subject, anchor, pictures[subject] or (), tuple(_subject_tables(course, record.of(subject), own)))
+        for (subject, own), anchor, course in zip(findings.items(), anchors([*findings]), series.courses, strict=True)
+    ]
+    kinetics = [own.kinetics for own in findings.values()]
     page = Page(
         title="CAR-T cells over time",
         subjects=tuple(sections),
-        cohort=_cohort_section(list(kinetics.values()), pictures[COHORT_PICTURES] or ()) if cohort else None,
+        cohort=_cohort_section(kinetics, pictures[COHORT_PICTURES] or ()) if cohort else None,
         left_out=left_out_listing(series.left_out),
         unverified=taken_unverified(),
     )
     path = out / "course.html"
     write_atomically(path, course_html(page))
     return path
+
+
+def _drawing(out: Path, populations: tuple[str, ...], options: CourseOptions) -> Drawing:
+    """How the figures are drawn."""
+    thresholds = {"b_cells": options.b_cell_threshold_per_ul, "nk_cells": options.nk_threshold_per_ul}
+    return Drawing(
+        folder=out / "figures",
+        shade=options.shade,
+        also=options.also,
+        populations=populations,
+        every_variable=options.every_variable,
+        window=options.window,
+        lines={name: (line,) for name, line in thresholds.items() if line is not None},
+        formats=options.formats,
+    )
 
 
 def _require_present(record: ClinicalRecord, options: CourseOptions) -> None:
@@ -345,9 +303,61 @@ class _Findings(Struct, frozen=True):
     scores: tuple[Score, ...]
     decline: Decline | None
     aplasia: Aplasia | None
-    responses: Sequence[tuple[Phase, Phase, Phase]] = ()
-    late: Sequence[LateFlag] = ()
-    joint: Sequence[JointCount] = ()
+    responses: Sequence[tuple[Phase, Phase, Phase]]
+    late: Sequence[LateFlag]
+    joint: Sequence[JointCount]
+    copies: Sequence[Copies]
+    reconstitution: Sequence[Reconstitution]
+
+
+def _found_for(course: Course, record: ClinicalRecord, scores: Sequence[Score], options: CourseOptions) -> _Findings:
+    """What is found for one subject."""
+    subject = course.subject_id
+    return _Findings(
+        kinetics=course.kinetics(),
+        scores=tuple(score for score in scores if score.subject_id == subject),
+        decline=_decline(course) if options.decline else None,
+        aplasia=_aplasia(course, record, options.b_cell_threshold_per_ul),
+        responses=list(phases(course, record.interventions)),
+        late=list(late_flags(course, options.late)),
+        joint=[one for one in options.joint if one.subject_id == subject],
+        copies=copies_beside_cells(course, record),
+        reconstitution=list(
+            reconstitution(
+                course,
+                record,
+                b_cell_threshold=options.b_cell_threshold_per_ul,
+                nk_threshold=options.nk_threshold_per_ul,
+            )
+        ),
+    )
+
+
+def _tables_of_findings(findings: Mapping[str, _Findings]) -> dict[str, tuple[Sequence[Column], Sequence[Row]]]:
+    """Return the tables of what is found for each subject, by name."""
+    all_copies = {subject: own.copies for subject, own in findings.items()}
+    return {
+        "kinetics": (KINETICS, [kinetics_row(own.kinetics) for own in findings.values()]),
+        "responses": (
+            RESPONSES,
+            [response_row(one) for own in findings.values() for three in own.responses for one in three],
+        ),
+        "reconstitution": (
+            RECONSTITUTION,
+            [reconstitution_row(subject, one) for subject, own in findings.items() for one in own.reconstitution],
+        ),
+        "late": (LATE, [late_row(flag) for own in findings.values() for flag in own.late]),
+        "copies": (COPIES, [copies_row(one) for own in findings.values() for one in own.copies]),
+        "copies_correlation": (
+            COPIES_CORRELATION,
+            [copies_correlation_row(one) for one in copies_correlations(all_copies)],
+        ),
+        "aplasia": (APLASIA, [aplasia_row(own.aplasia) for own in findings.values() if own.aplasia is not None]),
+        "decline": (
+            DECLINE,
+            [decline_row(subject, own.decline) for subject, own in findings.items() if own.decline is not None],
+        ),
+    }
 
 
 def _decline(course: Course) -> Decline:
@@ -355,22 +365,18 @@ def _decline(course: Course) -> Decline:
     return fit_decline([point.day for point in quantified], [point.car_per_ul.value or 0.0 for point in quantified])
 
 
-def _aplasias(series: Series, record: ClinicalRecord, options: CourseOptions) -> Iterator[tuple[Course, Aplasia]]:
-    """Yield each subject's aplasia from its counted B cells, else from the clinical values."""
-    if options.b_cell_threshold_per_ul is None:
-        return
-    for course in series.courses:
-        counted = [(point.day, point.b_cells_per_ul) for point in course.points if point.b_cells_per_ul is not None]
-        visits = counted or [(value.day, value.value) for value in record.of(course.subject_id).series("b_cells")]
-        yield (
-            course,
-            aplasia(
-                [day for day, _ in visits],
-                [value for _, value in visits],
-                threshold_per_ul=options.b_cell_threshold_per_ul,
-                subject_id=course.subject_id,
-            ),
-        )
+def _aplasia(course: Course, record: ClinicalRecord, threshold_per_ul: float | None) -> Aplasia | None:
+    """Return the aplasia by the subject's counted B cells, else by the clinical values; without a threshold none."""
+    if threshold_per_ul is None:
+        return None
+    counted = [(point.day, point.b_cells_per_ul) for point in course.points if point.b_cells_per_ul is not None]
+    visits = counted or [(value.day, value.value) for value in record.series("b_cells")]
+    return aplasia(
+        [day for day, _ in visits],
+        [value for _, value in visits],
+        threshold_per_ul=threshold_per_ul,
+        subject_id=course.subject_id,
+    )
 
 
 def _subject_tables(course: Course, record: ClinicalRecord, findings: _Findings) -> Iterator[Listing]:
