@@ -6,30 +6,12 @@ import numpy as np
 import pytest
 
 from cytocar import EventTable, gate, load_template
-from cytocar.counting.limits import CarResult
 from cytocar.course.draws import CellCount
 from cytocar.course.late import CD3_NEGATIVE, LateThresholds, late_flags
 from cytocar.course.series import Course, CoursePoint
 from cytocar.simulate import Blood, blood_tube
 from cytocar.statistics.estimate import Estimate
-
-
-def course(*counts: tuple[float, float]) -> Course:
-    """Return a course of (day, cells/µL); 0 lies below a limit of 1."""
-    return Course(
-        "P1",
-        tuple(
-            CoursePoint(
-                "P1",
-                day,
-                f"d{day:g}",
-                car_result=CarResult.QUANTIFIED if per_ul else CarResult.NOT_DETECTED,
-                car_per_ul=Estimate(per_ul, 0.8 * per_ul, 1.25 * per_ul),
-                car_lod_per_ul=1.0,
-            )
-            for day, per_ul in counts
-        ),
-    )
+from tests.courses import course_of
 
 
 @pytest.mark.parametrize(
@@ -47,18 +29,18 @@ def course(*counts: tuple[float, float]) -> Course:
 def test_a_late_rise_is_flagged_by_the_users_fold(
     counts: tuple[tuple[float, float], ...], fold: float, days: list[float]
 ) -> None:
-    assert [flag.day for flag in late_flags(course(*counts), LateThresholds(re_expansion_fold=fold))] == days
+    assert [flag.day for flag in late_flags(course_of(*counts), LateThresholds(re_expansion_fold=fold))] == days
 
 
 def test_the_day_from_which_a_rise_is_late_is_the_users() -> None:
-    found = late_flags(course((9, 1000), (28, 2), (60, 20)), LateThresholds(re_expansion_fold=3, from_day=45))
+    found = late_flags(course_of((9, 1000), (28, 2), (60, 20)), LateThresholds(re_expansion_fold=3, from_day=45))
     (flag,) = found
     assert (flag.code, flag.lowest_day, flag.lowest_per_ul, flag.lowest_bound) == ("W323", 28, 2, "")
     assert flag.text == "20.0 CAR-T cells/µL on day 60, 10.0 times the 2.00 of day 28"
 
 
 def test_a_rise_from_below_the_limit_is_at_least_so_large() -> None:
-    (flag,) = late_flags(course((9, 1000), (182, 0), (365, 9)), LateThresholds(re_expansion_fold=3))
+    (flag,) = late_flags(course_of((9, 1000), (182, 0), (365, 9)), LateThresholds(re_expansion_fold=3))
     assert flag.text == "9.00 CAR-T cells/µL on day 365, at least 9.00 times the <1.00 of day 182"
 
 
@@ -76,7 +58,7 @@ def test_car_cells_without_cd3_are_flagged_where_quantified_and_late(
 
 
 def test_nothing_is_flagged_unless_asked() -> None:
-    assert list(late_flags(course((9, 1000), (91, 2), (182, 800)), LateThresholds())) == []
+    assert list(late_flags(course_of((9, 1000), (91, 2), (182, 800)), LateThresholds())) == []
 
 
 # ---------------------------------------------------------------- the template

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from cytocar.counting.limits import CarResult, three_digits
+from cytocar.counting.limits import three_digits
 from cytocar.course.cohort import spreads
-from cytocar.course.series import Course, CoursePoint
 from cytocar.kinetics.parameters import Kinetics
 from cytocar.report.course.page import kinetics_listing, p_text, peaks_listing, points_listing, spreads_listing
-from cytocar.statistics.estimate import Estimate
-
-
-def _course(*counts: tuple[float, float | None]) -> Course:
-    """A course with a count per µL on each day; None could not be evaluated, 0 was not detected."""
-    results: dict[float | None, CarResult] = {None: CarResult.NOT_EVALUABLE, 0: CarResult.NOT_DETECTED}
-    return Course(
-        "P1",
-        tuple(
-            CoursePoint(
-                "P1",
-                day,
-                f"d{day:g}",
-                car_result=results.get(value, CarResult.QUANTIFIED),
-                car_per_ul=Estimate(value or 0.1, (value or 0.1) * 0.9, (value or 0.1) * 1.1),
-                car_lod_per_ul=0.5,
-            )
-            for day, value in counts
-        ),
-    )
+from tests.courses import course_of
 
 
 def _kinetics(*counts: tuple[float, float | None]) -> Kinetics:
-    return _course(*counts).kinetics()
+    return course_of(*counts).kinetics()
 
 
 FALLING = ((1, 1.0), (3, 10.0), (5, 100.0), (7, 50.0), (9, 25.2), (11, 12.0))
@@ -62,7 +42,7 @@ def test_persistence_that_goes_on_is_at_least_so_long() -> None:
 def test_where_nothing_can_be_evaluated_nothing_is_said_to_be_absent() -> None:
     assert _table(_kinetics((10, None)))["Persistence, days"] == ("–", "", "no sample can be evaluated")
     assert _table(_kinetics((10, 0)))["Persistence, days"] == ("–", "", "cells were never detected")
-    (line,) = points_listing(_course((10.3333, None)).points).lines
+    (line,) = points_listing(course_of((10.3333, None)).points).lines
     assert line.cells[:4] == ("10.3", "d10.3333", "no result", "–")
 
 
