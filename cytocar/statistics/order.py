@@ -1,14 +1,15 @@
 """Medians and quantiles: those of NumPy to the last bit, whose own functions take ten times as long.
 
-NumPy puts one rank in its place with the processor's vector instructions, and several at once without them; all in
-order only with those of some processors. Of 25,000 values, µs: one rank 27 or 220, two at once 230 or 350, all of them
-90 or 780 (Intel with AVX-512, AMD Zen 4). So ranks are put in their places one after the other, each among what the one
-before has left below it. NumPy's median and quantile ask for three ranks and more at once.
+NumPy puts one rank in its place with the processor's vector instructions, and several at once without them. Of 25,000
+values, µs: one rank 27 or 265, two at once 230 or 350, all of them 90 or 790 (Intel with AVX-512, AMD Zen 4). NumPy's
+median and quantile ask for three ranks and more at once. Here a sample tells between which values a rank lies, and only
+these are put in their places: 100 µs on the AMD, the bracket checked by counting, so that it changes no answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,8 @@ def middle_of(values: npt.NDArray[np.floating], first: int, last: int) -> float:
     >>> middle_of(np.array([30.0, 10.0, 20.0]), 1, 2)
     25.0
     """
-    ordered = np.partition(values, last)
-    high = float(ordered[last])
-    return high if first == last else (float(ordered[:last].max()) + high) / 2
+    low, high = map(float, _two_at(values, first, last, _sample(values)))
+    return high if first == last else (low + high) / 2
 
 
 def medians(values: Floats) -> Floats:
@@ -73,9 +73,7 @@ def quantile(values: Floats, share: float) -> float:
         return float("nan")
     place = share * (len(values) - 1)
     below = int(place)
-    ordered = np.partition(values, below)
-    low = ordered[below]
-    high = ordered[below + 1 :].min() if below + 1 < len(values) else low
+    low, high = _two_at(values, below, min(below + 1, len(values) - 1), _sample(values))
     return float(_between(low, high, np.float64(place - below)))
 
 
@@ -102,31 +100,44 @@ def quantiles(values: Floats, shares: Sequence[float], *, in_order: bool = False
     above = np.minimum(below + 1, last)
     if last < 0 or np.isnan(values[last] if in_order else values.max()):
         return np.full(len(place), np.nan)
-    if in_order:
-        return _between(values[below], values[above], place - below)
-    at = _at_ranks(values, {*below.tolist(), *above.tolist()})
-    low, high = (np.array([at[rank] for rank in ranks.tolist()]) for ranks in (below, above))
-    return _between(low, high, place - below)
+    sample = None if in_order or len(place) > MOST_SHARES else _sample(values)
+    if sample is not None:
+        at = [_two_at(values, *ranks, sample) for ranks in zip(below.tolist(), above.tolist(), strict=True)]
+        low, high = np.array(at).T
+        return _between(low, high, place - below)
+    ordered = values if in_order else np.sort(values)
+    return _between(ordered[below], ordered[above], place - below)
 
 
-MOST_RANKS = 8
-"""Put in their places one by one; of more, half are within what is left below one of the others: order is faster."""
+MANY = 4096
+"""Values: fewer are put in their places, or in order, faster than a sample is taken of them."""
+MOST_SHARES = 5
+"""Looked for one after the other; for more, all values are put in order."""
+SAMPLE = 1000
+"""Values that tell where a rank is, to a sixtieth of the others."""
 
 
-def _at_ranks(values: Floats, ranks: Collection[int]) -> Mapping[int, float]:
-    """Return the values at some ranks, by rank."""
-    if len(ranks) > MOST_RANKS:
-        ordered = np.sort(values)
-        return {rank: ordered[rank] for rank in ranks}
-    ordered, end = values.copy(), len(values)
-    at: dict[int, float] = {}
-    for rank in sorted(ranks, reverse=True):
-        if rank + 1 in at and rank + 1 == end:
-            at[rank] = ordered[:end].max()  # all that is less than its neighbour
-            continue
-        ordered[:end].partition(rank)
-        at[rank], end = ordered[rank], rank
-    return at
+def _sample(values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """Return a thousand evenly chosen ones of many values, in order."""
+    return np.sort(values[:: values.size // SAMPLE]) if values.size > MANY else None
+
+
+def _two_at(values: npt.NDArray[Any], first: int, last: int, sample: npt.NDArray[Any] | None) -> tuple[Any, Any]:
+    """Return the values at two neighbouring ranks, or at one that is given twice."""
+    near, below = (values, 0) if sample is None else _around(values, first, last, sample)
+    ordered = np.partition(near, last - below)
+    high = ordered[last - below]
+    return (high if first == last else ordered[: last - below].max()), high
+
+
+def _around(values: npt.NDArray[Any], first: int, last: int, sample: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], int]:
+    """Return the values around some ranks, and how many lie below these; all values where the sample misleads."""
+    place, reach = first * sample.size // values.size, 3 * math.isqrt(sample.size) // 2  # 3 SD of the median's place
+    low = sample[place - reach] if place >= reach else -np.inf
+    high = sample[place + reach] if place + reach < sample.size else np.inf
+    near = values.compress((values >= low) & (values <= high))
+    below = int(np.count_nonzero(values < low))
+    return (near, below) if below <= first and last < below + near.size else (values, 0)
 
 
 def _between(low: Any, high: Any, share: Any) -> Floats:

@@ -23,6 +23,20 @@ def test_quantiles_and_medians_are_those_of_numpy(n: int) -> None:
         assert (values == before).all()
 
 
+@pytest.mark.parametrize("n", [4097, 30_000])
+def test_of_many_values_they_are_too_whatever_their_order(n: int) -> None:
+    random = np.random.default_rng(n)
+    drawn = random.normal(100, 30, n)
+    a_sample_sees_one_value = np.where(np.arange(n) % (n // 1000), drawn, 1e6)
+    mostly_one_value = np.where(random.random(n) < 0.9, 7.0, drawn)
+    for values in (drawn, np.sort(drawn), a_sample_sees_one_value, mostly_one_value, drawn.astype(np.float32)):
+        exact = np.quantile(values.astype(float), SHARES)
+        assert quantiles(values, SHARES).tolist() == exact.tolist()
+        assert [quantiles(values, [share, 0.5])[0] for share in SHARES] == exact.tolist()
+        assert [quantile(values, share) for share in SHARES] == exact.tolist()
+        assert median(values) == float(np.median(values.astype(float)))
+
+
 @pytest.mark.parametrize("shape", [(3, 7), (3, 8), (2, 5, 2)])
 def test_medians_go_along_the_last_axis(shape: tuple[int, ...]) -> None:
     values = np.random.default_rng(2).normal(0, 1, shape)
