@@ -124,7 +124,7 @@ class Block(Struct, frozen=True, eq=False):
         self.copy(indices, values)
         return values
 
-    def copy(self, indices: Sequence[int], into: FloatArray) -> None:
+    def copy(self, indices: Sequence[int], into: npt.NDArray[np.floating]) -> None:
         """Copy several channels into the columns of an array of shape (n_events, len(indices))."""
         with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
             for position, index in enumerate(indices):

@@ -1,4 +1,4 @@
-"""Evenly chosen events of a file: how many, and how they become one block."""
+"""Evenly chosen events of a file: how many, and how they are collected."""
 
 from __future__ import annotations
 
@@ -21,6 +21,45 @@ def step_of(n_events: int, limit: int = EVENTS) -> int:
     (40, 1)
     """
     return max(1, n_events // limit)
+
+
+class ChosenEvents:
+    """Every so-manieth event of a file, collected block by block, as they were recorded.
+
+    Parameters
+    ----------
+    n_events : int
+        Of the file.
+    step : int
+        Which so-manieth.
+
+    Examples
+    --------
+    >>> from cytocar.fcs.events import EventTable
+    >>> chosen, start = ChosenEvents(7, 3), 0
+    >>> for block in EventTable.from_columns({"Time": range(7)}).blocks(4):
+    ...     chosen.add(start, block)
+    ...     start += block.n_events
+    >>> chosen.block().column(0).tolist()
+    [0.0, 3.0, 6.0]
+    """
+
+    def __init__(self, n_events: int, step: int) -> None:
+        self.step = step
+        self._size, self._n = -(-n_events // step), 0
+        self._all: Block | None = None
+
+    def add(self, start: int, block: Block) -> None:
+        """Add a block of the file, from its event ``start`` on."""
+        some = block.raw[-start % self.step :: self.step]
+        if self._all is None:
+            self._all = Block(np.empty((self._size, some.shape[1]), some.dtype), block.codecs)
+        self._all.raw[self._n : self._n + len(some)] = some
+        self._n += len(some)
+
+    def block(self) -> Block | None:
+        """Return what was collected as one block; None where no block was added."""
+        return None if self._all is None else Block(self._all.raw[: self._n], self._all.codecs)
 
 
 def joined(parts: Sequence[Block]) -> Block | None:

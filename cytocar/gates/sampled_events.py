@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from cytocar.fcs.events import Block, EventTable, MemorySource
 from cytocar.gates.adaptive.cluster import is_scatter
-from cytocar.gates.chosen import EVENTS, joined, step_of
+from cytocar.gates.chosen import EVENTS, ChosenEvents, joined, step_of
 from cytocar.gates.engine.axes import Compensated, Recorded
 from cytocar.gates.engine.frame import ALL, BlockSignals, Bools, BufferedSignals, Floats, Frame, compensation_rows
 from cytocar.gates.populations import GatedSample
@@ -22,6 +22,7 @@ from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import BoxGate
 from cytocar.regions.gate import PlacedRegion
 from cytocar.regions.kinds import FixedGate
+from cytocar.statistics.order import median
 from cytocar.template.model import Population as Declared
 from cytocar.template.model import Template
 
@@ -51,8 +52,9 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
     at_the_end: Mapping[str, Bools]
     chosen: Block
     regions: Mapping[str, PlacedRegion]
+    _in_region: dict[tuple[str, int, float], Bools]
     _by_colour: dict[str, Bools] = field(default_factory=dict)  # each is asked for several times
-    _in_region: dict[str, Bools] = field(default_factory=dict)
+    _medians: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def template(self) -> Template:
@@ -78,6 +80,12 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
         signal = self.frame.signals.signal(marker)
         return signal if mask is None else signal.compress(mask)  # a third of the time of signal[mask]
 
+    def median(self, marker: str, population: str) -> float:
+        """Return the median signal of a population; NaN of none."""
+        if (marker, population) not in self._medians:
+            self._medians[marker, population] = median(self.signal(marker, self.frame.mask(population)))
+        return self._medians[marker, population]
+
     def range(self, marker: str) -> float:
         """Return the end of the range of a marker's channel."""
         return self.sample.plan.axes[marker].range
@@ -86,16 +94,21 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
         """Return the region of a population's gate; None for a boolean one."""
         return self.regions.get(population)
 
-    def in_region(self, population: str) -> Bools:
-        """Return the events in the region of a population's gate, whatever else they are in; all of a boolean one."""
-        if population not in self._in_region:
+    def in_region(self, population: str, *, axis: int = 0, factor: float = 1.0) -> Bools:
+        """Return the events in the region of a population's gate, whatever else they are in; all of a boolean one.
+
+        With a ``factor`` those that would be in it if the signal of one axis were so many times as bright.
+        """
+        key = population, axis, factor
+        if key not in self._in_region:
             region = self.region(population)
-            self._in_region[population] = (
-                np.ones(self.frame.n_events, dtype=np.bool_)
-                if region is None
-                else region.region.contains(*map(self.signal, region.markers))
-            )
-        return self._in_region[population]
+            if region is None:
+                return np.ones(self.frame.n_events, dtype=np.bool_)
+            signals = [self.signal(marker) for marker in region.markers]
+            if factor != 1:
+                signals[axis] = signals[axis] * factor
+            self._in_region[key] = region.region.contains(*signals)
+        return self._in_region[key]
 
     def path(self, population: str) -> list[str]:
         """Return a population and those that it comes from, itself first, without ``all``."""
@@ -245,21 +258,24 @@ def _of_block(sample: GatedSample, chosen: Block, steady: Bools | None) -> Sampl
     if steady is not None:
         frame.masks[ALL] = steady
     plan = sample.fixed_plan()
-    gates = (*plan.scatter, *plan.fluorescence)
-    for gate in gates:
-        frame.evaluate(gate)
-    regions = {gate.name: gate.gate for gate in gates if isinstance(gate.gate, PlacedRegion)}
-    return SampledEvents(sample, frame, at_the_end, chosen, regions)
+    regions, inside = {}, {}
+    for step in (*plan.scatter, *plan.fluorescence):
+        if isinstance(step.gate, PlacedRegion):
+            regions[step.name] = step.gate
+            inside[step.name, 0, 1.0] = step.gate.region.contains(*map(signals.signal, step.gate.markers))
+            frame.masks[step.name] = frame.within(step.parent, step.exclude) & inside[step.name, 0, 1.0]
+        else:
+            frame.evaluate(step)
+    return SampledEvents(sample, frame, at_the_end, chosen, regions, inside)
 
 
 def _every(events: EventTable, step: int) -> Block:
     """Return every so-manieth event of a file as a block of its own."""
-    seen, parts = 0, []
+    chosen, seen = ChosenEvents(events.n_events, step), 0
     for block in events.blocks():
-        parts.append(block.every(step, first=-seen % step))
+        chosen.add(seen, block)
         seen += block.n_events
-    whole = joined(parts)
-    if whole is None:
+    if (whole := chosen.block()) is None:
         (nothing,) = MemorySource(np.empty((1, len(events.channels)))).blocks(1)
         return nothing.take(np.arange(0))
     return whole

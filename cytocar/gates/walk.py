@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.gain_by_beads import with_bead_gains
 from cytocar.gates.adaptive.parent_events import ParentEvents
-from cytocar.gates.chosen import joined, step_of
+from cytocar.gates.chosen import ChosenEvents, step_of
 from cytocar.gates.decision import Background, Decision, FitInput, Fitted, ReferenceEvents, Source, fixed_decisions
 from cytocar.gates.engine.axes import Axes
 from cytocar.gates.engine.compile import Plan, compile_plan, make_step, plan_for
@@ -105,22 +105,21 @@ def walk(
     gates = {**_fixed_gates(template), **overrides}
     watched = _Watched.of(template, plan.axes, events.n_events) if watch else None
     tally = _Tally(plan, events.n_events, [marker for marker in medians if marker in plan.axes], watched)
-    step = step_of(events.n_events)
-    chosen: list[Block] = []
+    chosen = ChosenEvents(events.n_events, step_of(events.n_events))
     blocks = partial(stream, events, plan, extra=tally.markers, steady=steady)
     for block in blocks():
         tally.add(block)
         if look is not None:
             look(block.start, block.recorded())
         if watch:
-            chosen.append(block.every(step))
+            chosen.add(block.start, block.recorded())
         if watched is not None and not plan.deferred:
             watched.beside.add(block.fluorescence, gates)
     placed = _place_deferred(plan, tally, template, gates, references or {})
     gates |= {name: fitted.gate for name, fitted in placed.fitted.items()}
     return Populations(
         {**tally.counts, **placed.counts},
-        GatedSample(events, template, plan, gates, steady, joined(chosen), step),
+        GatedSample(events, template, plan, gates, steady, chosen.block(), chosen.step),
         decisions=tuple(_decisions(template, placed, overrides)),
         backgrounds=placed.backgrounds,
         findings=(

@@ -80,15 +80,16 @@ def over_compensated(signals: Floats) -> tuple[int, list[tuple[int, int]]]:
     if signals.shape[0] * 0.05 < FEWEST_COMPARED:
         return 0, over
     columns = np.ascontiguousarray(signals.T, dtype=np.float32)  # put in order in half of the time
-    for i, own in enumerate(columns):
-        middle, high = quantiles(own, (0.5, 0.95))
-        rest = columns.compress(own <= middle, axis=1)
+    for i, (own, in_order) in enumerate(zip(columns, np.sort(columns, axis=1), strict=True)):
+        middle, high = quantiles(in_order, (0.5, 0.95), in_order=True)
+        middle_of_bright = medians(columns.compress(own >= high, axis=1))
+        others = np.flatnonzero(middle_of_bright < 0)  # only these can be over-compensated
+        rest, middle_of_bright = columns[others].compress(own <= middle, axis=1), middle_of_bright[others]
         rest.sort(axis=1)
         low, center, up = (rest[:, round(share * (rest.shape[1] - 1))] for share in (0.159, 0.5, 0.841))
-        middle_of_bright = medians(columns.compress(own >= high, axis=1))
         far = center - middle_of_bright > 3 * np.maximum((up - low) / 2, 1e-9)
         below_zero = middle_of_bright < -_noise(rest)
-        over += [(i, j) for j in np.flatnonzero(far & below_zero).tolist() if j != i]
+        over += [(i, j) for j in others[far & below_zero].tolist() if j != i]
     return count * (count - 1), over
 
 

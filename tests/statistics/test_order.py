@@ -29,12 +29,12 @@ def test_of_many_values_they_are_too_whatever_their_order(n: int) -> None:
     drawn = random.normal(100, 30, n)
     a_sample_sees_one_value = np.where(np.arange(n) % (n // 1000), drawn, 1e6)
     mostly_one_value = np.where(random.random(n) < 0.9, 7.0, drawn)
-    for values in (drawn, np.sort(drawn), a_sample_sees_one_value, mostly_one_value, drawn.astype(np.float32)):
-        exact = np.quantile(values.astype(float), SHARES)
+    for values in (drawn, np.sort(drawn), a_sample_sees_one_value, mostly_one_value):
+        exact = np.quantile(values, SHARES)
         assert quantiles(values, SHARES).tolist() == exact.tolist()
         assert [quantiles(values, [share, 0.5])[0] for share in SHARES] == exact.tolist()
         assert [quantile(values, share) for share in SHARES] == exact.tolist()
-        assert median(values) == float(np.median(values.astype(float)))
+        assert median(values) == float(np.median(values))
 
 
 @pytest.mark.parametrize("shape", [(3, 7), (3, 8), (2, 5, 2)])

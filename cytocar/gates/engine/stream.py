@@ -84,10 +84,6 @@ class GatedBlock(Struct, frozen=True, eq=False):
         """Return the events that the gates of some populations saw: the survivors of the scatter gates, or all."""
         return self.scatter if self.in_fluorescence.isdisjoint(populations) else self.fluorescence
 
-    def every(self, step: int) -> Block:
-        """Return every so-manieth event of the file that lies in this block, as it was recorded; a copy."""
-        return self.recorded().every(step, first=-self.start % step)
-
     def column(self, channel: Channel) -> Floats:
         """Return a channel of every event of the block, linear and not compensated."""
         return self.recorded().column(channel.index)

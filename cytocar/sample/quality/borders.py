@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
 from cytocar.gates.decision import Decision
+from cytocar.gates.engine.frame import Bools
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import BoxGate
 from cytocar.regions.kinds import FixedGate
@@ -53,7 +54,7 @@ def borders(sampled: SampledEvents, populations: Sequence[str]) -> Mapping[str, 
         if region is None or _are_pulses_of_one_detector(region.markers):
             continue
         declared = sampled.template.population(name)
-        parent = np.flatnonzero(sampled.frame.within(declared.parent, declared.exclude))
+        parent = sampled.frame.within(declared.parent, declared.exclude)
         along = (_along(sampled, name, parent, axis) for axis in range(len(region.markers)))
         border_of[name] = max(along, key=lambda border: border.events)
     lymphocytes = sampled.template.report.lymphocytes
@@ -73,21 +74,17 @@ def borders_of_t_cells(sampled: SampledEvents, t_cells: str) -> Mapping[str, Bor
     for name in sampled.path(t_cells)[1:]:
         region = sampled.region(name)
         if region is not None and not _are_pulses_of_one_detector(region.markers):
-            others = np.flatnonzero(sampled.regardless_of(t_cells, without=name))
+            others = sampled.regardless_of(t_cells, without=name)
             along = (_along(sampled, name, others, axis) for axis in range(len(region.markers)))
             border_of[name] = max(along, key=lambda border: border.events / _limit(border, decides=True))
     return border_of
 
 
-def _along(sampled: SampledEvents, name: str, parent: np.ndarray, axis: int) -> Border:
-    region = sampled.regions[name]
-    signals = [sampled.signal(marker)[parent] for marker in region.markers]
-    inside = sampled.in_region(name)[parent]
-    changed = 0
-    for factor in (SHIFT, 1 / SHIFT):
-        shifted = [signal * factor if number == axis else signal for number, signal in enumerate(signals)]
-        changed += int(np.count_nonzero(region.region.contains(*shifted) != inside))
-    return Border(region.markers[axis], changed, int(np.count_nonzero(inside)))
+def _along(sampled: SampledEvents, name: str, parent: Bools, axis: int) -> Border:
+    inside = sampled.in_region(name)
+    shifted = (sampled.in_region(name, axis=axis, factor=factor) for factor in (SHIFT, 1 / SHIFT))
+    changed = sum(int(np.count_nonzero(parent & (moved != inside))) for moved in shifted)
+    return Border(sampled.regions[name].markers[axis], changed, int(np.count_nonzero(parent & inside)))
 
 
 FEWEST_KNOWN = 100

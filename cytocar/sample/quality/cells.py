@@ -213,10 +213,9 @@ def margins(sampled: SampledEvents, heights: Floats | None) -> Margin | None:
 def _scatters_like(sampled: SampledEvents, population: str) -> Bools:
     """Return the events whose side scatter is not far above that of a population."""
     side = side_scatter(sampled)
-    cells = sampled.frame.mask(population)
-    if side is None or np.count_nonzero(cells) < FEWEST_AT_THE_END:
+    if side is None or np.count_nonzero(sampled.frame.mask(population)) < FEWEST_AT_THE_END:
         return sampled.frame.mask(ALL)
-    return in_medians(sampled, side, cells) <= LARGEST_SSC
+    return in_medians(sampled, side, population) <= LARGEST_SSC
 
 
 def side_scatter(sampled: SampledEvents) -> str | None:

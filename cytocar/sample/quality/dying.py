@@ -44,12 +44,12 @@ def taken_for_dead(sampled: SampledEvents) -> Iterator[Finding]:
     alive = living(sampled)
     if name is None or alive is None or side is None or forward is None or not asks_whether_alive(sampled, name):
         return
-    t_cells, gate = sampled.frame.mask(name), sampled.gates[name]
-    n, lineage = int(np.count_nonzero(t_cells)), lineage_marker(gate)
+    gate = sampled.gates[name]
+    n, lineage = int(np.count_nonzero(sampled.frame.mask(name))), lineage_marker(gate)
     least = gate.sides().get(lineage or "", (None, None))[0] if isinstance(gate, BoxGate) else None
     if n < FEWEST_EVENTS or lineage is None or least is None or not isinstance(gate, BoxGate) or gate.units != "data":
         return
-    size, grain = (in_medians(sampled, axis, t_cells) for axis in (forward, side))
+    size, grain = (in_medians(sampled, axis, name) for axis in (forward, side))
     beads = sampled.template.counting.beads
     beyond = ~alive if beads is None else ~alive & ~sampled.frame.mask(beads)
     beyond &= (size > AS_LARGE) & (grain > SMALLEST_GRAIN) & (grain < AS_GRANULAR)
@@ -110,7 +110,7 @@ def fragments(sampled: SampledEvents) -> Iterator[Finding]:
         return
     parts = t_cells.copy()
     for marker, most in ((forward, FRAGMENT_SIZE), (side, FRAGMENT_GRAIN), (lineage, FRAGMENT_STAIN)):
-        parts &= in_medians(sampled, marker, t_cells) < most
+        parts &= in_medians(sampled, marker, name) < most
     percent = 100 * int(np.count_nonzero(parts)) / n
     message = f"{percent:.1f} % of the T cells are parts of cells by their size, grain and {lineage}"
     if percent < LARGEST_FRAGMENTS_PERCENT:

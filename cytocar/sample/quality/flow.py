@@ -7,7 +7,6 @@ beads stay right.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.keywords import time_step_seconds
-from cytocar.gates.chosen import joined
+from cytocar.gates.chosen import ChosenEvents
 from cytocar.sample.quality.level_shift import LARGEST_STEP, LevelShift, find_shifts, together
 from cytocar.statistics.order import MAD_TO_SD, medians
 
@@ -162,7 +161,7 @@ class FlowEvents:
         self._clock = next((channel for channel in events.channels if channel.is_time), None)
         self._signals = tuple(channel for channel in channels if not channel.is_time)  # a clock drifts by design
         self._step = max(1, -(-events.n_events // FLOW_EVENTS))
-        self._chosen: list[Block] = []  # still encoded: a column is decoded once, and not once a block
+        self._chosen = ChosenEvents(events.n_events, self._step)  # encoded: a column is decoded once, not once a block
 
     @property
     def has_clock(self) -> bool:
@@ -173,7 +172,7 @@ class FlowEvents:
         """Add a block of the file, from its event ``start`` on."""
         if self._clock is None:
             return
-        self._chosen.append(block.every(self._step, first=-start % self._step))
+        self._chosen.add(start, block)
 
     def quality(self) -> TimeQuality:
         """Which events to keep, once all blocks were added; see ``time_quality``."""
@@ -181,26 +180,20 @@ class FlowEvents:
             message = "the file has no Time channel, so the flow over time was not judged"
             return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
         markers = [channel.marker or channel.detector for channel in self._signals]
-        quality = _judged(self._column(self._clock), markers, self._values(), tick=time_step_seconds(self._events))
+        chosen = self._chosen.block()
+        time = np.empty(0) if chosen is None else chosen.column(self._clock.index)
+        quality = _judged(time, markers, self._values(chosen), tick=time_step_seconds(self._events))
         if quality.keep is None:
             return quality
         return TimeQuality(np.repeat(quality.keep, self._step)[: self._events.n_events], quality.findings)
 
-    def _values(self) -> Signals:
+    def _values(self, chosen: Block | None) -> Signals:
         """Return the signals (signals, n) in single precision, which is put in order in half of the time."""
-        values = np.empty((len(self._signals), sum(block.n_events for block in self._chosen)), dtype=np.float32)
-        with np.errstate(over="ignore"):  # a double beyond what single precision holds is as good as infinite
-            for row, channel in zip(values, self._signals, strict=True):
-                row[:] = self._column(channel)
+        values = np.empty((len(self._signals), chosen.n_events if chosen else 0), dtype=np.float32)
+        if chosen is not None:
+            with np.errstate(over="ignore"):  # a double beyond what single precision holds is as good as infinite
+                chosen.copy([channel.index for channel in self._signals], values.T)
         return values
-
-    def _column(self, channel: Channel) -> Floats:
-        chosen = self._joined
-        return np.empty(0) if chosen is None else chosen.column(channel.index)
-
-    @cached_property
-    def _joined(self) -> Block | None:
-        return joined(self._chosen)
 
 
 def _bins(n_events: int) -> _Bins | None:
@@ -275,11 +268,16 @@ def _signals_are_bad(rows: Signals, rate_bad: Bools) -> tuple[Bools, list[_Drift
     slopes, levels = _robust_lines(steady, (lines - raised)[:, :, steady])
     fitted = levels[:, :, None] + slopes[:, :, None] * np.arange(rows.shape[1]) + raised
     far = _leave(lines - fitted, steady, SIGNAL_SCALES * spreads[:, None, None])
-    for signal, quantile in np.argwhere(far.any(axis=2)):
-        bounds = (COFACTOR * np.sinh(fitted[signal, quantile])).astype(rows.dtype)
-        shares_below = np.count_nonzero(rows[signal] < bounds[:, None], axis=1) / rows.shape[2]
-        counting_sd = np.sqrt(QUANTILES[quantile] * (1 - QUANTILES[quantile]) / rows.shape[2])
-        far[signal, quantile] &= _leave(shares_below, steady, SIGNAL_MADS * counting_sd)
+    signals, quantiles = np.nonzero(far.any(axis=2))
+    if signals.size:
+        bounds = (COFACTOR * np.sinh(fitted[signals, quantiles])).astype(rows.dtype)
+        counts = [
+            np.count_nonzero(rows[one] < ends[:, None], axis=1) for one, ends in zip(signals, bounds, strict=True)
+        ]
+        shares = np.array(QUANTILES)[quantiles]
+        counting_sds = np.sqrt(shares * (1 - shares) / rows.shape[2])
+        below = np.array(counts) / rows.shape[2]
+        far[signals, quantiles] &= _leave(below, steady, SIGNAL_MADS * counting_sds[:, None])
     noises = MAD_TO_SD * medians(np.abs(lines - fitted)) / np.sqrt(rows.shape[1])
     drifts = list(map(_steepest, slopes * rows.shape[1], levels, DRIFT_NOISES * noises))
     return np.asarray(far.any(axis=(0, 1))), drifts, steps

@@ -16,12 +16,11 @@ from msgspec import Struct, field
 
 from cytocar.gates.adaptive.density import FULL_SCALE_PER_COFACTOR
 from cytocar.gates.decision import Decision, Source
-from cytocar.gates.engine.frame import ALL
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.gate import Bools
 from cytocar.regions.geometry import LOWEST, Box, Interval
-from cytocar.statistics.order import quantiles
+from cytocar.statistics.order import quantile
 from cytocar.template.gate_kinds import ReferenceGate
 
 Rows = npt.NDArray[np.intp]
@@ -38,12 +37,12 @@ NEAREST_BORDER = 0.5
 
 
 class _Moved(Struct, frozen=True, eq=False):
-    """One border in two places: the gate, its marker, and for the events between both whether each place keeps them.
+    """One border in two places: the gate, its marker, and the events of its parent that one place alone keeps.
 
-    ``stretch`` is the distance of both places on the marker's asinh axis, ``per_unit`` its cofactor; ``placing`` is the
-    standard deviation of the border, in units of the stretch; ``differing`` is how many of the events one place alone
-    keeps, ``touched`` are the populations that this can change. ``known`` holds for each place the populations of
-    these events that were asked for before: most are behind several others.
+    ``first`` and ``second`` say which of them each place keeps; ``stretch`` is the distance of both places on the
+    marker's asinh axis; ``placing`` is the standard deviation of the border, in units of the stretch; ``touched`` are
+    the populations that it can change. ``known`` holds for each place the populations of these events that were asked
+    for before: most are behind several others.
     """
 
     gate: str
@@ -54,7 +53,6 @@ class _Moved(Struct, frozen=True, eq=False):
     border: float | None
     stretch: float
     placing: float
-    differing: int
     touched: frozenset[str]
     known: tuple[dict[str, Bools], dict[str, Bools]] = field(default_factory=lambda: ({}, {}))
 
@@ -93,7 +91,8 @@ def _moved(
     placed = sampled.region(name)
     if placed is None:
         return
-    inside = sampled.frame.mask(ALL)
+    declared = sampled.declared[name]
+    parent = sampled.frame.within(declared.parent, declared.exclude)
     signals = [sampled.signal(marker) for marker in placed.markers]
     if isinstance(placed.region, Box):
         for axis, (marker, side) in enumerate(zip(placed.markers, placed.region.sides, strict=True)):
@@ -102,23 +101,20 @@ def _moved(
                 if border in (LOWEST, np.inf):
                     continue
                 first, second = floor or sorted((border / (1 + cv / 2), border * (1 + cv / 2)))
-                rows = np.flatnonzero(inside & Interval(first, second).contains(signals[axis]))
+                between = np.flatnonzero(parent & Interval(first, second).contains(signals[axis]))
                 beside = [Interval() if number == axis else one for number, one in enumerate(placed.region.sides)]
-                kept = Box(tuple(beside)).contains(*(signal[rows] for signal in signals))
+                rows = between[Box(tuple(beside)).contains(*(signal[between] for signal in signals))]
                 stretch = math.asinh(second / per_unit) - math.asinh(first / per_unit)
-                none, placing, differing = np.zeros_like(kept), UNIFORM if floor else 1.0, int(np.count_nonzero(kept))
-                yield _Moved(name, marker, rows, none, kept, border, stretch, placing, differing, touched)
+                none, every = np.zeros(rows.size, dtype=np.bool_), np.ones(rows.size, dtype=np.bool_)
+                yield _Moved(name, marker, rows, none, every, border, stretch, UNIFORM if floor else 1.0, touched)
         return
     stems = {marker.rsplit("-", 1)[0] for marker in placed.markers}
     if len(placed.markers) > 1 and len(stems) == 1:  # area and height of one signal: no gain moves their ratio
         return
     for axis, marker in enumerate(placed.markers):
-        one, other = (
-            placed.region.contains(*(s * factor if number == axis else s for number, s in enumerate(signals)))
-            for factor in (1 + cv / 2, 1 / (1 + cv / 2))
-        )
-        rows = np.flatnonzero(inside & (one != other))
-        yield _Moved(name, marker, rows, one[rows], other[rows], None, cv, 1.0, rows.size, touched)
+        one, other = (sampled.in_region(name, axis=axis, factor=factor) for factor in (1 + cv / 2, 1 / (1 + cv / 2)))
+        rows = np.flatnonzero(parent & (one != other))
+        yield _Moved(name, marker, rows, one[rows], other[rows], None, cv, 1.0, touched)
 
 
 def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) -> Iterator[float]:
@@ -128,7 +124,7 @@ def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) 
     if not events:
         return
     for moved in borders:
-        if population not in moved.touched or moved.differing < SMALLEST_CHANGE * events:
+        if population not in moved.touched or moved.rows.size < SMALLEST_CHANGE * events:
             continue
         first, second = (_inside(sampled, population, moved, place) for place in (0, 1))
         change = abs(int(np.count_nonzero(first)) - int(np.count_nonzero(second))) / events
@@ -148,8 +144,8 @@ def _tail(sampled: SampledEvents, own: Bools, moved: _Moved, *, density: float) 
     per_unit = sampled.range(moved.marker) / FULL_SCALE_PER_COFACTOR
     signals = sampled.signal(moved.marker).compress(own)
     border = math.asinh((moved.border or 0.0) / per_unit)
-    low, middle, high = np.arcsinh(quantiles(signals, (0.16, 0.5, 0.84)) / per_unit)
-    spread = max(float(high - middle if border < middle else middle - low), 1e-9)
+    middle = np.arcsinh(quantile(signals, 0.5) / per_unit)
+    spread = max(abs(float(np.arcsinh(quantile(signals, 0.84 if border < middle else 0.16) / per_unit) - middle)), 1e-9)
     distance = max(abs(float(middle) - border), NEAREST_BORDER * spread)
     inwards = np.array([0.0, 0.25, 0.5]) * (distance if middle >= border else -distance)
     below = [np.count_nonzero(signals < place) for place in per_unit * np.sinh(border + inwards)]
@@ -175,6 +171,8 @@ def _worked_out(sampled: SampledEvents, population: str, moved: _Moved, place: i
     inside = _inside(sampled, declared.parent, moved, place).copy()
     for aside in declared.exclude:
         inside &= ~_inside(sampled, aside, moved, place)
+    if not inside.any():
+        return inside
     if isinstance(gate, BooleanGate):
         return gate.combine(inside, lambda name: _inside(sampled, name, moved, place))
     if population == moved.gate:

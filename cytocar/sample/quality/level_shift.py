@@ -66,26 +66,26 @@ def find_shifts(lines: Floats) -> list[LevelShift]:
         return []
     smooth = _running_median(lines)
     noise = np.maximum(MAD_TO_SD * medians(np.abs(np.diff(lines, axis=2))) / np.sqrt(2), 1e-6)
-    steps = [_step_of(signal, smooth[signal], noise[signal], edge) for signal in range(len(lines))]
+    scaled = (smooth - smooth.mean(axis=2, keepdims=True)) / noise[:, :, None]
+    before = np.arange(1, bins)
+    explained = np.cumsum(scaled, axis=2)[:, :, :-1] ** 2 * bins / (before * (bins - before))
+    places = edge + np.argmax(explained.sum(axis=1)[:, edge - 1 : bins - edge], axis=1)
+    steps = []
+    for signal, place in enumerate(places.tolist()):
+        left = float((scaled[signal] ** 2).sum() - explained[signal, :, place - 1].sum())
+        if left <= BETTER_THAN_A_LINE * _left_by_a_line(scaled[signal]):
+            steps.append(_step_of(signal, place, smooth[signal], noise[signal]))
     return [step for step in steps if step is not None]
 
 
-def _step_of(signal: int, lines: Floats, noise: Floats, edge: int) -> LevelShift | None:
-    """Return the step of one signal, quantiles (quantiles, bins) with their noise (quantiles,); None without one."""
-    bins = lines.shape[1]
-    scaled = (lines - lines.mean(axis=1, keepdims=True)) / noise[:, None]
-    before = np.arange(1, bins)
-    explained = np.cumsum(scaled, axis=1)[:, :-1] ** 2 * bins / (before * (bins - before))
-    place = int(edge + np.argmax(explained.sum(axis=0)[edge - 1 : bins - edge]))
+def _step_of(signal: int, place: int, lines: Floats, noise: Floats) -> LevelShift | None:
+    """Return the step of one signal, quantiles (quantiles, bins) with their noise (quantiles,); None if small."""
     first, second = medians(lines[:, :place]), medians(lines[:, place:])
     moves = second - first
-    error = noise * np.sqrt(1 / place + 1 / (bins - place))
+    error = noise * np.sqrt(1 / place + 1 / (lines.shape[1] - place))
     sure = np.abs(moves) > np.maximum(SMALLEST_MOVE, NOISES * error)
     size = _gain(first[sure], second[sure])
-    left = float((scaled**2).sum() - explained[:, place - 1].sum())
-    if size is None or abs(size) < LARGEST_STEP or left > BETTER_THAN_A_LINE * _left_by_a_line(scaled):
-        return None
-    return LevelShift(signal, place, moves, size)
+    return None if size is None or abs(size) < LARGEST_STEP else LevelShift(signal, place, moves, size)
 
 
 def _gain(first: Floats, second: Floats) -> float | None:
@@ -111,8 +111,8 @@ def _left_by_a_line(scaled: Floats) -> float:
 
 def _running_median(lines: Floats) -> Floats:
     """Return the median of five neighbours along the last axis; the ends are repeated."""
-    padded = np.pad(lines, ((0, 0), (0, 0), (2, 2)), mode="edge")
     bins = lines.shape[2]
+    padded = lines[:, :, np.arange(-2, bins + 2).clip(0, bins - 1)]
     a, b, c, d, e = (padded[:, :, first : first + bins] for first in range(5))
     low = np.maximum(np.minimum(a, b), np.minimum(c, d))  # neither of the two least of four
     high = np.minimum(np.maximum(a, b), np.maximum(c, d))

@@ -76,7 +76,7 @@ def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
     if n < FEWEST_T_CELLS:
         return
     beside = _beside(sampled, report.t_cells, t_cells)
-    beside &= sampled.signal(side) < LOW_SSC * median(sampled.signal(side, t_cells))
+    beside &= sampled.signal(side) < LOW_SSC * sampled.median(side, report.t_cells)
     like = np.zeros_like(beside)
     for role in (report.cd4, report.cd8):
         marker = None if role is None else subset_marker(sampled, role)

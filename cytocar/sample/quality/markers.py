@@ -65,7 +65,7 @@ def exchanged_labels(sampled: SampledEvents) -> tuple[Finding, ...]:
     if report.t_cells is None or None in roles:
         return ()
     t_cells = sampled.frame.mask(report.t_cells)
-    monocytes = _monocytes(sampled, t_cells)
+    monocytes = _monocytes(sampled, report.t_cells)
     markers = [subset_marker(sampled, role) for role in roles if role is not None]
     if len(markers) < 2 or None in markers:
         return ()
@@ -116,8 +116,9 @@ def _by_uniformity(
     return (Finding("cd4_cd8_labels", "", Severity.PASS, where, times, EVEN),)
 
 
-def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
+def _monocytes(sampled: SampledEvents, name: str) -> Bools:
     """Return living cells beside the T cells that scatter like monocytes and are bright in CD45 if it is known."""
+    t_cells = sampled.frame.mask(name)
     nothing = np.zeros(len(t_cells), dtype=bool)
     side = side_scatter(sampled)
     if side is None or np.count_nonzero(t_cells) < FEWEST_T_CELLS:
@@ -128,12 +129,12 @@ def _monocytes(sampled: SampledEvents, t_cells: Bools) -> Bools:
     beads = sampled.template.counting.beads
     if alive is None:
         alive = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)
-    ratio = in_medians(sampled, side, t_cells)
+    ratio = in_medians(sampled, side, name)
     chosen = alive & ~t_cells & (ratio > MONOCYTE_SSC[0]) & (ratio < MONOCYTE_SSC[1])
     if sampled.knows("CD45"):
-        chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * median(sampled.signal("CD45", t_cells))
+        chosen &= sampled.signal("CD45") > MONOCYTE_CD45 * sampled.median("CD45", name)
     if sampled.knows("CD3"):
-        chosen &= sampled.signal("CD3") < MOST_CD3 * median(sampled.signal("CD3", t_cells))
+        chosen &= sampled.signal("CD3") < MOST_CD3 * sampled.median("CD3", name)
     return chosen
 
 
@@ -320,8 +321,8 @@ def witness(sampled: SampledEvents) -> Witness | None:
         return None
     if np.count_nonzero(t_cells) < FEWEST_T_CELLS:
         return None
-    low = sampled.signal(side) < WITNESS_SSC * median(sampled.signal(side, t_cells))
-    bright = sampled.signal("CD45") > MONOCYTE_CD45 * median(sampled.signal("CD45", t_cells))
+    low = sampled.signal(side) < WITNESS_SSC * sampled.median(side, report.t_cells)
+    bright = sampled.signal("CD45") > MONOCYTE_CD45 * sampled.median("CD45", report.t_cells)
     beside = sampled.frame.mask(report.viable) & ~t_cells & low & bright
     return Witness(
         int(np.count_nonzero(sampled.signal(gate.marker, beside) >= gate.min)), int(np.count_nonzero(beside))

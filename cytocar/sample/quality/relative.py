@@ -10,7 +10,6 @@ import numpy as np
 
 from cytocar.gates.engine.frame import Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
-from cytocar.statistics.order import median
 
 STEPS = 2.0**18
 """Of a channel's range: what a whole number is on the commonest scale."""
@@ -21,9 +20,9 @@ def unit(sampled: SampledEvents, marker: str) -> float:
     return sampled.range(marker) / STEPS
 
 
-def in_medians(sampled: SampledEvents, marker: str, cells: Bools) -> Floats:
-    """Return a marker's signal of each event as a multiple of some cells' median, shape (n,)."""
-    return np.asarray(sampled.signal(marker) / max(median(sampled.signal(marker, cells)), unit(sampled, marker)))
+def in_medians(sampled: SampledEvents, marker: str, population: str) -> Floats:
+    """Return a marker's signal of each event as a multiple of a population's median, shape (n,)."""
+    return np.asarray(sampled.signal(marker) / max(sampled.median(marker, population), unit(sampled, marker)))
 
 
 def logs(sampled: SampledEvents, marker: str, cells: Bools | None = None) -> Floats:

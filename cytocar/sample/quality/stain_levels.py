@@ -18,7 +18,7 @@ from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.cells import living, side_scatter
 from cytocar.sample.quality.unstained import GRANULOCYTE_SSC
-from cytocar.statistics.order import median, medians, quantiles
+from cytocar.statistics.order import medians, quantiles
 
 FEWEST_CELLS = 200
 """A level of so many is known to a tenth of their spread."""
@@ -90,13 +90,11 @@ def _granulocytes(sampled: SampledEvents, beads: Bools | None) -> Bools | None:
     lymphocytes, side = sampled.lymphoid, side_scatter(sampled)
     if side is None or lymphocytes is None:
         return None
-    own = sampled.frame.mask(lymphocytes)
-    if np.count_nonzero(own) < FEWEST_CELLS:
+    if np.count_nonzero(sampled.frame.mask(lymphocytes)) < FEWEST_CELLS:
         return None
     alive = living(sampled)
     alive = sampled.frame.mask(ALL) if alive is None else alive
-    grain = sampled.signal(side)
-    large = grain > GRANULOCYTE_SSC * median(grain[own])
+    large = sampled.signal(side) > GRANULOCYTE_SSC * sampled.median(side, lymphocytes)
     return np.asarray(alive & large if beads is None else alive & large & ~beads)
 
 

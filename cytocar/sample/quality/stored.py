@@ -52,7 +52,7 @@ def stored_findings(events: EventTable, gated: Collection[Channel]) -> Iterator[
 def check_detectors_live(events: EventTable, gated: Collection[Channel]) -> None:
     """Refuse a file in which a detector that gates look at holds one value in all events.
 
-    The first block settles it for every other file.
+    The first thousand events settle it for every other file.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def check_detectors_live(events: EventTable, gated: Collection[Channel]) -> None
     """
     suspects = {channel.detector: channel for channel in gated}
     values: dict[str, float] = {}
-    for block in events.blocks() if events.n_events >= ENOUGH_TO_VARY else ():
+    for block in events.blocks(ENOUGH_TO_VARY) if events.n_events >= ENOUGH_TO_VARY else ():
         for name, channel in list(suspects.items()):
             column = block.column(channel.index)
             if column.min() != column.max() or column[0] != values.setdefault(name, float(column[0])):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
@@ -17,6 +18,8 @@ from cytocar.gates.engine.frame import Bools, Floats
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.sample.quality.relative import unit
 from cytocar.statistics.order import median
+
+Rows = npt.NDArray[np.intp]
 
 CHECK = "stored_edges"
 STRETCH = 0.25
@@ -140,7 +143,7 @@ def _worst_edge(
     for channel in channels:
         signal, at_the_end = sampled.signal(channel), sampled.at_the_end[channel]
         own, near_it = (_positive(signal[rows][~at_the_end[rows]]) for rows in rows_of)
-        if len(own) < fewest or np.count_nonzero(np.diff(own)) < fewest_values:
+        if len(own) < fewest or (fewest_values and np.count_nonzero(np.diff(own)) < fewest_values):
             continue
         for percent, where in _edges(near_it, own, NEAR_THE_END * sampled.range(channel), reach):
             if worst is None or percent > worst[0]:
@@ -158,6 +161,10 @@ def _edges(near: Floats, own: Floats, top: float, reach: float) -> Iterator[tupl
         yield percent, f"above {shown(edge)}"
     percent, edge = _edge(1 / near[::-1], 1 / own[::-1], reach)
     yield percent, f"below {shown(1 / edge)}"
+
+
+AT_ONCE = 16
+"""Neighbouring values that are passed over together where none of them can be an edge: nearly all."""
 
 
 def shown(value: float) -> str:
@@ -181,12 +188,22 @@ def _edge(near: Floats, own: Floats, reach: float) -> tuple[float, float]:
     spread = max(high - middle if reach <= STRETCH else min(high - middle, middle - low), 1e-6)
     spread = min(spread, WIDEST)
     first, last = np.searchsorted(near, (place, place * math.exp(FARTHEST * spread)))
-    ranks = np.arange(first, last)
-    upper = near[first:last]
-    before = ranks - np.searchsorted(near, upper * math.exp(-STRETCH * spread))
-    beyond = np.searchsorted(near, upper * math.exp(reach * spread), side="right") - ranks - 1
+    stretches = math.exp(-STRETCH * spread), math.exp(reach * spread)
+    before, beyond = _around(near, np.arange(first, last, AT_ONCE), stretches)
+    most, least = before + AT_ONCE - 1, beyond - AT_ONCE + 1  # of the next ranks
+    starts = first + AT_ONCE * np.flatnonzero((most >= FEWEST_BEFORE) & (least <= MOST_BEYOND * most))
+    ranks = (starts[:, np.newaxis] + np.arange(AT_ONCE)).ravel()
+    ranks = ranks[ranks < last]
+    before, beyond = _around(near, ranks, stretches)
     is_edge = (before >= FEWEST_BEFORE) & (beyond <= MOST_BEYOND * before)
     if not is_edge.any():
         return 0.0, place
     best = int(np.where(is_edge, before, 0).argmax())
-    return 100 * float(before[best]) / len(own), float(upper[best])
+    return 100 * float(before[best]) / len(own), float(near[ranks[best]])
+
+
+def _around(near: Floats, ranks: Rows, stretches: tuple[float, float]) -> tuple[Rows, Rows]:
+    """Return how many values lie within a stretch before and beyond those at some ranks, factors of them."""
+    values, (down, up) = near[ranks], stretches
+    before = ranks - np.searchsorted(near, values * down)
+    return before, np.searchsorted(near, values * up, side="right") - ranks - 1

@@ -45,12 +45,11 @@ def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
     lymphoid, side, forward = sampled.lymphoid, side_scatter(sampled), forward_scatter(sampled)
     if lymphoid is None or side is None or forward is None or not sampled.knows(MARKER):
         return
-    own = sampled.frame.mask(lymphoid)
-    if np.count_nonzero(own) < FEWEST_T_CELLS:
+    if np.count_nonzero(sampled.frame.mask(lymphoid)) < FEWEST_T_CELLS:
         return
-    size, grain = (in_medians(sampled, axis, own) for axis in (forward, side))
+    size, grain = (in_medians(sampled, axis, lymphoid) for axis in (forward, side))
     cd45 = sampled.signal(MARKER)
-    usual = median(sampled.signal(MARKER, own))
+    usual = sampled.median(MARKER, lymphoid)
     unstained = cd45 < NO_CD45 * usual
     beads = sampled.template.counting.beads
     cells = sampled.frame.mask(ALL) if beads is None else ~sampled.frame.mask(beads)

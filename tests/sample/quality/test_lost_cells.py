@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.events import EventTable
 from cytocar.sample.analysis import quantify
+from cytocar.sample.quality import stored_edges
 from cytocar.simulate import Blood, Preparation, SimulatedTube, blood_tube
 from cytocar.template.load import load_template
 
@@ -464,3 +465,16 @@ def test_car_positive_cells_that_bind_every_reagent_are_told(share: float, code:
     result = quantify(events, load_template("cart-cd19fc-fixed"), beads_added=20_000, sample_volume_ul=50)
     (finding,) = (one for one in result.findings if one.check == "car_of_no_subset")
     assert (finding.code, finding.outcome) == (code, Severity.REVIEW if code else Severity.PASS)
+
+
+@pytest.mark.parametrize("reach", [stored_edges.STRETCH, stored_edges.BEYOND_BEADS])
+def test_an_edge_is_found_the_same_by_steps_of_16_values_as_one_by_one(
+    reach: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(3)
+    drawn = [np.sort(random.lognormal(0, 0.3, n)) for n in (500, 1003, 5000)]
+    cut = [values[(values > low) & (values < high)] for values in drawn for low, high in ((0, 1.1), (0.9, 9), (0.8, 2))]
+    by_steps = [stored_edges._edge(values, values, reach) for values in (*drawn, *cut)]
+    monkeypatch.setattr(stored_edges, "AT_ONCE", 1)
+    assert [stored_edges._edge(values, values, reach) for values in (*drawn, *cut)] == by_steps
+    assert any(percent > stored_edges.LEAST_PERCENT for percent, _ in by_steps)
