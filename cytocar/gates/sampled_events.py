@@ -55,6 +55,7 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
     _in_region: dict[tuple[str, int, float], Bools]
     _by_colour: dict[str, Bools] = field(default_factory=dict)  # each is asked for several times
     _medians: dict[tuple[str, str], float] = field(default_factory=dict)
+    _behind: dict[tuple[str | None, bool], list[str]] = field(default_factory=dict)
 
     @property
     def template(self) -> Template:
@@ -120,6 +121,8 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
 
     def behind(self, population: str | None, *, aside: bool = True) -> list[str]:
         """Return a population, all that it comes from, and what these refer to or set ``aside``, nearest first."""
+        if (population, aside) in self._behind:
+            return self._behind[population, aside]
         names: dict[str, None] = {}
         waiting = [population or ALL]
         while waiting:
@@ -128,7 +131,8 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
                 names[name] = None
                 declared = self.declared[name]
                 waiting += [declared.parent, *(declared.exclude if aside else ()), *declared.gate.references()]
-        return list(names)
+        self._behind[population, aside] = list(names)
+        return self._behind[population, aside]
 
     def regardless_of(self, population: str, *, without: str, marker: str | None = None) -> Bools:
         """Return the events that a population would hold if one gate on its way were not there, nor boolean ones.

@@ -120,7 +120,7 @@ def walk(
     return Populations(
         {**tally.counts, **placed.counts},
         GatedSample(events, template, plan, gates, steady, chosen.block(), chosen.step),
-        decisions=tuple(_decisions(template, placed, overrides)),
+        decisions=tuple(_decisions(plan, placed, overrides)),
         backgrounds=placed.backgrounds,
         findings=(
             *plan.axes.findings,
@@ -294,15 +294,14 @@ def _fixed_gates(template: Template) -> dict[str, FixedGate]:
     }
 
 
-def _decisions(template: Template, placed: _Placed, overrides: Mapping[str, FixedGate]) -> Iterator[Decision]:
-    for population in template.populations:
-        name = population.name
-        gate = overrides.get(name) or population.gate
+def _decisions(plan: Plan, placed: _Placed, overrides: Mapping[str, FixedGate]) -> Iterator[Decision]:
+    for name in plan.parents:
         if name in placed.fitted:
             yield from placed.fitted[name].decisions
-        elif isinstance(gate, FixedGate):
-            source = Source.OVERRIDE if name in overrides else Source.FIXED
-            yield from fixed_decisions(name, gate, template.scale, source=source)
+        elif name in overrides:
+            yield from fixed_decisions(name, overrides[name], plan.template.scale, source=Source.OVERRIDE)
+        else:
+            yield from plan.decisions[name]
 
 
 def _findings(tally: _Tally, n_events: int) -> Iterable[Finding]:

@@ -193,9 +193,10 @@ class Edges(Struct, frozen=True, eq=False):
     one comparison serves both.
     """
 
-    corners: Floats
     levels: Floats
     crossed: npt.NDArray[np.intp]
+    low_x: float
+    high_x: float
     from_x: Floats
     from_y: Floats
     across: Floats
@@ -214,7 +215,8 @@ class Edges(Struct, frozen=True, eq=False):
         crossed[np.arange(crossed.shape[1]) < counts[:, np.newaxis]] = np.nonzero(spans)[1]
         sign = np.where(from_y < to_y, 1.0, -1.0)
         across, up = sign * (to_x - from_x), sign * (to_y - from_y)
-        return cls(corners, levels, crossed, *(np.append(values, 0.0) for values in (from_x, from_y, across, up)))
+        ends = float(from_x.min()), float(from_x.max())
+        return cls(levels, crossed, *ends, *(np.append(values, 0.0) for values in (from_x, from_y, across, up)))
 
     def contain(self, x: Floats, y: Floats) -> Bools:
         """Mask of the points that lie inside; see ``inside_polygon``."""
@@ -222,9 +224,8 @@ class Edges(Struct, frozen=True, eq=False):
         for start in range(0, x.size, POINTS_AT_ONCE):
             some = slice(start, start + POINTS_AT_ONCE)
             inside[some] = self._odd_crossings(x[some], y[some])
-        (low_x, _), (high_x, _) = self.corners.min(axis=0), self.corners.max(axis=0)
-        inside &= x >= low_x
-        inside &= x <= high_x
+        inside &= x >= self.low_x
+        inside &= x <= self.high_x
         return inside
 
     def _odd_crossings(self, x: Floats, y: Floats) -> Bools:

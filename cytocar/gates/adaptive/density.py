@@ -110,7 +110,10 @@ def dither(values: Floats, *, seed: int) -> Floats:
 
     A ten-bit channel shows combs instead of peaks; each event moves by up to half the gap to its neighbours.
     """
-    if 1 + np.count_nonzero(np.diff(np.sort(values[:FEW_LEVELS]))) > 0.75 * min(FEW_LEVELS, len(values)):
+    some = values[:FEW_LEVELS]
+    with np.errstate(over="ignore"):
+        single = some.astype(np.float32)  # has fewer levels, counted in half of the time
+    if _has_many_levels(single) or _has_many_levels(some):
         return values
     levels, which = np.unique(values, return_inverse=True)
     if len(levels) > FEW_LEVELS or len(levels) < 3 or len(values) < 4 * len(levels):
@@ -119,6 +122,10 @@ def dither(values: Floats, *, seed: int) -> Floats:
     half_gap = np.minimum(np.r_[gaps[0], gaps], np.r_[gaps, gaps[-1]])[which] / 2
     spread: Floats = np.random.default_rng(seed).uniform(-1, 1, len(values)) * half_gap
     return values + spread
+
+
+def _has_many_levels(values: npt.NDArray[np.floating]) -> bool:
+    return bool(1 + np.count_nonzero(np.diff(np.sort(values))) > 0.75 * len(values))
 
 
 def bandwidth(values: Floats) -> float:

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from cytocar.errors.tree import GateError
+from cytocar.gates.decision import Decision, fixed_decisions
 from cytocar.gates.engine.axes import Axes, Quotient, Recorded, resolve_axes
 from cytocar.gates.engine.frame import ALL, GateStep
 from cytocar.regions.boolean import BooleanGate
@@ -38,7 +40,7 @@ PLANS_KEPT = 32
 """Of templates and layouts, in memory: a plate needs one. More would only take memory."""
 
 
-class Plan(Struct, frozen=True, eq=False):
+class Plan(Struct, frozen=True, eq=False, dict=True):
     """A template on one layout of channels.
 
     Attributes
@@ -78,6 +80,15 @@ class Plan(Struct, frozen=True, eq=False):
     def in_fluorescence(self) -> frozenset[str]:
         """Return the populations of the fluorescence stage."""
         return frozenset(step.name for step in self.fluorescence)
+
+    @cached_property
+    def decisions(self) -> Mapping[str, Sequence[Decision]]:
+        """Return by population what ``gates.csv`` says of the template's fixed gates, the same in every file."""
+        return {
+            one.name: fixed_decisions(one.name, one.gate, self.template.scale)
+            for one in self.template.populations
+            if isinstance(one.gate, FixedGate)
+        }
 
 
 def plan_for(

@@ -213,7 +213,9 @@ def _without_gaps(time: Floats) -> Floats:
     [1.0, 1.0, 1.0, 3.0]
     """
     known = np.flatnonzero(np.isfinite(time))
-    if known.size in (0, time.size):
+    if known.size == time.size:
+        return time
+    if not known.size:
         return time[known]
     latest = np.searchsorted(known, np.arange(time.size), side="right") - 1
     return time[known[np.maximum(latest, 0)]]

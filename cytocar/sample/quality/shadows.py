@@ -91,7 +91,7 @@ def _beside_drawn(sampled: SampledEvents, name: str, parent: Bools) -> Iterator[
     that it leaves out on the near one.
     """
     region = sampled.region(name)
-    if region is None:
+    if region is None or all(map(is_scatter, region.markers)):
         return
     rows = np.flatnonzero(parent)
     signals = {marker: sampled.signal(marker)[rows] for marker in region.markers}

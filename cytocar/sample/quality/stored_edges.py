@@ -174,7 +174,10 @@ def shown(value: float) -> str:
 
 def _positive(signal: Floats) -> Floats:
     """Return the signals that have a logarithm, in order: what lies apart by a factor is found without taking it."""
-    return np.sort(signal[signal > SMALLEST])
+    signal = signal[signal > SMALLEST]
+    with np.errstate(over="ignore"):
+        single = signal.astype(np.float32)  # what most files hold, put in order in half of the time
+    return np.sort(single).astype(np.float64) if (single == signal).all() else np.sort(signal)
 
 
 def _edge(near: Floats, own: Floats, reach: float) -> tuple[float, float]:
