@@ -73,7 +73,7 @@ def main() -> None:
         table(limits.DETECTION_HEAD, limits.detection_rows(16 * wanted.tubes))
         table(limits.CELLS_HEAD, limits.cells_rows(4 * wanted.tubes))
     if wanted.only in (None, "strata"):
-        table(strata.ZERO_HEAD, strata.zero_rows(4 * wanted.tubes))
+        table(strata.ZERO_HEAD, strata.zero_rows(12 * wanted.tubes))
         table(strata.HEAD, strata.rows(4 * wanted.tubes))
     if wanted.only in (None, "unaided"):
         table(unaided_oracle.HEAD, unaided_oracle.rows(wanted.tubes))

@@ -216,8 +216,39 @@ NEWEST_NEGATIVES: Mapping[str, Draw] = {
     "beta": lambda random, n: 5.6 * (random.beta(2.2, 3.4, n) - 0.387) + 0.35 * random.normal(size=n),
     "dim sixth": lambda random, n: np.where(random.random(n) < 1 / 6, -1.5, 0.25) + 0.75 * random.normal(size=n),
 }
-EVERY_NEGATIVE = {**NEGATIVES, **FRESH_NEGATIVES, **LATER_NEGATIVES, **LAST_NEGATIVES, **NEWEST_NEGATIVES}
-EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST, **NEWEST}
+
+
+def _long_dim_side(random: np.random.Generator, n: int) -> Floats:
+    """A steep bright side, an exponential dim one."""
+    return 0.153 - random.exponential(0.22, n) + random.normal(0, 0.07, n)
+
+
+def _two_equal_levels(random: np.random.Generator, n: int) -> Floats:
+    """Two kinds of cells, as many of each, a factor of 2.3 apart."""
+    return random.choice([-0.18, 0.18], size=n) + random.normal(0, 0.13, n)
+
+
+SEALED: Mapping[str, Draw] = {
+    "long dim side": _long_dim_side,
+    "two equal levels": _two_equal_levels,
+    "sine": lambda random, n: 0.5 * np.arcsin(random.uniform(-1, 1, n)) / (np.pi / 2),
+    "two widths": lambda random, n: np.where(random.random(n) < 0.6, 0.14, 0.38) * random.normal(size=n),
+}
+"""Shapes that were looked at once, after the lower limit had been made exact."""
+SEALED_NEGATIVES: Mapping[str, Draw] = {
+    "Gumbel": lambda random, n: 0.8 * (random.gumbel(0, 1, n) - 0.5772) / 1.2825 + 0.6 * random.normal(size=n),
+    "bright tenth": lambda random, n: np.where(random.random(n) < 0.1, 1.35, -0.15) + 0.89 * random.normal(size=n),
+    "secant": lambda random, n: 2 / np.pi * np.log(np.tan(np.pi / 2 * random.uniform(1e-9, 1 - 1e-9, n))),
+}
+EVERY_NEGATIVE = {
+    **NEGATIVES,
+    **FRESH_NEGATIVES,
+    **LATER_NEGATIVES,
+    **LAST_NEGATIVES,
+    **NEWEST_NEGATIVES,
+    **SEALED_NEGATIVES,
+}
+EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST, **NEWEST, **SEALED}
 
 
 class CarTube(Struct, frozen=True):

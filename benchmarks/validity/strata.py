@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from benchmarks.validity.car import GATE
 from benchmarks.validity.limits import CVS
-from benchmarks.validity.shapes import NEWEST, NEWEST_NEGATIVES, CarTube, Draw, Floats
+from benchmarks.validity.shapes import NEWEST, NEWEST_NEGATIVES, SEALED, SEALED_NEGATIVES, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
 from cytocar.counting.basis import BeadBasis
 from cytocar.counting.car_t import LARGEST_EXCESS
@@ -39,7 +39,8 @@ HEAD = (
 ZERO_HEAD = ("control", "tubes", "asks for a look", "low > 0, all", "low > 0, of those that do not ask")
 Shapes = tuple[Mapping[str, Draw], Mapping[str, Draw]]
 ONCE: Shapes = (NEWEST_NEGATIVES, NEWEST)
-"""Shapes of negatives and of positives."""
+BLANKS: Shapes = (SEALED_NEGATIVES, SEALED)
+"""Shapes of negatives and of positives, and those for tubes without CAR+ cells."""
 T_CELLS, BEADS, ADDED, BLOOD_UL = 20_000, 10_000, 50_000, 50.0
 EVENTS = (20, 200, 2000, 8000)
 CONTROLS = ("own", "healthy", "none")
@@ -78,7 +79,7 @@ def rows(tubes: int, *, halves: Shapes = ONCE, seed: int = 117) -> Iterator[tupl
                 yield stratum_row(Stratum(stain_index, events, control), tubes, halves=halves, seed=seed)
 
 
-def zero_rows(tubes: int, *, halves: Shapes = ONCE, seed: int = 117) -> Iterator[tuple[str, ...]]:
+def zero_rows(tubes: int, *, halves: Shapes = BLANKS, seed: int = 301) -> Iterator[tuple[str, ...]]:
     """Yield how often tubes without CAR+ cells have a lower limit above 0, for each control."""
     for control in CONTROLS:
         many = _trials(Stratum(6.0, 0, control), tubes, halves, seed)

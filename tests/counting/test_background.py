@@ -168,9 +168,9 @@ def test_with_a_certain_background_the_interval_is_that_of_the_beta_posterior(
     assert net.low == pytest.approx(100 * low if car else 0.0, abs=2 * (high - low))
 
 
-def test_the_lower_limit_is_0_until_so_many_events_that_97_5_percent_lie_above_the_background() -> None:
+def test_the_lower_limit_is_0_until_so_many_events_that_2_5_percent_of_blanks_show_as_many() -> None:
     n, rate = 10_000, 0.0005
-    first = next(k for k in range(100) if stats.gamma.cdf(n * rate, k + 0.5) < 0.025)
+    first = next(k for k in range(100) if stats.poisson.sf(k - 1, n * rate) <= 0.025)
     for car in (first - 1, first):
         share = share_of(car, n, certain(rate))
         assert share.first_above == first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -98,13 +99,28 @@ def test_limits_in_events_are_the_first_that_hold_over_all_rates(events: int) ->
     counts = np.arange(3000)
     below = sum(w * stats.poisson.cdf(counts, events * r) for r, w in zip(BY_HAND.rates, BY_HAND.weights, strict=True))
     assert BY_HAND.limit_of_blank(events) == counts[below >= 0.95][0]
-    above = sum(
-        w * stats.gamma.cdf(events * r, counts + 0.5) for r, w in zip(BY_HAND.rates, BY_HAND.weights, strict=True)
+    as_many = sum(
+        w * stats.poisson.sf(counts - 1, events * r) for r, w in zip(BY_HAND.rates, BY_HAND.weights, strict=True)
     )
-    assert BY_HAND.first_above(events) == counts[above < 0.025][0]
+    assert BY_HAND.first_above(events) == counts[as_many <= 0.025][0]
     needed = max(BY_HAND.limit_of_blank(events) + 1, BY_HAND.first_above(events))
     assert BY_HAND.needed(events, 1) == needed
     assert BY_HAND.needed(events, needed + 7) == needed + 7
+
+
+@pytest.mark.parametrize("own", [(40_000,), ()])
+@pytest.mark.parametrize("rate", [2e-5, 5e-5])
+def test_few_blanks_come_out_above_their_background_however_few_events_it_has(
+    own: tuple[int, ...], rate: float
+) -> None:
+    sizes, n = own or (20_000, 20_000, 20_000), 20_000
+    above = 0.0
+    for events in itertools.product(range(8), repeat=len(sizes)):
+        parts = tuple(ReferenceCount(bool(own), size, (k,)) for k, size in zip(sorted(events), sizes, strict=True))
+        seen = Background(sum(events), sum(sizes), ("C",) * len(sizes), between_cv=None, parts=parts)
+        probability = math.prod(stats.poisson.pmf(k, size * rate) for k, size in zip(events, sizes, strict=True))
+        above += probability * stats.poisson.sf(measured_rates(seen).first_above(n) - 1, n * rate)
+    assert above < 0.0125  # half an event more in the sample's share: 0.026 and 0.032 over three donors
 
 
 def test_the_smallest_detected_share_reaches_the_events_over_a_low_background() -> None:
