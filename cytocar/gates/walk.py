@@ -115,6 +115,7 @@ def walk(
             chosen.add(block.start, block.recorded())
         if watched is not None and not plan.deferred:
             watched.beside.add(block.fluorescence, gates)
+        del block  # before the next one is made: it holds 5 MB of arrays
     placed = _place_deferred(plan, tally, template, gates, references or {})
     gates |= {name: fitted.gate for name, fitted in placed.fitted.items()}
     return Populations(

@@ -29,6 +29,7 @@ from cytocar.sample.protocol import Protocol
 from cytocar.sheet.rows import SampleRow, SampleType
 from cytocar.signals.compensation import SpilloverMatrix, carried
 from cytocar.signals.panel import resolve
+from cytocar.statistics.order import median, medians
 
 Floats = npt.NDArray[np.float64]
 
@@ -205,7 +206,7 @@ def _agreed_numbers(files: Sequence[Mapping[str, float]], share: float) -> dict[
     for one in files:
         for detector, value in one.items():
             numbers[detector].append(value)
-    middles = {name: _agreed(np.array(values), share * float(np.median(values))) for name, values in numbers.items()}
+    middles = {name: _agreed(np.array(values), share * median(np.array(values))) for name, values in numbers.items()}
     return {name: float(middle) for name, middle in middles.items() if middle is not None}
 
 
@@ -213,9 +214,9 @@ def _agreed(values: Floats, within: float) -> Floats | None:
     """Return the middle of values (files, ...) where most files lie near it and enough files there are; else None."""
     if len(values) <= FEWEST_OTHERS:
         return None
-    middle = np.median(values, axis=0)
+    middle = medians(np.moveaxis(values, 0, -1))
     away = np.abs(values - middle).reshape(len(values), -1).max(axis=1)
-    return np.asarray(middle) if np.mean(away <= within) >= MAJORITY else None
+    return middle if np.mean(away <= within) >= MAJORITY else None
 
 
 # ---------------------------------------------------------------- one file against the others

@@ -10,6 +10,7 @@ import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.gain_by_beads import gain_between
+from cytocar.statistics.order import median
 from cytocar.template.gate_kinds import ReferenceGate
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def gain_findings(populations: Populations, template: Template, references: Refe
         known = [one for one in of_controls if one is not None]
         if not known:
             continue
-        of_beads = float(np.median(known))
+        of_beads = median(np.array(known))
         if abs(math.log(gain / of_beads)) > LARGEST_DISAGREEMENT:
             message = (
                 f"the negatives' {gate.marker} signal is {gain:.2f} times the control's, the beads' "

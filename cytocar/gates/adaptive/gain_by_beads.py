@@ -9,6 +9,7 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from cytocar.gates.decision import ReferenceEvents
+from cytocar.statistics import order
 
 FEWEST_BEADS = 100
 """Their median is then known to 1 %."""
@@ -33,7 +34,7 @@ def gain_between(median: float | None, events: int, control: npt.NDArray[np.floa
     """
     if events < FEWEST_BEADS or median is None or median <= 0 or len(control) < FEWEST_BEADS:
         return None
-    theirs = float(np.median(control))
+    theirs = order.median(control)
     if theirs <= 0 or np.mean(control >= control[-1]) >= SATURATED_SHARE:
         return None
     return median / theirs

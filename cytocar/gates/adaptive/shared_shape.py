@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.adaptive.positives import HIDDEN_PRIOR, Curves, Seen, normalised, overlap_doubt
+from cytocar.statistics import order
 
 FEWEST_TUBES = 3
 """With two there is nothing to tell which of them is the odd one."""
@@ -55,7 +56,7 @@ def shared_shape(tubes: Sequence[Seen]) -> SharedShape:
     positives = math.fsum(tube.net for tube in tubes)
     if positives < FEWEST_POSITIVES:
         return SharedShape(refused=f"{positives:.0f} CAR+ events above background, {FEWEST_POSITIVES} are needed")
-    curves = Curves.about(float(np.exp(np.median([math.log(tube.threshold) for tube in tubes]))))
+    curves = Curves.about(float(np.exp(order.median(np.array([math.log(tube.threshold) for tube in tubes])))))
     prior = curves.prior + np.log(HIDDEN_PRIOR)[:, None]
     own = np.array([tube.likelihood(curves) for tube in tubes])
     p = _agreement([one for one, tube in zip(own, tubes, strict=True) if tube.net >= TUBES_WITH_SHAPE], curves, prior)

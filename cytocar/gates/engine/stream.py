@@ -7,7 +7,7 @@ and only the survivors are compensated.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from cytocar.gates.engine.frame import (
     BlockSignals,
     Bools,
     BufferedSignals,
+    CompensationRows,
     Floats,
     Frame,
     GateStep,
@@ -127,21 +128,27 @@ def stream(
     """
     _reuse_memory()
     needed = compensation_rows(plan.axes, (*extra, *_markers(plan.fluorescence)))
-    in_fluorescence = plan.in_fluorescence
     start = 0
     for block in events.blocks():
-        scatter = Frame(BlockSignals(block, plan.axes, needed))
-        if steady is not None:
-            scatter.masks[ALL] = steady[start : start + block.n_events]
-        for step in plan.scatter:
-            scatter.evaluate(step)
-        rows = _survivors(scatter, plan)
-        survivors = scatter.signals if rows is None else BlockSignals(block.take(rows), plan.axes, needed)
-        fluorescence = Frame(survivors, base=scatter, rows=rows)
-        for step in plan.fluorescence:
-            fluorescence.evaluate(step)
-        yield GatedBlock(start, scatter, fluorescence, in_fluorescence)
+        yield _gated(block, plan, needed, start, None if steady is None else steady[start : start + block.n_events])
         start += block.n_events
+
+
+def _gated(
+    block: Block, plan: Plan, needed: Mapping[int, CompensationRows], start: int, steady: Bools | None
+) -> GatedBlock:
+    """Return a block gated; nothing but what is returned holds its arrays, so that the next block takes their place."""
+    scatter = Frame(BlockSignals(block, plan.axes, needed))
+    if steady is not None:
+        scatter.masks[ALL] = steady
+    for step in plan.scatter:
+        scatter.evaluate(step)
+    rows = _survivors(scatter, plan)
+    survivors = scatter.signals if rows is None else BlockSignals(block.take(rows), plan.axes, needed)
+    fluorescence = Frame(survivors, base=scatter, rows=rows)
+    for step in plan.fluorescence:
+        fluorescence.evaluate(step)
+    return GatedBlock(start, scatter, fluorescence, plan.in_fluorescence)
 
 
 @cache

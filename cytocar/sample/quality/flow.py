@@ -406,7 +406,7 @@ def _step_finding(
     group: Sequence[LevelShift], markers: Sequence[str], time: Floats, bins: _Bins, tick: float | None
 ) -> Finding:
     """Return the finding on signals that step together: when, which, by how much, and what lies on either side."""
-    first = int(np.median([step.place for step in group])) * bins.size
+    first = int(medians(np.array([step.place for step in group]))) * bins.size
     before = 100 * first / len(time)
     moved = ", ".join(f"{markers[step.signal]} {100 * np.expm1(step.size):+.0f} %" for step in group)
     when = "" if tick is None else f", {tick * (time[first] - time[0]):.0f} s after the first event"

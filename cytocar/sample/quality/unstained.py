@@ -73,7 +73,7 @@ def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
 
 def _lie_alike(values: np.ndarray, cells: Bools, unstained: Bools, within: float) -> bool:
     """True if the unstained ones of some cells have the median of the others, to a part of it."""
-    bare, others = (float(np.median(values[cells & part])) for part in (unstained, ~unstained))
+    bare, others = (median(values[cells & part]) for part in (unstained, ~unstained))
     return abs(bare / others - 1) <= within
 
 
