@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.validity import (
     among,
+    at_the_limit,
     background,
     car,
     cells,
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--tubes", type=int, default=120, help="simulated tubes per line (120)")
     parts = (
         "car",
+        "headline",
         "gates",
         "cells",
         "limits",
@@ -64,6 +66,8 @@ def main() -> None:
     wanted = parser.parse_args()
     if wanted.only in (None, "car"):
         table(car.HEAD, (row.cells() for row in car.rows(wanted.tubes)))
+    if wanted.only in (None, "headline"):
+        table(car.HEAD, (row.cells() for row in car.headline_rows(wanted.tubes)))
     if wanted.only in (None, "gates"):
         table(gates.HEAD, gates.rows(max(1, wanted.tubes // 24)))
         table(car.HEAD, (row.cells() for row in gates.car_rows(max(1, wanted.tubes // 3))))
@@ -72,6 +76,7 @@ def main() -> None:
     if wanted.only in (None, "limits"):
         table(limits.DETECTION_HEAD, limits.detection_rows(16 * wanted.tubes))
         table(limits.CELLS_HEAD, limits.cells_rows(4 * wanted.tubes))
+        table(at_the_limit.HEAD, at_the_limit.rows(4 * wanted.tubes))
     if wanted.only in (None, "strata"):
         table(strata.ZERO_HEAD, strata.zero_rows(12 * wanted.tubes))
         table(strata.HEAD, strata.rows(4 * wanted.tubes))

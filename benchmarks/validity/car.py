@@ -139,6 +139,20 @@ def rows(tubes: int) -> Iterator[Row]:
                 yield Row(f"{percent:g} %, SI {stain_index:g}, {name}", _over_shapes(case, tubes, positives=positives))
 
 
+def headline_rows(tubes: int) -> Iterator[Row]:
+    """Yield the 24 families by which the headline is chosen; shapes and drifts are pooled in each."""
+    for percent in (0.1, 1.0, 10.0, 40.0):
+        for name, positives, indices in (("", POSITIVES, (3.0, 4.0, 6.0, 12.0)), (", severe", SEVERE, (6.0, 12.0))):
+            for stain_index in indices:
+                case = CarTube(car_percent=percent, stain_index=stain_index)
+                measured = [
+                    one
+                    for drift in DRIFTS
+                    for one in _over_shapes(replace(case, gain=drift), tubes, positives=positives)
+                ]
+                yield Row(f"{percent:g} %, SI {stain_index:g}{name}", measured)
+
+
 def _hard_cases(tubes: int) -> Iterator[Row]:
     small, large = CarTube(t_cells=8000), CarTube(t_cells=100_000)
     for percent in (0.0, 0.1, 1.0):

@@ -72,6 +72,8 @@ class NetShare(Struct, frozen=True):
         The lower limit of ``net`` if these cells are not asked, percent.
     rise_probability : float, optional
         That these bind more than in the controls.
+    limit_sensitivity : float
+        Share of positives above the threshold that the limits suppose.
     """
 
     raw: Estimate
@@ -87,6 +89,7 @@ class NetShare(Struct, frozen=True):
     witnessed: Estimate = UNKNOWN
     low_by_controls: float | None = None
     rise_probability: float | None = None
+    limit_sensitivity: float = 1.0
 
     def times(self, total: float | None, total_draws: Floats | None) -> Estimate:
         """Return the share of a total, such as T cells/µL, whose uncertainty is independent of the share's.
@@ -113,6 +116,7 @@ def net_share(
     fewest_events: int = 1,
     rise: Rise | None = None,
     unaided: tuple[float, float] | None = None,
+    usual: float | None = None,
 ) -> NetShare:
     """Return the share of CAR+ among T cells, raw and net of background, with LoB, LoD and LLOQ.
 
@@ -138,6 +142,8 @@ def net_share(
     unaided : tuple of float, optional
         Without a reference: the share of positives above the threshold, and its standard deviation, as the tube's own
         bright positives tell them. They correct the point, and raise the upper limit.
+    usual : float, optional
+        The share of positives above the threshold that the limits suppose where the tube's own do not tell it.
 
     Notes
     -----
@@ -183,7 +189,10 @@ def net_share(
     high = min(max(quantile(high_draws, 0.975), 0.0), 1.0)
     lob = blank.limit_of_blank(t_cell_events)
     needed = max(fewest_events, lob + 1, first_above)
-    lod, lloq = _limits(t_cell_events, needed, blank, sensitivities)
+    known = unaided[0] if without and unaided else float(sensitivities.mean())
+    resolved = bool(unaided) if without else background is not None and background.resolved
+    supposed = known if resolved or usual is None else max(usual, SMALLEST_SENSITIVITY)
+    lod, lloq = _limits(t_cell_events, needed, blank, supposed)
     if without:
         lod, lloq = (None if one is None else max(one, SMALLEST_CLAIM_WITHOUT_REFERENCE) for one in (lod, lloq))
     return NetShare(
@@ -200,6 +209,7 @@ def net_share(
         witnessed=witnessed,
         low_by_controls=100 * low_by_controls,
         rise_probability=None if rise is None else rise.probability,
+        limit_sensitivity=supposed,
     )
 
 
@@ -245,9 +255,8 @@ def _with_systematic(shares: Floats, cv: float, random: np.random.Generator) -> 
     return np.where(shares > 0, odds / (1 + odds), shares)
 
 
-def _limits(t_cells: int, needed: int, blank: BlankRates, sensitivities: Floats) -> tuple[float | None, float | None]:
+def _limits(t_cells: int, needed: int, blank: BlankRates, sensitivity: float) -> tuple[float | None, float | None]:
     """Return LoD and LLOQ in percent, None where even half of all T cells would not do."""
-    sensitivity = float(sensitivities.mean())
     lod = blank.smallest_detected(t_cells, needed, sensitivity=sensitivity)
     rate, spread = blank.quantile(0.5), blank.sd
     # CV^2 (n p s)^2 = n (p s + b) + (n sd)^2 is quadratic in the expected positives x = n p s

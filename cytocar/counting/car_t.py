@@ -15,9 +15,10 @@ from cytocar.counting.blank_rates import assumed_rates, measured_rates
 from cytocar.counting.limits import CarResult, DetectionLimits, classify, detection_limits, report_text
 from cytocar.counting.plan import t_cells_needed
 from cytocar.counting.tube import with_gates
+from cytocar.counting.unseen_positives import usual_sensitivity
 from cytocar.counting.witness import CONVINCING, Rise
 from cytocar.errors.findings import Finding, Severity
-from cytocar.gates.decision import Flag
+from cytocar.gates.decision import THRESHOLD_SD, Flag
 from cytocar.sheet.rows import CountMethod
 from cytocar.statistics.detection import claim_supported
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -70,6 +71,7 @@ def car_count(
             fewest_events=template.limits.detection_events,
             rise=rise,
             unaided=_unaided(populations, roles.car),
+            usual=_usual(populations, roles.car, backgrounds.get(roles.car), gate.stain_index),
         )
     limits = detection_limits(template.limits, t_cell_events, basis, net=net)
     per_ul = with_gates(basis, gate_cvs.get(roles.car)).concentration(car_events)
@@ -91,7 +93,7 @@ def car_count(
         witnessed_percent=net.witnessed if net else UNKNOWN,
     )
     findings = (
-        *_claim_findings(car, t_cell_events, template, backgrounds.get(roles.car)),
+        *_claim_findings(car, t_cell_events, template, backgrounds.get(roles.car), net.limit_sensitivity if net else 1),
         *_excess_findings(car),
         *_witness_findings(net),
     )
@@ -124,6 +126,13 @@ def _unaided(populations: Populations, car: str) -> tuple[float, float] | None:
     of_car = {row.parameter: row.value for row in populations.decisions if row.population == car}
     sensitivity, sd = of_car.get("sensitivity"), of_car.get("sensitivity_sd")
     return None if sensitivity is None or sd is None else (sensitivity, sd)
+
+
+def _usual(populations: Populations, car: str, background: Background | None, stain_index: float) -> float | None:
+    """What usual positives leave above this tube's threshold; None where nothing tells how high that lies."""
+    placed = {row.parameter: row.value for row in populations.decisions if row.population == car}
+    place = background.place if background else placed.get(THRESHOLD_SD)
+    return None if place is None else usual_sensitivity(place, stain_index)
 
 
 def _net_concentration(net: NetShare | None, basis: CountBasis, t_cells: int) -> Estimate:
@@ -180,7 +189,7 @@ more events are to be had; up to there the limit is a matter of how much each tu
 
 
 def _claim_findings(
-    car: CarCount, t_cell_events: int, template: Template, background: Background | None
+    car: CarCount, t_cell_events: int, template: Template, background: Background | None, sensitivity: float
 ) -> tuple[Finding, ...]:
     """How many T cells the limit of detection that the template aims at would have needed, if more than these.
 
@@ -194,7 +203,6 @@ def _claim_findings(
     if aim == 0 or reached or (background is None and claim_supported(t_cell_events, aim, fewest)):
         return ()
     blank = assumed_rates(0.0) if background is None else measured_rates(background)
-    sensitivity = 1.0 if background is None else background.sensitivity
     needed = t_cells_needed(aim, blank, fewest_events=fewest, sensitivity=sensitivity)
     message = f"{t_cell_events} T cells acquired; to reach {aim:g} % this tube needed {needed}"
     if needed is None:

@@ -168,6 +168,8 @@ class Background(Struct, frozen=True):
         More tubes without positives, of this run and of earlier ones.
     kinds : tuple of (int, int)
         CD4+ and CD8+ T cells of the references: above the threshold, and all; empty where they are not told apart.
+    resolved : bool
+        False where too few positives stand out to tell ``sensitivity``, which then is a supposition.
     """
 
     events: int
@@ -182,6 +184,7 @@ class Background(Struct, frozen=True):
     extra_cv: float = 0.0
     others: tuple[BlankCount, ...] = ()
     kinds: tuple[tuple[int, int], ...] = ()
+    resolved: bool = True
 
 
 class FitInput(Struct, frozen=True):

@@ -87,7 +87,7 @@ car_cd4_per_ul                 num cells/µL | CD4+ CD8- CAR-T cells per µL
 car_cd8_per_ul                 num cells/µL | CD8+ CD4- CAR-T cells per µL
 car_result                     str -        | quantified, below_lloq, not_detected, not_evaluable
 car_report                     str -        | what a report prints: 604, <0.5, not detected | CAR-T result
-car_lod_per_ul                 num cells/µL | what 95 % of tubes like this one detect
+car_lod_per_ul                 num cells/µL | what 95 % of tubes like this one detect; see stain_index of the template
 car_lloq_per_ul                num cells/µL | lower limit of quantification of this sample
 car_lod_percent                num %        | what 95 % of tubes like this one detect, in percent of T cells
 car_lloq_percent               num %        | lower limit of quantification of this sample in percent of T cells

@@ -55,7 +55,10 @@ class ValleyGate(GateBase):
 
 
 class ReferenceGate(GateBase):
-    """A threshold and a background rate from control samples gated to the same parent."""
+    """A threshold and a background rate from control samples gated to the same parent.
+
+    ``stain_index`` is what the marker's positives usually have: the limits of a tube with too few to tell suppose it.
+    """
 
     kind: Literal["reference"]
     marker: str
@@ -64,6 +67,7 @@ class ReferenceGate(GateBase):
     window: tuple[float, float]
     controls: tuple[Literal["baseline", "healthy", "fmo"], ...] = ("baseline", "healthy")
     background_percent: float = Field(default=0.05, ge=0, le=100)
+    stain_index: float = Field(default=6.0, ge=1, le=1000)
 
     def markers(self) -> tuple[str, ...]:
         """Return the one marker."""

@@ -17,10 +17,11 @@ from cytocar.counting.car_t import SEED, CarCount, car_count, rise_matters
 from cytocar.counting.limits import CarResult, detection_limits
 from cytocar.counting.plan import t_cells_needed
 from cytocar.counting.tube import with_gates
+from cytocar.counting.unseen_positives import usual_sensitivity
 from cytocar.counting.witness import Witnesses, rise_of
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive import reference
-from cytocar.gates.decision import Background, Decision, Flag, Source
+from cytocar.gates.decision import THRESHOLD_SD, Background, Decision, Flag, Source
 from cytocar.sheet.rows import CountMethod
 from cytocar.simulate import Preparation, blood_tube
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -188,6 +189,32 @@ def test_without_a_control_the_tube_s_own_positives_tell_what_is_missed() -> Non
     alone = net_share(1000, 50_000, None, assumed_percent=0.05, seed=SEED, fewest_events=13)
     for part in (known[:1], known[1:], [decision("sensitivity", 0.8, population="x"), known[1]]):
         assert count(1000, 50_000, *part, background=None)[0].net_percent == alone.net
+
+
+def test_limits_of_a_tube_with_too_few_positives_hold_for_the_stain_index_that_the_gate_names() -> None:
+    dim = TEMPLATE.model_copy(
+        update={
+            "populations": tuple(
+                one.model_copy(update={"gate": one.gate.model_copy(update={"stain_index": 3.0})})
+                if one.name == TEMPLATE.report.car
+                else one
+                for one in TEMPLATE.populations
+            )
+        }
+    )
+    placed = decision(THRESHOLD_SD, 4.3)
+    unresolved = replace(CLEAN, resolved=False, place=4.3)
+    for background, decisions in ((None, (placed,)), (unresolved, ())):
+        usual, low = (
+            count(0, 50_000, *decisions, background=background, template=one)[0].limits.lod_percent or 0
+            for one in (TEMPLATE, dim)
+        )
+        assert low / usual == pytest.approx(usual_sensitivity(4.3, 6.0) / usual_sensitivity(4.3, 3.0), rel=0.01)
+    seen = [count(0, 50_000, background=replace(CLEAN, place=4.3), template=one)[0] for one in (TEMPLATE, dim)]
+    assert seen[0].limits == seen[1].limits
+    about = count(0, 12_000, background=unresolved)[1]["W222"]
+    blank = measured_rates(unresolved)
+    assert about.limit == t_cells_needed(0.1, blank, fewest_events=13, sensitivity=usual_sensitivity(4.3, 6.0))
 
 
 @pytest.mark.parametrize(("sensitivity", "asks"), [(0.75, True), (0.78, False)])

@@ -190,6 +190,7 @@ def _background(pool: Pool, threshold: float, positives: Positives) -> Backgroun
         place=(threshold - center) / spread,
         extra_cv=OFFSET_TAIL_DOUBT * pool.unusual_offset,
         kinds=pool.kinds_above(threshold),
+        resolved=round(positives.events * positives.sensitivity) >= FEWEST_POSITIVES - 1,  # one may be background
     )
 
 
