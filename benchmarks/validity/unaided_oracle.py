@@ -11,8 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from benchmarks.validity.limits import CVS
 from benchmarks.validity.shapes import CENTER, EVERY_NEGATIVE, EVERY_POSITIVE, SPREAD, CarTube, Floats
-from benchmarks.validity.strata import ADDED, BEADS, BLOOD_UL, CVS, EVENTS, ONCE, T_CELLS
+from benchmarks.validity.strata import ADDED, BEADS, BLOOD_UL, EVENTS, ONCE, T_CELLS
 from cytocar.counting.background import SYSTEMATIC_CV
 from cytocar.counting.basis import BeadBasis
 from cytocar.counting.blank_rates import ASSUMED_CV, lognormal_sd

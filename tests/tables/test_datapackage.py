@@ -12,7 +12,7 @@ from cytocar.run.lines import OwnColumns, tables
 from cytocar.tables.datapackage import describe
 from tests.runs import cytocar_command, small_inputs
 
-ODD_NAMES = ["=cmd|' /C calc'!A0", 'a "b", c', "µ ü 細胞", "-5", "line\\nend", " x "]
+ODD_NAMES = ["=cmd' /C calc'!A0", 'a "b", c', "µ ü 細胞", "-5", "line\\nend", " x "]
 
 
 def test_every_column_has_a_type_and_a_meaning() -> None:
@@ -32,7 +32,7 @@ def test_a_run_with_odd_names_is_valid_by_frictionless(tmp_path: Path) -> None:
     lines = ["file,sample_id,subject_id,note,beads_added,sample_volume_ul"]
     for number, name in enumerate(ODD_NAMES):
         quoted = '"' + name.replace('"', '""') + '"'
-        lines.append(f"day{'09'[number % 2]}.fcs,{quoted},{quoted},{quoted},50000,50")
+        lines.append(f"day{'09'[number % 2]}.fcs,{quoted},{quoted},=cmd|{number},50000,50")
     lines.append("broken.fcs,broken,,,,")
     sheet = tmp_path / "odd.csv"
     sheet.write_text("\n".join(lines) + "\n", "utf-8")
