@@ -294,7 +294,8 @@ def living(sampled: SampledEvents) -> Bools | None:
 def between_percent(sampled: SampledEvents) -> float | None:
     """How many percent of the T cells (or of the lymphocytes looked for), dead ones left out, take up some of the dye.
 
-    Between lies what is brighter than five spreads of the living and dimmer than three and a half of the dead.
+    Between lies what is brighter than five spreads of the living, and dimmer than three and a half of the dead or on
+    the living side of the border: dead cells that the dye stained dimly may reach across it.
     """
     report, cells = sampled.template.report, sampled.lymphoid
     if report.viable is None or cells is None:
@@ -309,7 +310,7 @@ def between_percent(sampled: SampledEvents) -> float | None:
         return None
     low, middle, high = quantiles(living, (0.159, 0.5, 0.841))
     top = middle + LIVING_SPREADS * max(high - middle, middle - low)
-    floor = np.exp(_lower_end(dead)) if len(dead) >= FEWEST_DEAD else max(gate.max, top)
+    floor = max(gate.max, top if len(dead) < FEWEST_DEAD else np.exp(_lower_end(dead)))
     between = int(np.count_nonzero((signal > top) & (signal < floor)))
     alive_or_between = int(np.count_nonzero(signal < floor))
     return 100 * between / max(1, alive_or_between)

@@ -221,6 +221,19 @@ def test_dying_cells_between_the_living_and_the_dead_are_flagged(template: Templ
     assert "W301" in codes(count(template, dying))
 
 
+@EITHER
+def test_dead_cells_that_are_dimly_stained_are_no_living_ones_below_the_border(template: Template) -> None:
+    def dim(columns: Columns) -> Columns:
+        random = np.random.default_rng(4)
+        some = np.flatnonzero(are("cd4") & (random.random(len(columns["Time"])) < 0.4))
+        signal = columns["PerCP-Cy5-5-A"].copy()
+        signal[some] += random.lognormal(np.log(2400), 0.45, len(some))
+        return {"PerCP-Cy5-5-A": signal}
+
+    result = count(template, dim)
+    assert "W301" in codes(result) or next(d for d in result.decisions if d.population == "viable").source == "valley"
+
+
 # ---------------------------------------------------------------- markers
 
 
