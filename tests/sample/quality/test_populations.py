@@ -277,6 +277,17 @@ def test_negatives_that_reach_a_fixed_border_ask_for_a_control() -> None:
     assert "W304" not in codes(count(FIXED))
 
 
+def test_negatives_of_few_cd8_t_cells_that_reach_a_fixed_border_ask_for_a_control() -> None:
+    def brighter(columns: Columns) -> Columns:
+        more = np.random.default_rng(5).normal(150, 120, len(columns["PE-A"]))
+        gone = are("cd8_t") & (np.cumsum(are("cd8_t")) % 4 > 0)
+        cd3 = np.where(gone, 60.0, columns["FITC-A"])
+        return {"PE-A": columns["PE-A"] + np.where(are("cd8_t"), more, 0.0), "FITC-A": cd3}
+
+    (finding,) = (f for f in count(FIXED, brighter).findings if f.check == "car_negatives")
+    assert (finding.code, finding.limit) == ("W304", 3.0)
+
+
 def test_a_border_in_dim_positives_asks_for_a_control() -> None:
     tube, baseline = (blood_tube(car_per_ul=car, stain=DIM, seed=7).events for car in (100, 0))
     alone = quantify(tube, FIXED, beads_added=50_000, sample_volume_ul=50)
