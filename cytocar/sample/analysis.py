@@ -290,6 +290,7 @@ def count_sample(
                 by_beads=method is CountMethod.BEADS,
                 stained=sample.sample_type not in WITHOUT_T_CELLS,
                 left_out=left_out_of(sample, template),
+                apart=evidence_here.apart,
             ),
             *car_findings,
             *car_in_negative_tube(sample, car),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import TemplateError
@@ -68,6 +68,10 @@ NOTED_FLAGS = frozenset({Flag.DIM, *CONTROL_FLAGS, Flag.NO_RESOLVED_POSITIVES})
 """Flags that say how a number came about without asking a person to look; all others ask."""
 
 
+FLAGS_OF_PLACE = frozenset({Flag.NO_VALLEY, Flag.CLAMPED, Flag.FLAT_VALLEY, Flag.DIFFERS_FROM_FIXED})
+"""Flags that say where a threshold lies, or could: no reason to look where no counted cell hangs on it."""
+
+
 LARGEST_BORDER_PERCENT = 1.0
 """Of a border without a valley: no more events than this within 5 % of it means that it lies in a gap all the same."""
 
@@ -118,6 +122,7 @@ def gate_findings(
     by_beads: bool,
     stained: bool = True,
     left_out: str | None = None,
+    apart: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """Return one finding per gate and flag of its decisions; the flag is the code.
 
@@ -126,7 +131,8 @@ def gate_findings(
     of a bead gate by which nothing is counted. Where beads were not found, the check of the beads says so, once.
     ``NO_REFERENCE`` is a note of the CAR gate alone, whose background is then assumed: any other line that a control
     should place stands where the template puts it, on whatever instrument. A tube that is not ``stained`` has no cells
-    for any gate but that of the beads; a population whose marker was ``left_out`` of an FMO is no odd one there.
+    for any gate but that of the beads; a population whose marker was ``left_out`` of an FMO is no odd one there. Where
+    a threshold lies is a note as well where it is ``apart`` from all that is counted.
     """
     findings: dict[tuple[str, str], Finding] = {}
     for decision in decisions:
@@ -139,6 +145,7 @@ def gate_findings(
         for flag in decision.flags:
             noted = flag in NOTED_FLAGS or (flag is Flag.NO_VALLEY and (below or in_a_gap))
             noted |= flag is Flag.CLAMPED and below and in_a_gap
+            noted |= flag in FLAGS_OF_PLACE and decision.population in apart
             noted &= flag is not Flag.NO_REFERENCE or decision.population == template.report.car
             noted |= is_beads and (not by_beads or decision.source is Source.FALLBACK)
             outcome = Severity.NOTE if noted else Severity.REVIEW

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.cluster import is_scatter
-from cytocar.gates.decision import Decision
-from cytocar.gates.engine.frame import Bools
+from cytocar.gates.decision import Decision, Source
+from cytocar.gates.engine.frame import ALL, Bools
 from cytocar.gates.sampled_events import SampledEvents
-from cytocar.regions.boxes import BoxGate
+from cytocar.regions.boxes import BoxGate, RangeGate
 from cytocar.regions.kinds import FixedGate
 
 SHIFT = 1.05
@@ -93,14 +93,16 @@ LARGEST_LOSS_PERCENT = 5.0
 """Of the T cells by all other gates: clean tubes lose less than 1 % at one border."""
 
 
-def losses(sampled: SampledEvents, t_cells: str) -> Mapping[tuple[str, str], float]:
+def losses(sampled: SampledEvents, t_cells: str, like: Bools | None = None) -> Mapping[tuple[str, str], float]:
     """How many percent more T cells (or B cells) there were without one side of a box on their way, by gate and marker.
 
     The marker that makes a T cell is not asked, nor a colour that cells have to be dim in (a viability dye, a dump
-    channel): what lies beyond these is no living T cell.
+    channel): what lies beyond these is no living T cell. Nor is what is not ``like`` one, where that is known:
+    granulocytes reach the line of CD3, and lie beyond a border that is there to leave them out.
     """
     report, path = sampled.template.report, sampled.path(t_cells)
-    t_cells_now = max(1, int(np.count_nonzero(sampled.frame.mask(t_cells))))
+    like = sampled.frame.mask(ALL) if like is None else like
+    t_cells_now = max(1, int(np.count_nonzero(sampled.frame.mask(t_cells) & like)))
     loss_of = {}
     for name in path:
         gate = sampled.gates[name]
@@ -108,7 +110,7 @@ def losses(sampled: SampledEvents, t_cells: str) -> Mapping[tuple[str, str], flo
             continue
         for marker, (low, _) in gate.sides().items():
             if marker != lineage_marker(sampled.gates[t_cells]) and (low is not None or is_scatter(marker)):
-                without = int(np.count_nonzero(sampled.regardless_of(t_cells, without=name, marker=marker)))
+                without = int(np.count_nonzero(like & sampled.regardless_of(t_cells, without=name, marker=marker)))
                 loss_of[name, marker] = 100 * max(0, without - t_cells_now) / t_cells_now
     return loss_of
 
@@ -146,6 +148,38 @@ def kept_findings(sampled: SampledEvents, t_cells: str) -> tuple[Finding, ...]:
     if percent >= LEAST_KEPT_PERCENT:
         return (Finding("t_cells_kept", "", Severity.PASS, message, percent, LEAST_KEPT_PERCENT),)
     return (Finding("t_cells_kept", "W298", Severity.REVIEW, message, percent, LEAST_KEPT_PERCENT),)
+
+
+FARTHER = 1.25
+"""Without a valley nothing shows where the border should lie: so far off its place, either way, is looked at."""
+
+
+def apart_from_t_cells(
+    sampled: SampledEvents, t_cells: str, decisions: Sequence[Decision], like: Bools | None = None
+) -> frozenset[str]:
+    """Return the thresholds on the way to the T cells that data placed, and that leave these alone wherever they lay.
+
+    Granulocytes carry a fifth to a half of the lymphocytes' CD45 and run into monocytes: where the border between comes
+    to lie is then open, and no T cell hangs on it. It could lie where it is, where the template would put it, and
+    anywhere in the floor of its valley.
+    """
+    way, apart = sampled.path(t_cells)[1:], set()
+    alike = sampled.frame.mask(ALL) if like is None else like
+    n = int(np.count_nonzero(sampled.frame.mask(t_cells) & alike))
+    for decision in decisions:
+        gate = sampled.gates[decision.population]
+        if decision.population not in way or not isinstance(gate, RangeGate) or decision.value is None or not n:
+            continue
+        fallback = decision.value if decision.fallback is None else decision.fallback
+        places = (decision.value, fallback, *(decision.floor or ()))
+        farther = FARTHER if decision.source is Source.FALLBACK else 1.0
+        others = alike & sampled.regardless_of(t_cells, without=decision.population)
+        signal = sampled.signal(gate.marker)
+        low, high = min(places) / farther, max(places) * farther
+        between = 100 * np.count_nonzero(others & (signal >= low) & (signal < high))
+        if min(places) > 0 and between <= LARGEST_LOSS_PERCENT * n:
+            apart.add(decision.population)
+    return frozenset(apart)
 
 
 def _are_pulses_of_one_detector(markers: Sequence[str]) -> bool:

@@ -93,6 +93,29 @@ def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
     yield Finding(CHECK, "W310", Severity.REVIEW, f"{message}: T cells are missing", percent, LARGEST_PERCENT)
 
 
+LEAST_OF_A_SUBSET = 0.5
+"""Of the T cells: where fewer carry CD4 or CD8 as T cells do, these two do not tell what a T cell is."""
+
+
+def of_a_subset(sampled: SampledEvents) -> Bools | None:
+    """Return the events that carry CD4 or CD8 as T cells do, whatever else they are; None where that is not known.
+
+    Granulocytes, monocytes and debris that reach the line of CD3 by their autofluorescence carry neither.
+    """
+    report = sampled.template.report
+    if report.t_cells is None:
+        return None
+    t_cells = sampled.frame.mask(report.t_cells)
+    like = np.zeros_like(t_cells)
+    for role in filter(None, (report.cd4, report.cd8)):
+        own = t_cells & sampled.frame.mask(role)
+        if (marker := subset_marker(sampled, role)) is None or np.count_nonzero(own) < FEWEST_T_CELLS:
+            continue
+        signal = sampled.signal(marker)
+        like |= signal > AS_BRIGHT * median(signal[own])
+    return like if np.count_nonzero(like & t_cells) >= LEAST_OF_A_SUBSET * np.count_nonzero(t_cells) else None
+
+
 DIM_CHECK = "cd4_dim"
 NEGATIVE_SPREADS = 3.0
 """Of CD8 T cells in CD4: one in 700 normals lies above, and few T cells are in neither subset."""

@@ -15,10 +15,12 @@ from cytocar.counting.car_t import CarCount
 from cytocar.counting.limits import CarResult
 from cytocar.errors.findings import Finding
 from cytocar.gates.decision import Decision
+from cytocar.gates.engine.frame import Bools
 from cytocar.gates.populations import Populations
 from cytocar.gates.sampled_events import SampledEvents, events_like, sampled_events
 from cytocar.sample.quality.beads import bead_findings
 from cytocar.sample.quality.borders import (
+    apart_from_t_cells,
     border_findings,
     borders,
     borders_of_t_cells,
@@ -33,7 +35,7 @@ from cytocar.sample.quality.dying import dead_cells, fragments, taken_for_dead
 from cytocar.sample.quality.exported import export_findings
 from cytocar.sample.quality.gate_doubt import gate_doubts
 from cytocar.sample.quality.granular import granular_lymphocytes
-from cytocar.sample.quality.lineage import car_of_no_subset, dimly_stained, without_cd3
+from cytocar.sample.quality.lineage import car_of_no_subset, dimly_stained, of_a_subset, without_cd3
 from cytocar.sample.quality.markers import (
     FEWEST_T_CELLS,
     Witness,
@@ -72,6 +74,8 @@ class Evidence(Struct, frozen=True):
         By population, what the place of its gates' borders leaves open: a coefficient of variation of its events.
     stain_levels : tuple of StainLevel
         Where cells without a marker lie, for the other tubes of the run.
+    apart : frozenset of str
+        Populations whose threshold leaves the T cells alone wherever it could lie, where nothing else is counted by it.
     """
 
     beads: tuple[Finding, ...]
@@ -82,6 +86,7 @@ class Evidence(Struct, frozen=True):
     witness: Witness | None = None
     gate_cvs: Mapping[str, float] = field(default_factory=dict)
     stain_levels: tuple[StainLevel, ...] = ()
+    apart: frozenset[str] = frozenset()
 
 
 def evidence(
@@ -124,6 +129,7 @@ def evidence(
     deciding = {name for role in roles for name in sampled.behind(role, aside=False)}
     shadowed = sorted(deciding | ({report.car} if report.car else set()))
     enough = report.t_cells is None or np.count_nonzero(close.frame.mask(report.t_cells)) >= FEWEST_T_CELLS
+    like = of_a_subset(close)
     shares = cell_shares(sampled, close, pairs=_fate_of_pairs(method, template))
     shadow_of = [
         *shadows(sampled, [name for name in shadowed if name not in of_t_cells_alone]),
@@ -134,7 +140,7 @@ def evidence(
         findings=(
             *(border_findings(judged, sorted(deciding), _others(template, method)) if enough else ()),
             *(shadow_findings(shadow_of) if enough else ()),
-            *_losses(close, enough=bool(enough)),
+            *_losses(close, like, enough=bool(enough)),
             *(kept_findings(sampled, report.t_cells) if report.t_cells else ()),
             *t_cell_sum({name: one.events for name, one in populations.items()}, template, product=product),
             *lymphocyte_sum({name: one.events for name, one in populations.items()}, template),
@@ -159,6 +165,11 @@ def evidence(
         margin_percent=shares.margin_percent,
         witness=witness(sampled),
         stain_levels=tuple(stain_levels(sampled)),
+        apart=(
+            apart_from_t_cells(close, report.t_cells, populations.decisions, like)
+            if report.t_cells is not None and enough and method is not CountMethod.DUAL_PLATFORM
+            else frozenset()
+        ),
         gate_cvs=gate_doubts(sampled, [name for name in sampled.gates if name != beads], populations.decisions),
     )
 
@@ -177,11 +188,11 @@ def _counted_by_lymphocytes(method: CountMethod, template: Template) -> bool:
     return method is CountMethod.DUAL_PLATFORM and by_lymphocytes
 
 
-def _losses(sampled: SampledEvents, *, enough: bool) -> tuple[Finding, ...]:
+def _losses(sampled: SampledEvents, like: Bools | None, *, enough: bool) -> tuple[Finding, ...]:
     """What borders lose of the T cells, or, where a template reports none, of the B cells by their first marker."""
     report = sampled.template.report
     if report.t_cells is not None:
-        return loss_findings(losses(sampled, report.t_cells)) if enough else ()
+        return loss_findings(losses(sampled, report.t_cells, like)) if enough else ()
     if report.b_cells is None:
         return ()
     parts = sampled.template.population(report.b_cells).gate.references() or (report.b_cells,)

@@ -319,6 +319,32 @@ def test_t_cells_beyond_a_border_of_another_marker_are_not_lost_in_silence(templ
     assert "W298" in codes(count(template, dim))
 
 
+@EITHER
+def test_granulocytes_that_reach_the_line_of_cd3_are_no_lost_t_cells(template: Template) -> None:
+    granulocytes = are("granulocyte")
+    glow = scaled(6, ("FITC-A",), granulocytes & (np.cumsum(granulocytes) % 3 == 0))
+    result = count(template, glow)
+    assert result.row()["t_cells_per_ul"] == pytest.approx(count(template).row()["t_cells_per_ul"], rel=0.03)
+    assert "W298" not in codes(result)
+
+
+def test_a_border_between_granulocytes_and_monocytes_is_a_note_where_no_t_cell_lies_there() -> None:
+    def smeared(columns: Columns) -> Columns:
+        """Draw granulocytes' CD45 up to the monocytes': between them there is no valley any more."""
+        factor = np.random.default_rng(3).uniform(1.2, 3.4, len(columns["Time"]))
+        return {"V500-A": np.where(are("granulocyte"), factor * columns["V500-A"], columns["V500-A"])}
+
+    result, usual = count(ADAPTS, smeared), count(ADAPTS)
+    flagged = {f.code: f.outcome for f in result.findings if f.check == "bright_cd45"}
+    assert flagged and set(flagged.values()) == {Severity.NOTE}
+    assert result.row()["t_cells_per_ul"] == pytest.approx(usual.row()["t_cells_per_ul"], rel=0.03)
+
+
+def test_a_border_without_a_valley_asks_where_the_t_cells_lie_at_it() -> None:
+    result = count(ADAPTS, scaled(0.45, ("V500-A",)))
+    assert {f.code for f in result.findings if f.check == "bright_cd45" and f.outcome is Severity.REVIEW}
+
+
 def test_a_tube_without_t_cells_survives_its_part_of_a_run() -> None:
     result = count(ADAPTS, lambda columns: {"FITC-A": np.where(are("bead"), columns["FITC-A"], 60.0)})
     assert result.row()["t_cell_events"] == 0
