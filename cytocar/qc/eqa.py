@@ -20,12 +20,11 @@ from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
-from cytocar.sample.analysis import NUMBERS
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.rows import SampleType
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.robust import FEWEST, algorithm_a
-from cytocar.tables.columns import Row, parse_columns
+from cytocar.tables.columns import COUNTS_NUMBERS, Row, parse_columns
 from cytocar.tables.delimited import DelimitedTable, read_delimited
 
 SATISFACTORY, CRITICAL = 2.0, 3.0
@@ -304,8 +303,8 @@ def read_peers(path: Path) -> Peers:
 
 
 def _fault(table: DelimitedTable, cells: Mapping[str, str], *, by_scheme: bool) -> str:
-    if cells["measurand"] not in NUMBERS:
-        near = get_close_matches(cells["measurand"], NUMBERS, n=1)
+    if cells["measurand"] not in COUNTS_NUMBERS:
+        near = get_close_matches(cells["measurand"], COUNTS_NUMBERS, n=1)
         return f"{cells['measurand']!r} is no number of counts.csv{f'; did you mean {near[0]}?' if near else ''}"
     for name in ("mean", "sd") if by_scheme else ("value",):
         if table.number(cells[name]) is None:

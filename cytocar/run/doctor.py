@@ -20,7 +20,7 @@ from cytocar.run.plan import make_plan
 from cytocar.sample.analysis import analyse
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.inputs import collect, given_for_all
-from cytocar.tables.columns import COUNTS, cell
+from cytocar.tables.columns import COUNTS_NUMBERS, cell
 from cytocar.template.load import bundled_templates, read_template
 from cytocar.version import __version__
 
@@ -169,7 +169,7 @@ def golden_row(file: Path) -> dict[str, str]:
     if not isinstance(outcome, SampleResult):
         raise CytocarError("; ".join(finding.message for finding in outcome.findings), code="E128")
     row = outcome.row()
-    return {column.name: cell(row[column.name]) for column in COUNTS if column.type in ("integer", "number")}
+    return {name: cell(row[name]) for name in COUNTS_NUMBERS}
 
 
 def same_number(expected: str, actual: str) -> bool:

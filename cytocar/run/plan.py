@@ -21,7 +21,6 @@ from cytocar.counting.blank_tubes import NO_HISTORY, History
 from cytocar.errors.tree import CompensationError
 from cytocar.files.places import Place, beside, without_secrets
 from cytocar.run.lines import OwnColumns
-from cytocar.sample.analysis import NUMBERS
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.quality.acceptance import check_acceptance
 from cytocar.sample.result import ErrorRecord, TemplateStamp
@@ -29,6 +28,7 @@ from cytocar.sheet.inputs import Inputs
 from cytocar.sheet.rows import SampleRow, SampleType, carried_columns
 from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import Matrix, SpilloverMatrix
+from cytocar.tables.columns import COUNTS_NUMBERS
 from cytocar.template.canonical import canonical_json, template_sha256
 from cytocar.template.eqa import regardless_of_viability
 from cytocar.template.load import LoadedTemplate, read_template
@@ -265,7 +265,7 @@ def _read(name: str | Place) -> LoadedTemplate:
     """
     loaded = read_template(name)
     loaded = replace(loaded, template=Template.model_validate_json(canonical_json(loaded.template)))
-    known = (*NUMBERS, *(population.name for population in loaded.template.populations))
+    known = (*COUNTS_NUMBERS, *(population.name for population in loaded.template.populations))
     check_acceptance(loaded.template.acceptance, dict.fromkeys(known))
     return loaded
 

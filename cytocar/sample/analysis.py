@@ -7,7 +7,7 @@ below; what goes wrong for one sample becomes its failure, never another's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
 from cytocar.sheet.tube import Specimen
 from cytocar.signals.panel import resolve
 from cytocar.statistics.special import load_special_functions
-from cytocar.tables.columns import COUNTS
+from cytocar.tables.columns import COUNTS_NUMBERS
 
 if TYPE_CHECKING:
     from cytocar.counting.blank_tubes import BlankTube
@@ -64,8 +64,6 @@ if TYPE_CHECKING:
 
 WITHOUT_T_CELLS = frozenset({SampleType.UNSTAINED, SampleType.SINGLE_STAIN, SampleType.BLANK})
 """Tubes in which no T cell need be found."""
-NUMBERS = tuple(column.name for column in COUNTS if column.type in ("integer", "number"))
-"""Columns of counts.csv that an acceptance rule may check."""
 
 
 def analyse(
@@ -423,7 +421,7 @@ def _viability_as_reported(result: SampleResult) -> Finding:
 def _acceptable(result: SampleResult) -> dict[str, float | None]:
     events: dict[str, float | None] = {population.name: population.events for population in result.populations}
     row = result.row()
-    numbers = {name: row[name] for name in NUMBERS}
+    numbers = {name: row[name] for name in COUNTS_NUMBERS}
     return events | {name: value if isinstance(value, int | float) else None for name, value in numbers.items()}
 
 
@@ -433,16 +431,6 @@ def _control_ids(backgrounds: Mapping[str, Background]) -> tuple[str, ...]:
 
 
 def _roles(template: Template) -> Roles:
-    report = template.report
-    return Roles(
-        viable=report.viable,
-        lymphocytes=report.lymphocytes,
-        t_cells=report.t_cells,
-        cd4=report.cd4,
-        cd8=report.cd8,
-        car=report.car,
-        car_cd4=report.car_cd4,
-        car_cd8=report.car_cd8,
-        beads=template.counting.beads,
-        b_cells=report.b_cells,
-    )
+    """Return the populations that ``[report]`` names, and the beads."""
+    named = {role.name: getattr(template.report, role.name) for role in fields(Roles) if role.name != "beads"}
+    return Roles(**named, beads=template.counting.beads)

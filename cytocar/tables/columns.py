@@ -134,6 +134,8 @@ car_cd4_cd8_ratio_net          num -        | CD4/CD8 of the CAR+ T cells, net o
 car_cd4_cd8_ratio_net_low      num -        | its 95 % interval, lower bound
 car_cd4_cd8_ratio_net_high     num -        | its 95 % interval, upper bound
 """)
+COUNTS_NUMBERS = tuple(column.name for column in COUNTS if column.type in ("integer", "number"))
+"""Columns of counts.csv that a limit may be held against: of an acceptance rule, a proficiency sample, a validation."""
 
 POPULATIONS = parse_columns("""
 sample_id              str -        | unique name of the tube or well

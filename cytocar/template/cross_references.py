@@ -11,25 +11,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from cytocar.tables.columns import COUNTS_NUMBERS
 from cytocar.template.model import Report
 
 Location = tuple[int | str, ...]
 Located = tuple[Location, str]
-
-_CHECKS = """
-day total_events bead_events viable_events lymphocyte_events t_cell_events cd4_events cd8_events car_events
-car_cd4_events car_cd8_events viability_percent t_cell_percent_of_lymphocytes car_percent_of_t_cells
-car_percent_of_t_cells_low car_percent_of_t_cells_high car_percent_net car_percent_net_low car_percent_net_high
-background_percent t_cells_per_ul cd4_per_ul cd8_per_ul car_per_ul car_per_ul_low car_per_ul_high car_cd4_per_ul
-car_cd8_per_ul car_lod_per_ul car_lloq_per_ul car_lod_percent car_lloq_percent cd4_cd8_ratio cd4_cd8_ratio_low
-cd4_cd8_ratio_high car_cd4_cd8_ratio car_cd4_cd8_ratio_low car_cd4_cd8_ratio_high beads_added sample_volume_ul
-acquired_volume_ul dilution_factor car_per_ul_net car_per_ul_net_low car_per_ul_net_high car_lob_events
-pair_percent margin_percent car_percent_witnessed car_percent_witnessed_low car_percent_witnessed_high
-t_cells_per_ul_low t_cells_per_ul_high cd4_per_ul_low cd4_per_ul_high cd8_per_ul_low cd8_per_ul_high b_cells_per_ul
-b_cells_per_ul_low b_cells_per_ul_high car_cd4_cd8_ratio_net car_cd4_cd8_ratio_net_low car_cd4_cd8_ratio_net_high
-"""
-ACCEPTANCE_CHECKS = tuple(_CHECKS.split())
-"""Numbers of ``counts.csv`` that ``[[acceptance]]`` may hold against a limit, besides the events of any population."""
 
 
 class _Names(Struct, frozen=True):
@@ -201,7 +187,7 @@ def _report(report: Mapping[str, Any], names: _Names) -> Iterator[Located]:
 def _acceptance(document: Mapping[str, Any], names: _Names) -> Iterator[Located]:
     for index, entry in enumerate(_list(document.get("acceptance"))):
         check = _text(_table(entry).get("check"))
-        known = (*ACCEPTANCE_CHECKS, *names.populations)
+        known = (*COUNTS_NUMBERS, *names.populations)
         if check is not None and check not in known:
             close = get_close_matches(check, known, n=1, cutoff=0.5)
             meant = f", did you mean {close[0]!r}?" if close else " (a number of counts.csv, or a population)"

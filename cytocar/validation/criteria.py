@@ -8,8 +8,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from cytocar.sample.analysis import NUMBERS
 from cytocar.signals.declaration import Declaration
+from cytocar.tables.columns import COUNTS_NUMBERS
 from cytocar.validation.designs import Kind
 from cytocar.validation.evaluate.statistic import NAMES, Settings, Statistic
 from cytocar.validation.limits import Bound, Sources
@@ -42,7 +42,7 @@ class Criterion(Bound):
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
-        for word, known in ((self.statistic, tuple(NAMES[self.study])), (self.measurand, NUMBERS)):
+        for word, known in ((self.statistic, tuple(NAMES[self.study])), (self.measurand, COUNTS_NUMBERS)):
             if word not in known:
                 near = get_close_matches(word, known, n=3) or list(known)[:8]
                 raise ValueError(f"{word!r} is not known of {self.study}; did you mean {', '.join(near)}?")
@@ -66,7 +66,7 @@ class Criteria(Sources):
     @model_validator(mode="after")
     def _measurands_are_known(self) -> Self:
         for word in self.measurands:
-            if word not in NUMBERS:
+            if word not in COUNTS_NUMBERS:
                 raise ValueError(f"measurand {word!r} is not a number of counts.csv")
         return self
 
