@@ -27,6 +27,9 @@ def command(
     t_cells_per_ul: Annotated[
         float | None, typer.Option("--t-cells-per-ul", min=0.001, help="T cells of the patient: gives the blood.")
     ] = None,
+    stain_index: Annotated[
+        float, typer.Option("--stain-index", min=1.0, max=1000.0, help="Of the CAR-T cells: fewer dim ones are seen.")
+    ] = 6.0,
     events: Annotated[int, typer.Option("--events", min=1, help="Events that a claim needs in any case.")] = 13,
 ) -> None:
     """Plan a tube: the T cells, and the blood, with which so few CAR-T cells are detected in 95 of 100 tubes.
@@ -36,18 +39,21 @@ def command(
     from cytocar.cli.result_table import grid, number
     from cytocar.counting.blank_rates import measured_rates
     from cytocar.counting.plan import blood_ul, t_cells_needed
+    from cytocar.counting.unseen_positives import PLANNED_PLACE, usual_sensitivity
     from cytocar.gates.decision import Background
 
     seen = round(background / 100 * control_t_cells)
     blank = measured_rates(Background(seen, control_t_cells, (), between_cv=background_cv))
+    above = usual_sensitivity(PLANNED_PLACE, stain_index)
     lines = []
     for aim in percent or [0.1, 0.01]:
-        needed = t_cells_needed(aim, blank, fewest_events=events)
+        needed = t_cells_needed(aim, blank, fewest_events=events, sensitivity=above)
         blood = blood_ul(needed, t_cells_per_ul=t_cells_per_ul) if needed and t_cells_per_ul else None
         lines.append((f"{aim:g} %", "cannot be reached" if needed is None else str(needed), number(blood)))
     header = ("CAR+ of T cells", "T cells to acquire", "blood, µL")
     sys.stdout.write("\n".join(grid(header, lines, right=(1, 2))) + "\n")
     screen.say(
         f"with a background of {background:g} % that varies by {100 * background_cv:g} % from tube to tube, known from "
-        f"a control of {control_t_cells:,} T cells; what that variation hides cannot be reached with any blood"
+        f"a control of {control_t_cells:,} T cells; of CAR-T cells at a stain index of {stain_index:g} "
+        f"{100 * above:.0f} % lie above the threshold; what that variation hides cannot be reached with any blood"
     )
