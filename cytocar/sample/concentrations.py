@@ -15,7 +15,7 @@ from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import CountingError
 from cytocar.fcs import keywords
 from cytocar.gates.walk import Populations
-from cytocar.sample.quality.clock import clock_findings
+from cytocar.sample.quality.clock import clock_findings, unstored_events
 from cytocar.sample.quality.populations import Evidence
 from cytocar.sample.quality.tube import agrees_with_analyser, believable, volumes_agree
 from cytocar.sample.result import (
@@ -120,7 +120,7 @@ def counting_of(
     if template.counting.pairs == "count":
         basis = with_pairs(basis, evidence.pair_percent)
     volumes = volumes_agree(sample.acquired_volume_ul, events)
-    by_clock = clock_findings(events) if method is CountMethod.VOLUMETRIC else ()
+    by_clock = (*clock_findings(events), *unstored_events(events)) if method is CountMethod.VOLUMETRIC else ()
     return tube, basis, (*forgotten, *basis.findings, *evidence.beads, *physics, *volumes, *by_clock)
 
 

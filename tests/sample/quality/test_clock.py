@@ -11,7 +11,7 @@ import pytest
 from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.events import EventTable
 from cytocar.sample.analysis import quantify
-from cytocar.sample.quality.clock import clock_findings
+from cytocar.sample.quality.clock import clock_findings, unstored_events
 from cytocar.simulate import blood_tube
 from cytocar.template.load import load_template
 
@@ -41,6 +41,21 @@ def test_without_a_clock_or_with_few_events_nothing_is_said() -> None:
     assert findings(STEADY[:4000]) == []
     assert findings(STEADY, {"$BTIM": "10:00:00"}) == []
     assert findings(np.zeros(20_000)) == []
+
+
+@pytest.mark.parametrize(
+    ("keywords", "code"),
+    [
+        ({"$ABRT": "3000", "$LOST": "0"}, ["W308"]),
+        ({"$ABRT": "600", "$LOST": "600"}, ["W308"]),
+        ({"$ABRT": "800"}, []),  # 4 %, as a real CytoFLEX file says
+        ({"$ABRT": "0", "$LOST": "0"}, []),
+        ({"$ABRT": "n/a"}, []),
+    ],
+)
+def test_events_that_the_instrument_did_not_store_are_looked_at(keywords: Mapping[str, str], code: list[str]) -> None:
+    events = EventTable.from_columns({"Time": STEADY}, keywords=keywords)
+    assert [finding.code for finding in unstored_events(events)] == code
 
 
 @pytest.mark.parametrize(("method", "asked"), [("volumetric", True), ("beads", False)])
