@@ -10,8 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from cytocar.errors.tree import counted
-from cytocar.regions.ellipse import EllipseGate
-from cytocar.regions.polygon import PolygonGate
+from cytocar.regions.kinds import FixedGate
 from cytocar.run.comparison.counts import TOTAL, Counts, SampleCounts
 from cytocar.signals.compensation import SAME
 from cytocar.tables.columns import Value, csv_text, neutral, parse_columns
@@ -251,7 +250,7 @@ def _differences(ours: Template, other: Template, here: str, there: str) -> Iter
     scaled = {
         marker
         for one, _ in pairs
-        if isinstance(one.gate, PolygonGate | EllipseGate)
+        if isinstance(one.gate, FixedGate) and one.gate.depends_on_scale
         for marker in one.gate.markers()
         if ours.scale(marker) != other.scale(marker)
     }

@@ -8,9 +8,7 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
-from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
-from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.scales import LinearScale
 from cytocar.template.flowjo.samples import WorkspaceSample
@@ -122,12 +120,9 @@ def _gate(sample: WorkspaceSample, population: str) -> FixedGate:
 
 def _drawn(populations: Sequence[Population]) -> tuple[str, ...]:
     """Return the markers on whose scale an edge is drawn."""
-    gates = [population.gate for population in populations]
-    return tuple(
-        dict.fromkeys(
-            marker for gate in gates if isinstance(gate, PolygonGate | EllipseGate) for marker in gate.markers()
-        )
-    )
+    gates = (population.gate for population in populations)
+    on_scale = (gate for gate in gates if isinstance(gate, FixedGate) and gate.depends_on_scale)
+    return tuple(dict.fromkeys(marker for gate in on_scale for marker in gate.markers()))
 
 
 def _matrices(members: Mapping[str, WorkspaceSample]) -> tuple[dict[str, str], dict[str, Matrix]]:

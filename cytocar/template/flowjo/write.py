@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import assert_never
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
@@ -17,7 +18,7 @@ from msgspec import Struct, field
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import Bounds, QuadrantGate, RangeGate, RectangleGate
 from cytocar.regions.ellipse import EllipseGate
-from cytocar.regions.kinds import FixedGate
+from cytocar.regions.kinds import FixedGate, RegionGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import SpilloverMatrix
@@ -27,7 +28,6 @@ from cytocar.template.flowjo.logicle_as import LogicleAs
 from cytocar.template.flowjo.matrices import write_matrix
 from cytocar.template.flowjo.panel import positive
 from cytocar.template.flowjo.scales import STEPS, TABLE_STEPS, write_display
-from cytocar.template.gate_kinds import Gate
 from cytocar.template.gatingml.write import serialize
 from cytocar.template.gatingml.xml import DATA_TYPE, tag
 from cytocar.template.model import Population, Template
@@ -146,6 +146,9 @@ class _Sample(Struct):
         gate = self.file.gates.get(population.name, population.gate)
         if population.parent not in self._nodes:
             return  # its branch was left out, and named
+        if not isinstance(gate, FixedGate):
+            self._leave_out(population, "it was not placed on this sample")
+            return
         try:
             if isinstance(gate, BooleanGate):
                 self._combination(population, gate)
@@ -156,7 +159,10 @@ class _Sample(Struct):
             else:
                 self._add(population.name, population.parent, self._gate(gate), population.name)
         except _NoWordError as error:
-            self.losses.append(f"{population.name} and everything under it: {error}")
+            self._leave_out(population, str(error))
+
+    def _leave_out(self, population: Population, why: str) -> None:
+        self.losses.append(f"{population.name} and everything under it: {why}")
 
     def _add(self, name: str, parent: str, gate: Element, counted: str | None, *, tag: str = "Population") -> Element:
         """Add a population under its parent."""
@@ -231,7 +237,7 @@ class _Sample(Struct):
 
     # ------------------------------------------------------------ gates
 
-    def _gate(self, gate: Gate) -> Element:
+    def _gate(self, gate: RegionGate) -> Element:
         element = Element("Gate")
         match gate:
             case RangeGate() | RectangleGate() | QuadrantGate():
@@ -241,7 +247,7 @@ class _Sample(Struct):
             case EllipseGate():
                 element.append(self._ellipse(gate))
             case _:
-                raise _NoWordError("it was not placed on this sample")
+                assert_never(gate)
         return element
 
     def _box(self, gate: RangeGate | RectangleGate | QuadrantGate) -> Element:

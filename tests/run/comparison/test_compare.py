@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from cytocar.errors.tree import UsageError
-from cytocar.regions.boxes import RectangleGate
+from cytocar.regions.boxes import RangeGate, RectangleGate
 from cytocar.report.comparison.page import comparison_page
 from cytocar.run.comparison.compare import Verdict, compare
 from cytocar.run.comparison.counts import Counts, SampleCounts, of_workspace, read_counts
 from cytocar.signals.compensation import Matrix
+from cytocar.signals.scales import LinearScale
 from cytocar.template.flowjo.document import open_workspace
 from cytocar.template.model import Compensation, Template
 from tests.runs import cytocar_command, small_run
@@ -72,6 +73,21 @@ def test_a_gate_that_was_moved_above_a_population_is_named() -> None:
     gate = RectangleGate.model_validate({"kind": "rectangle", "bounds": {"CD3": {"min": 41}}})
     moved = _template(stored).model_copy(update={"populations": (first.model_copy(update={"gate": gate}), second)})
     assert _cause(_ours(stored, {"CD4+": 39}, template=moved), stored) == "moved gate: T"
+
+
+def test_the_cause_is_the_scale_that_a_gate_on_it_is_drawn_on() -> None:
+    stored = _stored()
+    template = _template(stored)
+    (marker,) = template.population("T").gate.markers()
+    drawn = RangeGate(kind="range", marker=marker, min=0.3, units="scale")
+    populations = tuple(
+        one.model_copy(update={"gate": drawn}) if one.name == "T" else one for one in template.populations
+    )
+    one, other = (
+        template.model_copy(update={"populations": populations, "scales": {**template.scales, marker: scale}})
+        for scale in (LinearScale(T=1000), LinearScale(T=2000))
+    )
+    assert _cause(_ours(stored, template=one), _ours(stored, {"CD4+": 39}, template=other)) == f"other scale: {marker}"
 
 
 def test_another_matrix_is_named_for_compensated_gates_only() -> None:
