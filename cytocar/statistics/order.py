@@ -135,8 +135,8 @@ def _around(values: npt.NDArray[Any], first: int, last: int, sample: npt.NDArray
     place, reach = first * sample.size // values.size, 3 * math.isqrt(sample.size) // 2  # 3 SD of the median's place
     low = sample[place - reach] if place >= reach else -np.inf
     high = sample[place + reach] if place + reach < sample.size else np.inf
-    near = values.compress((values >= low) & (values <= high))
-    below = int(np.count_nonzero(values < low))
+    from_low = values >= low
+    near, below = values.compress(from_low & (values <= high)), values.size - int(np.count_nonzero(from_low))
     return (near, below) if below <= first and last < below + near.size else (values, 0)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 import numpy as np
@@ -10,8 +12,27 @@ import numpy as np
 SCIPY_SPECIAL = "scipy.special"
 
 
-def load_special_functions() -> None:
+class _Unread:
+    """What SciPy takes for the documentation of a function: none."""
+
+    def __init__(self, function: object) -> None:
+        self.parts: dict[str, list[str]] = {}
+
+    def __getitem__(self, part: str) -> list[str]:
+        return self.parts.setdefault(part, [])
+
+    def __str__(self) -> str:
+        return "\n"
+
+
+def load_special_functions(*, documented: bool = True) -> None:
     """Load ``scipy.special``, unless it is loaded, while NumPy lists only what it has loaded itself.
+
+    Parameters
+    ----------
+    documented : bool
+        Whether somebody may read the functions' help in this process: no user of a command does. SciPy takes it apart
+        to add a table to it, which is half of the time.
 
     Notes
     -----
@@ -25,6 +46,22 @@ def load_special_functions() -> None:
     every: dict[str, object] = {name: vars(np)[name] for name in ("__all__", "__dir__") if name in vars(np)}
     vars(np).update(__all__=loaded, __dir__=lambda: loaded)
     try:
-        import_module(SCIPY_SPECIAL)
+        with nullcontext() if documented else _without_documentation():
+            import_module(SCIPY_SPECIAL)
     finally:
         vars(np).update(every)
+
+
+@contextmanager
+def _without_documentation() -> Iterator[None]:
+    """Let SciPy find no documentation to take apart, where this version of it does so."""
+    tables = vars(import_module("scipy._lib._array_api"))
+    reader = tables.get("FunctionDoc")
+    if reader is None:
+        yield
+        return
+    tables["FunctionDoc"] = _Unread
+    try:
+        yield
+    finally:
+        tables["FunctionDoc"] = reader

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 LOADED = """
 import sys
 import numpy
@@ -34,10 +36,11 @@ def test_what_was_loaded_before_stays_loaded() -> None:
     assert _printed(LOADED.format(before="import numpy.ma")).startswith("['numpy.ma'")
 
 
-def test_what_else_scipy_offers_works_after_it() -> None:
-    code = """
+@pytest.mark.parametrize("how", ["", "documented=False"])
+def test_what_else_scipy_offers_works_after_it(how: str) -> None:
+    code = f"""
 from cytocar.statistics.special import load_special_functions
-load_special_functions()
+load_special_functions({how})
 import numpy as np
 from scipy import optimize, signal, spatial, stats
 assert abs(stats.chi2.ppf(0.95, 2) - 5.991) < 0.001
@@ -49,3 +52,16 @@ assert np.ma.masked_array([1.0], [True]).count() == 0
 print("works")
 """
     assert _printed(code) == "works"
+
+
+def test_a_command_does_without_the_help_of_functions_and_others_keep_it() -> None:
+    code = """
+from cytocar.statistics.special import load_special_functions
+load_special_functions({how})
+from scipy.special import gammaincinv
+from scipy.stats import gmean
+print(len(gammaincinv.__doc__ or "") > 100, len(gmean.__doc__) > 100, gammaincinv(3, 0.5))
+"""
+    known = _printed(code.format(how=""))
+    assert known.startswith("True True")
+    assert _printed(code.format(how="documented=False")).split()[1:] == known.split()[1:]

@@ -68,6 +68,7 @@ def command(
     from cytocar.run.count import Work, count, open_store
     from cytocar.run.plan import make_plan
     from cytocar.sheet.inputs import by_subfolder, collect, given_for_all, with_controls
+    from cytocar.statistics.special import load_special_functions
     from cytocar.tables.parquet import require_pyarrow
 
     if parquet:
@@ -133,6 +134,7 @@ def command(
     drawn = report and out is not None and shard is None
     done = _all_but_the_report(plan, out, work) if drawn and out is not None and not force else None
     if done is None:
+        load_special_functions(documented=False)
         with open_store(plan, out, work, force=force, by=by) as store:
             done = count(plan, work, store, observer=Progress())
             show_rows(
@@ -182,8 +184,10 @@ def count_to_folder(plan: RunPlan, out: Path, *, jobs: int, force: bool = False)
     """Count every sample into a run folder, draw its gates, and say which had faults."""
     from cytocar.cli.progress import Progress
     from cytocar.run.count import Work, count, open_store
+    from cytocar.statistics.special import load_special_functions
 
     work = Work(jobs=jobs, command=tuple(sys.argv[1:]))
+    load_special_functions(documented=False)
     with open_store(plan, out, work, force=force) as store:
         done = count(plan, work, store, observer=Progress())
     draw_report(out, done, jobs=jobs)

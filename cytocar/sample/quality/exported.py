@@ -124,7 +124,8 @@ def _some(mask: Bools) -> Rows:
 
 
 def _percent_below(sampled: SampledEvents, marker: str, signal: float, cells: Bools) -> float:
-    return 100 * float(np.mean(sampled.signal(marker, cells) < signal)) if cells.any() else 0.0
+    below = int(np.count_nonzero(cells & (sampled.signal(marker) < signal)))
+    return 100 * (below / max(1, int(np.count_nonzero(cells))))
 
 
 # ---------------------------------------------------------------- height over area

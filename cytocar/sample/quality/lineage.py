@@ -84,7 +84,7 @@ def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
         if marker is None or own is None or np.count_nonzero(own) < FEWEST_T_CELLS:
             continue
         signal = sampled.signal(marker)
-        like |= beside & (signal > AS_BRIGHT * median(signal[own]))
+        like |= beside & (signal > AS_BRIGHT * median(sampled.signal(marker, own)))
     percent = 100 * int(np.count_nonzero(like)) / n
     message = f"cells that carry CD4 or CD8 as T cells do, and no CD3, are {percent:.1f} % of the T cells"
     if percent < LARGEST_PERCENT or np.count_nonzero(like) < FEWEST_EVENTS:
@@ -140,9 +140,9 @@ def dimly_stained(sampled: SampledEvents) -> Iterator[Finding]:
     n, signal = int(np.count_nonzero(cd4)), sampled.signal(marker)
     if min(n, int(np.count_nonzero(cd8))) < FEWEST_T_CELLS:
         return
-    low, middle, high = quantiles(signal[cd8], (0.159, 0.5, 0.841))
+    low, middle, high = quantiles(sampled.signal(marker, cd8), (0.159, 0.5, 0.841))
     top = middle + NEGATIVE_SPREADS * max(high - middle, middle - low)
-    dim = int(np.count_nonzero(neither & (signal > top) & (signal < quantile(signal[cd4], GATED))))
+    dim = int(np.count_nonzero(neither & (signal > top) & (signal < quantile(sampled.signal(marker, cd4), GATED))))
     percent = 100 * dim / n
     message = f"T cells with some CD4, below its gate and without CD8, are {percent:.1f} % of the CD4 T cells"
     if percent < LARGEST_DIM_PERCENT or dim < FEWEST_EVENTS:

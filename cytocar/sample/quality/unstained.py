@@ -57,8 +57,10 @@ def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
     granulocytes = cells & (size > GRANULOCYTE_FSC) & (grain > GRANULOCYTE_SSC)
     percent, limit = _percent(unstained, lymphocytes), LARGEST_PERCENT_ALONE
     if np.count_nonzero(granulocytes) >= max(FEWEST_T_CELLS, FEW_GRANULOCYTES * np.count_nonzero(lymphocytes)):
-        dim = cd45 < np.where(granulocytes, DIM_CD45 * median(cd45[granulocytes]), DIM_CD45 * usual)
-        percent, limit = min(_percent(dim, lymphocytes), _percent(dim, granulocytes)), LARGEST_PERCENT
+        of_granulocytes = median(sampled.signal(MARKER, granulocytes))
+        shares = ((usual, lymphocytes), (of_granulocytes, granulocytes))  # nothing is in both: they differ in grain
+        percent = min(_percent(cd45 < DIM_CD45 * own, kind) for own, kind in shares)
+        limit = LARGEST_PERCENT
     elif percent >= limit and not (
         _lie_alike(size, lymphocytes, unstained, SAME_SIZE) and _lie_alike(grain, lymphocytes, unstained, SAME_GRAIN)
     ):
