@@ -7,6 +7,7 @@ folder that the tutorial has made.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import runpy
@@ -199,6 +200,17 @@ def test_every_number_that_decides_has_a_reason() -> None:
     constants = list(runpy.run_path(str(DOCS / "generate.py"))["constants"]())
     assert len(constants) > 100
     assert [(module, name) for module, name, _, why in constants if not why] == []
+
+
+def test_a_docstring_says_true_if_of_a_truth_value_only() -> None:
+    functions = [
+        (file.name, node.name, ast.unparse(node.returns or ast.Constant(None)))
+        for file in sorted((ROOT / "cytocar").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and (ast.get_docstring(node) or "").startswith("True if")
+    ]
+    assert len(functions) > 100
+    assert [one for one in functions if "bool" not in one[2].lower()] == [], 'write "Return whether" or "Yield whether"'
 
 
 def test_every_column_of_the_sheet_is_explained() -> None:

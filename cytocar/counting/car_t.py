@@ -150,7 +150,7 @@ truth."""
 
 
 def _excess_findings(car: CarCount) -> tuple[Finding, ...]:
-    """True if more lies below the threshold, as it seems, than a look at the tube should accept."""
+    """Return whether more lies below the threshold, as it seems, than a look at the tube should accept."""
     net, gated = car.net_percent, car.percent.value
     detected = car.result in (CarResult.QUANTIFIED, CarResult.BELOW_LLOQ)
     if not (detected and gated and net.value) or net.value <= LARGEST_EXCESS * gated:
@@ -172,7 +172,7 @@ def rise_matters(net: NetShare) -> bool:
 
 
 def _witness_findings(net: NetShare | None) -> tuple[Finding, ...]:
-    """True if T cells that bind as the CD3-negative lymphocytes do would be another result."""
+    """Return whether T cells that bind as the CD3-negative lymphocytes do would be another result."""
     if net is None or not rise_matters(net):
         return ()
     value = net.witnessed.value or 0.0

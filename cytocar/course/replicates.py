@@ -152,7 +152,7 @@ def pool(samples: Sequence[CountedSample]) -> CountedSample:
 
 
 def agreement_of(samples: Sequence[CountedSample]) -> Agreement | None:
-    """True if replicates agree; None for fewer than two with cells/µL, or without any CAR+ event.
+    """Return whether replicates agree; None for fewer than two with cells/µL, or without any CAR+ event.
 
     Notes
     -----

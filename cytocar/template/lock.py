@@ -80,7 +80,7 @@ def _damaged(path: Place, why: str) -> IntegrityError:
 
 
 def lock_status(template: Template, template_path: Place) -> LockStatus:
-    """True if a template is locked or a draft.
+    """Return whether a template is locked or a draft.
 
     Raises
     ------

@@ -58,7 +58,7 @@ class Bound(Declaration):
         return self
 
     def verdict(self, estimate: Estimate) -> Verdict:
-        """True if a number, or its interval, meets the limit; without an interval the number decides.
+        """Return whether a number, or its interval, meets the limit; without an interval the number decides.
 
         Examples
         --------

@@ -35,7 +35,7 @@ BRIGHTNESS_OF = 4000
 
 
 def bead_findings(sampled: SampledEvents, beads: str, decisions: Sequence[Decision]) -> tuple[Finding, ...]:
-    """True if the bead gate of a sample holds its counting beads; ``no_count`` where it does not."""
+    """Return whether the bead gate of a sample holds its counting beads; ``no_count`` where it does not."""
     own = [decision for decision in decisions if decision.population == beads]
     placed = {decision.source for decision in own}
     if Source.FALLBACK in placed:
@@ -136,7 +136,7 @@ def _clumps(sampled: SampledEvents, beads: str, axes: tuple[str, str]) -> tuple[
 
 
 def _brightness(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:
-    """True if the events in the gate are bright in most colours, as beads are and cells are not."""
+    """Return whether the events in the gate are bright in most colours, as beads are and cells are not."""
     mask, colours = sampled.frame.mask(beads), _colours(sampled)
     if np.count_nonzero(mask) < FEWEST_EVENTS or not colours or mask.all():
         return ()

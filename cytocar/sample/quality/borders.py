@@ -139,7 +139,7 @@ and granulocytes reach the line of CD3, kept 58. Less than half of that is a gat
 
 
 def kept_findings(sampled: SampledEvents, t_cells: str) -> tuple[Finding, ...]:
-    """True if the gates on scatter, all together, hold most of what is a T cell by its colours."""
+    """Return whether the gates on scatter, all together, hold most of what is a T cell by its colours."""
     kept, of = (int(np.count_nonzero(mask)) for mask in (sampled.frame.mask(t_cells), sampled.by_colour(t_cells)))
     if of < FEWEST_KNOWN:
         return ()

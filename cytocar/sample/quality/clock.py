@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def clock_findings(events: EventTable) -> Iterator[Finding]:
-    """Whether a tube that is counted by volume has events of all the time in which the volume was drawn."""
+    """Yield whether a tube that is counted by volume has events of all the time in which the volume was drawn."""
     clock = next((channel for channel in events.channels if channel.is_time), None)
     tick = time_step_seconds(events)
     if clock is None or tick is None or events.n_events < FEWEST_EVENTS:
@@ -65,7 +65,7 @@ LOST_KEYS = {"$ABRT": "came too close to another", "$LOST": "came while the comp
 
 
 def unstored_events(events: EventTable) -> Iterator[Finding]:
-    """Whether the instrument says that it saw more events than it stored, by the keywords that FCS has for it.
+    """Yield whether the instrument says that it saw more events than it stored, by the keywords that FCS has for it.
 
     Examples
     --------

@@ -45,7 +45,7 @@ ENOUGH = 2000
 
 
 def export_findings(sampled: SampledEvents) -> Iterator[Finding]:
-    """Whether the T cells end where a gate or a threshold ended, that the template does not know; one finding."""
+    """Yield whether the T cells end where a gate or a threshold ended, that the template does not know; one finding."""
     t_cells = sampled.template.report.t_cells
     if t_cells is None or np.count_nonzero(sampled.frame.mask(t_cells)) < FEWEST_T_CELLS:
         return

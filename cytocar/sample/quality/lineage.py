@@ -66,7 +66,7 @@ def car_of_no_subset(sampled: SampledEvents) -> Iterator[Finding]:
 
 
 def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
-    """Whether cells beside the T cells carry CD4 or CD8 as T cells do; nothing where the template has no CD3."""
+    """Yield whether cells beside the T cells carry CD4 or CD8 as T cells do; nothing where the template has no CD3."""
     report = sampled.template.report
     side = side_scatter(sampled)
     if report.t_cells is None or side is None or "CD3" not in sampled.gates[report.t_cells].markers():

@@ -57,7 +57,7 @@ LARGEST_CAR_BORDER_PERCENT, FEWEST_AT_BORDER = 3.0, 15
 
 
 def exchanged_labels(sampled: SampledEvents) -> tuple[Finding, ...]:
-    """True if monocytes carry the marker called CD8 in place of CD4: then the two names are exchanged.
+    """Return whether monocytes carry the marker called CD8 in place of CD4: then the two names are exchanged.
 
     Monocytes express CD4 dimly and no CD8 (Collman 1990, J Immunol 144:1384), at any share of CD4 T cells; those of
     mice do not. Where there are too few of them, as in a product, or they tell neither, the T cells themselves do.
@@ -168,7 +168,7 @@ def _carried(sampled: SampledEvents, marker: str, t_cells: Bools, monocytes: Boo
 def car_findings(
     sampled: SampledEvents, border: Border | None, *, own_control: bool, product: bool
 ) -> tuple[Finding, ...]:
-    """True if a CAR gate without a control of its own can be believed: negatives in their place, and a gap.
+    """Return whether a CAR gate without a control of its own can be believed: negatives in their place, and a gap.
 
     Parameters
     ----------
@@ -338,7 +338,7 @@ def witness(sampled: SampledEvents) -> Witness | None:
 
 
 def witness_findings(witness: Witness | None, percent_of_t_cells: float | None) -> tuple[Finding, ...]:
-    """True if CAR+ T cells that are claimed stand out from what the reagent does on other lymphocytes.
+    """Return whether CAR+ T cells that are claimed stand out from what the reagent does on other lymphocytes.
 
     Nothing is subtracted: where NK cells alone bind the reagent, true CAR-T cells would be hidden.
 

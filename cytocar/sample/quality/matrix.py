@@ -18,7 +18,7 @@ PAIRS_NAMED = 3
 
 
 def matrix_findings(sampled: SampledEvents) -> tuple[Finding, ...]:
-    """True if the matrix that was applied takes away more than there is; nothing where none was applied.
+    """Return whether the matrix that was applied takes away more than there is; nothing where none was applied.
 
     Beads are left out, which are bright in all colours. All dyes of the matrix are compared, stained for or not.
     """

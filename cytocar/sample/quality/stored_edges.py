@@ -54,7 +54,7 @@ FEWEST_VALUES = 40
 
 
 def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
-    """Whether the T cells by their colours end at an edge along a scatter channel; nothing with too few.
+    """Yield whether the T cells by their colours end at an edge along a scatter channel; nothing with too few.
 
     In a template without T cells the lymphocytes.
     """
@@ -78,7 +78,7 @@ def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
 
 
 def bead_edges(sampled: SampledEvents, beads: str, colours: tuple[str, str]) -> Iterator[Finding]:
-    """Whether the beads end at an edge along any channel; nothing with too few.
+    """Yield whether the beads end at an edge along any channel; nothing with too few.
 
     Parameters
     ----------

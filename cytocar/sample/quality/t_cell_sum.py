@@ -51,7 +51,7 @@ def lymphocyte_sum(events: Mapping[str, int], template: Template) -> tuple[Findi
 
 
 def t_cell_sum(events: Mapping[str, int], template: Template, *, product: bool) -> tuple[Finding, ...]:
-    """True if CD4 and CD8 T cells add up to the T cells; nothing where the template does not say.
+    """Return whether CD4 and CD8 T cells add up to the T cells; nothing where the template does not say.
 
     Parameters
     ----------

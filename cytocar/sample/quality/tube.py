@@ -50,7 +50,7 @@ def believable(basis: CountBasis, tube: Tube, method: str, *, t_cells: int | Non
 
 
 def volumes_agree(of_sheet: float | None, events: EventTable) -> Iterator[Finding]:
-    """Whether the acquired volume of the sheet is the one that the instrument wrote, where both are known."""
+    """Yield whether the acquired volume of the sheet is the one that the instrument wrote, where both are known."""
     try:
         of_file = keywords.acquired_volume(events)
     except CountingError:
@@ -64,7 +64,7 @@ def volumes_agree(of_sheet: float | None, events: EventTable) -> Iterator[Findin
 
 
 def agrees_with_analyser(basis: CountBasis, tube: Tube, method: str, *, lymphocytes: int | None) -> Iterator[Finding]:
-    """Whether the lymphocytes/µL are those of the analyser, where the sheet has them and they made no count.
+    """Yield whether the lymphocytes/µL are those of the analyser, where the sheet has them and they made no count.
 
     Cells that were lost and beads that were lost show here, and nowhere else in a single tube.
     """

@@ -38,7 +38,7 @@ FEW_GRANULOCYTES = 0.2
 
 
 def unstained_cells(sampled: SampledEvents) -> Iterator[Finding]:
-    """Whether lymphocytes, and granulocytes where there are some, lack CD45; nothing where that is not in the panel.
+    """Yield whether lymphocytes, and granulocytes if there are some, lack CD45; nothing where the panel has none.
 
     Cells that the stain did not reach are as many of either; red cells, debris and platelets are of one sort.
     """
