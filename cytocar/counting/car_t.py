@@ -231,7 +231,7 @@ class CarCount:
     def concentration(self, *, gated: bool = True) -> Estimate:
         """Return the headline: cells/µL as gated, or net where controls or an assumption give a background.
 
-        Gated until net is as near to the truth in every family of the validity harness: today in 23 of 24
+        Gated until net is as near to the truth in every family of the validity harness: today in 20 of 24
         (docs/validity.md).
         """
         return self.per_ul if gated or self.net_per_ul.value is None else self.net_per_ul
