@@ -90,7 +90,8 @@ class PictureAxis(Struct, frozen=True):
         """
         on_scale = self.scale.approximate(np.asarray(values, dtype=np.float64))
         with np.errstate(invalid="ignore"):
-            places = np.asarray((on_scale - self.low) / (self.high - self.low))
+            places = np.asarray(on_scale - self.low)
+            places /= self.high - self.low
             np.clip(places, 0.0, 1.0, out=places)
         places[np.isnan(places)] = 0.0
         return places

@@ -119,8 +119,11 @@ def draw_gate_pictures(
         for name in counts:
             counts[name] += block.count(name)
         if car is not None:
-            for marker, values in block.values_of(car, markers):
-                car_places[marker].append(axes[marker].place(values))
+            frame = block.frame_of([car])
+            for marker in markers:
+                if (frame, marker) not in placed:
+                    placed[frame, marker] = axes[marker].place(frame.signals.signal(marker))
+                car_places[marker].append(placed[frame, marker].take(frame.places(car)))
         if clock is not None:
             ticks.append(block.column(clock))
             if beads is not None:
