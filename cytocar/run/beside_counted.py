@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.run.copies import COPIES_CHECK, Recording, copy_findings
+from cytocar.run.exchanged import EXCHANGED_CHECK, CarShare, exchange_findings
 from cytocar.run.parts import to_json
 from cytocar.run.places import PLACES_CHECK, Places, odd_samples, places_of
 from cytocar.run.reagents import REAGENTS_CHECK, TubeStains, reagent_findings
@@ -24,7 +25,7 @@ from cytocar.sample.result import SampleOutcome, SampleResult
 if TYPE_CHECKING:
     from cytocar.run.parts import Parts
 
-CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, REAGENTS_CHECK, COPIES_CHECK})
+CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, REAGENTS_CHECK, COPIES_CHECK, EXCHANGED_CHECK})
 """Of findings that come from the other tubes' counts."""
 
 
@@ -35,6 +36,7 @@ class CountedTube(Struct, frozen=True):
     yields: TubeYield
     stains: TubeStains
     recording: Recording
+    share: CarShare
     from_others: tuple[Finding, ...] = ()
 
     @classmethod
@@ -48,7 +50,14 @@ class CountedTube(Struct, frozen=True):
         cd3 = t_cells.medians.get("CD3") if t_cells is not None else None
         from_others = tuple(finding for finding in outcome.findings if finding.check in CHECKS)
         stains = TubeStains(places.sample_id, places.kind, outcome.stain_levels)
-        return cls(places, TubeYield.of(outcome, brightness, cd3), stains, Recording.of(outcome), from_others)
+        return cls(
+            places,
+            TubeYield.of(outcome, brightness, cd3),
+            stains,
+            Recording.of(outcome),
+            CarShare.of(outcome),
+            from_others,
+        )
 
 
 def _is_of(place: str, beads: str | None) -> bool:
@@ -66,6 +75,8 @@ def findings_beside_counted(tubes: Sequence[CountedTube]) -> Mapping[str, tuple[
     for name, finding in reagent_findings([tube.stains for tube in tubes]):
         findings[name].append(finding)
     for name, finding in copy_findings([tube.recording for tube in tubes]):
+        findings[name].append(finding)
+    for name, finding in exchange_findings([tube.share for tube in tubes]):
         findings[name].append(finding)
     return {name: tuple(of_one) for name, of_one in findings.items()}
 

@@ -18,6 +18,7 @@ from cytocar.sheet.tube import Specimen
 if TYPE_CHECKING:
     from cytocar.counting.car_t import CarCount
 
+CHECK = "negative_tube"
 MOST_PERCENT = 100 * LARGEST_FAR_SHARE
 """Percent of T cells: the share from which `HIGH_BACKGROUND` says of a control that it holds positives."""
 
@@ -32,7 +33,7 @@ def car_in_negative_tube(sample: SampleRow, car: CarCount | None) -> Iterator[Fi
         return
     if car.percent.low > MOST_PERCENT:
         message = f"{car.percent.value:.3g} % of the T cells are CAR+ in {why}"
-        yield Finding("negative_tube", "W266", Severity.REVIEW, message, car.percent.value, MOST_PERCENT)
+        yield Finding(CHECK, "W266", Severity.REVIEW, message, car.percent.value, MOST_PERCENT)
 
 
 def _negative_by(sample: SampleRow) -> str | None:
