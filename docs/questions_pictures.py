@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cytocar.counting.blank_rates import measured_rates
-from cytocar.counting.unseen_positives import PLANNED_PLACE, usual_sensitivity
+from cytocar.counting.unseen_positives import planned_sensitivity
 from cytocar.gates.decision import Background
 
 IMAGES = Path(__file__).parent / "images"
@@ -71,7 +71,7 @@ def gated_and_net() -> None:
 def smallest_claim() -> None:
     """Draw the limit of detection against the T cells acquired, for backgrounds that reagents have."""
     t_cells, claim = np.geomspace(5_000, 1_000_000, 60).astype(int), 0.02
-    above = usual_sensitivity(PLANNED_PLACE, 6.0)
+    above = planned_sensitivity()
     figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
     for percent, colour in ((0.05, RED), (0.02, ORANGE), (0.01, BLUE), (0.002, "#2b8a3e")):
         blank = measured_rates(Background(round(percent / 100 * 300_000), 300_000, ()))

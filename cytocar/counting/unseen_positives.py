@@ -33,3 +33,12 @@ def usual_sensitivity(place: float, stain_index: float) -> float:
     from scipy.special import ndtr
 
     return float(ndtr(math.log(2 * stain_index / max(place, LOWEST_PLACE)) / USUAL_LOG_SD))
+
+
+def planned_sensitivity(stain_index: float = 6.0) -> float:
+    """Return the share of CAR-T cells above the threshold that a plan supposes, as the tube's limit will.
+
+    >>> round(planned_sensitivity(), 2), round(planned_sensitivity(3.0), 2)
+    (0.83, 0.58)
+    """
+    return usual_sensitivity(PLANNED_PLACE, stain_index)

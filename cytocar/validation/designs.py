@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from cytocar.counting.blank_rates import BlankRates
 from cytocar.counting.plan import blood_ul, t_cells_needed
+from cytocar.counting.unseen_positives import planned_sensitivity
 from cytocar.errors.tree import UsageError
 from cytocar.sheet.laboratory import LABORATORY_COLUMNS
 from cytocar.tables.columns import Column, Value, csv_text
@@ -251,7 +252,9 @@ def _needs(design: Design, places: Sequence[Place], goal: Goal) -> Iterator[Need
     for (level, percent), tubes in groups.items():
         aim = percent or lowest
         if design is Design.DETECTION:
-            t_cells = t_cells_needed(aim, goal.blank, fewest_events=goal.fewest_events)
+            t_cells = t_cells_needed(
+                aim, goal.blank, fewest_events=goal.fewest_events, sensitivity=planned_sensitivity()
+            )
         else:
             t_cells = math.ceil((2 * 100 / goal.cv_percent) ** 2 * 100 / aim)
         blood = None if t_cells is None else tubes * blood_ul(t_cells, t_cells_per_ul=goal.t_cells_per_ul)

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from cytocar.counting.unseen_positives import PLANNED_PLACE, usual_sensitivity
+from cytocar.counting.unseen_positives import planned_sensitivity
 from tests.commands import forked
 
 
@@ -18,7 +18,7 @@ def planned(*options: str) -> tuple[int, str]:
 def test_a_plan_counts_the_car_t_cells_above_the_threshold_alone(stain_index: float) -> None:
     bright, _ = planned("--stain-index", "1000")
     needed, about = planned("--stain-index", str(stain_index))
-    above = usual_sensitivity(PLANNED_PLACE, stain_index)
+    above = planned_sensitivity(stain_index)
     assert needed == pytest.approx(bright / above, rel=0.02)
     assert f"at a stain index of {stain_index:g} {100 * above:.0f} % lie above the threshold" in about
     assert planned()[0] == planned("--stain-index", "6")[0]

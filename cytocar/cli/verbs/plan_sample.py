@@ -39,12 +39,12 @@ def command(
     from cytocar.cli.result_table import grid, number
     from cytocar.counting.blank_rates import measured_rates
     from cytocar.counting.plan import blood_ul, t_cells_needed
-    from cytocar.counting.unseen_positives import PLANNED_PLACE, usual_sensitivity
+    from cytocar.counting.unseen_positives import planned_sensitivity
     from cytocar.gates.decision import Background
 
     seen = round(background / 100 * control_t_cells)
     blank = measured_rates(Background(seen, control_t_cells, (), between_cv=background_cv))
-    above = usual_sensitivity(PLANNED_PLACE, stain_index)
+    above = planned_sensitivity(stain_index)
     lines = []
     for aim in percent or [0.1, 0.01]:
         needed = t_cells_needed(aim, blank, fewest_events=events, sensitivity=above)
