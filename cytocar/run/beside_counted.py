@@ -16,8 +16,8 @@ from msgspec import Struct
 from cytocar.errors.findings import Finding, Severity
 from cytocar.run.copies import COPIES_CHECK, Recording, copy_findings
 from cytocar.run.exchanged import EXCHANGED_CHECK, CarShare, exchange_findings
+from cytocar.run.gate_places import PLACES_CHECK, GatePlaces, odd_samples, places_of
 from cytocar.run.parts import to_json
-from cytocar.run.places import PLACES_CHECK, Places, odd_samples, places_of
 from cytocar.run.reagents import REAGENTS_CHECK, TubeStains, reagent_findings
 from cytocar.run.yields import BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, TubeYield, yield_findings
 from cytocar.sample.result import SampleOutcome, SampleResult
@@ -32,7 +32,7 @@ CHECKS = frozenset({PLACES_CHECK, BEADS_CHECK, DRAW_CHECK, VOLUME_CHECK, REAGENT
 class CountedTube(Struct, frozen=True):
     """What of one counted tube is held against the others', and what they said of it when it was last kept."""
 
-    places: Places
+    places: GatePlaces
     yields: TubeYield
     stains: TubeStains
     recording: Recording

@@ -135,7 +135,7 @@ def _signals(populations: Populations, *, left_out: str | None = None) -> Mappin
     wanted: dict[tuple[str, str], _Cells] = {}
     for population in template.populations:
         gate = population.gate
-        if isinstance(gate, ReferenceGate) and _is_left_out(gate.marker, template, left_out):
+        if isinstance(gate, ReferenceGate) and _is_control_of(gate.marker, template, left_out):
             parent = population.parent
             wanted[parent, gate.marker] = (parent,), ()
             if (beads := template.counting.beads) is not None:
@@ -181,7 +181,7 @@ def _kinds(parent: str, kinds: Sequence[str]) -> tuple[_Cells, ...]:
     return ((parent, cd4), (cd8,)), ((parent, cd8), ()), ((parent,), (cd4, cd8))
 
 
-def _is_left_out(marker: str, template: Template, target: str | None) -> bool:
+def _is_control_of(marker: str, template: Template, target: str | None) -> bool:
     """True if a control says something about a marker: it names none that was left out, or this one."""
     names = {name.casefold() for name in (marker, *template.panel[marker].aliases, *template.panel[marker].detectors)}
     return target is None or any(part.strip().casefold() in names for part in re.split(r"[,;]", target))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cytocar.run.places import Places, odd_places, odd_samples, places_of
+from cytocar.run.gate_places import GatePlaces, odd_places, odd_samples, places_of
 from cytocar.sample.analysis import quantify
 from cytocar.sample.result import SampleResult
 from cytocar.sheet.rows import SampleType
@@ -22,12 +22,12 @@ from cytocar.template.load import load_template
 TEMPLATE = load_template("cart-cd19fc")
 
 
-def run(**last: float) -> list[Places]:
+def run(**last: float) -> list[GatePlaces]:
     """Return six tubes of one kind, the last one with other places."""
     usual = {"t_cells threshold": 1000.0, "CD3 of t_cells": 5000.0, "CD3 of beads": 60_000.0}
     kind, steady = ("t", "1", ""), frozenset({"CD3 of beads"})
-    tubes = [Places(f"S{n}", kind, _times(usual, by), steady) for n, by in enumerate((0.9, 0.97, 1.0, 1.05, 1.1))]
-    return [*tubes, Places("odd", kind, usual | last, steady)]
+    tubes = [GatePlaces(f"S{n}", kind, _times(usual, by), steady) for n, by in enumerate((0.9, 0.97, 1.0, 1.05, 1.1))]
+    return [*tubes, GatePlaces("odd", kind, usual | last, steady)]
 
 
 def _times(values: Mapping[str, float], factor: float) -> dict[str, float]:
@@ -58,7 +58,7 @@ def test_small_runs_and_other_instruments_are_left_alone() -> None:
 
 @given(st.lists(st.integers(1, 40), min_size=5, max_size=30))
 def test_each_tube_is_held_against_the_others_without_itself(numbers: list[int]) -> None:
-    tubes = [Places(f"S{place}", ("t",), {"CD3 of T": float(number)}) for place, number in enumerate(numbers)]
+    tubes = [GatePlaces(f"S{place}", ("t",), {"CD3 of T": float(number)}) for place, number in enumerate(numbers)]
     logs = [math.log(number) for number in numbers]
     odd = []
     for place, log in enumerate(logs):

@@ -35,7 +35,7 @@ COMPARED = frozenset({SampleType.SAMPLE, SampleType.BASELINE, SampleType.HEALTHY
 """Tubes that are stained with the whole panel."""
 
 
-class Places(Struct, frozen=True):
+class GatePlaces(Struct, frozen=True):
     """Of one tube: what it is compared among (template and instrument), and its places by their names.
 
     ``steady`` are the names of those that no biology moves.
@@ -61,7 +61,7 @@ class OddPlace(Struct, frozen=True):
         return f"{self.name} {value} (others {others})"
 
 
-def places_of(outcome: SampleOutcome) -> Places | None:
+def places_of(outcome: SampleOutcome) -> GatePlaces | None:
     """Where the gates and signals of a counted, stained tube lie; None of any other."""
     if not isinstance(outcome, SampleResult) or outcome.sample.sample_type not in COMPARED:
         return None
@@ -83,7 +83,7 @@ def places_of(outcome: SampleOutcome) -> Places | None:
     of_beads = {name for name in values if roles.beads in (name.split()[0], name.split(" of ")[-1])}
     scatter = {name for name in values if " center_" in name and is_scatter(name.split("center_")[1])}
     kind = (outcome.template.name, outcome.template.version, outcome.instrument)
-    return Places(outcome.sample.sample_id, kind, values, frozenset(of_beads | scatter))
+    return GatePlaces(outcome.sample.sample_id, kind, values, frozenset(of_beads | scatter))
 
 
 def _neither(outcome: SampleResult) -> dict[str, float]:
@@ -95,11 +95,11 @@ def _neither(outcome: SampleResult) -> dict[str, float]:
     return {"percent of the T cells neither CD4 nor CD8": 100 * left / whole.events}
 
 
-def _factor(tube: Places, name: str) -> float:
+def _factor(tube: GatePlaces, name: str) -> float:
     return STEADY_FACTOR if name in tube.steady else FACTOR
 
 
-def odd_places(tubes: Sequence[Places]) -> tuple[OddPlace, ...]:
+def odd_places(tubes: Sequence[GatePlaces]) -> tuple[OddPlace, ...]:
     """Return the places that lie far from those of the other tubes of their kind, in the order of the tubes.
 
     Notes
@@ -110,7 +110,7 @@ def odd_places(tubes: Sequence[Places]) -> tuple[OddPlace, ...]:
 
     Examples
     --------
-    >>> tubes = [Places(name, ("t",), {"CD3 of T": cd3}) for name, cd3 in zip("abcdef", (50, 52, 48, 51, 49, 12))]
+    >>> tubes = [GatePlaces(name, ("t",), {"CD3 of T": cd3}) for name, cd3 in zip("abcdef", (50, 52, 48, 51, 49, 12))]
     >>> [str(odd) for odd in odd_places(tubes)], odd_places(tubes[2:])
     (['CD3 of T 12 (others 50)'], ())
     """
@@ -163,7 +163,7 @@ PLACES_NAMED = 3
 """Of a tube that lies elsewhere: its first places say enough."""
 
 
-def odd_samples(tubes: Sequence[Places]) -> Mapping[str, str]:
+def odd_samples(tubes: Sequence[GatePlaces]) -> Mapping[str, str]:
     """Return by sample how it lies elsewhere than the others, in words."""
     places_of: dict[str, list[str]] = defaultdict(list)
     for odd in odd_places(tubes):
