@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args, get_type_hints
 
 import pytest
 
 from cytocar.counting.basis import BeadBasis, DualPlatformBasis, NoBasis, VolumetricBasis
-from cytocar.counting.tube import METHODS, beads_in_tube, count_basis, with_pairs
+from cytocar.counting.tube import METHODS, beads_in_tube, count_basis, with_gates, with_pairs
 from cytocar.errors.tree import CountingError
+from cytocar.sheet.rows import CountMethod
 from cytocar.sheet.tube import Tube
 from cytocar.template.model import Counting, Cv
 
@@ -20,6 +22,20 @@ COUNTING = Counting(
 )
 EVENTS = {"beads": 5000, "lymphocytes": 20_000, "car_t": 100}
 FULL = Tube(beads_added=50_000, sample_volume_ul=50, acquired_volume_ul=30, lymphocytes_per_ul=1500, wbc_per_ul=4000)
+
+
+def test_sheet_template_and_registry_name_the_same_count_methods() -> None:
+    of_templates = get_args(get_type_hints(Counting)["method"])
+    assert set(METHODS) == set(CountMethod) == set(of_templates), "ARCHITECTURE.md, To add: a count method"
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != NoBasis.method])
+def test_an_interval_carries_what_the_gates_leave_open_whatever_the_method(method: str) -> None:
+    basis = count_basis(COUNTING, FULL, EVENTS, method=method)
+    plain, doubted = basis.concentration(100), with_gates(basis, 0.5).concentration(100)
+    assert plain.low is not None
+    assert doubted.low is not None
+    assert doubted.low < plain.low
 
 
 def test_beads_carry_the_errors_of_lot_and_pipette() -> None:
