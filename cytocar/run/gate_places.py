@@ -30,7 +30,7 @@ SPREADS = 6.0
 FEWEST_EVENTS = 100
 """Of a population whose brightness is compared: a median known to a tenth of its spread."""
 PLACES_CHECK = "run_places"
-DATA_DRIVEN = frozenset({Source.VALLEY, Source.CLUSTER, Source.SINGLETS})
+DATA_DRIVEN = frozenset(Source) - {Source.FIXED, Source.REFERENCE, Source.FALLBACK, Source.OVERRIDE}
 COMPARED = frozenset({SampleType.SAMPLE, SampleType.BASELINE, SampleType.HEALTHY, SampleType.PROCESS_CONTROL})
 """Tubes that are stained with the whole panel."""
 

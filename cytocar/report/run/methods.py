@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import assert_never
 
 from msgspec import Struct
 
 from cytocar.regions.boolean import BooleanGate
+from cytocar.regions.kinds import FixedGate
 from cytocar.report.run.pictures import Acquisition
 from cytocar.report.run.source import FinishedRun
 from cytocar.sample.result import SampleResult, Status
@@ -110,6 +112,11 @@ def _gates(template: Template) -> Iterator[str]:
 
 
 def _gate(gate: Gate) -> str:
+    if isinstance(gate, BooleanGate):
+        parts = (("all", gate.all_of), ("any", gate.any_of), ("none", gate.none_of))
+        return "their place in " + " and ".join(f"{word} of {', '.join(names)}" for word, names in parts if names)
+    if isinstance(gate, FixedGate):
+        return f"a fixed {gate.kind} on {', '.join(gate.markers())}"
     match gate:
         case ValleyGate(marker=marker, window=(low, high), fallback=fallback):
             return (
@@ -124,10 +131,8 @@ def _gate(gate: Gate) -> str:
             return f"the line of single events on {' and '.join(gate.markers())}"
         case ClusterGate(x=x, y=y):
             return f"their cluster on {x} and {y}"
-        case BooleanGate():
-            parts = (("all", gate.all_of), ("any", gate.any_of), ("none", gate.none_of))
-            return "their place in " + " and ".join(f"{word} of {', '.join(names)}" for word, names in parts if names)
-    return f"a fixed {gate.kind} on {', '.join(gate.markers())}"
+        case _:
+            assert_never(gate)
 
 
 _METHODS: Mapping[str, str] = {
