@@ -38,7 +38,7 @@ from cytocar.sample.quality.labels import (
     label_findings,
 )
 from cytocar.sample.quality.negative_tubes import car_in_negative_tube
-from cytocar.sample.quality.populations import evidence, findings_on_claim
+from cytocar.sample.quality.populations import Evidence, evidence, findings_on_claim
 from cytocar.sample.quality.stored import check_detectors_live, stored_findings
 from cytocar.sample.result import (
     CountInputs,
@@ -51,7 +51,7 @@ from cytocar.sample.result import (
 from cytocar.sample.witnesses import rise_on_witnesses
 from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
 from cytocar.sheet.tube import Specimen
-from cytocar.signals.panel import resolve
+from cytocar.signals.panel import Panel, resolve
 from cytocar.statistics.special import load_special_functions
 from cytocar.tables.columns import COUNTS_NUMBERS
 
@@ -220,22 +220,7 @@ def count_sample(
     template = protocol.template
     panel = resolve(template.panel, events.channels, overrides=protocol.markers)
     check_detectors_live(events, gated_channels(template, panel))
-    before = _flow(events, protocol) if template.quality.unsteady_flow == "cut" else None
-    beside = FlowEvents(events, dict.fromkeys(panel.values())) if template.quality.unsteady_flow == "flag" else None
-    steady = before.keep if before is not None else None
-    populations = walk(
-        events,
-        template,
-        markers=protocol.markers,
-        compensation=protocol.compensation,
-        references=references,
-        gate_overrides=protocol.overrides,
-        medians=template.report.medians,
-        steady=steady,
-        watch=True,
-        look=beside.add if beside is not None else None,
-    )
-    flow = before or (beside.quality() if beside is not None else TimeQuality(None, ()))
+    populations, flow, kept_share = _gated(events, protocol, panel, references)
     template = populations.gated.template  # without populations of optional markers that the file does not have
     method = method_of(sample, template)
     backgrounds = backgrounds_of(populations, template, protocol.overrides, references or {})
@@ -247,7 +232,6 @@ def count_sample(
         product=sample.specimen is Specimen.PRODUCT,
         with_t_cells=sample.sample_type not in WITHOUT_T_CELLS,
     )
-    kept_share = 1.0 if steady is None else float(steady.mean())
     tube, basis, count_findings = counting_of(
         sample, events, template, populations, method, evidence_here, kept_share=kept_share
     )
@@ -294,14 +278,7 @@ def count_sample(
             *car_in_negative_tube(sample, car),
             *background.findings,
             *findings_on_claim(evidence_here, car),
-            *(
-                (
-                    *gain_findings(populations, template, references or {}),
-                    *missing_reagent(evidence_here.stain_levels, template, references or {}),
-                )
-                if sample.sample_type not in STAINED_OTHERWISE
-                else ()
-            ),
+            *_beside_controls(populations, template, sample, references or {}, evidence_here),
             *run_findings(populations, template, by_beads=basis.method == BeadBasis.method),
             *_emptiness(populations, template, sample),
             *_few_cells(populations, template, sample, basis),
@@ -334,6 +311,39 @@ def count_sample(
         stain_levels=evidence_here.stain_levels,
     )
     return _accepted(result, template)
+
+
+def _gated(
+    events: EventTable, protocol: Protocol, panel: Panel, references: References | None
+) -> tuple[Populations, TimeQuality, float]:
+    """Return the populations of a file, how steadily it flowed, and the share of its events that were kept."""
+    template = protocol.template
+    cut = _flow(events, protocol) if template.quality.unsteady_flow == "cut" else None
+    seen = FlowEvents(events, dict.fromkeys(panel.values())) if template.quality.unsteady_flow == "flag" else None
+    steady = cut.keep if cut is not None else None
+    populations = walk(
+        events,
+        template,
+        markers=protocol.markers,
+        compensation=protocol.compensation,
+        references=references,
+        gate_overrides=protocol.overrides,
+        medians=template.report.medians,
+        steady=steady,
+        watch=True,
+        look=seen.add if seen is not None else None,
+    )
+    flow = cut or (seen.quality() if seen is not None else TimeQuality(None, ()))
+    return populations, flow, 1.0 if steady is None else float(steady.mean())
+
+
+def _beside_controls(
+    populations: Populations, template: Template, sample: SampleRow, references: References, evidence_here: Evidence
+) -> Iterator[Finding]:
+    """Yield what the control's signals say about the gain and the reagents of a tube that is stained as it is."""
+    if sample.sample_type not in STAINED_OTHERWISE:
+        yield from gain_findings(populations, template, references)
+        yield from missing_reagent(evidence_here.stain_levels, template, references)
 
 
 def _interval_name(basis: CountBasis, background: TubesBackground) -> str | None:
