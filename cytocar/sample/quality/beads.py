@@ -28,6 +28,11 @@ CLUMP_BRIGHTNESS, SMALLEST_CLUMP, LARGEST_OF_RANGE = 2.5, 3, 0.9
 """Of the beads' median: pairs shine twice as bright, three beads three times, if the channel's range holds that."""
 LARGEST_CLUMPED_PERCENT = 3.0
 """Of the beads, as for pairs: what beads of a tube vary by (CCQM-P102: 3.6 %)."""
+DIMMEST, DIMMER, AS_ALIKE, FEWEST_COLOURS = 0.01, 0.8, 0.25, 5
+"""Of the beads' medians, where beads of a second kind are looked for; the spread of the logarithm of these shares over
+the colours of one event, 0.05 to 0.2 for beads and 0.6 and more for cells; and colours that tell so."""
+LARGEST_DIMMER_PERCENT = 3.0
+"""Of all beads: what beads of a tube vary by (CCQM-P102: 3.6 %)."""
 BRIGHT_SHARE, BRIGHTER_THAN = 0.6, 0.75
 """Beads are brighter than three quarters of the cells in at least six of ten colours."""
 BRIGHTNESS_OF = 4000
@@ -47,6 +52,7 @@ def bead_findings(sampled: SampledEvents, beads: str, decisions: Sequence[Decisi
         return findings
     axes = _axes(sampled, beads, sampled.frame.mask(beads))
     in_space = () if axes is None else (*bead_edges(sampled, beads, axes), *_clumps(sampled, beads, axes))
+    in_space += _dimmer(sampled, beads)
     return (*findings, *in_space, *_brightness(sampled, beads))
 
 
@@ -133,6 +139,31 @@ def _clumps(sampled: SampledEvents, beads: str, axes: tuple[str, str]) -> tuple[
         return (Finding("bead_clumps", "", Severity.PASS, message, percent, LARGEST_CLUMPED_PERCENT),)
     message += ", which are not counted: cells/µL are at least as much too high"
     return (Finding("bead_clumps", "W315", Severity.REVIEW, message, percent, LARGEST_CLUMPED_PERCENT),)
+
+
+def _dimmer(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:
+    """Return whether there are beads of a second kind, dimmer than those in the gate by one factor in every colour.
+
+    Cells, debris and what is autofluorescent have colours of their own; these have the beads'.
+    """
+    mask = sampled.frame.mask(beads)
+    if (n := int(np.count_nonzero(mask))) < FEWEST_EVENTS:
+        return ()
+    medians = {marker: median(sampled.signal(marker, mask)) for marker in _colours(sampled)}
+    usual = {marker: value for marker, value in medians.items() if value > DIMMEST * max(0.0, *medians.values())}
+    if len(usual) < FEWEST_COLOURS:
+        return ()
+    left = ~mask
+    for marker, of_beads in usual.items():
+        left &= (sampled.signal(marker) > DIMMEST * of_beads) & (sampled.signal(marker) < DIMMER * of_beads)
+    shares = np.log([sampled.signal(marker, left) / of_beads for marker, of_beads in usual.items()])
+    alike = int(np.count_nonzero(shares.std(axis=0) < AS_ALIKE)) if left.any() else 0
+    percent = 100 * alike / (n + alike)
+    message = f"{percent:.1f} % of the beads are dimmer than the others by one factor in all colours"
+    if percent < LARGEST_DIMMER_PERCENT:
+        return (Finding("dimmer_beads", "", Severity.PASS, message, percent, LARGEST_DIMMER_PERCENT),)
+    message += ": beads of a second kind, which are not counted"
+    return (Finding("dimmer_beads", "W296", Severity.REVIEW, message, percent, LARGEST_DIMMER_PERCENT),)
 
 
 def _brightness(sampled: SampledEvents, beads: str) -> tuple[Finding, ...]:

@@ -362,6 +362,21 @@ def test_clumps_of_beads_are_missed() -> None:
     assert finding.value == pytest.approx(100 * 3 / 32 / (7 / 8 + 3 / 32), rel=0.15)
 
 
+@pytest.mark.parametrize("template", ["cart-cd19fc", "cart-cd19fc-fixed"])
+@pytest.mark.parametrize(("share", "factor", "code"), [(0.2, 0.03, "W296"), (0.1, 0.02, "W296"), (0.02, 0.05, "")])
+def test_beads_of_a_second_kind_are_told_by_one_factor_in_all_colours(
+    template: str, share: float, factor: float, code: str
+) -> None:
+    def dimmer(columns: Columns) -> Columns:
+        some = of_kind(TUBE, "beads") & (np.random.default_rng(2).random(len(TUBE.origin)) < share)
+        colours = {name for name in columns if name != "Time" and not name.startswith(("FSC", "SSC"))}
+        return {n: np.where(some & (n in colours), factor * column, column) for n, column in columns.items()}
+
+    finding = told(template, dimmer)["dimmer_beads"]
+    assert finding.code == code
+    assert finding.value == pytest.approx(100 * share, rel=0.2)
+
+
 def test_beads_of_two_sizes_are_no_edge() -> None:
     def two_sizes(columns: Columns) -> Columns:
         larger = of_kind(TUBE, "beads") & (np.random.default_rng(2).random(len(TUBE.origin)) < 0.4)
