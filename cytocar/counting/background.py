@@ -36,8 +36,10 @@ stain indices of 6 and more leave above the shipped fallbacks. It raises the upp
 tube's own positives are too few to tell (``gates.adaptive.unaided``)."""
 SMALLEST_SENSITIVITY = 0.3
 """What is thought to lie below the threshold is added up to this share above it; beyond, nothing was measured."""
-SMALLEST_MISSED = 0.01
-"""Share of positives below the threshold that is thought of at least: none at all cannot be known."""
+SMALLEST_MISSED, LARGEST_MISSED_CV = 0.01, 2.5
+"""Share of positives below the threshold that is thought of at least: none at all cannot be known. And the largest
+coefficient of variation of that share: a gamma distribution with a larger one lies at 0 nearly whole, so that the doubt
+of an unusual offset did not reach the upper limit (coverage of 29 and 46 % behind a matrix that no longer fits)."""
 QUANTIFIABLE_CV = 0.25
 """Largest coefficient of variation at the limit of quantification: what ICH M10 allows ligand-binding assays there."""
 
@@ -243,7 +245,7 @@ def _sensitivities(background: Background | None, random: np.random.Generator) -
 
 def _drawn(sensitivity: float, sd: float, random: np.random.Generator) -> Floats:
     """Return draws of a share of positives above a threshold: what is missed is gamma distributed."""
-    missed = max(1 - sensitivity, SMALLEST_MISSED)
+    missed = max(1 - sensitivity, SMALLEST_MISSED, sd / LARGEST_MISSED_CV)
     drawn = random.gamma((missed / sd) ** 2, sd**2 / missed, DRAWS)
     return np.asarray((1 - drawn).clip(SMALLEST_SENSITIVITY, 1.0))
 

@@ -227,6 +227,14 @@ def test_a_tube_s_own_positives_tell_what_lies_below_the_threshold() -> None:
     assert controlled.net.value == pytest.approx(100 * (0.004 - 0.0005) / (1 - 0.0005), rel=1e-3)
 
 
+def test_a_doubt_far_beyond_what_is_missed_still_reaches_the_upper_limit() -> None:
+    doubted, sure = (share_of(5000, 50_000, certain(0.0, sensitivity=0.995, sd=sd)).net for sd in (0.1, 0.02))
+    missed = stats.gamma(0.4**2, scale=0.1 / 0.4)  # a mean of 0.04, 2.5 times as much standard deviation
+    assert doubted.value == sure.value
+    assert (doubted.high or 0) == pytest.approx(10 / (1 - missed.ppf(0.975)), rel=0.05)
+    assert (sure.high or 0) < 11
+
+
 @pytest.mark.parametrize(("car", "lifted"), [(12, False), (13, True), (14, True)])
 def test_without_a_control_a_claim_begins_at_a_tenth_of_a_percent(car: int, lifted: bool) -> None:
     share = share_of(car, 12_345, None, assumed_percent=1e-4)  # 12.345 events are a tenth of a percent
