@@ -81,13 +81,18 @@ def _uncertainty(template: Template) -> str:
 def _limits(template: Template) -> str:
     if template.report.car is None:
         return ""
-    limits = template.limits
+    limits, gate = template.limits, template.population(template.report.car).gate
+    supposed = (
+        f" Where too few told their brightness, limits suppose a stain index of {cell(gate.stain_index)}."
+        if isinstance(gate, ReferenceGate)
+        else ""
+    )
     return (
         f"CAR-T cells were called detected with at least {limits.detection_events} events, more than the limit of blank"
         " of their tube, and a lower limit of the net share above 0; where no control showed the background, with at"
         f" least {cell(limits.detection_percent)} % of the T cells. They were called quantified with at least"
         f" {limits.quantification_events} events, a coefficient of variation of at most 25 %, and no fewer than the"
-        " limit of detection."
+        f" limit of detection.{supposed}"
     )
 
 

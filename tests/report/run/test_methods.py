@@ -32,3 +32,5 @@ def test_the_methods_tell_what_decides_detection_and_what_holds_without_a_contro
     assert "at least 13 events, more than the limit of blank of their tube" in detected
     assert rest.startswith("where no control showed the background, with at least 0.1 % of the T cells.")
     assert "22 events" in rest
+    assert rest.endswith("Where too few told their brightness, limits suppose a stain index of 6.")
+    assert "stain index" not in _limits(load_template("cart-cd19fc-fixed"))
