@@ -6,10 +6,11 @@ Both stack panels on one time axis, CAR-T cells among them. A panel appears when
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.course.clinical import ClinicalRecord, ClinicalValue, Intervention
 from cytocar.course.run_tables import B_CELLS
@@ -48,8 +49,7 @@ MOST_PANELS = 12
 _ALWAYS_LOG = frozenset({B_CELLS, TRANSGENE})
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class StackedPanel(Struct, frozen=True):
     """One panel of a stack: its height, what draws it, and what writes into it once its width is known."""
 
     height_mm: float
@@ -90,7 +90,7 @@ def acute_figure(
     within = _between(record, days)
     panels = [
         *_clinical_panels(within, also, lines),
-        Panel(42, partial(_curve, points=points, shaded=courses, days=days)),
+        StackedPanel(42, partial(_curve, points=points, shaded=courses, days=days)),
         *_population_panels(points, populations, courses, days, lines),
         *_strips(points, within, days),
         *_lane_panels(record, days),
@@ -143,10 +143,12 @@ def long_term_figure(
     days = (max(first, -30.0) - 0.02 * last, 1.02 * last)
     courses = [course for course in record.interventions if course.name in shaded]
     panels = [
-        Panel(22, partial(value_panel, values=v, log=v[0].variable in _ALWAYS_LOG or _spans_decades(v), lines=lines))
+        StackedPanel(
+            22, partial(value_panel, values=v, log=v[0].variable in _ALWAYS_LOG or _spans_decades(v), lines=lines)
+        )
         for v in present[:MOST_PANELS]
     ]
-    panels.append(Panel(38, partial(_curve, points=points, shaded=courses, days=days)))
+    panels.append(StackedPanel(38, partial(_curve, points=points, shaded=courses, days=days)))
     panels += _population_panels(points, counted, courses, days, lines)
     panels += _lane_panels(record, days, beyond=ACUTE_DAYS[1])
     figure, stack = _stack(panels, days, width_mm)
@@ -160,7 +162,7 @@ def long_term_figure(
     return figure
 
 
-def _write(figure: Figure, stack: Sequence[Axes], panels: Sequence[Panel]) -> None:
+def _write(figure: Figure, stack: Sequence[Axes], panels: Sequence[StackedPanel]) -> None:
     """Settle the layout, and write into the panels what depends on it."""
     settle(figure)
     for axes, panel in zip(stack, panels, strict=True):
@@ -170,15 +172,15 @@ def _write(figure: Figure, stack: Sequence[Axes], panels: Sequence[Panel]) -> No
 
 def _population_panels(
     points: Sequence[CoursePoint], populations: Sequence[str], shaded: Sequence[Intervention], days: Days, lines: Lines
-) -> Iterator[Panel]:
+) -> Iterator[StackedPanel]:
     """Yield a curve for each population, drawn as that of CAR-T cells: intervals, limits, open triangles."""
     for name in populations:
         own = [point.of_population(name) for point in points if name in point.populations]
         if any(days[0] <= point.day <= days[1] for point in own):
-            yield Panel(26, partial(_curve, points=own, shaded=shaded, days=days, population=name, lines=lines))
+            yield StackedPanel(26, partial(_curve, points=own, shaded=shaded, days=days, population=name, lines=lines))
 
 
-def _lane_panels(record: ClinicalRecord, days: Days, *, beyond: float | None = None) -> Iterator[Panel]:
+def _lane_panels(record: ClinicalRecord, days: Days, *, beyond: float | None = None) -> Iterator[StackedPanel]:
     """Yield the lanes of events, then those of drugs; only those that reach ``beyond`` a day, where one is given."""
     courses = [
         course
@@ -188,19 +190,19 @@ def _lane_panels(record: ClinicalRecord, days: Days, *, beyond: float | None = N
     for events in (True, False):
         own = lanes([course for course in courses if course.is_event is events], *days)
         if own:
-            yield Panel(len(own) * LANE_MM + 1, partial(drug_panel, drugs=own), partial(write_doses, drugs=own))
+            yield StackedPanel(len(own) * LANE_MM + 1, partial(drug_panel, drugs=own), partial(write_doses, drugs=own))
 
 
-def _clinical_panels(record: ClinicalRecord, also: Sequence[str], lines: Lines) -> Iterator[Panel]:
+def _clinical_panels(record: ClinicalRecord, also: Sequence[str], lines: Lines) -> Iterator[StackedPanel]:
     """Yield the panels above the curve."""
     if any(record.series(name) for name in ("temperature", "systolic", "diastolic")):
-        yield Panel(24, partial(temperature_panel, record=record))
+        yield StackedPanel(24, partial(temperature_panel, record=record))
     if any(record.series(name) for name in BIOMARKERS):
-        yield Panel(30, partial(biomarker_panel, record=record))
+        yield StackedPanel(30, partial(biomarker_panel, record=record))
     for name in (*also, TRANSGENE):
         values = record.series(name)
         if values:
-            yield Panel(
+            yield StackedPanel(
                 22, partial(value_panel, values=values, log=name == TRANSGENE or _spans_decades(values), lines=lines)
             )
 
@@ -235,13 +237,15 @@ def population_label(name: str) -> str:
     return " ".join((first.upper() if len(first) < 4 else first.capitalize(), *rest.split("_"))).strip()
 
 
-def _strips(points: Sequence[CoursePoint], record: ClinicalRecord, days: Days) -> Iterator[Panel]:
+def _strips(points: Sequence[CoursePoint], record: ClinicalRecord, days: Days) -> Iterator[StackedPanel]:
     """Yield the low panels below the curve: the ratio, and the grades."""
     if any(point.car_cd4_cd8_ratio.value and point.quantified for point in points if point.day <= days[1]):
-        yield Panel(15, partial(ratio_panel, points=points, within=days))
+        yield StackedPanel(15, partial(ratio_panel, points=points, within=days))
     grades = sum(bool(record.series(name)) for name in GRADES)
     if grades:
-        yield Panel(LANE_MM * grades + 1, partial(grade_panel, record=record), partial(write_grades, record=record))
+        yield StackedPanel(
+            LANE_MM * grades + 1, partial(grade_panel, record=record), partial(write_grades, record=record)
+        )
 
 
 def _spans_decades(values: Sequence[ClinicalValue]) -> bool:
@@ -265,7 +269,7 @@ def _between(record: ClinicalRecord, days: Days) -> ClinicalRecord:
     return ClinicalRecord(values, record.interventions)
 
 
-def _stack(panels: Sequence[Panel], days: Days, width_mm: float) -> tuple[Figure, list[Axes]]:
+def _stack(panels: Sequence[StackedPanel], days: Days, width_mm: float) -> tuple[Figure, list[Axes]]:
     """Return a figure with its panels drawn, one above the other on one axis of days."""
     heights = [panel.height_mm for panel in panels]
     figure = new_figure(width_mm, sum(heights) + 4.5 * len(panels) + 18)

@@ -15,7 +15,7 @@ from cytocar.figures.gate_pictures.views import View
 from cytocar.report.run.explained import title_of
 from cytocar.report.run.page import REPORT, AxesDrawing, axes_drawings
 from cytocar.report.run.pictures import Gallery, SamplePictures
-from cytocar.report.run.strip import Combination, GateCaption, Panel, combinations, panels
+from cytocar.report.run.strip import Combination, GateCaption, StripPicture, combinations, panels
 from cytocar.report.run.templating import page_environment
 from cytocar.review.handles import GateField, Handle, fields, handles
 from cytocar.review.preview import Compared, compared
@@ -91,7 +91,7 @@ class Bench(Struct, frozen=True):
 class Step(Struct, frozen=True):
     """One picture of the strip, and the gate that it leads to."""
 
-    panel: Panel
+    panel: StripPicture
     gate: int
     here: bool
     moved: bool
@@ -225,7 +225,12 @@ def _chosen(names: Sequence[str], gate: int | None, result: SampleResult) -> int
 
 
 def _bench(
-    names: Sequence[str], number: int, result: SampleResult, gallery: Gallery, strip: Sequence[Panel], item: WorkItem
+    names: Sequence[str],
+    number: int,
+    result: SampleResult,
+    gallery: Gallery,
+    strip: Sequence[StripPicture],
+    item: WorkItem,
 ) -> Bench:
     name = names[number]
     known = fields(result, name, gallery.template)
@@ -246,7 +251,7 @@ def _bench(
 
 
 def _bench_pictures(
-    name: str, known: Sequence[GateField], result: SampleResult, gallery: Gallery, strip: Sequence[Panel]
+    name: str, known: Sequence[GateField], result: SampleResult, gallery: Gallery, strip: Sequence[StripPicture]
 ) -> list[BenchPicture]:
     values = {one.name: float(one.value) for one in known}
     own = {panel.number - 1: panel for panel in strip if not panel.control}
@@ -274,7 +279,7 @@ def _bench_pictures(
     return made
 
 
-def _steps(strip: Sequence[Panel], names: Sequence[str], bench: Bench, item: WorkItem) -> tuple[Step, ...]:
+def _steps(strip: Sequence[StripPicture], names: Sequence[str], bench: Bench, item: WorkItem) -> tuple[Step, ...]:
     return tuple(
         Step(
             panel,

@@ -10,7 +10,7 @@ from msgspec import Struct
 from cytocar.figures.gate_pictures.panels import Picture
 from cytocar.report.run.pictures import Gallery, SamplePictures
 from cytocar.report.run.source import FinishedRun
-from cytocar.report.run.strip import Combination, Panel, combinations, panels
+from cytocar.report.run.strip import Combination, StripPicture, combinations, panels
 from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.tables.columns import Row
 
@@ -24,7 +24,7 @@ class SampleSection(Struct, frozen=True):
     number: int
     outcome: SampleOutcome
     row: Row
-    panels: tuple[Panel, ...]
+    panels: tuple[StripPicture, ...]
     combinations: tuple[Combination, ...]
     populations: tuple[Row, ...]
     drawn: SamplePictures

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -57,8 +56,7 @@ class GateCaption(Struct, frozen=True):
     thresholds: tuple[Threshold, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class StripPicture(Struct, frozen=True):
     """One picture of a strip with all that stands around it.
 
     ``axes_id`` names the axes, which the page holds once for all samples; ``picture_id`` names a picture that the page
@@ -114,7 +112,7 @@ def panels(
     gallery_number: int,
     drawn: SamplePictures,
     controls: Mapping[str, tuple[int, Picture]],
-) -> Iterator[Panel]:
+) -> Iterator[StripPicture]:
     """Yield a sample's panels; a control stands right after the sample's own picture of the CAR gate.
 
     Parameters
@@ -126,14 +124,14 @@ def panels(
         picture = drawn.pictures[number] if drawn.pictures else None
         gated = [name for name in view.populations if result.population(name) is not None]
         captions = tuple(_caption(name, view, result, gallery.template) for name in gated)
-        yield Panel(number + 1, view, axes_id(gallery_number, number), picture, captions)
+        yield StripPicture(number + 1, view, axes_id(gallery_number, number), picture, captions)
         if not view.car or picture is None:
             continue
         for control_id in result.control_ids[:1]:
             if control_id in controls:
                 place, events = controls[control_id]
                 borrowed = Picture(events.events, events.png, events.contours, events.dots, gates=picture.gates)
-                yield Panel(
+                yield StripPicture(
                     number + 1,
                     view,
                     axes_id(gallery_number, number),
