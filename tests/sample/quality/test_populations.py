@@ -280,12 +280,21 @@ def test_negatives_that_reach_a_fixed_border_ask_for_a_control() -> None:
 def test_negatives_of_few_cd8_t_cells_that_reach_a_fixed_border_ask_for_a_control() -> None:
     def brighter(columns: Columns) -> Columns:
         more = np.random.default_rng(5).normal(150, 120, len(columns["PE-A"]))
-        gone = are("cd8_t") & (np.cumsum(are("cd8_t")) % 4 > 0)
+        gone = are("cd8_t") & (np.cumsum(are("cd8_t")) % 4 > 0) | are("car")
         cd3 = np.where(gone, 60.0, columns["FITC-A"])
         return {"PE-A": columns["PE-A"] + np.where(are("cd8_t"), more, 0.0), "FITC-A": cd3}
 
     (finding,) = (f for f in count(FIXED, brighter).findings if f.check == "car_negatives")
     assert (finding.code, finding.limit) == ("W304", 3.0)
+
+
+def test_negatives_at_a_fixed_border_are_no_matter_where_nearly_all_t_cells_are_positive() -> None:
+    def change(columns: Columns) -> Columns:
+        other = are("cd4_t", "cd8_t") & (np.random.default_rng(5).random(len(columns["PE-A"])) < 0.8)
+        spread = np.random.default_rng(6).normal(0, 60, len(columns["PE-A"]))
+        return {"PE-A": np.where(other, 4000.0, columns["PE-A"] + np.where(are("beads"), 0.0, spread))}
+
+    assert "W304" not in codes(count(FIXED, change))
 
 
 def test_a_border_in_dim_positives_asks_for_a_control() -> None:
