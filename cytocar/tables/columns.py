@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
-from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -259,31 +256,3 @@ def json_value(value: Value) -> Value:
 def json_row(columns: Sequence[Column], row: Row) -> str:
     """Return a row as one line of JSON, missing values null."""
     return json.dumps({column.name: json_value(row.get(column.name)) for column in columns}, ensure_ascii=False)
-
-
-# ---------------------------------------------------------------- files
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all, also when the power goes: temporary name, fsync, rename."""
-    data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_UMASK)  # noqa: PTH101 -- mkstemp gave the owner alone the right to read
-        os.replace(name, path)  # noqa: PTH105
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _current_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _current_umask()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cytocar.errors.tree import TemplateError, UsageError
-from cytocar.tables.columns import write_atomically
+from cytocar.files.whole import write_atomically
 from cytocar.template.canonical import template_sha256
 from cytocar.template.diff import compare
 from cytocar.template.load import parse_template, read_template

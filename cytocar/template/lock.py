@@ -17,7 +17,7 @@ from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import IntegrityError, TemplateError
 from cytocar.files.json_object import json_object
 from cytocar.files.places import Address, Place, whole_bytes
-from cytocar.tables.columns import write_atomically
+from cytocar.files.whole import write_atomically
 from cytocar.template.canonical import template_sha256
 from cytocar.template.model import Template
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
-from cytocar.tables.columns import COUNTS, GATES, cell, csv_text, json_row, neutral, write_atomically
+from cytocar.tables.columns import COUNTS, GATES, cell, csv_text, json_row, neutral
 
 CONTRACT = """
 sample_id subject_id day sample_type specimen replicate plate_id well status status_codes
@@ -59,17 +57,3 @@ def test_missing_is_empty_in_csv_and_null_in_json() -> None:
     text = csv_text(GATES[:3], [{"sample_id": "A"}])
     assert text == "sample_id,population,kind\nA,,\n"
     assert json.loads(json_row(GATES[:2], {"sample_id": "A"})) == {"sample_id": "A", "population": None}
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "counts.csv"
-    write_atomically(path, "old")
-
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]

@@ -29,9 +29,9 @@ def command(
 
     Without -o: CSV on stdout. Exit code 1 if a population is beyond the tolerance or missing.
     """
+    from cytocar.files.whole import write_atomically
     from cytocar.run.comparison.compare import compare
     from cytocar.run.comparison.counts import of_run, read_counts
-    from cytocar.tables.columns import write_atomically
 
     comparison = compare(of_run(run), read_counts(other), tolerance_percent=tolerance)
     if not comparison.rows:

@@ -38,7 +38,8 @@ def command(
     from cytocar.course.groups import compare, compare_pairs
     from cytocar.course.rows import group_row
     from cytocar.course.tables import GROUPS
-    from cytocar.tables.columns import csv_text, write_atomically
+    from cytocar.files.whole import write_atomically
+    from cytocar.tables.columns import csv_text
 
     if (by is None) == (paired is None):
         raise UsageError(

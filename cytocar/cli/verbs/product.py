@@ -65,9 +65,9 @@ def command(
 def _write(
     products: tuple[Product, ...], limits: ReleaseCriteria | None, text: str, out: Path, *, pdf: bool, force: bool
 ) -> None:
+    from cytocar.files.whole import write_atomically
     from cytocar.report.product.page import certificates
     from cytocar.report.run.printing import print_pdf
-    from cytocar.tables.columns import write_atomically
 
     if not force and any((out / name).exists() for name in (TABLE, PAGE)):
         raise UsageError(f"{out} holds certificates", code="E105", hint="name another folder, or use --force")

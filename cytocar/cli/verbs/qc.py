@@ -86,10 +86,11 @@ def charts(
     `cytocar gate --background`; a tube that stands there already is not added again.
     """
     from cytocar.files.places import place_of
+    from cytocar.files.whole import write_atomically
     from cytocar.qc.levey_jennings import LEVEY_JENNINGS, read_targets
     from cytocar.qc.levey_jennings import charts as charts_of
     from cytocar.qc.measures import measure_all
-    from cytocar.tables.columns import csv_text, write_atomically
+    from cytocar.tables.columns import csv_text
 
     own = read_targets(targets) if targets else {}
     measured = measure_all(runs, inputs=place_of(inputs) if inputs else None)
@@ -126,7 +127,8 @@ def charts(
 def _keep(history: Path, measured: Sequence[Measured]) -> None:
     """Add the tubes without CAR-T cells of some runs to a history."""
     from cytocar.counting.blank_tubes import HISTORY, all_tubes, joined
-    from cytocar.tables.columns import csv_text, write_atomically
+    from cytocar.files.whole import write_atomically
+    from cytocar.tables.columns import csv_text
 
     before = all_tubes(history) if history.exists() else ()
     tubes = joined(before, (tube for run in measured for tube in run.blanks))
@@ -167,8 +169,9 @@ def eqa(
 
     Algorithm A of ISO 13528; trend over surveys; groups by reagent and instrument. Without -o: CSV on stdout.
     """
+    from cytocar.files.whole import write_atomically
     from cytocar.qc.eqa import EQA, EQA_GROUPS, group_rows, read_peers, results_of, scored
-    from cytocar.tables.columns import csv_text, write_atomically
+    from cytocar.tables.columns import csv_text
 
     table = read_peers(peers) if peers else None
     results = results_of(runs)
@@ -240,8 +243,9 @@ def lots(
     Specimens have the same `subject_id` and `day`. Without -o: a table on a terminal, CSV in a pipe. Exit code 1 if a
     number does not stay within the limit, or the limit lies inside its interval.
     """
+    from cytocar.files.whole import write_atomically
     from cytocar.qc.bridging import BRIDGING, bridges
-    from cytocar.tables.columns import csv_text, write_atomically
+    from cytocar.tables.columns import csv_text
 
     bridged = bridges(runs, by=by, limit=limit, old=old, new=new)
     text = csv_text(BRIDGING, (one.row() for one in bridged))

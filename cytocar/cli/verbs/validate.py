@@ -215,9 +215,10 @@ def evaluate(
 
 
 def _write(validation: Validation, out: Path, *, pdf: bool, force: bool) -> None:
+    from cytocar.files.whole import write_atomically
     from cytocar.report.run.printing import print_pdf
     from cytocar.report.validation.page import validation_page
-    from cytocar.tables.columns import csv_text, write_atomically
+    from cytocar.tables.columns import csv_text
     from cytocar.validation.proof import RECORD, TABLE, record_of
     from cytocar.validation.study import TUBES
     from cytocar.validation.verdicts import VALIDATION
@@ -293,7 +294,8 @@ def gates(
     """
     from cytocar.cli.result_table import write_table
     from cytocar.files.places import place_of
-    from cytocar.tables.columns import csv_text, write_atomically
+    from cytocar.files.whole import write_atomically
+    from cytocar.tables.columns import csv_text
     from cytocar.validation.gates import GATE_AGREEMENT, gates_against, summaries
 
     if out is not None and out.exists():

@@ -59,6 +59,7 @@ from cytocar.course.tables import (
 )
 from cytocar.errors.tree import UsageError
 from cytocar.figures.style import FORMATS
+from cytocar.files.whole import write_atomically
 from cytocar.kinetics.expansion_models import Decline, fit_decline
 from cytocar.kinetics.parameters import Kinetics
 from cytocar.report.course.drawing import COHORT as COHORT_PICTURES
@@ -85,7 +86,7 @@ from cytocar.report.course.page import (
 )
 from cytocar.run.observer import NOBODY, Observer, observed
 from cytocar.run.trail.recorded import taken_unverified
-from cytocar.tables.columns import Column, Row, csv_text, write_atomically
+from cytocar.tables.columns import Column, Row, csv_text
 from cytocar.tables.datapackage import describe
 
 

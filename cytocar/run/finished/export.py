@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cytocar.errors.tree import UsageError
+from cytocar.files.whole import write_atomically
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.folder import parquet_files
 from cytocar.run.lines import OwnColumns, tables
@@ -14,7 +15,6 @@ from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.audit import Act, Action, Author
 from cytocar.run.trail.journal import amend, finished_manifest
 from cytocar.run.trail.recorded import require_recorded, taken_unverified
-from cytocar.tables.columns import write_atomically
 
 
 def export_tables(

@@ -14,6 +14,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.fcs.events import EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place
+from cytocar.files.whole import write_atomically
 from cytocar.run.finished.gate_forms import GatesAs
 from cytocar.run.finished.recorded_plan import located, recorded_plan, require_files
 from cytocar.run.parts import PARTS, Parts
@@ -24,7 +25,6 @@ from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import SampleResult
 from cytocar.signals.compensation import SpilloverMatrix, carried
 from cytocar.signals.panel import resolve
-from cytocar.tables.columns import write_atomically
 from cytocar.template.flowjo.logicle_as import LogicleAs
 from cytocar.template.flowjo.write import GatedFile, write_workspace
 from cytocar.template.gatingml.cytobank import export_cytobank

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from cytocar.errors.tree import CompensationError, UsageError
 from cytocar.files.places import Place
+from cytocar.files.whole import write_atomically
 from cytocar.run.study.assemble import Family, assemble
 from cytocar.run.study.match import Header, Match, Matched, match_samples
 from cytocar.run.study.roles import guess_roles, named_roles, with_roles
 from cytocar.signals.compensation import SAME, Matrix, SpilloverMatrix
-from cytocar.tables.columns import Column, Value, csv_text, neutral, parse_columns, write_atomically
+from cytocar.tables.columns import Column, Value, csv_text, neutral, parse_columns
 from cytocar.template.flowjo.document import Workspace
 from cytocar.template.flowjo.samples import WorkspaceSample
 from cytocar.template.model import Template

@@ -29,6 +29,7 @@ from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.files.json_object import json_object
 from cytocar.files.places import whole_bytes
+from cytocar.files.whole import write_atomically
 from cytocar.run.trail.audit import (
     AUDIT,
     Act,
@@ -43,7 +44,6 @@ from cytocar.run.trail.audit import (
 )
 from cytocar.run.trail.lock import not_writable, only_writer
 from cytocar.run.trail.revisions import settle_interrupted_move
-from cytocar.tables.columns import write_atomically
 
 MANIFEST = "manifest.json"
 PENDING, PENDING_DRAFT = ".pending", ".pending.tmp"
