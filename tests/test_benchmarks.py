@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import checks, report, required, suite, whole_runs
 from benchmarks.measure import Measurement, joined, measure
-from benchmarks.validity import among, cells, disturbed, gates, joint, mix, silent, unaided_oracle
+from benchmarks.validity import among, at_the_limit, cells, disturbed, gates, joint, mix, silent, unaided_oracle
 
 
 def taken(process_s: float, *, inside_s: float | None = None, again_s: float | None = None) -> Measurement:
@@ -86,9 +86,10 @@ def test_many_subjects_are_those_of_a_scenario_under_many_names(tmp_path: Path) 
         (gates.rows(1), gates.HEAD),
         (disturbed.rows(1), disturbed.HEAD),
         (unaided_oracle.rows(1), unaided_oracle.HEAD),
+        (at_the_limit.rows(1), at_the_limit.HEAD),
         (silent.rows(1, dict(list(silent.TUNED.items())[:1])), silent.HEAD),
     ],
-    ids=["mix", "joint", "cells", "among", "gates", "disturbed", "unaided_oracle", "silent"],
+    ids=["mix", "joint", "cells", "among", "gates", "disturbed", "unaided_oracle", "at_the_limit", "silent"],
 )
 def test_validity_is_measured_on_tubes_that_can_be_drawn(lines: Iterable[Sequence[str]], head: Sequence[str]) -> None:
     assert len(next(iter(lines))) == len(head)
