@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import cytocar
 from cytocar.fcs.write import write_fcs
+from cytocar.run import beside_counted, beside_others
 from cytocar.run.beside_counted import CountedTube, findings_beside_counted
 from cytocar.run.finished.checks import Verdict
 from cytocar.run.finished.verify import verify
@@ -23,6 +25,14 @@ from tests.runs import cytocar_command
 
 FIXED = ("-t", "cart-cd19fc-fixed", "--beads-added", "20000", "--sample-volume-ul", "50", "-j", "1", "--no-report")
 TABLES = ("counts.csv", "quality.csv", "populations.csv", "gates.csv")
+
+
+def test_every_check_against_other_tubes_is_among_those_that_are_judged_anew() -> None:
+    text = "".join(file.read_text("utf-8") for file in Path(beside_counted.__file__).parent.glob("*.py"))
+    lines = re.findall(r"^(?:\w+_)?CHECK\b.* = (.*)$", text, re.MULTILINE)
+    checks = {name for line in lines for name in re.findall(r'"(\w+)"', line)}
+    assert len(checks) > 5
+    assert checks == beside_counted.CHECKS | beside_others.CHECKS, "else a moved gate leaves its finding there twice"
 
 
 @pytest.fixture(scope="module")
