@@ -10,6 +10,7 @@ from importlib import import_module
 import numpy as np
 
 SCIPY_SPECIAL = "scipy.special"
+_WHERE_SCIPY_REWRITES = "scipy._lib._array_api"
 
 
 class _Unread:
@@ -55,9 +56,12 @@ def load_special_functions(*, documented: bool = True) -> None:
 @contextmanager
 def _without_documentation() -> Iterator[None]:
     """Let SciPy find no documentation to take apart, where this version of it does so."""
-    tables = vars(import_module("scipy._lib._array_api"))
+    try:
+        tables = vars(import_module(_WHERE_SCIPY_REWRITES))
+    except ImportError:
+        tables = {}
     reader = tables.get("FunctionDoc")
-    if reader is None:
+    if reader is None:  # another version of SciPy
         yield
         return
     tables["FunctionDoc"] = _Unread

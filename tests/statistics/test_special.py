@@ -65,3 +65,14 @@ print(len(gammaincinv.__doc__ or "") > 100, len(gmean.__doc__) > 100, gammaincin
     known = _printed(code.format(how=""))
     assert known.startswith("True True")
     assert _printed(code.format(how="documented=False")).split()[1:] == known.split()[1:]
+
+
+def test_a_scipy_that_rewrites_elsewhere_is_loaded_as_ever() -> None:
+    code = """
+from cytocar.statistics import special
+special._WHERE_SCIPY_REWRITES = "scipy._lib.not_there"
+special.load_special_functions(documented=False)
+from scipy.special import gammaincinv
+print(bool(gammaincinv.__doc__))
+"""
+    assert _printed(code) == "True"
