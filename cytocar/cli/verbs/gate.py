@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cytocar.run.count import Work
     from cytocar.run.execute import FinishedSample
     from cytocar.run.plan import RunPlan
+    from cytocar.sheet.inputs import Inputs
 
 
 def command(
@@ -67,7 +68,7 @@ def command(
     from cytocar.files.places import place_of
     from cytocar.run.count import Work, count, open_store
     from cytocar.run.plan import make_plan
-    from cytocar.sheet.inputs import by_subfolder, collect, given_for_all, with_controls
+    from cytocar.sheet.inputs import collect, given_for_all, with_controls
     from cytocar.statistics.special import load_special_functions
     from cytocar.tables.parquet import require_pyarrow
 
@@ -85,6 +86,9 @@ def command(
         day=day,
     )
     named = place_of(sheet) if sheet is not None else None
+    controlled_by = [place_of(control) for control in controls or []]
+    markers = tube_options.settled_markers(marker or [])
+    history = read_history(background) if background else None
     work = Work(
         jobs=jobs,
         dask=dask,
@@ -102,10 +106,10 @@ def command(
             every=every,
             sheet=named,
             given=given,
-            controls=[place_of(control) for control in controls or []],
+            controls=controlled_by,
             template=template,
-            markers=tube_options.settled_markers(marker or []),
-            history=read_history(background) if background else None,
+            markers=markers,
+            history=history,
             work=work,
             by=by,
             force=force,
@@ -113,19 +117,9 @@ def command(
         )
         _end_watch(watching.watch(settings), settings, output, gated=gated, fail_on=fail_on)
         return
-    collected = collect(inputs or [], sheet=named, given=given)
-    collected = with_controls(collected, [place_of(control) for control in controls or []])
-    for unused in collected.unused_sheets:
-        screen.say(f"note: {unused} is not used: `-s {unused}` takes its beads, volumes, subjects and days")
-    if collected.from_subfolders:
-        counted_too = by_subfolder(collected.from_subfolders)
-        screen.say(f"note: subfolders are counted too: {counted_too}; name files, or a sheet, to leave some out")
-    plan = make_plan(
-        collected,
-        template=template,
-        markers=tube_options.settled_markers(marker or []),
-        history=read_history(background) if background else None,
-    )
+    collected = with_controls(collect(inputs or [], sheet=named, given=given), controlled_by)
+    _note_unnamed_inputs(collected)
+    plan = make_plan(collected, template=template, markers=markers, history=history)
     for loaded in plan.templates.values():
         screen.show_losses(loaded.losses)
     if collected.unlisted:
@@ -147,6 +141,17 @@ def command(
     show_what_to_look_at(done)
     show_faults(done)
     exit_by_status(done, review_fails=fail_on is FailOn.REVIEW)
+
+
+def _note_unnamed_inputs(collected: Inputs) -> None:
+    """Say which sheets lie beside the files and are not used, and which subfolders are counted as well."""
+    from cytocar.sheet.inputs import by_subfolder
+
+    for unused in collected.unused_sheets:
+        screen.say(f"note: {unused} is not used: `-s {unused}` takes its beads, volumes, subjects and days")
+    if collected.from_subfolders:
+        counted_too = by_subfolder(collected.from_subfolders)
+        screen.say(f"note: subfolders are counted too: {counted_too}; name files, or a sheet, to leave some out")
 
 
 def _end_watch(
