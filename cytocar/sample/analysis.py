@@ -21,13 +21,14 @@ from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand, hashing
 from cytocar.gates.walk import GatedSample, Populations, replay, walk
+from cytocar.sample.acceptance import WITHOUT_T_CELLS, accepted
 from cytocar.sample.bead_gain import gain_findings
 from cytocar.sample.blank_controls import TubesBackground, background_of_tubes, blank_tube
 from cytocar.sample.concentrations import car_ratio_net, counting_of, drawn_ul, method_of, population_counts, ratio
 from cytocar.sample.control_signals import References, backgrounds_of, references_from
 from cytocar.sample.missing_reagent import missing_reagent
 from cytocar.sample.protocol import Protocol, unlocked
-from cytocar.sample.quality.acceptance import check_acceptance, doubt_findings, emptiness, gate_findings, left_out_of
+from cytocar.sample.quality.acceptance import doubt_findings, emptiness, gate_findings, left_out_of
 from cytocar.sample.quality.acquisition import run_findings
 from cytocar.sample.quality.flow import FlowEvents, TimeQuality, flow_quality
 from cytocar.sample.quality.labels import (
@@ -49,21 +50,16 @@ from cytocar.sample.result import (
     SampleResult,
 )
 from cytocar.sample.witnesses import rise_on_witnesses
-from cytocar.sheet.rows import CountMethod, SampleRow, SampleType
+from cytocar.sheet.rows import CountMethod, SampleRow
 from cytocar.sheet.tube import Specimen
 from cytocar.signals.panel import Panel, resolve
 from cytocar.statistics.special import load_special_functions
-from cytocar.tables.columns import COUNTS_NUMBERS
 
 if TYPE_CHECKING:
     from cytocar.counting.blank_tubes import BlankTube
     from cytocar.fcs.events import EventTable
     from cytocar.gates.decision import Background
     from cytocar.template.model import Template
-
-
-WITHOUT_T_CELLS = frozenset({SampleType.UNSTAINED, SampleType.SINGLE_STAIN, SampleType.BLANK})
-"""Tubes in which no T cell need be found."""
 
 
 def analyse(
@@ -310,7 +306,7 @@ def count_sample(
         seconds=keywords.duration_seconds(events),
         stain_levels=evidence_here.stain_levels,
     )
-    return _accepted(result, template)
+    return accepted(result, template)
 
 
 def _gated(
@@ -392,7 +388,7 @@ def _flow(events: EventTable, protocol: Protocol) -> TimeQuality:
     return flow_quality(events, dict.fromkeys(panel.values()))
 
 
-# ---------------------------------------------------------------- identity and acceptance
+# ---------------------------------------------------------------- identity
 
 
 def _place(sample: SampleRow, events: EventTable) -> tuple[str | None, str | None]:
@@ -406,33 +402,6 @@ def _place(sample: SampleRow, events: EventTable) -> tuple[str | None, str | Non
             hint="find out which is right before anything is counted; leave the sheet's well empty to trust the file",
         )
     return sample.plate_id or keywords.plate(events), by_sheet or by_file
-
-
-def _accepted(result: SampleResult, template: Template) -> SampleResult:
-    """Return the result with the findings of the template's acceptance rules."""
-    rules = template.acceptance
-    if result.sample.sample_type in WITHOUT_T_CELLS:  # a rule on stained cells cannot be met
-        rules = tuple(rule for rule in rules if rule.check.startswith("bead") or rule.check == template.counting.beads)
-    findings = check_acceptance(rules, _acceptable(result))
-    if result.sample.sample_type is SampleType.EQA:
-        findings = (*findings, _viability_as_reported(result))
-    return replace(result, findings=(*result.findings, *findings))
-
-
-def _viability_as_reported(result: SampleResult) -> Finding:
-    """Return the note that a proficiency sample is counted whether its cells live or not."""
-    viable = result.population(result.roles.viable)
-    percent = viable.percent_of_parent.value if viable else None
-    seen = "not known" if percent is None else f"{percent:.1f} %"
-    message = f"proficiency sample: viability is {seen}; dead cells are counted as well"
-    return Finding("viability", "W380", Severity.NOTE, message, percent)
-
-
-def _acceptable(result: SampleResult) -> dict[str, float | None]:
-    events: dict[str, float | None] = {population.name: population.events for population in result.populations}
-    row = result.row()
-    numbers = {name: row[name] for name in COUNTS_NUMBERS}
-    return events | {name: value if isinstance(value, int | float) else None for name, value in numbers.items()}
 
 
 def _control_ids(backgrounds: Mapping[str, Background]) -> tuple[str, ...]:
