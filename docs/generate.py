@@ -26,11 +26,15 @@ sys.path.insert(0, str(REFERENCE.parents[1]))
 from cytocar.cli.app import VERBS  # noqa: E402
 from cytocar.counting.blank_tubes import HISTORY  # noqa: E402
 from cytocar.course import tables as course_tables  # noqa: E402
+from cytocar.course.exchange import EXCHANGE  # noqa: E402
+from cytocar.course.subjects import SUBJECTS  # noqa: E402
 from cytocar.errors.codes import explanations  # noqa: E402
 from cytocar.product.release import PRODUCT  # noqa: E402
 from cytocar.qc.bridging import BRIDGING  # noqa: E402
 from cytocar.qc.eqa import EQA, EQA_GROUPS  # noqa: E402
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS  # noqa: E402
+from cytocar.run.comparison.compare import COLUMNS as COMPARISON  # noqa: E402
+from cytocar.run.study.folder import COUNT_COLUMNS, MATCH_COLUMNS  # noqa: E402
 from cytocar.signals.declaration import Declaration  # noqa: E402
 from cytocar.tables import columns as tables  # noqa: E402
 from cytocar.tables.columns import Column  # noqa: E402
@@ -213,7 +217,13 @@ def _named_tables() -> dict[str, tuple[Column, ...]]:
         "eqa_groups.csv": EQA_GROUPS,
         "history of `cytocar qc --history`": HISTORY,
     }
-    return of_runs | of_courses | of_laboratories
+    of_others = {
+        "subjects.csv, which you give": SUBJECTS,
+        "comparison.csv": COMPARISON,
+        "flowjo_counts.csv": COUNT_COLUMNS,
+        "flowjo_samples.csv": MATCH_COLUMNS,
+    } | {f"{form.replace('-', '_')}.csv of `series --as {form}`": columns for form, (columns, _) in EXCHANGE.items()}
+    return of_runs | of_courses | of_laboratories | of_others
 
 
 # ---------------------------------------------------------------- codes

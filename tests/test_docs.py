@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -201,6 +202,16 @@ def test_every_number_that_decides_has_a_reason() -> None:
     assert len(constants) > 100
     lacking = [(module, name) for module, name, _, why in constants if not why]
     assert lacking == [], "write under it, in a docstring, why it is this number"
+
+
+def test_every_table_is_in_the_reference() -> None:
+    named = runpy.run_path(str(DOCS / "generate.py"))["_named_tables"]().values()
+    described = {column for columns in named for column in columns}
+    for file in sorted((ROOT / "cytocar").rglob("*.py")):
+        for table in re.findall(r"^([A-Z]\w*) = parse_columns\(", file.read_text("utf-8"), re.MULTILINE):
+            module = file.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+            lacking = set(getattr(import_module(module), table)) - described
+            assert not lacking, f"{module}.{table}: a line in _named_tables of docs/generate.py"
 
 
 def test_a_docstring_says_true_if_of_a_truth_value_only() -> None:
