@@ -120,10 +120,11 @@ def _by_volume(counting: Counting, tube: Tube, events: Mapping[str, int]) -> Cou
 def _by_analyser(counting: Counting, tube: Tube, events: Mapping[str, int]) -> CountBasis:
     if counting.dual_platform_reference is None:
         raise _no_population("dual_platform", "dual_platform_reference")
-    counted = {"lymphocytes": tube.lymphocytes_per_ul, "wbc": tube.wbc_per_ul}[counting.dual_platform_count]
+    counts = {"lymphocytes": tube.lymphocytes_per_ul, "wbc": tube.wbc_per_ul}
+    counted = counts[counting.dual_platform_count]
     if counted is None:
         other = "wbc" if counting.dual_platform_count == "lymphocytes" else "lymphocytes"
-        given = {"lymphocytes": tube.lymphocytes_per_ul, "wbc": tube.wbc_per_ul}[other] is not None
+        given = counts[other] is not None
         beside = f": the template counts by it, and not by {other}_per_ul, which is given" if given else ""
         raise CountingError(
             f"the analyser's count {counting.dual_platform_count}_per_ul is missing{beside}",

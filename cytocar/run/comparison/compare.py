@@ -210,9 +210,9 @@ def _cause(here: str, there: str, ours: SampleCounts, other: SampleCounts) -> st
     return "; ".join(causes) or "not known"
 
 
-def _placed_apart(ours: float | None, other: float | None) -> bool:
+def _placed_apart(ours: FixedGate | None, other: FixedGate | None) -> bool:
     """True if a gate that the data place lies elsewhere on the other side."""
-    return ours is not None and other is not None and not _alike(ours, other)
+    return ours is not None and other is not None and not _alike(ours.model_dump(), other.model_dump())
 
 
 def _too_far_for_bins(events: int | None, other: int | None) -> bool:

@@ -8,11 +8,14 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from msgspec import Struct, field
 
 from cytocar.errors.tree import UsageError
+from cytocar.regions.kinds import FixedGate
 from cytocar.run.finished.recorded_plan import recorded_plan
+from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.study.folder import sample_ids
 from cytocar.run.trail.journal import finished_manifest
 from cytocar.run.trail.recorded import require_recorded
-from cytocar.tables.columns import COUNTS, GATES, POPULATIONS
+from cytocar.sample.result import SampleResult
+from cytocar.tables.columns import COUNTS, POPULATIONS
 from cytocar.tables.delimited import DelimitedTable, read_delimited
 from cytocar.tables.read_back import plain, typed_rows
 from cytocar.template.documents import DocumentKind, kind_of
@@ -41,7 +44,7 @@ class SampleCounts(Struct, frozen=True, eq=False):
     paths : mapping
         Population to its path in another program.
     placed : mapping
-        Where the data placed a gate: population to value.
+        Gates that the data placed, as they were applied, by population.
     """
 
     events: Mapping[str, int | None]
@@ -49,7 +52,7 @@ class SampleCounts(Struct, frozen=True, eq=False):
     template: Template | None = None
     binned: frozenset[str] = frozenset()
     paths: Mapping[str, str] = field(default_factory=dict)
-    placed: Mapping[str, float] = field(default_factory=dict)
+    placed: Mapping[str, FixedGate] = field(default_factory=dict)
 
 
 class Counts(Struct, frozen=True, eq=False):
@@ -100,17 +103,15 @@ def read_counts(place: Path) -> Counts:
 def of_run(folder: Path) -> Counts:
     """Return the counts of a finished run, with the gates of each sample as they were applied."""
     manifest = finished_manifest(folder)
-    require_recorded(folder, manifest, "counts.csv", "populations.csv", "gates.csv")
+    require_recorded(folder, manifest, "counts.csv", "populations.csv")
     plan = recorded_plan(manifest)
+    require_parts(folder, manifest, plan.sample_ids)
     events: dict[str, dict[str, int | None]] = {row.sample_id: {} for row in plan.samples}
     for line in typed_rows(read_delimited(folder / "counts.csv"), COUNTS):
         events.setdefault(line.text("sample_id"), {})[TOTAL] = line.whole("total_events")
     for line in typed_rows(read_delimited(folder / "populations.csv"), POPULATIONS):
         events.setdefault(line.text("sample_id"), {})[line.text("population")] = line.whole("events")
-    placed: dict[str, dict[str, float]] = {row.sample_id: {} for row in plan.samples}
-    for line in typed_rows(read_delimited(folder / "gates.csv"), GATES):
-        if (value := line.number("value")) is not None:
-            placed.setdefault(line.text("sample_id"), {})[line.text("population")] = value
+    applied = {outcome.sample.sample_id: outcome for outcome in Parts(folder / PARTS).in_order(plan.sample_ids)}
     samples = {}
     for row in plan.samples:
         protocol = plan.protocols[row.sample_id]
@@ -120,12 +121,15 @@ def of_run(folder: Path) -> Counts:
             for one in protocol.template.populations
         )
         template = protocol.template.model_copy(update={"populations": populations})
+        outcome = applied.get(row.sample_id)
+        gates = outcome.gates if isinstance(outcome, SampleResult) else {}
+        fixed = {one.name for one in populations if isinstance(one.gate, FixedGate)}
         samples[row.sample_id] = SampleCounts(
             events[row.sample_id],
             frozenset({row.file.name}),
             template,
             paths=_paths(template),
-            placed=placed[row.sample_id],
+            placed={name: gate for name, gate in gates.items() if name not in fixed},
         )
     return Counts(str(folder), samples)
 

@@ -24,6 +24,7 @@ from cytocar.version import __version__
 
 
 def origins(run: Path, manifest: Manifest, inputs: Place | None, observer: Observer) -> Iterator[Check]:
+    """Yield the checks of what a run was made from; ``inputs`` is where its files and sheet lie now."""
     try:
         plan = recorded_plan(manifest, run)
     except IntegrityError as error:

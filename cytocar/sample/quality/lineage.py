@@ -77,20 +77,24 @@ def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
         return
     beside = _beside(sampled, report.t_cells, t_cells)
     beside &= sampled.signal(side) < LOW_SSC * sampled.median(side, report.t_cells)
-    like = np.zeros_like(beside)
-    for role in (report.cd4, report.cd8):
-        marker = None if role is None else subset_marker(sampled, role)
-        own = None if role is None else t_cells & sampled.frame.mask(role)
-        if marker is None or own is None or np.count_nonzero(own) < FEWEST_T_CELLS:
-            continue
-        signal = sampled.signal(marker)
-        like |= beside & (signal > AS_BRIGHT * median(sampled.signal(marker, own)))
+    like = beside & _as_bright_as_subsets(sampled, t_cells)
     percent = 100 * int(np.count_nonzero(like)) / n
     message = f"cells that carry CD4 or CD8 as T cells do, and no CD3, are {percent:.1f} % of the T cells"
     if percent < LARGEST_PERCENT or np.count_nonzero(like) < FEWEST_EVENTS:
         yield Finding(CHECK, "", Severity.PASS, message, percent, LARGEST_PERCENT)
         return
     yield Finding(CHECK, "W310", Severity.REVIEW, f"{message}: T cells are missing", percent, LARGEST_PERCENT)
+
+
+def _as_bright_as_subsets(sampled: SampledEvents, t_cells: Bools) -> Bools:
+    """Return the events as bright in CD4, or in CD8, as the T cells of that subset."""
+    bright = np.zeros_like(t_cells)
+    for role in filter(None, (sampled.template.report.cd4, sampled.template.report.cd8)):
+        own = t_cells & sampled.frame.mask(role)
+        if (marker := subset_marker(sampled, role)) is None or np.count_nonzero(own) < FEWEST_T_CELLS:
+            continue
+        bright |= sampled.signal(marker) > AS_BRIGHT * median(sampled.signal(marker, own))
+    return bright
 
 
 LEAST_OF_A_SUBSET = 0.5
@@ -106,13 +110,7 @@ def of_a_subset(sampled: SampledEvents) -> Bools | None:
     if report.t_cells is None:
         return None
     t_cells = sampled.frame.mask(report.t_cells)
-    like = np.zeros_like(t_cells)
-    for role in filter(None, (report.cd4, report.cd8)):
-        own = t_cells & sampled.frame.mask(role)
-        if (marker := subset_marker(sampled, role)) is None or np.count_nonzero(own) < FEWEST_T_CELLS:
-            continue
-        signal = sampled.signal(marker)
-        like |= signal > AS_BRIGHT * median(signal[own])
+    like = _as_bright_as_subsets(sampled, t_cells)
     return like if np.count_nonzero(like & t_cells) >= LEAST_OF_A_SUBSET * np.count_nonzero(t_cells) else None
 
 

@@ -257,9 +257,8 @@ def _reach(sampled: SampledEvents, t_cells: str, car: str) -> tuple[Finding, ...
     for cells, limit in ((t_cell, FALLBACK_SPREADS), *((subset, SUBSET_SPREADS) for subset in subsets)):
         positive, negative = int(np.count_nonzero(cells & passing)), cells & ~passing
         n = int(np.count_nonzero(negative))
-        if n < FEWEST_T_CELLS or (
-            cells is not t_cell and n < positive
-        ):  # else the dim end of positives is most of them
+        mostly_positive = cells is not t_cell and n < positive  # what is left of a subset is the positives' dim end
+        if n < FEWEST_T_CELLS or mostly_positive:
             continue
         low, middle = quantiles(sampled.signal(gate.marker, negative), (0.159, 0.5))
         spreads = float((gate.min - middle) / max(middle - low, 1e-9))

@@ -16,7 +16,7 @@ from cytocar.signals.compensation import Matrix
 from cytocar.signals.scales import LinearScale
 from cytocar.template.flowjo.document import open_workspace
 from cytocar.template.model import Compensation, Template
-from tests.runs import cytocar_command, small_run
+from tests.runs import cytocar_command, small_inputs, small_run
 from tests.workspaces import Tube, above, matrix, workspace
 
 GATES = above(40, name="T", count=60, under=above(60, name="CD4+", count=40, channel="Comp-FITC-A"))
@@ -167,16 +167,21 @@ def test_what_holds_no_counts_is_refused(tmp_path: Path) -> None:
 
 def test_a_gate_that_the_data_placed_elsewhere_is_the_cause(tmp_path: Path) -> None:
     """As with and without a baseline: the template is the same, and only the threshold of CAR differs."""
-    run = read_counts(small_run(tmp_path))
+    cytocar_command("gate", small_inputs(tmp_path), "-o", tmp_path / "run", "-j", "1", "--no-report")
+    run = read_counts(tmp_path / "run")
     name, sample = next((name, sample) for name, sample in run.samples.items() if sample.events["car_t"])
-    assert sample.placed["car_t"] > 0
-    moved = {**sample.placed, "car_t": sample.placed["car_t"] * 1.1}
+    gate = sample.placed["car_t"]
+    assert isinstance(gate, RangeGate)
+    assert gate.min is not None
+    moved = {**sample.placed, "car_t": gate.model_copy(update={"min": 1.1 * gate.min})}
     fewer = {
         population: events and (events - 1 if population == "car_t" else events)
         for population, events in sample.events.items()
     }
     other = Counts("other", {name: replace(sample, events=fewer, placed=moved)})
     assert _cause(run, other, "car_t") == "gate placed elsewhere by the data: car_t"
+    same = Counts("other", {name: replace(sample, events=fewer)})
+    assert _cause(run, same, "car_t") == "not known"
     assert _cause(run, other, "t_cells") == ""
 
 
