@@ -16,7 +16,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic.fields import FieldInfo
+import msgspec
+from msgspec.structs import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -243,7 +244,9 @@ def _templates() -> Iterator[str]:
     for part in _parts(Template):
         name = part.__name__
         yield f"\n## {name}\n\n{inspect.cleandoc(part.__doc__ or '')}\n\n"
-        rows = [(f"`{key}`", _type(field.annotation), _default(field)) for key, field in part.model_fields.items()]
+        tag = part.__struct_config__.tag
+        rows = [("`kind`", f'`"{tag}"`', "needed")] if tag else []
+        rows += [(f"`{field.name}`", _type(field.type), _default(field)) for field in msgspec.structs.fields(part)]
         yield _table(("key", "type", "default"), rows)
 
 
@@ -255,7 +258,7 @@ def _parts(root: type[Declaration]) -> list[type[Declaration]]:
         part = waiting.pop(0)
         if part not in found:
             found.append(part)
-            waiting += [inner for field in part.model_fields.values() for inner in _inside(field.annotation)]
+            waiting += [inner for field in msgspec.structs.fields(part) for inner in _inside(field.type)]
     return found
 
 
@@ -285,9 +288,9 @@ def _type(annotation: Any) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.is_required():
+    if field.required:
         return "needed"
-    value = field.get_default(call_default_factory=True)
+    value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
     if value is None or value in ("", (), {}) or isinstance(value, Declaration):
         return ""
     return f"`{value!r}`".replace("'", '"')

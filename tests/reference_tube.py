@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Severity
 from cytocar.fcs.reader import open_fcs
@@ -28,8 +29,7 @@ CAR_PER_UL, T_CELLS, CD4, CAR_CELLS, BEADS = 1076.76, 20_064, 6_396, 18_235, 6_7
 FLUORESCENCE = ("FITC-A", "PE-A", "PerCP-Cy5-5-A", "PE-Cy7-A", "APC-A", "APC-H7-A", "V450-A", "V500-A")
 
 
-@dataclass(frozen=True)
-class ReferenceTube:
+class ReferenceTube(Struct, frozen=True):
     """Columns and keywords of a tube; each method returns a changed copy."""
 
     columns: Mapping[str, npt.NDArray[np.float64]]

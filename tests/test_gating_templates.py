@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from cytocar import EventTable, gate, load_template, open_fcs
 from cytocar.files.bundled import template_folder
@@ -127,10 +128,10 @@ def test_the_t_cell_borders_of_the_car_template_hold_on_a_real_fortessa(
         changes: dict[str, object] = {"parent": "singlets"} if population.parent == "leukocytes" else {}
         if isinstance(population.gate, RectangleGate) and population.name == "t_cells":
             bounds = {marker: bound for marker, bound in population.gate.bounds.items() if marker != "CD45"}
-            changes["gate"] = population.gate.model_copy(update={"bounds": bounds})
-        populations.append(population.model_copy(update=changes))
+            changes["gate"] = replace(population.gate, bounds=bounds)
+        populations.append(replace(population, **changes))
     panel = {marker: found for marker, found in template.panel.items() if marker not in {"CD45", "CAR", "CD2", "CD56"}}
-    without = template.model_copy(update={"populations": tuple(populations), "panel": panel, "report": Report()})
+    without = replace(template, populations=tuple(populations), panel=panel, report=Report())
 
     found = gate(
         open_fcs(shared_data / f"tcell_human/cytopipeline_omip021/{donor}.fcs"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import cytocar
 from cytocar import EventTable, gate, load_template, open_fcs, quantify
@@ -138,7 +139,7 @@ def test_subsets_of_real_t_cells_carry_what_the_template_does_not_look_at(
     events = open_fcs(shared_data / "tcell_human" / place)
     template = load_template("t-memory")
     others = {marker: Marker(aliases=(marker,)) for marker in ratios}
-    populations = gate(events, template.model_copy(update={"panel": {**template.panel, **others}}))
+    populations = gate(events, replace(template, panel={**template.panel, **others}))
     for marker, (dim, bright) in ratios.items():
         signal = populations.values("all", marker)
         medians = [float(np.median(signal[populations[name].mask])) for name in (dim, bright)]
@@ -153,7 +154,7 @@ def test_pd1_of_a_real_tube_without_a_control_asks_for_a_look(shared_data: Path)
         columns, markers={channel.detector: channel.marker for channel in unmixed.channels if channel.marker}
     )
     template = load_template("exhaustion")
-    plain = template.model_copy(update={"compensation": template.compensation.model_copy(update={"source": "none"})})
+    plain = replace(template, compensation=replace(template.compensation, source="none"))
     result = quantify(events, plain)
 
     assert "NO_REFERENCE" in str(result.row()["status_codes"])

@@ -16,7 +16,7 @@ from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 from cytocar.template.gate_kinds import ReferenceGate
 
-GATE = ReferenceGate(kind="reference", marker="CAR", fallback=500, window=(150, 2500))
+GATE = ReferenceGate(marker="CAR", fallback=500, window=(150, 2500))
 DRIFTS = (0.8, 1.0, 1.2)
 
 

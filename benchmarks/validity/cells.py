@@ -96,7 +96,7 @@ def rows(tubes: int, cases: Mapping[str, Case]) -> Iterator[tuple[str, ...]]:
     """Yield a line for each kind of tube and population."""
     for number, (name, case) in enumerate(cases.items()):
         template = load_template(case.template)
-        template = template.model_copy(update={"compensation": Compensation(source="file", missing="none")})
+        template = replace(template, compensation=Compensation(source="file", missing="none"))
         kinds = case.kinds
         own = {one.name for one in template.populations} & POPULATIONS.keys()
         found: dict[str, list[tuple[float, Estimate, Estimate]]] = {name: [] for name in POPULATIONS if name in own}

@@ -243,7 +243,7 @@ def transformed(kind: str) -> Change:
     """Store every colour on a scale, 256 channels a decade or a logicle over the range, and no keyword says so."""
 
     def change(tube: Original, random: np.random.Generator) -> Original:
-        logicle = LogicleScale(kind="logicle", T=tube.top, W=0.5, M=4.5)
+        logicle = LogicleScale(T=tube.top, W=0.5, M=4.5)
 
         def stored(values: Floats) -> Floats:
             if kind == "logicle":

@@ -121,7 +121,7 @@ def _draw(signals: Floats, n: int, random: np.random.Generator) -> Floats:
 
 
 def _gate(spike: Spike) -> ReferenceGate:
-    return ReferenceGate(kind="reference", marker="CAR", fallback=1000, window=(20, 50_000), note=spike.marker)
+    return ReferenceGate(marker="CAR", fallback=1000, window=(20, 50_000), note=spike.marker)
 
 
 def _signals(folder: Path, side: Side, marker: str) -> Floats:

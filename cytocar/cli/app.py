@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 from collections.abc import Sequence
@@ -77,8 +78,17 @@ class WholeSentences(TyperGroup):
             formatter.write_dl([(name, " ".join(text.split())) for name, text in paragraphs.items()])
 
 
-class GroupedOptions(TyperCommand):
-    """A command whose help lists its options under the headings that they name; the others come first."""
+class Command(TyperCommand):
+    """A command whose help lists options under the headings that they name, and whose numbers are finite."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Refuse NaN and infinity, which every comparison with a limit lets pass; then run the command."""
+        for param in self.get_params(ctx):
+            value = ctx.params.get(param.name)
+            for number in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(number, float) and not math.isfinite(number):
+                    raise typer.BadParameter(f"{number} is not a finite number.", ctx=ctx, param=param)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options."""
@@ -105,9 +115,11 @@ class _Verbs(TyperGroup):
             return None
         module = import_module(f"cytocar.cli.verbs.{cmd_name.replace('-', '_')}")
         if hasattr(module, "app"):
+            for command in module.app.registered_commands:
+                command.cls = Command
             return get_command(module.app)
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        grouped = single.command(cmd_name, cls=GroupedOptions, help=module.command.__doc__, context_settings=CONTEXT)
+        grouped = single.command(cmd_name, cls=Command, help=module.command.__doc__, context_settings=CONTEXT)
         grouped(module.command)
         return get_command(single)
 

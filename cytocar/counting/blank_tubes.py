@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
@@ -54,8 +54,7 @@ _COUNTS = tuple(column.name for column in HISTORY[-len(PLACES) :])
 _TEXTS = tuple(column.name for column in HISTORY if column.type == "string")
 
 
-@dataclass(frozen=True, slots=True)
-class BlankTube:
+class BlankTube(Struct, frozen=True):
     """A tube without CAR-T cells. ``above`` counts its T cells beyond each of ``PLACES``."""
 
     sample_id: str
@@ -147,8 +146,7 @@ def counts_at(
     return tuple(counts)
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """Tubes of earlier runs, as read from a file of so many bytes' hash."""
 
     tubes: tuple[BlankTube, ...] = ()

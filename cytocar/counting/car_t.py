@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.counting.background import NetShare, net_share
 from cytocar.counting.basis import CountBasis
@@ -215,8 +215,7 @@ def _claim_findings(
     return (Finding("t_cell_events", "W222", outcome, message, value=t_cell_events, limit=needed),)
 
 
-@dataclass(frozen=True, slots=True)
-class CarCount:
+class CarCount(Struct, frozen=True):
     """CAR-T cells: share of T cells and concentration, as gated and net of background, and what may be claimed."""
 
     percent: Estimate

@@ -7,9 +7,10 @@ same 0.2 cells/µL is a result in one tube and nothing in another.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.decision import Flag
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from cytocar.template.model import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class DetectionLimits:
+class DetectionLimits(Struct, frozen=True):
     """What decides and what describes detection in this sample.
 
     Parameters

@@ -85,7 +85,7 @@ def volume_in_tube(counting: Counting, tube: Tube) -> float | None:
     Examples
     --------
     >>> from cytocar.template.model import Counting
-    >>> volume_in_tube(Counting(final_volume_ul=500), Tube(sample_volume_ul=50))
+    >>> volume_in_tube(Counting(final_volume_ul=500.0), Tube(sample_volume_ul=50))
     500.0
     >>> volume_in_tube(Counting(), Tube(sample_volume_ul=20, dilution_factor=25))
     500.0

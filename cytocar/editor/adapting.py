@@ -11,7 +11,6 @@ from cytocar.regions.boxes import RangeGate, RectangleGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.review.handles import CORNER_DIGITS, EDGE_DIGITS, as_text
-from cytocar.template.canonical import declared
 from cytocar.template.gate_kinds import Gate
 
 WIDENED = 2.5
@@ -37,7 +36,7 @@ def switched(gate: Gate, fitted: FixedGate | None, panel: Sequence[str]) -> Gate
     if not isinstance(gate, FixedGate):
         if fitted is None:
             raise UsageError("the gate lies on no file", code="E221", hint="open a file that has its channels")
-        return _rounded(declared(fitted))
+        return _rounded(fitted.beyond_defaults())
     if isinstance(gate, RangeGate) and (gate.min is None) != (gate.max is None) and gate.units == "data":
         keep, at = ("above", gate.min) if gate.min is not None else ("below", gate.max)
         return {"kind": "valley", "marker": gate.marker, "keep": keep, **_around(at or 0.0)}

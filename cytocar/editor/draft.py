@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from cytocar.errors.tree import UsageError
-from cytocar.template.canonical import declared
+from cytocar.signals.declaration import declare
 from cytocar.template.faults import check_document
 from cytocar.template.load import faults_error
 from cytocar.template.model import Report, Template
@@ -50,7 +50,7 @@ class Draft(Struct, frozen=True, eq=False):
             E062 with every fault.
         """
         if not document["populations"]:
-            return cls(document, Template.model_validate(document), names or {})
+            return cls(document, declare(Template, document), names or {})
         template, faults = check_document(document)
         if template is None:
             raise faults_error("as edited", faults)
@@ -59,8 +59,8 @@ class Draft(Struct, frozen=True, eq=False):
     @classmethod
     def of_template(cls, template: Template) -> Draft:
         """Return the draft that says what a template says."""
-        document = {"format": 1, **declared(template)}
-        document["scales"] = {name: scale.model_dump(exclude_none=True) for name, scale in template.scales.items()}
+        document = {"format": 1, **template.beyond_defaults()}
+        document["scales"] = {name: scale.present() for name, scale in template.scales.items()}
         return cls(document, template)
 
     def edited(self, change: Callable[[Document], None], names: Mapping[str, str] | None = None) -> Draft:
@@ -336,7 +336,7 @@ def set_role(draft: Draft, name: str, role: str | None) -> Draft:
 def _roles(document: Document) -> dict[str, str]:
     """Return role to population, those that have no control on the page too."""
     report = document.get("report", {})
-    roles = {role: report[role] for role in (*ROLES, *Report.model_fields) if isinstance(report.get(role), str)}
+    roles = {role: report[role] for role in (*ROLES, *Report.__struct_fields__) if isinstance(report.get(role), str)}
     beads = document.get("counting", {}).get("beads")
     return {**roles, "beads": beads} if beads else roles
 

@@ -16,7 +16,6 @@ from cytocar.regions.boxes import RangeGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.report.run.source import open_finished_run
 from cytocar.review.pages import MadeTemplate
-from cytocar.template.canonical import declared
 from cytocar.template.diff import compare
 from cytocar.template.gate_kinds import Gate, ReferenceGate, ValleyGate
 from cytocar.template.model import Template
@@ -123,8 +122,8 @@ def _joined(gate: Gate, moved: Sequence[FixedGate]) -> dict[str, Any] | None:
     if isinstance(gate, ValleyGate | ReferenceGate) and len(lines) == len(moved):
         low, high = gate.window
         window = [_rounded(min(low, *lines)), _rounded(max(high, *lines))]
-        return {**declared(gate), "fallback": _rounded(median(lines)), "window": window}
-    tables = [declared(one) for one in moved]
+        return {**gate.beyond_defaults(), "fallback": _rounded(median(lines)), "window": window}
+    tables = [one.beyond_defaults() for one in moved]
     numbers = [edits.numbers_of(table) for table in tables]
     if all(table == tables[0] for table in tables):
         return tables[0]

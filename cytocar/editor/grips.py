@@ -21,7 +21,6 @@ from cytocar.regions.boxes import QuadrantGate, RangeGate, RectangleGate
 from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.review.handles import EDGE_DIGITS, Handle, Place, as_text, dragged, handles, value_at
-from cytocar.template.canonical import declared
 from cytocar.template.gate_kinds import ClusterGate, Gate, ReferenceGate, SingletsGate, ValleyGate
 from cytocar.template.model import Template
 
@@ -191,17 +190,17 @@ def moved(gate: Gate, grip: Grip, to: Place, stage: Stage) -> GateTable:
     values = {name: float(text) for name, text in numbers.items()}
     if isinstance(gate, QuadrantGate):
         return _quadrant_moved(gate, values)
-    return declared(move_gate(gate, values, decisions=(), scale_of=template.scale))
+    return move_gate(gate, values, decisions=(), scale_of=template.scale).beyond_defaults()
 
 
 def _resized(gate: EllipseGate, to: Place, axis: PictureAxis) -> GateTable:
     row = gate.axes.index(axis.marker)
     reach = max(axis.low + to[0] * (axis.high - axis.low) - gate.center[row], 1e-3)
-    return {**declared(gate), "distance_square": float(f"{reach**2 / gate.covariance[row][row]:.6g}")}
+    return {**gate.beyond_defaults(), "distance_square": float(f"{reach**2 / gate.covariance[row][row]:.6g}")}
 
 
 def _quadrant_moved(gate: QuadrantGate, numbers: Mapping[str, float]) -> GateTable:
-    table = declared(gate)
+    table = gate.beyond_defaults()
     for key in ("x", "y"):
         for name, value in numbers.items():
             if key in table and name.rpartition(" ")[0] == table[key]["marker"]:
@@ -210,7 +209,7 @@ def _quadrant_moved(gate: QuadrantGate, numbers: Mapping[str, float]) -> GateTab
 
 
 def _window_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateTable:
-    table = declared(gate)
+    table = gate.beyond_defaults()
     name = handle.x_name or handle.y_name or ""
     x, y = stage.sides
     axis, place = (x, to[0]) if handle.x_name or y is None else (y, to[1])
@@ -234,7 +233,7 @@ def _risen(ends: Sequence[float], upper: bool, value: float) -> list[float]:
 
 def _ratio_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateTable:
     """Return a gate of single events with a limit at the ratio that a pulse has to the line, where it is held."""
-    table = declared(gate)
+    table = gate.beyond_defaults()
     name = handle.x_name or handle.y_name or ""
     pulse = table.get("height") or table["width"]
     areas = stage.axes[table["area"]].place([area for area, _ in stage.single_line])
@@ -254,7 +253,7 @@ def _ratio_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateTab
 
 def _cluster_moved(gate: Gate, handle: Handle, to: Place, stage: Stage) -> GateTable:
     """Return a cluster that is looked for at another place, farther around it, or by another core."""
-    table = declared(gate)
+    table = gate.beyond_defaults()
     x, y = stage.sides
     if handle.id.startswith("edge "):
         axis, place = (x, to[0]) if handle.x_name or y is None else (y, to[1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cytocar.editor.draft import Draft
 from cytocar.editor.from_run import ReviewedGates, taken_over
 from cytocar.editor.panel import empty_template, with_other_channels
@@ -63,7 +65,7 @@ def open_bench(
     tubes = [open_tube(one, markers or {}) for one in files]
     tables = [tube.events for tube in tubes]
     if file.saved is None and start is not None:
-        start = start.model_copy(update={"name": file.name, "version": FIRST_VERSION})
+        start = replace(start, name=file.name, version=FIRST_VERSION)
     known = file.saved or start
     own = Draft.of_template(known or empty_template(file.name, tables, book))
     draft = own if known is None else Draft.of(with_other_channels(own.document, tables, book))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from cytocar.errors.tree import SampleError
 from cytocar.fit.axes import scales_of
 from cytocar.fit.names import Book, is_fluorescence, markers_of, pulse_of
 from cytocar.fit.tubes import read_tube
 from cytocar.signals.compensation import carried, leaves_as_it_is
+from cytocar.signals.declaration import declare
 from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
-from cytocar.signals.scales import LinearScale, LogicleScale, Scale
+from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
 from cytocar.template.model import Compensation, Template
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ def empty_template(name: str, files: Sequence[EventTable], book: Book) -> Templa
     """Return a template without populations: the panel is every channel of the files, the scales are from the data."""
     stain = _stain_scale(files, book)
     panel = dict(entries_of(files, book))
-    scales: dict[str, Scale] = {"default": stain}
+    scales: dict[str, AnyScale] = {"default": stain}
     for marker, entry in panel.items():
         channel = _channel(marker, entry, files)
         if channel is not None and not is_fluorescence(channel):
@@ -37,7 +40,7 @@ def empty_template(name: str, files: Sequence[EventTable], book: Book) -> Templa
     return Template(
         name=name,
         version="0.1.0",
-        panel={marker: entry.model_copy(update={"optional": True}) for marker, entry in panel.items()},
+        panel={marker: replace(entry, optional=True) for marker, entry in panel.items()},
         compensation=Compensation(source="file" if applied else "none"),
         scales=scales,
         populations=(),
@@ -46,7 +49,7 @@ def empty_template(name: str, files: Sequence[EventTable], book: Book) -> Templa
 
 def with_other_channels(document: Mapping[str, Any], files: Sequence[EventTable], book: Book) -> dict[str, Any]:
     """Return a document with the channels that its panel does not name, as optional markers."""
-    panel = {name: Marker.model_validate(entry) for name, entry in document["panel"].items()}
+    panel = {name: declare(Marker, entry) for name, entry in document["panel"].items()}
     claimed = {
         channel.detector
         for name, entry in panel.items()
@@ -61,7 +64,7 @@ def with_other_channels(document: Mapping[str, Any], files: Sequence[EventTable]
             name += " (other)"
         by_name = (marker,) if name != marker and not entry.detectors else ()
         own = Marker(detectors=entry.detectors, aliases=entry.aliases or by_name)
-        added[name] = own.model_copy(update={"optional": True}).model_dump(exclude_defaults=True)
+        added[name] = replace(own, optional=True).beyond_defaults()
         channel = _channel(marker, entry, files)
         if channel is not None and not is_fluorescence(channel):
             scales[name] = {"kind": "linear"}
@@ -127,7 +130,7 @@ def _channel(name: str, entry: Marker, files: Sequence[EventTable]) -> Channel |
     return next((channel for file in files if (channel := _channel_in(name, entry, file)) is not None), None)
 
 
-def _stain_scale(files: Sequence[EventTable], book: Book) -> Scale:
+def _stain_scale(files: Sequence[EventTable], book: Book) -> AnyScale:
     """Return the scale that the fit would choose; without T-cell markers, a logicle to the top of the channels."""
     tubes = []
     for file in files:
@@ -140,4 +143,4 @@ def _stain_scale(files: Sequence[EventTable], book: Book) -> Scale:
         scales = scales_of(tubes)
         return next(scales[name] for name, channel in tube.panel.channels.items() if is_fluorescence(channel))
     dyes = [channel.top for file in files for channel in file.channels if is_fluorescence(channel)]
-    return LogicleScale(kind="logicle", T=max(dyes, default=BD_TOP))
+    return LogicleScale(T=max(dyes, default=BD_TOP))

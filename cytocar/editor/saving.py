@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.editor.draft import Document, Draft
 from cytocar.errors.tree import TemplateError, UsageError
@@ -74,9 +75,9 @@ class TemplateFile(Struct, eq=False):
             if name not in self.added:
                 panel[name] = entry
             elif name in used or self.lists_all:
-                panel[name] = entry.model_copy(update={"optional": name not in used})
+                panel[name] = replace(entry, optional=name not in used)
         scales = {name: scale for name, scale in draft.template.scales.items() if name in panel or name == "default"}
-        return draft.template.model_copy(update={"panel": panel, "scales": scales})
+        return replace(draft.template, panel=panel, scales=scales)
 
     def difference(self, draft: Draft) -> Difference | None:
         """Return the changes that saving would write, None for a new file; of a locked one, since it was locked."""

@@ -169,8 +169,8 @@ class Bench(Struct, eq=False):
         """Return a marker's axis over the range of its events; a linear one over those of the parent that is shown."""
         scale = self.template.scale(marker)
         linear = isinstance(scale, LinearScale) and self.place.parent != ALL
-        way = [one.model_dump_json() for one in self._way_to(self.place.parent)] if linear else []
-        key = (marker, scale.model_dump_json(), *way)
+        way = [repr(one) for one in self._way_to(self.place.parent)] if linear else []
+        key = (marker, repr(scale), *way)
         if key not in self._axes:
             masks = [self._mask(tube) if linear else None for tube in self.tubes]
             self._axes[key] = own_range(marker, self.template, self.tubes, masks)
@@ -348,7 +348,7 @@ class Bench(Struct, eq=False):
 
     def set_scale(self, marker: str, numbers: Mapping[str, float]) -> None:
         """Change numbers of the scale of a marker's axis."""
-        scale = self.template.scale(marker).model_dump(exclude_none=True)
+        scale = self.template.scale(marker).present()
         self.change(edits.set_scale(self.draft, marker, {**scale, **numbers}))
 
     def saved_as(self, version: str) -> None:
@@ -359,7 +359,7 @@ class Bench(Struct, eq=False):
     def accepted_as(self, saved: Template) -> None:
         """Note that doubts were accepted in the file: undo does not take that back."""
         self.saved_as(saved.version)
-        doubts = [doubt.model_dump(exclude_defaults=True) for doubt in saved.doubts]
+        doubts = [doubt.beyond_defaults() for doubt in saved.doubts]
 
         def accepted(draft: Draft) -> Draft:
             return Draft.of({**draft.document, "doubts": doubts}, draft.names)

@@ -108,7 +108,7 @@ class OpenTube(Struct, eq=False):
     def signal(self, marker: str, template: Template) -> Floats | None:
         """Return a marker's compensated signal of all events, shape (n_events,); None where the file has no such."""
         if marker not in self._signals:
-            whole = template.model_copy(update={"populations": (), "report": Report(), "counting": Counting()})
+            whole = replace(template, populations=(), report=Report(), counting=Counting())
             try:
                 populations = walk(self.events, whole, markers=self._settled(template))
                 self._signals[marker] = populations.values(ALL, marker)

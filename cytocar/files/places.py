@@ -8,30 +8,26 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from abc import ABC
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import ReadError, UsageError
 from cytocar.files.address import is_address, without_secrets
 from cytocar.files.nearest import is_no_text, why_not_there
 from cytocar.files.remote import Address
 
+if TYPE_CHECKING:
+    Place = Path | Address
+else:
 
-class _AsText:
-    """How a manifest and the parts of a run keep a place: as text, without secrets."""
+    class Place(ABC):  # noqa: B024 -- one type, which records that are read back can name
+        """A file or folder, wherever it lies."""
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
-        from pydantic_core import core_schema
-
-        as_text = core_schema.to_string_ser_schema()
-        return core_schema.no_info_plain_validator_function(_read_back, serialization=as_text)
-
-
-Place = Annotated[Path | Address, _AsText]
-"""A file or folder, wherever it lies."""
+    Place.register(Path)
+    Place.register(Address)
 
 
 def place_of(text: str | Path | Address) -> Path | Address:
@@ -43,12 +39,6 @@ def place_of(text: str | Path | Address) -> Path | Address:
     if isinstance(text, str):
         return Address(text) if is_address(text) else Path(text)
     return text
-
-
-def _read_back(text: Any) -> Path | Address:
-    if not isinstance(text, str | Path | Address):
-        raise ValueError(f"{text!r} is no place of a file")  # noqa: TRY004 -- what pydantic expects
-    return place_of(text)
 
 
 def beside(folder: Path | Address, name: str) -> Path | Address:

@@ -65,7 +65,7 @@ class AddressStat(Struct, frozen=True):
     st_size: int
 
 
-class Address(Struct, frozen=True, order=True):
+class Address:
     """A file or a folder behind a protocol of fsspec; ``url`` as it was given, secrets included.
 
     Examples
@@ -75,7 +75,22 @@ class Address(Struct, frozen=True, order=True):
     (Address('s3://bucket/run1/sheet.csv'), 'sheet.csv', '.csv', 's3://bucket/run1/day9.fcs')
     """
 
-    url: str
+    __slots__ = ("url",)
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def __eq__(self, other: object) -> bool:
+        """True if both were given alike."""
+        return isinstance(other, Address) and self.url == other.url
+
+    def __hash__(self) -> int:
+        """Return that of the address as given."""
+        return hash(self.url)
+
+    def __lt__(self, other: Address) -> bool:
+        """Return which comes first in a list."""
+        return self.url < other.url
 
     def __str__(self) -> str:
         """Return the address as it may be written down."""

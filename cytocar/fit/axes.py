@@ -10,7 +10,7 @@ import numpy as np
 from cytocar.fit.lines import rounded
 from cytocar.fit.names import is_fluorescence
 from cytocar.fit.tubes import Tube
-from cytocar.signals.scales import AsinhScale, LinearScale, LogicleScale, Scale
+from cytocar.signals.scales import AnyScale, AsinhScale, LinearScale, LogicleScale
 
 BD_TOP, BD_DECADES = 262144.0, 4.5
 WIDTH_WITHOUT_NEGATIVES, NARROWEST, WIDEST_SHARE = 0.3, 0.2, 0.3
@@ -20,7 +20,7 @@ MASS_COFACTOR = 5.0
 """Of arcsinh on mass cytometers, as everybody draws them: it parts CD3, CD4 and CD8 better there than a logicle."""
 
 
-def scales_of(tubes: Sequence[Tube], *, narrower: float = 0.0) -> dict[str, Scale]:
+def scales_of(tubes: Sequence[Tube], *, narrower: float = 0.0) -> dict[str, AnyScale]:
     """Return the scale of each marker's axis, the same for all files.
 
     Parameters
@@ -29,7 +29,7 @@ def scales_of(tubes: Sequence[Tube], *, narrower: float = 0.0) -> dict[str, Scal
         Decades by which the linear part is narrower than the negatives ask for: too wide a one hides a valley.
     """
     stain = _stain_scale(tubes, narrower)
-    scales: dict[str, Scale] = {}
+    scales: dict[str, AnyScale] = {}
     for tube in tubes:
         for marker, channel in tube.panel.channels.items():
             if is_fluorescence(channel) or marker not in ("FSC-A", "FSC-H", "FSC-W", "SSC-A", "SSC-H", "SSC-W"):
@@ -45,7 +45,7 @@ def _stain_scale(tubes: Sequence[Tube], narrower: float) -> LogicleScale | Asinh
     top = float(np.median(sorted(tube.top for tube in tubes)[len(tubes) // 2 :][:1]))
     if all(tube.mass for tube in tubes):
         top = max(top, 1000.0)
-        return AsinhScale(kind="asinh", T=top, M=round(math.asinh(top / MASS_COFACTOR) / math.log(10), 4))
+        return AsinhScale(T=top, M=round(math.asinh(top / MASS_COFACTOR) / math.log(10), 4))
     negatives = [tube.negatives for tube in tubes if tube.negatives is not None]
     return stain_scale_of(top, float(np.median(negatives)) if negatives else None, narrower=narrower)
 
@@ -69,4 +69,4 @@ def stain_scale_of(top: float, negatives: float | None, *, narrower: float = 0.0
         M = BD_DECADES
     W = (M - math.log10(top / negatives)) / 2 if negatives else WIDTH_WITHOUT_NEGATIVES
     W = min(max(W - narrower, NARROWEST), WIDEST_SHARE * M)
-    return LogicleScale(kind="logicle", T=top, M=round(M, 3), W=round(W, 2))
+    return LogicleScale(T=top, M=round(M, 3), W=round(W, 2))

@@ -17,7 +17,7 @@ from cytocar.fit.tubes import Tube
 from cytocar.gates.adaptive import ADAPTIVE
 from cytocar.gates.decision import Decision, FitInput
 from cytocar.regions.boolean import BooleanGate
-from cytocar.signals.scales import Scale
+from cytocar.signals.scales import AnyScale
 from cytocar.template.gate_kinds import AdaptiveGate, Gate
 from cytocar.template.model import Population
 
@@ -47,7 +47,7 @@ class Study(Struct):
     """
 
     tubes: tuple[Tube, ...]
-    scales: Mapping[str, Scale]
+    scales: Mapping[str, AnyScale]
     gates: list[FittedGate] = field(default_factory=list)
     masks: dict[str, list[Bools]] = field(default_factory=dict)
     decisions: dict[str, list[tuple[Decision, ...]]] = field(default_factory=dict)

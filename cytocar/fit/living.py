@@ -49,7 +49,7 @@ def viability(study: Study, parent: str, cd3: Line | None) -> str:
             sentence = (
                 f"no dead cells stand out; {100 * share_below:.1f} % of the T cells lie below their mode + 6 sigma"
             )
-            gate = RangeGate(kind="range", marker="viability", max=at)
+            gate = RangeGate(marker="viability", max=at)
             study.add("viable", parent, gate, status=Status.PROVISIONAL, evidence=(sentence,))
             return "viable"
         why = (

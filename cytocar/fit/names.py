@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from pydantic import TypeAdapter
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.files.places import whole_bytes
 from cytocar.files.toml import parse_toml
-from cytocar.signals.declaration import Declaration
+from cytocar.signals.declaration import Declaration, declare
 
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel
@@ -58,7 +57,7 @@ _SHARED_DYE = re.compile(r"(?<![A-Z0-9])CD\d{1,2}(?:[/&](?:16|19|20|56)(?!\d))+"
 """Markers on one dye, of which the first alone is written out: CD16/56, CD3/19."""
 
 
-class Entry(Declaration):
+class Entry(Declaration, frozen=True, kw_only=True):
     """The names of one marker; ``instead_of`` makes it the second choice for another."""
 
     names: tuple[str, ...]
@@ -94,7 +93,7 @@ def _read(path: Path) -> Book:
             f"the alias book {path.name} cannot be used: {why.splitlines()[0]}", code="E203", hint=hint
         )
     ):
-        return TypeAdapter(dict[str, Entry]).validate_python(parse_toml(whole_bytes(path).decode("utf-8")))
+        return declare(dict[str, Entry], parse_toml(whole_bytes(path).decode("utf-8")))
 
 
 # ---------------------------------------------------------------- words

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from cytocar.fit.gated import Study
 from cytocar.fit.lines import Line, Status, draw_line, rounded
@@ -75,9 +76,7 @@ def beads(study: Study, parent: str) -> str:
         study.left_out.append(("beads", "no tight spot is bright in all colours: no counting beads"))
         return parent
     place = np.exp(np.median(spots, axis=0))
-    gate = ClusterGate(
-        kind="cluster", x=x, y=y, near=(rounded(float(place[0])), rounded(float(place[1]))), within=BEAD_FACTOR
-    )
+    gate = ClusterGate(x=x, y=y, near=(rounded(float(place[0])), rounded(float(place[1]))), within=BEAD_FACTOR)
     sentence = f"a spot bright in {', '.join(colours)} in {len(spots)} of {len(study.tubes)} files"
     study.add("beads", parent, gate, status=_by_files(len(spots)), evidence=(sentence,))
     wide = [decided for decided in study.decisions["beads"] if any("WIDE_CLUSTER" in one.flags for one in decided)]
@@ -85,7 +84,7 @@ def beads(study: Study, parent: str) -> str:
         study.drop("beads")
         study.left_out.append(("beads", f"what is bright in all colours is no tight spot ({sentence})"))
         return parent
-    gate_of_cells = BooleanGate(kind="boolean", none_of=("beads",))
+    gate_of_cells = BooleanGate(none_of=("beads",))
     study.add("cells", parent, gate_of_cells, status=Status.EVIDENCE, evidence=("what is no bead",))
     return "cells"
 
@@ -129,7 +128,6 @@ def singlets(study: Study, parent: str) -> str:
     sigma = float(np.median(sigmas))
     limits = (rounded(math.exp(-SIGMAS[0] * sigma)), rounded(math.exp(SIGMAS[1] * sigma)))
     gate = SingletsGate(
-        kind="singlets",
         area=area,
         height=pulse if height else None,
         width=None if height else pulse,
@@ -194,7 +192,6 @@ def lymphocytes(study: Study, parent: str, line: Line) -> str | None:
     within = max(WITHIN if x == "FSC-A" else WITHIN_FLUORESCENCE, math.exp(1.5 * apart))
     name = "lymphocyte_scatter" if study.has("CAR") else "lymphocytes"
     gate = ClusterGate(
-        kind="cluster",
         x=x,
         y="SSC-A",
         near=(rounded(math.exp(middle[0])), rounded(math.exp(middle[1]))),
@@ -230,7 +227,7 @@ def lymphocytes(study: Study, parent: str, line: Line) -> str | None:
 def _widen(study: Study, parent: str, gate: ClusterGate, line: Line, sentence: str, *, status: Status) -> None:
     """Take the ellipse of nearly all T cells where the one that other cells end cuts too many of them off."""
     name = "lymphocytes"
-    wider = gate.model_copy(update={"least": WIDER})
+    wider = replace(gate, least=WIDER)
     masks, _ = study.applied(Population(name=name, parent=parent, gate=wider))
     wide = [mask & (tube.signals[line.marker] >= line.of(at)) for at, (tube, mask) in enumerate(_each(study, masks))]
     if study.has("viability"):  # the dead lie at the border

@@ -107,7 +107,7 @@ def _with_cd3(study: Study, cells: str, base: str) -> None:
     _look_at_t_cells(study, around or base, line)
     if car and scatter is not None:
         around = "lymphocytes"
-        gate = BooleanGate(kind="boolean", any_of=("t_cells", scatter))
+        gate = BooleanGate(any_of=("t_cells", scatter))
         study.add(around, inside, gate, status=Status.EVIDENCE, evidence=("T cells, and what lies around them",))
     subsets.cd4_and_cd8(study, "t_cells")
     if study.has("CD4", "CD8") and not {"cd4", "cd8"} & study.masks.keys():  # T cells of no kind

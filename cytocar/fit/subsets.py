@@ -115,12 +115,12 @@ def _draw_cd4_and_cd8(study: Study, parent: str) -> None:
         study.add(
             first.lower(),
             parent,
-            BooleanGate(kind="boolean", all_of=(bright,)),
+            BooleanGate(all_of=(bright,)),
             status=shown[first].status,
             evidence=(),
         )
         return
-    study.add(dim, parent, BooleanGate(kind="boolean", none_of=(bright,)), status=Status.EVIDENCE, evidence=())
+    study.add(dim, parent, BooleanGate(none_of=(bright,)), status=Status.EVIDENCE, evidence=())
     beside = draw_line(second, study.signals(second, dim), stain_scale(study, second))
     if second in shown and (beside is None or not _trusted(beside) or _same(shown[second], beside)):
         _one_line_each(study, parent, first, shown[second])
@@ -130,7 +130,7 @@ def _draw_cd4_and_cd8(study: Study, parent: str) -> None:
         study.add(
             first.lower(),
             parent,
-            BooleanGate(kind="boolean", all_of=(bright,)),
+            BooleanGate(all_of=(bright,)),
             status=shown[first].status,
             evidence=(),
         )
@@ -148,7 +148,7 @@ def _one_line_each(study: Study, parent: str, first: str, line: Line) -> None:
     for name in ("cd4", "cd8"):
         own = f"{name}_bright"
         rest = other if own == bright else bright
-        gate = BooleanGate(kind="boolean", all_of=(own,), none_of=(rest,))
+        gate = BooleanGate(all_of=(own,), none_of=(rest,))
         study.add(name, parent, gate, status=line.status, evidence=())
     _look_at_quadrants(study, parent, bright)
 
@@ -174,7 +174,7 @@ def _own_line(study: Study, name: str, parent: str, common: Line, other: str) ->
     line = draw_line(marker, values, scale)
     place = float(scale.approximate(np.array([line.at]))[0]) if line is not None else 0.0
     if line is not None and place > mode and line.at >= 0.5 * common.at:
-        gate = ValleyGate(kind="valley", marker=marker, keep="below", fallback=line.at, window=line.window)
+        gate = ValleyGate(marker=marker, keep="below", fallback=line.at, window=line.window)
         study.add(name, parent, gate, status=line.status, evidence=line.in_words(), line=line)
         return
     end = float(scale.inverse(mode + OWN_SPREADS * spread))
@@ -189,7 +189,7 @@ def _own_line(study: Study, name: str, parent: str, common: Line, other: str) ->
     study.add(
         name,
         parent,
-        RangeGate(kind="range", marker=marker, max=rounded(at)),
+        RangeGate(marker=marker, max=rounded(at)),
         status=common.status,
         evidence=(sentence,),
     )
@@ -278,13 +278,11 @@ def car_t(study: Study, parent: str) -> None:
         why = "no CAR+ cells stand out, and no control was given: --control FILE, stained alike and free of CAR"
         study.left_out.append(("car_t", why))
         return
-    gate = ReferenceGate(kind="reference", marker="CAR", fallback=line.at, window=line.window)
+    gate = ReferenceGate(marker="CAR", fallback=line.at, window=line.window)
     study.add("car_t", parent, gate, status=line.status, evidence=line.in_words(), line=line)
     for name in ("cd4", "cd8"):
         if name in study.masks:
-            study.add(
-                f"car_{name}", "car_t", BooleanGate(kind="boolean", all_of=(name,)), status=line.status, evidence=()
-            )
+            study.add(f"car_{name}", "car_t", BooleanGate(all_of=(name,)), status=line.status, evidence=())
 
 
 def _from_controls(study: Study) -> Line | None:
@@ -328,12 +326,10 @@ def other_lymphocytes(study: Study, lymphocytes: str) -> None:
     nk_marker = next((marker for marker in ("CD56", "CD16") if study.has(marker)), None)
     if b_marker is None and nk_marker is None:
         return
-    study.add(
-        "not_t", lymphocytes, BooleanGate(kind="boolean", none_of=("t_cells",)), status=Status.EVIDENCE, evidence=()
-    )
+    study.add("not_t", lymphocytes, BooleanGate(none_of=("t_cells",)), status=Status.EVIDENCE, evidence=())
     parent = "not_t"
     if b_marker is not None and _taken(study, "b_cells", parent, b_marker):
-        gate = BooleanGate(kind="boolean", none_of=("b_cells",))
+        gate = BooleanGate(none_of=("b_cells",))
         study.add("not_t_not_b", parent, gate, status=Status.EVIDENCE, evidence=())
         parent = "not_t_not_b"
     if nk_marker is not None and _taken(study, "nk_cells", parent, nk_marker):
@@ -341,7 +337,7 @@ def other_lymphocytes(study: Study, lymphocytes: str) -> None:
         if taken.line is not None and _cuts_t_cells(study, nk_marker, taken.line.at):
             study.left_out.append(("nkt_cells", f"at the line of the NK cells T cells have no gap in {nk_marker}"))
         elif taken.line is not None:
-            above = RangeGate(kind="range", marker=nk_marker, min=taken.line.at)
+            above = RangeGate(marker=nk_marker, min=taken.line.at)
             study.add("nkt_cells", "t_cells", above, status=taken.status, evidence=("the line of the NK cells",))
 
 
@@ -360,6 +356,6 @@ def _taken(study: Study, name: str, parent: str, marker: str) -> bool:
     if line.files == len(study.tubes):
         take_line(study, name, parent, line, keep="above")
     else:  # a tube may hold none of them: a gate that looks for a valley would ask for a look at each of these
-        gate = RangeGate(kind="range", marker=marker, min=line.at)
+        gate = RangeGate(marker=marker, min=line.at)
         study.add(name, parent, gate, status=line.status, evidence=line.in_words(), line=line)
     return True

@@ -22,7 +22,6 @@ def stain_scale(study: Study, marker: str) -> StainScale:
 def take_line(study: Study, name: str, parent: str, line: Line, *, keep: Literal["above", "below"]) -> None:
     """Add the gate of a line: a valley in its window, and where the files do not show it, its fallback."""
     gate = ValleyGate(
-        kind="valley",
         marker=line.marker,
         keep=keep,
         fallback=line.at,

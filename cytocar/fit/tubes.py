@@ -27,7 +27,7 @@ from cytocar.signals.over_compensation import as_recorded, over_compensated, tak
 if TYPE_CHECKING:
     from cytocar.fcs.events import Channel, EventTable
     from cytocar.files.places import Place
-    from cytocar.signals.scales import Scale
+    from cytocar.signals.scales import AnyScale
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,7 +97,7 @@ class Tube(Struct, frozen=True, eq=False):
         """Return the number of events held."""
         return len(next(iter(self.signals.values())))
 
-    def range_of(self, marker: str, scale: Scale) -> float:
+    def range_of(self, marker: str, scale: AnyScale) -> float:
         """Where a marker's channel ends, as a run sees it."""
         return max(self.panel.channels[marker].top, scale.T or 0.0)
 

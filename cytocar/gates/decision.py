@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -14,7 +13,7 @@ from msgspec import Struct, field
 from cytocar.regions.gate import ScaleOf
 from cytocar.regions.kinds import FixedGate
 from cytocar.sheet.rows import SampleType
-from cytocar.signals.scales import Scale
+from cytocar.signals.scales import AnyScale
 
 
 class Source(StrEnum):
@@ -69,8 +68,7 @@ THRESHOLD_SD = "threshold_sd"
 """Parameter of a ``reference`` gate: its threshold in spreads of the negatives above their median."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """One parameter of one gate on one sample.
 
     ``value`` is in compensated data units. ``window`` is the range that the template allows, ``fallback`` the value it
@@ -196,7 +194,7 @@ class FitInput(Struct, frozen=True):
         The population that the gate defines.
     columns : mapping of marker to (n,) float64
         Compensated signals of the parent's events, linear scale.
-    scales : mapping of marker to Scale
+    scales : mapping of marker to scale
         Display scales, where the template or the file has them.
     ranges : mapping of marker to float
         Where a marker's channel ends, where that is known.
@@ -210,7 +208,7 @@ class FitInput(Struct, frozen=True):
 
     population: str
     columns: Mapping[str, npt.NDArray[np.float64]]
-    scales: Mapping[str, Scale] = field(default_factory=dict)
+    scales: Mapping[str, AnyScale] = field(default_factory=dict)
     ranges: Mapping[str, float] = field(default_factory=dict)
     references: Sequence[ReferenceEvents] = ()
     seed: int = 0

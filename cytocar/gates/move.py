@@ -6,9 +6,8 @@ range, and ``center_MARKER`` moves a whole cluster along that marker, on its log
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-
-from pydantic import ValidationError
 
 from cytocar.errors.tree import UsageError
 from cytocar.gates.decision import Decision
@@ -41,8 +40,8 @@ def move_gate(gate: FixedGate, replaced: Numbers, *, decisions: Sequence[Decisio
     --------
     >>> from cytocar.regions.boxes import RangeGate
     >>> from cytocar.signals.scales import LinearScale
-    >>> gate = RangeGate(kind="range", marker="CD3", min=1200)
-    >>> move_gate(gate, {"CD3 min": 1350}, decisions=(), scale_of=lambda marker: LinearScale()).min
+    >>> gate = RangeGate(marker="CD3", min=1200.0)
+    >>> move_gate(gate, {"CD3 min": 1350.0}, decisions=(), scale_of=lambda marker: LinearScale()).min
     1350.0
     """
     unknown = [name for name in replaced if name not in movable(gate, decisions, scale_of)]
@@ -51,14 +50,18 @@ def move_gate(gate: FixedGate, replaced: Numbers, *, decisions: Sequence[Decisio
         raise UsageError(
             f"this gate has no number {unknown[0]!r}", code="E115", hint=f"numbers that can be moved: {known}"
         )
+    if endless := [name for name, value in replaced.items() if not math.isfinite(value)]:
+        raise _unmoved(f"{endless[0]} must be a finite number")
     try:
         return gate.with_numbers(replaced, {row.parameter: row.value for row in decisions}, scale_of)
-    except ValidationError as error:
-        raise UsageError(
-            f"the gate cannot be moved there: {error.errors()[0]['msg']}",
-            code="E115",
-            hint="look at its other numbers in gates.csv",
-        ) from error
+    except ValueError as error:
+        raise _unmoved(str(error)) from error
+
+
+def _unmoved(why: str) -> UsageError:
+    return UsageError(
+        f"the gate cannot be moved there: {why}", code="E115", hint="look at its other numbers in gates.csv"
+    )
 
 
 def movable(gate: FixedGate, decisions: Sequence[Decision], scale_of: ScaleOf) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ A number that the data do not support is ``None``, and ``Kinetics.reasons`` says
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.counting.limits import CarResult
 from cytocar.kinetics.between_samples import FAR_APART_DAYS, days_to_neighbours, peak_interval, peak_is_met

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Self
 
 from msgspec import Struct
-from pydantic import model_validator
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import UsageError
@@ -45,20 +43,20 @@ template_sha256 str -  | hash of its canonical form
 """)
 
 
-class ReleaseCriterion(Bound):
+class ReleaseCriterion(Bound, frozen=True, kw_only=True):
     """A limit of one number of a product, or of a column ``x_*`` of the sheet, as entered."""
 
     figure: str
 
-    @model_validator(mode="after")
-    def _is_known(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        yield from super().faults()
         if self.figure not in FIGURES and not self.figure.startswith("x_"):
             near = get_close_matches(self.figure, FIGURES, n=3) or list(FIGURES)
-            raise ValueError(f"figure {self.figure!r} is not known; did you mean {', '.join(near)}?")
-        return self
+            yield f"figure {self.figure!r} is not known; did you mean {', '.join(near)}?"
 
 
-class ReleaseCriteria(Sources):
+class ReleaseCriteria(Sources, frozen=True, kw_only=True):
     """A file of limits that a product has to meet."""
 
     criteria: tuple[ReleaseCriterion, ...]

@@ -6,7 +6,6 @@ does not move; detector voltages from the FCS files, where these are still to be
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -89,8 +88,7 @@ def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Me
                 hint="name each run once; of a run that was counted again, the one that holds",
             )
     return [
-        replace(one, run=name, blanks=tuple(dataclasses.replace(tube, run=name) for tube in one.blanks))
-        for one, name in measured
+        replace(one, run=name, blanks=tuple(replace(tube, run=name) for tube in one.blanks)) for one, name in measured
     ]
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
-from pydantic import model_validator
 
 from cytocar.regions.gate import Bools, DrawnAxis, FixedGateBase, Floats, ScaleOf
 
 
-class BooleanGate(FixedGateBase):
+class BooleanGate(FixedGateBase, frozen=True, kw_only=True, tag_field="kind", tag="boolean"):
     """Events that are in all of, in any of, and in none of the named populations (and in the parent)."""
 
-    kind: Literal["boolean"]
     all_of: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
     none_of: tuple[str, ...] = ()
@@ -41,7 +39,7 @@ class BooleanGate(FixedGateBase):
         Examples
         --------
         >>> masks = {"cd4": np.array([True, True, False]), "cd8": np.array([False, True, False])}
-        >>> gate = BooleanGate(kind="boolean", all_of=("cd4",), none_of=("cd8",))
+        >>> gate = BooleanGate(all_of=("cd4",), none_of=("cd8",))
         >>> gate.combine(np.ones(3, dtype=bool), masks.__getitem__).tolist()
         [True, False, False]
         """
@@ -83,8 +81,7 @@ class BooleanGate(FixedGateBase):
         parts = ((every, self.all_of), (some, self.any_of), (no, self.none_of))
         return between.join(f"{words} {', '.join(names)}" for words, names in parts if names)
 
-    @model_validator(mode="after")
-    def _names_a_population(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if not self.references():
-            raise ValueError("needs all_of, any_of or none_of")
-        return self
+            yield "needs all_of, any_of or none_of"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from msgspec import Meta
+from msgspec.structs import replace
 
 from cytocar.regions.gate import (
     BEYOND,
@@ -23,20 +24,19 @@ from cytocar.regions.geometry import Box, Interval
 from cytocar.signals.declaration import Declaration
 
 
-class Bounds(Declaration):
+class Bounds(Declaration, frozen=True, kw_only=True):
     """``min <= x < max``; a missing bound is open."""
 
     min: float | None = None
     max: float | None = None
 
-    @model_validator(mode="after")
-    def _low_stands_below_high(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if self.min is not None and self.max is not None and self.min >= self.max:
-            raise ValueError(f"min ({self.min:g}) must be below max ({self.max:g})")
-        return self
+            yield f"min ({self.min:g}) must be below max ({self.max:g})"
 
 
-class BoxGate(FixedGateBase):
+class BoxGate(FixedGateBase, frozen=True, kw_only=True):
     """What range, rectangle and quadrant share: a lower and an upper bound on each marker."""
 
     if TYPE_CHECKING:  # each kind declares its units, behind its own keys
@@ -76,7 +76,7 @@ class BoxGate(FixedGateBase):
         """Return a rectangle in data units with some bounds replaced."""
         known = {**dict(self.numbers(scale_of)), **replaced}
         bounds = {name: Bounds(min=known.get(f"{name} min"), max=known.get(f"{name} max")) for name in self.sides()}
-        return RectangleGate(kind="rectangle", bounds=bounds)
+        return RectangleGate(bounds=bounds)
 
     def outline(self, x: DrawnAxis, y: DrawnAxis | None) -> Floats | None:
         """Return the four corners of the box on two axes, its open sides beyond the picture."""
@@ -97,10 +97,9 @@ class BoxGate(FixedGateBase):
         return float(left), float(right)
 
 
-class RangeGate(BoxGate):
+class RangeGate(BoxGate, frozen=True, kw_only=True, tag_field="kind", tag="range"):
     """One marker between two bounds: ``min <= x < max``."""
 
-    kind: Literal["range"]
     marker: str
     min: float | None = None
     max: float | None = None
@@ -133,26 +132,24 @@ class RangeGate(BoxGate):
         bounds = {side: known.get(f"{self.marker} {side}") for side in ("min", "max")}
         if "threshold" in replaced:
             bounds["min" if self.min is not None else "max"] = replaced["threshold"]
-        return RangeGate(kind="range", marker=self.marker, min=bounds["min"], max=bounds["max"])
+        return RangeGate(marker=self.marker, min=bounds["min"], max=bounds["max"])
 
     def with_markers(self, name_of: Callable[[str], str]) -> Self:
         """Return a copy on another panel entry."""
-        return self.model_copy(update={"marker": name_of(self.marker)})
+        return replace(self, marker=name_of(self.marker))
 
-    @model_validator(mode="after")
-    def _bounds_say_something(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if self.min is None and self.max is None:
-            raise ValueError("needs min, max or both")
+            yield "needs min, max or both"
         if self.min is not None and self.max is not None and self.min >= self.max:
-            raise ValueError(f"min ({self.min:g}) must be below max ({self.max:g})")
-        return self
+            yield f"min ({self.min:g}) must be below max ({self.max:g})"
 
 
-class RectangleGate(BoxGate):
+class RectangleGate(BoxGate, frozen=True, kw_only=True, tag_field="kind", tag="rectangle"):
     """Any number of markers, each between two bounds."""
 
-    kind: Literal["rectangle"]
-    bounds: dict[str, Bounds] = Field(min_length=1)
+    bounds: Annotated[dict[str, Bounds], Meta(min_length=1)]
     units: Units = "data"
 
     def markers(self) -> tuple[str, ...]:
@@ -169,10 +166,10 @@ class RectangleGate(BoxGate):
 
     def with_markers(self, name_of: Callable[[str], str]) -> Self:
         """Return a copy on other panel entries."""
-        return self.model_copy(update={"bounds": {name_of(marker): side for marker, side in self.bounds.items()}})
+        return replace(self, bounds={name_of(marker): side for marker, side in self.bounds.items()})
 
 
-class Divider(Declaration):
+class Divider(Declaration, frozen=True, kw_only=True):
     """Where a quadrant gate divides one axis: at one value or several, rising."""
 
     marker: str
@@ -183,23 +180,21 @@ class Divider(Declaration):
         """Return the dividing values, lowest first."""
         return self.at if isinstance(self.at, tuple) else (self.at,)
 
-    @model_validator(mode="after")
-    def _values_rise(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if not self.values:
-            raise ValueError("at needs at least one value")
+            yield "at needs at least one value"
         if any(low >= high for low, high in pairwise(self.values)):
-            raise ValueError("the values of at must rise")
-        return self
+            yield "the values of at must rise"
 
 
-class QuadrantGate(BoxGate):
+class QuadrantGate(BoxGate, frozen=True, kw_only=True, tag_field="kind", tag="quadrant"):
     """One corner of a quadrant gate.
 
     ``keep = "+-"``: above the divider on x, below on y. With several dividers on an axis, or more than two axes,
     ``axes`` stands in place of ``x`` and ``y``, and ``keep`` lists one interval number (0 is the lowest) per axis.
     """
 
-    kind: Literal["quadrant"]
     x: Divider | None = None
     y: Divider | None = None
     axes: tuple[Divider, ...] = ()
@@ -225,9 +220,7 @@ class QuadrantGate(BoxGate):
 
         Examples
         --------
-        >>> corner = QuadrantGate(
-        ...     kind="quadrant", x=Divider(marker="CD4", at=1500), y=Divider(marker="CD8", at=2000), keep="+-"
-        ... )
+        >>> corner = QuadrantGate(x=Divider(marker="CD4", at=1500.0), y=Divider(marker="CD8", at=2000.0), keep="+-")
         >>> corner.sides()
         {'CD4': (1500.0, None), 'CD8': (None, 2000.0)}
         """
@@ -246,13 +239,13 @@ class QuadrantGate(BoxGate):
         """Return a copy on other panel entries."""
 
         def renamed(divider: Divider) -> Divider:
-            return divider.model_copy(update={"marker": name_of(divider.marker)})
+            return replace(divider, marker=name_of(divider.marker))
 
         corner = {"x": self.x and renamed(self.x), "y": self.y and renamed(self.y)}
-        return self.model_copy(update={**corner, "axes": tuple(map(renamed, self.axes))})
+        return replace(self, **corner, axes=tuple(map(renamed, self.axes)))
 
-    @model_validator(mode="after")
-    def _corner_exists(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         reasons = []
         if self.axes and (self.x is not None or self.y is not None):
             reasons.append("axes stands in place of x and y: give one or the other")
@@ -268,9 +261,7 @@ class QuadrantGate(BoxGate):
                 for divider, interval in zip(self.dividers, self.kept, strict=True)
                 if not 0 <= interval <= len(divider.values)
             ]
-        if reasons:
-            raise ValueError("; ".join(reasons))
-        return self
+        yield from reasons
 
 
 def bounds_in_words(marker: str, low: float | None, high: float | None) -> str:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, Self
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from msgspec import Meta, to_builtins
+from msgspec.structs import replace
 
 from cytocar.regions.gate import BEYOND, DrawnAxis, FixedGateBase, Floats, PlacedRegion, ScaleOf, in_data_units
 from cytocar.regions.geometry import Ellipse
+from cytocar.signals.declaration import declare
 
 ELLIPSE_CORNERS = 48  # of its outline: no corner is seen on a picture of 200 pixels
 
 
-class EllipseGate(FixedGateBase):
+class EllipseGate(FixedGateBase, frozen=True, kw_only=True, tag_field="kind", tag="ellipse"):
     """``(v - center)' covariance^-1 (v - center) <= distance_square`` on the axes' scales, in any dimension.
 
     ``as_formula`` takes a covariance that bounds no ellipse (not symmetric, or not positive definite) at its word: the
     formula decides, as Gating-ML 2.0 (5.1.3) says. The compliance suite of the standard has such a gate.
     """
 
-    kind: Literal["ellipse"]
-    axes: tuple[str, ...] = Field(min_length=1)
+    axes: Annotated[tuple[str, ...], Meta(min_length=1)]
     center: tuple[float, ...]
     covariance: tuple[tuple[float, ...], ...]
-    distance_square: float = Field(ge=0)
+    distance_square: Annotated[float, Meta(ge=0)]
     as_formula: bool = False
 
     def markers(self) -> tuple[str, ...]:
@@ -53,13 +54,13 @@ class EllipseGate(FixedGateBase):
         known = {**dict(self.numbers(scale_of)), **replaced}
         places = ((marker, known[f"{marker} center"]) for marker in self.axes)
         center = tuple(float(scale_of(marker).forward(at)) for marker, at in places if at is not None)
-        return EllipseGate.model_validate(
-            {**self.model_dump(), "center": center, "distance_square": known["distance_square"]}
+        return declare(
+            EllipseGate, {**to_builtins(self), "center": center, "distance_square": known["distance_square"]}
         )
 
     def with_markers(self, name_of: Callable[[str], str]) -> Self:
         """Return a copy on other panel entries."""
-        return self.model_copy(update={"axes": tuple(name_of(marker) for marker in self.axes)})
+        return replace(self, axes=tuple(name_of(marker) for marker in self.axes))
 
     def outline(self, x: DrawnAxis, y: DrawnAxis | None) -> Floats | None:
         """Return the shadow of an ellipse, or of an ellipsoid: that of its covariance on the axes shown."""
@@ -86,8 +87,8 @@ class EllipseGate(FixedGateBase):
         """Return its axes."""
         return f"ellipse on {', '.join(self.axes)}"
 
-    @model_validator(mode="after")
-    def _dimensions_agree(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         size = len(self.axes)
         reasons = []
         if len(set(self.axes)) < size:
@@ -101,9 +102,7 @@ class EllipseGate(FixedGateBase):
                 reasons.append("covariance must have an inverse")
         elif not _is_positive_definite(self.covariance):
             reasons.append("covariance must be symmetric and positive definite (otherwise it bounds no ellipse)")
-        if reasons:
-            raise ValueError("; ".join(reasons))
-        return self
+        yield from reasons
 
 
 def bounds_no_ellipse(rows: Sequence[Sequence[float]]) -> bool:

@@ -60,7 +60,7 @@ class DrawnAxis(Protocol):
         ...
 
 
-class GateBase(Declaration):
+class GateBase(Declaration, frozen=True, kw_only=True):
     """What every gate may carry."""
 
     note: str = ""
@@ -78,7 +78,7 @@ class GateBase(Declaration):
         raise NotImplementedError
 
 
-class FixedGateBase(GateBase):
+class FixedGateBase(GateBase, frozen=True, kw_only=True):
     """What every fixed gate can do."""
 
     @property

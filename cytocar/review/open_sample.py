@@ -6,7 +6,6 @@ every gate that hangs on it placed anew, controls and background included, which
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -75,7 +74,7 @@ class OpenSample(Struct, eq=False):
         """What a gate in place of a population's own would keep."""
         frame = self._parent(population)
         declared = {one.name: one for one in self.protocol.template.populations}
-        own = declared[population].model_copy(update={"parent": ALL, "exclude": ()})
+        own = replace(declared[population], parent=ALL, exclude=())
         inside = frame.evaluate(make_step(own, gate, self._sample().plan.axes, declared))
         counted = self.result.population(population)
         return GateYield(int(np.count_nonzero(inside)), counted.of_events if counted else frame.n_events)
@@ -90,7 +89,7 @@ class OpenSample(Struct, eq=False):
             replace(self.protocol, overrides=overrides),
             references=self.references,
         )
-        return dataclasses.replace(counted, file_sha256=self.result.file_sha256)
+        return replace(counted, file_sha256=self.result.file_sha256)
 
     def _parent(self, population: str) -> Frame:
         """Return the events that a population's gate chooses from, with the signals that it looks at."""

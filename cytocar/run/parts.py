@@ -6,14 +6,12 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
-from typing import Annotated
 
-from msgspec import Struct
-from pydantic import Field, TypeAdapter, ValidationError
+from msgspec import MsgspecError, Struct
 
 from cytocar.errors.tree import IntegrityError
+from cytocar.run import records
 from cytocar.run.trail.journal import Manifest
 from cytocar.run.trail.lock import not_writable
 from cytocar.run.trail.recorded import require_recorded
@@ -22,22 +20,18 @@ from cytocar.sample.result import SampleOutcome
 PARTS = "parts"
 
 
-@cache
-def _adapter() -> TypeAdapter[SampleOutcome]:
-    return TypeAdapter(Annotated[SampleOutcome, Field(discriminator="kind")])
-
-
 def to_json(outcome: SampleOutcome) -> bytes:
     """Return a sample's outcome as JSON; every number survives to its last bit."""
-    return _adapter().dump_json(outcome)
+    return records.to_json(outcome)
 
 
 def from_json(content: bytes) -> SampleOutcome | None:
     """Return the outcome that ``to_json`` wrote; ``None`` for anything else, such as a part cut short by a crash."""
     try:
-        return _adapter().validate_json(content)
-    except ValidationError:
+        outcome: SampleOutcome = records.from_json(content, SampleOutcome)
+    except (MsgspecError, UnicodeDecodeError):
         return None
+    return outcome
 
 
 def part_name(sample_id: str) -> str:

@@ -15,12 +15,12 @@ from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
-from pydantic import TypeAdapter
 
 from cytocar.counting.blank_tubes import NO_HISTORY, History
 from cytocar.errors.tree import CompensationError
 from cytocar.files.places import Place, beside, without_secrets
 from cytocar.run.lines import OwnColumns
+from cytocar.run.records import from_plain, plain
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.quality.acceptance import check_acceptance
 from cytocar.sample.result import ErrorRecord, TemplateStamp
@@ -37,7 +37,7 @@ from cytocar.template.moved_gates import MovedGates, check_fits, read_moved_gate
 from cytocar.version import __version__
 
 DEFAULT_TEMPLATE = "cart-cd19fc"
-_VERSIONS_OF = ("flowio", "numpy", "scipy", "scikit-learn", "pydantic")
+_VERSIONS_OF = ("flowio", "numpy", "scipy", "scikit-learn", "msgspec")
 
 
 class RunPlan(Struct, frozen=True, eq=False):
@@ -88,15 +88,15 @@ class RunPlan(Struct, frozen=True, eq=False):
                 }
                 for name, loaded in self.templates.items()
             },
-            "matrices": {name: matrix.model_dump(mode="json") for name, matrix in self.matrices.items()},
-            "samples": SAMPLE_ROWS.dump_python(self.samples, mode="json", exclude_defaults=True),
+            "matrices": plain(dict(self.matrices)),
+            "samples": plain(self.samples),
         }
         if self.unusable:
-            about["unusable_matrices"] = UNUSABLE.dump_python(dict(self.unusable), mode="json")
+            about["unusable_matrices"] = plain(dict(self.unusable))
         if self.moved:
-            about["moved_gates"] = MOVED_GATES.dump_python(dict(self.moved), mode="json", exclude_defaults=True)
+            about["moved_gates"] = {name: one.beyond_defaults() for name, one in self.moved.items()}
         if self.history.tubes:
-            about["background_history"] = HISTORY_RECORD.dump_python(self.history, mode="json")
+            about["background_history"] = plain(self.history)
         return about | {
             "format": "cytocar-run-1",
             "command": [without_secrets(word) for word in command],
@@ -104,16 +104,6 @@ class RunPlan(Struct, frozen=True, eq=False):
             "sheet": _sheet(self.sheet),
             "plan_sha256": hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest(),
         }
-
-
-SAMPLE_ROWS: TypeAdapter[tuple[SampleRow, ...]] = TypeAdapter(tuple[SampleRow, ...])
-"""How a manifest keeps the rows of a run's sheet."""
-UNUSABLE: TypeAdapter[dict[str, ErrorRecord]] = TypeAdapter(dict[str, ErrorRecord])
-"""How a manifest keeps what is wrong with matrices that rows of the sheet name."""
-MOVED_GATES: TypeAdapter[dict[str, MovedGates]] = TypeAdapter(dict[str, MovedGates])
-"""How a manifest keeps gates that the sheet's overrides put elsewhere, by sample."""
-HISTORY_RECORD: TypeAdapter[History] = TypeAdapter(History)
-"""How a manifest keeps the laboratory's tubes without CAR-T cells, with the file's name and hash."""
 
 
 def _version(name: str) -> str:
@@ -191,7 +181,8 @@ def _moved_gates(inputs: Inputs) -> dict[str, MovedGates]:
                 read[row.overrides] = read_moved_gates(beside(folder, row.overrides))
             if row.sample_id in read[row.overrides]:
                 moved[row.sample_id] = read[row.overrides][row.sample_id]
-    return MOVED_GATES.validate_json(json.dumps(MOVED_GATES.dump_python(moved, mode="json"), sort_keys=True))
+    in_order = json.dumps({name: one.beyond_defaults() for name, one in moved.items()}, sort_keys=True)
+    return from_plain(json.loads(in_order), dict[str, MovedGates])
 
 
 def _matrices(inputs: Inputs) -> tuple[dict[str, Matrix], dict[str, ErrorRecord]]:
@@ -248,8 +239,8 @@ def compensated(
         refused = _unusable(why, "correct the sheet's column compensation")
     if refused is not None:
         return Protocol(template, stamp, refused=refused)
-    used = declared.model_copy(update={"source": name, "matrices": known})
-    return Protocol(template.model_copy(update={"compensation": used}), stamp)
+    used = replace(declared, source=name, matrices=known)
+    return Protocol(replace(template, compensation=used), stamp)
 
 
 def stamp_of(loaded: LoadedTemplate) -> TemplateStamp:
@@ -264,7 +255,7 @@ def _read(name: str | Place) -> LoadedTemplate:
     gates.csv and quality.csv in the order of the run.
     """
     loaded = read_template(name)
-    loaded = replace(loaded, template=Template.model_validate_json(canonical_json(loaded.template)))
+    loaded = replace(loaded, template=from_plain(json.loads(canonical_json(loaded.template)), Template))
     known = (*COUNTS_NUMBERS, *(population.name for population in loaded.template.populations))
     check_acceptance(loaded.template.acceptance, dict.fromkeys(known))
     return loaded

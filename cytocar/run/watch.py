@@ -8,7 +8,6 @@ and wherever it was killed.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +31,8 @@ from cytocar.run.folder import RunFolder, finish, hold_run, moved_acts, pinned_r
 from cytocar.run.lines import WaitingLines
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.parts import Parts, part_name, to_json
-from cytocar.run.plan import SAMPLE_ROWS, RunPlan
+from cytocar.run.plan import RunPlan
+from cytocar.run.records import plain
 from cytocar.run.trail.audit import Act, Action, Author, read_trail
 from cytocar.run.trail.journal import Manifest, read_manifest
 from cytocar.sample.analysis import with_findings_beside
@@ -153,7 +153,7 @@ def settings_sha256(plan: RunPlan, given: SampleRow) -> str:
     content = [
         loaded.sha256 if loaded else plan.default_template,
         dict(plan.markers),
-        SAMPLE_ROWS.dump_python((given,), mode="json", exclude_defaults=True),
+        plain((given,)),
     ]
     return _sha256(content)
 
@@ -181,7 +181,7 @@ def input_hashes(plan: RunPlan, hashes: Mapping[str, str]) -> dict[str, str]:
     for row in plan.samples:
         wanted = not row.exclude and wants_references(plan.protocols[row.sample_id].template)
         controls = [*choose_references(row, plan.samples), *telling] if wanted else ()
-        content = SAMPLE_ROWS.dump_python((row,), mode="json", exclude_defaults=True)
+        content = plain((row,))
         hash_of[row.sample_id] = _sha256([content, decided_by(row), [[name, as_control[name]] for name in controls]])
     return hash_of
 
@@ -337,6 +337,6 @@ def _tell_anew(run: RunFolder, names: Sequence[str], beside: Mapping[str, tuple[
         if isinstance(outcome, SampleResult):
             name = outcome.sample.sample_id
             own = tuple(finding for finding in outcome.findings if finding.check not in CHECKS)
-            anew = with_findings_beside(dataclasses.replace(outcome, findings=own), beside.get(name, ()))
+            anew = with_findings_beside(replace(outcome, findings=own), beside.get(name, ()))
             if anew.findings != outcome.findings:
                 run.parts.keep(name, to_json(anew))

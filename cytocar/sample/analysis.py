@@ -7,9 +7,10 @@ below; what goes wrong for one sample becomes its failure, never another's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from cytocar.counting.basis import BeadBasis, CountBasis
 from cytocar.counting.car_t import car_count
@@ -411,5 +412,5 @@ def _control_ids(backgrounds: Mapping[str, Background]) -> tuple[str, ...]:
 
 def _roles(template: Template) -> Roles:
     """Return the populations that ``[report]`` names, and the beads."""
-    named = {role.name: getattr(template.report, role.name) for role in fields(Roles) if role.name != "beads"}
+    named = {role: getattr(template.report, role) for role in Roles.__struct_fields__ if role != "beads"}
     return Roles(**named, beads=template.counting.beads)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from cytocar.counting.basis import FEWEST_BEADS, CountBasis, NoBasis, beads_acquired
 from cytocar.counting.car_kinds import KindCount, net_ratio

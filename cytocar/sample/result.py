@@ -7,10 +7,11 @@ run's ``parts/`` as JSON.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
-from typing import Literal
+from typing import ClassVar
+
+from msgspec import Struct, field
 
 from cytocar.counting.blank_tubes import BlankTube
 from cytocar.counting.car_t import CarCount
@@ -47,8 +48,7 @@ def status_of(findings: Sequence[Finding]) -> Status:
     return next((status for severity, status in _STATUS_OF.items() if severity in outcomes), Status.OK)
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateStamp:
+class TemplateStamp(Struct, frozen=True):
     """Which template made a row, and whether a laboratory has locked it."""
 
     name: str
@@ -57,8 +57,7 @@ class TemplateStamp:
     status: LockStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(Struct, frozen=True):
     """Which population of the template plays which part in ``counts.csv``; ``None`` where it has none."""
 
     viable: str | None = None
@@ -73,8 +72,7 @@ class Roles:
     b_cells: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PopulationCount:
+class PopulationCount(Struct, frozen=True):
     """One population of one sample: events, shares, concentration.
 
     ``of_events`` are the events of the parent without the populations set aside first; shares are in percent.
@@ -92,8 +90,7 @@ class PopulationCount:
     medians: Mapping[str, float | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class CountInputs:
+class CountInputs(Struct, frozen=True):
     """How cells/µL were made."""
 
     method: str
@@ -113,8 +110,7 @@ def with_unit(report: str) -> str:
     return f"{report}/µL" if report[-1:].isdigit() else report
 
 
-@dataclass(frozen=True, slots=True)
-class SampleResult:
+class SampleResult(Struct, frozen=True, tag_field="kind", tag="counted"):
     """One sample, counted.
 
     ``gates`` are its gates as they were applied, all fixed: what it takes to draw, export or repeat them without
@@ -123,6 +119,7 @@ class SampleResult:
     ``seconds`` the time from ``$BTIM`` to ``$ETIM``; ``stain_levels`` where cells without a marker lie.
     """
 
+    kind: ClassVar[str] = "counted"
     sample: SampleRow
     template: TemplateStamp
     roles: Roles
@@ -148,7 +145,6 @@ class SampleResult:
     seconds: float | None = None
     car_cd4_cd8_ratio_net: Estimate = UNKNOWN
     stain_levels: tuple[StainLevel, ...] = ()
-    kind: Literal["counted"] = "counted"
 
     def __repr__(self) -> str:
         """One line, as a notebook shows it: the hundreds of numbers stand in ``row()``."""
@@ -276,8 +272,7 @@ class SampleResult:
         return _quality_rows(self.sample.sample_id, self.findings)
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorRecord:
+class ErrorRecord(Struct, frozen=True):
     """An error as plain data: it survives its process, and a part file."""
 
     code: str
@@ -291,15 +286,14 @@ class ErrorRecord:
         return cls(error.code, error.message, error.hint, tuple(getattr(error, "__notes__", ())))
 
 
-@dataclass(frozen=True, slots=True)
-class SampleFailure:
+class SampleFailure(Struct, frozen=True, tag_field="kind", tag="not_counted"):
     """One sample without a result: it failed (``error`` says why), or the sheet excludes it."""
 
+    kind: ClassVar[str] = "not_counted"
     sample: SampleRow
     template: TemplateStamp
     error: ErrorRecord | None = None
     file_sha256: str | None = None
-    kind: Literal["not_counted"] = "not_counted"
 
     @property
     def status(self) -> Status:

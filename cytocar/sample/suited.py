@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import CompensationError, CytocarError, PanelError
 from cytocar.fcs.events import EventTable
@@ -140,7 +141,7 @@ def _has(events: EventTable, name: str, marker: Marker) -> bool:
 def _named(events: EventTable, name: str, marker: Marker) -> bool:
     """True if a marker is found by its names, not by the detector of another laboratory."""
     try:
-        resolve({name: marker.model_copy(update={"detectors": ()})}, events.channels)
+        resolve({name: replace(marker, detectors=())}, events.channels)
     except PanelError:
         return False
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -234,7 +233,7 @@ def _data_sets_of(row: SampleRow) -> tuple[int | None, ...]:
 
 
 def _numbered(row: SampleRow, number: int | None) -> SampleRow:
-    return dataclasses.replace(
+    return replace(
         row,
         data_set=number,
         sample_id=f"{row.sample_id}#{number}",
@@ -291,9 +290,7 @@ def completed(rows: Sequence[tuple[str, SampleRow]], given: SampleRow | None) ->
     faults: list[str] = []
     made = []
     for name, row in rows:
-        filled = dataclasses.replace(
-            row, **{column: value for column, value in options.items() if getattr(row, column) is None}
-        )
+        filled = replace(row, **{column: value for column, value in options.items() if getattr(row, column) is None})
         faults += [
             f"{name}, column {column}: the sheet says {_said(cell)}, {_option(column)} says {_said(value)}"
             for column, value in options.items()
@@ -337,18 +334,13 @@ def with_controls(inputs: Inputs, controls: Sequence[Place]) -> Inputs:
     named = {control.resolve() for control in controls}
     names = tuple(row.sample_id for row in inputs.samples if row.file.resolve() not in named)
     rows = tuple(
-        row
-        if row.sample_id in names
-        else dataclasses.replace(row, sample_type=_control(row.sample_type), control_for=names)
+        row if row.sample_id in names else replace(row, sample_type=_control(row.sample_type), control_for=names)
         for row in inputs.samples
     )
     there = {row.file.resolve() for row in rows}
-    given = dataclasses.replace(inputs.samples[0], sample_type=SampleType.BASELINE, control_for=names, data_set=None)
+    given = replace(inputs.samples[0], sample_type=SampleType.BASELINE, control_for=names, data_set=None)
     added = rows_from_files([control for control in controls if control.resolve() not in there], given=given)
-    taken = [
-        dataclasses.replace(row, sample_id=f"control {row.sample_id}") if row.sample_id in names else row
-        for row in added
-    ]
+    taken = [replace(row, sample_id=f"control {row.sample_id}") if row.sample_id in names else row for row in added]
     return replace(inputs, samples=(*rows, *taken))
 
 
@@ -370,13 +362,11 @@ def rows_from_files(files: Sequence[Place], *, given: SampleRow | None = None) -
     for file in files:
         name = file.stem if stems[file.stem] == 1 else "/".join((*file.parts[-2:-1], file.name))
         base = given or SampleRow(file=file, file_as_given="", sample_id="")
-        rows.append(dataclasses.replace(base, file=file, file_as_given=file.name, sample_id=name))
+        rows.append(replace(base, file=file, file_as_given=file.name, sample_id=name))
     places: dict[str, set[Place]] = defaultdict(set)
     for row in rows:
         places[row.sample_id].add(row.file)
-    named = [
-        dataclasses.replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows
-    ]
+    named = [replace(row, sample_id=str(row.file)) if len(places[row.sample_id]) > 1 else row for row in rows]
     return tuple(_told_apart(named))
 
 
@@ -387,4 +377,4 @@ def _told_apart(rows: Sequence[SampleRow]) -> Iterator[SampleRow]:
     for row in rows:
         met[row.sample_id] += 1
         again = times[row.sample_id] > 1 and isinstance(row.file, Address) and row.data_set is None
-        yield dataclasses.replace(row, sample_id=f"{row.sample_id} ({met[row.sample_id]})") if again else row
+        yield replace(row, sample_id=f"{row.sample_id} ({met[row.sample_id]})") if again else row

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cytocar.sheet.tube import Tube
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaboratoryTube(Tube):
+class LaboratoryTube(Tube, frozen=True, kw_only=True):
     """A tube of a validation or of an infusion product; ``None`` where the sheet says nothing.
 
     ``val_*``: study, level, day, run, replicate and operator name the tube's place in a design; ``val_expected`` is the
@@ -33,7 +30,5 @@ class LaboratoryTube(Tube):
 LOT_COLUMN = "x_lot_"
 """How a column of the sheet begins that names the lot of a reagent: ``x_lot_CD3``."""
 
-LABORATORY_COLUMNS = tuple(
-    name for name in LaboratoryTube.__dataclass_fields__ if name not in Tube.__dataclass_fields__
-)
+LABORATORY_COLUMNS = tuple(name for name in LaboratoryTube.__struct_fields__ if name not in Tube.__struct_fields__)
 """The columns of ``LaboratoryTube``, in their order."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from cytocar.errors.tree import SheetError, counted, listed
@@ -54,8 +53,7 @@ class CountMethod(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRow(LaboratoryTube):
+class SampleRow(LaboratoryTube, frozen=True, omit_defaults=True):
     """One tube or well, as the sheet (or the command line) describes it.
 
     ``file`` is where the FCS file lies, ``file_as_given`` what the sheet says without secrets (this is what tables

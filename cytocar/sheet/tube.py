@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Specimen(StrEnum):
@@ -16,8 +17,7 @@ class Specimen(StrEnum):
     PRODUCT = "product"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tube:
+class Tube(Struct, frozen=True, kw_only=True):
     """What the sample sheet (or the file, for the acquired volume) says about one tube; ``None`` where it says nothing.
 
     Volumes are in µL, counts of the analyser in cells/µL (1e9/L is 1000/µL). ``sample_volume_ul`` is what was pipetted

@@ -8,14 +8,12 @@ Negative entries are legal: real matrices have them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
-from pydantic import model_validator
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import CompensationError
@@ -40,7 +38,7 @@ LEAVES_AS_IT_IS = 0.005
 at half a percent the brightest cell (100,000) leaves in another detector what an unstained one shows there."""
 
 
-class Matrix(Declaration):
+class Matrix(Declaration, frozen=True, kw_only=True):
     """A named spectrum matrix: one row per fluorochrome, one column per detector."""
 
     fluorochromes: tuple[str, ...]
@@ -48,8 +46,8 @@ class Matrix(Declaration):
     values: tuple[tuple[float, ...], ...]
     inverted: bool = False
 
-    @model_validator(mode="after")
-    def _shape_fits_names(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         rows, columns = len(self.fluorochromes), len(self.detectors)
         reasons = []
         if len(set(self.fluorochromes)) < rows or len(set(self.detectors)) < columns:
@@ -58,9 +56,7 @@ class Matrix(Declaration):
             reasons.append(f"values needs {rows} rows (fluorochromes) of {columns} numbers (detectors)")
         elif rows == 0 or np.linalg.matrix_rank(np.array(self.values)) < rows:
             reasons.append("values cannot be inverted: the rows must not follow from one another")
-        if reasons:
-            raise ValueError("; ".join(reasons))
-        return self
+        yield from reasons
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import field_validator, model_validator
+from collections.abc import Iterator
 
 from cytocar.signals.declaration import Declaration
 
 
-class Ratio(Declaration):
+class Ratio(Declaration, frozen=True, kw_only=True):
     """A derived axis: ``A * (numerator - B) / (denominator - C)`` (Gating-ML 2.0, fratio)."""
 
     numerator: str
@@ -18,15 +16,13 @@ class Ratio(Declaration):
     B: float = 0.0
     C: float = 0.0
 
-    @field_validator("A")
-    @classmethod
-    def _factor_is_not_zero(cls, factor: float) -> float:
-        if factor == 0:
-            raise ValueError("must not be 0: every ratio would be 0")
-        return factor
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        if self.A == 0:
+            yield "A must not be 0: every ratio would be 0"
 
 
-class Marker(Declaration):
+class Marker(Declaration, frozen=True, kw_only=True):
     """How one marker finds its channel.
 
     A marker without aliases and detectors answers to its own name. ``compensation`` overrides the template's source
@@ -42,8 +38,7 @@ class Marker(Declaration):
     ratio: Ratio | None = None
     note: str = ""
 
-    @model_validator(mode="after")
-    def _ratio_stands_alone(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if self.ratio is not None and (self.aliases or self.detectors or self.fluorochrome):
-            raise ValueError("a ratio has no channel of its own: leave out aliases, detectors and fluorochrome")
-        return self
+            yield "a ratio has no channel of its own: leave out aliases, detectors and fluorochrome"

@@ -10,12 +10,13 @@ avoid ``forward`` where they can: they move their edges to data units once (``ed
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import log
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from msgspec import Meta
 
 from cytocar.signals.curves import Curve, Floats, Hyperlog, Logicle, table_of
 from cytocar.signals.declaration import Declaration
@@ -23,7 +24,7 @@ from cytocar.signals.declaration import Declaration
 LEAST_ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
 
 
-class ScaleBase(Declaration):
+class ScaleBase(Declaration, frozen=True, kw_only=True):
     """What every scale may carry: values beyond a bound are drawn, and gated, at the bound (boundMin, boundMax)."""
 
     is_curved: ClassVar[bool] = True  # straight lines on the scale are not straight in data units
@@ -31,11 +32,10 @@ class ScaleBase(Declaration):
     bound_min: float | None = None
     bound_max: float | None = None
 
-    @model_validator(mode="after")
-    def _bounds_rise(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if self.bound_min is not None and self.bound_max is not None and self.bound_min > self.bound_max:
-            raise ValueError(f"bound_min ({self.bound_min:g}) must not be above bound_max ({self.bound_max:g})")
-        return self
+            yield f"bound_min ({self.bound_min:g}) must not be above bound_max ({self.bound_max:g})"
 
     def unbounded(self, x: npt.ArrayLike) -> Floats:
         """Return data values on the scale, its bounds, if any, set aside: where the corners of a gate stand."""
@@ -46,7 +46,7 @@ class ScaleBase(Declaration):
 
         Examples
         --------
-        >>> round(float(AsinhScale(kind="asinh").inverse(1.0)), 6)
+        >>> round(float(AsinhScale().inverse(1.0)), 6)
         262144.0
         """
         raise NotImplementedError
@@ -68,7 +68,7 @@ class ScaleBase(Declaration):
 
         Examples
         --------
-        >>> LogicleScale(kind="logicle").forward([0.0, 262144.0]).round(12).tolist()
+        >>> LogicleScale().forward([0.0, 262144.0]).round(12).tolist()
         [0.111111111111, 1.0]
         """
         return self._bounded(self.unbounded(x))
@@ -121,22 +121,21 @@ class ScaleBase(Declaration):
         return np.asarray(np.clip(y, self.bound_min, self.bound_max))
 
 
-class LinearScale(ScaleBase):
+class LinearScale(ScaleBase, frozen=True, kw_only=True, tag_field="kind", tag="linear"):
     """``(x + A) / (T + A)`` (flin); without T the identity."""
 
     is_curved: ClassVar[bool] = False
 
-    kind: Literal["linear"] = "linear"
-    T: float | None = Field(default=None, gt=0)
+    T: Annotated[float, Meta(gt=0)] | None = None
     A: float = 0.0
 
-    @model_validator(mode="after")
-    def _rises(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        yield from super().faults()
         if self.T is None and self.A != 0:
-            raise ValueError("A needs T beside it")
+            yield "A needs T beside it"
         if self.T is not None and self.T + self.A <= 0:
-            raise ValueError(f"T + A must be above 0, it is {self.T + self.A:g}")
-        return self
+            yield f"T + A must be above 0, it is {self.T + self.A:g}"
 
     def unbounded(self, x: npt.ArrayLike) -> Floats:
         """Return data values on the scale, its bounds set aside."""
@@ -149,12 +148,11 @@ class LinearScale(ScaleBase):
         return y if self.T is None else y * (self.T + self.A) - self.A
 
 
-class LogScale(ScaleBase):
+class LogScale(ScaleBase, frozen=True, kw_only=True, tag_field="kind", tag="log"):
     """``log10(x / T) / M + 1`` (flog)."""
 
-    kind: Literal["log"]
-    T: float = Field(default=262144.0, gt=0)
-    M: float = Field(default=4.5, gt=0)
+    T: Annotated[float, Meta(gt=0)] = 262144.0
+    M: Annotated[float, Meta(gt=0)] = 4.5
 
     def unbounded(self, x: npt.ArrayLike) -> Floats:
         """Return data values on the scale, its bounds set aside."""
@@ -179,13 +177,12 @@ class LogScale(ScaleBase):
         return LEAST_ABOVE_ZERO if self.bound_min is None else super().lowest()
 
 
-class AsinhScale(ScaleBase):
+class AsinhScale(ScaleBase, frozen=True, kw_only=True, tag_field="kind", tag="asinh"):
     """``(asinh(x sinh(M ln 10) / T) + A ln 10) / ((M + A) ln 10)`` (fasinh)."""
 
-    kind: Literal["asinh"]
-    T: float = Field(default=262144.0, gt=0)
-    M: float = Field(default=4.5, gt=0)
-    A: float = Field(default=0.0, ge=0)
+    T: Annotated[float, Meta(gt=0)] = 262144.0
+    M: Annotated[float, Meta(gt=0)] = 4.5
+    A: Annotated[float, Meta(ge=0)] = 0.0
 
     def unbounded(self, x: npt.ArrayLike) -> Floats:
         """Return data values on the scale, its bounds set aside."""
@@ -198,7 +195,7 @@ class AsinhScale(ScaleBase):
         return np.asarray(np.sinh(y * ((M + A) * log(10)) - A * log(10)) * (T / np.sinh(M * log(10))))
 
 
-class _TabledScale(ScaleBase):
+class _TabledScale(ScaleBase, frozen=True, kw_only=True):
     """A scale with a closed inverse only: its places come from the table of its curve."""
 
     def curve(self) -> Curve:
@@ -218,48 +215,43 @@ class _TabledScale(ScaleBase):
         return self.curve().value(np.asarray(y, dtype=np.float64))
 
 
-def _linear_part_fits(scale: LogicleScale | HyperlogScale) -> None:
-    reasons = []
+def _linear_part_fits(scale: LogicleScale | HyperlogScale) -> Iterator[str]:
     if scale.W > scale.M / 2:
-        reasons.append(f"W ({scale.W:g}) must not be above M / 2 ({scale.M / 2:g})")
+        yield f"W ({scale.W:g}) must not be above M / 2 ({scale.M / 2:g})"
     if not -scale.W <= scale.A <= scale.M - 2 * scale.W:
-        reasons.append(f"A ({scale.A:g}) must lie between -W and M - 2 W ({-scale.W:g} to {scale.M - 2 * scale.W:g})")
-    if reasons:
-        raise ValueError("; ".join(reasons))
+        yield f"A ({scale.A:g}) must lie between -W and M - 2 W ({-scale.W:g} to {scale.M - 2 * scale.W:g})"
 
 
-class LogicleScale(_TabledScale):
+class LogicleScale(_TabledScale, frozen=True, kw_only=True, tag_field="kind", tag="logicle"):
     """Logicle (Parks 2006; Moore and Parks 2012)."""
 
-    kind: Literal["logicle"]
-    T: float = Field(default=262144.0, gt=0)
-    W: float = Field(default=0.5, ge=0)
-    M: float = Field(default=4.5, gt=0)
+    T: Annotated[float, Meta(gt=0)] = 262144.0
+    W: Annotated[float, Meta(ge=0)] = 0.5
+    M: Annotated[float, Meta(gt=0)] = 4.5
     A: float = 0.0
 
-    @model_validator(mode="after")
-    def _parameters_fit(self) -> Self:
-        _linear_part_fits(self)
-        return self
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        yield from super().faults()
+        yield from _linear_part_fits(self)
 
     def curve(self) -> Logicle:
         """Return data values as a function of the place."""
         return Logicle.of(T=self.T, W=self.W, M=self.M, A=self.A)
 
 
-class HyperlogScale(_TabledScale):
+class HyperlogScale(_TabledScale, frozen=True, kw_only=True, tag_field="kind", tag="hyperlog"):
     """Hyperlog (Bagwell 2005) as Gating-ML 2.0 states it."""
 
-    kind: Literal["hyperlog"]
-    T: float = Field(default=262144.0, gt=0)
-    W: float = Field(default=0.5, gt=0)
-    M: float = Field(default=4.5, gt=0)
+    T: Annotated[float, Meta(gt=0)] = 262144.0
+    W: Annotated[float, Meta(gt=0)] = 0.5
+    M: Annotated[float, Meta(gt=0)] = 4.5
     A: float = 0.0
 
-    @model_validator(mode="after")
-    def _parameters_fit(self) -> Self:
-        _linear_part_fits(self)
-        return self
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        yield from super().faults()
+        yield from _linear_part_fits(self)
 
     def curve(self) -> Hyperlog:
         """Return data values as a function of the place."""
@@ -267,4 +259,3 @@ class HyperlogScale(_TabledScale):
 
 
 AnyScale = LinearScale | LogScale | AsinhScale | LogicleScale | HyperlogScale
-Scale = Annotated[AnyScale, Field(discriminator="kind")]

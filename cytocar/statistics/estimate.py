@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
+
+from msgspec import Struct
 
 LEVEL = 0.95
 """Confidence level of every two-sided interval in the output tables."""
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """A number with its interval; each part is ``None`` where the data say nothing about it."""
 
     value: float | None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from cytocar.errors.tree import TemplateError, UsageError
 from cytocar.files.whole import write_atomically
 from cytocar.template.canonical import template_sha256
@@ -47,13 +49,13 @@ def accept_doubts(path: Path, codes: Sequence[str], *, by: str, reason: str) -> 
         )
     accepted = {"accepted_by": by.strip(), "reason": reason.strip()}
     doubts = tuple(
-        doubt.model_copy(update=accepted) if doubt in before.open_doubts and doubt.code in codes else doubt
+        replace(doubt, **accepted) if doubt in before.open_doubts and doubt.code in codes else doubt
         for doubt in before.doubts
     )
-    after = before.model_copy(update={"doubts": doubts})
+    after = replace(before, doubts=doubts)
     lock = read_lock(path)
     if lock is not None and lock.sha256 == template_sha256(before):
-        after = after.model_copy(update={"version": compare(before, after).proposed})
+        after = replace(after, version=compare(before, after).proposed)
     text = edited(path.read_text("utf-8-sig"), before, after)
     written = parse_template(text, source=path.name, folder=path.parent)
     if written != after:

@@ -180,7 +180,7 @@ def _report(report: Mapping[str, Any], names: _Names) -> Iterator[Located]:
     for position, marker in enumerate(_list(report.get("medians"))):
         yield from _marker(("report", "medians", position), marker, names)
     for role, name in report.items():
-        if role in Report.model_fields and isinstance(name, str) and name not in ("all", *names.populations):
+        if role in Report.__struct_fields__ and isinstance(name, str) and name not in ("all", *names.populations):
             yield ("report", role), _unknown("population", name, names.known_populations())
 
 

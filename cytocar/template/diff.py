@@ -12,7 +12,6 @@ from typing import Any
 from msgspec import Struct
 
 from cytocar.regions.kinds import FixedGate
-from cytocar.template.canonical import declared
 from cytocar.template.model import Template
 
 
@@ -76,7 +75,7 @@ def compare(before: Template, after: Template) -> Difference:
     >>> from cytocar.template.model import Population
     >>> from cytocar.regions.boxes import RangeGate
     >>> def demo(version, low):
-    ...     gate = RangeGate(kind="range", marker="CD3", min=low)
+    ...     gate = RangeGate(marker="CD3", min=low)
     ...     cells = Population(name="t_cells", gate=gate)
     ...     return Template(name="demo", version=version, panel={"CD3": Marker()}, populations=(cells,))
     >>> difference = compare(demo("1.0.0", 1200), demo("1.0.1", 1300))
@@ -123,7 +122,7 @@ _WITH_RULES_OF_THEIR_OWN = frozenset(
 
 
 def _changes(before: Template, after: Template) -> Iterator[Change]:
-    old, new = declared(before), declared(after)
+    old, new = before.beyond_defaults(), after.beyond_defaults()
     for key in ("name", "title", "note"):
         if old.get(key) != new.get(key):
             yield Change(Step.PATCH, f"{key}: {_shown(old.get(key))} -> {_shown(new.get(key))}")
@@ -168,7 +167,8 @@ def _scales(before: Template, after: Template) -> Iterator[Change]:
         was, now = before.scale(name), after.scale(name)
         if was != now:
             settings = ", ".join(
-                f"{path} {_shown(a)} -> {_shown(b)}" for path, a, b in _differing(declared(was), declared(now))
+                f"{path} {_shown(a)} -> {_shown(b)}"
+                for path, a, b in _differing(was.beyond_defaults(), now.beyond_defaults())
             )
             yield Change(Step.MAJOR if name in drawn else Step.PATCH, f"scale of {name}: {settings}")
 
@@ -183,7 +183,7 @@ def _populations(before: Template, after: Template) -> Iterator[Change]:
     if [name for name in old if name in new] != [name for name in new if name in old]:
         yield Change(Step.PATCH, "populations: in another order")
     for name in (name for name in old if name in new):
-        was, now = declared(old[name]), declared(new[name])
+        was, now = old[name].beyond_defaults(), new[name].beyond_defaults()
         if was["gate"]["kind"] != now["gate"]["kind"]:
             yield Change(Step.MAJOR, f"population {name}: gate {was['gate']['kind']} -> {now['gate']['kind']}")
             was, now = ({**population, "gate": None} for population in (was, now))

@@ -24,6 +24,7 @@ from cytocar.regions.boxes import RectangleGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import Matrix
+from cytocar.signals.declaration import declare
 from cytocar.signals.marker import Marker
 from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale, LogScale
 from cytocar.template.flowjo.document import LARGER, Workspace
@@ -238,7 +239,7 @@ class _Tube(Struct):
             region = next(children(element, "region"), None)
             if key is not None and inputs:
                 self.operands[path] = {key: inputs}
-                self.gates[path] = BooleanGate.model_validate({"kind": "boolean", key: (path[-1],)})
+                self.gates[path] = declare(BooleanGate, {key: (path[-1],)})
             elif region is None:
                 raise without_equivalent(f"{element.get('type', 'a gate')} has no equivalent")
             else:
@@ -307,13 +308,13 @@ class _Tube(Struct):
         if not _is(element, f"is_{side}_parameter_log"):
             return LinearScale(), 0.0, TOP - 1
         if not _is(element, f"is_{side}_parameter_scaled"):
-            return LogScale(kind="log", T=TOP, M=self.decades, bound_min=0.0), 0.0, 1.0
+            return LogScale(T=TOP, M=self.decades, bound_min=0.0), 0.0, 1.0
         try:
             written = abs(float(_text(element, f"{side}_parameter_scale_value") or 0.0))
         except ValueError:
             written = 0.0
         width = max((DECADES - math.log10(TOP / written)) / 2, 0.0) if written else 0.0
-        return LogicleScale(kind="logicle", T=TOP, W=width, M=DECADES, A=0.0), 0.0, 1.0
+        return LogicleScale(T=TOP, W=width, M=DECADES, A=0.0), 0.0, 1.0
 
     def _value(self, element: Element, axis: Axis, written: float, side: str) -> float:
         """Return a coordinate in data units."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from cytocar.template.model import Population, Template
 
 OF_VIABILITY = frozenset({"viability_percent", "viable_events"})
@@ -23,11 +25,10 @@ def regardless_of_viability(template: Template) -> Template:
         if population.parent != name:
             return population
         aside = tuple(dict.fromkeys((*viable.exclude, *population.exclude)))
-        return population.model_copy(update={"parent": viable.parent, "exclude": aside})
+        return replace(population, parent=viable.parent, exclude=aside)
 
-    return template.model_copy(
-        update={
-            "populations": tuple(map(moved, template.populations)),
-            "acceptance": tuple(rule for rule in template.acceptance if rule.check not in OF_VIABILITY),
-        }
+    return replace(
+        template,
+        populations=tuple(map(moved, template.populations)),
+        acceptance=tuple(rule for rule in template.acceptance if rule.check not in OF_VIABILITY),
     )

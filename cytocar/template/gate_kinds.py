@@ -7,9 +7,10 @@ itself, it checks where it is declared; what needs the rest of the template is c
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from msgspec import Meta, field
 
 from cytocar.regions.gate import GateBase
 from cytocar.regions.kinds import FixedGate
@@ -28,15 +29,14 @@ def _outside_window(window: tuple[float, float], fallback: tuple[float, ...]) ->
     ]
 
 
-class ValleyGate(GateBase):
+class ValleyGate(GateBase, frozen=True, kw_only=True, tag_field="kind", tag="valley"):
     """A threshold at the valley between two peaks of one marker, inside its window."""
 
-    kind: Literal["valley"]
     marker: str
     keep: Keep
     fallback: float
     window: tuple[float, float]
-    prominence: float = Field(default=0.25, gt=0, lt=1)
+    prominence: Annotated[float, Meta(gt=0, lt=1)] = 0.25
 
     def markers(self) -> tuple[str, ...]:
         """Return the one marker."""
@@ -47,27 +47,24 @@ class ValleyGate(GateBase):
         low, high = self.window
         return f"{self.marker} {self.keep} the valley in {low:g}-{high:g} (else {self.fallback:g})"
 
-    @model_validator(mode="after")
-    def _fallback_lies_in_window(self) -> Self:
-        if reasons := _outside_window(self.window, (self.fallback,)):
-            raise ValueError("; ".join(reasons))
-        return self
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        yield from _outside_window(self.window, (self.fallback,))
 
 
-class ReferenceGate(GateBase):
+class ReferenceGate(GateBase, frozen=True, kw_only=True, tag_field="kind", tag="reference"):
     """A threshold and a background rate from control samples gated to the same parent.
 
     ``stain_index`` is what the marker's positives usually have: the limits of a tube with too few to tell suppose it.
     """
 
-    kind: Literal["reference"]
     marker: str
     keep: Literal["above"] = "above"
     fallback: float
     window: tuple[float, float]
     controls: tuple[Literal["baseline", "healthy", "fmo"], ...] = ("baseline", "healthy")
-    background_percent: float = Field(default=0.05, ge=0, le=100)
-    stain_index: float = Field(default=6.0, ge=1, le=1000)
+    background_percent: Annotated[float, Meta(ge=0, le=100)] = 0.05
+    stain_index: Annotated[float, Meta(ge=1, le=1000)] = 6.0
 
     def markers(self) -> tuple[str, ...]:
         """Return the one marker."""
@@ -78,20 +75,17 @@ class ReferenceGate(GateBase):
         low, high = self.window
         return f"{self.marker} above the controls' threshold in {low:g}-{high:g} (else {self.fallback:g})"
 
-    @model_validator(mode="after")
-    def _fallback_lies_in_window(self) -> Self:
-        if reasons := _outside_window(self.window, (self.fallback,)):
-            raise ValueError("; ".join(reasons))
-        return self
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        yield from _outside_window(self.window, (self.fallback,))
 
 
-class SingletsGate(GateBase):
+class SingletsGate(GateBase, frozen=True, kw_only=True, tag_field="kind", tag="singlets"):
     """Single events by the ratio of pulse height (or width) to area.
 
     ``sigmas`` is how far below and above the line of single events the limits lie, in spreads of its upper side.
     """
 
-    kind: Literal["singlets"]
     area: str
     height: str | None = None
     width: str | None = None
@@ -107,8 +101,8 @@ class SingletsGate(GateBase):
         """Return the two measures of the pulse."""
         return f"single events by {self.area} and {self.height or self.width}"
 
-    @model_validator(mode="after")
-    def _has_two_measures(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         reasons = _outside_window(self.window, self.fallback)
         if self.fallback[0] >= self.fallback[1]:
             reasons.append(f"fallback must rise: [{self.fallback[0]:g}, {self.fallback[1]:g}]")
@@ -116,12 +110,10 @@ class SingletsGate(GateBase):
             reasons.append("needs height or width beside area, and not both")
         if min(self.sigmas) <= 0:
             reasons.append("sigmas must be two numbers above 0")
-        if reasons:
-            raise ValueError("; ".join(reasons))
-        return self
+        yield from reasons
 
 
-class ClusterGate(GateBase):
+class ClusterGate(GateBase, frozen=True, kw_only=True, tag_field="kind", tag="cluster"):
     """A compact cluster of events near a known place on two axes: beads, or lymphocytes.
 
     The cluster's centre may lie up to a factor ``within`` from ``near`` on either axis; the fallback is everything
@@ -132,13 +124,12 @@ class ClusterGate(GateBase):
     signals.
     """
 
-    kind: Literal["cluster"]
     x: str
     y: str
     near: tuple[float, float]
-    within: float = Field(default=2.0, gt=1)
-    core: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    least: float = Field(default=0.9, ge=0.5, le=0.999)
+    within: Annotated[float, Meta(gt=1)] = 2.0
+    core: dict[str, tuple[float, float]] = field(default_factory=dict)
+    least: Annotated[float, Meta(ge=0.5, le=0.999)] = 0.9
 
     def markers(self) -> tuple[str, ...]:
         """Return the two axes, then the markers of the core."""
@@ -148,18 +139,16 @@ class ClusterGate(GateBase):
         """Return the place of the cluster."""
         return f"cluster near {self.near[0]:g}, {self.near[1]:g} on {self.x} and {self.y}"
 
-    @model_validator(mode="after")
-    def _place_is_positive(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         reasons = []
         if min(self.near) <= 0:
             reasons.append("near must be two numbers above 0: the cluster is found on a log scale")
         if self.x == self.y:
             reasons.append(f"x and y are the same marker {self.x!r}")
         reasons += [f"core window of {name} must rise" for name, window in self.core.items() if window[0] >= window[1]]
-        if reasons:
-            raise ValueError("; ".join(reasons))
-        return self
+        yield from reasons
 
 
 AdaptiveGate = ValleyGate | ReferenceGate | SingletsGate | ClusterGate
-Gate = Annotated[FixedGate | AdaptiveGate, Field(discriminator="kind")]
+Gate = FixedGate | AdaptiveGate

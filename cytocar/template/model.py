@@ -6,10 +6,10 @@ Numbers of gates are in compensated data units unless ``units = "scale"`` stands
 
 from __future__ import annotations
 
-import re
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from msgspec import Meta, field
 
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.declaration import Declaration
@@ -17,14 +17,13 @@ from cytocar.signals.marker import Marker
 from cytocar.signals.scales import (
     AnyScale,
     LinearScale,
-    Scale,
 )
 from cytocar.template.gate_kinds import Gate
 
 # ---------------------------------------------------------------- panel: marker -> channel
 
 
-class Compensation(Declaration):
+class Compensation(Declaration, frozen=True, kw_only=True):
     """Where the spillover matrix comes from: ``file``, a CSV beside the template, or a named matrix.
 
     ``none``: the signals are taken as they are; ``unmixed``: so are they, because channels of spectral data are dyes
@@ -33,7 +32,7 @@ class Compensation(Declaration):
 
     source: str = "file"
     missing: Literal["fail", "none"] = "fail"
-    matrices: dict[str, Matrix] = Field(default_factory=dict)
+    matrices: dict[str, Matrix] = field(default_factory=dict)
 
 
 # ---------------------------------------------------------------- populations
@@ -42,7 +41,7 @@ MOST_POPULATIONS = 2000
 """Trees of real panels have tens, whole studies hundreds. 2,000 take four seconds a sample; 20,000 stop a machine."""
 
 
-class Population(Declaration):
+class Population(Declaration, frozen=True, kw_only=True):
     """One named population: its parent, the populations set aside first, and its gate."""
 
     name: str
@@ -55,30 +54,24 @@ class Population(Declaration):
 # ---------------------------------------------------------------- counting, report, limits, acceptance
 
 
-class Cv(Declaration):
+class Cv(Declaration, frozen=True, kw_only=True):
     """Coefficients of variation (0.05 is 5 %) that widen the interval on the log scale."""
 
-    beads: float = Field(default=0.0, ge=0, lt=1)
-    pipetting: float = Field(default=0.0, ge=0, lt=1)
-    analyser: float = Field(default=0.0, ge=0, lt=1)
+    beads: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    pipetting: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    analyser: Annotated[float, Meta(ge=0, lt=1)] = 0.0
 
 
-class Uncertainty(Declaration):
+class Uncertainty(Declaration, frozen=True, kw_only=True):
     """The laboratory's own budget of measurement uncertainty: components as coefficients of variation (0.05 is 5 %)."""
 
-    components: dict[str, float] = Field(default_factory=dict)
-    coverage: float = Field(default=2.0, gt=0, le=4)
-
-    @field_validator("components")
-    @classmethod
-    def _components_are_shares(cls, components: dict[str, float]) -> dict[str, float]:
-        for name, cv in components.items():
-            if not 0 <= cv < 1:
-                raise ValueError(f"{name} is {cv:g}; a coefficient of variation of 5 % is written 0.05")
-        return components
+    components: dict[str, Annotated[float, Meta(ge=0, lt=1, description="5 % is written 0.05")]] = field(
+        default_factory=dict
+    )
+    coverage: Annotated[float, Meta(gt=0, le=4)] = 2.0
 
 
-class Counting(Declaration):
+class Counting(Declaration, frozen=True, kw_only=True):
     """How events become cells/µL; a sheet row may override ``method``.
 
     ``pairs = "count"`` adds the cells in pairs, which gates on single events leave out, as pairs of beads count as two.
@@ -86,15 +79,15 @@ class Counting(Declaration):
 
     method: Literal["beads", "volumetric", "dual_platform", "none"] = "none"
     beads: str | None = None
-    minimum_beads: int = Field(default=1000, ge=1)
+    minimum_beads: Annotated[int, Meta(ge=1)] = 1000
     dual_platform_reference: str | None = None
     dual_platform_count: Literal["lymphocytes", "wbc"] = "lymphocytes"
-    final_volume_ul: float | None = Field(default=None, gt=0)
+    final_volume_ul: Annotated[float, Meta(gt=0)] | None = None
     pairs: Literal["leave_out", "count"] = "leave_out"
     cv: Cv = Cv()
 
 
-class Report(Declaration):
+class Report(Declaration, frozen=True, kw_only=True):
     """Which population plays which role in ``counts.csv``, and which medians are written."""
 
     viable: str | None = None
@@ -110,24 +103,23 @@ class Report(Declaration):
     medians: tuple[str, ...] = ()
 
 
-class Limits(Declaration):
+class Limits(Declaration, frozen=True, kw_only=True):
     """Events (and percent of T cells) below which a result is not detected, or not quantified."""
 
-    detection_events: int = Field(default=13, ge=1)
-    quantification_events: int = Field(default=22, ge=1)
-    detection_percent: float = Field(default=0.1, ge=0, le=100)
+    detection_events: Annotated[int, Meta(ge=1)] = 13
+    quantification_events: Annotated[int, Meta(ge=1)] = 22
+    detection_percent: Annotated[float, Meta(ge=0, le=100)] = 0.1
 
-    @model_validator(mode="after")
-    def _detection_comes_first(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if self.detection_events > self.quantification_events:
-            raise ValueError(
+            yield (
                 f"detection_events ({self.detection_events}) must not be above "
                 f"quantification_events ({self.quantification_events})"
             )
-        return self
 
 
-class Acceptance(Declaration):
+class Acceptance(Declaration, frozen=True, kw_only=True):
     """A check on a sample's numbers, and what happens when it does not hold."""
 
     check: str
@@ -136,58 +128,57 @@ class Acceptance(Declaration):
     on_fail: Literal["review", "no_count", "fail"] = "review"
     note: str = ""
 
-    @model_validator(mode="after")
-    def _limits_say_something(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if self.minimum is None and self.maximum is None:
-            raise ValueError("needs minimum, maximum or both")
+            yield "needs minimum, maximum or both"
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"minimum ({self.minimum:g}) must not be above maximum ({self.maximum:g})")
-        return self
+            yield f"minimum ({self.minimum:g}) must not be above maximum ({self.maximum:g})"
 
 
-class Doubt(Declaration):
+class Doubt(Declaration, frozen=True, kw_only=True):
     """What a fit was not sure of: every sample is for review until a person accepts it by name, with a reason.
 
     ``code`` is that of the warning, for ``cytocar explain``; ``accepted_by`` is empty as long as nobody did.
     """
 
-    code: str
+    code: Annotated[str, Meta(pattern=r"^W\d{3}\Z", description='the code of a warning, such as "W338"')]
     message: str
     accepted_by: str = ""
     reason: str = ""
 
-    @field_validator("code")
-    @classmethod
-    def _code_is_a_warning(cls, code: str) -> str:
-        if not re.fullmatch(r"W\d{3}", code):
-            raise ValueError('must be the code of a warning, such as "W338"')
-        return code
-
-    @model_validator(mode="after")
-    def _a_name_has_a_reason(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if bool(self.accepted_by.strip()) != bool(self.reason.strip()):
-            raise ValueError("needs accepted_by and reason, both or neither")
-        return self
+            yield "needs accepted_by and reason, both or neither"
 
 
-class Quality(Declaration):
+class Quality(Declaration, frozen=True, kw_only=True):
     """What happens to stretches of unsteady flow: cut from every population, flagged, or not looked for."""
 
     unsteady_flow: Literal["cut", "flag", "ignore"] = "flag"
 
 
-class Template(Declaration):
+class Template(Declaration, frozen=True, kw_only=True):
     """A whole gating template, validated."""
 
     format: Literal[1] = 1
-    name: str
-    version: str
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z",
+            description="letters, digits, '.', '_' and '-', starting with a letter or digit",
+        ),
+    ]
+    version: Annotated[
+        str, Meta(pattern=r"^\d+\.\d+\.\d+\Z", description='three numbers such as "1.0.0" (major.minor.patch)')
+    ]
     title: str = ""
     note: str = ""
     panel: dict[str, Marker]
     compensation: Compensation = Compensation()
-    scales: dict[str, Scale] = Field(default_factory=dict)
-    populations: tuple[Population, ...] = Field(max_length=MOST_POPULATIONS)
+    scales: dict[str, AnyScale] = field(default_factory=dict)
+    populations: Annotated[tuple[Population, ...], Meta(max_length=MOST_POPULATIONS)]
     counting: Counting = Counting()
     report: Report = Report()
     limits: Limits = Limits()
@@ -208,17 +199,3 @@ class Template(Declaration):
     def scale(self, marker: str) -> AnyScale:
         """Return the scale of a marker's axis: its own, else the default, else linear."""
         return self.scales.get(marker) or self.scales.get("default") or LinearScale()
-
-    @field_validator("version")
-    @classmethod
-    def _version_has_three_numbers(cls, version: str) -> str:
-        if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-            raise ValueError('must be three numbers such as "1.0.0" (major.minor.patch)')
-        return version
-
-    @field_validator("name")
-    @classmethod
-    def _name_can_be_a_file_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise ValueError("must be letters, digits, '.', '_' and '-', starting with a letter or digit")
-        return name

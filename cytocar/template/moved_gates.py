@@ -6,35 +6,34 @@ import json
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from msgspec import field
+from msgspec.structs import replace
 
 from cytocar.errors.tree import SheetError
 from cytocar.files.places import Place
 from cytocar.regions.kinds import FixedGate
-from cytocar.signals.declaration import Declaration
-from cytocar.signals.scales import Scale
+from cytocar.signals.declaration import Declaration, NotDeclaredError, declare
+from cytocar.signals.scales import AnyScale
 from cytocar.template.model import Template
 
 
-class MovedGates(Declaration):
+class MovedGates(Declaration, frozen=True, kw_only=True):
     """What stands elsewhere on one sample: gates by their population, scales by their marker."""
 
-    gates: dict[str, FixedGate] = Field(default_factory=dict)
-    scales: dict[str, Scale] = Field(default_factory=dict)
+    gates: dict[str, FixedGate] = field(default_factory=dict)
+    scales: dict[str, AnyScale] = field(default_factory=dict)
     reason: str = ""
 
     def on(self, template: Template) -> Template:
         """Return a template with its gates and scales as they are on the sample."""
         populations = tuple(
-            population.model_copy(update={"gate": self.gates[population.name]})
-            if population.name in self.gates
-            else population
+            replace(population, gate=self.gates[population.name]) if population.name in self.gates else population
             for population in template.populations
         )
-        return template.model_copy(update={"populations": populations, "scales": {**template.scales, **self.scales}})
+        return replace(template, populations=populations, scales={**template.scales, **self.scales})
 
 
-class MovedGatesFile(Declaration):
+class MovedGatesFile(Declaration, frozen=True, kw_only=True):
     """The file: why, and what of each sample."""
 
     format: Literal["cytocar-overrides-1"] = "cytocar-overrides-1"
@@ -43,8 +42,8 @@ class MovedGatesFile(Declaration):
 
     def text(self) -> str:
         """Return the file's content."""
-        content = self.model_dump(mode="json", exclude_defaults=True)
-        return json.dumps({"format": self.format, **content}, indent=1, ensure_ascii=False) + "\n"
+        content = {"format": self.format, **self.beyond_defaults()}
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def read_moved_gates(path: Place) -> Mapping[str, MovedGates]:
@@ -56,14 +55,14 @@ def read_moved_gates(path: Place) -> Mapping[str, MovedGates]:
         E148 the file cannot be read, or is not as it should be.
     """
     try:
-        read = MovedGatesFile.model_validate_json(path.read_bytes())
+        read = declare(MovedGatesFile, json.loads(path.read_bytes()))
     except OSError as error:
         raise _unusable(path, error.strerror or "cannot be read") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise _unusable(path, f"{place}: {first['msg']}" if place else str(first["msg"])) from error
-    return {name: moved.model_copy(update={"reason": read.reason}) for name, moved in read.samples.items()}
+    except NotDeclaredError as error:
+        raise _unusable(path, str(error.faults[0])) from error
+    except ValueError as error:
+        raise _unusable(path, f"it is not JSON: {error}") from error
+    return {name: replace(moved, reason=read.reason) for name, moved in read.samples.items()}
 
 
 def check_fits(moved: MovedGates, template: Template, *, where: str) -> None:

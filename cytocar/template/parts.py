@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from cytocar.template.model import Report, Template
 
 
@@ -47,19 +49,18 @@ def with_populations(template: Template, names: Collection[str]) -> Template:
 
 
 def _without(template: Template, left_out: Collection[str]) -> Template:
-    roles = {role: None for role in Report.model_fields if getattr(template.report, role) in left_out}
+    roles = {role: None for role in Report.__struct_fields__ if getattr(template.report, role) in left_out}
     counting = {
         key: None for key in ("beads", "dual_platform_reference") if getattr(template.counting, key) in left_out
     }
-    return template.model_copy(
-        update={
-            "populations": tuple(
-                one.model_copy(update={"exclude": tuple(name for name in one.exclude if name not in left_out)})
-                for one in template.populations
-                if one.name not in left_out
-            ),
-            "report": template.report.model_copy(update=roles),
-            "counting": template.counting.model_copy(update=counting),
-            "acceptance": tuple(rule for rule in template.acceptance if rule.check not in left_out),
-        }
+    return replace(
+        template,
+        populations=tuple(
+            replace(one, exclude=tuple(name for name in one.exclude if name not in left_out))
+            for one in template.populations
+            if one.name not in left_out
+        ),
+        report=replace(template.report, **roles),
+        counting=replace(template.counting, **counting),
+        acceptance=tuple(rule for rule in template.acceptance if rule.check not in left_out),
     )

@@ -17,7 +17,6 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, InlineTable
 
 from cytocar.errors.tree import TemplateError
-from cytocar.template.canonical import declared
 from cytocar.template.model import Template
 from cytocar.template.toml_text import table_lines, to_toml
 
@@ -71,7 +70,7 @@ def edited(text: str, before: Template | None, after: Template, *, names: Mappin
     """
     if not text.strip() or before is None:
         return to_toml(after)
-    old, new = ({**declared(template), "scales": _scales(template)} for template in (before, after))
+    old, new = ({**template.beyond_defaults(), "scales": _scales(template)} for template in (before, after))
     try:
         there: Counter[str] = Counter()
         pieces = []
@@ -91,7 +90,7 @@ def edited(text: str, before: Template | None, after: Template, *, names: Mappin
 
 def _scales(template: Template) -> dict[str, Any]:
     """Return scales with every number, as people read them."""
-    return {name: scale.model_dump(exclude_none=True) for name, scale in template.scales.items()}
+    return {name: scale.present() for name, scale in template.scales.items()}
 
 
 def _refused(why: str) -> TemplateError:

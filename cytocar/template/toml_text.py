@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cytocar.template.canonical import declared
 from cytocar.template.model import Template
 
 WIDTH = 110
@@ -26,7 +25,7 @@ def to_toml(
         Lines to stand above a population's gate, by its name: what its numbers rest on.
     """
     reasons = evidence or {}
-    declaration = {"format": 1, **declared(template)}
+    declaration = {"format": 1, **template.beyond_defaults()}
     lines = [f"# {line}" for line in comments]
     lines += [
         _pair(key, declaration[key]) for key in ("format", "name", "version", "title", "note") if key in declaration
@@ -38,9 +37,7 @@ def to_toml(
     for name, matrix in matrices.items():
         lines += table_lines(f"compensation.matrices.{_key(name)}", matrix)
     # Every parameter of a scale is written out: nobody should have to know the defaults to read an axis.
-    lines += table_lines(
-        "scales", {name: scale.model_dump(exclude_none=True) for name, scale in template.scales.items()}
-    )
+    lines += table_lines("scales", {name: scale.present() for name, scale in template.scales.items()})
     for population in declaration["populations"]:
         for line in table_lines("populations", population, array=True):
             if line.startswith("gate = "):

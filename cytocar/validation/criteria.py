@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from msgspec import Meta
+from msgspec.structs import replace
 
 from cytocar.signals.declaration import Declaration
 from cytocar.tables.columns import COUNTS_NUMBERS
@@ -19,12 +20,12 @@ ANY_MEASURAND = frozenset({Kind.PRECISION, Kind.COMPARISON, Kind.STABILITY, Kind
 blank of CAR-T cells is none of T cells."""
 
 
-class Needs(Declaration):
+class Needs(Declaration, frozen=True, kw_only=True):
     """Limits that a statistic itself needs: the lowest level that meets a CV and a bias, the change that is allowed."""
 
-    lloq_cv_percent: float = Field(default=20.0, gt=0)
-    lloq_bias_percent: float = Field(default=20.0, gt=0)
-    stability_percent: float = Field(default=20.0, gt=0, lt=100)
+    lloq_cv_percent: Annotated[float, Meta(gt=0)] = 20.0
+    lloq_bias_percent: Annotated[float, Meta(gt=0)] = 20.0
+    stability_percent: Annotated[float, Meta(gt=0, lt=100)] = 20.0
     mixed_lots: bool = False
 
     def settings(self) -> Settings:
@@ -32,7 +33,7 @@ class Needs(Declaration):
         return Settings(self.lloq_cv_percent, self.lloq_bias_percent, self.stability_percent)
 
 
-class Criterion(Bound):
+class Criterion(Bound, frozen=True, kw_only=True):
     """A limit of one statistic of a kind of study; without ``level`` of each level."""
 
     study: Kind
@@ -40,13 +41,13 @@ class Criterion(Bound):
     statistic: str
     level: str = ""
 
-    @model_validator(mode="after")
-    def _is_known(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        yield from super().faults()
         for word, known in ((self.statistic, tuple(NAMES[self.study])), (self.measurand, COUNTS_NUMBERS)):
             if word not in known:
                 near = get_close_matches(word, known, n=3) or list(known)[:8]
-                raise ValueError(f"{word!r} is not known of {self.study}; did you mean {', '.join(near)}?")
-        return self
+                yield f"{word!r} is not known of {self.study}; did you mean {', '.join(near)}?"
 
     def is_about(self, kind: Kind, measurand: str, statistic: Statistic) -> bool:
         """True if it limits this statistic."""
@@ -56,24 +57,23 @@ class Criterion(Bound):
         )
 
 
-class Criteria(Sources):
+class Criteria(Sources, frozen=True, kw_only=True):
     """A file of criteria."""
 
     settings: Needs = Needs()
     measurands: tuple[str, ...] = ()
-    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    criteria: Annotated[tuple[Criterion, ...], Meta(min_length=1)]
 
-    @model_validator(mode="after")
-    def _measurands_are_known(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         for word in self.measurands:
             if word not in COUNTS_NUMBERS:
-                raise ValueError(f"measurand {word!r} is not a number of counts.csv")
-        return self
+                yield f"measurand {word!r} is not a number of counts.csv"
 
     def only(self, kinds: Collection[Kind]) -> Self:
         """Return the criteria of these kinds of study; of all where none is named."""
         criteria = tuple(one for one in self.criteria if not kinds or one.study in kinds)
-        return self.model_copy(update={"criteria": criteria})
+        return replace(self, criteria=criteria)
 
     def measurands_of(self, kind: Kind) -> tuple[str, ...]:
         """What is evaluated of a kind of study: what is limited there, and what the file names beside it."""

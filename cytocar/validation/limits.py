@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, Self, TypeVar
-
-from pydantic import Field, ValidationError, model_validator
+from typing import Literal, TypeVar
 
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.files.toml import parse_toml
-from cytocar.signals.declaration import Declaration
+from cytocar.signals.declaration import Declaration, NotDeclaredError, declare
 from cytocar.statistics.estimate import Estimate
 
 
@@ -38,7 +37,7 @@ COLOURS = {Verdict.PASS: "", Verdict.FAIL: "red", Verdict.CROSSES: "yellow", Ver
 """Each verdict on a terminal, beside its words."""
 
 
-class Bound(Declaration):
+class Bound(Declaration, frozen=True, kw_only=True):
     """A limit from below, from above, or both, and what is held against it.
 
     ``by = "interval"``: the whole 95 % interval has to meet the limit; ``"estimate"``: the number itself.
@@ -49,13 +48,12 @@ class Bound(Declaration):
     by: Literal["interval", "estimate"] = "interval"
     why: str = ""
 
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """Yield what does not go together."""
         if self.at_least is None and self.at_most is None:
-            raise ValueError("needs at_least, at_most or both")
+            yield "needs at_least, at_most or both"
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError("at_least must not be above at_most")
-        return self
+            yield "at_least must not be above at_most"
 
     def verdict(self, estimate: Estimate) -> Verdict:
         """Return whether a number, or its interval, meets the limit; without an interval the number decides.
@@ -115,13 +113,9 @@ def read_limits(name_or_path: str, kind: type[Read], *, package: str) -> Read:
             text = Path(name_or_path).read_text("utf-8-sig")
         document = parse_toml(text)
     try:
-        return kind.model_validate(document)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        )
-        raise _unusable(name_or_path, faults) from None
+        return declare(kind, document)
+    except NotDeclaredError as error:
+        raise _unusable(name_or_path, str(error)) from None
 
 
 def _unusable(name: str, why: str) -> UsageError:
@@ -132,10 +126,10 @@ def _unusable(name: str, why: str) -> UsageError:
     )
 
 
-class Sources(Declaration):
+class Sources(Declaration, frozen=True, kw_only=True):
     """What a file of limits says of itself."""
 
     name: str
     source: str = ""
     note: str = ""
-    format: Literal[1] = Field(default=1)
+    format: Literal[1] = 1

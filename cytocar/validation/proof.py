@@ -28,7 +28,7 @@ def record_of(validation: Validation, contents: Mapping[str, bytes]) -> str:
         "cytocar_version": __version__,
         "verdict": validation.line(),
         "passed": validation.passed,
-        "criteria": validation.criteria.model_dump(mode="json", exclude_defaults=True),
+        "criteria": validation.criteria.beyond_defaults(),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())},
     }
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"

@@ -192,15 +192,12 @@ def test_without_a_control_the_tube_s_own_positives_tell_what_is_missed() -> Non
 
 
 def test_limits_of_a_tube_with_too_few_positives_hold_for_the_stain_index_that_the_gate_names() -> None:
-    dim = TEMPLATE.model_copy(
-        update={
-            "populations": tuple(
-                one.model_copy(update={"gate": one.gate.model_copy(update={"stain_index": 3.0})})
-                if one.name == TEMPLATE.report.car
-                else one
-                for one in TEMPLATE.populations
-            )
-        }
+    dim = replace(
+        TEMPLATE,
+        populations=tuple(
+            replace(one, gate=replace(one.gate, stain_index=3.0)) if one.name == TEMPLATE.report.car else one
+            for one in TEMPLATE.populations
+        ),
     )
     placed = decision(THRESHOLD_SD, 4.3)
     unresolved = replace(CLEAN, resolved=False, place=4.3)
@@ -263,7 +260,7 @@ def test_an_aim_that_the_background_hides_cannot_be_reached_and_an_aim_of_nothin
     about = count(0, 40_000, background=sticky)[1]["W222"]
     assert about.message == "40000 T cells acquired; 0.1 % cannot be reached over this background"
     assert about.limit is None
-    aimless = TEMPLATE.model_copy(update={"limits": TEMPLATE.limits.model_copy(update={"detection_percent": 0.0})})
+    aimless = replace(TEMPLATE, limits=replace(TEMPLATE.limits, detection_percent=0.0))
     assert "W222" not in count(0, 500, template=aimless)[1]
     half = replace(CLEAN, sensitivity=0.5)
     seen = count(0, 12_000, background=half)[1]["W222"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import get_args, get_type_hints
 
 import pytest
+from msgspec.structs import replace
 
 from cytocar.counting.basis import BeadBasis, DualPlatformBasis, NoBasis, VolumetricBasis
 from cytocar.counting.tube import METHODS, beads_in_tube, count_basis, with_gates, with_pairs
@@ -52,9 +52,7 @@ def test_the_sheet_overrides_the_templates_method() -> None:
 
 
 def test_the_template_says_which_analyser_count_it_means() -> None:
-    basis = count_basis(
-        COUNTING.model_copy(update={"dual_platform_count": "wbc"}), FULL, EVENTS, method="dual_platform"
-    )
+    basis = count_basis(replace(COUNTING, dual_platform_count="wbc"), FULL, EVENTS, method="dual_platform")
     assert isinstance(basis, DualPlatformBasis)
     assert basis.reference_per_ul == 4000
 
@@ -105,7 +103,7 @@ def test_a_number_of_beads_that_cannot_be_is_named(tube: Tube, name: str) -> Non
 
 
 def test_beads_carry_the_dilution_and_the_fewest_that_are_enough() -> None:
-    few = COUNTING.model_copy(update={"minimum_beads": 6000})
+    few = replace(COUNTING, minimum_beads=6000)
     basis = count_basis(few, replace(FULL, dilution_factor=4), EVENTS)
     assert basis.concentration(100).value == pytest.approx(100 / 5000 * 50_000 / 50 * 4)
     assert [finding.code for finding in basis.findings] == ["W220"]
@@ -155,7 +153,7 @@ def test_a_volume_carries_the_dilutions_and_the_error_of_the_pipette() -> None:
     assert isinstance(basis, VolumetricBasis)
     assert dict(basis.cvs) == {"pipetting": 0.04}
     assert basis.concentration(300).value == pytest.approx(300 / 30 * 4)
-    in_the_tube = COUNTING.model_copy(update={"final_volume_ul": 500.0})
+    in_the_tube = replace(COUNTING, final_volume_ul=500.0)
     assert count_basis(in_the_tube, tube, EVENTS, method="volumetric").concentration(300).value == pytest.approx(
         300 / 30 * 500 / 50 * 4
     )
@@ -170,7 +168,7 @@ def test_a_volume_carries_the_dilutions_and_the_error_of_the_pipette() -> None:
     ],
 )
 def test_no_instrument_draws_more_than_the_tube_holds(tube: Tube, final: float | None, held: float) -> None:
-    counting = COUNTING.model_copy(update={"final_volume_ul": final})
+    counting = replace(COUNTING, final_volume_ul=final)
     with pytest.raises(CountingError, match=f"cannot have acquired .* held {held:g} µL") as caught:
         count_basis(counting, tube, EVENTS, method="volumetric")
     assert caught.value.code == "E071"

@@ -13,6 +13,7 @@ from cytocar.editor.opening import open_reviewed
 from cytocar.errors.tree import UsageError
 from cytocar.fit.names import alias_book
 from cytocar.regions.boxes import RangeGate, RectangleGate
+from cytocar.signals.declaration import declare
 from cytocar.template.diff import compare
 from cytocar.template.gate_kinds import ReferenceGate
 from cytocar.template.load import read_template
@@ -80,7 +81,7 @@ def test_moved_gates_are_written_as_a_new_template_under_a_higher_version(review
 
 def test_shapes_that_differ_are_named_and_not_joined(reviewed: Path, tmp_path: Path) -> None:
     found = reviewed_gates(reviewed)
-    other = RectangleGate.model_validate({"kind": "rectangle", "bounds": {"CAR": {"min": 600}, "CD3": {"min": 1500}}})
+    other = declare(RectangleGate, {"kind": "rectangle", "bounds": {"CAR": {"min": 600}, "CD3": {"min": 1500}}})
     moved = {"car_t": {**found.moved["car_t"], "day14": other}}
     differing = type(found)(found.template, moved, found.files)
     bench, _, words = open_reviewed(str(tmp_path / "mine.toml"), differing, (), alias_book())

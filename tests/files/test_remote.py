@@ -20,10 +20,10 @@ from cytocar.files.address import is_address, without_secrets
 from cytocar.files.places import place_of
 from cytocar.files.remote import SILENT_SECONDS, Address, _require_protocol
 from cytocar.files.source import at_hand, file_sha256, file_state, require_unchanged
-from cytocar.run.plan import SAMPLE_ROWS
+from cytocar.run.records import from_plain, plain
 from cytocar.sample.inspection import inspect_file
 from cytocar.sheet.inputs import collect
-from cytocar.sheet.rows import read_sheet
+from cytocar.sheet.rows import SampleRow, read_sheet
 from tests.runs import Answer, cytocar_command, small_inputs
 
 fsspec = pytest.importorskip("fsspec")
@@ -194,9 +194,9 @@ def test_an_address_survives_a_worker_whole_and_a_manifest_without_its_secrets()
     with_key = Address("store://KEY:secret@lab/run1/day9.fcs")
     (row,) = read_sheet_of(with_key)
     assert pickle.loads(pickle.dumps(row)).file.url == with_key.url
-    (kept,) = SAMPLE_ROWS.dump_python((row,), mode="json")
+    (kept,) = plain((row,))
     assert kept["file"] == kept["file_as_given"] == "store://lab/run1/day9.fcs"
-    assert SAMPLE_ROWS.validate_python([kept])[0].file == Address("store://lab/run1/day9.fcs")
+    assert from_plain([kept], tuple[SampleRow, ...])[0].file == Address("store://lab/run1/day9.fcs")
 
 
 def read_sheet_of(address: Address) -> tuple[cytocar.sheet.rows.SampleRow, ...]:

@@ -9,7 +9,7 @@ from cytocar.fit.evidence import Floats, find_evidence, gated_before
 from cytocar.fit.lines import Status, draw_line
 from cytocar.signals.scales import LogicleScale
 
-SCALE = LogicleScale(kind="logicle", T=262144, W=0.5, M=4.5)
+SCALE = LogicleScale(T=262144, W=0.5, M=4.5)
 
 
 def _group(median: float, events: int, *, decades: float = 0.15, seed: int = 1) -> Floats:
@@ -62,7 +62,7 @@ def test_negatives_on_an_amplifiers_floor_are_not_taken_for_gated_away(median: f
 
 def test_values_piled_up_at_the_lowest_step_were_not_gated() -> None:
     calibur = np.r_[np.full(400, 1.0), _group(4, 600, decades=0.2), _group(800, 500)]
-    scale = LogicleScale(kind="logicle", T=10000, W=0.3, M=3.65)
+    scale = LogicleScale(T=10000, W=0.3, M=3.65)
     assert not gated_before(calibur, scale, find_evidence(calibur, scale, separation=0))
 
 

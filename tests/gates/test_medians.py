@@ -11,6 +11,7 @@ import pytest
 from cytocar.fcs.events import BLOCK_EVENTS, EventTable
 from cytocar.gates.medians import KEPT_ON_EITHER_SIDE, StreamingMedian
 from cytocar.gates.walk import walk
+from cytocar.signals.declaration import declare
 from cytocar.template.model import Template
 
 Draw = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
@@ -52,14 +53,15 @@ def test_nothing_has_no_median() -> None:
 def test_a_median_that_moved_away_is_looked_up_again() -> None:
     rising = np.sort(np.random.default_rng(2).normal(5000, 900, 300_000))
     assert streamed(rising).median() == (None, False)
-    template = Template.model_validate(
+    template = declare(
+        Template,
         {
             "name": "test",
             "version": "1.0.0",
             "panel": {"A": {}},
             "compensation": {"source": "none"},
             "populations": [{"name": "a", "parent": "all", "gate": {"kind": "range", "marker": "A", "min": 4000}}],
-        }
+        },
     )
     found = walk(EventTable.from_columns({"A": rising}), template, medians=["A"])
     assert found.median("a", "A") == pytest.approx(np.median(rising[rising >= 4000]), rel=1e-6)

@@ -21,7 +21,7 @@ def linear(_marker: str) -> AnyScale:
 
 
 def logicle(_marker: str) -> AnyScale:
-    return LogicleScale(kind="logicle")
+    return LogicleScale()
 
 
 def rows(**values: float) -> list[Decision]:
@@ -29,15 +29,13 @@ def rows(**values: float) -> list[Decision]:
 
 
 GATES: list[FixedGate] = [
-    RangeGate(kind="range", marker="CD3", min=1200),
-    RangeGate(kind="range", marker="CD3", min=100, max=1200),
-    RangeGate(kind="range", marker="CD3", max=0.5, units="scale"),
-    RectangleGate(kind="rectangle", bounds={"CD3": Bounds(min=100), "CAR": Bounds(min=1, max=900)}),
-    QuadrantGate(kind="quadrant", x=Divider(marker="CD4", at=1500), y=Divider(marker="CD8", at=2000), keep="+-"),
-    PolygonGate(kind="polygon", x="CD4", y="CD8", vertices=((1, 1), (100, 1), (100, 50))),
-    EllipseGate(
-        kind="ellipse", axes=("CD4", "CD8"), center=(0.5, 0.6), covariance=((0.1, 0.0), (0.0, 0.1)), distance_square=1
-    ),
+    RangeGate(marker="CD3", min=1200),
+    RangeGate(marker="CD3", min=100, max=1200),
+    RangeGate(marker="CD3", max=0.5, units="scale"),
+    RectangleGate(bounds={"CD3": Bounds(min=100), "CAR": Bounds(min=1, max=900)}),
+    QuadrantGate(x=Divider(marker="CD4", at=1500), y=Divider(marker="CD8", at=2000), keep="+-"),
+    PolygonGate(x="CD4", y="CD8", vertices=((1, 1), (100, 1), (100, 50))),
+    EllipseGate(axes=("CD4", "CD8"), center=(0.5, 0.6), covariance=((0.1, 0.0), (0.0, 0.1)), distance_square=1),
 ]
 
 
@@ -54,10 +52,10 @@ def test_every_number_of_every_kind_can_be_replaced_and_the_others_stay(gate: Fi
 
 def test_a_threshold_is_the_one_bound_of_a_range() -> None:
     above = move_gate(GATES[0], {"threshold": 1350}, decisions=rows(threshold=1200), scale_of=linear)
-    assert above == RangeGate(kind="range", marker="CD3", min=1350)
-    below = RangeGate(kind="range", marker="7-AAD", max=900)
+    assert above == RangeGate(marker="CD3", min=1350)
+    below = RangeGate(marker="7-AAD", max=900)
     assert move_gate(below, {"threshold": 800}, decisions=rows(threshold=900), scale_of=linear) == RangeGate(
-        kind="range", marker="7-AAD", max=800
+        marker="7-AAD", max=800
     )
 
 
@@ -72,7 +70,7 @@ def test_a_number_that_a_gate_does_not_have_is_refused_with_those_that_it_has() 
     with pytest.raises(UsageError, match="has no number 'CD4 min'") as error:
         move_gate(GATES[0], {"CD4 min": 1}, decisions=(), scale_of=linear)
     assert "CD3 min" in error.value.hint
-    boolean = BooleanGate(kind="boolean", all_of=("cd4",))
+    boolean = BooleanGate(all_of=("cd4",))
     assert movable(boolean, (), linear) == ()
     with pytest.raises(UsageError, match="has no number"):
         move_gate(boolean, {"x": 1}, decisions=(), scale_of=linear)

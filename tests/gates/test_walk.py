@@ -20,6 +20,7 @@ from cytocar.gates.populations import Populations
 from cytocar.gates.walk import replay, walk
 from cytocar.regions.boxes import RangeGate
 from cytocar.signals.compensation import SpilloverMatrix
+from cytocar.signals.declaration import declare
 from cytocar.signals.scales import LogicleScale
 from cytocar.template.model import Template
 
@@ -33,7 +34,7 @@ def template(*populations: dict[str, Any], **more: Any) -> Template:
         "compensation": {"source": "none"},
         "populations": populations,
     }
-    return Template.model_validate({**given, **more})
+    return declare(Template, {**given, **more})
 
 
 def population(name: str, kind: str, parent: str = "all", exclude: tuple[str, ...] = (), **gate: Any) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def test_a_polygon_that_crosses_itself_is_even_odd() -> None:
 
 
 def test_polygon_edges_are_straight_on_the_axes_scales() -> None:
-    scale = LogicleScale(kind="logicle")
+    scale = LogicleScale()
     corners = scale.inverse([[0.2, 0.2], [0.8, 0.2], [0.8, 0.8]])
     middle = float(scale.inverse(0.5))
     below, above = float(scale.inverse(0.49)), float(scale.inverse(0.51))
@@ -146,7 +147,7 @@ def test_excluded_populations_are_set_aside_before_the_gate() -> None:
 
 def test_numbers_on_the_scale_and_in_data_units_mean_the_same_gate() -> None:
     scale = {"kind": "logicle"}
-    edge = float(LogicleScale(kind="logicle").inverse(0.6))
+    edge = float(LogicleScale().inverse(0.6))
     made = template(
         population("data", "range", marker="A", min=edge),
         population("scale", "range", marker="A", min=0.6, units="scale"),
@@ -342,9 +343,9 @@ def test_every_number_of_a_fixed_gate_is_a_decision() -> None:
 
 def test_an_override_replaces_a_gate_and_says_so() -> None:
     made = template(population("a", "range", marker="A", min=2))
-    found = walk(table(A=[1, 2, 3]), made, gate_overrides={"a": RangeGate(kind="range", marker="A", min=3)})
+    found = walk(table(A=[1, 2, 3]), made, gate_overrides={"a": RangeGate(marker="A", min=3)})
     assert rows(found, "a") == [2]
-    assert found.fitted["a"] == RangeGate(kind="range", marker="A", min=3)
+    assert found.fitted["a"] == RangeGate(marker="A", min=3)
     assert [row.source for row in found.decisions] == [Source.OVERRIDE]
 
 
@@ -366,7 +367,7 @@ def mean_gate(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         seen.append({"population": given.population, "events": values.tolist(), **more})
         at = float(values.mean())
         row = Decision(given.population, gate.kind, "threshold", at, Source.VALLEY)
-        return Fitted(RangeGate(kind="range", marker=gate.marker, min=at), (row,), Background(1, 10, ("healthy",)))
+        return Fitted(RangeGate(marker=gate.marker, min=at), (row,), Background(1, 10, ("healthy",)))
 
     monkeypatch.setattr("cytocar.gates.adaptive.ADAPTIVE", {"valley": fit})
     return seen
@@ -438,7 +439,7 @@ def test_in_a_large_file_data_driven_gates_look_at_some_events_and_every_event_i
 
 def test_a_placed_gate_is_fixed_from_then_on(mean_gate: list[dict[str, Any]]) -> None:
     found = walk(table(**ADAPTIVE_TABLE), ADAPTIVE_TREE, medians=["B"])
-    assert found.fitted["high"] == RangeGate(kind="range", marker="B", min=25.0)
+    assert found.fitted["high"] == RangeGate(marker="B", min=25.0)
     again = walk(table(**ADAPTIVE_TABLE), ADAPTIVE_TREE, gate_overrides=found.fitted)
     assert {name: found[name].events for name in found} == {name: again[name].events for name in again}
     assert len(mean_gate) == 2

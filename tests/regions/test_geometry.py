@@ -12,7 +12,7 @@ from cytocar.regions.geometry import Box, Ellipse, Interval, Polygon, inside_pol
 from cytocar.signals.scales import AnyScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 
 LINEAR = LinearScale()
-CURVED: list[AnyScale] = [LogicleScale(kind="logicle"), HyperlogScale(kind="hyperlog"), LogScale(kind="log", T=1e5)]
+CURVED: list[AnyScale] = [LogicleScale(), HyperlogScale(), LogScale(T=1e5)]
 
 
 def spread(rng: np.random.Generator, n_events: int) -> np.ndarray:
@@ -42,7 +42,7 @@ def test_polygons_on_curved_scales_agree_with_flowkit(scale: AnyScale) -> None:
 
 
 def test_vertices_in_data_units_make_edges_that_are_straight_on_the_scale() -> None:
-    scale = LogicleScale(kind="logicle")
+    scale = LogicleScale()
     on_scale = np.array([[0.2, 0.2], [0.9, 0.3], [0.6, 0.95]])
     in_data = scale.inverse(on_scale)
     x, y = spread(np.random.default_rng(3), 5000), spread(np.random.default_rng(4), 5000)
@@ -53,7 +53,7 @@ def test_vertices_in_data_units_make_edges_that_are_straight_on_the_scale() -> N
 
 def test_a_corner_without_a_place_on_a_log_scale_is_refused() -> None:
     with pytest.raises(GateError, match="log scale") as caught:
-        Polygon.of(LogScale(kind="log"), LINEAR, [[0, 1], [100, 1], [100, 100]], on_scale=False)
+        Polygon.of(LogScale(), LINEAR, [[0, 1], [100, 1], [100, 100]], on_scale=False)
     assert caught.value.code == "E078"
 
 
@@ -104,7 +104,7 @@ def test_an_interval_on_the_scale_is_the_same_in_data_units(scale: AnyScale) -> 
 
 
 def test_values_without_a_place_on_a_log_scale_are_in_no_interval_of_that_scale() -> None:
-    log = LogScale(kind="log", T=10000, M=5)
+    log = LogScale(T=10000, M=5)
     assert Interval.of(log, None, 0.5, on_scale=True).contains(np.array([-3.0, 0.0, 1.0])).tolist() == [
         False,
         False,

@@ -17,24 +17,23 @@ from cytocar.regions.kinds import FixedGate, RegionGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
 
-SCALES: dict[str, AnyScale] = {"CD3": LogicleScale(kind="logicle"), "SSC-A": LinearScale()}
+SCALES: dict[str, AnyScale] = {"CD3": LogicleScale(), "SSC-A": LinearScale()}
 EVENTS = 3000
 REGIONS: list[RegionGate] = [
-    RangeGate(kind="range", marker="CD3", min=1200),
-    RangeGate(kind="range", marker="CD3", min=0.3, max=0.7, units="scale"),
-    RectangleGate(kind="rectangle", bounds={"CD3": Bounds(max=5000), "SSC-A": Bounds(min=20_000)}),
-    QuadrantGate(kind="quadrant", x=Divider(marker="CD3", at=900), y=Divider(marker="SSC-A", at=90_000), keep="+-"),
-    PolygonGate(kind="polygon", x="CD3", y="SSC-A", vertices=((-50, 10_000), (50_000, 20_000), (900, 200_000))),
-    PolygonGate(kind="polygon", x="SSC-A", y="CD3", vertices=((9000, 0.2), (2e5, 0.3), (9e4, 0.9)), units="scale"),
+    RangeGate(marker="CD3", min=1200),
+    RangeGate(marker="CD3", min=0.3, max=0.7, units="scale"),
+    RectangleGate(bounds={"CD3": Bounds(max=5000), "SSC-A": Bounds(min=20_000)}),
+    QuadrantGate(x=Divider(marker="CD3", at=900), y=Divider(marker="SSC-A", at=90_000), keep="+-"),
+    PolygonGate(x="CD3", y="SSC-A", vertices=((-50, 10_000), (50_000, 20_000), (900, 200_000))),
+    PolygonGate(x="SSC-A", y="CD3", vertices=((9000, 0.2), (2e5, 0.3), (9e4, 0.9)), units="scale"),
     EllipseGate(
-        kind="ellipse",
         axes=("CD3", "SSC-A"),
         center=(0.5, 90_000),
         covariance=((0.01, 500.0), (500.0, 4e8)),
         distance_square=4,
     ),
 ]
-EVERY: list[FixedGate] = [*REGIONS, BooleanGate(kind="boolean", all_of=("t_cells",), none_of=("beads", "debris"))]
+EVERY: list[FixedGate] = [*REGIONS, BooleanGate(all_of=("t_cells",), none_of=("beads", "debris"))]
 
 
 def events() -> dict[str, npt.NDArray[np.float64]]:

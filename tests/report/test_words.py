@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.figures.gate_pictures.views import views as views_of

@@ -13,14 +13,14 @@ from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.review.handles import GateField, Handle, changed, dragged, handles
+from cytocar.signals.declaration import declare
 from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
 
-LOGICLE = LogicleScale(kind="logicle", T=262144, W=0.5, M=4.5, A=0)
+LOGICLE = LogicleScale(T=262144, W=0.5, M=4.5, A=0)
 SCALES: dict[str, AnyScale] = {"CD3": LOGICLE, "CD4": LOGICLE, "SSC-A": LinearScale()}
 AXES = {name: PictureAxis.of(name, scale, top=262144) for name, scale in SCALES.items()}
 VIEW = View("all", (), "CD3", "SSC-A", ("gate",))
 SQUARE = PolygonGate(
-    kind="polygon",
     x="CD3",
     y="SSC-A",
     vertices=((1000.0, 50000.0), (20000.0, 50000.0), (20000.0, 150000.0), (1000.0, 150000.0)),
@@ -41,14 +41,14 @@ def corners() -> dict[str, float]:
 
 @pytest.mark.parametrize("value", [-300.0, 0.0, 12.0, 866.0, 30000.0])
 def test_a_handle_left_where_it_is_gives_its_own_number_back(value: float) -> None:
-    (edge,) = of(RangeGate(kind="range", marker="CD3", min=value), {"threshold": value})
+    (edge,) = of(RangeGate(marker="CD3", min=value), {"threshold": value})
     assert (edge.x_name, edge.y) == ("threshold", None)
     text = dragged(edge, (edge.x or 0.0, 0.9), {}, VIEW, AXES)["threshold"]
     assert float(text) == pytest.approx(value, rel=2e-3, abs=0.6)
 
 
 def test_an_edge_moves_along_its_own_axis_and_not_beyond_the_ends() -> None:
-    (edge,) = of(RangeGate(kind="range", marker="CD3", min=900), {"CD3 min": 900.0})
+    (edge,) = of(RangeGate(marker="CD3", min=900), {"CD3 min": 900.0})
     right = float(dragged(edge, (0.9, 0.1), {}, VIEW, AXES)["CD3 min"])
     assert right > 900
     assert dragged(edge, (7.0, 0.1), {}, VIEW, AXES) == dragged(edge, (1.0, 0.9), {}, VIEW, AXES)
@@ -56,8 +56,9 @@ def test_an_edge_moves_along_its_own_axis_and_not_beyond_the_ends() -> None:
 
 
 def test_a_box_has_an_edge_for_each_bound_that_the_picture_shows() -> None:
-    box = RectangleGate.model_validate(
-        {"kind": "rectangle", "bounds": {"CD3": {"min": 900}, "SSC-A": {"max": 90000}, "CD4": {"min": 5}}}
+    box = declare(
+        RectangleGate,
+        {"kind": "rectangle", "bounds": {"CD3": {"min": 900}, "SSC-A": {"max": 90000}, "CD4": {"min": 5}}},
     )
     values = {"CD3 min": 900.0, "SSC-A max": 90000.0, "CD4 min": 5.0}
     found = of(box, values)
@@ -65,7 +66,7 @@ def test_a_box_has_an_edge_for_each_bound_that_the_picture_shows() -> None:
 
 
 def test_a_gate_on_another_axis_has_nothing_to_take_hold_of() -> None:
-    assert of(RangeGate(kind="range", marker="CD4", min=900), {"CD4 min": 900.0}) == ()
+    assert of(RangeGate(marker="CD4", min=900), {"CD4 min": 900.0}) == ()
 
 
 def test_a_corner_moves_alone_and_the_whole_polygon_together() -> None:
@@ -85,7 +86,6 @@ def test_a_corner_moves_alone_and_the_whole_polygon_together() -> None:
 
 def test_an_ellipse_is_taken_at_its_center() -> None:
     ellipse = EllipseGate(
-        kind="ellipse",
         axes=("CD3", "SSC-A"),
         center=(0.5, 80000.0),
         covariance=((0.01, 0.0), (0.0, 1e8)),

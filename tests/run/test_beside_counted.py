@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import cytocar
 from cytocar.fcs.write import write_fcs

@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 
 def _tasks(names: Sequence[str]) -> list[Task]:
-    template = Template.model_construct(name="none", version="1.0.0", panel={}, populations=())
+    template = Template(name="none", version="1.0.0", panel={}, populations=())
     protocol = Protocol(template, TemplateStamp("none", "1.0.0", "", LockStatus.DRAFT))
     return [Task(SampleRow(file=Path(name), file_as_given=name, sample_id=name), protocol) for name in names]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from statistics import median
@@ -95,5 +94,5 @@ def test_the_car_of_a_course_is_not_compared() -> None:
 def test_a_tube_stained_otherwise_is_not_compared() -> None:
     result = quantify(blood_tube(car_per_ul=10, seed=1).events, TEMPLATE, beads_added=50_000)
     assert isinstance(result, SampleResult)
-    fmo = dataclasses.replace(result, sample=dataclasses.replace(result.sample, sample_type=SampleType.FMO))
+    fmo = replace(result, sample=replace(result.sample, sample_type=SampleType.FMO))
     assert places_of(fmo) is None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from cytocar.run.reagents import TubeStains, reagent_findings
 from cytocar.sample.analysis import quantify

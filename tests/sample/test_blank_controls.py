@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from cytocar.counting.blank_rates import learned_rates
 from cytocar.counting.blank_tubes import BlankTube, History, beyond_places

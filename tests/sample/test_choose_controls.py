@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cytocar.sample.choose_controls import choose_references
 from cytocar.sheet.rows import SampleRow, SampleType
 
 
 def tube(sample_id: str, kind: SampleType = SampleType.SAMPLE, **about: object) -> SampleRow:
-    return replace(SampleRow(Path(f"{sample_id}.fcs"), f"{sample_id}.fcs", sample_id, sample_type=kind), **about)  # type: ignore[arg-type]
+    return replace(SampleRow(Path(f"{sample_id}.fcs"), f"{sample_id}.fcs", sample_id, sample_type=kind), **about)
 
 
 DAY_9 = tube("day 9", subject_id="P1", plate_id="A")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _find(panel: Mapping[str, Marker], channels: Sequence[tuple[str, str | None]], **settled: str) -> dict[str, str]:
-    gate = RangeGate(kind="range", marker=next(iter(panel)), min=0)
+    gate = RangeGate(marker=next(iter(panel)), min=0)
     template = Template(name="t", version="1.0.0", panel=dict(panel), populations=(Population(name="p", gate=gate),))
     table = [Channel(index, detector, marker) for index, (detector, marker) in enumerate(channels)]
     return {name: channel.detector for name, channel in resolve(template.panel, table, overrides=settled).items()}

@@ -22,10 +22,10 @@ PARAMETERS = [
     (262144, 2.25, 4.5, 0),
     (4194304, 1.5, 6, 0.2),
 ]
-LOGICLES = [LogicleScale(kind="logicle", T=T, W=W, M=M, A=A) for T, W, M, A in PARAMETERS]
-HYPERLOGS = [HyperlogScale(kind="hyperlog", T=T, W=W, M=M, A=A) for T, W, M, A in PARAMETERS]
-ASINHS = [AsinhScale(kind="asinh"), AsinhScale(kind="asinh", T=10000, M=4, A=1)]
-EVERY = [LinearScale(), LinearScale(T=1000.0, A=100.0), LogScale(kind="log"), *ASINHS, *LOGICLES, *HYPERLOGS]
+LOGICLES = [LogicleScale(T=T, W=W, M=M, A=A) for T, W, M, A in PARAMETERS]
+HYPERLOGS = [HyperlogScale(T=T, W=W, M=M, A=A) for T, W, M, A in PARAMETERS]
+ASINHS = [AsinhScale(), AsinhScale(T=10000, M=4, A=1)]
+EVERY = [LinearScale(), LinearScale(T=1000.0, A=100.0), LogScale(), *ASINHS, *LOGICLES, *HYPERLOGS]
 
 
 def signals(top: float) -> np.ndarray:
@@ -61,20 +61,20 @@ def test_asinh_agrees_with_flowutils(scale: AsinhScale) -> None:
 
 
 def test_log_and_linear_are_their_definitions() -> None:
-    assert LogScale(kind="log", T=10000, M=5).forward([10000.0, 1000.0, 0.1]).tolist() == [1.0, 0.8, 0.0]
+    assert LogScale(T=10000, M=5).forward([10000.0, 1000.0, 0.1]).tolist() == [1.0, 0.8, 0.0]
     assert LinearScale(T=1000.0, A=100.0).forward([1000.0, -100.0]).tolist() == [1.0, 0.0]
     assert LinearScale().forward([7.25]).tolist() == [7.25]
 
 
 def test_values_at_or_below_zero_have_no_place_on_a_log_scale() -> None:
-    zero, negative = LogScale(kind="log").forward([0.0, -5.0])
+    zero, negative = LogScale().forward([0.0, -5.0])
     assert zero == -np.inf
     assert np.isnan(negative)
 
 
 @pytest.mark.parametrize("scale", LOGICLES, ids=str)
 def test_logicle_with_no_linear_part_is_a_hyperbolic_sine(scale: LogicleScale) -> None:
-    flat = LogicleScale(kind="logicle", T=scale.T, W=0.0, M=scale.M)
+    flat = LogicleScale(T=scale.T, W=0.0, M=scale.M)
     x = signals(scale.T)
     expected = np.arcsinh(x / scale.T * np.sinh(scale.M * np.log(10))) / (scale.M * np.log(10))
     np.testing.assert_allclose(flat.forward(x), expected, rtol=0, atol=1e-12)
@@ -113,10 +113,10 @@ def test_an_edge_decides_in_data_units_as_it_does_on_the_scale(place: float, sca
 
 
 def test_a_log_scale_with_a_lower_bound_holds_zero_and_negative_values_there() -> None:
-    bounded = LogScale(kind="log", T=100.0, M=2.0, bound_min=0.0)
+    bounded = LogScale(T=100.0, M=2.0, bound_min=0.0)
     assert bounded.forward([-5.0, 0.0, 1.0, 10.0]).tolist() == [0.0, 0.0, 0.0, 0.5]
     assert np.isnan(bounded.forward(np.nan))
-    assert np.isnan(LogScale(kind="log", T=100.0, M=2.0).forward(-5.0))
+    assert np.isnan(LogScale(T=100.0, M=2.0).forward(-5.0))
 
 
 def test_bounds_hold_places_at_the_bound() -> None:

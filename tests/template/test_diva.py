@@ -17,7 +17,7 @@ from cytocar.template.diva import read_experiment
 from cytocar.template.flowjo.samples import WorkspaceSample
 from cytocar.template.load import import_document
 
-LOGICLE = LogicleScale(kind="logicle", T=262144, W=(4.5 - math.log10(262144 / 500)) / 2, M=4.5, A=0)
+LOGICLE = LogicleScale(T=262144, W=(4.5 - math.log10(262144 / 500)) / 2, M=4.5, A=0)
 
 
 def _gate(  # one keyword for each thing that FACSDiva writes of a gate

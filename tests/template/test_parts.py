@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from cytocar.template.load import load_template
 from cytocar.template.model import Acceptance
@@ -11,7 +12,7 @@ from cytocar.template.parts import without_markers
 
 def test_what_hangs_on_an_absent_marker_goes_with_it() -> None:
     template = load_template("tbnk")
-    template = template.model_copy(update={"acceptance": (Acceptance(check="b_cells", minimum=1),)})
+    template = replace(template, acceptance=(Acceptance(check="b_cells", minimum=1),))
     part, left_out = without_markers(template, {"CD19"})
 
     assert left_out == ("b_cells", "not_t_not_b", "nk_cells")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from cytocar.editor import draft as edits
 from cytocar.editor.draft import Draft
@@ -129,8 +130,8 @@ def test_an_entry_of_a_list_of_tables_changes_where_it_stands() -> None:
     doubts = '[[doubts]]\ncode = "W338"\nmessage = "no CD3"\n# of May\n[[doubts]]\ncode = "W340"\nmessage = "few"\n'
     before = parse_template(WRITTEN + doubts, source="demo.toml")
     first, second = before.doubts
-    accepted = second.model_copy(update={"accepted_by": "A", "reason": "B"})
-    text = edited(WRITTEN + doubts, before, before.model_copy(update={"doubts": (first, accepted)}))
+    accepted = replace(second, accepted_by="A", reason="B")
+    text = edited(WRITTEN + doubts, before, replace(before, doubts=(first, accepted)))
     assert text == WRITTEN + doubts + 'accepted_by = "A"\nreason = "B"\n'
     with pytest.raises(TemplateError, match=r"\[\[doubts\]\] changes"):
-        edited(WRITTEN + doubts, before, before.model_copy(update={"doubts": (first,)}))
+        edited(WRITTEN + doubts, before, replace(before, doubts=(first,)))

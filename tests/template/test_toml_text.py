@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from msgspec.structs import replace
 
 from cytocar.template.load import bundled_templates, load_template, parse_template
 from cytocar.template.model import Template
@@ -24,5 +25,5 @@ def test_bundled_templates_survive(name: str) -> None:
 
 
 def test_odd_text_is_quoted() -> None:
-    template = load_template("tcell-basic").model_copy(update={"title": 'a "b" \\ \x7f \n µ', "note": "# no comment"})
+    template = replace(load_template("tcell-basic"), title='a "b" \\ \x7f \n µ', note="# no comment")
     assert parse_template(to_toml(template), source="x.toml") == template

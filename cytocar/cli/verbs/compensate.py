@@ -6,11 +6,11 @@ import csv
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
+from msgspec.structs import replace
 
 from cytocar.cli import screen
 from cytocar.errors.tree import UsageError

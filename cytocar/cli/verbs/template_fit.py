@@ -12,6 +12,7 @@ import typer
 
 from cytocar.cli import screen
 from cytocar.errors.tree import GateError, UsageError, counted
+from cytocar.signals.scales import LinearScale, LogicleScale
 
 if TYPE_CHECKING:
     from cytocar.files.places import Place
@@ -187,14 +188,14 @@ def _lines(fitted: FittedTemplate) -> Iterator[str]:
     study = fitted.study
     channels = study.tubes[0].panel.channels
     panel = ", ".join(f"{marker} = {channels[marker].detector}" for marker in fitted.template.panel)
-    scale = next((one for one in fitted.template.scales.values() if one.kind != "linear"), None)
+    scale = next((one for one in fitted.template.scales.values() if not isinstance(one, LinearScale)), None)
     shown = study.tubes[:FILES_SHOWN]
     named = ", ".join(f"{screen.one_line(tube.name)} (file {number})" for number, tube in enumerate(shown, start=1))
     more = f" and {len(study.tubes) - FILES_SHOWN} more" if len(study.tubes) > FILES_SHOWN else ""
     yield from _wrapped(f"{counted(len(study.tubes), 'file')}: {named}{more}")
     yield from _wrapped(f"panel: {panel}")
     if scale is not None:
-        width = f", W = {scale.W:g}" if scale.kind == "logicle" else ""
+        width = f", W = {scale.W:g}" if isinstance(scale, LogicleScale) else ""
         source = fitted.template.compensation.source
         yield f"compensation: {source}; {scale.kind}, T = {scale.T:g}{width}, M = {scale.M:g}"
     yield ""

@@ -136,7 +136,7 @@ def _placed(
 def _polygon(gate: ClusterGate, ellipses: Sequence[Ellipse]) -> PolygonGate:
     """Return the convex hull of ellipses, in data units."""
     corners = np.exp(_hull(np.concatenate([ellipse.edge() for ellipse in ellipses])))
-    return PolygonGate(kind="polygon", x=gate.x, y=gate.y, vertices=tuple((float(x), float(y)) for x, y in corners))
+    return PolygonGate(x=gate.x, y=gate.y, vertices=tuple((float(x), float(y)) for x, y in corners))
 
 
 def _pair_decision(population: str, gate: ClusterGate, spot: BeadSpot) -> Decision:

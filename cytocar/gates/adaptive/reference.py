@@ -314,7 +314,7 @@ def _described(
         for name, value in measured.items()
     )
     extras = {name: value for name, value in measured.items() if value is not None}
-    return Fitted(RangeGate(kind="range", marker=gate.marker, min=threshold), (decision, *others), background, extras)
+    return Fitted(RangeGate(marker=gate.marker, min=threshold), (decision, *others), background, extras)
 
 
 def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list[Flag]) -> Fitted:
@@ -340,7 +340,7 @@ def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list
         Decision(population, gate.kind, name, value, Source.FALLBACK, events=len(values))
         for name, value in measured.items()
     )
-    return Fitted(RangeGate(kind="range", marker=gate.marker, min=gate.fallback), (decision, *others))
+    return Fitted(RangeGate(marker=gate.marker, min=gate.fallback), (decision, *others))
 
 
 def _decision(

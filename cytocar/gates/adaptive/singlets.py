@@ -216,4 +216,4 @@ def _polygon(gate: SingletsGate, line: _Line, limits: _Limits, top: _Top) -> Pol
         beyond = [(top.area, edges[0][-1][1])]
         beyond += [(top.area, top.pulse), (end, top.pulse)] if gate.height else [(top.area, edges[1][-1][1])]
         corners = [*edges[0], *beyond, *reversed(edges[1])]
-    return PolygonGate(kind="polygon", x=gate.area, y=_pulse(gate), vertices=tuple(corners))
+    return PolygonGate(x=gate.area, y=_pulse(gate), vertices=tuple(corners))

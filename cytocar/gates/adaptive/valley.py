@@ -21,7 +21,7 @@ from cytocar.gates.adaptive.density import (
 from cytocar.gates.adaptive.parent_events import finite_of, thin
 from cytocar.gates.decision import Decision, FitInput, Fitted, Flag, Source, differs
 from cytocar.regions.boxes import RangeGate
-from cytocar.signals.scales import LinearScale, Scale
+from cytocar.signals.scales import AnyScale, LinearScale
 from cytocar.template.gate_kinds import ValleyGate
 
 FEWEST_EVENTS = 100
@@ -97,8 +97,8 @@ def fit(gate: ValleyGate, given: FitInput) -> Fitted:
         floor=None if valley is None else valley.floor,
         floor_events=floor_events,
     )
-    bounds = {"min": value} if above else {"max": value}
-    return Fitted(RangeGate(kind="range", marker=gate.marker, **bounds), (decision,))
+    low, high = (value, None) if above else (None, value)
+    return Fitted(RangeGate(marker=gate.marker, min=low, max=high), (decision,))
 
 
 def events_between(values: Floats, low: float, high: float) -> int:
@@ -112,7 +112,7 @@ def events_between(values: Floats, low: float, high: float) -> int:
     return int(np.count_nonzero((values >= low) & (values < high)))
 
 
-def full_scale(scale: Scale | None, range_limit: float | None) -> float | None:
+def full_scale(scale: AnyScale | None, range_limit: float | None) -> float | None:
     """Return the top of a marker's axis: its scale's T, else the channel's range."""
     if scale is None or isinstance(scale, LinearScale):
         return range_limit

@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import GateError
 from cytocar.gates.decision import Decision, fixed_decisions
@@ -138,7 +139,7 @@ def compile_plan(template: Template, axes: Axes, gates: Mapping[str, FixedGate] 
     replaced = gates or {}
     template = _allowed_part(template, axes)
     populations = [
-        population.model_copy(update={"gate": replaced[population.name]}) if population.name in replaced else population
+        replace(population, gate=replaced[population.name]) if population.name in replaced else population
         for population in template.populations
     ]
     declared = {population.name: population for population in populations}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from cytocar.errors.tree import counted
 from cytocar.regions.kinds import FixedGate
@@ -212,7 +212,7 @@ def _cause(here: str, there: str, ours: SampleCounts, other: SampleCounts) -> st
 
 def _placed_apart(ours: FixedGate | None, other: FixedGate | None) -> bool:
     """True if a gate that the data place lies elsewhere on the other side."""
-    return ours is not None and other is not None and not _alike(ours.model_dump(), other.model_dump())
+    return ours is not None and other is not None and not _alike(to_builtins(ours), to_builtins(other))
 
 
 def _too_far_for_bins(events: int | None, other: int | None) -> bool:
@@ -259,7 +259,7 @@ def _differences(ours: Template, other: Template, here: str, there: str) -> Iter
 
 
 def _same_gate(one: Population, two: Population) -> bool:
-    first, second = one.gate.model_dump(), two.gate.model_dump()
+    first, second = to_builtins(one.gate), to_builtins(two.gate)
     for gate in (first, second):
         gate.pop("note", None)
     return _alike(first, second)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.errors.tree import UsageError
 from cytocar.regions.kinds import FixedGate
@@ -117,10 +118,9 @@ def of_run(folder: Path) -> Counts:
         protocol = plan.protocols[row.sample_id]
         moved = protocol.overrides
         populations = tuple(
-            one.model_copy(update={"gate": moved[one.name]}) if one.name in moved else one
-            for one in protocol.template.populations
+            replace(one, gate=moved[one.name]) if one.name in moved else one for one in protocol.template.populations
         )
-        template = protocol.template.model_copy(update={"populations": populations})
+        template = replace(protocol.template, populations=populations)
         outcome = applied.get(row.sample_id)
         gates = outcome.gates if isinstance(outcome, SampleResult) else {}
         fixed = {one.name for one in populations if isinstance(one.gate, FixedGate)}

@@ -7,7 +7,6 @@ change is kept under ``overrides/``. What a control sample gives to other sample
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -25,7 +24,7 @@ from cytocar.regions.kinds import FixedGate
 from cytocar.run.beside_counted import CountedTube, to_tell, with_findings_of_others
 from cytocar.run.beside_others import CHECKS as FROM_THE_OTHERS
 from cytocar.run.execute import execute
-from cytocar.run.finished.recorded_plan import GATE_OVERRIDES, located, recorded_plan, require_files
+from cytocar.run.finished.recorded_plan import located, recorded_plan, require_files
 from cytocar.run.folder import parquet_files, table_files
 from cytocar.run.parts import PARTS, Parts, from_json, part_name, to_json
 from cytocar.run.plan import RunPlan
@@ -201,9 +200,11 @@ def _carry_out(opened: Journal, manifest: Manifest, plan: RunPlan, move: _Move) 
     all_overrides = {name: protocol.overrides for name, protocol in plan.protocols.items()} | {
         target.sample_id: move.overrides
     }
-    recorded = GATE_OVERRIDES.dump_python(
-        {name: dict(gates) for name, gates in all_overrides.items() if gates}, mode="json", exclude_defaults=True
-    )
+    recorded = {
+        name: {population: gate.beyond_defaults() for population, gate in gates.items()}
+        for name, gates in all_overrides.items()
+        if gates
+    }
     act = replace(move.act, before=f"{numbers[0]} ({kept_part})", after=numbers[1])
     opened.commit({**manifest, "overrides": recorded}, [act], files)
     return Change(before, changed[target.sample_id], *numbers)
@@ -244,7 +245,7 @@ def _counted_again(plan: RunPlan, move: _Move) -> SampleResult:
     if not isinstance(after, SampleResult):
         faults = "; ".join(finding.message for finding in after.findings) if after else "no result"
         raise UsageError(f"sample {name} cannot be counted again: {faults}", code="E115", hint="nothing was changed")
-    return dataclasses.replace(after, sample=move.before.sample)  # where the file lies today is no part of the result
+    return replace(after, sample=move.before.sample)  # where the file lies today is no part of the result
 
 
 def _told_anew(parts: Parts, sample_ids: Sequence[str], after: SampleResult) -> dict[str, SampleResult]:

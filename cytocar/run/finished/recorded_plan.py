@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
-from pydantic import TypeAdapter, ValidationError
 
+from cytocar.counting.blank_tubes import History
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.places import Place, beside, files_below, is_file, require_packages
 from cytocar.regions.kinds import FixedGate
-from cytocar.run.plan import HISTORY_RECORD, MOVED_GATES, SAMPLE_ROWS, UNUSABLE, RunPlan, compensated, what_decides
+from cytocar.run.plan import RunPlan, compensated, what_decides
+from cytocar.run.records import from_plain
 from cytocar.run.trail.journal import Manifest
 from cytocar.run.whereabouts import whereabouts
 from cytocar.sample.protocol import Protocol
+from cytocar.sample.result import ErrorRecord
 from cytocar.sheet.rows import SampleRow
 from cytocar.signals.compensation import Matrix
 from cytocar.template.load import LoadedTemplate
 from cytocar.template.lock import LockStatus
 from cytocar.template.model import Template
-
-GATE_OVERRIDES: TypeAdapter[dict[str, dict[str, FixedGate]]] = TypeAdapter(dict[str, dict[str, FixedGate]])
-"""How a manifest keeps gates that a person has moved: by sample, then by population."""
-MATRICES: TypeAdapter[dict[str, Matrix]] = TypeAdapter(dict[str, Matrix])
-"""How a manifest keeps the spillover matrices of CSV files that the sheet named."""
+from cytocar.template.moved_gates import MovedGates
 
 
 def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
@@ -40,16 +37,16 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
         E125 if it does not hold what cytocar writes there.
     """
     try:
-        samples = SAMPLE_ROWS.validate_python(manifest["samples"])
+        samples = from_plain(manifest["samples"], tuple[SampleRow, ...])
         if run is not None:
             samples = tuple(_as_now(row, manifest, run) for row in samples)
         templates = {name: _template(entry) for name, entry in manifest["templates"].items()}
-        overrides = GATE_OVERRIDES.validate_python(manifest.get("overrides", {}))
+        overrides = from_plain(manifest.get("overrides", {}), dict[str, dict[str, FixedGate]])
         default, markers = manifest["settings"]["template"], manifest["settings"]["markers"]
-        matrices = MATRICES.validate_python(manifest.get("matrices", {}))
-        unusable = UNUSABLE.validate_python(manifest.get("unusable_matrices", {}))
-        moved = MOVED_GATES.validate_python(manifest.get("moved_gates", {}))
-        history = HISTORY_RECORD.validate_python(manifest.get("background_history", {}))
+        matrices = from_plain(manifest.get("matrices", {}), dict[str, Matrix])
+        unusable = from_plain(manifest.get("unusable_matrices", {}), dict[str, ErrorRecord])
+        moved = from_plain(manifest.get("moved_gates", {}), dict[str, MovedGates])
+        history = from_plain(manifest.get("background_history", {}), History)
         protocols: dict[str, Protocol] = {}
         shared: dict[tuple[str, str | None, bool], Protocol] = {}
         for row in samples:
@@ -61,7 +58,7 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
             if name in moved or name in overrides:
                 template = moved[name].on(protocol.template) if name in moved else protocol.template
                 protocols[name] = replace(protocol, template=template, overrides=overrides.get(name, {}))
-    except (ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise IntegrityError(
             "the manifest does not hold what cytocar writes there",
             code="E125",
@@ -82,17 +79,17 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
 
 def _as_now(row: SampleRow, manifest: Manifest, run: Path) -> SampleRow:
     as_given = str(split_data_set(row.file_as_given)[0])
-    return dataclasses.replace(row, file=whereabouts(row.file, as_given, manifest, run))
+    return replace(row, file=whereabouts(row.file, as_given, manifest, run))
 
 
 def _template(entry: Mapping[str, str]) -> LoadedTemplate:
-    template = Template.model_validate(entry["canonical"])
+    template = from_plain(entry["canonical"], Template)
     return LoadedTemplate(template, Path(entry["file"]), entry["sha256"], LockStatus(entry["status"]))
 
 
 def located(samples: Iterable[SampleRow], inputs: Place | None) -> tuple[SampleRow, ...]:
     """Return samples with their files as found in the folder ``inputs``; None: where the run found them."""
-    return tuple(samples if inputs is None else (dataclasses.replace(row, file=_found(row, inputs)) for row in samples))
+    return tuple(samples if inputs is None else (replace(row, file=_found(row, inputs)) for row in samples))
 
 
 def require_files(samples: Iterable[SampleRow]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.regions.kinds import FixedGate
 from cytocar.signals.compensation import Matrix
@@ -77,7 +78,7 @@ def _family(members: Mapping[str, WorkspaceSample], *, name: str, title: str) ->
         population.name: _most(_gate(sample, population.name) for sample in members.values())
         for population in first.populations
     }
-    populations = tuple(one.model_copy(update={"gate": common[one.name]}) for one in first.populations)
+    populations = tuple(replace(one, gate=common[one.name]) for one in first.populations)
     drawn = _drawn(populations)
     scales = {
         marker: _most(sample.scales.get(marker, LinearScale()) for sample in members.values()) for marker in first.panel

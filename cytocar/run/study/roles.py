@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
+from msgspec.structs import replace
+
 from cytocar.errors.tree import UsageError
+from cytocar.signals.declaration import declare
 from cytocar.template.model import Report, Template
 
 BEADS = "beads"
@@ -69,5 +72,5 @@ def with_roles(template: Template, roles: Mapping[str, str]) -> Template:
     report = {role: name for role, name in roles.items() if role != BEADS}
     counting = template.counting
     if BEADS in roles:
-        counting = counting.model_copy(update={"beads": roles[BEADS], "method": "beads"})
-    return template.model_copy(update={"report": Report(**report), "counting": counting})
+        counting = replace(counting, beads=roles[BEADS], method="beads")
+    return replace(template, report=declare(Report, report), counting=counting)

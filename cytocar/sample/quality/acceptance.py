@@ -88,9 +88,10 @@ def doubt_findings(template: Template) -> tuple[Finding, ...]:
 
     Examples
     --------
+    >>> from msgspec.structs import replace
     >>> from cytocar.template.load import load_template
     >>> doubts = (Doubt(code="W338", message="no CD3"), Doubt(code="W340", message="few", accepted_by="A", reason="B"))
-    >>> template = load_template("tcell").model_copy(update={"doubts": doubts})
+    >>> template = replace(load_template("tcell"), doubts=doubts)
     >>> [(one.code, str(one.outcome)) for one in doubt_findings(template)]
     [('W338', 'review'), ('W340', 'note')]
     """

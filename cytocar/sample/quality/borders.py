@@ -6,7 +6,6 @@ not: then the gate does not fit this sample, whoever placed it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -225,7 +224,7 @@ def _limit(border: Border, *, decides: bool) -> float:
 def with_borders(decisions: Sequence[Decision], border_of: Mapping[str, Border]) -> tuple[Decision, ...]:
     """Return decisions that tell how many events lie at their borders."""
     return tuple(
-        dataclasses.replace(decision, border_percent=border_of[decision.population].percent)
+        replace(decision, border_percent=border_of[decision.population].percent)
         if decision.population in border_of
         else decision
         for decision in decisions

@@ -8,9 +8,9 @@ tube; the others of its run tell (``run.reagents``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.engine.frame import ALL, Bools
@@ -30,8 +30,7 @@ MOST_CELLS = 4000
 """More do not tell a level better than tubes differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class StainLevel:
+class StainLevel(Struct, frozen=True):
     """Where cells without a marker lie, in data units, and how many carry it.
 
     Attributes

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.kinds import FixedGate
+from cytocar.signals.declaration import declare
 from cytocar.template.model import Population
 
 EVERY_EVENT = "all"
@@ -42,8 +43,8 @@ def named_populations(
 ) -> Iterator[Population]:
     """Yield the populations of gates by path, boolean ones over their operands; a longer path is their note."""
     for path, drawn in gates.items():
-        of_gate = {key: [names[one] for one in paths] for key, paths in operands.get(path, {}).items()}
-        gate = BooleanGate.model_validate({"kind": "boolean", **of_gate}) if of_gate else drawn
+        of_gate = {key: tuple(names[one] for one in paths) for key, paths in operands.get(path, {}).items()}
+        gate = declare(BooleanGate, of_gate) if of_gate else drawn
         parent = names[path[:-1]] if len(path) > 1 else EVERY_EVENT
         note = "/".join(path) if names[path] != "/".join(path) else ""
         yield Population(name=names[path], parent=parent, gate=gate, note=note)

@@ -177,7 +177,7 @@ class _Tree(Struct):
             self.gates[inside] = gate
             self.counts[inside] = Counted(inside, None, is_binned=False)
             self.operands[path] = {"none_of": (inside,)}
-            gate = BooleanGate(kind="boolean", none_of=(path[-1],))  # by its name, once names are known
+            gate = BooleanGate(none_of=(path[-1],))  # by its name, once names are known
         self._add(entry, path, gate, is_binned=local_name(region) in ("PolygonGate", "EllipsoidGate"))
 
     def _add(self, entry: Element, path: Path, gate: FixedGate, *, is_binned: bool) -> None:

@@ -10,6 +10,7 @@ import math
 from xml.etree.ElementTree import Element, SubElement
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.signals.scales import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 from cytocar.template.flowjo.logicle_as import LogicleAs
@@ -67,7 +68,7 @@ class Display(Struct, frozen=True):
             ends["bound_min"] = self.low
         if high and self.high is not None:
             ends["bound_max"] = self.high
-        return self.scale.model_copy(update=ends)
+        return replace(self.scale, **ends)
 
     def corner(self, value: float) -> float:
         """Return a coordinate of a polygon; a hair outside the display if it lies on its end."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.signals.compensation import Matrix
 from cytocar.signals.marker import Marker
@@ -138,4 +139,4 @@ def _bounded(scale: AnyScale, bounds: AnyScale) -> AnyScale:
         own = getattr(scale, key)
         values = [value for value in (own, None if inner is None else float(scale.forward(inner))) if value is not None]
         limits[key] = outer(values, default=None)
-    return scale.model_copy(update=limits)
+    return replace(scale, **limits)

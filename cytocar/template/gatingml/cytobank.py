@@ -47,7 +47,7 @@ def export_cytobank(template: Template, applied: Applied) -> bytes:
 def _box(gate: QuadrantGate) -> RectangleGate:
     """Return a quadrant's corner as a rectangle: Cytobank has quadrants as four gates."""
     bounds = {marker: Bounds(min=low, max=high) for marker, (low, high) in gate.sides().items()}
-    return RectangleGate(kind="rectangle", bounds=bounds, units=gate.units)
+    return RectangleGate(bounds=bounds, units=gate.units)
 
 
 class _Sets(Struct):

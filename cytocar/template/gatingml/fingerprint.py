@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 from cytocar.regions.kinds import FixedGate
-from cytocar.template.canonical import declared
 from cytocar.template.model import Template
 
 
@@ -22,9 +21,9 @@ def axis_description(template: Template, marker: str, *, with_scale: bool = True
     else:
         source = entry.compensation or template.compensation.source
         matrix = template.compensation.matrices.get(source)
-        described["compensation"] = source if matrix is None else declared(matrix)
+        described["compensation"] = source if matrix is None else matrix.beyond_defaults()
     if with_scale:
-        described["scale"] = declared(template.scale(marker))
+        described["scale"] = template.scale(marker).beyond_defaults()
     return _text(described)
 
 
@@ -38,7 +37,7 @@ def fingerprints(template: Template) -> dict[str, str]:
         if not isinstance(population.gate, FixedGate):
             raise TypeError(f"{population.name!r} of an imported document is not fixed")
         gate = population.gate.with_markers(lambda marker: axis_description(template, marker))
-        text = _text({"parent": population.parent, "gate": declared(gate)})
+        text = _text({"parent": population.parent, "gate": gate.beyond_defaults()})
         digests[population.name] = hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
     return digests
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from cytocar.regions.kinds import FixedGate
 from cytocar.signals.marker import Marker
 from cytocar.signals.scales import LinearScale
-from cytocar.template.canonical import declared
 from cytocar.template.faults import check_document
 from cytocar.template.gatingml.fingerprint import axis_description
 from cytocar.template.model import Population, Report, Template
@@ -51,7 +51,7 @@ class Origin(Struct, frozen=True):
     def to_json(self) -> str:
         """Return the note's text, ASCII, so that every XML program carries it unharmed."""
         content = {key: getattr(self, key) for key in self.__struct_fields__ if key != "template"}
-        return json.dumps({"template": declared(self.template), **content}, sort_keys=True)
+        return json.dumps({"template": self.template.beyond_defaults(), **content}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Origin | None:
@@ -127,13 +127,13 @@ class _Merging(Struct):
             changed |= {"parent": self._name(drawn.parent), "exclude": ()}
             if original.exclude:
                 self.losses.append(f"{name}: moved elsewhere, {', '.join(original.exclude)} no longer set aside")
-        self.populations[drawn.name] = original.model_copy(update=changed)
+        self.populations[drawn.name] = replace(original, **changed)
 
     def _add_new(self, drawn: Population, *, is_helper: bool) -> None:
         if not is_helper:
             self.losses.append(f"{drawn.name}: added elsewhere, without a note and without a role in the report")
         update = {"gate": self._gate(drawn), "parent": self._name(drawn.parent)}
-        self.populations[drawn.name] = drawn.model_copy(update=update)
+        self.populations[drawn.name] = replace(drawn, **update)
 
     def _name(self, identifier: str) -> str:
         return self.origin.names.get(identifier, identifier)
@@ -147,7 +147,7 @@ class _Merging(Struct):
             operands = {
                 key: tuple(self._name(entry) for entry in getattr(gate, key)) for key in ("all_of", "any_of", "none_of")
             }
-            return gate.model_copy(update=operands)
+            return replace(gate, **operands)
         return gate.with_markers(lambda marker: self._marker(marker, in_data_units=not gate.depends_on_scale))
 
     # ------------------------------------------------------------ panel
@@ -171,9 +171,9 @@ class _Merging(Struct):
             operands = {
                 key: self._marker(getattr(entry.ratio, key), in_data_units=True) for key in ("numerator", "denominator")
             }
-            entry = entry.model_copy(update={"ratio": entry.ratio.model_copy(update=operands)})
+            entry = replace(entry, ratio=replace(entry.ratio, **operands))
         elif entry.compensation is None and self.origin.template.compensation.source != "file":
-            entry = entry.model_copy(update={"compensation": "file"})
+            entry = replace(entry, compensation="file")
         self.panel[name] = entry
         # Without a scale of its own the axis would take the template's default.
         self.scales[name] = self.plain.scales.get(marker, LinearScale())
@@ -193,17 +193,18 @@ class _Merging(Struct):
             "panel": self.panel,
             "scales": self.scales,
             "populations": tuple(populations),
-            "compensation": original.compensation.model_copy(
-                update={"matrices": {**self.plain.compensation.matrices, **original.compensation.matrices}}
+            "compensation": replace(
+                original.compensation, matrices={**self.plain.compensation.matrices, **original.compensation.matrices}
             ),
             "report": self._report(original.report, gone),
-            "counting": original.counting.model_copy(
-                update={
+            "counting": replace(
+                original.counting,
+                **{
                     key: None for key in ("beads", "dual_platform_reference") if getattr(original.counting, key) in gone
-                }
+                },
             ),
         }
-        return original.model_copy(update=update), self.losses
+        return replace(original, **update), self.losses
 
     def _needed(self) -> list[Population]:
         """Return the populations without the helpers that nothing refers to any more."""
@@ -221,9 +222,9 @@ class _Merging(Struct):
         if not lost:
             return population
         self.losses.append(f"{population.name}: {', '.join(lost)} can no longer be set aside")
-        return population.model_copy(update={"exclude": tuple(name for name in population.exclude if name not in lost)})
+        return replace(population, exclude=tuple(name for name in population.exclude if name not in lost))
 
     def _report(self, report: Report, gone: Sequence[str]) -> Report:
-        roles = {key: None for key, value in report.model_dump(exclude={"medians"}).items() if value in gone}
+        roles = {key: None for key, value in asdict(report).items() if key != "medians" and value in gone}
         self.losses += [f"report.{role}: its population is gone" for role in roles]
-        return report.model_copy(update=roles)
+        return replace(report, **roles)

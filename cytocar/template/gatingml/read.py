@@ -15,9 +15,11 @@ from cytocar.errors.tree import TemplateError
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import Bounds, Divider, QuadrantGate, RangeGate, RectangleGate
 from cytocar.regions.ellipse import EllipseGate, bounds_no_ellipse
+from cytocar.regions.gate import Units
 from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import Matrix
+from cytocar.signals.declaration import declare
 from cytocar.signals.scales import LinearScale
 from cytocar.template.gatingml.axes import PanelBuilder
 from cytocar.template.gatingml.titles import read_title, tailored_gates, with_titles
@@ -159,7 +161,7 @@ def _axes(reader: _Reader, element: Element, name: str = "dimension") -> list[tu
     return axes
 
 
-def _units(reader: _Reader, markers: Iterable[str]) -> str:
+def _units(reader: _Reader, markers: Iterable[str]) -> Units:
     return "scale" if any(reader.panel.scale(marker) != LinearScale() for marker in markers) else "data"
 
 
@@ -173,7 +175,7 @@ def _rectangle(reader: _Reader, element: Element) -> None:
         high = min((value for value in (high, before.max) if value is not None), default=None)
         if low is not None and high is not None and low >= high:
             reader.losses.append(f"{required(element, 'id')}: min is not below max, so it holds no event")
-            _add(reader, element, BooleanGate(kind="boolean", none_of=(EVERY_EVENT,)))
+            _add(reader, element, BooleanGate(none_of=(EVERY_EVENT,)))
             return
         bounds[marker] = Bounds(min=low, max=high)
     _add(reader, element, _box(reader, bounds))
@@ -183,10 +185,8 @@ def _box(reader: _Reader, bounds: Mapping[str, Bounds]) -> FixedGate:
     units = _units(reader, bounds)
     (marker, only), *more = bounds.items()
     if not more and only != Bounds():
-        return RangeGate.model_validate(
-            {"kind": "range", "marker": marker, "min": only.min, "max": only.max, "units": units}
-        )
-    return RectangleGate.model_validate({"kind": "rectangle", "bounds": dict(bounds), "units": units})
+        return RangeGate(marker=marker, min=only.min, max=only.max, units=units)
+    return RectangleGate(bounds=dict(bounds), units=units)
 
 
 def _polygon(reader: _Reader, element: Element) -> None:
@@ -267,11 +267,14 @@ def _corner(reader: _Reader, cuts: Mapping[str, tuple[tuple[float, ...], int]]) 
     intervals = [interval for _, interval in cuts.values()]
     units = _units(reader, cuts)
     if len(dividers) == 2 and all(isinstance(divider.at, float) for divider in dividers):
-        keep = "".join("+" if interval else "-" for interval in intervals)
-        declared: dict[str, object] = {"x": dividers[0], "y": dividers[1], "keep": keep}
+        corner = {
+            "x": dividers[0],
+            "y": dividers[1],
+            "keep": "".join("+" if interval else "-" for interval in intervals),
+        }
     else:
-        declared = {"axes": dividers, "keep": intervals}
-    return QuadrantGate.model_validate({"kind": "quadrant", "units": units, **declared})
+        corner = {"axes": dividers, "keep": intervals}
+    return declare(QuadrantGate, {"units": units, **corner})
 
 
 # ---------------------------------------------------------------- boolean
@@ -298,16 +301,16 @@ def _boolean(reader: _Reader, element: Element) -> None:
     negated = tuple(dict.fromkeys(name for name, complement in operands if complement))
     if operation == "or":
         plain += tuple(_complement(reader, name) for name in negated)
-        gate = BooleanGate(kind="boolean", any_of=plain)
+        gate = BooleanGate(any_of=plain)
     else:
-        gate = BooleanGate(kind="boolean", all_of=plain, none_of=negated)
+        gate = BooleanGate(all_of=plain, none_of=negated)
     _add(reader, element, gate)
 
 
 def _complement(reader: _Reader, of: str) -> str:
     name = f"not {of}"
     reader.populations[name] = Population(
-        name=name, gate=BooleanGate(kind="boolean", none_of=(of,)), note="complement, for a gate that is any of several"
+        name=name, gate=BooleanGate(none_of=(of,)), note="complement, for a gate that is any of several"
     )
     return name
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from cytocar.template.canonical import declared
 from cytocar.template.faults import check_document
 from cytocar.template.gatingml.fingerprint import axis_description, fingerprints
 from cytocar.template.gatingml.merge import Origin, merge
@@ -81,7 +80,7 @@ def reunite(document: Document) -> Imported:
     if fingerprints_now == origin.fingerprints:
         return Imported(origin.template, ())
     merged, losses = merge(document.template, origin, fingerprints_now)
-    template, faults = check_document(declared(merged))
+    template, faults = check_document(merged.beyond_defaults())
     if template is None or faults:
         losses_now = tuple(f"the original template does not fit any more: {fault}" for fault in faults)
         return Imported(document.template, (*document.losses, *losses_now))

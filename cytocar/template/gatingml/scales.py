@@ -43,7 +43,7 @@ def scale_of(element: Element) -> AnyScale:
         "bound_max": optional_number(element, "boundMax"),
     }
     if local_name(function) == "fratio":
-        return LinearScale.model_validate({"kind": "linear", **declared})
+        return declaration(element, LinearScale, declared)
     name = _NAMES[local_name(function)]
     declared |= {"kind": name} | {letter: number(function, letter) for letter in PARAMETERS[name]}
     return declaration(element, KINDS[local_name(function)], declared)

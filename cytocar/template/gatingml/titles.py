@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.tree import TemplateError
 from cytocar.template.gatingml.xml import children, local_name, required
@@ -164,11 +165,10 @@ def _renamed(population: Population, names: Mapping[str, str], parent: str) -> P
         for key in ("all_of", "any_of", "none_of")
         if gate.references()
     }
-    return population.model_copy(
-        update={
-            "name": names[population.name],
-            "parent": names.get(parent, parent),
-            "gate": gate.model_copy(update=lists) if lists else gate,
-            "note": population.note if names[population.name] == population.name else population.name,
-        }
+    return replace(
+        population,
+        name=names[population.name],
+        parent=names.get(parent, parent),
+        gate=replace(gate, **lists) if lists else gate,
+        note=population.note if names[population.name] == population.name else population.name,
     )

@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, register_namespac
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cytocar.errors.tree import TemplateError
 from cytocar.regions.boolean import BooleanGate
@@ -336,7 +337,7 @@ class Writer(Struct):
                 if bound is not None:
                     element.set(tag(name, TRANSFORMS), repr(bound))
             # A bounded identity is flin with T = 1, A = 0: (x + 0) / (1 + 0).
-            written = scale.model_copy(update={"T": 1.0}) if scale.T is None else scale
+            written = replace(scale, T=1.0) if scale.T is None else scale
             function = FUNCTIONS[scale.kind]
             parameters = {tag(letter, TRANSFORMS): repr(getattr(written, letter)) for letter in PARAMETERS[scale.kind]}
             SubElement(element, tag(function, TRANSFORMS), parameters)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
-from pydantic import ValidationError
 
 from cytocar.errors.boundary import reason
 from cytocar.errors.tree import TemplateError
-from cytocar.signals.declaration import Declaration
+from cytocar.signals.declaration import Declaration, NotDeclaredError, declare
 from cytocar.template.documents import DocumentKind, kind_of, other_kind
 
 if TYPE_CHECKING:
@@ -155,10 +154,9 @@ def as_number(element: Element, text: str | None) -> float:
 def declaration(element: Element, kind: type[AnyPart], values: Mapping[str, object]) -> AnyPart:
     """The declaration of an element; a fault that names the element if it cannot be so."""
     try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        reasons = [str(entry["msg"]).removeprefix("Value error, ") for entry in error.errors(include_url=False)]
-        raise faulty(element, "cannot be used: " + "; ".join(reasons)) from error
+        return declare(kind, values)
+    except NotDeclaredError as error:
+        raise faulty(element, f"cannot be used: {error}") from error
 
 
 def faulty(element: Element, what: str) -> TemplateError:

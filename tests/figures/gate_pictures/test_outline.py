@@ -14,21 +14,16 @@ from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.scales import AnyScale, LinearScale, LogicleScale
 
-SCALES: dict[str, AnyScale] = {"CD3": LogicleScale(kind="logicle"), "SSC-A": LinearScale()}
+SCALES: dict[str, AnyScale] = {"CD3": LogicleScale(), "SSC-A": LinearScale()}
 X, Y = (PictureAxis.of(marker, scale, top=262_144) for marker, scale in SCALES.items())
 GATES: list[FixedGate] = [
-    RangeGate(kind="range", marker="CD3", min=1200),
-    RangeGate(kind="range", marker="SSC-A", min=30_000, max=110_000),
-    RectangleGate(kind="rectangle", bounds={"CD3": Bounds(max=5000), "SSC-A": Bounds(min=20_000)}),
-    QuadrantGate(
-        kind="quadrant", x=Divider(marker="CD3", at=900), y=Divider(marker="SSC-A", at=(20_000, 90_000)), keep=(1, 1)
-    ),
-    PolygonGate(kind="polygon", x="SSC-A", y="CD3", vertices=((10_000, -50), (150_000, 100), (90_000, 60_000))),
-    PolygonGate(
-        kind="polygon", x="CD3", y="SSC-A", vertices=((0.2, 10_000), (0.8, 20_000), (0.5, 200_000)), units="scale"
-    ),
+    RangeGate(marker="CD3", min=1200),
+    RangeGate(marker="SSC-A", min=30_000, max=110_000),
+    RectangleGate(bounds={"CD3": Bounds(max=5000), "SSC-A": Bounds(min=20_000)}),
+    QuadrantGate(x=Divider(marker="CD3", at=900), y=Divider(marker="SSC-A", at=(20_000, 90_000)), keep=(1, 1)),
+    PolygonGate(x="SSC-A", y="CD3", vertices=((10_000, -50), (150_000, 100), (90_000, 60_000))),
+    PolygonGate(x="CD3", y="SSC-A", vertices=((0.2, 10_000), (0.8, 20_000), (0.5, 200_000)), units="scale"),
     EllipseGate(
-        kind="ellipse",
         axes=("CD3", "SSC-A"),
         center=(0.5, 90_000),
         covariance=((0.01, 500.0), (500.0, 4e8)),
@@ -55,20 +50,19 @@ def test_the_events_inside_the_line_are_the_events_of_the_gate(gate: FixedGate) 
 
 
 def test_an_open_side_is_drawn_outside_the_picture() -> None:
-    drawn = outline("t_cells", RangeGate(kind="range", marker="CD3", min=1200), X, Y)
+    drawn = outline("t_cells", RangeGate(marker="CD3", min=1200), X, Y)
     assert drawn is not None
     assert drawn.corners[:, 0].max() == 1 + BEYOND
     assert drawn.corners[:, 1].tolist() == [-BEYOND, -BEYOND, 1 + BEYOND, 1 + BEYOND]
 
 
 def test_a_gate_without_a_side_on_the_picture_has_no_line() -> None:
-    assert outline("a", BooleanGate(kind="boolean", all_of=("b",)), X, Y) is None
-    assert outline("a", RangeGate(kind="range", marker="CAR", min=1), X, Y) is None
+    assert outline("a", BooleanGate(all_of=("b",)), X, Y) is None
+    assert outline("a", RangeGate(marker="CAR", min=1), X, Y) is None
 
 
 def test_an_ellipsoid_throws_its_shadow_on_the_axes_that_are_shown() -> None:
     gate = EllipseGate(
-        kind="ellipse",
         axes=("FSC-A", "CD3"),
         center=(0.5, 0.5),
         covariance=((0.01, 0.0), (0.0, 0.04)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.path import Path
+from msgspec.structs import replace
 
 from cytocar.gates.adaptive import cluster
 from cytocar.gates.adaptive.density import Floats
@@ -12,8 +13,8 @@ from cytocar.gates.decision import FitInput, Fitted, Flag, Source
 from cytocar.regions.polygon import PolygonGate
 from cytocar.template.gate_kinds import ClusterGate
 
-BEADS = ClusterGate(kind="cluster", x="CD4", y="CD8", near=(60_000, 60_000))
-LYMPHOCYTES = ClusterGate(kind="cluster", x="FSC-A", y="SSC-A", near=(97_000, 38_000), core={"CD3": (400, 5000)})
+BEADS = ClusterGate(x="CD4", y="CD8", near=(60_000, 60_000))
+LYMPHOCYTES = ClusterGate(x="FSC-A", y="SSC-A", near=(97_000, 38_000), core={"CD3": (400, 5000)})
 
 
 def spot(center: tuple[float, float], cv: tuple[float, float], n: int, seed: int) -> Floats:
@@ -137,7 +138,7 @@ def test_other_cells_end_the_lymphocytes_only_beyond_the_least_share() -> None:
     )
     given = FitInput("lymphocytes", {"FSC-A": points[:, 0], "SSC-A": points[:, 1], "CD3": cd3})
     kept = {
-        least: inside(cluster.fit(LYMPHOCYTES.model_copy(update={"least": least}), given), lymphocytes).mean()
+        least: inside(cluster.fit(replace(LYMPHOCYTES, least=least), given), lymphocytes).mean()
         for least in (0.9, 0.99)
     }
     assert kept[0.9] == pytest.approx(0.9, abs=0.02)
@@ -153,7 +154,7 @@ def test_dead_cells_with_less_cd45_are_no_larger_t_cells() -> None:
     }
     cd3 = np.repeat([6000.0, 3000.0, 90.0], [12_000, 900, 2500]) * np.random.default_rng(3).lognormal(0, 0.2, 15_400)
     points = np.concatenate([*clouds.values()])
-    gate = LYMPHOCYTES.model_copy(update={"x": "CD45", "near": (12_000.0, 38_000.0)})
+    gate = replace(LYMPHOCYTES, x="CD45", near=(12_000.0, 38_000.0))
     fitted = cluster.fit(gate, FitInput("lymphocytes", {"CD45": points[:, 0], "SSC-A": points[:, 1], "CD3": cd3}))
     assert inside(fitted, clouds["living"]).mean() > 0.98
     assert inside(fitted, clouds["dead"]).mean() < 0.2

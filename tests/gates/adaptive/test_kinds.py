@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args, get_type_hints
+from typing import get_args
 
 from cytocar.gates.adaptive import ADAPTIVE
 from cytocar.gates.decision import Source
@@ -14,7 +14,7 @@ HOW = "docs/changing/add-a-gate.md"
 
 
 def test_every_kind_that_a_template_can_declare_has_its_function() -> None:
-    kinds = {get_args(get_type_hints(gate)["kind"])[0] for gate in get_args(AdaptiveGate)}
+    kinds = {gate.__struct_config__.tag for gate in get_args(AdaptiveGate)}
     assert set(ADAPTIVE) == kinds, HOW
 
 

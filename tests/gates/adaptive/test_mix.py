@@ -12,7 +12,7 @@ from cytocar.gates.decision import FitInput, Fitted, Flag, ReferenceEvents
 from cytocar.sheet.rows import SampleType
 from cytocar.template.gate_kinds import ReferenceGate
 
-CAR = ReferenceGate(kind="reference", marker="CAR", fallback=900, window=(200, 4000))
+CAR = ReferenceGate(marker="CAR", fallback=900, window=(200, 4000))
 POSITIVE = 0.02
 UNLIKE, ALIKE = (160.0, 160.0), (80.0, 90.0)
 """Median and spread of CD8+ T cells without a CAR; of CD4+ ones 80 and 90."""

@@ -61,7 +61,7 @@ def test_cd8_cells_added_to_cd4_cells_are_counted(shared_data: Path, share: floa
     added = int(20_000 * share)
     sample = gain * np.concatenate([random.choice(lacking[0], 20_000 - added), random.choice(carrying, added)])
     control = ReferenceEvents("other", SampleType.HEALTHY, "t_cells", {"CD8": random.choice(lacking[1], 20_000)})
-    gate = ReferenceGate(kind="reference", marker="CD8", fallback=1000, window=(150, 20_000))
+    gate = ReferenceGate(marker="CD8", fallback=1000, window=(150, 20_000))
     fitted = reference.fit(gate, FitInput("p", {"CD8": sample}, references=[control], seed=1))
     assert isinstance(fitted.gate, RangeGate)
     assert fitted.gate.min is not None

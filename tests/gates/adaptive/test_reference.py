@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.alignment import align
@@ -15,7 +16,7 @@ from cytocar.regions.boxes import RangeGate
 from cytocar.sheet.rows import SampleType
 from cytocar.template.gate_kinds import ReferenceGate
 
-CAR = ReferenceGate(kind="reference", marker="CAR", fallback=900, window=(200, 4000))
+CAR = ReferenceGate(marker="CAR", fallback=900, window=(200, 4000))
 
 
 def negatives(n: int, seed: int, gain: float = 1.0) -> Floats:
@@ -148,7 +149,7 @@ def test_reference_events_without_a_number_are_no_reference() -> None:
 
 
 def test_fmo_places_a_threshold_but_never_a_background() -> None:
-    gate = CAR.model_copy(update={"controls": ("baseline", "healthy", "fmo")})
+    gate = replace(CAR, controls=("baseline", "healthy", "fmo"))
     fitted = place(negatives(50_000, 1), control(kind=SampleType.FMO), gate=gate)
     assert fitted.background is None
     assert "FMO_ONLY" in fitted.decisions[0].flags
@@ -180,7 +181,7 @@ def test_a_reference_that_holds_positives_is_flagged() -> None:
 
 
 def test_threshold_stays_in_its_window() -> None:
-    gate = ReferenceGate(kind="reference", marker="CAR", fallback=2000, window=(1500, 4000))
+    gate = ReferenceGate(marker="CAR", fallback=2000, window=(1500, 4000))
     fitted = place(negatives(50_000, 1), control(), gate=gate)
     assert threshold(fitted) == 1500
     assert fitted.decisions[0].clamped

@@ -15,8 +15,8 @@ from cytocar.template.gate_kinds import SingletsGate
 
 Bools = npt.NDArray[np.bool_]
 
-HEIGHT = SingletsGate(kind="singlets", area="FSC-A", height="FSC-H")
-WIDTH = SingletsGate(kind="singlets", area="FSC-A", width="FSC-W", window=(0.4, 2.0))
+HEIGHT = SingletsGate(area="FSC-A", height="FSC-H")
+WIDTH = SingletsGate(area="FSC-A", width="FSC-W", window=(0.4, 2.0))
 
 
 def tube(n: int, doublets: float = 0.05, blasts: float = 0.1, seed: int = 0) -> tuple[Floats, Floats, Bools]:
@@ -71,7 +71,7 @@ def test_no_events_give_the_fallback() -> None:
 
 def test_limits_stay_in_the_window() -> None:
     area, height, _ = tube(5000)
-    tight = SingletsGate(kind="singlets", area="FSC-A", height="FSC-H", fallback=(0.97, 1.02), window=(0.95, 1.03))
+    tight = SingletsGate(area="FSC-A", height="FSC-H", fallback=(0.97, 1.02), window=(0.95, 1.03))
     low, high = place(tight, area, height).decisions
     assert low.value == pytest.approx(0.95)
     assert high.value == pytest.approx(1.03)
@@ -81,7 +81,7 @@ def test_limits_stay_in_the_window() -> None:
 @pytest.mark.parametrize("value", [5.0, 70_000.0])
 def test_events_that_are_all_the_same_are_placed_without_a_line(value: float) -> None:
     area = np.full(4000, value)
-    fitted = place(SingletsGate(kind="singlets", area="FSC-A", height="FSC-H"), area, area)
+    fitted = place(SingletsGate(area="FSC-A", height="FSC-H"), area, area)
     assert inside(fitted, area[:1], area[:1]).tolist() == [True]
 
 

@@ -16,7 +16,7 @@ from cytocar.gates.decision import FitInput, Flag
 from cytocar.template.gate_kinds import ReferenceGate
 
 CENTER, SPREAD, THRESHOLD, SHARE = 80.0, 90.0, 500.0, 0.1
-CAR = ReferenceGate(kind="reference", marker="CAR", fallback=THRESHOLD, window=(150, 2500))
+CAR = ReferenceGate(marker="CAR", fallback=THRESHOLD, window=(150, 2500))
 
 
 def tube(stain_index: float, *, n: int = 20_000, share: float = SHARE, seed: int = 1) -> tuple[Floats, float]:

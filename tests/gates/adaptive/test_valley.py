@@ -11,7 +11,7 @@ from cytocar.gates.decision import FitInput, Fitted, Source
 from cytocar.regions.boxes import RangeGate
 from cytocar.template.gate_kinds import ValleyGate
 
-CD3 = ValleyGate(kind="valley", marker="CD3", keep="above", fallback=1200, window=(400, 5000))
+CD3 = ValleyGate(marker="CD3", keep="above", fallback=1200, window=(400, 5000))
 
 
 def place(values: Floats, gate: ValleyGate = CD3, limit: float = 262144) -> Fitted:
@@ -52,7 +52,7 @@ def test_absent_population_gives_the_fallback_and_a_flag(values: Floats) -> None
 def test_few_events_give_the_fallback_and_a_flag() -> None:
     fitted = place(np.concatenate([negatives(50), positives(40)]))
     assert fitted.decisions[0].flags == ("FEW_EVENTS",)
-    assert fitted.gate == RangeGate(kind="range", marker="CD3", min=1200)
+    assert fitted.gate == RangeGate(marker="CD3", min=1200)
 
 
 def test_no_events_at_all_give_the_fallback() -> None:
@@ -61,7 +61,7 @@ def test_no_events_at_all_give_the_fallback() -> None:
 
 def test_valley_outside_the_window_does_not_count() -> None:
     values = np.concatenate([negatives(5000), positives(5000)])
-    gate = ValleyGate(kind="valley", marker="CD3", keep="above", fallback=9000, window=(8000, 20000))
+    gate = ValleyGate(marker="CD3", keep="above", fallback=9000, window=(8000, 20000))
     decision = place(values, gate).decisions[0]
     assert decision.value == 9000
     assert decision.flags == ("NO_VALLEY",)
@@ -77,7 +77,7 @@ def test_events_at_the_range_limit_are_no_peak_but_are_counted() -> None:
 def test_ten_bit_levels_are_no_peaks() -> None:
     log_values = np.concatenate([negatives(5000), positives(5000)]).clip(1) / 26.2144
     levels = 10 ** (np.round(np.log10(log_values.clip(1)) * 256) / 256)
-    gate = ValleyGate(kind="valley", marker="CD3", keep="above", fallback=45, window=(15, 190))
+    gate = ValleyGate(marker="CD3", keep="above", fallback=45, window=(15, 190))
     fitted = place(levels, gate, limit=10_000)
     assert isinstance(fitted.gate, RangeGate)
     assert fitted.gate.min is not None
@@ -91,7 +91,7 @@ def test_not_a_number_is_left_out() -> None:
 
 
 def test_keep_below_bounds_from_above() -> None:
-    dead = ValleyGate(kind="valley", marker="CD3", keep="below", fallback=1200, window=(400, 5000))
+    dead = ValleyGate(marker="CD3", keep="below", fallback=1200, window=(400, 5000))
     fitted = place(np.concatenate([negatives(5000), positives(500)]), dead)
     assert isinstance(fitted.gate, RangeGate)
     assert fitted.gate.min is None

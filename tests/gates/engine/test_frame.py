@@ -13,6 +13,7 @@ from cytocar.gates.engine import frame
 from cytocar.gates.engine.frame import Rows, Signals
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import walk
+from cytocar.signals.declaration import declare
 from cytocar.template.model import Template
 
 N = 100_000
@@ -51,7 +52,7 @@ def crossing_branches() -> Template:
         {**valley("deep", "B", parent="a_c"), "exclude": ["only_b_c"]},
     ]
     about = {"name": "test", "version": "1.0.0", "panel": {"A": {}, "B": {}, "C": {}}}
-    return Template.model_validate({**about, "compensation": {"source": "none"}, "populations": populations})
+    return declare(Template, {**about, "compensation": {"source": "none"}, "populations": populations})
 
 
 def masks(found: Populations) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def test_only_a_small_population_of_many_events_gets_a_frame_of_its_own() -> Non
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(frame.SubsetSignals, "__init__", noted)
-            walk(events, Template.model_validate({**about, "populations": populations}))
+            walk(events, declare(Template, {**about, "populations": populations}))
         return bool(copied)
 
     assert frame_of(100_000, 0.1)

@@ -73,9 +73,9 @@ def test_what_the_template_asks_for_on_its_own_files_is_on_the_page(fitted: Fitt
             return population
         high = 2 * gate.window[1]
         elsewhere = {"window": (high, 2 * high), "fallback": high}
-        return population.model_copy(update={"gate": gate.model_copy(update=elsewhere)})
+        return replace(population, gate=replace(gate, **elsewhere))
 
-    moved = fitted.template.model_copy(update={"populations": tuple(map(bounded, fitted.template.populations))})
+    moved = replace(fitted.template, populations=tuple(map(bounded, fitted.template.populations)))
     looks = looks_on_own_files(replace(fitted, template=moved))
     assert ("one.fcs", "<b>two.fcs") in {one.files for one in looks}
     shown = fit_html(fitted, name="mine.toml", looks=looks)

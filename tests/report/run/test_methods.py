@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from cytocar.report.run.methods import _compensation, _gates, _limits
 from cytocar.template.load import load_template

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from cytocar.report.run.plates import plates
 from cytocar.sample.result import ErrorRecord, SampleFailure, Status, TemplateStamp

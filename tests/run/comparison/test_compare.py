@@ -13,6 +13,7 @@ from cytocar.report.comparison.page import comparison_page
 from cytocar.run.comparison.compare import Verdict, compare
 from cytocar.run.comparison.counts import Counts, SampleCounts, of_workspace, read_counts
 from cytocar.signals.compensation import Matrix
+from cytocar.signals.declaration import declare
 from cytocar.signals.scales import LinearScale
 from cytocar.template.flowjo.document import open_workspace
 from cytocar.template.model import Compensation, Template
@@ -70,8 +71,8 @@ def test_another_file_is_the_first_cause() -> None:
 def test_a_gate_that_was_moved_above_a_population_is_named() -> None:
     stored = _stored()
     first, second = _template(stored).populations
-    gate = RectangleGate.model_validate({"kind": "rectangle", "bounds": {"CD3": {"min": 41}}})
-    moved = _template(stored).model_copy(update={"populations": (first.model_copy(update={"gate": gate}), second)})
+    gate = declare(RectangleGate, {"kind": "rectangle", "bounds": {"CD3": {"min": 41}}})
+    moved = replace(_template(stored), populations=(replace(first, gate=gate), second))
     assert _cause(_ours(stored, {"CD4+": 39}, template=moved), stored) == "moved gate: T"
 
 
@@ -79,12 +80,10 @@ def test_the_cause_is_the_scale_that_a_gate_on_it_is_drawn_on() -> None:
     stored = _stored()
     template = _template(stored)
     (marker,) = template.population("T").gate.markers()
-    drawn = RangeGate(kind="range", marker=marker, min=0.3, units="scale")
-    populations = tuple(
-        one.model_copy(update={"gate": drawn}) if one.name == "T" else one for one in template.populations
-    )
+    drawn = RangeGate(marker=marker, min=0.3, units="scale")
+    populations = tuple(replace(one, gate=drawn) if one.name == "T" else one for one in template.populations)
     one, other = (
-        template.model_copy(update={"populations": populations, "scales": {**template.scales, marker: scale}})
+        replace(template, populations=populations, scales={**template.scales, marker: scale})
         for scale in (LinearScale(T=1000), LinearScale(T=2000))
     )
     assert _cause(_ours(stored, template=one), _ours(stored, {"CD4+": 39}, template=other)) == f"other scale: {marker}"
@@ -93,7 +92,7 @@ def test_the_cause_is_the_scale_that_a_gate_on_it_is_drawn_on() -> None:
 def test_another_matrix_is_named_for_compensated_gates_only() -> None:
     stored = _stored()
     other = Matrix(fluorochromes=("FITC-A", "PE-A"), detectors=("FITC-A", "PE-A"), values=((1, 0.5), (0, 1)))
-    template = _template(stored).model_copy(update={"compensation": Compensation(source="m", matrices={"m": other})})
+    template = replace(_template(stored), compensation=Compensation(source="m", matrices={"m": other}))
     ours = _ours(stored, {"CD4+": 30, "T": 59}, template=template)
     assert _cause(ours, stored) == "other matrix"
     assert _cause(ours, stored, "T") == "not known"
@@ -173,7 +172,7 @@ def test_a_gate_that_the_data_placed_elsewhere_is_the_cause(tmp_path: Path) -> N
     gate = sample.placed["car_t"]
     assert isinstance(gate, RangeGate)
     assert gate.min is not None
-    moved = {**sample.placed, "car_t": gate.model_copy(update={"min": 1.1 * gate.min})}
+    moved = {**sample.placed, "car_t": replace(gate, min=1.1 * gate.min)}
     fewer = {
         population: events and (events - 1 if population == "car_t" else events)
         for population, events in sample.events.items()

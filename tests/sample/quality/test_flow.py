@@ -15,6 +15,7 @@ from cytocar.fcs.reader import open_fcs
 from cytocar.gates.decision import Decision, Flag, Source
 from cytocar.sample.quality.acceptance import check_acceptance, gate_findings
 from cytocar.sample.quality.flow import Bools, Floats, flow_quality, time_quality
+from cytocar.signals.declaration import declare
 from cytocar.template.gate_kinds import ValleyGate
 from cytocar.template.model import Acceptance, Population, Template
 
@@ -154,12 +155,16 @@ def test_unknown_check_is_an_error_with_the_nearest_name() -> None:
 
 
 def template(keep: str) -> Template:
-    gate = ValleyGate.model_validate(
-        {"kind": "valley", "marker": "X", "keep": keep, "fallback": 1000, "window": [400, 5000]}
-    )
+    gate = declare(ValleyGate, {"kind": "valley", "marker": "X", "keep": keep, "fallback": 1000, "window": [400, 5000]})
     panel = {"X": {"aliases": ["X"]}}
-    return Template.model_validate(
-        {"name": "t", "version": "1.0.0", "panel": panel, "populations": [Population(name="p", gate=gate).model_dump()]}
+    return declare(
+        Template,
+        {
+            "name": "t",
+            "version": "1.0.0",
+            "panel": panel,
+            "populations": [Population(name="p", gate=gate)],
+        },
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cytocar import load_template, quantify
 from cytocar.errors.findings import Finding
@@ -53,8 +54,8 @@ def test_no_percent_of_lymphocytes_is_given_where_the_gate_holds_granulocytes(tu
 
 def test_an_analysers_lymphocytes_do_not_stand_for_granulocytes_in_silence(tube: SimulatedTube) -> None:
     template = load_template("tcell")
-    counting = template.counting.model_copy(update={"dual_platform_reference": "lymphocytes"})
-    by_analyser = template.model_copy(update={"counting": counting})
+    counting = replace(template.counting, dual_platform_reference="lymphocytes")
+    by_analyser = replace(template, counting=counting)
     findings = quantify(tube.events, by_analyser, count_method="dual_platform", lymphocytes_per_ul=1500).findings
     (finding,) = (finding for finding in findings if finding.code == "W318")
     assert str(finding.outcome) == "review"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Severity
 from cytocar.fcs.reader import open_fcs

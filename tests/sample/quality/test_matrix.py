@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Severity
 from cytocar.errors.tree import CompensationError
@@ -78,7 +78,7 @@ def test_an_identity_as_a_csv_is_no_other_than_one_in_the_file(tmp_path: Path) -
     template = load_template("cart-cd19fc-fixed")
     declared = Compensation(source="identity", matrices={"identity": _model(matrix)})
     with pytest.raises(CompensationError) as refused:
-        quantify(open_fcs(TUBE.write(tmp_path / "ref.fcs")), template.model_copy(update={"compensation": declared}))
+        quantify(open_fcs(TUBE.write(tmp_path / "ref.fcs")), replace(template, compensation=declared))
     assert refused.value.code == "E066"
 
 
@@ -98,7 +98,7 @@ def _model(matrix: SpilloverMatrix) -> Matrix:
 def test_a_template_that_accepts_signals_without_a_matrix_is_obeyed_and_the_report_says_so(
     tmp_path: Path, declared: Compensation, column: str, outcome: Severity, code: str
 ) -> None:
-    template = load_template("cart-cd19fc-fixed").model_copy(update={"compensation": declared})
+    template = replace(load_template("cart-cd19fc-fixed"), compensation=declared)
     events = open_fcs(TUBE.with_keywords(S_SPILLOVER=IDENTITY).write(tmp_path / "identity.fcs"))
     result = quantify(events, template, beads_added=20_000, sample_volume_ul=50)
     assert result.compensation == column

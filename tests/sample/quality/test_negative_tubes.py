@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cytocar.sample.analysis import quantify
 from cytocar.sample.quality.negative_tubes import car_in_negative_tube

@@ -198,8 +198,8 @@ def joined(columns: Columns, share: float) -> Columns:
 def test_pairs_of_cells_are_reported_and_counted_where_the_template_asks(template: Template) -> None:
     usual, few = count(template), count(template, lambda columns: joined(columns, 0.15))
     assert "W299" in codes(few)
-    counting = template.counting.model_copy(update={"pairs": "count"})
-    counted = count(template.model_copy(update={"counting": counting}), lambda columns: joined(columns, 0.15))
+    counting = replace(template.counting, pairs="count")
+    counted = count(replace(template, counting=counting), lambda columns: joined(columns, 0.15))
     assert "W299" not in codes(counted)
     before, lost, mended = (result.row()["t_cells_per_ul"] for result in (usual, few, counted))
     assert isinstance(before, float)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Severity
 from cytocar.gates.sampled_events import SampledEvents, sampled_events
@@ -27,10 +28,9 @@ def sampled(template: Template) -> SampledEvents:
 def moved(low: float) -> Template:
     """Return the fixed template with its CAR gate elsewhere."""
     populations = [
-        one.model_copy(update={"gate": one.gate.model_copy(update={"min": low})}) if one.name == "car_t" else one
-        for one in FIXED.populations
+        replace(one, gate=replace(one.gate, min=low)) if one.name == "car_t" else one for one in FIXED.populations
     ]
-    return FIXED.model_copy(update={"populations": tuple(populations)})
+    return replace(FIXED, populations=tuple(populations))
 
 
 def test_a_border_in_its_valley_agrees_with_the_data() -> None:
@@ -54,21 +54,20 @@ def test_a_border_in_the_positives_is_contradicted() -> None:
 @pytest.mark.parametrize("kind", ["polygon", "ellipse"])
 def test_drawn_gates_have_shadows_too(kind: str, low: float, code: str) -> None:
     corners = ((low, 200.0), (200_000.0, 200.0), (200_000.0, 100_000.0), (low, 100_000.0))
-    polygon = PolygonGate(kind="polygon", x="CAR", y="CD3", vertices=corners)
+    polygon = PolygonGate(x="CAR", y="CD3", vertices=corners)
     scales = [FIXED.scale(marker) for marker in ("CAR", "CD3")]
     first, last = (float(scales[0].forward(np.array([place]))[0]) for place in (low, 200_000.0))
     middle = float(scales[1].forward(np.array([5000.0]))[0])
     across = ((last - first) / 2) ** 2
     ellipse = EllipseGate(
-        kind="ellipse",
         axes=("CAR", "CD3"),
         center=((first + last) / 2, middle),
         covariance=((across, 0.0), (0.0, 0.04)),
         distance_square=1.0,
     )
     gate = polygon if kind == "polygon" else ellipse
-    populations = [one.model_copy(update={"gate": gate}) if one.name == "car_t" else one for one in FIXED.populations]
-    found = list(shadows(sampled(FIXED.model_copy(update={"populations": tuple(populations)})), ["car_t"]))
+    populations = [replace(one, gate=gate) if one.name == "car_t" else one for one in FIXED.populations]
+    found = list(shadows(sampled(replace(FIXED, populations=tuple(populations))), ["car_t"]))
     assert [finding.code for finding in shadow_findings(found)] == ([code] if code or found else [])
     assert bool(found) or not code
 

@@ -83,7 +83,7 @@ def test_every_population_of_real_workspaces_counts_what_flowjo_stored(shared_da
 
 def test_the_biexponential_scale_is_a_logicle_to_one_of_its_4096_steps(shared_data: Path) -> None:
     table = np.loadtxt(next((shared_data / "transforms_ref").glob("*biex*.csv")), delimiter=",", skiprows=1)
-    scale = LogicleScale(kind="logicle", T=262144, W=math.log10(7.943282) / 2, M=4.418540, A=1)
+    scale = LogicleScale(T=262144, W=math.log10(7.943282) / 2, M=4.418540, A=1)
     assert np.abs(scale.forward(table[:, 1]) * 4096 - table[:, 0]).max() < 1
 
 
@@ -140,7 +140,7 @@ def test_a_log_axis_stands_at_its_lower_end_for_everything_below() -> None:
         '<data-type:parameter data-type:name="FITC-A"/></transforms:log></Transformations>'
     )
     scale = _read(_sample(_above(1), head=head)).template.scale("CD3")
-    assert scale == LogScale(kind="log", T=10_000, M=3, bound_min=0)
+    assert scale == LogScale(T=10_000, M=3, bound_min=0)
 
 
 def test_the_first_sample_with_gates_is_taken_and_the_others_are_listed() -> None:
@@ -199,7 +199,7 @@ TIME = '<Keyword name="$P3N" value="Time"/><Keyword name="$TIMESTEP" value="0.01
 def test_bounds_of_time_are_seconds_by_the_gain_of_the_workspace() -> None:
     head = _drawn(_linear("Time", top=60, gain="0.02"))
     gate = _read(_sample(_above(5, channel="Time"), head=head, more=TIME)).template.population("p").gate
-    assert gate == RectangleGate(kind="rectangle", bounds={"Time": Bounds(min=250)})
+    assert gate == RectangleGate(bounds={"Time": Bounds(min=250)})
 
 
 def test_bounds_of_time_are_seconds_by_the_time_step_where_the_workspace_has_no_gain() -> None:
@@ -226,7 +226,7 @@ def _between(low: float, high: float, channel: str = "FITC-A") -> str:
 
 def test_a_rectangle_is_open_where_it_ends_at_the_displays_end() -> None:
     head = _drawn(_biex("FITC-A"), _linear("PE-A", top=262144))
-    low_end = float(LogicleScale(kind="logicle", T=262144, W=1, M=4.41854, A=0).inverse(0))
+    low_end = float(LogicleScale(T=262144, W=1, M=4.41854, A=0).inverse(0))
     assert _bounds(_between(low_end - 5, 100), head) == {"CD3": Bounds(max=100)}
     assert _bounds(_between(-100, 262144), head) == {"CD3": Bounds(min=-100)}
     assert _bounds(_between(0, 262144, "PE-A"), head) == {"PE-A": Bounds()}

@@ -6,12 +6,14 @@ import pytest
 from defusedxml.ElementTree import fromstring
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cytocar.fcs.events import EventTable
 from cytocar.gates.walk import walk
 from cytocar.regions.boxes import RectangleGate
 from cytocar.regions.ellipse import EllipseGate
 from cytocar.signals.compensation import SpilloverMatrix
+from cytocar.signals.declaration import declare
 from cytocar.signals.marker import Marker
 from cytocar.signals.panel import resolve
 from cytocar.signals.scales import AsinhScale, LinearScale, LogicleScale
@@ -25,8 +27,8 @@ from tests.template.gatingml.documents import small_table, templates
 EVENTS = small_table()
 SCALES = (
     LinearScale(),
-    AsinhScale(kind="asinh", T=1000.0, M=4.0, A=1.0),
-    LogicleScale(kind="logicle", T=1000.0, W=0.5, M=4.5, A=0.0),
+    AsinhScale(T=1000.0, M=4.0, A=1.0),
+    LogicleScale(T=1000.0, W=0.5, M=4.5, A=0.0),
 )
 
 
@@ -66,16 +68,17 @@ def test_whatever_is_written_comes_back_with_the_same_events(template: Template,
 
 
 def _template(gate: object, *, scale: object = None, name: str = "p") -> Template:
-    population = Population.model_validate({"name": name, "gate": gate})
+    population = declare(Population, {"name": name, "gate": gate})
     scales = {} if scale is None else {"FSC-A": scale}
-    return Template.model_validate(
+    return declare(
+        Template,
         {"name": "x", "version": "1.0.0", "panel": {"FSC-A": Marker(), "CAR": Marker(detectors=("PE-A",))}}
-        | {"scales": scales, "populations": (population,)}
+        | {"scales": scales, "populations": (population,)},
     )
 
 
 def test_a_bound_at_the_end_of_the_display_is_told_because_flowjo_takes_it_as_open() -> None:
-    scale = LogicleScale(kind="logicle", T=1000.0, W=0.5, M=4.5, A=0.0)
+    scale = LogicleScale(T=1000.0, W=0.5, M=4.5, A=0.0)
     _, losses = write_workspace([_file(_template({"kind": "range", "marker": "FSC-A", "max": 1000.0}, scale=scale))])
     assert losses == ("a.fcs: gates that end at the end of FSC-A's display, at 1000, are open there in FlowJo",)
 
@@ -93,8 +96,8 @@ def test_a_bound_at_the_end_of_the_display_is_told_because_flowjo_takes_it_as_op
 def test_a_compensated_channel_has_its_scale_under_both_names_because_flowkit_looks_for_the_raw_one(
     logicle_as: LogicleAs, element: dict[str, str]
 ) -> None:
-    scale = LogicleScale(kind="logicle", T=1000.0, W=0.5, M=4.5, A=0.25)
-    template = _template({"kind": "range", "marker": "CAR", "max": 100.0}).model_copy(update={"scales": {"CAR": scale}})
+    scale = LogicleScale(T=1000.0, W=0.5, M=4.5, A=0.25)
+    template = replace(_template({"kind": "range", "marker": "CAR", "max": 100.0}), scales={"CAR": scale})
     data, _ = write_workspace([_file(template)], logicle_as=logicle_as)
     (transformations,) = (one for one in fromstring(data).iter() if local_name(one) == "Transformations")
     written = {
@@ -108,7 +111,7 @@ def test_a_compensated_channel_has_its_scale_under_both_names_because_flowkit_lo
 
 
 def test_what_flowjo_has_no_word_for_is_left_out_and_named() -> None:
-    gate = EllipseGate(kind="ellipse", axes=("FSC-A",), center=(100.0,), covariance=((2500.0,),), distance_square=1.0)
+    gate = EllipseGate(axes=("FSC-A",), center=(100.0,), covariance=((2500.0,),), distance_square=1.0)
     data, losses = write_workspace([_file(_template(gate))])
     assert losses == ("a.fcs: p and everything under it: FlowJo has ellipses on two axes only, this one is on 1",)
     assert not open_workspace(data, source="x").samples[0].populations
@@ -117,14 +120,15 @@ def test_what_flowjo_has_no_word_for_is_left_out_and_named() -> None:
 @pytest.mark.parametrize("low", [100.0, 3.3, 7.0, 12345.678])
 def test_time_is_written_in_seconds_and_comes_back(low: float) -> None:
     events = EventTable.from_columns({"Time": EVENTS.column("FSC-A"), "PE-A": EVENTS.column("PE-A")})
-    template = Template.model_validate(
+    template = declare(
+        Template,
         {
             "name": "x",
             "version": "1.0.0",
             "panel": {"Time": Marker()},
             "compensation": {"source": "none"},
             "populations": ({"name": "p", "gate": {"kind": "rectangle", "bounds": {"Time": {"min": low}}}},),
-        }
+        },
     )
     data, _ = write_workspace([_file(template, events)])
     assert f'min="{low * 0.01!r}"'[:9].encode() in data

@@ -12,6 +12,7 @@ from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.compensation import Matrix
+from cytocar.signals.declaration import declare
 from cytocar.signals.marker import Marker, Ratio
 from cytocar.signals.scales import AnyScale, AsinhScale, HyperlogScale, LinearScale, LogicleScale, LogScale
 from cytocar.template.model import Compensation, Population, Template
@@ -27,11 +28,11 @@ SPILLOVER = "3,FITC-A,PE-A,APC-A,1,0.2,0.01,0.05,1,0.02,0,0.1,1"
 SCALES: tuple[AnyScale, ...] = (
     LinearScale(),
     LinearScale(T=1000.0, A=50.0),
-    LogScale(kind="log", T=1000.0, M=4.0),
-    LogScale(kind="log", T=1000.0, M=4.0, bound_min=0.1, bound_max=0.9),
-    AsinhScale(kind="asinh", T=1000.0, M=4.0, A=1.0),
-    LogicleScale(kind="logicle", T=1000.0, W=0.5, M=4.5, A=0.0),
-    HyperlogScale(kind="hyperlog", T=1000.0, W=1.0, M=4.5, A=0.0),
+    LogScale(T=1000.0, M=4.0),
+    LogScale(T=1000.0, M=4.0, bound_min=0.1, bound_max=0.9),
+    AsinhScale(T=1000.0, M=4.0, A=1.0),
+    LogicleScale(T=1000.0, W=0.5, M=4.5, A=0.0),
+    HyperlogScale(T=1000.0, W=1.0, M=4.5, A=0.0),
 )
 PANEL = {
     "FSC-A": Marker(),
@@ -81,23 +82,18 @@ def _gates(draw: st.DrawFn, above: tuple[str, ...], markers: tuple[str, ...]) ->
     axes = draw(st.permutations(markers))
     if kind == "range":
         side = draw(_sides(values))
-        return RangeGate.model_validate(
-            {"kind": kind, "marker": axes[0], "min": side.min, "max": side.max, "units": units}
-        )
+        return declare(RangeGate, {"kind": kind, "marker": axes[0], "min": side.min, "max": side.max, "units": units})
     if kind == "rectangle":
         bounds = {axis: draw(_sides(values)) for axis in axes[: draw(st.integers(1, 3))]}
-        return RectangleGate.model_validate({"kind": kind, "bounds": bounds, "units": units})
+        return declare(RectangleGate, {"kind": kind, "bounds": bounds, "units": units})
     if kind == "polygon":
         corners = draw(st.lists(st.tuples(values, values), min_size=3, max_size=7, unique=True))
-        return PolygonGate.model_validate(
-            {"kind": kind, "x": axes[0], "y": axes[1], "vertices": corners, "units": units}
-        )
+        return declare(PolygonGate, {"kind": kind, "x": axes[0], "y": axes[1], "vertices": corners, "units": units})
     if kind == "ellipse":
         size = draw(st.integers(2, 3))
         spread = np.array(draw(st.lists(places, min_size=size * size, max_size=size * size))).reshape(size, size)
         covariance = (spread @ spread.T + 0.05 * np.eye(size)) * draw(st.sampled_from((1.0, 5e4)))
         return EllipseGate(
-            kind="ellipse",
             axes=tuple(axes[:size]),
             center=tuple(draw(st.lists(places, min_size=size, max_size=size))),
             covariance=tuple(tuple(row) for row in covariance.tolist()),
@@ -106,15 +102,15 @@ def _gates(draw: st.DrawFn, above: tuple[str, ...], markers: tuple[str, ...]) ->
     if kind == "quadrant":
         x, y = (Divider(marker=axis, at=draw(values)) for axis in axes[:2])
         keep = draw(st.sampled_from(("--", "-+", "+-", "++")))
-        return QuadrantGate.model_validate({"kind": kind, "x": x, "y": y, "keep": keep, "units": units})
+        return declare(QuadrantGate, {"kind": kind, "x": x, "y": y, "keep": keep, "units": units})
     if kind == "many":
         cuts = [sorted(draw(st.lists(values, min_size=1, max_size=3, unique=True))) for _ in range(3)]
         dividers = [Divider(marker=axis, at=tuple(cut)) for axis, cut in zip(axes, cuts, strict=False)]
         kept = [draw(st.integers(0, len(cut))) for cut in cuts]
-        return QuadrantGate.model_validate({"kind": "quadrant", "axes": dividers, "keep": kept, "units": units})
+        return declare(QuadrantGate, {"kind": "quadrant", "axes": dividers, "keep": kept, "units": units})
     lists = [draw(st.lists(st.sampled_from(above), max_size=3, unique=True)) for _ in range(3)]
     lists[0] = lists[0] or [above[0]]
-    return BooleanGate(kind="boolean", all_of=tuple(lists[0]), any_of=tuple(lists[1]), none_of=tuple(lists[2]))
+    return BooleanGate(all_of=tuple(lists[0]), any_of=tuple(lists[1]), none_of=tuple(lists[2]))
 
 
 @st.composite

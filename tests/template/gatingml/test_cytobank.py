@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from cytocar.errors.tree import TemplateError
 from cytocar.gates.walk import walk
 from cytocar.sample.applied_template import applied_to
+from cytocar.signals.declaration import declare
 from cytocar.template.gatingml.cytobank import export_cytobank
 from cytocar.template.gatingml.read import read_gatingml
 from cytocar.template.model import Template
@@ -30,7 +31,8 @@ def test_every_population_comes_back_under_its_title(template: Template) -> None
 
 
 def test_gates_have_no_parents_and_sets_list_the_gates_on_their_way() -> None:
-    template = Template.model_validate(
+    template = declare(
+        Template,
         {
             "name": "x",
             "version": "1.0.0",
@@ -39,7 +41,7 @@ def test_gates_have_no_parents_and_sets_list_the_gates_on_their_way() -> None:
                 {"name": "cells", "gate": {"kind": "range", "marker": "FSC-A", "min": 100.0}},
                 {"name": "CAR+", "parent": "cells", "gate": {"kind": "range", "marker": "PE-A", "min": 50.0}},
             ),
-        }
+        },
     )
     text = export_cytobank(template, applied_to(EVENTS, template)).decode()
     assert "parent_id" not in text

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from cytocar.regions.boxes import RangeGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.sample.applied_template import applied_to
 from cytocar.template.canonical import template_sha256
 from cytocar.template.gatingml.read import read_gatingml
@@ -73,7 +74,7 @@ def test_another_layout_or_another_way_to_write_numbers_is_no_edit() -> None:
 def test_an_edited_gate_wins_and_data_driven_gates_become_fixed() -> None:
     imported = _read(_replaced('max="900.0"', 'max="800"'))
     cells, t_cells = imported.template.population("cells"), imported.template.population("CD3+")
-    assert cells.gate == RangeGate(kind="range", marker="FSC-A", max=800)
+    assert cells.gate == RangeGate(marker="FSC-A", max=800)
     assert cells.exclude == ("debris",)
     assert isinstance(t_cells.gate, RangeGate)
     assert t_cells.gate.marker == "CD3"
@@ -89,7 +90,7 @@ def test_an_edited_polygon_keeps_its_markers_and_stands_on_their_scale() -> None
     assert corner is not None
     imported = _read(_replaced(corner[1], "0.4"))
     gate = imported.template.population("CAR+").gate
-    assert gate.kind == "polygon"
+    assert isinstance(gate, PolygonGate)
     assert gate.units == "scale"
     assert gate.markers() == ("CD3", "CAR")
     assert imported.template.panel == TEMPLATE.panel
@@ -113,7 +114,7 @@ def test_an_added_gate_on_a_channel_of_the_panel_uses_its_marker() -> None:
     imported = _read(_replaced("</gating:Gating-ML>", gate + "</gating:Gating-ML>"))
     added = imported.template.population("dim")
     assert added.parent == "CD3+"
-    assert added.gate == RangeGate(kind="range", marker="CAR", max=500)
+    assert added.gate == RangeGate(marker="CAR", max=500)
 
 
 def test_an_added_gate_on_another_channel_brings_its_own_panel_entry() -> None:

@@ -81,12 +81,12 @@ def test_gates_may_stand_in_any_order() -> None:
 
 def test_not_of_a_complement_is_the_gate_itself() -> None:
     gate = _read(_range("a") + _boolean("b", "not", "!a")).population("b").gate
-    assert gate == BooleanGate(kind="boolean", all_of=("a",))
+    assert gate == BooleanGate(all_of=("a",))
 
 
 def test_any_of_a_complement_becomes_a_population_of_its_own() -> None:
     template = _read(_range("a", 'gating:max="5"') + _range("b", 'gating:min="8"') + _boolean("c", "or", "!a", "b"))
-    assert template.population("c").gate == BooleanGate(kind="boolean", any_of=("b", "not a"))
+    assert template.population("c").gate == BooleanGate(any_of=("b", "not a"))
     assert _inside(template, "c", _events(FL1=[4.0, 6.0, 9.0])) == [False, True, True]
 
 
@@ -97,7 +97,7 @@ def test_bounds_of_a_transformation_move_values_to_the_bound() -> None:
     )
     gate = _range("low", 'gating:transformation-ref="t" gating:min="0.2" gating:max="0.3"')
     template = _read(scale + gate + _range("top", 'gating:transformation-ref="t" gating:min="0.9"'))
-    assert template.scale("FL1") == LogScale(kind="log", T=100, M=2, bound_min=0.2, bound_max=0.9)
+    assert template.scale("FL1") == LogScale(T=100, M=2, bound_min=0.2, bound_max=0.9)
     events = _events(FL1=[1.5, 3.0, 10.0, 99.0, 1000.0])
     assert _inside(template, "low", events) == [True, True, False, False, False]
     assert _inside(template, "top", events) == [False, False, False, True, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
+from msgspec.structs import replace
 
 from cytocar.errors.tree import TemplateError
 from cytocar.fcs.events import EventTable
@@ -53,10 +54,10 @@ def test_the_document_alone_holds_the_same_events(template: Template) -> None:
 @given(template=templates())
 def test_a_child_lies_within_its_parent_and_adds_up_with_its_complement(template: Template) -> None:
     complements = tuple(
-        Population(name=f"rest of {one.name}", parent=one.parent, gate=BooleanGate(kind="boolean", none_of=(one.name,)))
+        Population(name=f"rest of {one.name}", parent=one.parent, gate=BooleanGate(none_of=(one.name,)))
         for one in template.populations
     )
-    both = template.model_copy(update={"populations": template.populations + complements})
+    both = replace(template, populations=template.populations + complements)
     populations = walk(EVENTS, both)
     for one in template.populations:
         child, rest = populations[one.name].mask, populations[f"rest of {one.name}"].mask
