@@ -9,7 +9,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Collection, Mapping, Sequence
-from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +107,8 @@ class RunPlan(Struct, frozen=True, eq=False):
 
 def _version(name: str) -> str:
     """Return the version of an installed library, without parsing its description and licences as ``version`` does."""
+    from importlib.metadata import distribution, version
+
     lines = (distribution(name).read_text("METADATA") or "").splitlines()
     versions = (line.removeprefix("Version: ") for line in lines if line.startswith("Version: "))
     return next(versions, None) or version(name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from html import escape
 from typing import ClassVar
 
 from msgspec import Struct, field
@@ -173,6 +172,8 @@ class SampleResult(Struct, frozen=True, tag_field="kind", tag="counted"):
 
     def _repr_html_(self) -> str:
         """What is known of the sample as a table, for notebooks."""
+        from html import escape
+
         known = ((name, cell(value)) for name, value in self.row().items() if value not in (None, ""))
         lines = (f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in known)
         return f"<table>{''.join(lines)}</table>"

@@ -8,7 +8,9 @@ together in ``faults``. :func:`declare` reads a table into one; every fault of a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,17 +38,24 @@ class Declaration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Return the values beyond the defaults, as plain tables, lists, text and numbers; ``kind`` always."""
         tag = type(self).__struct_config__.tag
         table: dict[str, Any] = {} if tag is None else {"kind": tag}
-        for field in msgspec.structs.fields(type(self)):
-            value = getattr(self, field.name)
-            factory = field.default_factory
-            default = field.default if factory is msgspec.NODEFAULT else factory()
-            if field.required or value != default:
-                table[field.name] = _plain(value)
+        for name, default in _defaults(type(self)):
+            value = getattr(self, name)
+            if value != default:
+                table[name] = _plain(value)
         return table
 
     def present(self) -> dict[str, Any]:
         """Return the values that are not None, as plain tables, lists, text and numbers."""
         return {key: value for key, value in msgspec.to_builtins(self).items() if value is not None}
+
+
+@cache
+def _defaults(kind: type[Declaration]) -> tuple[tuple[str, object], ...]:
+    """Return the keys of a declaration, each with its default; NODEFAULT of one that is needed."""
+    return tuple(
+        (field.name, field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory())
+        for field in msgspec.structs.fields(kind)
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -128,3 +137,16 @@ def _is_finite(value: Any) -> bool:
     if isinstance(value, dict):
         return all(map(_is_finite, value.values()))
     return all(map(_is_finite, value)) if isinstance(value, list | tuple) else True
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Return ``, did you mean 'x'?`` for the closest of the names, or nothing.
+
+    Examples
+    --------
+    >>> nearest("markr", ["marker", "min", "max"])
+    ", did you mean 'marker'?"
+    """
+    lowered = {candidate.lower(): candidate for candidate in names}
+    close = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    return f", did you mean {lowered[close[0]]!r}?" if close else ""

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from operator import ge, gt, le, lt
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from cytocar.signals.declaration import KeyFault
+from cytocar.signals.declaration import KeyFault, nearest
 
 Location = tuple[int | str, ...]
 
@@ -221,16 +220,3 @@ def shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     return "a table" if isinstance(value, Mapping) else str(value)
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return ``, did you mean 'x'?`` for the closest of the names, or nothing.
-
-    Examples
-    --------
-    >>> nearest("markr", ["marker", "min", "max"])
-    ", did you mean 'marker'?"
-    """
-    lowered = {candidate.lower(): candidate for candidate in names}
-    close = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    return f", did you mean {lowered[close[0]]!r}?" if close else ""

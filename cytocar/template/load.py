@@ -15,7 +15,7 @@ from cytocar.files.places import Address, Place, is_address, lies_in, place_of, 
 from cytocar.files.toml import parse_toml
 from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.signals.declaration_faults import nearest
+from cytocar.signals.declaration import nearest
 from cytocar.template.canonical import template_sha256
 from cytocar.template.faults import Fault, check_document
 from cytocar.template.lock import LockStatus, lock_status
