@@ -7,9 +7,11 @@ is fetched, neither by the build nor by a reader: names of NumPy and SciPy come 
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ project = "cytocar"
 author = "The cytocar authors"
 copyright = author  # noqa: A001  (Sphinx's name)
 version = release = __version__
+
+gc.set_threshold(200_000)  # trees of documents are many objects and little garbage
 
 extensions = [
     "myst_parser",
@@ -156,6 +160,7 @@ class EnglishOfBothShores(SearchEnglish):
         ]
     )
 
+    @cache  # noqa: B019 -- there is one, as long as the build
     def stem(self, word: str) -> str:
         """Return the stem of a word, written the American way."""
         return super().stem(_american(word.lower()))

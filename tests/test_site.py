@@ -129,7 +129,7 @@ def test_a_page_is_read_within_three_screens_and_fits_a_telephone(site: Path) ->
             if opened.run("document.documentElement.scrollWidth") > 390:
                 wide.append(name)
             if name in WRITTEN or not (name in LONG or name.startswith(("reference/", "api/", "_"))):
-                opened.open(site / f"{name}.html", width=1280, height=800)
+                opened.resize(width=1280, height=800)
                 screens[name] = opened.run("(document.querySelector('article')?.offsetHeight ?? 0) / 800")
     assert wide == []
     assert {name: round(height, 1) for name, height in screens.items() if height > 3.25} == {}  # a few lines more

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.statistics.special import load_special_functions
 
@@ -124,8 +125,7 @@ def run_tasks(
     while waiting:
         suspects: list[_Task] = []
         yield from _until_broken(function, waiting, workers, suspects)
-        for task in suspects:
-            yield from _alone(function, task, workers, killed=killed)
+        yield from _one_by_one(function, deque(suspects), workers, killed=killed)
 
 
 def _until_broken(
@@ -176,10 +176,16 @@ def _end_if_stuck(executor: Executor) -> None:
     executor._result_queue._writer.close()  # type: ignore[attr-defined]  # nothing public leads to it
 
 
-def _alone(
-    function: Callable[[_Task], _Answer], task: _Task, workers: Workers, *, killed: Callable[[_Task], _Answer]
+def _one_by_one(
+    function: Callable[[_Task], _Answer],
+    suspects: deque[_Task],
+    workers: Workers,
+    *,
+    killed: Callable[[_Task], _Answer],
 ) -> Iterator[_Answer]:
-    again: list[_Task] = []
-    yield from _until_broken(function, deque([task]), workers, again)
-    for _ in again:
-        yield killed(task)
+    """Yield the answers of tasks that run alone, in one executor as long as none kills its process."""
+    while suspects:
+        again: list[_Task] = []
+        yield from _until_broken(function, suspects, replace(workers, in_flight=1), again)
+        for task in again:
+            yield killed(task)

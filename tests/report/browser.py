@@ -80,9 +80,13 @@ class Browser:
 
     def open(self, page: Path | str, *, width: int = 1200, height: int = 900) -> None:
         """Show a page in a window of this size, and wait until it stands."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.resize(width=width, height=height)
         self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         self.wait_for("document.readyState == 'complete'")
+
+    def resize(self, *, width: int, height: int) -> None:
+        """Show the same page in a window of another size."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def _message(self) -> dict[str, Any]:
         while b"\0" not in self._rest:

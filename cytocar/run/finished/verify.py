@@ -60,7 +60,7 @@ def verify(
     UsageError
         E114 if the folder holds no run.
     """
-    checks = list(_folder(require_run(run), head=head))
+    checks = list(folder_checks(require_run(run), head=head))
     manifest = _as_recorded(run)
     if manifest is not None:
         checks += origins(run, manifest, inputs, observer)
@@ -77,7 +77,7 @@ def _as_recorded(run: Path) -> Manifest | None:
     return manifest if manifest and named and named.manifest_sha256 == body_sha256(manifest) else None
 
 
-def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
+def folder_checks(run: Path, *, head: str | None = None) -> Iterator[Check]:
     """Yield the checks of a run folder: trail, manifest, files, and the runs set aside in it."""
     if is_interrupted(run, last=MANIFEST):
         yield changed(
@@ -103,7 +103,7 @@ def _folder(run: Path, *, head: str | None = None) -> Iterator[Check]:
     yield from _tables_and_parts(run, manifest)
     for revision in sorted(path for path in run.glob(f"{REVISIONS}/*") if path.is_dir()):
         place = revision.relative_to(run).as_posix()
-        yield from (Check(check.verdict, f"{place}/{check.place}", check.message) for check in _folder(revision))
+        yield from (Check(check.verdict, f"{place}/{check.place}", check.message) for check in folder_checks(revision))
 
 
 # ---------------------------------------------------------------- trail and manifest

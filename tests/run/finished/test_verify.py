@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cytocar.run.finished.checks import Check, Verdict
-from cytocar.run.finished.verify import verify
+from cytocar.run.finished.verify import folder_checks, verify
 from cytocar.run.trail.audit import AUDIT, Act, Action, Author, read_trail, trail
 from cytocar.run.trail.journal import MANIFEST, amend
 from cytocar.run.trail.who import now
@@ -72,7 +72,7 @@ def test_every_byte_of_trail_and_manifest_counts(run: Path) -> None:
         content = (run / name).read_bytes()
         for place in range(0, len(content), 7):
             (run / name).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-            assert changed(run), (name, place)
+            assert any(check.verdict is Verdict.CHANGED for check in folder_checks(run)), (name, place)
         (run / name).write_bytes(content)
 
 
