@@ -45,7 +45,10 @@ if code < 0:
 sys.exit(code)
 """
 """Hand folder, words, environment and the three streams to the server, and end as the command ends."""
-LOADED_LATE = ("scipy.special", "flowio", "matplotlib.figure", "matplotlib.backends.backend_svg", "PIL.PngImagePlugin")
+LOADED_LATE = (
+    "scipy.special", "scipy.stats", "sklearn.mixture", "sklearn.cluster", "flowio",
+    "matplotlib.figure", "matplotlib.backends.backend_svg", "PIL.PngImagePlugin",
+)  # fmt: skip
 
 
 @cache

@@ -8,6 +8,7 @@ folder that the tutorial has made.
 from __future__ import annotations
 
 import ast
+import csv
 import os
 import re
 import runpy
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.cli.verbs.demo import UNFINISHED
 from cytocar.errors.tree import UsageError
 from cytocar.run.trail.lock import only_writer
 from cytocar.sheet.rows import COLUMNS
@@ -35,6 +37,8 @@ BY_HAND = {"performance.md", "validity.md", "reliability.md"}
 """Pages that report measurements: their commands take long and need other programs."""
 PAGES = sorted(page for page in DOCS.rglob("*.md") if page.name not in BY_HAND)
 TUTORIAL = DOCS / "tutorial.md"
+DEMO, PRINTED = "cytocar-demo", "demo.txt"
+"""Where the tutorial lays the sample course out, and what it prints doing so."""
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXITS = re.compile(r"# exits with (\d+)")
 
@@ -70,8 +74,9 @@ def with_output(page: Path) -> bool:
     return bool(blocks(page, "console"))
 
 
-def run_page(page: Path, folder: Path, shim: Path) -> None:
-    """Run a page's commands in a folder and compare what they print."""
+def run_page(page: Path, folder: Path, shim: Path) -> list[str]:
+    """Run a page's commands in a folder, compare what they print, and return it."""
+    printed = []
     environment = {**os.environ, "PATH": f"{shim}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     for command in (command for block in blocks(page, "console") for command in commands(block)):
         done = subprocess.run(
@@ -88,6 +93,8 @@ def run_page(page: Path, folder: Path, shim: Path) -> None:
         if command.printed:
             pattern = ".*".join(re.escape(part) for part in command.printed.strip().split("..."))
             assert re.fullmatch(pattern, said.strip(), re.DOTALL), f"{command.text}\n{said}"
+        printed.append(said)
+    return printed
 
 
 @pytest.fixture(scope="module")
@@ -102,15 +109,21 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tutorial(tmp_path_factory: pytest.TempPathFactory, shim: Path) -> Path:
-    """The folder that the tutorial has made; test processes that work side by side share one."""
+    """The folder that the tutorial has made; test processes that work side by side share one.
+
+    It begins with what a demo that was interrupted left.
+    """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tutorial"
     folder.mkdir(exist_ok=True)
     while True:
         try:
             with only_writer(folder):
-                if not (folder / "my-course").exists():
-                    run_page(TUTORIAL, folder, shim)
+                if not (folder / PRINTED).exists():
+                    (folder / DEMO / "run" / "parts").mkdir(parents=True, exist_ok=True)
+                    for left in (UNFINISHED, "baseline.fcs", "run/manifest.json"):
+                        (folder / DEMO / left).write_text("half")
+                    (folder / PRINTED).write_text(run_page(TUTORIAL, folder, shim)[0], "utf-8")
                 return folder
         except UsageError:
             time.sleep(0.2)  # another process is making it
@@ -123,7 +136,7 @@ def folder(tutorial: Path, tmp_path: Path) -> Path:
     def copy(source: str, target: str) -> None:
         (os.link if source.endswith(".fcs") else shutil.copy2)(source, target)
 
-    shutil.copytree(tutorial / "cytocar-demo", tmp_path / "cytocar-demo", copy_function=copy)
+    shutil.copytree(tutorial / DEMO, tmp_path / DEMO, copy_function=copy)
     return tmp_path
 
 
@@ -134,6 +147,30 @@ needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="console bl
 @pytest.mark.slow
 def test_the_tutorial_runs(tutorial: Path) -> None:
     assert (tutorial / "my-course" / "course.html").is_file()
+
+
+@needs_bash
+@pytest.mark.slow
+def test_the_demo_retells_the_published_course_after_an_interruption_too(tutorial: Path) -> None:
+    course, printed = tutorial / DEMO, (tutorial / PRINTED).read_text("utf-8").splitlines()
+    with (course / "run" / "counts.csv").open(encoding="utf-8", newline="") as file:
+        rows = {float(row["day"]): row for row in csv.DictReader(file)}
+    for day, published in ((9, 1064), (91, 2.22), (182, 1.56), (274, 1.46), (730, 0.2)):
+        assert float(rows[day]["car_per_ul_low"]) <= published <= float(rows[day]["car_per_ul_high"])
+    assert abs(float(rows[9]["car_cd4_cd8_ratio"]) - 0.47) < 0.03
+    assert rows[-6]["car_result"] == "not_detected"
+    assert rows[730]["car_result"] == "quantified"  # 0.2/µL: few T cells, much blood
+    assert int(rows[730]["car_events"]) > int(rows[730]["car_lob_events"])
+    assert not (course / UNFINISHED).exists()
+    assert (course / "course.png").read_bytes()[:4] == b"\x89PNG"
+    assert (course / "course" / "course.html").is_file()
+    with (course / "course" / "scores.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["value"] for row in csv.DictReader(file)] == ["2"]  # as the case reports it
+    assert printed[0].split()[:2] == ["day", "CAR-T"]
+    assert len(printed) == len(rows) + 1
+    readme = (ROOT / "README.md").read_text("utf-8")
+    shown = readme.partition("```text\n")[2].partition("```")[0].splitlines()
+    assert [row for row in shown if row.strip() != "..." and row not in printed] == []
 
 
 @needs_bash

@@ -86,6 +86,7 @@ def new_figure(width_mm: float, height_mm: float) -> Figure:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure in the format that the path's suffix names, with the same bytes each time."""
+    settle(figure)
     kind = path.suffix.lstrip(".").lower()
     figure.savefig(path, format=kind, metadata=_METADATA[kind])
     return path
@@ -106,7 +107,6 @@ def settle(figure: Figure) -> None:
 
 def save_all(figure: Figure, folder: Path, stem: str, formats: Sequence[str] = FORMATS) -> bytes:
     """Write a figure in these formats and return its SVG, which is always written: the page shows it."""
-    settle(figure)
     for kind in dict.fromkeys(("svg", *formats)):
         save(figure, folder / f"{stem}.{kind}")
     return (folder / f"{stem}.svg").read_bytes()

@@ -1,4 +1,4 @@
-"""Thousands of small files: the memory of a few."""
+"""Hundreds of small files: the memory of a few."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def _peak_mb(folder: Path, run: Path) -> float:
 
 
 @pytest.mark.slow
-def test_a_thousand_files_take_little_more_memory_than_fifty(tmp_path: Path) -> None:
+def test_hundreds_of_files_take_little_more_memory_than_fifty(tmp_path: Path) -> None:
     tube = blood_tube(car_per_ul=100, preparation=Preparation(sample_volume_ul=50, drawn_share=0.001), seed=1)
     tube.write(tmp_path / "tube.fcs")
     content = (tmp_path / "tube.fcs").read_bytes()
-    for name, files in (("few", 50), ("many", 1000)):
+    for name, files in (("few", 50), ("many", 450)):
         (tmp_path / name).mkdir()
         for number in range(files):
             (tmp_path / name / f"well{number}.fcs").write_bytes(content)
     few, many = (_peak_mb(tmp_path / name, tmp_path / f"run-{name}") for name in ("few", "many"))
-    assert many - few < 10, f"{few:.1f} MB, {many:.1f} MB"
-    assert len((tmp_path / "run-many" / "counts.csv").read_text().splitlines()) == 1001
+    assert many - few < 4, f"{few:.1f} MB, {many:.1f} MB"
+    assert len((tmp_path / "run-many" / "counts.csv").read_text().splitlines()) == 451

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import select
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,32 +37,54 @@ class PageLeftError(Exception):
 
 
 @dataclass
-class Browser:
-    """One page in a browser, and everything that it said: console, exceptions, requests."""
+class Wire:
+    """The pipe to a browser that runs: what is asked of it, what it answers and tells."""
 
     to: int
     back: int
+    number: int = 0
+    rest: bytes = b""
+
+    def send(self, asked: dict[str, Any]) -> int:
+        """Ask for something and return the number that its answer will have."""
+        self.number += 1
+        os.write(self.to, json.dumps({"id": self.number, **asked}).encode() + b"\0")
+        return self.number
+
+    def message(self) -> dict[str, Any]:
+        """Return the next message."""
+        while b"\0" not in self.rest:
+            assert select.select([self.back], [], [], SECONDS)[0], f"the browser has said nothing for {SECONDS} s"
+            read = os.read(self.back, 1 << 20)
+            assert read, "the browser went away"
+            self.rest += read
+        message, _, self.rest = self.rest.partition(b"\0")
+        found: dict[str, Any] = json.loads(message)
+        return found
+
+
+@dataclass
+class Browser:
+    """One page in a browser, and everything that it said: console, exceptions, requests."""
+
+    wire: Wire
     said: list[str] = field(default_factory=list)
     requested: list[str] = field(default_factory=list)
     session: str = ""
-    _number: int = 0
-    _rest: bytes = b""
 
     def call(self, method: str, **parameters: Any) -> Any:
         """Ask for something and return the answer; events on the way are noted."""
-        self._number += 1
-        asked = {"id": self._number, "method": method, "params": parameters}
-        if self.session:
-            asked["sessionId"] = self.session
-        os.write(self.to, json.dumps(asked).encode() + b"\0")
+        of_page = {"sessionId": self.session} if self.session else {}
+        number = self.wire.send({"method": method, "params": parameters, **of_page})
         while True:
-            message = self._message()
-            if message.get("id") == self._number:
+            message = self.wire.message()
+            if message.get("id") == number:
                 if "navigated" in message.get("error", {}).get("message", ""):
                     raise PageLeftError
                 assert "error" not in message, message
                 return message["result"]
-            self._note(message)
+            if message.get("sessionId", "") == self.session:
+                self._note(message)
 
     def run(self, script: str) -> Any:
         """Return the value of an expression on the page."""
@@ -88,16 +112,6 @@ class Browser:
         """Show the same page in a window of another size."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
-    def _message(self) -> dict[str, Any]:
-        while b"\0" not in self._rest:
-            assert select.select([self.back], [], [], SECONDS)[0], f"the browser has said nothing for {SECONDS} s"
-            read = os.read(self.back, 1 << 20)
-            assert read, "the browser went away"
-            self._rest += read
-        message, _, self._rest = self._rest.partition(b"\0")
-        found: dict[str, Any] = json.loads(message)
-        return found
-
     def _note(self, event: dict[str, Any]) -> None:
         match event.get("method"):
             case "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded":
@@ -106,30 +120,44 @@ class Browser:
                 self.requested.append(event["params"]["request"]["url"])
 
 
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Start a browser with an empty page; skip the test where none is installed."""
+@cache
+def _running() -> Wire:
+    """Start the browser that all pages of this process share, each with cookies and a store of its own."""
     program = find_browser()
     if program is None or sys.platform == "win32":
         pytest.skip("no Chromium is installed here (on Debian: apt-get install chromium)")
     there, to = os.pipe()
     back, here = os.pipe()
-    with TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as profile:
-        told = [*QUIET, "--no-sandbox", f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
-        wired = [sys.executable, "-c", WIRE, str(there), str(here), program, *told]
-        process = subprocess.Popen(wired, pass_fds=(there, here), stderr=subprocess.DEVNULL)
-        os.close(there)
-        os.close(here)
-        try:
-            opened = Browser(to, back)
-            target = opened.call("Target.createTarget", url="about:blank")["targetId"]
-            attached = opened.call("Target.attachToTarget", targetId=target, flatten=True)
-            opened.session = attached["sessionId"]
-            for domain in ("Page", "Runtime", "Log", "Network"):
-                opened.call(f"{domain}.enable")
-            yield opened
-        finally:
-            os.close(to)
-            process.terminate()
-            process.wait(SECONDS)
-            os.close(back)
+    profile = TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
+    told = [*QUIET, "--no-sandbox", f"--user-data-dir={profile.name}", "--remote-debugging-pipe", "about:blank"]
+    wired = [sys.executable, "-c", WIRE, str(there), str(here), program, *told]
+    process = subprocess.Popen(wired, pass_fds=(there, here), stderr=subprocess.DEVNULL)
+    os.close(there)
+    os.close(here)
+
+    @atexit.register
+    def end() -> None:
+        os.close(to)
+        process.terminate()
+        process.wait(SECONDS)
+        os.close(back)
+        profile.cleanup()
+
+    return Wire(to, back)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Open an empty page of a browser that knows nothing of other pages; skip the test where none is installed."""
+    window = Browser(_running())
+    profile = window.call("Target.createBrowserContext")["browserContextId"]
+    target = window.call("Target.createTarget", url="about:blank", browserContextId=profile)["targetId"]
+    opened = Browser(
+        window.wire, session=window.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+    )
+    for domain in ("Page", "Runtime", "Log", "Network"):
+        opened.call(f"{domain}.enable")
+    try:
+        yield opened
+    finally:
+        window.call("Target.disposeBrowserContext", browserContextId=profile)
