@@ -262,19 +262,29 @@ def _contours(counts: npt.NDArray[np.int64]) -> str:
     """Return lines that hold 90 and 50 % of the events, as an SVG path in whole units."""
     from contourpy import contour_generator
 
-    padded = np.zeros((CELLS + 4, CELLS + 4))
-    padded[2:-2, 2:-2] = counts
-    of_rows, smooth = np.zeros((CELLS, CELLS + 4)), np.zeros((CELLS, CELLS))
+    filled = counts > 0
+    looked_at = _around(np.any(filled, axis=1)), _around(np.any(filled, axis=0))
+    height, width = counts[looked_at].shape
+    padded = np.zeros((height + 4, width + 4))
+    padded[2:-2, 2:-2] = counts[looked_at]
+    of_rows, smooth = np.zeros((height, width + 4)), np.zeros((height, width))
     for at, weight in enumerate(SMOOTHING):
-        of_rows += weight * padded[at : at + CELLS]
+        of_rows += weight * padded[at : at + height]
     for at, weight in enumerate(SMOOTHING):
-        smooth += weight * of_rows[:, at : at + CELLS]
+        smooth += weight * of_rows[:, at : at + width]
     ranked = np.sort(smooth[smooth > 0])[::-1]
     enclosed = np.cumsum(ranked) / ranked.sum()
     levels = [float(ranked[np.searchsorted(enclosed, share)]) for share in ENCLOSED]
     x, y = _CENTERS
-    lines = contour_generator(x, y, smooth)
+    lines = contour_generator(x[looked_at], y[looked_at], smooth)
     return "".join(_line(np.asarray(points, dtype=np.float64)) for level in levels for points in lines.lines(level))
+
+
+def _around(filled: Bools) -> slice:
+    """Return the part of an axis that holds events, or what smoothing makes of them, and an empty cell at each end."""
+    cells = np.flatnonzero(filled)
+    spread = len(SMOOTHING) // 2 + 1
+    return slice(max(int(cells[0]) - spread, 0), int(cells[-1]) + spread + 1)
 
 
 def _line(points: Floats) -> str:
