@@ -204,9 +204,12 @@ def _claim_findings(
         return ()
     blank = assumed_rates(0.0) if background is None else measured_rates(background)
     needed = t_cells_needed(aim, blank, fewest_events=fewest, sensitivity=sensitivity)
-    message = f"{t_cell_events} T cells acquired; to reach {aim:g} % this tube needed {needed}"
-    if needed is None:
-        message = f"{t_cell_events} T cells acquired; {aim:g} % cannot be reached over this background"
+    reach = (
+        f"to reach {aim:g} % this tube needed {needed:,}"
+        if needed
+        else f"{aim:g} % cannot be reached over this background"
+    )
+    message = f"{t_cell_events:,} T cells acquired; {reach}"
     settled = car.result in (CarResult.QUANTIFIED, CarResult.NOT_EVALUABLE)
     none = car.result is CarResult.NOT_DETECTED and not car.net_percent.low
     near = FAR_FROM_THE_AIM if none else 1

@@ -252,13 +252,13 @@ def test_how_many_t_cells_the_aim_needs_is_noted_or_asked(
         blank = assumed_rates(0.0) if background is None else measured_rates(background)
         needed = t_cells_needed(0.1, blank, fewest_events=13)
         assert (about.check, about.value, about.limit) == ("t_cell_events", t_cells, needed)
-        assert about.message == f"{t_cells} T cells acquired; to reach 0.1 % this tube needed {needed}"
+        assert about.message == f"{t_cells:,} T cells acquired; to reach 0.1 % this tube needed {needed:,}"
 
 
 def test_an_aim_that_the_background_hides_cannot_be_reached_and_an_aim_of_nothing_is_none() -> None:
     sticky = replace(CLEAN, events=3000)
     about = count(0, 40_000, background=sticky)[1]["W222"]
-    assert about.message == "40000 T cells acquired; 0.1 % cannot be reached over this background"
+    assert about.message == "40,000 T cells acquired; 0.1 % cannot be reached over this background"
     assert about.limit is None
     aimless = replace(TEMPLATE, limits=replace(TEMPLATE.limits, detection_percent=0.0))
     assert "W222" not in count(0, 500, template=aimless)[1]
