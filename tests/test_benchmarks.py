@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import checks, report, required, suite, whole_runs
 from benchmarks.measure import Measurement, joined, measure
-from benchmarks.validity import among, at_the_limit, cells, disturbed, gates, joint, mix, silent, unaided_oracle
+from benchmarks.validity import among, at_the_limit, cells, disturbed, gates, joint, mix, silent, spikes, unaided_oracle
 
 
 def taken(process_s: float, *, inside_s: float | None = None, again_s: float | None = None) -> Measurement:
@@ -116,3 +116,12 @@ def test_the_time_of_a_check_is_its_own_and_that_of_all_counts_what_calls_anothe
 def test_the_cost_of_checks_is_taken_of_a_tube(tmp_path: Path) -> None:
     whole, spent = checks.measured(tmp_path, "cart-cd19fc-fixed", blood_ul=20, rounds=1)
     assert 0 < spent.seconds["evidence"] <= spent.together < whole
+
+
+def test_real_spike_ins_without_a_control_are_held_against_what_was_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    if spikes.shared_data() is None:
+        pytest.skip("the real files are not here")
+    monkeypatch.setattr(spikes, "SPIKES", {"CD33 on CD4 T cells": spikes.SPIKES["CD33 on CD4 T cells"]})
+    rows = [dict(zip(spikes.UNAIDED_HEAD, row, strict=True)) for row in spikes.unaided_rows(2)]
+    assert [row["threshold"] for row in rows] == ["1", "1.4", "1", "1.4"]
+    assert all(0.9 < float(row["net/true"]) < 1.1 for row in rows)

@@ -73,6 +73,7 @@ def main() -> None:
         table(car.HEAD, (row.cells() for row in gates.car_rows(max(1, wanted.tubes // 3))))
     if wanted.only in (None, "spikes"):
         table(car.HEAD, (row.cells() for row in spikes.rows(wanted.tubes)))
+        table(spikes.UNAIDED_HEAD, spikes.unaided_rows(wanted.tubes))
     if wanted.only in (None, "limits"):
         table(limits.DETECTION_HEAD, limits.detection_rows(16 * wanted.tubes))
         table(limits.CELLS_HEAD, limits.cells_rows(4 * wanted.tubes))

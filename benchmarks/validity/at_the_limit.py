@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from benchmarks.validity.car import GATE
+from benchmarks.validity.car import GATE, unaided_of
 from benchmarks.validity.shapes import CarTube, Floats
 from benchmarks.validity.strata import CONTROLS, ONCE, T_CELLS, Shapes, Stratum
 from cytocar.counting.background import net_share
@@ -93,7 +93,7 @@ def _counted(values: Floats, controls: list[ReferenceEvents], supposed: float) -
         assumed_percent=0.05,
         seed=1,
         fewest_events=13,
-        unaided=(measured["sensitivity"], measured["sensitivity_sd"]) if "sensitivity_sd" in measured else None,
+        unaided=unaided_of(fitted),
         usual=usual_sensitivity(measured[THRESHOLD_SD], supposed),
     )
     needed = max(13, net.lob_events + 1, net.first_above, 0 if controls else math.ceil(len(values) / 1000))

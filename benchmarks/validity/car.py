@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from benchmarks.validity.shapes import HELD_OUT, NEGATIVES, POSITIVES, SEVERE, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
 from cytocar.gates.adaptive import reference
-from cytocar.gates.decision import FitInput, ReferenceEvents, Source
+from cytocar.gates.decision import FitInput, Fitted, ReferenceEvents, Source
 from cytocar.regions.boxes import RangeGate
+from cytocar.sample.quality.acceptance import NOTED_FLAGS
 from cytocar.sheet.rows import SampleType
 from cytocar.template.gate_kinds import ReferenceGate
 
@@ -21,7 +22,7 @@ DRIFTS = (0.8, 1.0, 1.2)
 
 
 class Measured(Struct, frozen=True):
-    """One tube: true, gated (raw) and net percentages, the net interval, and whether the gate fell back."""
+    """One tube: true, gated (raw) and net percentages, the net interval, and whether the gate fell back and asks."""
 
     true: float
     raw: float
@@ -29,6 +30,7 @@ class Measured(Struct, frozen=True):
     low: float
     high: float
     fell_back: bool
+    asks: bool
 
 
 def measure(
@@ -41,13 +43,27 @@ def measure(
     fitted = reference.fit(gate, FitInput("car_t", {"CAR": values}, references=controls, seed=seed))
     assert isinstance(fitted.gate, RangeGate)
     events = int(np.count_nonzero(values >= (fitted.gate.min or 0.0)))
-    share = net_share(events, len(values), fitted.background, assumed_percent=gate.background_percent, seed=seed)
+    share = net_share(
+        events,
+        len(values),
+        fitted.background,
+        assumed_percent=gate.background_percent,
+        seed=seed,
+        unaided=unaided_of(fitted),
+    )
     net, low, high = share.net.value, share.net.low, share.net.high
     assert net is not None
     assert low is not None
     assert high is not None
     fell_back = fitted.decisions[0].source is Source.FALLBACK
-    return Measured(true, 100 * events / len(values), net, low, high, fell_back)
+    asks = any(flag not in NOTED_FLAGS for flag in fitted.decisions[0].flags)
+    return Measured(true, 100 * events / len(values), net, low, high, fell_back, asks)
+
+
+def unaided_of(fitted: Fitted) -> tuple[float, float] | None:
+    """Return the share of positives above a threshold without a control, and its standard deviation; None with one."""
+    measured = {one.parameter: one.value or 0.0 for one in fitted.decisions}
+    return (measured["sensitivity"], measured["sensitivity_sd"]) if "sensitivity_sd" in measured else None
 
 
 def series(tube: CarTube, control: CarTube, *, tubes: int, seed: int) -> list[Measured]:

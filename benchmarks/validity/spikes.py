@@ -2,23 +2,27 @@
 
 Cells that lack a marker stand for CAR-negative T cells, cells that carry it for CAR-T cells. Half of the negatives, or
 another donor's, are the reference. Where a file holds too few negatives they are drawn again and again: shapes are real
-then, but rare events are copies, so that only large percentages can be tested.
+then, but rare events are copies, so that only large percentages can be tested. The same tubes without a control judge
+what is thought of positives where only a threshold is there.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+from msgspec.structs import replace
 
 from benchmarks.validity.car import Measured, Row, measure
 from cytocar.fcs.reader import open_fcs
 from cytocar.gates.adaptive.valley import find_valley
 from cytocar.signals.compensation import SpilloverMatrix
+from cytocar.statistics.intervals import Share
 from cytocar.template.gate_kinds import ReferenceGate
 
 Floats = npt.NDArray[np.float64]
@@ -96,12 +100,77 @@ def rows(tubes: int) -> Iterator[Row]:
             yield Row(f"{name}, {percent:g} %", _series(folder, spike, percent, tubes))
 
 
+UNAIDED_HEAD = (
+    "without a control",
+    "threshold",
+    "tubes",
+    "net/true",
+    "5th to 95th pct.",
+    "gated/true",
+    "coverage",
+    "low > 0",
+    "width against the oracle's",
+    "asks for a look",
+)
+PLACED_AT, PLACES = 0.9995, (1.0, 1.4)
+"""A fixed threshold is set on a control of another day: this quantile of negatives that the tube does not hold, and
+above it."""
+
+
+def unaided_rows(tubes: int) -> Iterator[tuple[str, ...]]:
+    """Yield a line per spike-in, percentage and threshold, for tubes that have no control."""
+    folder = shared_data()
+    if folder is None:
+        print("The folder of real FCS files is not here (set CYTOCAR_SHARED_DATA to its path): no spike-ins.")
+        return
+    for name, spike in SPIKES.items():
+        for percent in (one for one in spike.percentages if one):
+            for place in PLACES:
+                yield _unaided_row(f"{name}, {percent:g} %", place, _unaided(folder, spike, percent, place, tubes))
+
+
+def _unaided_row(name: str, place: float, measured: Sequence[Measured]) -> tuple[str, ...]:
+    true, raw, net, low, high, asks = np.array(
+        [(one.true, one.raw, one.net, one.low, one.high, one.asks) for one in measured]
+    ).T
+    known = [Share(round(one / 100 * DRAWN), DRAWN).estimate() for one in true]
+    oracle = np.array([(one.high or 0.0) - (one.low or 0.0) for one in known])
+    least, most = np.quantile(net / true, (0.05, 0.95))
+    return (
+        name,
+        f"{place:g}",
+        str(len(true)),
+        f"{np.median(net / true):.3f}",
+        f"{least:.3f} to {most:.3f}",
+        f"{np.median(raw / true):.3f}",
+        f"{100 * np.mean((low <= true) & (true <= high)):.0f} %",
+        f"{100 * np.mean(low > 0):.0f} %",
+        f"{np.median((high - low) / oracle):.2f}",
+        f"{100 * np.mean(asks):.0f} %",
+    )
+
+
+def _unaided(folder: Path, spike: Spike, percent: float, place: float, tubes: int) -> list[Measured]:
+    measured = []
+    for number, (sample, true, others, gain) in enumerate(_tubes(folder, spike, percent, tubes)):
+        gate = replace(_gate(spike), fallback=place * float(np.quantile(others, PLACED_AT)), window=ANYWHERE)
+        measured.append(measure(gain * sample, true, [], seed=number, gate=gate))
+    return measured
+
+
 def _series(folder: Path, spike: Spike, percent: float, tubes: int) -> list[Measured]:
+    return [
+        measure(gain * sample, true, [control], seed=number, gate=_gate(spike))
+        for number, (sample, true, control, gain) in enumerate(_tubes(folder, spike, percent, tubes))
+    ]
+
+
+def _tubes(folder: Path, spike: Spike, percent: float, tubes: int) -> Iterator[tuple[Floats, float, Floats, float]]:
+    """Yield the signals of each sample, its true percentage, negatives that it does not hold, and its gain."""
     negatives = _signals(folder, spike.negatives, spike.marker)
     positives = _signals(folder, spike.positives, spike.marker)
     positives = positives[positives >= spike.above_border * positives.min()]
     other = _signals(folder, spike.reference, spike.marker) if spike.reference else None
-    measured = []
     for number in range(tubes):
         random = np.random.default_rng((5, number))
         shuffled = random.permutation(negatives)
@@ -110,9 +179,7 @@ def _series(folder: Path, spike: Spike, percent: float, tubes: int) -> list[Meas
         n_positive = int(random.binomial(DRAWN, percent / 100))
         dim = _draw(mine, DRAWN - n_positive, random)
         sample = np.concatenate([dim, random.choice(positives, n_positive)])
-        control = _draw(theirs, DRAWN, random)
-        measured.append(measure(gain * sample, 100 * n_positive / DRAWN, [control], seed=number, gate=_gate(spike)))
-    return measured
+        yield sample, 100 * n_positive / DRAWN, _draw(theirs, DRAWN, random), gain
 
 
 def _draw(signals: Floats, n: int, random: np.random.Generator) -> Floats:
@@ -124,6 +191,7 @@ def _gate(spike: Spike) -> ReferenceGate:
     return ReferenceGate(marker="CAR", fallback=1000, window=(20, 50_000), note=spike.marker)
 
 
+@cache
 def _signals(folder: Path, side: Side, marker: str) -> Floats:
     """Return a marker's compensated signal in the cells of one side; bright and dim are parted at each valley."""
     events = open_fcs(folder / side.file)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from msgspec import Struct
 
-from benchmarks.validity.car import GATE
+from benchmarks.validity.car import GATE, unaided_of
 from benchmarks.validity.limits import CVS
 from benchmarks.validity.shapes import NEWEST, NEWEST_NEGATIVES, SEALED, SEALED_NEGATIVES, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
@@ -155,10 +155,14 @@ def _trial(stratum: Stratum, halves: Shapes, random: np.random.Generator) -> dic
     fitted = reference.fit(GATE, FitInput("car_t", {"CAR": values}, references=references, seed=1))
     assert isinstance(fitted.gate, RangeGate)
     events = int((values >= (fitted.gate.min or 0.0)).sum())
-    measured = {one.parameter: one.value or 0.0 for one in fitted.decisions}
-    unaided = (measured["sensitivity"], measured["sensitivity_sd"]) if "sensitivity_sd" in measured else None
     net = net_share(
-        events, len(values), fitted.background, assumed_percent=0.05, seed=1, fewest_events=13, unaided=unaided
+        events,
+        len(values),
+        fitted.background,
+        assumed_percent=0.05,
+        seed=1,
+        fewest_events=13,
+        unaided=unaided_of(fitted),
     )
     basis = BeadBasis(
         bead_events=int(random.poisson(BEADS * lot)), beads_added=ADDED, sample_volume_ul=BLOOD_UL, cvs=CVS
