@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -12,7 +11,8 @@ from matplotlib.text import Text
 
 def shown_texts(figure: Figure) -> list[Text]:
     """Return every text that is drawn: ticks beyond their axis have labels, which are not."""
-    figure.draw_without_rendering()
+    if figure.stale:
+        figure.draw_without_rendering()
     hidden = {text for axes in figure.axes for text in _labels_beyond(axes)}
     return [
         text
@@ -23,8 +23,11 @@ def shown_texts(figure: Figure) -> list[Text]:
 
 def overlapping_texts(figure: Figure) -> list[tuple[str, str]]:
     """Return the pairs of texts that touch."""
-    boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in shown_texts(figure)]
-    return [(one, two) for (one, a), (two, b) in combinations(boxes, 2) if a.overlaps(b)]
+    texts = shown_texts(figure)
+    corners = np.array([text.get_window_extent().padded(-1).get_points() for text in texts])
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    touch = np.all((low[:, np.newaxis] <= high) & (low <= high[:, np.newaxis]), axis=2)
+    return [(texts[one].get_text(), texts[two].get_text()) for one, two in np.argwhere(np.triu(touch, 1)).tolist()]
 
 
 def smallest_font(figure: Figure) -> float:
