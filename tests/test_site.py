@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -96,40 +97,61 @@ COPIED = """new Promise(done => {
 """What each button of a page copies, by the function that it calls."""
 
 
-@pytest.mark.slow
-def test_the_copy_button_gives_the_commands_that_the_tests_run(site: Path) -> None:
-    """No prompt, no ``>`` before the lines of a sheet, nothing of what a command prints: as pasted, it runs."""
-    apart = {}
-    with browser() as opened:
-        for page in (page for page in PAGES if any("$ " in block for block in blocks(page, "console"))):
-            written = blocks(page, "console")
-            expected = [
-                "\n".join(one.text for one in commands(block)) if "$ " in block else block.strip() for block in written
-            ]
-            opened.open(site / page.relative_to(ROOT / "docs").with_suffix(".html"))
-            copied = opened.run(COPIED)
-            if copied != expected:
-                apart[page.stem] = (copied, expected)
-    assert apart == {}
-
-
 LONG = {"validity", "performance", "reliability", "release-notes", "genindex", "py-modindex"}
 """Records of measurements, which say so at their top; pages that are made."""
 WRITTEN = {"reference/sample-sheet", "reference/glossary"}
 """Pages of the reference that are not made from the code."""
+CONSOLE = {
+    page.relative_to(ROOT / "docs").with_suffix("").as_posix(): blocks(page, "console")
+    for page in PAGES
+    if any("$ " in block for block in blocks(page, "console"))
+}
+"""The console blocks of each page whose commands the tests run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A page as it stands on a telephone, its screens on a desk, and what its buttons copy if the tests run it."""
+
+    width: int
+    screens: float
+    copied: list[str]
+
+
+@pytest.fixture(scope="module")
+def visits(site: Path) -> dict[str, Visit]:
+    """Each page of the site, opened once: that takes longer than all that is asked of it."""
+    seen = {}
+    with browser() as opened:
+        for page in sorted(site.rglob("*.html")):
+            name = page.relative_to(site).with_suffix("").as_posix()
+            opened.open(page, width=390, height=844)
+            width = opened.run("document.documentElement.scrollWidth")
+            copied = opened.run(COPIED) if name in CONSOLE else []
+            opened.resize(width=1280, height=800)
+            screens = opened.run("(document.querySelector('article')?.offsetHeight ?? 0) / 800")
+            seen[name] = Visit(width, screens, copied)
+    return seen
 
 
 @pytest.mark.slow
-def test_a_page_is_read_within_three_screens_and_fits_a_telephone(site: Path) -> None:
-    names = [page.relative_to(site).with_suffix("").as_posix() for page in sorted(site.rglob("*.html"))]
-    wide, screens = [], {}
-    with browser() as opened:
-        for name in names:
-            opened.open(site / f"{name}.html", width=390, height=844)
-            if opened.run("document.documentElement.scrollWidth") > 390:
-                wide.append(name)
-            if name in WRITTEN or not (name in LONG or name.startswith(("reference/", "api/", "_"))):
-                opened.resize(width=1280, height=800)
-                screens[name] = opened.run("(document.querySelector('article')?.offsetHeight ?? 0) / 800")
-    assert wide == []
-    assert {name: round(height, 1) for name, height in screens.items() if height > 3.25} == {}  # a few lines more
+def test_the_copy_button_gives_the_commands_that_the_tests_run(visits: dict[str, Visit]) -> None:
+    """No prompt, no ``>`` before the lines of a sheet, nothing of what a command prints: as pasted, it runs."""
+    expected = {
+        name: ["\n".join(one.text for one in commands(block)) if "$ " in block else block.strip() for block in written]
+        for name, written in CONSOLE.items()
+    }
+    copied = {name: visits[name].copied for name in CONSOLE}
+    assert {name: texts for name, texts in copied.items() if texts != expected[name]} == {}
+
+
+@pytest.mark.slow
+def test_a_page_is_read_within_three_screens_and_fits_a_telephone(visits: dict[str, Visit]) -> None:
+    short = {
+        name: round(visit.screens, 1)
+        for name, visit in visits.items()
+        if name in WRITTEN or not (name in LONG or name.startswith(("reference/", "api/", "_")))
+    }
+    assert [name for name, visit in visits.items() if visit.width > 390] == []
+    assert len(short) > 40
+    assert {name: screens for name, screens in short.items() if visits[name].screens > 3.25} == {}  # a few lines more
