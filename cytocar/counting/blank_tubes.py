@@ -188,6 +188,7 @@ def _read(path: Path) -> tuple[tuple[BlankTube, ...], bytes]:
         content = whole_bytes(path)
         table = parse_delimited(content.decode("utf-8-sig"))
     faults = [f"column {name} is missing" for name in (*_TEXTS, "t_cells", *_COUNTS) if name not in table.columns]
+    faults += table.misfits()
     tubes = []
     for row in table.rows if not faults else ():
         numbers = [_whole(table, row.cells[name]) for name in ("t_cells", *_COUNTS)]

@@ -198,6 +198,7 @@ def _read(path: Path, columns: tuple[str, ...], faults: list[str]) -> DelimitedT
         if column and column not in columns and not column.startswith("x_") and column != "note":
             near = get_close_matches(column, columns, n=1)
             faults.append(f"{path.name}: unknown column {column}{f' (did you mean {near[0]}?)' if near else ''}")
+    faults += [f"{path.name} {fault}" for fault in table.misfits()]
     # Without its columns no row can be judged: one message about the column, not one for each row.
     return DelimitedTable(table.columns, (), table.decimal_comma) if missing else table
 
@@ -208,8 +209,6 @@ class _RowReader:
     def __init__(self, table: DelimitedTable, row: Row, file: str, faults: list[str]) -> None:
         self._table, self._row, self._file, self._faults = table, row, file, faults
         self._before = len(faults)
-        if row.cells.get(""):
-            self.fault(f"more cells than columns: {row.cells['']!r}")
 
     @property
     def sound(self) -> bool:

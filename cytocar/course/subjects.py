@@ -108,6 +108,7 @@ def read_subjects(path: Path | None, *, known: Collection[str] | None = None) ->
         table = read_delimited(path)
     faults = list(_column_faults(table))
     rows = [] if faults else list(_rows(table, faults))
+    faults += table.misfits()
     by_id = {row.subject_id: row for row in rows}
     notes = []
     for subject in filter(None, by_id):

@@ -34,6 +34,7 @@ OF_SAMPLES = 3
 MEASURANDS = ("car_percent_of_t_cells", "car_per_ul", "t_cells_per_ul", "cd4_cd8_ratio")
 """What is told of a proficiency sample, whatever the peers report."""
 GROUPS = ("reagent", "instrument")
+_COLUMNS = ("sample", "measurand", "value", "mean", "sd", *GROUPS)
 """Columns that tell groups of peers apart; ``x_reagent`` and ``x_instrument`` of the sheet say which are ours."""
 
 EQA = parse_columns("""
@@ -275,13 +276,14 @@ def read_peers(path: Path) -> Peers:
         lambda why: UsageError(f"{path} cannot be read: {why}", code="E264", hint="give a CSV file in UTF-8")
     ):
         table = read_delimited(path)
-    faults = [f"column {name} is missing" for name in ("sample", "measurand") if name not in table.columns]
+    missing = [f"column {name} is missing" for name in ("sample", "measurand") if name not in table.columns]
     by_scheme = {"mean", "sd"} <= set(table.columns)
     if not by_scheme and "value" not in table.columns:
-        faults.append("there is neither a column value, nor mean and sd")
+        missing.append("there is neither a column value, nor mean and sd")
+    faults = missing + table.misfits(_COLUMNS)
     results: dict[tuple[str, str], list[Peer]] = defaultdict(list)
     assigned: dict[tuple[str, str], Assigned] = {}
-    rows = () if faults else table.rows
+    rows = () if missing else table.rows
     for row in rows:
         cells = row.cells
         key = (cells["sample"], cells["measurand"])
@@ -289,7 +291,9 @@ def read_peers(path: Path) -> Peers:
         if wrong:
             faults.append(f"row {row.line}: {wrong}")
             continue
-        if by_scheme:
+        if by_scheme and key in assigned:
+            faults.append(f"row {row.line}: {key[1]} of {key[0]} comes twice; give the group that the laboratory is in")
+        elif by_scheme:
             middle = Estimate(table.number(cells["mean"]), None, None)
             assigned[key] = Assigned(middle, table.number(cells["sd"]) or 0.0, None)
         else:

@@ -6,7 +6,8 @@ and standard deviation are a laboratory's own (a table of targets), or those of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from statistics import mean, stdev
@@ -156,9 +157,10 @@ def read_targets(path: Path) -> dict[tuple[str, str], Target]:
     ):
         table = read_delimited(path)
     missing = [name for name in ("measure", "mean", "sd") if name not in table.columns]
-    faults = [f"column {name} is missing" for name in missing]
-    targets = {}
+    faults = [f"column {name} is missing" for name in missing] + table.misfits(("measure", "control", "mean", "sd"))
+    targets: dict[tuple[str, str], Target] = {}
     for row in table.rows if not missing else ():
+        key = row.cells["measure"], row.cells.get("control", "")
         mean, sd = table.number(row.cells["mean"]), table.number(row.cells["sd"])
         doubtful = [name for name in ("mean", "sd") if table.number(row.cells[name]) is None]
         faults += [f"row {row.line}: {name}: {table.no_number(row.cells[name])}" for name in doubtful]
@@ -166,8 +168,24 @@ def read_targets(path: Path) -> dict[tuple[str, str], Target]:
             continue
         if sd < 0:
             faults.append(f"row {row.line}: sd {row.cells['sd']!r} is below 0")
+        elif key in targets:
+            faults.append(f"row {row.line}: {' of '.join(filter(None, key))} comes twice")
         else:
-            targets[row.cells["measure"], row.cells.get("control", "")] = Target(mean, sd)
+            targets[key] = Target(mean, sd)
     if faults:
         raise UsageError(f"{path.name}: {'; '.join(faults)}", code="E168", hint="columns: measure, control, mean, sd")
     return targets
+
+
+def without_chart(targets: Iterable[tuple[str, str]], drawn: Iterable[Chart]) -> Iterator[str]:
+    """Yield what to write of each target that no quantity of the runs has: nothing is held against it."""
+    controls: dict[str, list[str]] = {}
+    for chart in drawn:
+        controls.setdefault(chart.quantity.measure, []).append(chart.quantity.control)
+    for measure, control in targets:
+        if measure not in controls:
+            near = get_close_matches(measure, controls, n=1)
+            yield f"no chart of {measure!r}" + (f"; did you mean {near[0]}?" if near else "")
+        elif control not in controls[measure]:
+            there = ", ".join(one or "without a control" for one in controls[measure])
+            yield f"no chart of {measure} with the control {control!r}; there are: {there}"

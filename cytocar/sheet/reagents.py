@@ -29,6 +29,7 @@ from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
 EXPIRED = "x_expired_lots"
 """Column of the sheet for the lots that were past their date when a tube was acquired."""
+_COLUMNS = ("reagent", "clone", "lot", "expiry", "beads_per_tube", "beads_per_ul", "used_from", "used_to")
 SAME_COUNT = 0.01
 """A sheet that gives another number of beads than its lot by more than 1 % has a slip in one of the two."""
 
@@ -46,9 +47,14 @@ class Lot(Struct, frozen=True):
     used_to: date | None
 
     @property
+    def beads(self) -> tuple[float | None, float | None]:
+        """The beads in a tube, and in a µL."""
+        return self.beads_per_tube, self.beads_per_ul
+
+    @property
     def is_beads(self) -> bool:
         """Whether a tube's beads are counted by it."""
-        return self.beads_per_tube is not None or self.beads_per_ul is not None
+        return self.beads != (None, None)
 
     def used_on(self, day: date | None) -> bool:
         """True if it may have been in use on a day; without days it may."""
@@ -81,14 +87,20 @@ def read_lots(path: Path) -> tuple[Lot, ...]:
         lambda why: SheetError(f"{path} cannot be read: {why}", code="E266", hint="give a CSV file in UTF-8")
     ):
         table = read_delimited(path)
-    faults = [f"column {name} is missing" for name in ("reagent", "lot") if name not in table.columns]
-    lots = []
-    rows = () if faults else table.rows
+    missing = [f"column {name} is missing" for name in ("reagent", "lot") if name not in table.columns]
+    faults = missing + table.misfits(_COLUMNS)
+    lots: list[Lot] = []
+    first: dict[str, tuple[float | None, float | None]] = {}
+    rows = () if missing else table.rows
     for row in rows:
         try:
-            lots.append(_lot(table, row))
+            lot = _lot(table, row)
         except ValueError as fault:
             faults.append(f"row {row.line}: {fault}")
+            continue
+        lots.append(lot)
+        if lot.is_beads and first.setdefault(lot.lot, lot.beads) != lot.beads:
+            faults.append(f"row {row.line}: beads of lot {lot.lot} have another number of beads in a row above")
     if faults:
         raise SheetError(
             f"{path.name}: {'; '.join(faults)}", code="E266", hint="columns: reagent, clone, lot, expiry, ..."

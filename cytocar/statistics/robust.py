@@ -59,6 +59,8 @@ def algorithm_a(values: ArrayLike) -> Robust:
     if len(x) < FEWEST:
         raise ValueError(f"{len(x)} results: {FEWEST} at least")
     mean = float(np.median(x))
+    if x[0] == x[-1]:  # the mean of equal numbers is rounded, and what is left would be a standard deviation
+        return Robust(len(x), Estimate(mean, mean, mean), 0.0)
     sd = 1.483 * float(np.median(np.abs(x - mean)))
     if sd == 0:
         sd = float(x.std(ddof=1))  # more than half agree exactly: ISO 13528 C.3.1, note 2

@@ -6,7 +6,8 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct
@@ -46,6 +47,31 @@ class DelimitedTable(Struct, frozen=True):
             f"{text!r} may be {' or '.join(readings)}: write one of these" if readings else f"{text!r} is not a number"
         )
 
+    def misfits(self, known: Collection[str] = ()) -> list[str]:
+        """Return what makes a cell count for another column, or not at all: names twice or misspelt, rows too long.
+
+        ``known`` are the names that are read; a column of another name is a fault only where it is nearly one of them.
+
+        Examples
+        --------
+        >>> parse_delimited("Lot,beads\\nA,50,B\\n").misfits(["lot", "beads"])
+        ["unknown column 'Lot' (did you mean lot?)", "row 2 has more cells than the header: 'B'"]
+        """
+        names = [name for name in self.columns if name]
+        twice = dict.fromkeys(name for name in names if names.count(name) > 1)
+        faults = [f"column {name!r} comes twice" for name in twice]
+        absent = [name for name in known if name not in names]
+        for name in dict.fromkeys(names):
+            near = () if name in known else get_close_matches(name.casefold(), absent, n=1, cutoff=_NEAR)
+            faults += [f"unknown column {name!r} (did you mean {one}?)" for one in near]
+        # A table whose first column has no name keeps that column under "".
+        for row in self.rows if self.columns[:1] != ("",) else ():
+            if surplus := row.cells.get(""):
+                # 50,000 and 0,5 without quotes are two cells, and the number before the comma would count.
+                comma = "; a number with a comma is two cells: write 50000, 0.5" if surplus[:1].isdecimal() else ""
+                faults.append(f"row {row.line} has more cells than the header: {surplus!r}{comma}")
+        return faults
+
     def printed(self, text: str) -> float | None:
         """Return a cell that a program wrote, which puts no mark between thousands, as a finite number."""
         try:
@@ -56,6 +82,8 @@ class DelimitedTable(Struct, frozen=True):
         return value if math.isfinite(value) and "_" not in text else None
 
 
+# A letter more, less or other in a word of five or more.
+_NEAR = 0.8
 _THOUSANDS = re.compile(r"([+-]?[1-9]\d{0,2})([.,])(\d{3})")
 
 

@@ -145,6 +145,9 @@ def test_every_fault_of_a_history_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"row 3: .*; row 4: .*; row 5: ") as error:
         read_history(path)
     assert error.value.code == "E169"
+    path.write_text("\n".join([*good, good[1] + ",9"]) + "\n", "utf-8")
+    with pytest.raises(UsageError, match="row 3 has more cells than the header"):
+        read_history(path)
     path.write_text("sample_id,day\nB1,3\n", "utf-8")
     with pytest.raises(UsageError, match="column run is missing"):
         read_history(path)

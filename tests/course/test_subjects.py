@@ -57,6 +57,11 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
         read_subjects(table(tmp_path, "", "subject_id,arms\n"))
 
 
+def test_a_cell_beyond_the_header_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ClinicalError, match="row 2 has more cells than the header: '5'"):
+        read_subjects(table(tmp_path, "P1,75,5\n", "subject_id,weight_kg\n"))
+
+
 def test_a_dose_that_may_be_thousands_is_asked_about(tmp_path: Path) -> None:
     path = table(tmp_path, "P1;1.200;70,5\n", "subject_id;dose_car_t;weight_kg\n")
     with pytest.raises(ClinicalError, match=r"row 2: dose_car_t: '1\.200' may be 1200 or 1\.2000"):

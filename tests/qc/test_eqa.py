@@ -109,6 +109,13 @@ def test_the_page_shows_groups_and_what_asks_for_action(made: Path, tmp_path: Pa
     assert {(row["group"], row["ours"], row["n"]) for row in groups} == {("Fc", "true", "6"), ("linker", "false", "4")}
 
 
+def test_against_peers_who_agree_to_the_last_digit_nothing_is_critical(tmp_path: Path) -> None:
+    path = tmp_path / "peers.csv"
+    path.write_text("sample,measurand,value\n" + "s,car_per_ul,24.1\n" * 3)
+    (one,) = scored(_results(24.1), read_peers(path))
+    assert (one.z, one.performance) == (None, "no_limits")
+
+
 def test_means_that_a_scheme_assigned_are_taken(tmp_path: Path) -> None:
     path = tmp_path / "peers.csv"
     path.write_text("sample,measurand,mean,sd\ns,car_per_ul,10,2\n")
@@ -123,6 +130,9 @@ def test_means_that_a_scheme_assigned_are_taken(tmp_path: Path) -> None:
         ("sample,measurand\ns,car_per_ul\n", "neither a column value"),
         ("sample,measurand,value\ns,car_per_u,1\n", "did you mean"),
         ("sample,measurand,value\ns,car_per_ul,many\n", "row 2: value: 'many' is not a number"),
+        ("sample,measurand,mean,sd\ns,car_per_ul,10,2\ns,car_per_ul,12,2\n", "row 3: car_per_ul of s comes twice"),
+        ("sample,measurand,value,reagnt\ns,car_per_ul,1,x\n", "unknown column 'reagnt' (did you mean reagent?)"),
+        ("sample,measurand,value\ns,car_per_ul,24,1\n", "row 2 has more cells than the header: '1'"),
         ("sample;measurand;value\ns;car_per_ul;1.050\n", "row 2: value: '1.050' may be 1050 or 1.0500"),
     ],
 )

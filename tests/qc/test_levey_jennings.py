@@ -12,7 +12,7 @@ import pytest
 
 import cytocar
 from cytocar.errors.tree import UsageError
-from cytocar.qc.levey_jennings import LEVEY_JENNINGS, Target, Verdict, charts, read_targets
+from cytocar.qc.levey_jennings import LEVEY_JENNINGS, Target, Verdict, charts, read_targets, without_chart
 from cytocar.qc.measures import Measured, Quantity, measure
 from cytocar.simulate import Preparation, blood_tube
 from tests.runs import cytocar_command
@@ -65,6 +65,31 @@ def test_a_laboratorys_own_targets_go_before(tmp_path: Path) -> None:
     path.write_text("measure;mean;sd\nbead_recovery_percent;80,0;2,5\n", "utf-8")
     (chart,) = charts(runs_of(90), targets=read_targets(path))
     assert chart.points[0].z == 4
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("bead_recovery_percent,,80,1,2,5", "row 2 has more cells than the header: '2 5'"),  # 80,1 and 2,5
+        ("a,,80,1\na,,70,1", "row 3: a comes twice"),
+        ("a,P,80,1\na,P,70,1", "row 3: a of P comes twice"),
+    ],
+)
+def test_a_target_that_may_be_two_is_a_fault(tmp_path: Path, row: str, fault: str) -> None:
+    path = tmp_path / "targets.csv"
+    path.write_text(f"measure,control,mean,sd\n{row}\n", "utf-8")
+    with pytest.raises(UsageError) as error:
+        read_targets(path)
+    assert fault in error.value.message
+
+
+def test_a_target_of_no_chart_is_named() -> None:
+    own = {key: Target(80, 1) for key in (("bead_recovery_percnt", ""), ("bead_recovery_percent", "P"), ("x", ""))}
+    assert list(without_chart(own, charts(runs_of(90)))) == [
+        "no chart of 'bead_recovery_percnt'; did you mean bead_recovery_percent?",
+        "no chart of bead_recovery_percent with the control 'P'; there are: without a control",
+        "no chart of 'x'",
+    ]
 
 
 def test_every_fault_of_a_table_of_targets_is_named(tmp_path: Path) -> None:

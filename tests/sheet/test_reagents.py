@@ -41,6 +41,21 @@ def _faults(folder: Path, *, sheet: str = SHEET, lots: str = LOTS) -> str:
     return caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("lots", "fault"),
+    [
+        ("reagent,lot,beads_per_tube\nbeads,T1,50,000\n", "row 2 has more cells than the header: '000'"),
+        (
+            "reagent,lot,beads_per_tub\nbeads,T1,50000\n",
+            "unknown column 'beads_per_tub' (did you mean beads_per_tube?)",
+        ),
+        ("reagent,lot,beads_per_tube\nb,T1,50000\nb,T1,40000\n", "row 3: beads of lot T1 have another number"),
+    ],
+)
+def test_a_number_of_beads_that_may_be_another_is_a_fault(tmp_path: Path, lots: str, fault: str) -> None:
+    assert fault in _faults(tmp_path, lots=lots)
+
+
 def test_beads_and_lots_are_written_into_the_sheet_and_it_can_be_read(tmp_path: Path) -> None:
     done = _completed(tmp_path, date(2026, 2, 20))
     (tmp_path / "new.csv").write_text(done.text)

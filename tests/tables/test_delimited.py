@@ -56,3 +56,21 @@ def test_a_mark_before_three_digits_is_not_guessed_at_beside_semicolons() -> Non
     assert german.no_number("high") == "'high' is not a number"
     assert parse_delimited("day,value\n").number("1.200") == 1.2
     assert german.printed("1,234") == 1.234
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        (
+            "lot,beads\nA,50,000\n",
+            ["row 2 has more cells than the header: '000'; a number with a comma is two cells: write 50000, 0.5"],
+        ),
+        ("lot;beads\nA;50;\nB;;;x\n", ["row 3 has more cells than the header: 'x'"]),
+        ("lot,beads,lot\n", ["column 'lot' comes twice"]),
+        ("lot,Beads\nA,5\n", ["unknown column 'Beads' (did you mean beads?)"]),
+        ("lot,beds,note\nA,5,x\n", ["unknown column 'beds' (did you mean beads?)"]),
+        (",T | Count\ntube1.fcs,60\n", []),
+    ],
+)
+def test_cells_in_the_wrong_column_are_faults(text: str, faults: list[str]) -> None:
+    assert parse_delimited(text).misfits(["lot", "beads"]) == faults

@@ -87,7 +87,7 @@ def charts(
     """
     from cytocar.files.places import place_of
     from cytocar.files.whole import write_atomically
-    from cytocar.qc.levey_jennings import LEVEY_JENNINGS, read_targets
+    from cytocar.qc.levey_jennings import LEVEY_JENNINGS, read_targets, without_chart
     from cytocar.qc.levey_jennings import charts as charts_of
     from cytocar.qc.measures import measure_all
     from cytocar.tables.columns import csv_text
@@ -100,6 +100,8 @@ def charts(
     if history is not None:
         _keep(history, measured)
     drawn = charts_of(measured, baseline=baseline, targets=own)
+    for why in without_chart(own, drawn):
+        screen.say(f"warning: {targets}: {why}")
     table = csv_text(LEVEY_JENNINGS, (row for chart in drawn for row in chart.rows()))
     if out is not None:
         from cytocar.figures.levey_jennings import draw_levey_jennings

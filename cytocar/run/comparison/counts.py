@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -17,13 +18,15 @@ from cytocar.run.trail.journal import finished_manifest
 from cytocar.run.trail.recorded import require_recorded
 from cytocar.sample.result import SampleResult
 from cytocar.tables.columns import COUNTS, POPULATIONS
-from cytocar.tables.delimited import DelimitedTable, read_delimited
+from cytocar.tables.delimited import DelimitedTable, read_delimited, two_readings
 from cytocar.tables.read_back import plain, typed_rows
 from cytocar.template.documents import DocumentKind, kind_of
 from cytocar.template.flowjo.document import Workspace
 from cytocar.template.flowjo.samples import WorkspaceSample
 from cytocar.template.load import open_study
 from cytocar.template.model import Template
+
+_Events = dict[str, dict[str, int | None]]
 
 TOTAL = "all"
 """Population that stands for every event of the file."""
@@ -188,35 +191,79 @@ def of_table(path: Path) -> Counts:
             hint="columns sample_id, population, events; or FlowJo's table with columns `PATH | Count`",
         )
     first = table.columns[0]
-    samples = {
-        plain(row.cells[first]): SampleCounts(
-            {column.rpartition("|")[0].strip(): _count(row.cells.get(column, "")) for column in wide}
-        )
+    cells = (
+        (row.line, plain(row.cells[first]), column.rpartition("|")[0].strip(), row.cells.get(column, ""))
         for row in table.rows
         if row.cells.get(first) and row.cells[first].casefold() not in ("mean", "sd")
-    }
-    return Counts(path.name, samples)
+        for column in wide
+    )
+    return Counts(path.name, {name: SampleCounts(one) for name, one in _counts_of(path, table, cells).items()})
 
 
 def _long(path: Path, table: DelimitedTable, columns: tuple[str, str, str]) -> Counts:
     sample, population, events = columns
-    counts: dict[str, dict[str, int | None]] = {}
     binned: dict[str, set[str]] = {}
     paths: dict[str, dict[str, str]] = {}
+    cells = []
     for row in table.rows:
         key, name = plain(row.cells[sample]), plain(row.cells[population])
-        counts.setdefault(key, {})[name] = _count(row.cells.get(events, ""))
+        cells.append((row.line, key, name, row.cells.get(events, "")))
         if row.cells.get("binned", "").casefold() in ("true", "1", "yes"):
             binned.setdefault(key, set()).add(name)
         if row.cells.get("path"):
             paths.setdefault(key, {})[name] = plain(row.cells["path"])
     samples = {
         key: SampleCounts(events, binned=frozenset(binned.get(key, ())), paths=paths.get(key, {}))
-        for key, events in counts.items()
+        for key, events in _counts_of(path, table, cells).items()
     }
     return Counts(path.name, samples)
 
 
-def _count(text: str) -> int | None:
-    digits = text.strip().replace(",", "").removesuffix(".0")
-    return int(digits) if digits.isdecimal() else None
+_NOT_COUNTED = ("", "-", "–", "n/a", "na", "nan")
+"""What tables write for a population that a sample lacks."""
+_MARKED = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:[. ]\d{3}){2,}")
+
+
+def _counts_of(path: Path, table: DelimitedTable, cells: Iterable[tuple[int, str, str, str]]) -> _Events:
+    """Return the events by sample and population of cells ``line, sample, population, text``.
+
+    Raises
+    ------
+    UsageError
+        E155 with every cell that is no count, and every population that has two.
+    """
+    counts: _Events = {}
+    faults = table.misfits()
+    for line, sample, population, text in cells:
+        count = None
+        if text.casefold() not in _NOT_COUNTED:
+            try:
+                count = _count(text, decimal_comma=table.decimal_comma)
+            except ValueError as fault:
+                faults.append(f"row {line}: {population}: {fault}")
+        before = counts.setdefault(sample, {}).setdefault(population, count)
+        if before != count:
+            faults.append(f"row {line}: {population} of {sample} comes twice, with {before} and {count} events")
+    if faults:
+        more = f"; and {len(faults) - 10} more" if len(faults) > 10 else ""
+        raise UsageError(
+            f"{path.name}: {'; '.join(faults[:10])}{more}",
+            code="E155",
+            hint="events are whole numbers, one of each population and sample",
+        )
+    return counts
+
+
+def _count(text: str, *, decimal_comma: bool) -> int:
+    """Return a whole number; thousands may be marked where that is no decimal mark, and programs end some in .0.
+
+    >>> [_count(text, decimal_comma=False) for text in ("1,234", "60.0")], _count("1.234.567", decimal_comma=True)
+    ([1234, 60], 1234567)
+    """
+    readings = two_readings(text) if decimal_comma or "." in text else None
+    if readings:
+        raise ValueError(f"{text!r} may be {' or '.join(readings)}: write one of these")
+    digits = re.sub(r"\D", "", text) if _MARKED.fullmatch(text) else re.sub(r"[.,]0$", "", text)
+    if not digits.isdecimal():
+        raise ValueError(f"{text!r} is no number of events")
+    return int(digits)

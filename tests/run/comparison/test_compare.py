@@ -155,6 +155,33 @@ def test_a_table_of_flowjos_editor_is_read_and_a_long_one(tmp_path: Path) -> Non
         assert [row.verdict for row in comparison.rows] == [Verdict.EXACT, Verdict.EXACT]
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("sample_id;population;events\ns;T;5,5\n", "row 2: T: '5,5' is no number of events"),
+        ("sample_id;population;events\ns;T;5.000\n", "row 2: T: '5.000' may be 5000 or 5: write one of these"),
+        ("sample_id,population,events\ns,T,5,000\n", "row 2 has more cells than the header: '000'"),
+        (
+            "sample_id,population,events\ns,T,-5\ns,U,many\n",
+            "row 2: T: '-5' is no number of events; row 3: U: 'many' is",
+        ),
+        ("sample_id,population,events\ns,T,50\ns,T,60\n", "row 3: T of s comes twice, with 50 and 60 events"),
+        (",T | Count\na.fcs,60.5\n", "row 2: T: '60.5' is no number of events"),
+    ],
+)
+def test_every_count_that_is_none_or_may_be_two_is_named(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_counts(tmp_path / "x.csv")
+    assert caught.value.code == "E155"
+    assert fault in caught.value.message
+
+
+def test_thousands_and_empty_counts_of_programs_are_read(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('sample_id,population,events\ns,T,"1,234"\ns,U,60.0\ns,V,n/a\ns,W,\n')
+    assert read_counts(tmp_path / "x.csv").samples["s"].events == {"T": 1234, "U": 60, "V": None, "W": None}
+
+
 def test_what_holds_no_counts_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     (tmp_path / "x.wsp").write_text("<html></html>")
