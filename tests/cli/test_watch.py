@@ -43,7 +43,7 @@ def tubes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(hot: Path, run: Path, *more: str) -> subprocess.Popen[str]:
     """Begin to watch."""
-    words = ["gate", str(hot), "--watch", "--every", "0.2", "-o", str(run), "-j", "1", *more]
+    words = ["gate", str(hot), "--watch", "--every", "0.1", "-o", str(run), "-j", "1", *more]
     return subprocess.Popen(
         [sys.executable, "-m", "cytocar", *words],
         cwd=ROOT,
@@ -117,7 +117,7 @@ def test_files_that_come_one_by_one_and_in_pieces_make_the_tables_of_one_run(tub
             for part in range(6):
                 file.write(whole[part * len(whole) // 6 : (part + 1) * len(whole) // 6])
                 file.flush()
-                time.sleep(0.5)  # more than two looks: an unchanged size alone does not make it whole
+                time.sleep(0.25)  # more than two looks: an unchanged size alone does not make it whole
                 assert part == 5 or counted(run) == ["d3"]
         wait_for(lambda: counted(run) == ["d1", "d3"])
         (hot / "sub").mkdir()
@@ -155,7 +155,7 @@ def test_a_watch_that_is_killed_goes_on_when_it_is_repeated(tubes: Path, tmp_pat
         process = start(hot, run, *FIXED, "--no-report")
         shutil.copy(tubes / f"d{tries}.fcs", hot)
         shutil.copy(tubes / f"d{tries + 2}.fcs", hot)
-        seconds = (0.8, 1.3, 1.8, 2.4)[tries]
+        seconds = (0.6, 0.9, 1.3, 1.8)[tries]
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -204,7 +204,7 @@ def test_rows_of_the_sheet_join_as_they_come_and_a_broken_sheet_is_waited_out(tu
     with watching(hot, run, "-s", str(sheet), "--no-report") as said:
         wait_for(lambda: counted(run) == ["P1 3"])
         sheet.write_text(header.replace("day", "dya") + rows[3] + rows[1], "utf-8")
-        time.sleep(0.6)
+        time.sleep(0.3)
         assert counted(run) == ["P1 3"]
         sheet.write_text(header + rows[3] + rows[1] + rows[0], "utf-8")
         wait_for(lambda: counted(run) == ["P1 3", "P1 1"])
@@ -288,7 +288,7 @@ def test_a_file_that_is_left_half_written_is_named_at_the_end_and_is_no_sample(t
     (hot / "half.fcs").write_bytes((tubes / "d2.fcs").read_bytes()[:20_000])
     with watching(hot, run, *FIXED, "--no-report") as said:
         wait_for(lambda: counted(run) == ["d1"])
-        time.sleep(0.6)
+        time.sleep(0.3)
     assert counted(run) == ["d1"]
     assert any("half.fcs is not whole" in line for line in said)
 
