@@ -140,6 +140,35 @@ def test_a_report_without_its_files_is_an_error_and_leaves_the_old_page(
     assert cytocar("report", run, "--numbers-only") == 0
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (["samples", 0, "sample_id"], None),
+        (["settings", "markers"], 5),
+        (["sheet", "sha256"], None),
+        (["sheet"], "x"),
+        (["templates", "cart-cd19fc-fixed", "sha256"], []),
+        (["templates", "cart-cd19fc-fixed", "sha256"], "x"),
+    ],
+)
+def test_a_manifest_that_holds_something_else_is_refused_by_every_command(
+    run: Path, place: list[str | int], value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((run / "manifest.json").read_text("utf-8"))
+    entry = manifest
+    for key in place[:-1]:
+        entry = entry[key]
+    entry[place[-1]] = value
+    (run / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    for words in (
+        ["reproduce", run],
+        ["report", run],
+        ["sign", run, "--by", "A", "--meaning", "approved", "--reason", "x"],
+    ):
+        assert cytocar(*words) == 4, words
+        assert "error[E12" in capsys.readouterr().err
+
+
 def test_a_manifest_that_lost_its_hashes_is_refused_and_named(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,4 +176,4 @@ def test_a_manifest_that_lost_its_hashes_is_refused_and_named(
     del manifest["files"]
     (run / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     assert cytocar("series", run, "-o", tmp_path / "out") == 4
-    assert "files is missing" in capsys.readouterr().err
+    assert "missing required field `files`" in capsys.readouterr().err

@@ -106,6 +106,13 @@ def open_finished_run(folder: Path, *, inputs: Place | None = None, gated: bool 
     entries = read_trail(folder).entries
     closing = [entry for entry in entries if entry.action == Action.RUN_FINISHED]
     outcomes = tuple(outcome for outcome in outcome_of.values() if outcome is not None)
+    recorded = {protocol.stamp.sha256 for protocol in plan.protocols.values()}
+    if any(isinstance(one, SampleResult) and one.template.sha256 not in recorded for one in outcomes):
+        raise IntegrityError(
+            "the manifest names another template than the one by which samples were counted",
+            code="E125",
+            hint="`cytocar verify` says what was changed; restore the run folder from a backup",
+        )
     return FinishedRun(
         folder, manifest, plan, outcomes, files, closing[-1] if closing else None, _signatures(entries), gated
     )

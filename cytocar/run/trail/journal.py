@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert
 from msgspec.structs import asdict
 
 from cytocar.errors.boundary import boundary
@@ -94,18 +94,41 @@ def read_manifest(folder: Path) -> Manifest | None:
             read = json_object(whole_bytes(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        for name, kind in _KINDS.items():
-            if not isinstance(read.get(name, kind()), kind):
-                raise ValueError(f"{name} is not what cytocar writes there")  # noqa: TRY004 -- for the boundary above
-        if read.get("state") == "finished" and "files" not in read:
-            raise ValueError("files is missing: the hashes of the run's files")
-        if not all(isinstance(digest, str) for digest in read.get("files", {}).values()):
-            raise ValueError("files does not hold the hashes of the run's files")
+        convert(read, _Finished if read.get("state") == "finished" else _Begun)
         return read
 
 
-_KINDS = {"files": dict, "samples": list, "templates": dict, "settings": dict, "versions": dict}
-"""Of what every command that opens a run looks into."""
+class _Name(Struct):
+    sample_id: str
+
+
+class _Digest(Struct):
+    sha256: str
+
+
+class _Settings(Struct):
+    template: str | None
+    markers: dict[str, str]
+
+
+class _Sheet(Struct):
+    file: str
+    sha256: str
+
+
+class _Begun(Struct):
+    """Of what every command that opens a run looks into; it may hold more."""
+
+    samples: list[_Name]
+    templates: dict[str, _Digest]
+    settings: _Settings
+    versions: dict[str, str]
+    sheet: _Sheet | None
+    files: dict[str, str] = {}
+
+
+class _Finished(_Begun, kw_only=True):
+    files: dict[str, str]
 
 
 # ---------------------------------------------------------------- changing a run

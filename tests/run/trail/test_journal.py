@@ -27,12 +27,24 @@ def noon() -> datetime:
     return NOON
 
 
+RUNNING = {
+    "state": "running",
+    "samples": [],
+    "templates": {},
+    "versions": {},
+    "sheet": None,
+    "settings": {"template": None, "markers": {}},
+}
+
+
 def start(folder: Path) -> Path:
     """Make a finished run of two files."""
     folder.mkdir(exist_ok=True)
     with journal(folder, ME, noon) as opened:
-        opened.commit({"state": "running"}, [Act(Action.RUN_STARTED, "run")])
-        opened.commit({"state": "finished"}, [Act(Action.RUN_FINISHED, "run")], {"a.csv": b"1\n", "parts/b": b"2\n"})
+        opened.commit(RUNNING, [Act(Action.RUN_STARTED, "run")])
+        opened.commit(
+            RUNNING | {"state": "finished"}, [Act(Action.RUN_FINISHED, "run")], {"a.csv": b"1\n", "parts/b": b"2\n"}
+        )
     return folder
 
 
@@ -216,7 +228,7 @@ def test_only_a_finished_run_is_amended(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     with journal(run, ME, noon) as opened:
-        opened.commit({"state": "running"}, [Act(Action.RUN_STARTED, "run")])
+        opened.commit(RUNNING, [Act(Action.RUN_STARTED, "run")])
     with pytest.raises(UsageError, match="not finished"):
         change(run)
 
