@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -62,6 +63,17 @@ def describe_channels(keywords: Mapping[str, str]) -> Description:
         If a keyword that reading needs is missing (E015), cannot be used (E016), or asks for something that is not list
         mode (E017) or not decodable for certain (E020).
     """
+    about = ((key, text) for key, text in keywords.items() if key[:2] == "$P" or key in _OF_ALL_CHANNELS)
+    return _described(tuple(about), len(keywords))
+
+
+_OF_ALL_CHANNELS = frozenset({"$MODE", "$DATATYPE", "$BYTEORD"})
+
+
+@lru_cache(maxsize=8)
+def _described(about: tuple[tuple[str, str], ...], most: int) -> Description:
+    """Return what keywords say, once for all files that say the same, as those of a plate do; ``most``: channels."""
+    keywords = dict(about)
     mode = keywords.get("$MODE", "L").upper() or "L"
     if mode != "L":
         raise ReadError(
@@ -69,7 +81,7 @@ def describe_channels(keywords: Mapping[str, str]) -> Description:
             code="E017",
             hint="export list-mode data from the acquisition software",
         )
-    count = _needed_count(keywords)
+    count = _needed_count(keywords, most)
     stored = _stored(_needed(keywords, "$DATATYPE"))
     numbers = range(1, count + 1)
     for n in numbers:
@@ -112,10 +124,10 @@ def _unusable(key: str, value: str) -> ReadError:
     )
 
 
-def _needed_count(keywords: Mapping[str, str]) -> int:
+def _needed_count(keywords: Mapping[str, str], most: int) -> int:
     spelled = _needed(keywords, "$PAR")
     count = whole_number(spelled)
-    if not count or count > min(len(keywords), MAXIMUM_CHANNELS):  # each channel needs keywords of its own
+    if not count or count > min(most, MAXIMUM_CHANNELS):  # each channel needs keywords of its own
         raise _unusable("$PAR", spelled)
     return count
 

@@ -9,6 +9,7 @@ import pytest
 
 from cytocar import open_fcs
 from cytocar.errors.tree import PanelError, ReadError
+from cytocar.fcs.events import Channel
 from tests.fcs.files import floats, integers
 
 
@@ -35,6 +36,18 @@ def test_a_plain_file_gives_its_channels_keywords_and_values(tmp_path: Path) -> 
     assert (events.keywords["$VOL"], events.keywords["VOL"]) == ("30.39", "7")
     np.testing.assert_array_equal(events.column("PE-A"), [2, 4, 6])
     np.testing.assert_array_equal(events.columns(["PE-A", "FITC-A"]), [[2, 1], [4, 3], [6, 5]])
+
+
+def test_files_that_say_the_same_of_their_channels_share_it_and_one_other_keyword_is_seen(tmp_path: Path) -> None:
+    def channels(name: str, **keywords: str) -> tuple[Channel, ...]:
+        given = {f"${key}": text for key, text in keywords.items()}
+        return open_fcs(floats([[1, 2]], names=["FITC-A", "PE-A"], keywords=given).write(tmp_path / name)).channels
+
+    first, second = channels("a.fcs", SMNO="1"), channels("b.fcs", SMNO="2")
+    assert first is second
+    assert [channel.voltage for channel in channels("c.fcs", P2V="450")] == [None, 450.0]
+    assert [channel.gain for channel in channels("d.fcs", P1G="2")] == [2.0, None]
+    assert [channel.marker for channel in channels("e.fcs", P1S="CD3")] == ["CD3", None]
 
 
 def test_a_channel_that_is_not_there_is_refused_with_near_names(tmp_path: Path) -> None:
