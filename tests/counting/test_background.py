@@ -198,7 +198,7 @@ def test_positives_that_may_lie_below_the_threshold_are_gamma_distributed_and_ne
     assert bright.high == pytest.approx(20 / (1 - gamma.ppf(0.975)), rel=2e-3)
 
 
-def test_without_a_control_the_upper_limit_supposes_no_background_and_positives_below_the_threshold() -> None:
+def test_without_a_control_the_upper_limit_supposes_little_background_and_positives_below_the_threshold() -> None:
     car, n = 40, 10_000
     posterior, kept = stats.beta(car + 0.5, n - car + 0.5), stats.norm(0.88, 0.08)
 
@@ -206,8 +206,10 @@ def test_without_a_control_the_upper_limit_supposes_no_background_and_positives_
         part = quad(lambda at: posterior.cdf(share * at) * kept.pdf(at), 0.5, 1.0, points=[0.88])[0]
         return float(part + posterior.cdf(share) * kept.sf(1.0) + posterior.cdf(share / 2) * kept.cdf(0.5))
 
+    none = share_of(car, n, None, assumed_percent=1e-6).net
+    assert none.high == pytest.approx(100 * quantile_of(below, 0.975, largest=0.1), rel=0.01)
     share = share_of(car, n, None)
-    assert share.net.high == pytest.approx(100 * quantile_of(below, 0.975, largest=0.1), rel=0.01)
+    assert 0.9 * (none.high or 0) <= (share.net.high or 0) < (none.high or 0)
     assert share.net.value == pytest.approx(100 * (0.004 - 0.0005) / (1 - 0.0005))
     assert share.background_percent == pytest.approx(0.05)
 
@@ -220,11 +222,20 @@ def test_a_tube_s_own_positives_tell_what_lies_below_the_threshold() -> None:
     def below(share: float) -> float:
         return float(quad(lambda at: posterior.cdf(share * (1 - at)) * missed.pdf(at), 0, 0.7)[0])
 
+    none = net_share(car, n, None, assumed_percent=1e-6, seed=3, systematic_cv=1e-9, unaided=(kept, sd))
+    assert none.net.high == pytest.approx(100 * quantile_of(below, 0.975, largest=0.1), rel=0.01)
     share = net_share(car, n, None, assumed_percent=0.05, seed=3, systematic_cv=1e-9, unaided=(kept, sd))
-    assert share.net.high == pytest.approx(100 * quantile_of(below, 0.975, largest=0.1), rel=0.01)
     assert share.net.value == pytest.approx(100 * (0.004 - 0.0005) / (kept - 0.0005))
     controlled = net_share(car, n, certain(0.0005), assumed_percent=0.05, seed=3, unaided=(kept, sd))
     assert controlled.net.value == pytest.approx(100 * (0.004 - 0.0005) / (1 - 0.0005), rel=1e-3)
+
+
+def test_without_a_control_the_upper_limit_takes_any_part_of_what_is_supposed_for_background() -> None:
+    car, n, random = 400, 20_000, np.random.default_rng(8)
+    observed, kept = random.beta(car + 0.5, n - car + 0.5, 10**6), random.normal(0.88, 0.08, 10**6).clip(0.5, 1.0)
+    factor = np.exp(random.normal(0, np.sqrt(np.log(2)), 10**6)) * random.random(10**6)  # a CV of 1, and any part
+    expected = np.quantile((observed - 0.0005 * factor) / kept, 0.975)
+    assert share_of(car, n, None).net.high == pytest.approx(100 * expected, rel=0.01)
 
 
 def test_a_doubt_far_beyond_what_is_missed_still_reaches_the_upper_limit() -> None:

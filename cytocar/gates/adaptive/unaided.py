@@ -25,6 +25,11 @@ known to a half: with 1 and 0 the interval held the truth in 90 to 94 % of tubes
 in 95 to 100 % (120 tubes each; 14 to 68 % with one figure for all tubes)."""
 END_OF_NEGATIVES = 0.9995
 """Quantile of the mirrored negatives: what lies between it and the threshold bounds the positives there."""
+BOUNDING_PLACES, BOUND_MARGIN = 6, 1.3
+"""From that end to the threshold, in equal ratios: where the curve is seen to have ended. And how many times more there
+may be below than the place with the fewest shows, since shapes dip: with 1 the interval held the truth in 2 to 3 points
+fewer of the tubes with 8000 CAR+ cells at an index of 6, with 1.3 in as many as without (150 tubes a line), while real
+positives that end at the threshold came out 1.00 times the truth with both (1.08 to 1.15 without)."""
 LARGEST_LOWEST, LOWEST_DOUBT = 1.5, 1.25
 """Positives below that end, where nothing bounds them, in units of what the curve puts there: the most that is added to
 the bound, and their standard deviation. With a doubt of 1 the interval held the truth in 93 to 100 % of tubes at stain
@@ -134,16 +139,20 @@ def _negatives_beyond(values: Ordered, center: float, spread: float, threshold: 
 def _most_missed(values: Ordered, mirrored: Ordered, threshold: float, seen: Positives) -> tuple[float, float]:
     """Return the largest share of positives below the threshold, and the SD of the part that nothing bounds.
 
-    Between the end of the negatives and the threshold lie no more positives than events beyond the mirrored negatives,
-    with two standard deviations of counting; below that end the curve of the bright positives has to do.
+    From any place up to the threshold lie no more positives than events beyond the mirrored negatives, with two
+    standard deviations of counting. From the end of the negatives on, the curve of the bright positives counts as many
+    times as the place of which that is least allows; below that end it has to do by itself.
     """
     from scipy.special import ndtr
 
     end = min(max(mirrored.quantile(END_OF_NEGATIVES), 0.2 * threshold), threshold)
-    between = values.above(end) - values.above(threshold)
-    negatives = (mirrored.above(end) - mirrored.above(threshold)) * len(values) / len(mirrored)
-    most = max(between - negatives, 0.0) + 2 * math.sqrt(between + 1)
-    lowest = float(ndtr(math.log(end / seen.median) / seen.log_sd))
+    starts = np.geomspace(end, threshold, BOUNDING_PLACES + 1)[:-1]
+    between = np.array([values.above(start) for start in starts]) - values.above(threshold)
+    mirrors = np.array([mirrored.above(start) for start in starts]) - mirrored.above(threshold)
+    positives = np.maximum(between - mirrors * len(values) / len(mirrored), 0.0) + 2 * np.sqrt(between + 1)
+    below = ndtr((np.log([threshold, *starts]) - math.log(seen.median)) / seen.log_sd)
+    expected, lowest = np.maximum(seen.events * (below[0] - below[1:]), 1e-9), float(below[1])
+    most = min(float(positives[0]), BOUND_MARGIN * float((positives / expected).min() * expected[0]))
     return most / (most + seen.events * seen.sensitivity) + LARGEST_LOWEST * lowest, LOWEST_DOUBT * lowest
 
 

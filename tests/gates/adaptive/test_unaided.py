@@ -32,6 +32,15 @@ def seen(values: Floats) -> Unaided:
     return found
 
 
+def test_positives_that_end_at_the_threshold_are_not_looked_for_below_it() -> None:
+    random = np.random.default_rng(3)
+    bright = 1.1 * THRESHOLD * np.exp(np.abs(random.normal(0, 0.5, 2000)))
+    values = np.r_[CENTER + SPREAD * random.normal(size=17_400), random.uniform(300, 440, 600), bright]
+    found = seen(values)  # 600 events of a lopsided tail, all nearer to the negatives
+    assert found.sensitivity > 0.93
+    assert found.sensitivity_sd < 0.06
+
+
 @pytest.mark.parametrize("stain_index", [3.0, 4.0, 6.0, 12.0])
 def test_bright_positives_tell_how_many_lie_below(stain_index: float) -> None:
     values, true = tube(stain_index)
