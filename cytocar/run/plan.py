@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from cytocar.counting.blank_tubes import NO_HISTORY, History
-from cytocar.errors.tree import CompensationError
+from cytocar.errors.tree import CompensationError, UsageError
 from cytocar.files.places import Place, beside, without_secrets
 from cytocar.run.lines import OwnColumns
 from cytocar.run.records import from_plain, plain
@@ -144,6 +144,8 @@ def make_plan(
     ------
     TemplateError
         A template cannot be used; nothing is analysed then. A spillover matrix that cannot costs the rows that name it.
+    UsageError
+        E086 every row names a template, and none the one that is given.
     """
     markers, history = dict(markers or {}), history or NO_HISTORY
     default = template or DEFAULT_TEMPLATE
@@ -166,9 +168,34 @@ def make_plan(
             check_fits(moved[row.sample_id], protocol.template, where=row.sample_id)
             protocol = replace(protocol, template=moved[row.sample_id].on(protocol.template))
         protocols[row.sample_id] = protocol
+    if template is not None:
+        _require_effect(template, inputs.samples, templates)
     return RunPlan(
         inputs.samples, protocols, templates, markers, inputs.sheet, default, matrices, unusable, moved, history
     )
+
+
+def _require_effect(template: str, rows: Sequence[SampleRow], templates: Mapping[str, LoadedTemplate]) -> None:
+    """Refuse a template that no row is counted with: whoever gave it takes the numbers for its.
+
+    Raises
+    ------
+    UsageError
+        E086 with the templates of the sheet's column.
+    """
+    named = dict.fromkeys(row.template for row in rows if row.template)
+    all_name_one = bool(rows) and all(row.template for row in rows)
+    if not all_name_one and template not in named:
+        return
+    asked = _read(template).sha256
+    of_another_folder = template in named and templates[template].sha256 != asked
+    if of_another_folder or all(templates[name].sha256 != asked for name in named):
+        beside_sheet = " beside the sheet, which is another file" if of_another_folder else ""
+        raise UsageError(
+            f"-t says {template}, column template of the sheet says {', '.join(named)}{beside_sheet}",
+            code="E086",
+            hint="-t is for the rows that name no template: leave it out, or correct or empty the column",
+        )
 
 
 def _moved_gates(inputs: Inputs) -> dict[str, MovedGates]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cytocar.errors.tree import SheetError
+from cytocar.errors.tree import SheetError, UsageError
 from cytocar.fcs.reader import open_fcs
+from cytocar.files.bundled import template_folder
 from cytocar.run.check_sheet import check_sheet
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.plan import RunPlan, make_plan
@@ -124,3 +126,33 @@ def test_the_manifest_names_the_versions_that_are_installed(folder: Path) -> Non
         name: said for name, said in versions.items() if name != "python"
     }
     assert set(versions) >= {"python", "numpy", "scipy"}
+
+
+def test_a_template_that_no_row_is_counted_with_is_refused(folder: Path) -> None:
+    sheet = folder / "sheet.csv"
+    sheet.write_text("file,sample_id,template\ntube.fcs,A,cart-cd19fc\ntube.fcs,B,cart-cd19fc\n")
+    with pytest.raises(
+        UsageError, match=r"-t says cart-cd19fc-fixed, column template of the sheet says cart-cd19fc$"
+    ) as no:
+        make_plan(collect([], sheet=sheet), template="cart-cd19fc-fixed")
+    assert no.value.code == "E086"
+    make_plan(collect([], sheet=sheet), template="cart-cd19fc")
+    sheet.write_text("file,sample_id,template\ntube.fcs,A,cart-cd19fc\ntube.fcs,B,\n")
+    plan = make_plan(collect([], sheet=sheet), template="cart-cd19fc-fixed")
+    assert {name: one.template.name for name, one in plan.protocols.items()} == {
+        "A": "cart-cd19fc",
+        "B": "cart-cd19fc-fixed",
+    }
+
+
+def test_two_templates_of_one_name_in_two_folders_are_not_taken_for_one(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    for place, number in ((folder, "1.0.0"), (here, "2.0.0")):
+        text = (template_folder() / "cart-cd19fc-fixed.toml").read_text("utf-8")
+        (place / "mine.toml").write_text(re.sub("(?m)^version = .*", f'version = "{number}"', text), "utf-8")
+    (folder / "sheet.csv").write_text("file,sample_id,template\ntube.fcs,A,mine.toml\ntube.fcs,B,\n")
+    monkeypatch.chdir(here)
+    with pytest.raises(UsageError, match=r"mine\.toml beside the sheet, which is another file"):
+        make_plan(collect([], sheet=folder / "sheet.csv"), template="mine.toml")
