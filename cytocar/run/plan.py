@@ -187,9 +187,9 @@ def _require_effect(template: str, rows: Sequence[SampleRow], templates: Mapping
     all_name_one = bool(rows) and all(row.template for row in rows)
     if not all_name_one and template not in named:
         return
-    asked = _read(template).sha256
-    of_another_folder = template in named and templates[template].sha256 != asked
-    if of_another_folder or all(templates[name].sha256 != asked for name in named):
+    option = _read(template).sha256
+    of_another_folder = template in named and templates[template].sha256 != option
+    if of_another_folder or all(templates[name].sha256 != option for name in named):
         beside_sheet = " beside the sheet, which is another file" if of_another_folder else ""
         raise UsageError(
             f"-t says {template}, column template of the sheet says {', '.join(named)}{beside_sheet}",
