@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from cytocar.fcs.events import BLOCK_EVENTS
 from cytocar.gates.engine.compile import Plan
 from cytocar.gates.engine.frame import (
     ALL,
@@ -129,9 +130,20 @@ def stream(
     _reuse_memory()
     needed = compensation_rows(plan.axes, (*extra, *_markers(plan.fluorescence)))
     start = 0
-    for block in events.blocks():
+    for block in events.blocks(block_size(events.n_events)):
         yield _gated(block, plan, needed, start, None if steady is None else steady[start : start + block.n_events])
         start += block.n_events
+
+
+def block_size(n_events: int) -> int:
+    """Return the events of a block: a file of less than two blocks is one, since each costs the same Python.
+
+    Examples
+    --------
+    >>> [block_size(n_events) for n_events in (1000, 50_000, 1_000_000)]
+    [32768, 50000, 32768]
+    """
+    return n_events if BLOCK_EVENTS < n_events < 2 * BLOCK_EVENTS else BLOCK_EVENTS
 
 
 def _gated(
