@@ -100,14 +100,24 @@ def bridges(
     Raises
     ------
     UsageError
-        E265 without two lots, or with fewer than three specimens that were measured with both.
+        E265 without two lots, or with fewer than three specimens that were measured with both; E252 counted with two
+        templates, E256 the same data with both lots.
     """
     numbers_of: dict[str, dict[str, list[Numbers]]] = defaultdict(lambda: defaultdict(list))
+    results_of: dict[str, list[SampleResult]] = defaultdict(list)
+    columns = {"bead_lot": None}
     for result in (one for run in runs for one in _samples(run)):
         lot = result.sample.bead_lot if by == "bead_lot" else result.sample.extra.get(by)
+        columns |= dict.fromkeys(result.sample.extra)
         if lot:
             numbers_of[lot][_specimen(result)].append(dict(_numbers(result)))
+            results_of[lot].append(result)
+    if by not in columns:
+        raise UsageError(
+            f"no sample has a column {by}", code="E265", hint=f"--by names one of these: {', '.join(columns)}"
+        )
     before, after = _two(list(numbers_of), by, old, new)
+    _refuse_what_hides_a_lot(results_of[before], results_of[after])
     both = [specimen for specimen in numbers_of[before] if specimen in numbers_of[after]]
     bridged = tuple(_bridges(numbers_of[before], numbers_of[after], both, by=by, lots=(before, after), limit=limit))
     if not bridged:
@@ -118,6 +128,28 @@ def bridges(
             "and day",
         )
     return bridged
+
+
+def _refuse_what_hides_a_lot(before: Sequence[SampleResult], after: Sequence[SampleResult]) -> None:
+    """Refuse tubes that would agree, or differ, for another reason than the lot."""
+    names = {_data(result): result.sample.sample_id for result in before}
+    if same := [f"{names[_data(one)]} = {one.sample.sample_id}" for one in after if _data(one) in names]:
+        raise UsageError(
+            f"the same data stand with both lots: {', '.join(same[:3])}",
+            code="E256",
+            hint="a tube is made with one lot: name each file once",
+        )
+    stamps = dict.fromkeys(f"{one.template.name} {one.template.sha256[:12]}" for one in (*before, *after))
+    if len(stamps) > 1:
+        raise UsageError(
+            f"the tubes of both lots were counted with {len(stamps)} templates: {', '.join(stamps)}",
+            code="E252",
+            hint="count them with one template: its difference would be taken for the lot's",
+        )
+
+
+def _data(result: SampleResult) -> tuple[str, int]:
+    return result.file_sha256, result.sample.data_set or 1
 
 
 def _bridges(
@@ -148,6 +180,8 @@ def _mean(several: Sequence[Numbers], name: str) -> float:
 def _two(lots: Sequence[str], by: str, old: str | None, new: str | None) -> tuple[str, str]:
     wanted = [lot for lot in (old, new) if lot is not None]
     missing = [lot for lot in wanted if lot not in lots]
+    if old is not None and old == new:
+        raise UsageError(f"--old and --new are both {old}", code="E265", hint="name two lots")
     if missing or (len(wanted) < 2 and len(lots) != 2):
         raise UsageError(
             f"{by} names {len(lots)} lots ({', '.join(lots) or 'none'})" + (f", not {missing[0]}" if missing else ""),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.errors.tree import UsageError
+from cytocar.qc.bridging import bridges
 from cytocar.run.from_python import run
 from cytocar.simulate import Preparation, blood_tube
 from tests.runs import cytocar_command
@@ -57,7 +59,8 @@ def test_the_lots_may_be_named_the_other_way_round(made: Path, tmp_path: Path) -
     ("words", "said"),
     [
         (("--by", "x_lot_CD3"), "names 1 lots (81)"),
-        (("--by", "x_lot_CD4"), "names 0 lots (none)"),
+        (("--by", "x_lot_CD4"), "no sample has a column x_lot_CD4"),
+        (("--old", "A", "--new", "A"), "--old and --new are both A"),
         (("--new", "C"), "names 2 lots (A, B), not C"),
     ],
 )
@@ -77,3 +80,26 @@ def test_too_few_specimens_with_both_lots_are_refused(made: Path, tmp_path: Path
     answer = cytocar_command("qc", "lots", tmp_path / "run")
     assert answer.code == 2
     assert "2 specimens were measured with lot A and lot B" in answer.stderr
+
+
+def test_one_tube_entered_with_both_lots_is_refused(made: Path, tmp_path: Path) -> None:
+    """As by a row that was copied: it would agree with itself, and any lot would pass."""
+    text = (made / "sheet.csv").read_text().replace("s1B.fcs", "s1A.fcs")
+    assert _refused(made, tmp_path, text) == ("E256", "the same data stand with both lots: s1A = s1B")
+
+
+def test_lots_counted_with_two_templates_are_refused(made: Path, tmp_path: Path) -> None:
+    head, *lines = (made / "sheet.csv").read_text().splitlines()
+    with_template = [f"{line},{'cart-cd19fc-fixed' if ',A,' in line else 'cart-cd19fc'}" for line in lines]
+    code, message = _refused(made, tmp_path, "\n".join([f"{head},template", *with_template]) + "\n")
+    assert code == "E252"
+    assert message.startswith("the tubes of both lots were counted with 2 templates: cart-cd19fc-fixed ")
+
+
+def _refused(made: Path, folder: Path, sheet: str) -> tuple[str, str]:
+    head, *lines = sheet.splitlines()
+    (folder / "sheet.csv").write_text("\n".join([head, *(f"{made}/{line}" for line in lines)]) + "\n")
+    run(folder / "sheet.csv", None if "template" in head else "cart-cd19fc-fixed", folder / "run", jobs=1)
+    with pytest.raises(UsageError) as caught:
+        bridges([folder / "run"], by="bead_lot", limit=10)
+    return caught.value.code, caught.value.message
