@@ -132,7 +132,7 @@ def bridges(
 
 def _refuse_what_hides_a_lot(before: Sequence[SampleResult], after: Sequence[SampleResult]) -> None:
     """Refuse tubes that would agree, or differ, for another reason than the lot."""
-    names = {_data(result): result.sample.sample_id for result in before}
+    names = {_data(result): result.sample.sample_id for result in before if result.file_sha256}
     if same := [f"{names[_data(one)]} = {one.sample.sample_id}" for one in after if _data(one) in names]:
         raise UsageError(
             f"the same data stand with both lots: {', '.join(same[:3])}",
@@ -148,7 +148,7 @@ def _refuse_what_hides_a_lot(before: Sequence[SampleResult], after: Sequence[Sam
         )
 
 
-def _data(result: SampleResult) -> tuple[str, int]:
+def _data(result: SampleResult) -> tuple[str | None, int]:
     return result.file_sha256, result.sample.data_set or 1
 
 
