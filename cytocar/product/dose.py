@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from cytocar.sample.result import PopulationCount, SampleResult
+from cytocar.sheet.spelling import number
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.intervals import Share
 from cytocar.statistics.products import product_of, quotient_of
@@ -94,8 +95,8 @@ def figures_of(
     if both := [figures[dose] for dose in ("dose_car_dual", "dose_car") if dose in figures][1:]:
         figures["dose_dual_over_single"] = quotient_of(figures["dose_car_dual"], *both)
     best = _known(figures, "dose_car", "dose_car_dual")
-    planned = _number(sample.extra.get(PLANNED))
-    if best is not None and planned:
+    planned, _ = entered(sample.extra, PLANNED)
+    if best is not None and planned is not None and planned > 0:
         figures["dose_percent_of_planned"] = best.scaled(100 / planned)
     if sample.vcn_per_cell is not None:
         exact = Estimate(sample.vcn_per_cell, sample.vcn_per_cell, sample.vcn_per_cell)
@@ -140,8 +141,17 @@ def _known(figures: Mapping[str, Estimate], *names: str) -> Estimate | None:
     return next((figures[name] for name in names if name in figures and figures[name].value is not None), None)
 
 
-def _number(text: str | None) -> float | None:
+def entered(extra: Mapping[str, str], column: str) -> tuple[float | None, str]:
+    """Return the number of a column of the laboratory's own, or None and why there is none.
+
+    Whether its sheet has decimal commas is not known any more, so a mark before three digits leaves two readings.
+
+    >>> entered({"x_dose": "2,1e9"}, "x_dose"), entered({"x_dose": "nan"}, "x_dose")
+    ((2100000000.0, ''), (None, "'nan' is not a finite number"))
+    """
+    if not extra.get(column):
+        return None, f"the sheet has {'nothing in the' if column in extra else 'no'} column {column}"
     try:
-        return float(text) if text else None
-    except ValueError:
-        return None
+        return number(extra[column], decimal_comma=True), ""
+    except ValueError as why:
+        return None, str(why)

@@ -7,10 +7,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import UsageError
-from cytocar.product.dose import FIGURES, VIABLE_TOTAL, Figure, figures_of
+from cytocar.product.dose import FIGURES, PLANNED, VIABLE_TOTAL, Figure, entered, figures_of
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
@@ -63,12 +64,13 @@ class ReleaseCriteria(Sources, frozen=True, kw_only=True):
 
 
 class Line(Struct, frozen=True):
-    """One number of a product, and the limit that it is held against."""
+    """One number of a product, the limit that it is held against, and why a column of the sheet has no number."""
 
     name: str
     figure: Figure
     estimate: Estimate
     limit: ReleaseCriterion | None
+    why: str = ""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -213,13 +215,12 @@ def _lines(result: SampleResult, figures: Mapping[str, Estimate], limits: Sequen
         if name == VIABLE_TOTAL:
             continue
         figure = FIGURES.get(name, Figure(name.removeprefix("x_").replace("_", " "), "", "as entered"))
-        estimate = figures.get(name) or _entered(result, name)
+        estimate, why = figures.get(name, UNKNOWN), ""
+        if column := {"dose_percent_of_planned": PLANNED}.get(name, name if name.startswith("x_") else ""):
+            value, why = entered(result.sample.extra, column)
+            if name == column:
+                estimate = Estimate(value, None, None)
+        if estimate.value is None and why:
+            figure = replace(figure, method=why)
         of_it: list[ReleaseCriterion | None] = [limit for limit in limits if limit.figure == name]
-        yield from (Line(name, figure, estimate, limit) for limit in of_it or [None])
-
-
-def _entered(result: SampleResult, name: str) -> Estimate:
-    try:
-        return Estimate(float(result.sample.extra[name]), None, None)
-    except (KeyError, ValueError):
-        return Estimate(None, None, None)
+        yield from (Line(name, figure, estimate, limit, why) for limit in of_it or [None])

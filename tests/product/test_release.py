@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from cytocar.product.dose import figures_of
+from cytocar.product.dose import entered, figures_of
 from cytocar.product.release import ReleaseCriteria
 from cytocar.report.product.page import cells
 from cytocar.run.from_python import run
@@ -142,6 +142,40 @@ def test_a_figure_that_nobody_entered_is_not_evaluated(made: Path) -> None:
     answer = cytocar_command("product", made / "run", "--criteria", "humanised-cd19")
     assert answer.code == 1
     assert _rows(answer.stdout)["x_magnetic_beads_per_3e6_cells"]["verdict"] == "not_evaluated"
+
+
+@pytest.mark.parametrize(
+    ("cell", "number", "why"),
+    [
+        ("2,1e8", 2.1e8, ""),
+        ("0,125", 0.125, ""),
+        ("nan", None, "'nan' is not a finite number"),
+        ("<5", None, "'<5' is not a number"),
+        ("1.250", None, "'1.250' may be 1250 or 1.2500: write one of these"),
+        ("", None, "the sheet has nothing in the column x_own"),
+        (None, None, "the sheet has no column x_own"),
+    ],
+)
+def test_an_own_column_is_read_as_a_number_of_a_sheet_or_says_why_not(
+    cell: str | None, number: float | None, why: str
+) -> None:
+    assert entered({} if cell is None else {"x_own": cell}, "x_own") == (number, why)
+
+
+def test_a_limit_of_a_column_without_a_number_says_why(made: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    head, line = (made / "thawed.csv").read_text().splitlines()
+    sheet.write_text(f"{head},x_own\n{made}/{line.replace(',2e8,', ',inf,')},nan\n")
+    run(sheet, None, tmp_path / "run", jobs=1)
+    limits = "".join(f'[[criteria]]\nfigure = "{name}"\nat_most = 8\n' for name in ("x_own", "dose_percent_of_planned"))
+    (tmp_path / "own.toml").write_text(f'name = "own"\n{limits}')
+    words = ("product", tmp_path / "run", "--criteria", tmp_path / "own.toml")
+    answer = cytocar_command(*words, "-o", tmp_path / "out")
+    assert answer.code == 1
+    assert "x_own: 'nan' is not a finite number" in answer.stdout
+    assert "dose_percent_of_planned: 'inf' is not a finite number" in answer.stdout
+    rows = _rows((tmp_path / "out" / "product.csv").read_text())
+    assert rows["x_own"]["verdict"] == rows["dose_percent_of_planned"]["verdict"] == "not_evaluated"
 
 
 def test_a_run_without_products_and_one_without_the_fresh_product_are_refused(made: Path, tmp_path: Path) -> None:

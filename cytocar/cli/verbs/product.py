@@ -106,3 +106,6 @@ def _show(products: tuple[Product, ...]) -> None:
             name = screen.printable(product.result.sample.sample_id)
             looked_at = f", {counted(len(codes), 'finding')} to look at: {', '.join(codes)}" if codes else ""
             sys.stdout.write(f"{name}: {WORDS[product.verdict]}{looked_at}\n")
+        for line in product.lines:
+            if line.limit is not None and line.why:
+                sys.stdout.write(screen.printable(f"  {line.name}: {line.why}") + "\n")
