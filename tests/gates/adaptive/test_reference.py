@@ -257,3 +257,16 @@ def test_few_positives_over_a_sticky_background_tell_their_brightness_from_ten_o
     assert of_some["stain_index"] == pytest.approx(11.8, rel=0.3)
     assert of_some["sensitivity"] > of_none["sensitivity"] + 0.1
     assert doubt_of_some < 0.7 * doubt_of_none
+
+
+def test_an_index_that_few_positives_tell_asks_for_a_look_below_a_higher_border() -> None:
+    def flags(cells: int, stain_index: float) -> tuple[str, ...]:
+        random = np.random.default_rng(7)
+        bright = (80 + 180 * stain_index) * 10 ** random.normal(0, 0.3, cells)
+        fitted = place(np.concatenate([negatives(40_000, 1), bright]), control())
+        assert fitted.extras["stain_index"] == pytest.approx(stain_index, rel=0.2)
+        return fitted.decisions[0].flags
+
+    assert "LOW_STAIN_INDEX" in flags(400, 4.7)
+    assert "LOW_STAIN_INDEX" not in flags(400, 7.0)
+    assert "LOW_STAIN_INDEX" not in flags(3000, 4.7)
