@@ -227,7 +227,7 @@ def _document(text: str, source: str) -> dict[str, Any]:
         raise TemplateError(
             f"{source} is not valid TOML: {_lower_first(str(error))}{_line_shown(text, str(error))}",
             code="E061",
-            hint="text stands in quotes, lists in [ ], one key a line",
+            hint="text stands in quotes, lists in [ ], a number has a decimal point, one key a line",
         ) from error
 
 

@@ -91,6 +91,8 @@ class Bound(Declaration, frozen=True, kw_only=True):
         return f"at least {self.at_least:g}{after}"
 
 
+_PAGES = {"cytocar.product": "release-a-product.md", "cytocar.validation": "validate-your-method.md"}
+
 Read = TypeVar("Read", bound=Declaration)
 
 
@@ -102,11 +104,12 @@ def read_limits(name_or_path: str, kind: type[Read], *, package: str) -> Read:
     UsageError
         E255 with every fault of the file.
     """
+    page = _PAGES[package]
     shipped = files(package).joinpath("criteria")
     names = sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir() if entry.name.endswith(".toml"))
     if not name_or_path.endswith(".toml") and name_or_path not in names:
-        raise _unusable(name_or_path, f"it is neither a .toml file nor one of {', '.join(names)}")
-    with boundary(lambda why: _unusable(name_or_path, why)):
+        raise _unusable(name_or_path, f"it is neither a .toml file nor one of {', '.join(names)}", page)
+    with boundary(lambda why: _unusable(name_or_path, why, page)):
         if name_or_path in names:
             text = shipped.joinpath(f"{name_or_path}.toml").read_text("utf-8")
         else:
@@ -115,14 +118,14 @@ def read_limits(name_or_path: str, kind: type[Read], *, package: str) -> Read:
     try:
         return declare(kind, document)
     except NotDeclaredError as error:
-        raise _unusable(name_or_path, str(error)) from None
+        raise _unusable(name_or_path, str(error), page) from None
 
 
-def _unusable(name: str, why: str) -> UsageError:
+def _unusable(name: str, why: str, page: str) -> UsageError:
     return UsageError(
         f"the criteria {name} cannot be used: {why}",
         code="E255",
-        hint="docs/how-to/validate-your-method.md shows a file of criteria",
+        hint=f"docs/how-to/{page} shows such a file; text stands in quotes, a number has a decimal point",
     )
 
 

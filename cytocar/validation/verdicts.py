@@ -165,6 +165,18 @@ class Validation(Struct, frozen=True):
         others = [f"{tally[verdict]} {word}" for verdict, word in words.items() if tally[verdict]]
         return f"{tally[Verdict.PASS]} of {tally.total()} criteria met" + (f"; {', '.join(others)}" if others else "")
 
+    def why_not(self, criterion: Criterion) -> str:
+        """Return why a criterion is not evaluated: its level is not in the study, or nothing of it is."""
+        about = (criterion.study, criterion.measurand, criterion.statistic)
+        levels = dict.fromkeys(
+            one.statistic.level
+            for one in self.judged
+            if (one.study.kind, one.measurand, one.statistic.name) == about and one.statistic.level
+        )
+        if not criterion.level or not levels:
+            return "no study of the runs says it"
+        return f"no level {criterion.level!r}; there are: {', '.join(levels)}"
+
     def rows(self) -> Iterator[Row]:
         """Yield the lines of validation.csv; criteria without data at the end."""
         yield from (one.row() for one in self.judged)
@@ -178,7 +190,7 @@ class Validation(Struct, frozen=True):
                 "judged_by": criterion.by,
                 "verdict": Verdict.NOT_EVALUATED,
                 "reason": criterion.why,
-                "method": "no study of the runs says it",
+                "method": self.why_not(criterion),
             }
 
     def tube_rows(self) -> Iterator[Row]:

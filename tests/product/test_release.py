@@ -138,6 +138,14 @@ def test_a_limit_inside_the_interval_is_said_to_be_crossed(made: Path, tmp_path:
     assert "thawed: the interval crosses the limit" in answer.stdout
 
 
+def test_faults_of_limits_name_the_page_on_products(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('name = "own"\n[[criteria]]\nfigure = "car_percent"\nat_least = 80,5\n')
+    answer = cytocar_command("product", tmp_path, "--criteria", tmp_path / "own.toml")
+    assert answer.code == 2
+    assert "release-a-product.md" in answer.stderr
+    assert "a number has a decimal point" in answer.stderr
+
+
 def test_a_figure_that_nobody_entered_is_not_evaluated(made: Path) -> None:
     answer = cytocar_command("product", made / "run", "--criteria", "humanised-cd19")
     assert answer.code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import shutil
 from pathlib import Path
@@ -99,6 +100,21 @@ def test_a_criterion_that_is_not_met_or_without_data_makes_the_exit_code_1(made:
     assert answer.code == 1
     assert "not evaluated" in answer.stdout
     assert "<td>icc</td>" not in (tmp_path / "b" / "validation.html").read_text()  # it has a name there
+
+
+def test_a_criterion_of_a_level_that_no_study_has_says_which_there_are(made: Path, tmp_path: Path) -> None:
+    other = _criteria(tmp_path).read_text().replace('level = "high"', 'level = "hgh"')
+    (tmp_path / "other.toml").write_text(other)
+    answer = _evaluated(made / "run", tmp_path / "other.toml", tmp_path / "out")
+    assert answer.code == 1
+    for text in (answer.stdout, html.unescape((tmp_path / "out" / "validation.html").read_text())):
+        assert "no level 'hgh'; there are: " in text
+        assert "high" in text.split("there are: ")[1][:40]
+
+
+def test_a_level_that_is_given_twice_is_refused() -> None:
+    answer = cytocar_command("validate", "plan", "--design", "precision-5x3", "--level", "a=1", "--level", "a=2")
+    assert (answer.code, "--level a is given twice" in answer.stderr) == (2, True)
 
 
 def test_a_lock_rests_on_a_validation_of_this_template_that_passed(made: Path, tmp_path: Path) -> None:

@@ -103,6 +103,10 @@ def _levels(given: Sequence[str] | None) -> dict[str, float] | None:
                 code="E260",
                 hint="write --level low=0.5 --level high=20",
             )
+        if word.strip() in levels:
+            raise UsageError(
+                f"--level {word.strip()} is given twice", code="E260", hint="write --level low=0.5 --level high=20"
+            )
         levels[word.strip()] = percent
     return levels
 
@@ -267,6 +271,10 @@ def _show(validation: Validation, *, to_stdout: bool) -> None:
     styles = [COLOURS[verdict] for verdict in (*verdicts, *[Verdict.NOT_EVALUATED] * len(validation.unmet))]
     if to_stdout:
         write_table(header, lines, right=(4,), styles=styles)
+        for one in validation.unmet:
+            if one.level:
+                words = f"{one.study} {one.measurand} {one.statistic}: {validation.why_not(one)}"
+                sys.stdout.write(screen.printable(words) + "\n")
         sys.stdout.write(validation.line() + "\n")
     else:
         screen.say(validation.line())
