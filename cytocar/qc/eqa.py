@@ -177,7 +177,7 @@ def results_of(runs: Sequence[Path]) -> tuple[Result, ...]:
     Raises
     ------
     UsageError
-        E263 if no run holds one.
+        E263 if no run holds one, E256 if two hold the same tube: it would count twice in the trend and the rule of three.
     """
     results = tuple(result for run in runs for result in _of_run(run))
     if not results:
@@ -186,6 +186,16 @@ def results_of(runs: Sequence[Path]) -> tuple[Result, ...]:
             code="E263",
             hint="enter its tube with sample_type eqa, and what the scheme calls it as subject_id",
         )
+    runs_of: dict[tuple[object, ...], str] = {}
+    for one in results:
+        tube = (one.tube.file_sha256, one.tube.sample.data_set, one.sample, one.measurand)
+        if tube in runs_of:
+            raise UsageError(
+                f"the tube of {one.sample} stands twice: in {runs_of[tube]} and in {one.run}",
+                code="E256",
+                hint="name each run once; of a run that was counted again, the one that holds",
+            )
+        runs_of[tube] = one.run
     return results
 
 

@@ -140,6 +140,11 @@ def test_a_report_without_its_files_is_an_error_and_leaves_the_old_page(
     assert cytocar("report", run, "--numbers-only") == 0
 
 
+def test_a_mistyped_folder_of_inputs_is_no_change_of_the_files(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cytocar("verify", run, "--inputs", run / "nowhere") == 2
+    assert "error[E103]: there is no folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [

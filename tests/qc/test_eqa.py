@@ -145,6 +145,11 @@ def test_faults_of_the_table_are_listed(tmp_path: Path, text: str, said: str) ->
     assert said in caught.value.message
 
 
+def test_a_run_that_is_named_twice_is_refused(made: Path) -> None:
+    answer = cytocar_command("qc", "eqa", made / "run1", made / "run1")
+    assert (answer.code, "error[E256]" in answer.stderr) == (2, True)
+
+
 def test_a_run_without_proficiency_samples_is_refused(made: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "s.csv"
     sheet.write_text((made / "s1.csv").read_text().replace(",eqa,", ",sample,").replace("s1.fcs", f"{made}/s1.fcs"))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cytocar.cli import screen
-from cytocar.errors.tree import IntegrityError
+from cytocar.errors.tree import IntegrityError, UsageError
 
 
 def command(
@@ -30,7 +30,12 @@ def command(
     from cytocar.run.finished.checks import Verdict
     from cytocar.run.finished.verify import verify
 
-    checks = verify(run, inputs=place_of(inputs) if inputs else None, head=head, observer=Progress("samples' files"))
+    place = place_of(inputs) if inputs else None
+    if isinstance(place, Path) and not place.is_dir():
+        raise UsageError(
+            f"there is no folder {place}", code="E103", hint="--inputs DIR says where the FCS files lie now"
+        )
+    checks = verify(run, inputs=place, head=head, observer=Progress("samples' files"))
     for check in checks:
         sys.stdout.write(screen.printable(f"{check.verdict:<8} {check.place}: {check.message}") + "\n")
     changed = [check for check in checks if check.verdict is Verdict.CHANGED]
