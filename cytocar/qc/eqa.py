@@ -177,7 +177,7 @@ def results_of(runs: Sequence[Path]) -> tuple[Result, ...]:
     Raises
     ------
     UsageError
-        E263 if no run holds one, E256 if two hold the same tube: it would count twice in the trend and the rule of three.
+        E263 if no run holds one, E256 if two hold the same tube: it would count twice in trend and performance.
     """
     results = tuple(result for run in runs for result in _of_run(run))
     if not results:
