@@ -11,7 +11,19 @@ import pytest
 
 from benchmarks import checks, report, required, suite, whole_runs
 from benchmarks.measure import Measurement, joined, measure
-from benchmarks.validity import among, at_the_limit, cells, disturbed, gates, joint, mix, silent, spikes, unaided_oracle
+from benchmarks.validity import (
+    among,
+    at_the_limit,
+    cells,
+    disturbed,
+    gates,
+    joint,
+    look_oracle,
+    mix,
+    silent,
+    spikes,
+    unaided_oracle,
+)
 
 
 def taken(process_s: float, *, inside_s: float | None = None, again_s: float | None = None) -> Measurement:
@@ -93,6 +105,12 @@ def test_many_subjects_are_those_of_a_scenario_under_many_names(tmp_path: Path) 
 )
 def test_validity_is_measured_on_tubes_that_can_be_drawn(lines: Iterable[Sequence[str]], head: Sequence[str]) -> None:
     assert len(next(iter(lines))) == len(head)
+
+
+def test_an_oracle_tells_an_index_from_a_far_one_and_hardly_from_a_near_one() -> None:
+    shapes = ("beta", "trapezium")
+    assert look_oracle.asks_elsewhere(3.0, 200, 12.0, shapes=shapes, tubes=200) == 0
+    assert 0.7 < look_oracle.asks_elsewhere(4.0, 20, 4.2, shapes=shapes, tubes=400) < 0.9
 
 
 def test_the_time_of_a_check_is_its_own_and_that_of_all_counts_what_calls_another_once() -> None:

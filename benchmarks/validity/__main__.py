@@ -20,6 +20,7 @@ from benchmarks.validity import (
     joint,
     laboratory,
     limits,
+    look_oracle,
     mishaps,
     mix,
     odd,
@@ -48,6 +49,7 @@ def main() -> None:
         "limits",
         "strata",
         "unaided",
+        "looks",
         "witnesses",
         "background",
         "disturbed",
@@ -83,6 +85,8 @@ def main() -> None:
         table(strata.HEAD, strata.rows(4 * wanted.tubes))
     if wanted.only in (None, "unaided"):
         table(unaided_oracle.HEAD, unaided_oracle.rows(wanted.tubes))
+    if wanted.only in (None, "looks"):
+        table(look_oracle.HEAD, look_oracle.rows(4 * wanted.tubes))
     if wanted.only in (None, "background"):
         table(background.PLACES_HEAD, background.place_rows(max(4, wanted.tubes // 4)))
         table(background.HEAD, background.rows(4 * wanted.tubes))

@@ -73,7 +73,7 @@ def _trial(stain_index: float, events: int, random: np.random.Generator) -> tupl
 def _posterior(counts: np.ndarray, tube: CarTube, possible: Floats) -> Floats:
     """Return how likely each share of positives is, over all rates of sticky cells; Jeffreys prior, in equal ratios."""
     share, sticky = (grid.reshape(-1, 1) for grid in np.meshgrid(possible, STICKY, indexing="ij"))
-    dim, held, bright = (_shape(kind, tube.negatives, tube.positives, tube.stain_index) for kind in range(3))
+    dim, held, bright = (signal_shares(kind, tube.negatives, tube.positives, tube.stain_index) for kind in range(3))
     expected = share * bright + (1 - share) * (sticky * held + (1 - sticky) * dim)
     likelihood = (np.log(expected) @ counts).reshape(len(possible), len(STICKY))
     prior = np.exp(-0.5 * (np.log(STICKY / SUPPOSED) / lognormal_sd(ASSUMED_CV)) ** 2)
@@ -82,7 +82,7 @@ def _posterior(counts: np.ndarray, tube: CarTube, possible: Floats) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _shape(kind: int, negatives: str, positives: str, stain_index: float) -> Floats:
+def signal_shares(kind: int, negatives: str, positives: str, stain_index: float) -> Floats:
     """Return the share of each bin among negatives (0), sticky cells (1) and positives (2), as ``CarTube`` draws."""
     random = np.random.default_rng(7)
     if kind == 2:
