@@ -72,7 +72,7 @@ Kind = TypeVar("Kind")
 
 
 class KeyFault(Struct, frozen=True):
-    """What is wrong with one key: where it stands (keys, and indices of lists from 0), and why.
+    """What is wrong with one key: where it stands (keys, and indices of lists from 0, which people read from 1), why.
 
     ``unknown`` lists the keys that could have been meant where the key itself is wrong; ``endless``: the list is so
     long that what else may be wrong would take as long to find.
@@ -84,8 +84,8 @@ class KeyFault(Struct, frozen=True):
     endless: bool = False
 
     def __str__(self) -> str:
-        place = ".".join(map(str, self.location))
-        return f"{place}: {self.message}" if place else self.message
+        place = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in self.location)
+        return f"{place.removeprefix('.')}: {self.message}" if place else self.message
 
 
 class NotDeclaredError(ValueError):

@@ -152,6 +152,7 @@ def test_a_mistyped_folder_of_inputs_is_no_change_of_the_files(run: Path, capsys
         (["settings", "markers"], 5),
         (["sheet", "sha256"], None),
         (["sheet"], "x"),
+        (["plan_sha256"], None),
         (["templates", "cart-cd19fc-fixed", "sha256"], []),
         (["templates", "cart-cd19fc-fixed", "sha256"], "x"),
     ],

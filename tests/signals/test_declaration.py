@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cytocar.regions.boxes import Bounds, QuadrantGate, RangeGate
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.declaration import Declaration, NotDeclaredError, declare
 from cytocar.signals.marker import Marker
 from cytocar.signals.scales import LogicleScale
@@ -58,3 +59,8 @@ def test_a_table_and_a_declaration_that_it_makes_are_read_alike() -> None:
 def test_a_value_that_a_declaration_alone_refuses_is_refused_in_code_too() -> None:
     with pytest.raises(ValueError, match=r"min \(2\) must be below max"):
         Bounds(min=2, max=1)
+
+
+def test_places_of_lists_are_counted_from_one() -> None:
+    with pytest.raises(NotDeclaredError, match=r"vertices\[2\]: needs at least 2 numbers"):
+        declare(PolygonGate, {"x": "A", "y": "B", "vertices": [[0, 0], [1], [1, 1]]})

@@ -37,6 +37,7 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
         E125 if it does not hold what cytocar writes there.
     """
     try:
+        from_plain(manifest["plan_sha256"], str)
         samples = from_plain(manifest["samples"], tuple[SampleRow, ...])
         if run is not None:
             samples = tuple(_as_now(row, manifest, run) for row in samples)
