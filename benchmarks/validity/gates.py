@@ -13,6 +13,7 @@ from cytocar.counting.background import net_share
 from cytocar.gates.decision import ReferenceEvents, Source
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import walk
+from cytocar.sample.quality.acceptance import NOTED_FLAGS
 from cytocar.sheet.rows import SampleType
 from cytocar.template.load import load_template
 from cytocar.template.model import Template
@@ -98,7 +99,9 @@ def _car(drawn: Drawn, control: Floats, template: Template) -> Measured:
     assert net.low is not None
     assert net.high is not None
     fell_back = "car_t" not in found.backgrounds
-    return Measured(float(true), 100 * events / of_events, net.value, net.low, net.high, fell_back)
+    flags = [flag for row in found.decisions if row.population == "car_t" for flag in row.flags]
+    asks = any(flag not in NOTED_FLAGS for flag in flags)
+    return Measured(float(true), 100 * events / of_events, net.value, net.low, net.high, fell_back, asks)
 
 
 def _measured(drawn: Drawn, found: Populations) -> tuple[float | None, ...]:

@@ -55,7 +55,8 @@ def _expected(stain_index: float | None, events: int, negatives: str, positives:
 
 def _draws(known: list[Floats], tubes: int, random: np.random.Generator) -> list[Floats]:
     weights = _weights()
-    return [random.poisson(expected[random.choice(len(STICKY), tubes, p=weights)]) for expected in known]
+    drawn = (expected[random.choice(len(STICKY), tubes, p=weights)] for expected in known)
+    return [random.poisson(expected).astype(np.float64) for expected in drawn]
 
 
 def _weights() -> Floats:

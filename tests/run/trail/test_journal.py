@@ -27,7 +27,7 @@ def noon() -> datetime:
     return NOON
 
 
-RUNNING = {
+RUNNING: dict[str, Any] = {
     "state": "running",
     "samples": [],
     "templates": {},
