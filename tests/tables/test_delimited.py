@@ -74,3 +74,9 @@ def test_a_mark_before_three_digits_is_not_guessed_at_beside_semicolons() -> Non
 )
 def test_cells_in_the_wrong_column_are_faults(text: str, faults: list[str]) -> None:
     assert parse_delimited(text).misfits(["lot", "beads"]) == faults
+
+
+def test_a_damaged_header_of_many_columns_is_told_at_once() -> None:
+    header = ",".join(["lots", *(f"column {number}" for number in range(30_000)), "beads", "beads"])
+    faults = parse_delimited(f"{header}\n1\n").misfits(["lot", "beads"])
+    assert faults == ["column 'beads' comes twice", "unknown column 'lots' (did you mean lot?)"]
