@@ -34,8 +34,8 @@ OF_SAMPLES = 3
 MEASURANDS = ("car_percent_of_t_cells", "car_per_ul", "t_cells_per_ul", "cd4_cd8_ratio")
 """What is told of a proficiency sample, whatever the peers report."""
 GROUPS = ("reagent", "instrument")
-_COLUMNS = ("sample", "measurand", "value", "mean", "sd", *GROUPS)
 """Columns that tell groups of peers apart; ``x_reagent`` and ``x_instrument`` of the sheet say which are ours."""
+_COLUMNS = ("sample", "measurand", "value", "mean", "sd", *GROUPS)
 
 EQA = parse_columns("""
 run             str - | run folder
