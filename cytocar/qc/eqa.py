@@ -20,7 +20,7 @@ from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
-from cytocar.sample.result import SampleResult
+from cytocar.sample.result import SampleResult, recorded_bytes
 from cytocar.sheet.rows import SampleType
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 from cytocar.statistics.robust import FEWEST, algorithm_a
@@ -188,7 +188,7 @@ def results_of(runs: Sequence[Path]) -> tuple[Result, ...]:
         )
     runs_of: dict[tuple[object, ...], str] = {}
     for one in results:
-        tube = (one.tube.file_sha256, one.tube.sample.data_set, one.sample, one.measurand)
+        tube = (recorded_bytes(one.tube), one.sample, one.measurand)
         if tube in runs_of:
             raise UsageError(
                 f"the tube of {one.sample} stands twice: in {runs_of[tube]} and in {one.run}",

@@ -7,7 +7,6 @@ and standard deviation are a laboratory's own (a table of targets), or those of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from statistics import mean, stdev
@@ -18,6 +17,7 @@ from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.qc.measures import SETTINGS, Measured, Quantity
 from cytocar.qc.westgard import WARNING, broken_rules
+from cytocar.sheet.spelling import did_you_mean
 from cytocar.tables.columns import Row, parse_columns
 from cytocar.tables.delimited import read_delimited
 
@@ -184,8 +184,7 @@ def without_chart(targets: Iterable[tuple[str, str]], drawn: Iterable[Chart]) ->
         controls.setdefault(chart.quantity.measure, []).append(chart.quantity.control)
     for measure, control in targets:
         if measure not in controls:
-            near = get_close_matches(measure, controls, n=1)
-            yield f"no chart of {measure!r}" + (f"; did you mean {near[0]}?" if near else "")
+            yield f"no chart of {measure!r}{did_you_mean(measure, controls)}"
         elif control not in controls[measure]:
             there = ", ".join(one or "without a control" for one in controls[measure])
             yield f"no chart of {measure} with the control {control!r}; there are: {there}"

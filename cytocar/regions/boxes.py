@@ -173,7 +173,7 @@ class Divider(Declaration, frozen=True, kw_only=True):
     """Where a quadrant gate divides one axis: at one value or several, rising."""
 
     marker: str
-    at: float | tuple[float, ...]
+    at: Annotated[float | tuple[float, ...], Meta(description="a number, or a list of rising numbers")]
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -198,7 +198,10 @@ class QuadrantGate(BoxGate, frozen=True, kw_only=True, tag_field="kind", tag="qu
     x: Divider | None = None
     y: Divider | None = None
     axes: tuple[Divider, ...] = ()
-    keep: Literal["--", "-+", "+-", "++"] | tuple[int, ...]
+    keep: Annotated[
+        Literal["--", "-+", "+-", "++"] | tuple[int, ...],
+        Meta(description='"--", "-+", "+-" or "++", or a list with one interval number (0 is the lowest) per axis'),
+    ]
     units: Units = "data"
 
     @property

@@ -19,12 +19,6 @@ from cytocar.signals.declaration import KeyFault, nearest
 
 Location = tuple[int | str, ...]
 
-_BRANCHES = {
-    "at": "must be a number, or a list of rising numbers",
-    "keep": 'must be "--", "-+", "+-" or "++", or a list with one interval number (0 is the lowest) per axis',
-}
-"""Keys that take either of two forms."""
-
 
 def faults_of(table: Any, kind: Any) -> Iterator[KeyFault]:
     """Yield every fault of a table.
@@ -96,7 +90,7 @@ def _of_union(value: Any, node: inspect.UnionType, at: Location, about: str) -> 
     tagged = {str(one.tag): one for one in types if isinstance(one, inspect.StructType)}
     if len(tagged) < len(types):
         if _refused(value, node):
-            yield KeyFault(at, _BRANCHES.get(str(at[-1]) if at else "", "has the wrong form"))
+            yield KeyFault(at, f"must be {about}" if about else "has the wrong form")
         return
     if any(isinstance(value, one.cls) for one in tagged.values()):
         return
