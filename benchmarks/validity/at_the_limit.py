@@ -13,14 +13,12 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from benchmarks.validity.car import GATE, unaided_of
+from benchmarks.validity.car import placed, unaided_of
 from benchmarks.validity.shapes import CarTube, Floats
 from benchmarks.validity.strata import CONTROLS, ONCE, T_CELLS, Shapes, Stratum
 from cytocar.counting.background import net_share
 from cytocar.counting.unseen_positives import usual_sensitivity
-from cytocar.gates.adaptive import reference
-from cytocar.gates.decision import THRESHOLD_SD, FitInput, ReferenceEvents
-from cytocar.regions.boxes import RangeGate
+from cytocar.gates.decision import THRESHOLD_SD, ReferenceEvents
 
 HEAD = (
     "stain index, control",
@@ -82,10 +80,8 @@ def trial(stratum: Stratum, supposed: float, halves: Shapes, seed: tuple[int, in
 
 
 def _counted(values: Floats, controls: list[ReferenceEvents], supposed: float) -> Counted:
-    fitted = reference.fit(GATE, FitInput("car_t", {"CAR": values}, references=controls, seed=1))
-    assert isinstance(fitted.gate, RangeGate)
+    fitted, events = placed(values, controls)
     measured = {one.parameter: one.value or 0.0 for one in fitted.decisions}
-    events = int((values >= (fitted.gate.min or 0.0)).sum())
     net = net_share(
         events,
         len(values),

@@ -40,9 +40,7 @@ def measure(
     controls = [
         ReferenceEvents(f"R{i}", SampleType.BASELINE, "t_cells", {"CAR": one}) for i, one in enumerate(references)
     ]
-    fitted = reference.fit(gate, FitInput("car_t", {"CAR": values}, references=controls, seed=seed))
-    assert isinstance(fitted.gate, RangeGate)
-    events = int(np.count_nonzero(values >= (fitted.gate.min or 0.0)))
+    fitted, events = placed(values, controls, seed=seed, gate=gate)
     share = net_share(
         events,
         len(values),
@@ -58,6 +56,15 @@ def measure(
     fell_back = fitted.decisions[0].source is Source.FALLBACK
     asks = any(flag not in NOTED_FLAGS for flag in fitted.decisions[0].flags)
     return Measured(true, 100 * events / len(values), net, low, high, fell_back, asks)
+
+
+def placed(
+    values: Floats, controls: Sequence[ReferenceEvents], *, seed: int = 1, gate: ReferenceGate = GATE
+) -> tuple[Fitted, int]:
+    """Return a CAR gate placed beside controls, and how many of the signals it keeps."""
+    fitted = reference.fit(gate, FitInput("car_t", {"CAR": values}, references=controls, seed=seed))
+    assert isinstance(fitted.gate, RangeGate)
+    return fitted, int(np.count_nonzero(values >= (fitted.gate.min or 0.0)))
 
 
 def unaided_of(fitted: Fitted) -> tuple[float, float] | None:

@@ -12,15 +12,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from msgspec import Struct
 
-from benchmarks.validity.car import GATE, unaided_of
+from benchmarks.validity.car import placed, unaided_of
 from benchmarks.validity.limits import CVS
 from benchmarks.validity.shapes import NEWEST, NEWEST_NEGATIVES, SEALED, SEALED_NEGATIVES, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
 from cytocar.counting.basis import BeadBasis
 from cytocar.counting.car_t import LARGEST_EXCESS
-from cytocar.gates.adaptive import reference
-from cytocar.gates.decision import FitInput, ReferenceEvents
-from cytocar.regions.boxes import RangeGate
+from cytocar.gates.decision import ReferenceEvents
 from cytocar.sample.quality.acceptance import NOTED_FLAGS
 from cytocar.sheet.rows import SampleType
 
@@ -152,9 +150,7 @@ def _trial(stratum: Stratum, halves: Shapes, random: np.random.Generator) -> dic
     )
     values, drawn_percent = tube.draw(random)
     references = stratum.controls(shape, random)
-    fitted = reference.fit(GATE, FitInput("car_t", {"CAR": values}, references=references, seed=1))
-    assert isinstance(fitted.gate, RangeGate)
-    events = int((values >= (fitted.gate.min or 0.0)).sum())
+    fitted, events = placed(values, references)
     net = net_share(
         events,
         len(values),
