@@ -9,7 +9,6 @@ import math
 import signal
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from itertools import pairwise
 from types import FrameType
@@ -20,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cytocar.cli import screen
+from cytocar.errors.near_names import near_names
 from cytocar.errors.tree import CytocarError, IntegrityError, UsageError
 from cytocar.files.address import is_address, without_secrets
 from cytocar.version import __version__
@@ -125,7 +125,7 @@ class _Verbs(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the verb that is called; of one that is none, say which is near."""
-        near = get_close_matches(args[0], VERBS, n=1) if args and args[0] not in VERBS else ()
+        near = near_names(args[0], VERBS) if args and args[0] not in VERBS else ()
         if near:
             ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
         return super().resolve_command(ctx, args)

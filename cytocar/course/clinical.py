@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct
@@ -29,6 +28,7 @@ from cytocar.course.units import (
     variable_name,
 )
 from cytocar.errors.boundary import boundary
+from cytocar.errors.near_names import did_you_mean
 from cytocar.errors.tree import ClinicalError, counted, listed
 from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
@@ -194,10 +194,8 @@ def _read(path: Path, columns: tuple[str, ...], faults: list[str]) -> DelimitedT
     missing = [column for column in columns if column not in table.columns]
     if missing:
         faults.append(f"{path.name}: column{'s' if len(missing) > 1 else ''} missing: {', '.join(missing)}")
-    for column in table.columns:
-        if column and column not in columns and not column.startswith("x_") and column != "note":
-            near = get_close_matches(column, columns, n=1)
-            faults.append(f"{path.name}: unknown column {column}{f' (did you mean {near[0]}?)' if near else ''}")
+    strange = [name for name in table.columns if name and name not in (*columns, "note") and not name.startswith("x_")]
+    faults += [f"{path.name}: unknown column {name}{did_you_mean(name, columns)}" for name in strange]
     faults += [f"{path.name} {fault}" for fault in table.misfits()]
     # Without its columns no row can be judged: one message about the column, not one for each row.
     return DelimitedTable(table.columns, (), table.decimal_comma) if missing else table
@@ -333,5 +331,4 @@ def _strangers(
     file = path.name if path else ""
     for subject in dict.fromkeys(entry.subject_id for entry in entries):
         if subject not in subjects:
-            near = get_close_matches(subject, list(subjects), n=1)
-            yield f"{file}: subject {subject!r} has no sample{f' (did you mean {near[0]!r}?)' if near else ''}"
+            yield f"{file}: subject {subject!r} has no sample{did_you_mean(subject, subjects)}"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from statistics import median
 
 from msgspec import Struct, field
 
 from cytocar.errors.boundary import boundary
+from cytocar.errors.near_names import did_you_mean
 from cytocar.errors.tree import ClinicalError, counted, listed
 from cytocar.tables.columns import Column, Row, Value, parse_columns
 from cytocar.tables.delimited import DelimitedTable, read_delimited
@@ -113,9 +113,9 @@ def read_subjects(path: Path | None, *, known: Collection[str] | None = None) ->
     notes = []
     for subject in filter(None, by_id):
         if known is not None and subject not in known:
-            near_one = get_close_matches(subject, [one for one in known if one not in by_id], n=1)
-            if near_one:
-                faults.append(f"subject {subject!r} has no sample (did you mean {near_one[0]!r}?)")
+            meant = did_you_mean(subject, [one for one in known if one not in by_id])
+            if meant:
+                faults.append(f"subject {subject!r} has no sample{meant}")
             else:
                 notes.append(f"subject {subject} of {path.name} has no sample yet")
     if faults:
@@ -133,8 +133,7 @@ def _column_faults(table: DelimitedTable) -> Iterator[str]:
         yield "column missing: subject_id"
     for column in table.columns:
         if column and column not in names and not column.startswith("x_"):
-            near = get_close_matches(column, names, n=1)
-            yield f"unknown column {column}" + (f" (did you mean {near[0]}?)" if near else " (your own begin with x_)")
+            yield f"unknown column {column}{did_you_mean(column, names, ' (your own begin with x_)')}"
 
 
 def _rows(table: DelimitedTable, faults: list[str]) -> Iterator[Subject]:

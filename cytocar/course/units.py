@@ -8,10 +8,11 @@ A unit belongs to a dimension and is so many times the dimension's base unit. A 
 from __future__ import annotations
 
 import math
-from difflib import get_close_matches
 from enum import Enum
 
 from msgspec import Struct
+
+from cytocar.errors.near_names import near_names
 
 
 class Dimension(Enum):
@@ -200,7 +201,7 @@ def unit_as_written(text: str) -> Unit:
 def near_units(text: str) -> list[str]:
     """Return names of known units that look like ``text``; first of all those that differ in case only."""
     same = [unit for unit in UNITS if unit.lower() == text.lower()]
-    return same or get_close_matches(text, UNITS, n=2, cutoff=0.5)
+    return same or near_names(text, UNITS, most=2)
 
 
 def convert(value: float, unit: Unit, to: Unit, *, molar_mass: float | None = None) -> float | None:

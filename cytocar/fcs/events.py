@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding
+from cytocar.errors.near_names import near_names
 from cytocar.errors.tree import PanelError
 from cytocar.files.places import Place
 
@@ -283,7 +283,7 @@ class EventTable(Struct, frozen=True, eq=False):
                 hint="name the channels apart in the acquisition software, or export the file again with unique names",
             )
         names = [channel.detector for channel in self.channels]
-        near = get_close_matches(detector, names, n=3, cutoff=0.5) or names
+        near = near_names(detector, names, most=3) or names
         raise PanelError(
             f"no channel is named {detector!r}",
             code="E028",

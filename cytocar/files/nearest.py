@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from unicodedata import normalize
+
+from cytocar.errors.near_names import near_names
 
 
 def is_text(name: str) -> bool:
@@ -50,7 +51,7 @@ def why_not_there(path: Path) -> str:
     names = [name for name in _names_beside(path) if is_text(name)]
     wanted = path.name.casefold()
     alike = [name for name in names if wanted in (name.casefold(), Path(name).stem.casefold())]
-    near = alike or get_close_matches(path.name, names, n=1, cutoff=0.8)
+    near = alike or near_names(path.name, names, alike=0.8)
     return f" (there is {', '.join(sorted(near)[:3])})" if near else ""
 
 

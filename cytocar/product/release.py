@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.errors.near_names import did_you_mean
 from cytocar.errors.tree import UsageError
 from cytocar.product.dose import FIGURES, PLANNED, VIABLE_TOTAL, Figure, entered, figures_of
 from cytocar.run.finished.recorded_plan import recorded_plan
@@ -53,8 +53,8 @@ class ReleaseCriterion(Bound, frozen=True, kw_only=True):
         """Yield what does not go together."""
         yield from super().faults()
         if self.figure not in FIGURES and not self.figure.startswith("x_"):
-            near = get_close_matches(self.figure, FIGURES, n=3) or list(FIGURES)
-            yield f"figure {self.figure!r} is not known; did you mean {', '.join(near)}?"
+            otherwise = f" (there are: {', '.join(FIGURES)})"
+            yield f"figure {self.figure!r} is not known{did_you_mean(self.figure, FIGURES, otherwise)}"
 
 
 class ReleaseCriteria(Sources, frozen=True, kw_only=True):

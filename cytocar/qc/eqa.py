@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from statistics import mean
@@ -16,6 +15,7 @@ from statistics import mean
 from msgspec import Struct
 
 from cytocar.errors.boundary import boundary
+from cytocar.errors.near_names import did_you_mean
 from cytocar.errors.tree import UsageError
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.parts import PARTS, Parts, require_parts
@@ -318,8 +318,7 @@ def read_peers(path: Path) -> Peers:
 
 def _fault(table: DelimitedTable, cells: Mapping[str, str], *, by_scheme: bool) -> str:
     if cells["measurand"] not in COUNTS_NUMBERS:
-        near = get_close_matches(cells["measurand"], COUNTS_NUMBERS, n=1)
-        return f"{cells['measurand']!r} is no number of counts.csv{f'; did you mean {near[0]}?' if near else ''}"
+        return f"{cells['measurand']!r} is no number of counts.csv{did_you_mean(cells['measurand'], COUNTS_NUMBERS)}"
     for name in ("mean", "sd") if by_scheme else ("value",):
         if table.number(cells[name]) is None:
             return f"{name}: {table.no_number(cells[name])}"

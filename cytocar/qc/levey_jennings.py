@@ -14,10 +14,10 @@ from statistics import mean, stdev
 from msgspec import Struct
 
 from cytocar.errors.boundary import boundary
+from cytocar.errors.near_names import did_you_mean
 from cytocar.errors.tree import UsageError
 from cytocar.qc.measures import SETTINGS, Measured, Quantity
 from cytocar.qc.westgard import WARNING, broken_rules
-from cytocar.sheet.spelling import did_you_mean
 from cytocar.tables.columns import Row, parse_columns
 from cytocar.tables.delimited import read_delimited
 

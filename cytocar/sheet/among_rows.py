@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
+from cytocar.errors.near_names import did_you_mean
 from cytocar.fcs.keywords import well_name
 from cytocar.tables.delimited import two_readings
 
@@ -126,8 +126,7 @@ def _controls_of_nobody(lines: Sequence[Line]) -> Iterator[str]:
     for number, cells in lines:
         for name in names_of(cells.get("control_for", "")):
             if name not in known and re.sub(r"#\d+$", "", name) not in known:
-                close = get_close_matches(name, known, n=1, cutoff=0.6)
-                meant = f"; did you mean {close[0]}?" if close else " (several are separated by |)"
+                meant = did_you_mean(name, sorted(known), " (several are separated by |)")
                 yield f"row {number}, column control_for: no row has the sample or subject {name!r}{meant}"
 
 

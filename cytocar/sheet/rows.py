@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from cytocar.errors.near_names import did_you_mean
 from cytocar.errors.tree import SheetError, counted, listed
 from cytocar.fcs.keywords import well_name
 from cytocar.fcs.reader import split_data_set
@@ -26,7 +27,7 @@ from cytocar.sheet.among_rows import among_rows, each_once, names_of
 from cytocar.sheet.cells import Cells, read_cells
 from cytocar.sheet.laboratory import LABORATORY_COLUMNS, LaboratoryTube
 from cytocar.sheet.plausible import impossible
-from cytocar.sheet.spelling import Parser, choice, did_you_mean, flag, moment, not_negative, number, positive, text
+from cytocar.sheet.spelling import Parser, choice, flag, moment, not_negative, number, positive, text
 from cytocar.sheet.tube import Specimen
 
 
@@ -164,10 +165,10 @@ NUMERIC = [name for name, parse in COLUMNS.items() if parse in _NUMBERS]
 
 
 def nearest(word: str) -> str:
-    """Return ``; did you mean COLUMN?`` for a misspelt column, or nothing.
+    """Return ``, did you mean 'COLUMN'?`` for a misspelt column, or nothing.
 
     >>> nearest("Sample ID"), nearest("sample_volume_ul [µL]"), nearest("dya")
-    ('; did you mean sample_id?', '; did you mean sample_volume_ul?', '; did you mean day?')
+    (", did you mean 'sample_id'?", ", did you mean 'sample_volume_ul'?", ", did you mean 'day'?")
     """
     name = re.sub(r"[\s-]+", "_", re.split(r"[\[(]", word)[0].strip().lower())
     return did_you_mean(name, COLUMNS)

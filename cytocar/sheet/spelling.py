@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from cytocar.errors.near_names import did_you_mean
 from cytocar.tables.delimited import two_readings
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
@@ -102,9 +102,3 @@ def moment(value: str, _comma: bool) -> str:
     except ValueError:
         raise ValueError(f"{value!r} is no ISO 8601 date or time (2026-03-09 or 2026-03-09T14:30)") from None
     return value
-
-
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return ``; did you mean WORD?`` with the nearest of the words, or nothing."""
-    nearest = get_close_matches(word, list(words), n=1, cutoff=0.6)
-    return f"; did you mean {nearest[0]}?" if nearest else ""

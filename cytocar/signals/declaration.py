@@ -8,8 +8,7 @@ together in ``faults``. :func:`declare` reads a table into one; every fault of a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -137,16 +136,3 @@ def _is_finite(value: Any) -> bool:
     if isinstance(value, dict):
         return all(map(_is_finite, value.values()))
     return all(map(_is_finite, value)) if isinstance(value, list | tuple) else True
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return ``, did you mean 'x'?`` for the closest of the names, or nothing.
-
-    Examples
-    --------
-    >>> nearest("markr", ["marker", "min", "max"])
-    ", did you mean 'marker'?"
-    """
-    lowered = {candidate.lower(): candidate for candidate in names}
-    close = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    return f", did you mean {lowered[close[0]]!r}?" if close else ""

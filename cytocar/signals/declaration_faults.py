@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from cytocar.signals.declaration import KeyFault, nearest
+from cytocar.errors.near_names import did_you_mean
+from cytocar.signals.declaration import KeyFault
 
 Location = tuple[int | str, ...]
 
@@ -72,7 +73,7 @@ def _of_struct(value: Any, node: inspect.StructType, at: Location) -> Iterator[K
     for key in value:
         if key not in fields and key != node.tag_field:
             faulty = True
-            yield KeyFault((*at, key), f"unknown key{nearest(str(key), tuple(fields))}", unknown=tuple(fields))
+            yield KeyFault((*at, key), f"unknown key{did_you_mean(str(key), tuple(fields))}", unknown=tuple(fields))
     if not faulty:
         try:
             msgspec.convert(value, node.cls)
@@ -101,7 +102,7 @@ def _of_union(value: Any, node: inspect.UnionType, at: Location, about: str) -> 
     if isinstance(kind, str) and kind in tagged:
         yield from _of_struct(value, tagged[kind], at)
         return
-    sentence = "needs a kind" if kind is None else f"unknown kind {kind!r}{nearest(str(kind), tuple(tagged))}"
+    sentence = "needs a kind" if kind is None else f"unknown kind {kind!r}{did_you_mean(str(kind), tuple(tagged))}"
     yield KeyFault(at, f"{sentence} (kinds: {', '.join(tagged)})")
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from cytocar.errors.near_names import did_you_mean
 from cytocar.errors.tree import PanelError
 
 if TYPE_CHECKING:
@@ -285,8 +285,7 @@ def _contradictions(matches: Mapping[str, _Match]) -> Iterator[_Fault]:
 
 
 def _unknown_marker(name: str, markers: Mapping[str, Marker]) -> _Fault:
-    close = get_close_matches(name, markers, n=1)
-    meant = f", did you mean {close[0]}?" if close else f" (there are: {', '.join(markers)})"
+    meant = did_you_mean(name, markers, f" (there are: {', '.join(markers)})")
     return _Fault("E043", f"--marker {name}: the template has no such marker{meant}", "MARKER=CHANNEL")
 
 

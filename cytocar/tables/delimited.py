@@ -8,11 +8,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct
 
+from cytocar.errors.near_names import did_you_mean
 from cytocar.files.places import whole_bytes
 
 
@@ -56,7 +56,7 @@ class DelimitedTable(Struct, frozen=True):
         Examples
         --------
         >>> parse_delimited("Lot,beads\\nA,50,B\\n").misfits(["lot", "beads"])
-        ["unknown column 'Lot' (did you mean lot?)", "row 2 has more cells than the header: 'B'"]
+        ["unknown column 'Lot', did you mean 'lot'?", "row 2 has more cells than the header: 'B'"]
         """
         names = [name for name in self.columns if name]
         met = Counter(names)
@@ -64,12 +64,8 @@ class DelimitedTable(Struct, frozen=True):
         faults = [f"column {name!r} comes twice" for name in twice]
         absent = [name for name in known if name not in names]
         for name in list(met)[:_MOST_COMPARED]:
-            near = (
-                ()
-                if name in known or len(name) > _LONGEST_NAME
-                else get_close_matches(name.casefold(), absent, n=1, cutoff=_NEAR)
-            )
-            faults += [f"unknown column {name!r} (did you mean {one}?)" for one in near]
+            meant = "" if name in known else did_you_mean(name, absent, alike=_NEAR)
+            faults += [f"unknown column {name!r}{meant}"] if meant else []
         # A table whose first column has no name keeps that column under "".
         for row in self.rows if self.columns[:1] != ("",) else ():
             if surplus := row.cells.get(""):
@@ -90,8 +86,8 @@ class DelimitedTable(Struct, frozen=True):
 
 # A letter more, less or other in a word of five or more.
 _NEAR = 0.8
-# Of a damaged header: every comparison takes 0.1 ms, and longer with longer names. Tables that people write have tens.
-_MOST_COMPARED, _LONGEST_NAME = 500, 100
+# Of a damaged header: every comparison takes 0.1 ms. Tables that people write have tens.
+_MOST_COMPARED = 500
 _THOUSANDS = re.compile(r"([+-]?[1-9]\d{0,2})([.,])(\d{3})")
 
 

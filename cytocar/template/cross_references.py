@@ -6,11 +6,11 @@ The checks read the document as it was written, whatever else is wrong with it, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from msgspec import Struct
 
+from cytocar.errors.near_names import did_you_mean
 from cytocar.tables.columns import COUNTS_NUMBERS
 from cytocar.template.model import Report
 
@@ -66,10 +66,8 @@ def _text(value: Any) -> str | None:
 
 
 def _unknown(what: str, name: str, names: Sequence[str]) -> str:
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"no {what} {name!r}, did you mean {close[0]!r}?"
-    return f"no {what} {name!r} (there are: {', '.join(names) or 'none'})"
+    there_are = f" (there are: {', '.join(names) or 'none'})"
+    return f"no {what} {name!r}{did_you_mean(name, names, there_are)}"
 
 
 def _marker(where: Location, name: Any, names: _Names) -> Iterator[Located]:
@@ -189,6 +187,5 @@ def _acceptance(document: Mapping[str, Any], names: _Names) -> Iterator[Located]
         check = _text(_table(entry).get("check"))
         known = (*COUNTS_NUMBERS, *names.populations)
         if check is not None and check not in known:
-            close = get_close_matches(check, known, n=1, cutoff=0.5)
-            meant = f", did you mean {close[0]!r}?" if close else " (a number of counts.csv, or a population)"
+            meant = did_you_mean(check, known, " (a number of counts.csv, or a population)")
             yield ("acceptance", index, "check"), f"no check {check!r}{meant}"

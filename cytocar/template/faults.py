@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from msgspec import Struct
 
+from cytocar.errors.near_names import near_names
 from cytocar.signals.declaration import KeyFault, NotDeclaredError, declare
 from cytocar.template.cross_references import reference_faults
 from cytocar.template.model import Template
@@ -122,7 +122,7 @@ def _mend(document: Mapping[str, Any], faults: Sequence[KeyFault]) -> tuple[dict
         for part in way:
             table = _child(table, part)
         value = table.pop(last)
-        close = get_close_matches(str(last), fault.unknown, n=1)
+        close = near_names(str(last), fault.unknown)
         if close and close[0] not in table:
             table[close[0]] = value
             places.add(place_in(document, (*way, close[0])))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from cytocar.errors.near_names import did_you_mean
 from cytocar.errors.tree import CompensationError, TemplateError, listed
 from cytocar.files.bundled import template_folder
 from cytocar.files.places import Address, Place, is_address, lies_in, place_of, whole_bytes
 from cytocar.files.toml import parse_toml
 from cytocar.signals.applied_matrix import UNMIXED
 from cytocar.signals.compensation import SpilloverMatrix
-from cytocar.signals.declaration import nearest
 from cytocar.template.canonical import template_sha256
 from cytocar.template.faults import Fault, check_document
 from cytocar.template.lock import LockStatus, lock_status
@@ -107,7 +107,7 @@ def template_path(name_or_path: str | Place) -> Place:
         )
     beside = f"; for the file {text}.toml of this folder write ./{text}.toml" if Path(f"{text}.toml").is_file() else ""
     raise TemplateError(
-        f"there is no bundled template {text!r}{nearest(text, names)}",
+        f"there is no bundled template {text!r}{did_you_mean(text, names)}",
         code="E060",
         hint=f"bundled templates: {', '.join(names) or 'none'}{beside}",
     )
@@ -272,7 +272,8 @@ def _with_matrix(document: dict[str, Any], folder: Place | None) -> tuple[dict[s
         known = ("file", "none", UNMIXED, *matrices)
         return document, (
             Fault(
-                place, f"no source {source!r}: file, none, unmixed, a matrix's name or a .csv{nearest(source, known)}"
+                place,
+                f"no source {source!r}: file, none, unmixed, a matrix's name or a .csv{did_you_mean(source, known)}",
             ),
         )
     if folder is None:

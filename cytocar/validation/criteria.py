@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from typing import Annotated, Self
 
 from msgspec import Meta
 from msgspec.structs import replace
 
+from cytocar.errors.near_names import did_you_mean
 from cytocar.signals.declaration import Declaration
 from cytocar.tables.columns import COUNTS_NUMBERS
 from cytocar.validation.designs import Kind
@@ -46,8 +46,8 @@ class Criterion(Bound, frozen=True, kw_only=True):
         yield from super().faults()
         for word, known in ((self.statistic, tuple(NAMES[self.study])), (self.measurand, COUNTS_NUMBERS)):
             if word not in known:
-                near = get_close_matches(word, known, n=3) or list(known)[:8]
-                yield f"{word!r} is not known of {self.study}; did you mean {', '.join(near)}?"
+                otherwise = f" (there are: {', '.join(known[:8])}{', ...' if len(known) > 8 else ''})"
+                yield f"{word!r} is not known of {self.study}{did_you_mean(word, known, otherwise)}"
 
     def is_about(self, kind: Kind, measurand: str, statistic: Statistic) -> bool:
         """True if it limits this statistic."""

@@ -122,7 +122,7 @@ def test_a_missing_and_a_misspelt_column_are_named(tmp_path: Path) -> None:
         read_record(clinical(tmp_path, "P1,0,crp,5,mg/L\n", "subject_id,day,variable,value,units\n"))
     assert faults(caught.value) == [
         "clinical.csv: column missing: unit",
-        "clinical.csv: unknown column units (did you mean unit?)",
+        "clinical.csv: unknown column units, did you mean 'unit'?",
     ]
 
 

@@ -131,7 +131,7 @@ def test_means_that_a_scheme_assigned_are_taken(tmp_path: Path) -> None:
         ("sample,measurand,value\ns,car_per_u,1\n", "did you mean"),
         ("sample,measurand,value\ns,car_per_ul,many\n", "row 2: value: 'many' is not a number"),
         ("sample,measurand,mean,sd\ns,car_per_ul,10,2\ns,car_per_ul,12,2\n", "row 3: car_per_ul of s comes twice"),
-        ("sample,measurand,value,reagnt\ns,car_per_ul,1,x\n", "unknown column 'reagnt' (did you mean reagent?)"),
+        ("sample,measurand,value,reagnt\ns,car_per_ul,1,x\n", "unknown column 'reagnt', did you mean 'reagent'?"),
         ("sample,measurand,value\ns,car_per_ul,24,1\n", "row 2 has more cells than the header: '1'"),
         ("sample;measurand;value\ns;car_per_ul;1.050\n", "row 2: value: '1.050' may be 1050 or 1.0500"),
     ],

@@ -86,7 +86,7 @@ def test_a_target_that_may_be_two_is_a_fault(tmp_path: Path, row: str, fault: st
 def test_a_target_of_no_chart_is_named() -> None:
     own = {key: Target(80, 1) for key in (("bead_recovery_percnt", ""), ("bead_recovery_percent", "P"), ("x", ""))}
     assert list(without_chart(own, charts(runs_of(90)))) == [
-        "no chart of 'bead_recovery_percnt'; did you mean bead_recovery_percent?",
+        "no chart of 'bead_recovery_percnt', did you mean 'bead_recovery_percent'?",
         "no chart of bead_recovery_percent with the control 'P'; there are: without a control",
         "no chart of 'x'",
     ]

@@ -58,7 +58,7 @@ def test_wells_that_are_merged_are_no_wells_of_one_name(merged: str, tmp_path: P
     ("text", "said"),
     [
         ("file,sample_id\na.fcs,A\n", "holds no grid of samples"),
-        (MAP.replace("day,1", "dya,1"), "did you mean day"),
+        (MAP.replace("day,1", "dya,1"), "did you mean 'day'"),
         (MAP + "\n,1,2\nA,x,y\n", "two grids for sample_id"),
     ],
 )

@@ -47,7 +47,7 @@ def _faults(folder: Path, *, sheet: str = SHEET, lots: str = LOTS) -> str:
         ("reagent,lot,beads_per_tube\nbeads,T1,50,000\n", "row 2 has more cells than the header: '000'"),
         (
             "reagent,lot,beads_per_tub\nbeads,T1,50000\n",
-            "unknown column 'beads_per_tub' (did you mean beads_per_tube?)",
+            "unknown column 'beads_per_tub', did you mean 'beads_per_tube'?",
         ),
         ("reagent,lot,beads_per_tube\nb,T1,50000\nb,T1,40000\n", "row 3: beads of lot T1 have another number"),
     ],

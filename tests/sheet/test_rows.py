@@ -86,7 +86,7 @@ def test_every_fault_is_listed_at_once_with_its_row_and_column(tmp_path: Path) -
         "d.fcs,A,sample,1,20000\n",
     )
     assert "row 2, column sample_type: 'sampel' is none of" in message
-    assert "did you mean sample?" in message
+    assert "did you mean 'sample'?" in message
     assert "row 2, column day: 'nine' is not a number" in message
     assert "row 3, column file: is empty" in message
     assert "row 3, column beads_added: '-3' must be above 0" in message
@@ -100,7 +100,7 @@ def test_a_name_holds_no_vertical_bar_which_stands_between_names(tmp_path: Path)
 
 
 def test_an_unknown_column_is_refused_with_the_nearest_name_and_x_columns_are_carried(tmp_path: Path) -> None:
-    assert "column bead_added: unknown column; did you mean beads_added?" in _faults(
+    assert "column bead_added: unknown column, did you mean 'beads_added'?" in _faults(
         tmp_path, "file,sample_id,bead_added\na.fcs,A,1\n"
     )
     (row,) = _sheet(tmp_path, "file,sample_id,x_freezer\na.fcs,A,B12\n")

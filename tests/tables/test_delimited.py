@@ -67,8 +67,8 @@ def test_a_mark_before_three_digits_is_not_guessed_at_beside_semicolons() -> Non
         ),
         ("lot;beads\nA;50;\nB;;;x\n", ["row 3 has more cells than the header: 'x'"]),
         ("lot,beads,lot\n", ["column 'lot' comes twice"]),
-        ("lot,Beads\nA,5\n", ["unknown column 'Beads' (did you mean beads?)"]),
-        ("lot,beds,note\nA,5,x\n", ["unknown column 'beds' (did you mean beads?)"]),
+        ("lot,Beads\nA,5\n", ["unknown column 'Beads', did you mean 'beads'?"]),
+        ("lot,beds,note\nA,5,x\n", ["unknown column 'beds', did you mean 'beads'?"]),
         (",T | Count\ntube1.fcs,60\n", []),
     ],
 )
@@ -79,4 +79,4 @@ def test_cells_in_the_wrong_column_are_faults(text: str, faults: list[str]) -> N
 def test_a_damaged_header_of_many_columns_is_told_at_once() -> None:
     header = ",".join(["lots", *(f"column {number}" for number in range(30_000)), "beads", "beads"])
     faults = parse_delimited(f"{header}\n1\n").misfits(["lot", "beads"])
-    assert faults == ["column 'beads' comes twice", "unknown column 'lots' (did you mean lot?)"]
+    assert faults == ["column 'beads' comes twice", "unknown column 'lots', did you mean 'lot'?"]

@@ -197,7 +197,7 @@ def test_mixed_lots_are_evaluated_where_the_criteria_say_so(made: Path, tmp_path
     ("text", "said"),
     [
         ('name = "x"\n', "criteria: is missing"),
-        (CRITERIA.format(limit=5).replace("cv_within_run", "cv_within"), "did you mean cv_within_run"),
+        (CRITERIA.format(limit=5).replace("cv_within_run", "cv_within"), "did you mean 'cv_within_run'"),
         (CRITERIA.format(limit=5).replace("car_per_ul", "car_per_u"), "did you mean"),
         (CRITERIA.format(limit=5).replace("at_most = 5", ""), "at_least, at_most or both"),
         ("name = ", "cannot be used"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
 from cytocar.errors.codes import explanations
+from cytocar.errors.near_names import near_names
 from cytocar.errors.tree import UsageError
 
 
@@ -23,7 +23,7 @@ def command(
         return
     name = code.strip().strip("[]").upper()
     if name not in known:
-        near = get_close_matches(name, known, n=3, cutoff=0.5)
+        near = near_names(name, known, most=3)
         raise UsageError(
             f"there is no code {code!r}",
             code="E101",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cytocar.cli.result_table import write_table
+from cytocar.errors.near_names import near_names
 from cytocar.errors.tree import UsageError
 from cytocar.tables.delimited import DelimitedTable, parse_delimited, read_delimited
 
@@ -61,7 +61,7 @@ def _known(name: str, table: DelimitedTable) -> str:
             "the table is empty", code="E185", hint="the command before the pipe may have failed: see above"
         )
     if wanted not in table.columns:
-        near = get_close_matches(wanted, table.columns, n=3)
+        near = near_names(wanted, table.columns, most=3)
         raise UsageError(
             f"the table has no column {wanted!r}",
             code="E185",

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from cytocar.errors.near_names import near_names
 from cytocar.errors.tree import IntegrityError, UsageError
 from cytocar.files.places import Place
 from cytocar.files.source import file_sha256
@@ -148,9 +148,7 @@ def _found(opened: Journal, target: Target, reason: str) -> tuple[Manifest, RunP
 
 
 def _no_such(kind: str, name: str, known: Sequence[str]) -> UsageError:
-    alike = {one.lower(): one for one in known}
-    near = get_close_matches(name.lower().replace(" ", "_"), alike, n=3, cutoff=0.5)
-    hint = f"there is {', '.join([alike[one] for one in near] or known)}"
+    hint = f"there is {', '.join(near_names(name, known, most=3) or known)}"
     return UsageError(f"the run has no {kind} {name!r}", code="E115", hint=hint)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from msgspec.structs import replace
 
+from cytocar.errors.near_names import near_names
 from cytocar.errors.tree import UsageError
 from cytocar.signals.declaration import declare
 from cytocar.template.model import Report, Template
@@ -59,7 +59,7 @@ def named_roles(template: Template, named: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(f"--role {role}: no such role", code="E149", hint=f"roles: {', '.join(ROLES)}")
         name = wanted if wanted in names else by_path.get(wanted)
         if name is None:
-            near = get_close_matches(wanted, names, n=3, cutoff=0.3) or names[:8]
+            near = near_names(wanted, names, most=3) or names[:8]
             raise UsageError(
                 f"--role {role}={wanted}: no such population", code="E149", hint=f"there is {', '.join(near)}"
             )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from cytocar.errors.findings import Finding, Severity
+from cytocar.errors.near_names import near_names
 from cytocar.errors.tree import TemplateError
 from cytocar.gates.decision import CONTROL_FLAGS, Decision, Flag, Source
 from cytocar.sheet.rows import SampleRow, SampleType
@@ -31,7 +31,7 @@ def check_acceptance(rules: Sequence[Acceptance], values: Mapping[str, float | N
 
 def _acceptance(rule: Acceptance, values: Mapping[str, float | None]) -> Finding:
     if rule.check not in values:
-        near = difflib.get_close_matches(rule.check, values, n=3)
+        near = near_names(rule.check, values, most=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "use a number's name in counts.csv"
         raise TemplateError(f"acceptance check {rule.check!r} is not a number of a sample", code="E170", hint=hint)
     value = values[rule.check]
