@@ -62,7 +62,7 @@ def export(template: Template, events: EventTable, xml: Path) -> Case | None:
     note = read_gatingml(data, source=xml.name, name="x").note
     origin = Origin.from_json(note.text or "") if note is not None else None
     assert origin is not None
-    assert events.path is not None
+    assert isinstance(events.path, Path)
     return Case(xml, events.path, {key: populations[name].events for key, name in origin.names.items()})
 
 

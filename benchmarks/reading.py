@@ -32,8 +32,9 @@ def measure(python: str, reader: str, path: Path) -> dict[str, float | list[floa
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        runs.append(json.loads(done.stdout.splitlines()[-1]))
-    return min(runs[1:], key=lambda run: float(run["seconds"]))
+        run: dict[str, float | list[float]] = json.loads(done.stdout.splitlines()[-1])
+        runs.append(run)
+    return min(runs[1:], key=lambda run: run["seconds"])
 
 
 def main() -> None:

@@ -68,9 +68,8 @@ def rounded(random: np.random.Generator) -> Callable[[Floats], Floats]:
         since = np.asarray(days, dtype=np.float64) - middle
         grown = 1 / (1 + np.exp(-rise * (since + 2)))
         later = np.maximum(since, 0)
-        return (
-            height * grown * ((1 - share) * np.exp(-fall * later * later / (later + 2)) + share * np.exp(-slow * later))
-        )
+        fast = (1 - share) * np.exp(-fall * later * later / (later + 2))
+        return np.asarray(height * grown * (fast + share * np.exp(-slow * later)))
 
     return at
 

@@ -158,7 +158,7 @@ def fixed_long(factor: float, stains: Stains) -> Change:
     def edit(tube: Odd, columns: Signals, random: np.random.Generator) -> None:
         cells = tube.origin != "beads"
         for name in stains.values():
-            columns[name][cells] += (factor - 1) * np.abs(own_light(random, np.count_nonzero(cells)))
+            columns[name][cells] += (factor - 1) * np.abs(own_light(random, int(np.count_nonzero(cells))))
 
     return edited(edit)
 
@@ -247,7 +247,7 @@ def tube_empty(share: float, stains: Stains) -> Change:
 
     def edit(tube: Odd, columns: Signals, random: np.random.Generator) -> None:
         late = _place(tube) > 1 - share
-        n = np.count_nonzero(late)
+        n = int(np.count_nonzero(late))
         for name, column in columns.items():
             if name != "Time":
                 column[late] = own_light(random, n) if name in stains.values() else random.exponential(30e3, n)
