@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -64,6 +63,8 @@ def hashing(path: Path) -> Callable[[], str]:
     if size < LARGE:
         sha256 = file_sha256(path)
         return lambda: sha256
+    from concurrent.futures import Future
+
     digest: Future[str] = Future()
 
     def hash_file() -> None:

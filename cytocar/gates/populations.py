@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from copy import copy
-from html import escape
 from typing import overload
 
 import numpy as np
@@ -113,6 +112,8 @@ class Populations(Mapping[str, Population]):
 
     def _repr_html_(self) -> str:
         """Return the counts as a table, for notebooks."""
+        from html import escape
+
         rows = []
         for one in self._populations.values():
             of_events = self._populations[one.parent].events

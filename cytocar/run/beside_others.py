@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from operator import itemgetter
 
@@ -113,6 +112,8 @@ def _all_settings(
 ) -> Iterator[Settings | None]:
     """What each file's header says; at addresses, where nearly all of the time is waiting, many at a time."""
     if any(isinstance(row.file, Address) for row in rows):
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(HEADERS_AT_A_TIME) as threads:
             yield from threads.map(lambda row: _settings(row, protocols[row.sample_id]), rows)
         return

@@ -18,21 +18,19 @@ from msgspec.structs import replace
 
 from cytocar.run.beside_counted import keep_told_anew
 from cytocar.run.execute import FinishedSample, execute
-from cytocar.run.folder import SIGNALS, RunFolder, finish, open_run
 from cytocar.run.lines import WaitingLines, lines_of
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.parts import PARTS, Parts
 from cytocar.run.shard import Shard
-from cytocar.run.trail.journal import Manifest, read_manifest
-from cytocar.run.trail.who import author, now
-from cytocar.run.whereabouts import seen_from
 from cytocar.run.workers import Workers, process_pool
 from cytocar.sample.result import SampleResult
 
 if TYPE_CHECKING:
     from cytocar.errors.findings import Finding
+    from cytocar.run.folder import RunFolder
     from cytocar.run.lines import OwnColumns
     from cytocar.run.plan import RunPlan
+    from cytocar.run.trail.journal import Manifest
 
 
 class Work(Struct, frozen=True):
@@ -88,6 +86,10 @@ def open_store(
         with tempfile.TemporaryDirectory(prefix="cytocar-") as temporary:
             yield Store(Parts(Path(temporary)), Path(temporary))
         return
+    from cytocar.run.folder import SIGNALS, open_run
+    from cytocar.run.trail.who import author, now
+    from cytocar.run.whereabouts import seen_from
+
     manifest = work.manifest(plan) | seen_from(out, plan.sheet)
     with open_run(out, manifest, author=author(by), clock=now, force=force) as run:
         for left_over in out.glob(f"{SIGNALS}*"):
@@ -127,6 +129,8 @@ def count(
         if not others:  # a shard hears of the others when all are merged
             finished |= tell_of_others(store.parts, finished, waiting, own)
         if store.run is not None:
+            from cytocar.run.folder import finish
+
             finish(store.run, store.manifest, plan.only(wanted), parquet=work.parquet, waiting=waiting)
     return [finished[sample_id] for sample_id in wanted]
 
@@ -205,6 +209,8 @@ def finished_but_for(without: str, out: Path, new: Manifest) -> bool:
 
     ``--force`` makes no other command: killed before its report, it is not repeated to set its own run aside.
     """
+    from cytocar.run.trail.journal import read_manifest
+
     old = read_manifest(out)
     if old is None or old.get("state") != "finished" or without in old.get("files", {}):
         return False

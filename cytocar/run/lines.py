@@ -15,7 +15,6 @@ from typing import Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cytocar.run.trail.lock import not_writable
 from cytocar.sample.result import ErrorRecord, SampleFailure, SampleOutcome, Status
 from cytocar.tables.columns import (
     COUNTS,
@@ -99,6 +98,8 @@ class WaitingLines:
             self._places[sample_id] = self._file.seek(0, os.SEEK_END), replace(lines, by_table=()), sizes
             self._file.write(b"".join(lines.by_table))
         except OSError as error:
+            from cytocar.run.trail.lock import not_writable
+
             raise not_writable(self._path.parents[1], error) from error  # the run's: the lines' own goes away
 
     def take(self, sample_id: str) -> SampleLines | None:

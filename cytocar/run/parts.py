@@ -7,15 +7,16 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import MsgspecError, Struct
 
 from cytocar.errors.tree import IntegrityError
 from cytocar.run import records
-from cytocar.run.trail.journal import Manifest
-from cytocar.run.trail.lock import not_writable
-from cytocar.run.trail.recorded import require_recorded
 from cytocar.sample.result import SampleOutcome
+
+if TYPE_CHECKING:
+    from cytocar.run.trail.journal import Manifest
 
 PARTS = "parts"
 
@@ -59,6 +60,8 @@ class Parts(Struct, frozen=True):
             waiting.write_bytes(content)
             waiting.replace(path)
         except OSError as error:
+            from cytocar.run.trail.lock import not_writable
+
             waiting.unlink(missing_ok=True)  # a full disk: give back what the half-written part took
             raise not_writable(self.folder, error) from error
 
@@ -107,6 +110,8 @@ def unreadable_part(sample_id: str) -> IntegrityError:
 
 def require_parts(run: Path, manifest: Manifest, sample_ids: Iterable[str]) -> None:
     """Refuse finished samples that are not what the run recorded (E123)."""
+    from cytocar.run.trail.recorded import require_recorded
+
     names = [f"{PARTS}/{part_name(sample_id)}" for sample_id in sample_ids]
     if names:
         require_recorded(run, manifest, *names)

@@ -209,6 +209,8 @@ def _moved_gates(inputs: Inputs) -> dict[str, MovedGates]:
                 read[row.overrides] = read_moved_gates(beside(folder, row.overrides))
             if row.sample_id in read[row.overrides]:
                 moved[row.sample_id] = read[row.overrides][row.sample_id]
+    if not moved:
+        return {}
     in_order = json.dumps({name: one.beyond_defaults() for name, one in moved.items()}, sort_keys=True)
     return from_plain(json.loads(in_order), dict[str, MovedGates])
 

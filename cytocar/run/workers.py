@@ -9,7 +9,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -132,6 +131,8 @@ def _until_broken(
     function: Callable[[_Task], _Answer], waiting: deque[_Task], workers: Workers, suspects: list[_Task]
 ) -> Iterator[_Answer]:
     """Yield answers until nothing waits; when a worker dies, put the tasks under way into ``suspects`` and stop."""
+    from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+
     executor = workers.start()
     running: dict[Future[_Answer], _Task] = {}
     try:

@@ -12,7 +12,6 @@ from datetime import date, datetime
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import ZipFile
 
 from msgspec import Struct
 
@@ -126,6 +125,8 @@ def require_openpyxl(name: str) -> None:
 
 def _of_worksheet(content: bytes, name: str) -> Cells:
     require_openpyxl(name)
+    from zipfile import ZipFile
+
     from openpyxl import load_workbook
 
     with boundary(lambda why: _unreadable(name, why)):

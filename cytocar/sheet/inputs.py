@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -219,6 +218,8 @@ def _data_sets(rows: Sequence[SampleRow]) -> Iterator[tuple[int | None, ...]]:
     if not any(isinstance(row.file, Address) for row in rows):
         yield from map(_data_sets_of, rows)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(HEADERS_AT_A_TIME) as threads:
         yield from threads.map(_data_sets_of, rows)
 

@@ -122,6 +122,21 @@ def test_samples_that_need_eyes_are_listed_after_the_tally_with_code_and_fix(she
     assert "error[E012] [bold]broken: " in after
 
 
+NOT_NEEDED = ("concurrent.futures", "cytocar.run.trail.journal", "html", "importlib.metadata", "logging")
+"""What a count that keeps no run does not look at."""
+
+
+def test_a_count_without_a_folder_loads_nothing_that_only_a_run_or_many_workers_need(sheet: Path) -> None:
+    code = (
+        "import sys; from cytocar.cli.app import main\n"
+        f"try: main({[*map(str, gate(sheet)), '-j', '1', '--format', 'csv']!r})\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {NOT_NEEDED!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_a_pipe_loads_no_rich_and_gets_no_escape_code(sheet: Path) -> None:
     code = (
         "import sys; from cytocar.cli.app import main\n"

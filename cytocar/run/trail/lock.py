@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -42,7 +41,6 @@ if hasattr(os, "register_at_fork"):
 
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 """What a network drive without locks answers."""
-_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -70,7 +68,9 @@ def only_writer(folder: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno not in _NO_LOCKS_HERE:
                 raise not_writable(folder, error) from error
-            _log.warning("%s knows no locks: see to it that one command at a time works in it", folder)
+            from logging import getLogger
+
+            getLogger(__name__).warning("%s knows no locks: see to it that one command at a time works in it", folder)
         _held.add(file)
         try:
             yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from datetime import UTC, datetime
 
@@ -22,6 +21,8 @@ def author(operator: str | None) -> Author:
         raise UsageError(
             "--by names nobody", code="E110", hint="give a name, or leave --by out: your login stands then"
         )
+    import getpass
+
     try:
         account = getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number that no account has
