@@ -18,6 +18,7 @@ from benchmarks.validity import (
     gates,
     instruments,
     joint,
+    kept_back,
     laboratory,
     limits,
     look_oracle,
@@ -80,6 +81,7 @@ PARTS: Mapping[str, Part] = {
         (car.HEAD, _cells(gates.car_rows(max(1, n // 3)))),
     ],
     "spikes": lambda n: [(car.HEAD, _cells(spikes.rows(n))), (spikes.UNAIDED_HEAD, spikes.unaided_rows(n))],
+    "kept_back": lambda n: [(kept_back.HEAD, kept_back.rows(max(1, n // 15)))],
     "limits": lambda n: [
         (limits.DETECTION_HEAD, limits.detection_rows(16 * n)),
         (limits.CELLS_HEAD, limits.cells_rows(4 * n)),

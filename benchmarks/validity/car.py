@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from benchmarks.validity.shapes import HELD_OUT, NEGATIVES, POSITIVES, SEVERE, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
 from cytocar.gates.adaptive import reference
-from cytocar.gates.decision import FitInput, Fitted, ReferenceEvents, Source
+from cytocar.gates.decision import FALLING, FitInput, Fitted, ReferenceEvents, Source
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.acceptance import NOTED_FLAGS
 from cytocar.sheet.rows import SampleType
@@ -48,6 +48,7 @@ def measure(
         assumed_percent=gate.background_percent,
         seed=seed,
         unaided=unaided_of(fitted),
+        falling=falling_of(fitted),
     )
     net, low, high = share.net.value, share.net.low, share.net.high
     assert net is not None
@@ -71,6 +72,11 @@ def unaided_of(fitted: Fitted) -> tuple[float, float] | None:
     """Return the share of positives above a threshold without a control, and its standard deviation; None with one."""
     measured = {one.parameter: one.value or 0.0 for one in fitted.decisions}
     return (measured["sensitivity"], measured["sensitivity_sd"]) if "sensitivity_sd" in measured else None
+
+
+def falling_of(fitted: Fitted) -> float:
+    """Return the events above a threshold without a control that may be negatives; 0 where no fall tells it."""
+    return next((one.value or 0.0 for one in fitted.decisions if one.parameter == FALLING), 0.0)
 
 
 def series(tube: CarTube, control: CarTube, *, tubes: int, seed: int) -> list[Measured]:

@@ -126,7 +126,11 @@ def unaided_rows(tubes: int) -> Iterator[tuple[str, ...]]:
     for name, spike in SPIKES.items():
         for percent in (one for one in spike.percentages if one):
             for place in PLACES:
-                yield _unaided_row(f"{name}, {percent:g} %", place, _unaided(folder, spike, percent, place, tubes))
+                yield _unaided_row(
+                    f"{name}, {percent:g} %",
+                    place,
+                    [one for one, _ in unaided_tubes(folder, spike, percent, place, tubes)],
+                )
 
 
 def _unaided_row(name: str, place: float, measured: Sequence[Measured]) -> tuple[str, ...]:
@@ -150,12 +154,15 @@ def _unaided_row(name: str, place: float, measured: Sequence[Measured]) -> tuple
     )
 
 
-def _unaided(folder: Path, spike: Spike, percent: float, place: float, tubes: int) -> list[Measured]:
-    measured = []
+def unaided_tubes(
+    folder: Path, spike: Spike, percent: float, place: float, tubes: int
+) -> Iterator[tuple[Measured, float]]:
+    """Yield tubes without a control, and which share of the events in the gate are negatives."""
     for number, (sample, true, others, gain) in enumerate(_tubes(folder, spike, percent, tubes)):
         gate = replace(_gate(spike), fallback=place * float(np.quantile(others, PLACED_AT)), window=ANYWHERE)
-        measured.append(measure(gain * sample, true, [], seed=number, gate=gate))
-    return measured
+        gated = gain * sample >= gate.fallback
+        negatives = int(np.count_nonzero(gated[: DRAWN - round(true / 100 * DRAWN)]))
+        yield measure(gain * sample, true, [], seed=number, gate=gate), negatives / max(int(np.count_nonzero(gated)), 1)
 
 
 def _series(folder: Path, spike: Spike, percent: float, tubes: int) -> list[Measured]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from msgspec import Struct
 
-from benchmarks.validity.car import placed, unaided_of
+from benchmarks.validity.car import falling_of, placed, unaided_of
 from benchmarks.validity.limits import CVS
 from benchmarks.validity.shapes import NEWEST, NEWEST_NEGATIVES, SEALED, SEALED_NEGATIVES, CarTube, Draw, Floats
 from cytocar.counting.background import net_share
@@ -159,6 +159,7 @@ def _trial(stratum: Stratum, halves: Shapes, random: np.random.Generator) -> dic
         seed=1,
         fewest_events=13,
         unaided=unaided_of(fitted),
+        falling=falling_of(fitted),
     )
     basis = BeadBasis(
         bead_events=int(random.poisson(BEADS * lot)), beads_added=ADDED, sample_volume_ul=BLOOD_UL, cvs=CVS

@@ -18,7 +18,7 @@ from cytocar.counting.tube import with_gates
 from cytocar.counting.unseen_positives import usual_sensitivity
 from cytocar.counting.witness import CONVINCING, Rise
 from cytocar.errors.findings import Finding, Severity
-from cytocar.gates.decision import THRESHOLD_SD, Flag
+from cytocar.gates.decision import FALLING, THRESHOLD_SD, Flag
 from cytocar.sheet.rows import CountMethod
 from cytocar.statistics.detection import claim_supported
 from cytocar.statistics.estimate import UNKNOWN, Estimate
@@ -71,6 +71,7 @@ def car_count(
             fewest_events=template.limits.detection_events,
             rise=rise,
             unaided=_unaided(populations, roles.car),
+            falling=_falling(populations, roles.car),
             usual=_usual(populations, roles.car, backgrounds.get(roles.car), gate.stain_index),
         )
     limits = detection_limits(template.limits, t_cell_events, basis, net=net)
@@ -126,6 +127,12 @@ def _unaided(populations: Populations, car: str) -> tuple[float, float] | None:
     of_car = {row.parameter: row.value for row in populations.decisions if row.population == car}
     sensitivity, sd = of_car.get("sensitivity"), of_car.get("sensitivity_sd")
     return None if sensitivity is None or sd is None else (sensitivity, sd)
+
+
+def _falling(populations: Populations, car: str) -> float:
+    """How many events above a fallback may be negatives that fall through it."""
+    rows = (row for row in populations.decisions if row.population == car and row.parameter == FALLING)
+    return next((row.value or 0.0 for row in rows), 0.0)
 
 
 def _usual(populations: Populations, car: str, background: Background | None, stain_index: float) -> float | None:

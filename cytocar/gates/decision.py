@@ -64,6 +64,9 @@ CONTROL_FLAGS = (Flag.NO_REFERENCE, Flag.FEW_REFERENCE_EVENTS, Flag.FMO_ONLY)
 
 PAIRS_PERCENT = "pairs_percent"
 """Parameter of a bead gate: how many of its events are two beads."""
+FALLING = "falling_negatives"
+"""Parameter of a ``reference`` gate without a control: events above its threshold that may be negatives, as the fall of
+those below it tells; absent where none is seen."""
 THRESHOLD_SD = "threshold_sd"
 """Parameter of a ``reference`` gate: its threshold in spreads of the negatives above their median."""
 

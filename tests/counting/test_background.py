@@ -331,3 +331,16 @@ def test_a_rise_is_added_to_the_background_of_a_second_number_and_of_the_lower_l
     half = Rise(np.array([0.0, 0.9]), np.array([0.0, 1.0]))  # no more than half of the positives is thought away
     most = net_share(18_000, n, certain(rate), assumed_percent=0.05, seed=3, systematic_cv=1e-9, rise=half)
     assert most.witnessed.value == pytest.approx(100 * (0.9 - 0.5) / (1 - 0.5), rel=0.02)
+
+
+def test_falling_negatives_lower_the_lower_limit_alone_and_only_without_a_control() -> None:
+    without, fell = (net_share(400, 20_000, None, assumed_percent=0.05, seed=1, falling=n).net for n in (0.0, 100.0))
+    assert without.low is not None
+    assert fell.low is not None
+    assert fell.low < 100 * (400 - 200) / 20_000 < without.low
+    assert fell.value == without.value
+    assert fell.high == pytest.approx(without.high, rel=0.01)
+    controlled = (
+        net_share(400, 20_000, reference(), assumed_percent=0.05, seed=1, falling=n).net for n in (0.0, 100.0)
+    )
+    assert len(set(controlled)) == 1

@@ -191,6 +191,11 @@ def test_without_a_control_the_tube_s_own_positives_tell_what_is_missed() -> Non
         assert count(1000, 50_000, *part, background=None)[0].net_percent == alone.net
 
 
+def test_without_a_control_negatives_that_fall_through_the_threshold_reach_the_lower_limit() -> None:
+    expected = net_share(1000, 50_000, None, assumed_percent=0.05, seed=SEED, fewest_events=13, falling=400)
+    assert count(1000, 50_000, decision("falling_negatives", 400), background=None)[0].net_percent == expected.net
+
+
 def test_limits_of_a_tube_with_too_few_positives_hold_for_the_stain_index_that_the_gate_names() -> None:
     dim = replace(
         TEMPLATE,

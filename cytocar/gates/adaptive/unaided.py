@@ -63,7 +63,7 @@ class Unaided(Struct, frozen=True):
 
 def unaided(values: Ordered, threshold: float) -> Unaided | None:
     """Return what the positives above a threshold look like; None with too few, or a threshold among the negatives."""
-    center = _center(values)
+    center = densest_center(values)
     dim = values.values[: int(np.searchsorted(values.values, center))]
     mirrored = Ordered(np.concatenate([dim, (2 * center - dim)[::-1]]))
     if threshold <= max(center, 0.0) or len(dim) < FEWEST_POSITIVES:
@@ -156,7 +156,7 @@ def _most_missed(values: Ordered, mirrored: Ordered, threshold: float, seen: Pos
     return most / (most + seen.events * seen.sensitivity) + LARGEST_LOWEST * lowest, LOWEST_DOUBT * lowest
 
 
-def _center(values: Ordered) -> float:
+def densest_center(values: Ordered) -> float:
     """Return the middle of the shortest interval that holds half of the signals: where the negatives are densest.
 
     Positives, even as many as 40 %, lie too far apart to move it.
