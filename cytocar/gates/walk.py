@@ -229,7 +229,7 @@ def _place_deferred(
         kinds = plan.kinds if population.name == template.report.car else ()
         frame = frames.frame_for(population.parent, (*population.exclude, *gate.references(), *kinds))
         if not isinstance(gate, FixedGate):
-            rows = np.flatnonzero(frame.within(population.parent, population.exclude))
+            rows = frame.rows_within(population.parent, population.exclude)
             columns = ParentEvents(tally.kept.markers, frame.signals.signal, rows, frame.n_events)
             controls = with_bead_gains(
                 references.get(population.parent, ()), references.get(beads or "", ()), bead_medians

@@ -35,12 +35,14 @@ class Region(Protocol):
 class PlacedRegion(Struct, frozen=True):
     """A region and the markers of its axes, in its order.
 
-    A cheap region is a few comparisons; for the others it pays to ask about the parent's events only.
+    A cheap region is a few comparisons; for the others it pays to ask about the parent's events only, and of these
+    about the ones within ``bounds``, comparisons that all of its events fulfil.
     """
 
     markers: tuple[str, ...]
     region: Region
     cheap: bool = False
+    bounds: Region | None = None
 
 
 class DrawnAxis(Protocol):

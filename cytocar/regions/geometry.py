@@ -92,19 +92,24 @@ class Polygon:
         The scales of the two axes.
     corners : ndarray, shape (v, 2)
         On the scales. An edge may cross another one.
+
+    Attributes
+    ----------
+    bounds : Box, optional
+        In data units, around all corners, where places on a scale take long to work out.
     """
 
     x_scale: AnyScale
     y_scale: AnyScale
     corners: Floats
-    _frame: Box | None = field(init=False)
+    bounds: Box | None = field(init=False)
     _edges: Edges = field(init=False)
     _asked: int = field(default=0, init=False)
     _bitmap: Bitmap | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         curved = any(scale.is_curved for scale in (self.x_scale, self.y_scale))
-        self._frame = _around(self.corners, (self.x_scale, self.y_scale)) if curved else None
+        self.bounds = _around(self.corners, (self.x_scale, self.y_scale)) if curved else None
         self._edges = Edges.of(self.corners)
 
     @classmethod
@@ -131,9 +136,9 @@ class Polygon:
     def contains(self, *signals: Floats) -> Bools:
         """Mask of the events that lie inside, from their signals in data units."""
         x, y = signals
-        if self._frame is None:
+        if self.bounds is None:
             return self._inside(x, y)
-        inside = self._frame.contains(x, y)
+        inside = self.bounds.contains(x, y)
         rows = np.flatnonzero(inside)
         inside[rows] = self._inside(x[rows], y[rows])
         return inside

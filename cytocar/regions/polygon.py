@@ -37,7 +37,7 @@ class PolygonGate(FixedGateBase, frozen=True, kw_only=True, tag_field="kind", ta
         """Return the polygon on the scales of a file's axes."""
         on_scale = self.units == "scale"
         polygon = Polygon.of(scale_of(self.x), scale_of(self.y), self.vertices, on_scale=on_scale)
-        return PlacedRegion((self.x, self.y), polygon)
+        return PlacedRegion((self.x, self.y), polygon, bounds=polygon.bounds)
 
     def numbers(self, scale_of: ScaleOf) -> Iterator[tuple[str, float | None]]:
         """Yield ``MARKER corner NUMBER`` of each axis, corner by corner from 1, in data units."""

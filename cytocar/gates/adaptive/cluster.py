@@ -24,6 +24,7 @@ from cytocar.gates.adaptive.spots import (
     logs_of,
     mode_of,
     reweighted,
+    some_of,
 )
 from cytocar.gates.adaptive.valley import find_valley, full_scale
 from cytocar.gates.decision import PAIRS_PERCENT, Decision, FitInput, Fitted, Flag, Source, differs
@@ -64,7 +65,7 @@ def _fit_lymphocytes(gate: ClusterGate, given: FitInput) -> Fitted:
     near, within = np.log(np.asarray(gate.near)), float(np.log(gate.within))
     flags: list[Flag] = []
     core, others = _core(gate, given, flags)
-    points, others = (cloud[_around(cloud, near, 2 * within)] for cloud in (core, others))
+    points, others = (some_of(cloud, _around(cloud, near, 2 * within)) for cloud in (core, others))
     apart = not (is_scatter(gate.x) and is_scatter(gate.y))
     ellipses = _mixed(points, others, apart=apart, least=gate.least) if len(points) >= FEWEST_EVENTS else ()
     if not ellipses:
@@ -84,7 +85,7 @@ def _fit_beads(gate: ClusterGate, given: FitInput) -> Fitted:
     flags: list[Flag] = []
     ellipses: tuple[Ellipse, ...] = ()
     if spot is None:
-        box = points[_around(points, near, 1.5 * within)]
+        box = some_of(points, _around(points, near, 1.5 * within))
         ellipses = _wide_spot(box)
         flags.append(
             Flag.FEW_EVENTS if len(box) < FEWEST_EVENTS else Flag.WIDE_CLUSTER if ellipses else Flag.NO_CLUSTER
@@ -151,7 +152,8 @@ def _pair_decision(population: str, gate: ClusterGate, spot: BeadSpot) -> Decisi
 
 
 def _around(points: Floats, center: Floats, reach: float) -> npt.NDArray[np.bool_]:
-    return np.asarray(np.abs(points - center).max(axis=1, initial=0) < reach)
+    x, y = points.T
+    return np.asarray((np.abs(x - center[0]) < reach) & (np.abs(y - center[1]) < reach))
 
 
 # ---------------------------------------------------------------- which events are looked at
@@ -164,8 +166,8 @@ def _bright(gate: ClusterGate, columns: Mapping[str, Floats]) -> Floats:
     rows = np.flatnonzero((x > gate.near[0] / reach) & (y > gate.near[1] / reach))
     points = logs_of(x[rows], y[rows])
     if reach < FAR:
-        points = points[_around(points, np.log(np.asarray(gate.near)), float(np.log(reach)))]
-    return thin(points, FITTED_EVENTS)
+        points = some_of(points, _around(points, np.log(np.asarray(gate.near)), float(np.log(reach))))
+    return np.asfortranarray(thin(points, FITTED_EVENTS))
 
 
 def is_scatter(axis: str) -> bool:
@@ -226,8 +228,8 @@ def _mixed(core: Floats, others: Floats, *, apart: bool, least: float) -> tuple[
     beside, own = (int(np.count_nonzero(main.distances(cloud) < MIDDLE)) for cloud in (others, core))
     ratio = beside / max(1, own)
     placed: list[Ellipse] = []
-    for spot in _two_normals(thin(core, MIXTURE_EVENTS), main):
-        core, others = (cloud[~inside_any(placed, cloud)] for cloud in (core, others))
+    for spot in _two_normals(np.asfortranarray(thin(core, MIXTURE_EVENTS)), main):
+        core, others = (some_of(cloud, ~inside_any(placed, cloud)) for cloud in (core, others))
         dim = bool(placed) and spot.center[0] < placed[0].center[0] - DIMMER
         if placed and apart and (dim or _is_foreign(spot, core, others, ratio)):
             break

@@ -53,6 +53,25 @@ class ParentEvents(Mapping[str, Floats]):
             raise KeyError(marker)
         return np.take(self._signal(marker), thin(self._rows, limit))
 
+    def largest(self, marker: str) -> float:
+        """Return the largest signal of a marker, -inf of no event and NaN where one is none, without copying all."""
+        if marker not in self._markers:
+            raise KeyError(marker)
+        signal = self._signal(marker)
+        parts = (self._rows[first : first + TAKEN_AT_ONCE] for first in range(0, self._rows.size, TAKEN_AT_ONCE))
+        return float(np.max([np.take(signal, rows).max() for rows in parts], initial=-np.inf))
+
+
+TAKEN_AT_ONCE = 32_768
+"""Events: their signals stay in the processor's cache."""
+
+
+def largest(columns: Mapping[str, Floats], marker: str) -> float:
+    """Return the largest signal of a marker, -inf of no event, NaN where one is none."""
+    if isinstance(columns, ParentEvents):
+        return columns.largest(marker)
+    return float(columns[marker].max(initial=-np.inf))
+
 
 def thin(values: _Values, limit: int) -> _Values:
     """Return every k-th event, so that at most ``limit`` remain: deterministic, and even over the acquisition."""

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from cytocar.gates.adaptive.density import Floats, density, thinned
+from cytocar.gates.adaptive.parent_events import largest
 from cytocar.gates.decision import Decision, FitInput, Fitted, Flag, Source, differs
 from cytocar.regions.polygon import PolygonGate
 from cytocar.statistics.order import median, medians, quantile, quantiles
@@ -191,9 +192,7 @@ class _Top(Struct, frozen=True):
 
 
 def _top(gate: SingletsGate, columns: Mapping[str, Floats], ranges: Mapping[str, float]) -> _Top:
-    area, pulse = (
-        1.01 * max(float(columns[axis].max(initial=1.0)), ranges.get(axis, 1.0)) for axis in (gate.area, _pulse(gate))
-    )
+    area, pulse = (1.01 * max(largest(columns, axis), 1.0, ranges.get(axis, 1.0)) for axis in (gate.area, _pulse(gate)))
     return _Top(OFF_SCALE * ranges.get(gate.area, np.inf), area, pulse)
 
 

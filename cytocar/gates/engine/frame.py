@@ -8,7 +8,7 @@ small population gets a frame of its own (``SubframeCache``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -211,6 +211,10 @@ class Frame:
             inside = inside & ~self.mask(population)
         return inside
 
+    def rows_within(self, parent: str, exclude: Sequence[str]) -> Rows:
+        """Return the rows in this frame of the events that a gate may keep."""
+        return np.flatnonzero(self.within(parent, exclude)) if exclude else self.places(parent)
+
     def evaluate(self, step: GateStep) -> Bools:
         """Return, and remember, which events are in the population of a step."""
         within = self.within(step.parent, step.exclude)
@@ -231,14 +235,20 @@ class Frame:
             mask &= within
             return mask
         mask = within.copy()
+        few: list[Rows] = []
         for start in range(0, self.n_events, BLOCK_EVENTS):
             some = slice(start, start + BLOCK_EVENTS)
             wanted = mask[some]
+            if placed.bounds is not None:
+                wanted &= placed.bounds.contains(*(signal[some] for signal in signals))
             if 2 * np.count_nonzero(wanted) < wanted.size:
-                rows = np.flatnonzero(wanted)
-                wanted[rows] = placed.region.contains(*(signal[some][rows] for signal in signals))
+                few.append(np.flatnonzero(wanted) + start)
             else:
                 wanted &= placed.region.contains(*(signal[some] for signal in signals))
+        rows = np.concatenate(few) if few else np.empty(0, dtype=np.intp)
+        for start in range(0, rows.size, BLOCK_EVENTS):
+            some_rows = rows[start : start + BLOCK_EVENTS]
+            mask[some_rows] = placed.region.contains(*(np.take(signal, some_rows) for signal in signals))
         return mask
 
 
@@ -295,7 +305,7 @@ class SubframeCache:
         home = self._home.get(population, self._all)
         frame = home
         if population in home.counts and FEW_EVENTS < home.n_events * WORTH_A_FRAME >= home.counts[population]:
-            rows = np.flatnonzero(home.mask(population))
+            rows = home.places(population)
             frame = Frame(SubsetSignals(home.signals, rows), base=home, rows=rows)
         self._within[population] = frame
         return frame

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from cytocar.fcs.events import EventTable
-from cytocar.gates.adaptive.parent_events import ParentEvents, thin
+from cytocar.gates.adaptive.parent_events import ParentEvents, largest, thin
 from cytocar.gates.engine import frame
-from cytocar.gates.engine.frame import Rows, Signals
+from cytocar.gates.engine.frame import BufferedSignals, Frame, GateStep, Rows, Signals
 from cytocar.gates.populations import Populations
 from cytocar.gates.walk import walk
+from cytocar.regions.geometry import inside_polygon
+from cytocar.regions.polygon import PolygonGate
 from cytocar.signals.declaration import declare
+from cytocar.signals.scales import LogicleScale
 from cytocar.template.model import Template
 
 N = 100_000
@@ -114,3 +117,25 @@ def test_a_cutout_thins_as_the_cut_out_signal_is_thinned() -> None:
     assert list(cut) == ["A"]
     with pytest.raises(KeyError):
         cut["B"]
+
+
+def test_the_largest_signal_of_a_cutout_is_found_without_cutting_it_out() -> None:
+    signal = np.random.default_rng(3).normal(0, 1, N)
+    rows = np.flatnonzero(np.arange(N) % 3)
+    events = ParentEvents(["A"], lambda _marker: signal, rows, N)
+    assert events.largest("A") == largest({"A": signal[rows]}, "A") == signal[rows].max()
+    signal[rows[-1]] = np.nan
+    assert np.isnan(events.largest("A"))
+    assert ParentEvents(["A"], lambda _marker: signal, rows[:0], N).largest("A") == -np.inf
+
+
+def test_events_near_a_curved_polygon_are_decided_as_if_each_stood_alone() -> None:
+    scale = LogicleScale()
+    gate = PolygonGate(x="A", y="B", vertices=((3000, 5000), (20_000, 4000), (9000, 60_000)))
+    events = three_markers()
+    signals = {name: np.tile(events.column(name), 2) * (1 + np.arange(2 * N) % 7) for name in "AB"}
+    found = Frame(BufferedSignals(signals, 2 * N)).evaluate(GateStep("p", "all", (), gate.placed(lambda _name: scale)))
+    corners = np.stack([scale.forward(axis) for axis in np.array(gate.vertices).T], axis=1)
+    inside = inside_polygon(corners, *(scale.forward(signal) for signal in signals.values()))
+    assert found.tolist() == inside.tolist()
+    assert 100 < inside.sum() < N / 10
