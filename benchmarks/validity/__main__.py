@@ -29,6 +29,7 @@ from benchmarks.validity import (
     other_laboratories,
     panels,
     patients,
+    rates,
     runs,
     silent,
     spikes,
@@ -100,6 +101,7 @@ PARTS: Mapping[str, Part] = {
     "cells": lambda n: [(cells.HEAD, cells.rows(4 * n, {**cells.TUNED, **cells.HELD_OUT}))],
     "joint": lambda n: [(joint.HEAD, joint.rows(max(4, n)))],
     "courses": lambda n: [(courses.HEAD, courses.rows(4 * n, courses.TUNED + courses.ONCE))],
+    "rates": lambda n: [(rates.HEAD, rates.rows(4 * n, {**rates.TUNED, **rates.ONCE}))],
     "odd": lambda _: [(odd.HEAD, odd.rows())],
     "silent": lambda n: [
         (silent.HEAD, silent.rows(max(1, n // 24), {**silent.TUNED, **silent.HELD_OUT})),

@@ -58,7 +58,7 @@ auc_0_28_high          num cells/µL*days      | its upper bound
 auc_0_84_low           num cells/µL*days      | 95 % interval of auc_0_84: as that of auc_0_28
 auc_0_84_high          num cells/µL*days      | its upper bound
 reasons                str -                  | why a number is missing, or what to keep in mind, by column
-doubling_time_days_low    num days            | 95 % interval of doubling_time_days; none where the slope may be 0
+doubling_time_days_low    num days            | its 95 % interval; empty where one sample lies before the peak
 doubling_time_days_high   num days            | its upper bound
 doubling_time_points      int -               | samples behind it
 doubling_time_adjusted_r2 num -               | how straight they lie

@@ -16,17 +16,13 @@ from msgspec.structs import replace
 from cytocar.counting.limits import CarResult
 from cytocar.kinetics.curve import Point, log_interpolated
 from cytocar.kinetics.exposure import area_to
-from cytocar.kinetics.rates import Rate, log_line
+from cytocar.kinetics.rates import USUAL_FREEDOM, USUAL_SD, Rate, log_line, scatter_about
 from cytocar.statistics.estimate import UNKNOWN, Estimate
 
 Floats = npt.NDArray[np.float64]
 
-USUAL_SD, SMALLEST_SD = 0.3, 0.1
-"""Scatter of a value about its course, natural logarithm: supposed where nothing shows it, and at the least."""
 HALF = 0.5
 """Of its limit: what stands for a value below it where no neighbours tell more (M5 of Beal 2001)."""
-LARGEST_WORSENING = 20.0
-"""-2 log likelihood that a limit may cost at most: with one degree of freedom F alone (161) excludes nothing."""
 FASTEST_PER_DAY = 10.0
 """Rate of a fall beyond which no cells die, per day."""
 
@@ -35,7 +31,7 @@ def area_with_censored(evaluable: Sequence[Point], end: float) -> Estimate:
     """Return the area from day 0 to ``end`` with each value below a limit at what is expected of it.
 
     Between two quantified values it is expected where the line through their logarithms lies, so far as that is below
-    the limit: the mean of a lognormal value (SD 30 %) that is known to be smaller. Elsewhere half its limit stands for
+    the limit: the mean of a lognormal value (SD 25 %) that is known to be smaller. Elsewhere half its limit stands for
     it. The interval lets it lie anywhere from 0 to its limit. Values without a limit are left out.
     """
     if not any(point.limit is not None for point in evaluable):
@@ -57,12 +53,12 @@ def _filled(point: Point, known: Sequence[Point]) -> Point:
 
 
 def _mean_below(limit: float, median: float) -> float:
-    """Return the mean of a lognormal value of this median and 30 % of scatter that lies below a limit.
+    """Return the mean of a lognormal value of this median and 25 % of scatter that lies below a limit.
 
     Examples
     --------
     >>> round(_mean_below(1.0, 0.2), 3), round(_mean_below(1.0, 50.0), 3)
-    (0.209, 0.978)
+    (0.206, 0.984)
     """
     from scipy.special import log_ndtr
 
@@ -89,11 +85,8 @@ def half_life_with_censored(evaluable: Sequence[Point], peak: Point | None, alon
     below = [point for point in window if point.quantified is None and point.limit is not None]
     if len(numbers) < 2 or len(numbers) + len(below) < 3:
         return UNKNOWN
-    sd = USUAL_SD
-    if len(numbers) > 2:
-        residual = log_line(numbers).residual
-        sd = max(math.sqrt(residual / (len(numbers) - 2)), SMALLEST_SD)
-    return _profile(_cost(numbers, below, sd), freedom=max(len(numbers) - 2, 1))
+    sd = scatter_about(log_line(numbers).residual, len(numbers))
+    return _profile(_cost(numbers, below, sd), freedom=len(numbers) - 2 + USUAL_FREEDOM)
 
 
 def _cost(numbers: Sequence[Point], below: Sequence[Point], sd: float) -> Callable[[float], float]:
@@ -121,7 +114,7 @@ def _profile(cost: Callable[[float], float], *, freedom: int) -> Estimate:
 
     best = minimize_scalar(cost, bounds=(-FASTEST_PER_DAY, FASTEST_PER_DAY), method="bounded", options={"xatol": 1e-9})
     rate = float(best.x)
-    allowed = float(best.fun) + min(float(fdtri(1, freedom, 0.95)), LARGEST_WORSENING)
+    allowed = float(best.fun) + float(fdtri(1, freedom, 0.95))
     if rate <= 0 or cost(0.0) <= allowed:
         return UNKNOWN
     slowest = brentq(lambda one: cost(one) - allowed, 0.0, rate)

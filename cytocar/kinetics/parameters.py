@@ -132,9 +132,9 @@ def noncompartmental(
     -----
     AUC: linear where the curve rises, logarithmic where it falls, interpolated by the same rule at day 28 and 84, from
     0 at infusion where day 0 has no sample; no AUC beyond the last sample. Doubling time: log-linear regression over
-    the quantified samples up to the peak. Half-life: log-linear regression over the last 3 or more quantified samples
-    after the peak, as many as give the best adjusted R2. Both are given with the interval of the slope, and not at all
-    where that holds 0: the curve may be flat. Values below the limit of quantification: see ``blq_rule``.
+    the first 3 or more quantified samples up to the peak, half-life over the last 3 or more after it, as many as give
+    the best adjusted R2. Both are given with the interval of the slope, which carries the usual scatter of days, and
+    not at all where that holds 0: the curve may be flat. Values below the limit of quantification: see ``blq_rule``.
 
     Examples
     --------
