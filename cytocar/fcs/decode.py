@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from cytocar.errors.tree import ReadError
 from cytocar.fcs.events import Block, Channel, EventTable, FloatArray, RawArray
-from cytocar.files.places import Place, readable
+from cytocar.files.places import Address, Place, readable
 
 LONGEST_NUMBER = 64
 """Characters of one number that DATA spells. A double needs 24; NumPy gives each of 131,072 numbers the room of the
@@ -114,10 +114,10 @@ class WordCodec(Struct, frozen=True):
             words = words & words.dtype.type(self.field.mask)
         return linearise(_as_float(words), self.field.channel)
 
-    def linear(self, raw: RawArray) -> RawArray:
-        """Return the column as it is stored where nothing has to be done to it, else decoded."""
-        plain = self.field.mask is None and is_linear(self.field.channel)
-        return raw[:, self.position] if plain else self.decode(raw)
+    @property
+    def as_stored(self) -> int | None:
+        """The column where nothing has to be done to its words."""
+        return self.position if self.field.mask is None and is_linear(self.field.channel) else None
 
     def for_channel(self, channel: Channel) -> WordCodec:
         """Return this codec with another amplification."""
@@ -141,9 +141,10 @@ class ByteCodec(Struct, frozen=True):
             words = words & words.dtype.type(field.mask)
         return linearise(_as_float(words), field.channel)
 
-    def linear(self, raw: RawArray) -> RawArray:
-        """Return the column, decoded."""
-        return self.decode(raw)
+    @property
+    def as_stored(self) -> int | None:
+        """None: bytes have to be put together."""
+        return None
 
     def for_channel(self, channel: Channel) -> ByteCodec:
         """Return this codec with another amplification."""
@@ -201,6 +202,16 @@ class DataSource(Struct, frozen=True, eq=False):
                 _fill(raw, handle, self.path)
                 yield Block(raw, self.layout.codecs)
 
+    def parts(self, count: int) -> Sequence[DataSource]:
+        """Return parts of a file of this machine; of an address none comes sooner for asking twice."""
+        if isinstance(self.path, Address) or count == 1:
+            return (self,)
+        size = -(-self.n_events // count)
+        return [
+            replace(self, first=self.first + start * self.layout.event_bytes, n_events=min(size, self.n_events - start))
+            for start in range(0, self.n_events, size)
+        ]
+
 
 def _fill(raw: RawArray, handle: FileIO | BufferedReader, path: Place) -> None:
     view = raw.reshape(-1).view(np.uint8).data
@@ -245,6 +256,10 @@ class TextSource(Struct, frozen=True, eq=False):
         ]
         for start in range(0, self.n_events, size):
             yield Block(values[start : start + size], codecs)
+
+    def parts(self, _count: int) -> Sequence[TextSource]:
+        """Return this source: where an event begins is not known before those in front of it are read."""
+        return (self,)
 
     def _values(self) -> npt.NDArray[np.float64]:
         with readable(self.path), self.path.open("rb") as handle:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from cytocar import EventTable, open_fcs
+from cytocar.errors.tree import ReadError
+from cytocar.fcs import events as table
 from tests.fcs.files import floats
 
 
@@ -42,3 +44,20 @@ def test_columns_of_different_length_are_a_mistake_of_the_caller() -> None:
 def test_an_empty_table_has_empty_columns() -> None:
     events = EventTable.from_columns({"A": [], "B": []})
     assert (events.n_events, events.column("B").shape, list(events.blocks())) == (0, (0,), [])
+
+
+def test_columns_read_by_several_threads_are_those_that_one_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(2).normal(0, 1000, (50_001, 3)).astype("<f4")
+    events = open_fcs(floats(values).write(tmp_path / "a.fcs"))
+    alone = events.columns(["C3", "C1"])
+    monkeypatch.setattr(table, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(table, "READERS", 4)
+    assert np.array_equal(events.columns(["C3", "C1"]), alone)
+    assert np.array_equal(events.columns(events.channels), values)
+    assert np.array_equal(events.every(7).columns(events.channels), values[::7])
+    assert [part.n_events for part in events.source.parts(4)] == [12_501, 12_501, 12_501, 12_498]
+    (tmp_path / "a.fcs").write_bytes((tmp_path / "a.fcs").read_bytes()[:-100])
+    with pytest.raises(ReadError, match="became shorter"):
+        events.columns(events.channels)
