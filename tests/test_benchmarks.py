@@ -14,10 +14,12 @@ from benchmarks.measure import Measurement, joined, measure
 from benchmarks.validity import (
     among,
     at_the_limit,
+    borders,
     cells,
     disturbed,
     gates,
     joint,
+    kept_back,
     look_oracle,
     mix,
     silent,
@@ -99,9 +101,10 @@ def test_many_subjects_are_those_of_a_scenario_under_many_names(tmp_path: Path) 
         (disturbed.rows(1), disturbed.HEAD),
         (unaided_oracle.rows(1), unaided_oracle.HEAD),
         (at_the_limit.rows(1), at_the_limit.HEAD),
+        (borders.rows(1), borders.HEAD),
         (silent.rows(1, dict(list(silent.TUNED.items())[:1])), silent.HEAD),
     ],
-    ids=["mix", "joint", "cells", "among", "gates", "disturbed", "unaided_oracle", "at_the_limit", "silent"],
+    ids=["mix", "joint", "cells", "among", "gates", "disturbed", "unaided_oracle", "at_the_limit", "borders", "silent"],
 )
 def test_validity_is_measured_on_tubes_that_can_be_drawn(lines: Iterable[Sequence[str]], head: Sequence[str]) -> None:
     assert len(next(iter(lines))) == len(head)
@@ -143,3 +146,15 @@ def test_real_spike_ins_without_a_control_are_held_against_what_was_added(monkey
     rows = [dict(zip(spikes.UNAIDED_HEAD, row, strict=True)) for row in spikes.unaided_rows(2)]
     assert [row["threshold"] for row in rows] == ["1", "1.4", "1", "1.4"]
     assert all(0.9 < float(row["net/true"]) < 1.1 for row in rows)
+
+
+def test_spike_ins_of_files_kept_back_say_who_misses_the_truth_and_does_not_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if spikes.shared_data() is None:
+        pytest.skip("the real files are not here")
+    monkeypatch.setattr(kept_back, "KEPT_BACK", dict(list(kept_back.KEPT_BACK.items())[:1]))
+    monkeypatch.setattr(kept_back, "PERCENTAGES", (0.1,))
+    rows = [dict(zip(kept_back.HEAD, row, strict=True)) for row in kept_back.rows(2)]
+    assert [row["threshold"] for row in rows] == ["0.8", "1", "1.2", "1.4"]
+    assert rows[-1]["holds the truth"] == "100 %"

@@ -11,6 +11,7 @@ from benchmarks.validity import (
     among,
     at_the_limit,
     background,
+    borders,
     car,
     cells,
     courses,
@@ -91,6 +92,7 @@ PARTS: Mapping[str, Part] = {
     "strata": lambda n: [(strata.ZERO_HEAD, strata.zero_rows(12 * n)), (strata.HEAD, strata.rows(4 * n))],
     "unaided": lambda n: [(unaided_oracle.HEAD, unaided_oracle.rows(n))],
     "looks": lambda n: [(look_oracle.HEAD, look_oracle.rows(4 * n))],
+    "borders": lambda n: [(borders.HEAD, borders.rows(3 * n))],
     "background": lambda n: [
         (background.PLACES_HEAD, background.place_rows(max(4, n // 4))),
         (background.HEAD, background.rows(4 * n)),

@@ -240,6 +240,40 @@ SEALED_NEGATIVES: Mapping[str, Draw] = {
     "bright tenth": lambda random, n: np.where(random.random(n) < 0.1, 1.35, -0.15) + 0.89 * random.normal(size=n),
     "secant": lambda random, n: 2 / np.pi * np.log(np.tan(np.pi / 2 * random.uniform(1e-9, 1 - 1e-9, n))),
 }
+
+
+def _mixture(random: np.random.Generator, n: int) -> Floats:
+    """Two log-normals about one median, a narrow and a wide one, the wide one dimmer."""
+    wide = random.random(n) < 0.4
+    return np.where(wide, random.normal(-0.134, 0.42, n), random.normal(0.036, 0.17, n))
+
+
+def _dim_and_bright(random: np.random.Generator, n: int) -> Floats:
+    """Two kinds of cells far apart: two fifths are dim, by a factor of 4.5."""
+    return np.where(random.random(n) < 0.4, random.normal(-0.495, 0.13, n), random.normal(0.155, 0.16, n))
+
+
+UNSEEN: Mapping[str, Draw] = {
+    "log-normal mixture": _mixture,
+    "skewed to bright": lambda random, n: 0.16 * (random.gamma(2.2, 1, n) - 1.876) + random.normal(0, 0.05, n),
+    "dim and bright": _dim_and_bright,
+    "ratio of gammas": lambda random, n: np.log10(random.f(8, 6, n) / 1.0287),
+}
+"""Shapes that were looked at once, to judge the border below which a stain index asks."""
+
+
+def _skewed_laplace(random: np.random.Generator, n: int) -> Floats:
+    """Exponential sides, the bright one half as long again, blurred: at unit variance."""
+    bright = random.random(n) < 0.6
+    sides = np.where(bright, 0.63 * random.exponential(size=n), -0.42 * random.exponential(size=n)) - 0.12
+    return np.asarray(sides + 0.68 * random.normal(size=n), float)
+
+
+UNSEEN_NEGATIVES: Mapping[str, Draw] = {
+    "skewed Laplace": _skewed_laplace,
+    "Weibull": lambda random, n: (random.weibull(1.8, n) - 0.816) / 0.57 + 0.47 * random.normal(size=n),
+    "two apart": lambda random, n: np.where(random.random(n) < 0.3, 1.05, -0.3) + 0.78 * random.normal(size=n),
+}
 EVERY_NEGATIVE = {
     **NEGATIVES,
     **FRESH_NEGATIVES,
@@ -247,8 +281,9 @@ EVERY_NEGATIVE = {
     **LAST_NEGATIVES,
     **NEWEST_NEGATIVES,
     **SEALED_NEGATIVES,
+    **UNSEEN_NEGATIVES,
 }
-EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST, **NEWEST, **SEALED}
+EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST, **NEWEST, **SEALED, **UNSEEN}
 
 
 class CarTube(Struct, frozen=True):

@@ -174,10 +174,10 @@ def _series(folder: Path, spike: Spike, percent: float, tubes: int) -> list[Meas
 
 def _tubes(folder: Path, spike: Spike, percent: float, tubes: int) -> Iterator[tuple[Floats, float, Floats, float]]:
     """Yield the signals of each sample, its true percentage, negatives that it does not hold, and its gain."""
-    negatives = _signals(folder, spike.negatives, spike.marker)
-    positives = _signals(folder, spike.positives, spike.marker)
+    negatives = signals(folder, spike.negatives, spike.marker)
+    positives = signals(folder, spike.positives, spike.marker)
     positives = positives[positives >= spike.above_border * positives.min()]
-    other = _signals(folder, spike.reference, spike.marker) if spike.reference else None
+    other = signals(folder, spike.reference, spike.marker) if spike.reference else None
     for number in range(tubes):
         random = np.random.default_rng((5, number))
         shuffled = random.permutation(negatives)
@@ -199,7 +199,7 @@ def _gate(spike: Spike) -> ReferenceGate:
 
 
 @cache
-def _signals(folder: Path, side: Side, marker: str) -> Floats:
+def signals(folder: Path, side: Side, marker: str) -> Floats:
     """Return a marker's compensated signal in the cells of one side; bright and dim are parted at each valley."""
     events = open_fcs(folder / side.file)
     matrix = SpilloverMatrix.from_keywords(events.keywords)
