@@ -31,6 +31,7 @@ from benchmarks.validity import (
     panels,
     patients,
     rates,
+    replicates,
     runs,
     silent,
     spikes,
@@ -104,6 +105,7 @@ PARTS: Mapping[str, Part] = {
     "joint": lambda n: [(joint.HEAD, joint.rows(max(4, n)))],
     "courses": lambda n: [(courses.HEAD, courses.rows(4 * n, courses.TUNED + courses.ONCE))],
     "rates": lambda n: [(rates.HEAD, rates.rows(4 * n, {**rates.TUNED, **rates.ONCE}))],
+    "replicates": lambda n: [(replicates.HEAD, replicates.rows(4 * n, {**replicates.TUNED, **replicates.ONCE}))],
     "odd": lambda _: [(odd.HEAD, odd.rows())],
     "silent": lambda n: [
         (silent.HEAD, silent.rows(max(1, n // 24), {**silent.TUNED, **silent.HELD_OUT})),

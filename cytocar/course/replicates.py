@@ -2,7 +2,7 @@
 
 Replicates are pooled by events, not by averaging concentrations: a tube in which twice the blood was looked at counts
 twice, and three tubes with 10 cells each are one with 30. Dilutions of one draw are replicates too: what counts is the
-blood examined. Whether they agree is tested; where they scatter more than they should, the interval widens by as much.
+blood examined. The interval is wider by as much as they scatter more than they should; whether they agree is tested.
 """
 
 from __future__ import annotations
@@ -178,8 +178,11 @@ def agreement_of(samples: Sequence[CountedSample]) -> Agreement | None:
 
 
 def _scattered(estimate: Estimate, agreement: Agreement | None) -> Estimate:
-    """Return an estimate whose interval is as many times wider, in logarithms, as the replicates scatter too much."""
-    if agreement is None or agreement.holds or not estimate.value:
+    """Return an estimate whose interval is as many times wider, in logarithms, as the replicates scatter too much.
+
+    Also where that may be chance: three tubes that scatter by 20 % more than they should disagree in one draw of four.
+    """
+    if agreement is None or not estimate.value:
         return estimate
     value, scale = estimate.value, agreement.scale
     low, high = (limit and value * (limit / value) ** scale for limit in (estimate.low, estimate.high))

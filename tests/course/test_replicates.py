@@ -237,15 +237,18 @@ def test_three_tubes_scatter_by_the_root_of_chi_square_over_two() -> None:
     assert agreement.p == pytest.approx(stats.chi2.sf(chi_square, 2), abs=1e-12)
 
 
-def test_disagreement_widens_the_net_count_too_and_agreement_widens_neither() -> None:
+def test_tubes_that_scatter_too_much_widen_the_net_count_too_whether_or_not_they_disagree() -> None:
     def pooled(*cars: int) -> CountedSample:
         return pool([replace(tube(f"{car}", car), car_per_ul_net=Estimate(30.0, 20.0, 45.0)) for car in cars])
 
-    apart, alike, near = pooled(1000, 200), pooled(600, 600), pooled(640, 560)
+    apart, alike, near, chance = pooled(1000, 200), pooled(600, 600), pooled(640, 560), pooled(610, 590)
     assert near.agreement is not None
-    assert near.agreement.scale > 1
-    assert near.car_per_ul == alike.car_per_ul
-    assert near.car_per_ul_net.low == pytest.approx(alike.car_per_ul_net.low, rel=2e-3)  # each tube's own limits enter
+    assert near.agreement.holds
+    for limit, narrow in ((near.car_per_ul.low, alike.car_per_ul.low), (near.car_per_ul.high, alike.car_per_ul.high)):
+        assert math.log((limit or 0) / 60) == pytest.approx(near.agreement.scale * math.log((narrow or 0) / 60))
+    assert near.car_per_ul_net.low is not None and near.status is Status.OK
+    assert near.car_per_ul_net.low < 0.95 * (alike.car_per_ul_net.low or 0)
+    assert chance.car_per_ul == alike.car_per_ul
     assert (apart.car_per_ul_net.low or 0) < (alike.car_per_ul_net.low or 0)
     assert (apart.car_per_ul_net.high or 0) > (alike.car_per_ul_net.high or 0)
 
