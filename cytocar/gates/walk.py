@@ -237,17 +237,17 @@ def _place_deferred(
             masks = [frame.mask(kind)[rows] for kind in kinds]
             placed.fitted[population.name] = _fit(population.name, gate, columns, plan, controls, masks)
             gate = placed.fitted[population.name].gate
-        mask = frame.evaluate(make_step(population, gate, plan.axes, declared))
+        frame.evaluate(make_step(population, gate, plan.axes, declared))
         frames.evaluated(population.name, frame)
         placed.counts[population.name] = frame.counts[population.name]
         if tally.watched is not None and population.name in tally.watched.over_time.counts:
-            tally.watched.over_time.add(population.name, tally.kept.rows(frame.rows_of(mask)))
-        if population.name == beads or tally.medians.markers:
-            rows = np.flatnonzero(mask)
+            tally.watched.over_time.add(population.name, tally.kept.rows(frame.first_rows(population.name)))
         if population.name == beads:
+            rows = frame.places(beads)
             for marker in _placed_by_references(template):
                 bead_medians[marker] = median_of(np.take(frame.signals.signal(marker), rows)), len(rows)
         for marker in tally.medians.markers:
+            rows = frame.places(population.name)
             placed.medians[population.name, marker] = median_of(np.take(frame.signals.signal(marker), rows))
     if tally.watched is not None:
         gates = {**fixed, **{name: fitted.gate for name, fitted in placed.fitted.items()}}

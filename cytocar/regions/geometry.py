@@ -295,7 +295,10 @@ def _cell(places: Floats, origin: float, per_unit: float) -> npt.NDArray[np.int3
 
 
 def _fill(drawn: Floats) -> npt.NDArray[np.uint8]:
-    """Mask of the cells with their middle inside: along each row, every edge that crosses it flips the rest."""
+    """Mask of the cells with their middle inside: every edge that crosses a row of cells flips those behind it.
+
+    An even number of edges crosses each row, so that the next one begins outside: row by row is one long row.
+    """
     ends = np.roll(drawn, -1, axis=0)
     heights = np.stack([drawn[:, 1], ends[:, 1]])
     first, last = np.ceil(heights.min(axis=0) - 0.5).astype(np.intp), np.ceil(heights.max(axis=0) - 0.5).astype(np.intp)
@@ -303,9 +306,10 @@ def _fill(drawn: Floats) -> npt.NDArray[np.uint8]:
     row = first[edge] + step
     (from_x, from_y), (to_x, to_y) = drawn[edge].T, ends[edge].T
     crossing = from_x + (row + 0.5 - from_y) * (to_x - from_x) / (to_y - from_y)
-    flips = np.zeros((CELLS + 2, CELLS + 3), dtype=np.uint8)
-    np.bitwise_xor.at(flips, (row, np.ceil(crossing - 0.5).astype(np.intp)), np.uint8(INSIDE))
-    return np.asarray(np.bitwise_xor.accumulate(flips[:, :-1], axis=1))
+    flips = np.sort(row * (CELLS + 2) + np.ceil(crossing - 0.5).astype(np.intp))
+    runs = np.diff(flips, prepend=0, append=(CELLS + 2) ** 2)
+    states = np.where(np.arange(runs.size) % 2, INSIDE, OUTSIDE).astype(np.uint8)
+    return states.repeat(runs).reshape(CELLS + 2, CELLS + 2)
 
 
 def _near_edges(drawn: Floats) -> Bools:

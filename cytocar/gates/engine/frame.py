@@ -196,9 +196,9 @@ class Frame:
             self._places[population] = np.flatnonzero(self.mask(population))
         return self._places[population]
 
-    def rows_of(self, mask: Bools) -> Rows:
-        """Return the rows that some of these events have in the frame that all of them come from."""
-        rows, frame = np.flatnonzero(mask), self
+    def first_rows(self, population: str) -> Rows:
+        """Return the rows that a population's events have in the frame that all of them come from."""
+        rows, frame = self.places(population), self
         while frame.base is not None:
             rows = rows if frame.rows is None else frame.rows[rows]
             frame = frame.base
