@@ -6,9 +6,8 @@ however far from their middle: real negatives have tails that no spread of their
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
-
-from cytocar.gates.adaptive.density import Ordered
 
 STEP = 0.25
 """Part of the way from the negatives' middle to the threshold, over which events are counted: a fifth saw 87 % of the
@@ -22,8 +21,10 @@ FEWEST_IN_STEP, SIGNIFICANT = 10, 2.0
 is chance."""
 
 
-def negatives_beyond(values: Ordered, threshold: float, center: float) -> float:
+def negatives_beyond(above: Callable[[float], int], threshold: float, center: float) -> float:
     """Return about how many negatives lie above a threshold, 0 where no fall towards it is seen.
+
+    ``above`` counts the events from a signal on, ``center`` is the middle of the negatives.
 
     Of two neighbouring steps below the threshold and one above it, the second has the share q of the first, and the
     third no more events than the second. An exponential tail of the second's c events has ``c q / (1 - q)`` beyond it,
@@ -32,15 +33,16 @@ def negatives_beyond(values: Ordered, threshold: float, center: float) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> tail = Ordered(np.sort(np.random.default_rng(1).exponential(100, 50_000)))
-    >>> round(negatives_beyond(tail, 400, center=0)), tail.above(400)
+    >>> tail = np.random.default_rng(1).exponential(100, 50_000)
+    >>> above = lambda place: int(np.count_nonzero(tail >= place))
+    >>> round(negatives_beyond(above, 400, center=0)), above(400)
     (929, 917)
     """
     step = STEP * (threshold - center)
     if step <= 0:
         return 0.0
-    above = [values.above(threshold + place * step) for place in (-2, -1, 0, 1)]
-    first, last, beyond = (more - fewer for more, fewer in pairwise(above))
+    from_on = [above(threshold + place * step) for place in (-2, -1, 0, 1)]
+    first, last, beyond = (more - fewer for more, fewer in pairwise(from_on))
     if last < FEWEST_IN_STEP or first - last < SIGNIFICANT * (first + last) ** 0.5 or beyond > last:
         return 0.0
     fall = (last + 0.5) / (first + 0.5)

@@ -351,7 +351,7 @@ def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list
         place = (gate.fallback - middle) / max(middle - dim.quantile(0.159), 1e-9)
         if place < FALLBACK_SPREADS:
             flags = [*flags, Flag.FALLBACK_TOO_LOW]
-    falling = negatives_beyond(values, gate.fallback, densest_center(values)) if place is not None else 0.0
+    falling = negatives_beyond(values.above, gate.fallback, densest_center(values)) if place is not None else 0.0
     if _asks(falling, values, gate) and Flag.FALLBACK_TOO_LOW not in flags:
         flags = [*flags, Flag.FALLBACK_TOO_LOW]
     seen = unaided(values, gate.fallback) if place is not None else None

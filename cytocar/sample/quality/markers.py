@@ -10,7 +10,9 @@ import numpy as np
 from msgspec import Struct
 
 from cytocar.errors.findings import Finding, Severity
-from cytocar.gates.adaptive.reference import FALLBACK_SPREADS
+from cytocar.gates.adaptive.density import Floats
+from cytocar.gates.adaptive.falling import negatives_beyond
+from cytocar.gates.adaptive.reference import ASKING_PART, FALLBACK_SPREADS
 from cytocar.gates.engine.frame import ALL, Bools
 from cytocar.gates.sampled_events import SampledEvents
 from cytocar.regions.boxes import RangeGate
@@ -56,6 +58,9 @@ CAR-T cells that a late tube holds."""
 TAIL_TIMES = 10.0
 """Times as many negatives as of a normal population may lie above a border: at 3.5 spreads 0.2 %, five times what
 clean tubes show (0.01 to 0.05 % of PE background). Where these are few of the CAR+ cells, no count hangs on them."""
+LARGEST_FALLING_PERCENT = 0.2
+"""Of the T cells, that may be negatives beyond a fixed border: four times the background that the shipped templates
+suppose, as a ``reference`` gate without a control lets pass."""
 LARGEST_CAR_BORDER_PERCENT, FEWEST_AT_BORDER = 3.0, 15
 """At a stain index of 12 a fixed border loses 5 % of the positives and 10 % of gain move 2 %; at 6, 20 % and 4 %."""
 
@@ -266,7 +271,23 @@ def _reach(sampled: SampledEvents, t_cells: str, car: str) -> tuple[Finding, ...
         if spreads < limit and percent > LARGEST_CAR_BORDER_PERCENT:
             message = f"the CAR border lies {spreads:.1f} spreads above the negatives: some of them pass it"
             return (Finding("car_negatives", "W304", Severity.REVIEW, message, spreads, limit),)
-    return ()
+    return _falls(sampled.signal(gate.marker, t_cell), gate.min)
+
+
+def _falls(signals: Floats, border: float) -> tuple[Finding, ...]:
+    """Return a finding where T cells fall towards a fixed border and go on beyond it, however far it is in spreads."""
+    below = signals < border
+    inside = int(np.count_nonzero(~below))
+    falling = negatives_beyond(
+        lambda place: int(np.count_nonzero(signals >= place)), border, median(signals[below]) if below.any() else border
+    )
+    limit = max(ASKING_PART * inside, LARGEST_FALLING_PERCENT / 100 * len(signals))
+    if falling <= limit:
+        return ()
+    message = (
+        f"events fall towards the CAR border and beyond it: of {inside:,} that pass, {falling:,.0f} may be negatives"
+    )
+    return (Finding("car_negatives", "W304", Severity.REVIEW, message, falling, limit),)
 
 
 def _negatives(percent: float) -> Finding:

@@ -49,12 +49,12 @@ def test_negatives_that_end_below_the_threshold_do_not_ask(values: Floats) -> No
 
 def test_the_dim_side_of_positives_is_no_fall() -> None:
     values = Ordered.of(np.concatenate([tailed(80)[2000:], positives(2000, 1000)]))
-    assert negatives_beyond(values, 900, center=80) == 0
-    assert negatives_beyond(values, 80, center=80) == 0
+    assert negatives_beyond(values.above, 900, center=80) == 0
+    assert negatives_beyond(values.above, 80, center=80) == 0
 
 
 def test_no_more_are_told_than_the_step_above_holds() -> None:
     tail = tailed(300)
     ended = tail[(tail < 900) | (tail > 2000)]
-    assert negatives_beyond(Ordered.of(tail), 900, center=80) > 50
-    assert negatives_beyond(Ordered.of(ended), 900, center=80) == 0
+    assert negatives_beyond(Ordered.of(tail).above, 900, center=80) > 50
+    assert negatives_beyond(Ordered.of(ended).above, 900, center=80) == 0

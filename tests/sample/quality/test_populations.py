@@ -277,6 +277,19 @@ def test_negatives_that_reach_a_fixed_border_ask_for_a_control() -> None:
     assert "W304" not in codes(count(FIXED))
 
 
+@pytest.mark.parametrize(("tail", "asks"), [(250.0, True), (50.0, False)])
+def test_negatives_with_a_long_tail_beyond_a_fixed_border_ask_for_a_control(tail: float, *, asks: bool) -> None:
+    def tailed(columns: Columns) -> Columns:
+        random = np.random.default_rng(5)
+        few = are("cd4_t", "cd8_t") & (random.random(len(columns["PE-A"])) < 0.2)
+        light = columns["PE-A"] + np.where(few, random.exponential(tail, len(few)), 0.0)
+        return {"PE-A": light, "FITC-A": np.where(are("car"), 60.0, columns["FITC-A"])}
+
+    found = [one for one in count(FIXED, tailed).findings if one.code == "W304"]
+    assert bool(found) is asks
+    assert not asks or "fall towards the CAR border" in found[0].message
+
+
 def test_negatives_of_few_cd8_t_cells_that_reach_a_fixed_border_ask_for_a_control() -> None:
     def brighter(columns: Columns) -> Columns:
         more = np.random.default_rng(5).normal(150, 120, len(columns["PE-A"]))
