@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from cytocar.counting.limits import CarResult
 from cytocar.course.draws import NOT_GATED, CellCount, Tube, joined_texts, pooled_populations
-from cytocar.course.replicates import CountedSample, pool
+from cytocar.course.replicates import DISAGREEMENT, CountedSample, pool
 from cytocar.course.run_tables import B_CELLS, read_tubes
 from cytocar.errors.tree import UsageError
 from cytocar.kinetics.course_fit import CourseFit, fit_course
@@ -85,6 +85,11 @@ class CoursePoint(Struct, frozen=True):
     def quantified(self) -> bool:
         """Whether the point has a concentration that counts."""
         return self.car_result is CarResult.QUANTIFIED and bool(self.car_per_ul.value)
+
+    @property
+    def replicates_disagree(self) -> bool:
+        """Whether the tubes of the draw differ by more than chance."""
+        return self.replicates_p is not None and self.replicates_p < DISAGREEMENT
 
 
 class Course(Struct, frozen=True):

@@ -12,7 +12,6 @@ from cytocar.cli import series_options as options
 from cytocar.cli.series_options import Form
 from cytocar.cli.unverified import Unverified
 from cytocar.course.late import CD3_NEGATIVE, LATE_FROM_DAY, LateThresholds, late_flags
-from cytocar.course.replicates import DISAGREEMENT
 from cytocar.course.series import Replicates, Series, join
 from cytocar.errors.tree import UsageError, counted
 from cytocar.sheet.tube import Specimen
@@ -143,7 +142,7 @@ def _warn_of_samples(series: Series) -> None:
         if not reason.endswith("control"):
             screen.say(f"note: sample {sample_id} is on no course: {reason}")
     for point in series.points:
-        if point.replicates_p is not None and point.replicates_p < DISAGREEMENT:
+        if point.replicates_disagree:
             screen.say(
                 f"warning W320: the replicates of {point.subject_id}, day {day_text(point.day)}, disagree "
                 f"({point.sample_id}): look at each tube; the interval holds their scatter"

@@ -144,7 +144,7 @@ def _point_line(point: CoursePoint) -> Line:
             number_text(point.car_percent_of_t_cells),
             number_text(point.car_cd4_cd8_ratio.value) if point.quantified else DASH,
             number_text(point.t_cells_per_ul),
-            point.status.replace("_", " "),
+            point.status.replace("_", " ") + (": replicates disagree (W320)" if point.replicates_disagree else ""),
         ),
         mark,
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from cytocar.counting.limits import three_digits
 from cytocar.course.cohort import spreads
 from cytocar.kinetics.parameters import Kinetics
 from cytocar.report.course.page import kinetics_listing, p_text, peaks_listing, points_listing, spreads_listing
+from cytocar.sample.result import Status
 from tests.courses import course_of
 
 
@@ -44,6 +47,15 @@ def test_where_nothing_can_be_evaluated_nothing_is_said_to_be_absent() -> None:
     assert _table(_kinetics((10, 0)))["Persistence, days"] == ("–", "", "cells were never detected")
     (line,) = points_listing(course_of((10.3333, None)).points).lines
     assert line.cells[:4] == ("10.3", "d10.3333", "no result", "–")
+
+
+def test_replicates_that_disagree_are_the_reason_that_stands_beside_review() -> None:
+    (point,) = course_of((7, 59.0)).points
+    apart, alike = (replace(point, status=Status.REVIEW, replicates_p=p) for p in (1e-6, 0.3))
+    assert [line.cells[-1] for line in points_listing([apart, alike]).lines] == [
+        "review: replicates disagree (W320)",
+        "review",
+    ]
 
 
 def test_a_small_p_value_is_not_spelt_out() -> None:
