@@ -60,11 +60,43 @@ def lies_in(place: Path | Address, folder: Path | Address) -> bool:
 
 
 def files_below(folder: Path | Address, wanted: Callable[[Path | Address], bool]) -> Iterator[Path | Address]:
-    """Yield the wanted files of a folder and its subfolders."""
+    """Yield the wanted files of a folder and its subfolders, linked ones too, each folder once.
+
+    A link that leads nowhere is yielded as the file that it stands for: a sample that is missing has to be heard of.
+
+    Raises
+    ------
+    OSError
+        A subfolder cannot be listed: its files would be left out without a word.
+    """
     if isinstance(folder, Address):
         yield from filter(wanted, folder.files_below())
-    else:
-        yield from (file for file in folder.rglob("*") if wanted(file) and file.is_file())
+        return
+    seen: set[str] = set()
+    waiting = [folder]
+    while waiting:  # folders that are links come after all others, which then keep their own names
+        at = waiting.pop(0)
+        for name, folders, files in os.walk(at, onerror=_cannot_be_listed):
+            if os.path.realpath(name) in seen:
+                folders.clear()
+                continue
+            seen.add(os.path.realpath(name))
+            folders[:] = sorted(one for one in folders if one not in _OF_THE_SYSTEM)
+            waiting += [Path(name, one) for one in folders if Path(name, one).is_symlink()]
+            here = (Path(name, one) for one in files)
+            yield from (file for file in here if wanted(file) and (file.is_file() or _leads_nowhere(file)))
+
+
+_OF_THE_SYSTEM = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
+"""Folders that a file system keeps for itself at the top of a disk; nobody stores samples there, and few may look."""
+
+
+def _cannot_be_listed(error: OSError) -> None:
+    raise error
+
+
+def _leads_nowhere(file: Path) -> bool:
+    return file.is_symlink() and not file.exists()
 
 
 def require_packages(*places: Path | Address) -> None:

@@ -145,7 +145,11 @@ def _files(named: Iterable[Place]) -> list[Place]:
         except OSError as error:
             if isinstance(place, Address):
                 raise unreadable(place, error) from error
-            raise
+            raise UsageError(
+                f"the folder {error.filename or place} cannot be listed: {error.strerror or error}",
+                code="E103",
+                hint="correct its rights, or name the folders and files to count",
+            ) from error
     return [printable(file) if isinstance(file, Path) and not is_text(str(file)) else file for file in files]
 
 
