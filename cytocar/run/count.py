@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from cytocar.errors.tree import ReadError
+from cytocar.files.places import Address, Place, is_file
+from cytocar.files.source import file_sha256
 from cytocar.run.beside_counted import keep_told_anew
 from cytocar.run.execute import FinishedSample, execute
 from cytocar.run.lines import WaitingLines, lines_of
@@ -107,8 +110,7 @@ def count(
     ``wanted`` names the samples to count, in the plan's order, where they are not those of the shard.
     """
     wanted = work.sample_ids(plan) if wanted is None else wanted
-    before = (outcome for outcome in store.parts.in_order(wanted) if isinstance(outcome, SampleResult))
-    finished = {outcome.sample.sample_id: FinishedSample.of(outcome).without_content() for outcome in before}
+    finished = _finished_before(plan, store.parts, wanted, observer)
     if finished:
         observer.note(f"{len(finished)} of {len(wanted)} samples were finished before; going on")
     others = set(plan.sample_ids) - set(wanted)
@@ -133,6 +135,40 @@ def count(
 
             finish(store.run, store.manifest, plan.only(wanted), parquet=work.parquet, waiting=waiting)
     return [finished[sample_id] for sample_id in wanted]
+
+
+def _finished_before(
+    plan: RunPlan, parts: Parts, wanted: Sequence[str], observer: Observer
+) -> dict[str, FinishedSample]:
+    """Return what an interrupted run has finished; nothing where a file was replaced since.
+
+    A replaced file may be the control of others, and every file is held against the others, so all are counted again.
+    """
+    counted: dict[str, FinishedSample] = {}
+    replaced: list[str] = []
+    rows = {row.sample_id: row for row in plan.samples}
+    for outcome in parts.in_order(wanted):
+        if isinstance(outcome, SampleResult):
+            name = outcome.sample.sample_id
+            counted[name] = FinishedSample.of(outcome).without_content()
+            if _was_replaced(rows[name].file, outcome.file_sha256):
+                replaced.append(name)
+    if replaced:
+        parts.drop(counted)
+        others = f" and {len(replaced) - 1} more" if len(replaced) > 1 else ""
+        observer.note(f"the file of {replaced[0]}{others} was replaced since it was counted: all are counted again")
+        return {}
+    return counted
+
+
+def _was_replaced(file: Place, sha256: str | None) -> bool:
+    """True if a file holds other bytes than were counted; one that has gone, or lies at an address, is not asked."""
+    if isinstance(file, Address) or not is_file(file):
+        return False
+    try:
+        return file_sha256(file) != sha256
+    except ReadError:
+        return False
 
 
 def count_rest(

@@ -77,6 +77,16 @@ class Parts(Struct, frozen=True):
         except FileNotFoundError:
             return None
 
+    def drop(self, sample_ids: Iterable[str]) -> None:
+        """Forget finished samples: they are counted anew."""
+        try:
+            for sample_id in sample_ids:
+                (self.folder / part_name(sample_id)).unlink(missing_ok=True)
+        except OSError as error:
+            from cytocar.run.trail.lock import not_writable
+
+            raise not_writable(self.folder, error) from error
+
     def in_order(self, sample_ids: Iterable[str]) -> Iterator[SampleOutcome]:
         """Yield finished samples in the order given, one at a time."""
         for sample_id in sample_ids:

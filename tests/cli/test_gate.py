@@ -102,6 +102,22 @@ def test_an_interrupted_run_goes_on_where_it_stopped(cytocar: Cytocar, tubes: Pa
     assert _tables(run) == whole
 
 
+def test_an_interrupted_run_counts_again_where_a_file_was_replaced(cytocar: Cytocar, tubes: Path) -> None:
+    """The row of a sample never tells of other bytes than those that lie there when the run is finished."""
+    run = tubes / "run"
+    assert cytocar("gate", tubes / "sheet.csv", *FIXED, "-o", run).returncode == 0
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "state": "running"}))
+    first, second = (tubes / row["file"] for row in _rows((run / "counts.csv").read_text())[:2])
+    first.write_bytes(second.read_bytes())
+    again = cytocar("gate", tubes / "sheet.csv", *FIXED, "-o", run)
+    assert "was replaced since it was counted: all are counted again" in again.stderr
+    rows = _rows((run / "counts.csv").read_text())
+    assert rows[0]["file_sha256"] == rows[1]["file_sha256"]
+    assert rows[0]["total_events"] == rows[1]["total_events"]
+    assert cytocar("verify", run).returncode == 0
+
+
 def test_an_interrupted_run_refuses_another_template(cytocar: Cytocar, tubes: Path) -> None:
     run = tubes / "run"
     assert cytocar("gate", tubes / "sheet.csv", *FIXED, "-o", run).returncode == 0
