@@ -44,6 +44,8 @@ def why_not_there(path: Path) -> str:
     """
     try:
         has_folder = path.parent.is_dir()
+        if path.is_symlink():
+            return " (it is a link that leads nowhere)"
     except OSError:
         return ""  # a name that no system can hold
     if not has_folder:

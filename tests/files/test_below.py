@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cytocar.errors.tree import UsageError
+from cytocar.files.nearest import why_not_there
 from cytocar.files.places import files_below
 from cytocar.sheet.inputs import collect
 
@@ -38,6 +39,7 @@ def test_linked_folders_are_searched_once_and_loops_end(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_a_sample_that_is_missing(tmp_path: Path) -> None:
     _linked(tmp_path / "gone.fcs", tmp_path / "nowhere.fcs")
     assert _below(tmp_path) == ["gone.fcs"]
+    assert why_not_there(tmp_path / "gone.fcs") == " (it is a link that leads nowhere)"
 
 
 def test_a_folder_that_cannot_be_listed_stops_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
