@@ -78,7 +78,10 @@ def _instruments(tubes: int) -> Iterator[Table]:
 
 PARTS: Mapping[str, Part] = {
     "car": lambda n: [(car.HEAD, _cells(car.rows(n)))],
-    "headline": lambda n: [(car.HEAD, _cells(car.headline_rows(n)))],
+    "headline": lambda n: [
+        (car.HEAD, _cells(car.headline_rows(n))),
+        (car.LIMITS_HEAD, car.headline_limits_rows(n)),
+    ],
     "gates": lambda n: [
         (gates.HEAD, gates.rows(max(1, n // 24))),
         (car.HEAD, _cells(gates.car_rows(max(1, n // 3)))),

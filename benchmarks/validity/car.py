@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -15,6 +15,7 @@ from cytocar.gates.decision import FALLING, FitInput, Fitted, ReferenceEvents, S
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.acceptance import NOTED_FLAGS
 from cytocar.sheet.rows import SampleType
+from cytocar.statistics.intervals import Share
 from cytocar.template.gate_kinds import ReferenceGate
 
 GATE = ReferenceGate(marker="CAR", fallback=500, window=(150, 2500))
@@ -180,6 +181,44 @@ def headline_rows(tubes: int) -> Iterator[Row]:
                     for one in _over_shapes(replace(case, gain=drift), tubes, positives=positives)
                 ]
                 yield Row(f"{percent:g} %, SI {stain_index:g}{name}", measured)
+
+
+LIMITS_HEAD = (
+    "stain index, CAR-T events of 50,000",
+    "tubes",
+    "limits of the gated share hold the truth",
+    "limits of both",
+    "width against the oracle's: gated",
+    "net",
+    "both",
+)
+
+
+def headline_limits_rows(tubes: int) -> Iterator[tuple[str, ...]]:
+    """Yield for each index and number of events which limits beside the gated share hold the truth, with a control."""
+    for stain_index in (12.0, 6.0, 4.0, 3.0):
+        for events in (20, 200, 2000, 8000):
+            case = CarTube(car_percent=events / 500, stain_index=stain_index)
+            measured = [one for gain in DRIFTS for one in _over_shapes(replace(case, gain=gain), tubes // 3)]
+            yield (f"{stain_index:g}, {events}", str(len(measured)), *_limits_of(measured))
+
+
+def _limits_of(measured: Sequence[Measured], t_cells: int = 50_000) -> tuple[str, ...]:
+    """Return how often the limits of the gated share, and those of both shares, hold the truth, and their widths."""
+    true = np.array([one.true for one in measured])
+    known = _counting_limits(true, t_cells)
+    gated = _counting_limits([one.raw for one in measured], t_cells)
+    net = np.array([(one.low, one.high) for one in measured])
+    both = np.stack([np.minimum(gated[:, 0], net[:, 0]), np.maximum(gated[:, 1], net[:, 1])], axis=1)
+    held = [f"{100 * np.mean((x[:, 0] <= true) & (true <= x[:, 1])):.0f} %" for x in (gated, both)]
+    widths = [f"{np.median(np.diff(x) / np.diff(known)):.2f}" for x in (gated, net, both)]
+    return (*held, *widths)
+
+
+def _counting_limits(percents: Iterable[float], t_cells: int) -> Floats:
+    """Return the limits of counting alone of shares of the T cells, percent, shape (n, 2)."""
+    shares = (Share(round(percent / 100 * t_cells), t_cells).estimate() for percent in percents)
+    return np.array([(share.low, share.high) for share in shares])
 
 
 def _hard_cases(tubes: int) -> Iterator[Row]:

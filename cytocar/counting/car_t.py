@@ -47,6 +47,9 @@ def car_count(
 ) -> tuple[CarCount | None, tuple[Finding, ...]]:
     """Return the CAR-T cells with what may be claimed about them; ``None`` where the template has no such role.
 
+    The limits of the gated concentration are those of both counts, gated and net: what counting leaves open says
+    nothing of negatives in the gate and of positives below its border (docs/validity.md).
+
     ``gate_cvs`` is what the place of the gates on the way to a population leaves open; the CAR gate itself is not among
     them where controls place it.
 
@@ -75,8 +78,8 @@ def car_count(
             usual=_usual(populations, roles.car, backgrounds.get(roles.car), gate.stain_index),
         )
     limits = detection_limits(template.limits, t_cell_events, basis, net=net)
-    per_ul = with_gates(basis, gate_cvs.get(roles.car)).concentration(car_events)
     net_per_ul = _net_concentration(net, with_gates(basis, gate_cvs.get(roles.t_cells)), t_cell_events)
+    per_ul = with_gates(basis, gate_cvs.get(roles.car)).concentration(car_events).with_limits_of(net_per_ul)
     counted = basis.method == asked_for
     result = classify(car_events, limits if counted else None)
     overlaps = result is CarResult.QUANTIFIED and _overlaps(populations, roles.car)

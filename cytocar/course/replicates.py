@@ -104,7 +104,8 @@ def pool(samples: Sequence[CountedSample]) -> CountedSample:
     Notes
     -----
     Concentration: all events over all blood examined. Its interval is that of the pooled count against the pooled
-    beads, or of a Poisson count, with the largest errors of the method, times the scale of ``agreement``. The net
+    beads, or of a Poisson count, with the largest errors of the method, and holds that of the net concentration, where
+    there is one; both times the scale of ``agreement``. The net
     concentration's interval adds what the replicates' own net intervals hold beyond counting: background and gates are
     the same for all, so pooling does not lessen them. The limits of detection and quantification are, in percent of T
     cells, those of the best replicate: pooling can only lower them, by how much the runs do not tell.
@@ -132,7 +133,7 @@ def pool(samples: Sequence[CountedSample]) -> CountedSample:
         t_cell_events=t_cells,
         car_events=car,
         car_result=_pooled_result(counted, net, car, t_cells),
-        car_per_ul=_scattered(counting, agreement),
+        car_per_ul=_scattered(counting.with_limits_of(net), agreement),
         car_per_ul_net=_scattered(net, agreement),
         car_lod_per_ul=_of(lod, t_cells_per_ul),
         car_lloq_per_ul=_of(lloq, t_cells_per_ul),
@@ -191,13 +192,13 @@ def _scattered(estimate: Estimate, agreement: Agreement | None) -> Estimate:
 
 def _pooled_net(samples: Sequence[CountedSample], counting: Estimate) -> Estimate:
     """Return the net concentration of all blood examined; unknown where one replicate has none."""
-    tubes = [(sample.car_per_ul_net, sample.car_per_ul, sample.blood_examined_ul or 0.0) for sample in samples]
+    tubes = [(sample.car_per_ul_net, _counting_alone(sample), sample.blood_examined_ul or 0.0) for sample in samples]
     total = sum(blood for *_, blood in tubes)
     if not total or any(net.value is None for net, *_ in tubes):
         return UNKNOWN
     value = sum((net.value or 0.0) * blood for net, _, blood in tubes) / total
     beyond = [
-        sum(_beyond_counting(net, gated, side) * blood for net, gated, blood in tubes) / total
+        sum(_beyond_counting(net, alone, side) * blood for net, alone, blood in tubes) / total
         for side in ("low", "high")
     ]
     low, high = (
@@ -211,9 +212,14 @@ def _distance(estimate: Estimate, side: str) -> float:
     return 0.0 if limit is None or estimate.value is None else abs(float(limit) - estimate.value)
 
 
-def _beyond_counting(net: Estimate, gated: Estimate, side: str) -> float:
+def _counting_alone(sample: CountedSample) -> Estimate:
+    """Return the gated concentration of one tube with what counting and the method's errors leave open."""
+    return _pooled_concentration([sample], sample.car_events or 0, sample.blood_examined_ul)
+
+
+def _beyond_counting(net: Estimate, counting: Estimate, side: str) -> float:
     """What a limit of the net concentration lies away from it for other reasons than counting, cells/µL."""
-    return math.sqrt(max(_distance(net, side) ** 2 - _distance(gated, side) ** 2, 0.0))
+    return math.sqrt(max(_distance(net, side) ** 2 - _distance(counting, side) ** 2, 0.0))
 
 
 FEWEST_EVENTS = 13

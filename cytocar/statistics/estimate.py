@@ -30,6 +30,18 @@ class Estimate(Struct, frozen=True):
         """
         return Estimate(*(None if part is None else part * factor for part in (self.value, self.low, self.high)))
 
+    def with_limits_of(self, other: Estimate) -> Estimate:
+        """Return the estimate with limits that hold those of another one too, where both have limits.
+
+        Examples
+        --------
+        >>> Estimate(10, 9, 11).with_limits_of(Estimate(10.5, 8, 10.9))
+        Estimate(value=10, low=8, high=11)
+        """
+        if self.low is None or self.high is None or other.low is None or other.high is None:
+            return self
+        return Estimate(self.value, min(self.low, other.low), max(self.high, other.high))
+
     def widened(self, cv: float, level: float = LEVEL) -> Estimate:
         """Return the estimate with an interval that also carries a systematic error, added on the log scale.
 

@@ -78,7 +78,7 @@ t_cells_per_ul                 num cells/µL | T cells per µL of specimen | T c
 cd4_per_ul                     num cells/µL | CD4+ CD8- T cells per µL
 cd8_per_ul                     num cells/µL | CD8+ CD4- T cells per µL
 car_per_ul               num cells/µL | CAR-T cells per µL as gated, even below the limits | CAR-T/µL, gated
-car_per_ul_low                 num cells/µL | its 95 % interval, lower bound | 95 % from
+car_per_ul_low                 num cells/µL | its 95 % interval, which holds the net count's; lower bound | 95 % from
 car_per_ul_high                num cells/µL | its 95 % interval, upper bound | to
 car_cd4_per_ul                 num cells/µL | CD4+ CD8- CAR-T cells per µL
 car_cd8_per_ul                 num cells/µL | CD8+ CD4- CAR-T cells per µL

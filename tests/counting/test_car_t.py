@@ -100,7 +100,12 @@ def test_share_net_share_and_concentrations_are_those_of_their_parts() -> None:
     assert (car.net_percent, car.background_percent) == (net.net, net.background_percent)
     assert car.limits == detection_limits(TEMPLATE.limits, 50_000, BEADS, net=net)
     assert (car.result, car.witnessed_percent, findings) == (CarResult.QUANTIFIED, UNKNOWN, {})
-    assert car.per_ul == with_gates(BEADS, 0.1).concentration(1015)
+    gated = with_gates(BEADS, 0.1).concentration(1015)
+    assert car.per_ul.value == gated.value
+    assert (car.per_ul.low, car.per_ul.high) == (
+        min(gated.low or 0.0, car.net_per_ul.low or 0.0),
+        max(gated.high or 0.0, car.net_per_ul.high or 0.0),
+    )
     total = with_gates(BEADS, 0.2)
     assert car.net_per_ul.value == pytest.approx((net.net.value or 0) / 100 * 1000)
     assert (car.net_per_ul.high or 0) / (car.net_per_ul.low or 1) == pytest.approx(
