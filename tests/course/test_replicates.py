@@ -163,10 +163,14 @@ def test_the_largest_error_of_the_method_is_the_error_of_all() -> None:
 
 def test_net_limits_lie_as_far_as_counting_and_what_counting_does_not_tell() -> None:
     net, gated = Estimate(9.0, 5.0, 13.0), Estimate(10.0, 8.0, 12.5)
+    alone, both = tube("a", 100).car_per_ul, pool([tube(name, 100) for name in "ab"]).car_per_ul
     pooled = pool([replace(tube(name, 100), car_per_ul=gated, car_per_ul_net=net) for name in "ab"])
-    low, high = (abs((limit or 0) - 10.0) for limit in (pooled.car_per_ul.low, pooled.car_per_ul.high))
-    expected = 9 - math.hypot(low, math.sqrt(4**2 - 2**2)), 9 + math.hypot(high, math.sqrt(4**2 - 2.5**2))
+    (low, one_low), (high, one_high) = (
+        [abs((limit or 0) - 10.0) for limit in limits] for limits in ((both.low, alone.low), (both.high, alone.high))
+    )
+    expected = 9 - math.hypot(low, math.sqrt(4**2 - one_low**2)), 9 + math.hypot(high, math.sqrt(4**2 - one_high**2))
     assert (pooled.car_per_ul_net.low, pooled.car_per_ul_net.high) == pytest.approx(expected)
+    assert (pooled.car_per_ul.low, pooled.car_per_ul.high) == pytest.approx(expected), "the wider of both"
     unequal = pool(
         [replace(tube("a", 90), car_per_ul_net=net), replace(tube("b", 10, blood_ul=1.0), car_per_ul_net=gated)]
     )
@@ -244,11 +248,14 @@ def test_tubes_that_scatter_too_much_widen_the_net_count_too_whether_or_not_they
     apart, alike, near, chance = pooled(1000, 200), pooled(600, 600), pooled(640, 560), pooled(610, 590)
     assert near.agreement is not None
     assert near.agreement.holds
-    for limit, narrow in ((near.car_per_ul.low, alike.car_per_ul.low), (near.car_per_ul.high, alike.car_per_ul.high)):
-        assert math.log((limit or 0) / 60) == pytest.approx(near.agreement.scale * math.log((narrow or 0) / 60))
+    wide, narrow = pool([tube("a", 640), tube("b", 560)]).car_per_ul, pool([tube("a", 600), tube("b", 600)]).car_per_ul
+    for limit, inner in ((wide.low, narrow.low), (wide.high, narrow.high)):
+        assert math.log((limit or 0) / 60) == pytest.approx(near.agreement.scale * math.log((inner or 0) / 60))
     assert near.car_per_ul_net.low is not None and near.status is Status.OK
     assert near.car_per_ul_net.low < 0.95 * (alike.car_per_ul_net.low or 0)
-    assert chance.car_per_ul == alike.car_per_ul
+    assert (chance.car_per_ul.low, chance.car_per_ul.high) == pytest.approx(
+        (alike.car_per_ul.low, alike.car_per_ul.high), rel=1e-4
+    )
     assert (apart.car_per_ul_net.low or 0) < (alike.car_per_ul_net.low or 0)
     assert (apart.car_per_ul_net.high or 0) > (alike.car_per_ul_net.high or 0)
 

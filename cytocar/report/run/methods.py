@@ -159,6 +159,8 @@ def _counting(results: Sequence[SampleResult], template: Template) -> Iterator[s
     intervals = sorted({_OF_ONE_SAMPLE.sub("gates", name) for name in named})
     if intervals:
         yield f"Intervals of concentrations are two-sided 95 % intervals ({'; '.join(intervals)})."
+    if any(result.car is not None and result.car.net_per_ul.low is not None for result in results):
+        yield "That of CAR-T cells as gated holds the limits of their net count too."
 
 
 _OF_ONE_SAMPLE = re.compile(r"gates [\d.e-]+ %")
