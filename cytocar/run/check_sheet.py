@@ -9,14 +9,16 @@ from msgspec.structs import replace
 
 from cytocar.counting.tube import volume_in_tube
 from cytocar.errors.boundary import one_of_many
-from cytocar.errors.tree import CytocarError, SampleError, SheetError, counted, listed
+from cytocar.errors.tree import CytocarError, PanelError, SampleError, SheetError, counted, listed
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.nearest import why_not_there
 from cytocar.files.places import Address, Place, require_packages
 from cytocar.run.plan import RunPlan, make_plan
 from cytocar.sample.concentrations import lacks_beads, method_of
+from cytocar.sample.protocol import Protocol
 from cytocar.sheet.inputs import completed, of_rows
 from cytocar.sheet.rows import CountMethod, SampleRow, SheetRows, faulty_sheet, look_through
+from cytocar.signals.panel import resolve
 
 
 def check_sheet(
@@ -105,6 +107,21 @@ def _faults_of(row: SampleRow, plan: RunPlan) -> Iterator[str]:
     if method is CountMethod.VOLUMETRIC and held and (row.acquired_volume_ul or 0) > held:
         fault = f"{row.acquired_volume_ul:g} µL acquired is more than the {held:g} µL that the tube held"
         yield f", column acquired_volume_ul: {fault}"
+    yield from _panel_faults(row, protocol)
+
+
+def _panel_faults(row: SampleRow, protocol: Protocol) -> Iterator[str]:
+    """Yield why a file's channels are not those of the row's template; of a file that cannot be read nothing."""
+    if protocol.refused is not None or isinstance(row.file, Address) or not row.file.is_file():
+        return
+    try:
+        with one_of_many():
+            channels = open_fcs(row.file, data_set=row.data_set).channels
+            resolve(protocol.template.panel, channels, overrides=protocol.markers)
+    except PanelError as error:
+        yield f": {error.message} [{error.code}]"
+    except SampleError:
+        return
 
 
 def _missing(row: SampleRow) -> str | None:

@@ -74,3 +74,16 @@ def test_files_that_are_no_whole_fcs_files_are_faults_unless_their_row_is_exclud
     )
     (tmp_path / "sheet.csv").write_text(header + excluded)
     assert len(check_sheet(tmp_path / "sheet.csv")) == 3
+
+
+def test_a_file_whose_channels_are_not_those_of_its_template_is_a_fault(tmp_path: Path) -> None:
+    error = _refused(tmp_path, "a.fcs,A,50,20000,,,\nb.fcs,B,50,,,,\n")
+    assert "E040" not in error.message
+    rows = "file,sample_id,sample_volume_ul,beads_added,template\na.fcs,A,50,20000,\nb.fcs,B,50,20000,t-memory\n"
+    (tmp_path / "sheet.csv").write_text(rows)
+    with pytest.raises(SheetError) as caught:
+        check_sheet(tmp_path / "sheet.csv")
+    assert "1 thing will go wrong" in caught.value.message
+    assert "B: " in caught.value.message
+    assert "[E040]" in caught.value.message
+    assert (caught.value.hint or "").endswith("the other 1 of 2 samples is not affected")
