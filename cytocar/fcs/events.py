@@ -6,7 +6,6 @@ and passes over it in blocks: whoever needs few columns, or few events, decodes 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise, repeat
@@ -20,6 +19,7 @@ from msgspec.structs import replace
 from cytocar.errors.findings import Finding
 from cytocar.errors.near_names import near_names
 from cytocar.errors.tree import PanelError
+from cytocar.files.cores import usable_cores
 from cytocar.files.places import Place
 
 FloatArray = npt.NDArray[np.float64]
@@ -148,7 +148,7 @@ class Block(Struct, frozen=True, eq=False):
         return Block(self.raw[first::step].copy(), self.codecs)
 
 
-READERS = min(4, os.cpu_count() or 1)
+READERS = min(4, usable_cores())
 """Threads that read columns of a large file: the kernel's copies and NumPy's leave the interpreter to others. Of five
 million events two take 106 ms, one 174; in blocks of BLOCK_EVENTS 120 (least of three, the bytes alone 35)."""
 WORTH_A_THREAD = 4_000_000

@@ -5,7 +5,6 @@ Who looks on hears of it through an ``Observer``; nothing here writes to a scree
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from cytocar.errors.tree import ReadError
+from cytocar.files.cores import usable_cores
 from cytocar.files.places import Address, Place, is_file
 from cytocar.files.source import file_sha256
 from cytocar.run.beside_counted import keep_told_anew
@@ -65,7 +65,7 @@ class Work(Struct, frozen=True):
             with dask_workers(self.dask) as cluster:
                 yield cluster
         else:
-            yield process_pool(min(self.jobs or os.cpu_count() or 1, n_samples))
+            yield process_pool(min(self.jobs or usable_cores(), n_samples))
 
 
 class Store(Struct, frozen=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import platform
 import re
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from msgspec import Struct
 
 from cytocar.errors.tree import CytocarError
 from cytocar.files.bundled import sample_data_folder
+from cytocar.files.cores import usable_cores
 from cytocar.run.plan import make_plan
 from cytocar.sample.analysis import analyse
 from cytocar.sample.result import SampleResult
@@ -52,8 +52,7 @@ class Examined(Struct, frozen=True):
 
 def examine() -> tuple[Examined, ...]:
     """Return everything that was examined."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    here = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {cores} cores"
+    here = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {usable_cores()} cores"
     return (
         Examined(Health.OK, "cytocar", f"{__version__} in {Path(__file__).parents[1]}"),
         Examined(Health.OK, "system", here),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from cytocar.files.cores import usable_cores
 from cytocar.statistics.special import load_special_functions
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def unpacked(content: bytes) -> Any:
 
 def process_pool(jobs: int) -> Workers | None:
     """Return a pool of worker processes; none for one job. 0 stands for all cores."""
-    count = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    count = jobs or usable_cores()
     return None if count == 1 else Workers(lambda: _pool(count), in_flight=4 * count)
 
 
