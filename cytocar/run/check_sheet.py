@@ -10,15 +10,17 @@ from msgspec.structs import replace
 from cytocar.counting.tube import volume_in_tube
 from cytocar.errors.boundary import one_of_many
 from cytocar.errors.tree import CytocarError, PanelError, SampleError, SheetError, counted, listed
+from cytocar.fcs.events import Channel
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.nearest import why_not_there
 from cytocar.files.places import Address, Place, require_packages
 from cytocar.run.plan import RunPlan, make_plan
 from cytocar.sample.concentrations import lacks_beads, method_of
-from cytocar.sample.protocol import Protocol
 from cytocar.sheet.inputs import completed, of_rows
 from cytocar.sheet.rows import CountMethod, SampleRow, SheetRows, faulty_sheet, look_through
 from cytocar.signals.panel import resolve
+
+Channels = tuple[Channel, ...]
 
 
 def check_sheet(
@@ -78,20 +80,21 @@ def sheet_faults(looked: SheetRows, *, sheet: Place, template: str | None) -> li
     Missing files are looked for in rows with unusable cells too, all else in those that can be used.
     """
     every = dict(sorted({**looked.rows, **looked.faulty}.items()))
-    faults = [(row.sample_id, f": {fault}") for row in every.values() if (fault := _missing(row))]
+    opened = {number: _opened(row) for number, row in every.items()}
+    faults = [(every[number].sample_id, f": {file}") for number, file in opened.items() if isinstance(file, str)]
     rows = tuple(looked.rows.values())
     try:
         plan = make_plan(of_rows(rows, sheet), template=template)
     except CytocarError as error:
         return [*faults, ("", f"{error.message} [{error.code}]")]
-    for row in rows:
+    for number, row in looked.rows.items():
         if not row.exclude and row.sample_id in plan.protocols:
-            faults += [(row.sample_id, fault) for fault in _faults_of(row, plan)]
+            faults += [(row.sample_id, fault) for fault in _faults_of(row, plan, opened[number])]
     return faults
 
 
-def _faults_of(row: SampleRow, plan: RunPlan) -> Iterator[str]:
-    """Yield what a row's own numbers and template will not allow."""
+def _faults_of(row: SampleRow, plan: RunPlan, file: Channels | str | None) -> Iterator[str]:
+    """Yield what a row's own numbers, its file's channels and its template will not allow."""
     protocol = plan.protocols[row.sample_id]
     if protocol.refused is not None:
         yield f", {protocol.refused.message} [{protocol.refused.code}]"
@@ -107,42 +110,29 @@ def _faults_of(row: SampleRow, plan: RunPlan) -> Iterator[str]:
     if method is CountMethod.VOLUMETRIC and held and (row.acquired_volume_ul or 0) > held:
         fault = f"{row.acquired_volume_ul:g} µL acquired is more than the {held:g} µL that the tube held"
         yield f", column acquired_volume_ul: {fault}"
-    yield from _panel_faults(row, protocol)
+    if isinstance(file, tuple) and protocol.refused is None:
+        try:
+            resolve(protocol.template.panel, file, overrides=protocol.markers)
+        except PanelError as error:
+            yield f": {error.message} [{error.code}]"
 
 
-def _panel_faults(row: SampleRow, protocol: Protocol) -> Iterator[str]:
-    """Yield why a file's channels are not those of the row's template; of a file that cannot be read nothing."""
-    if protocol.refused is not None or isinstance(row.file, Address) or not row.file.is_file():
-        return
-    try:
-        with one_of_many():
-            channels = open_fcs(row.file, data_set=row.data_set).channels
-            resolve(protocol.template.panel, channels, overrides=protocol.markers)
-    except PanelError as error:
-        yield f": {error.message} [{error.code}]"
-    except SampleError:
-        return
+def _opened(row: SampleRow) -> Channels | str | None:
+    """Return the channels of a row's file, or why it cannot be counted: it is not there, or is no whole FCS file.
 
-
-def _missing(row: SampleRow) -> str | None:
-    """Return why a row's file cannot be counted: it is not there, or is no whole FCS file."""
+    None of a row that is excluded, and of an address: a network's time for each file, the run says it.
+    """
     try:
         is_there = row.file.is_file()
     except OSError as error:
         return f"{row.file_as_given} cannot be looked at: {error.strerror}"
-    if is_there:
-        return None if row.exclude else _unreadable(row)
-    near = why_not_there(row.file) if isinstance(row.file, Path) else ""
-    return f"there is no file {row.file_as_given}{near}"
-
-
-def _unreadable(row: SampleRow) -> str | None:
-    """Return what is wrong with a file of this machine by its header, such as events that are missing."""
-    if isinstance(row.file, Address):
-        return None  # a network's time for each file: the run says it
+    if not is_there:
+        near = why_not_there(row.file) if isinstance(row.file, Path) else ""
+        return f"there is no file {row.file_as_given}{near}"
+    if row.exclude or isinstance(row.file, Address):
+        return None
     try:
         with one_of_many():
-            open_fcs(row.file, data_set=row.data_set)
+            return open_fcs(row.file, data_set=row.data_set).channels
     except SampleError as error:
         return f"{error.message} [{error.code}]"
-    return None
