@@ -345,16 +345,14 @@ def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list
     beside it, and how many of them may be negatives.
     """
     dim = Ordered(values.values[: len(values) - values.above(gate.fallback)])
-    place = None
+    place, falling, seen = None, 0.0, None
     if len(dim) >= FEWEST_EVENTS:
-        middle = dim.quantile(0.5)
+        middle, center = dim.quantile(0.5), densest_center(values)
         place = (gate.fallback - middle) / max(middle - dim.quantile(0.159), 1e-9)
-        if place < FALLBACK_SPREADS:
+        falling = negatives_beyond(values.above, gate.fallback, center)
+        seen = unaided(values, gate.fallback, center)
+        if place < FALLBACK_SPREADS or _asks(falling, values, gate):
             flags = [*flags, Flag.FALLBACK_TOO_LOW]
-    falling = negatives_beyond(values.above, gate.fallback, densest_center(values)) if place is not None else 0.0
-    if _asks(falling, values, gate) and Flag.FALLBACK_TOO_LOW not in flags:
-        flags = [*flags, Flag.FALLBACK_TOO_LOW]
-    seen = unaided(values, gate.fallback) if place is not None else None
     if seen and seen.stain_index < LOW_STAIN_INDEX and values.above(gate.fallback) >= FEWEST_FOR_STAIN_INDEX:
         flags = [*flags, Flag.LOW_STAIN_INDEX]
     measured = {THRESHOLD_SD: place, **({} if seen is None else asdict(seen))}

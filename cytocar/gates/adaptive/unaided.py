@@ -61,9 +61,11 @@ class Unaided(Struct, frozen=True):
     stain_index: float
 
 
-def unaided(values: Ordered, threshold: float) -> Unaided | None:
-    """Return what the positives above a threshold look like; None with too few, or a threshold among the negatives."""
-    center = densest_center(values)
+def unaided(values: Ordered, threshold: float, center: float) -> Unaided | None:
+    """Return what the positives above a threshold look like; None with too few, or a threshold among the negatives.
+
+    ``center`` is where the negatives are densest (``densest_center``).
+    """
     dim = values.values[: int(np.searchsorted(values.values, center))]
     mirrored = Ordered(np.concatenate([dim, (2 * center - dim)[::-1]]))
     if threshold <= max(center, 0.0) or len(dim) < FEWEST_POSITIVES:

@@ -11,7 +11,7 @@ from scipy import stats
 from cytocar.counting.background import net_share
 from cytocar.gates.adaptive import reference
 from cytocar.gates.adaptive.density import Floats, Ordered
-from cytocar.gates.adaptive.unaided import Unaided, _negatives_beyond, unaided
+from cytocar.gates.adaptive.unaided import Unaided, _negatives_beyond, densest_center, unaided
 from cytocar.gates.decision import FitInput, Flag
 from cytocar.template.gate_kinds import ReferenceGate
 
@@ -26,8 +26,13 @@ def tube(stain_index: float, *, n: int = 20_000, share: float = SHARE, seed: int
     return np.r_[random.normal(CENTER, SPREAD, n - len(bright)), bright], float((bright >= THRESHOLD).mean())
 
 
+def look(values: Floats, threshold: float) -> Unaided | None:
+    ordered = Ordered.of(values)
+    return unaided(ordered, threshold, densest_center(ordered))
+
+
 def seen(values: Floats) -> Unaided:
-    found = unaided(Ordered.of(values), THRESHOLD)
+    found = look(values, THRESHOLD)
     assert found is not None
     return found
 
@@ -74,8 +79,8 @@ def test_a_low_stain_index_asks_for_a_look_without_a_control_too() -> None:
 
 def test_too_few_positives_or_a_threshold_among_the_negatives_tell_nothing() -> None:
     negatives = np.random.default_rng(2).normal(CENTER, SPREAD, 5000)
-    assert unaided(Ordered.of(np.r_[negatives, [900.0] * 5]), THRESHOLD) is None
-    assert unaided(Ordered.of(np.r_[negatives, [900.0] * 500]), CENTER - 10) is None
+    assert look(np.r_[negatives, [900.0] * 5], THRESHOLD) is None
+    assert look(np.r_[negatives, [900.0] * 500], CENTER - 10) is None
 
 
 def test_positives_by_the_third_do_not_move_where_negatives_are_looked_for() -> None:
