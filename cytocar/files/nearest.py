@@ -44,7 +44,7 @@ def why_not_there(path: Path) -> str:
     """
     try:
         has_folder = path.parent.is_dir()
-        if path.is_symlink():
+        if leads_nowhere(path):
             return " (it is a link that leads nowhere)"
     except OSError:
         return ""  # a name that no system can hold
@@ -55,6 +55,11 @@ def why_not_there(path: Path) -> str:
     alike = [name for name in names if wanted in (name.casefold(), Path(name).stem.casefold())]
     near = alike or near_names(path.name, names, alike=0.8)
     return f" (there is {', '.join(sorted(near)[:3])})" if near else ""
+
+
+def leads_nowhere(path: Path) -> bool:
+    """True if a path is a link to what is not there."""
+    return path.is_symlink() and not path.exists()
 
 
 def is_no_text(path: Path) -> bool:

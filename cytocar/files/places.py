@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cytocar.errors.tree import ReadError, UsageError
 from cytocar.files.address import is_address, without_secrets
-from cytocar.files.nearest import is_no_text, why_not_there
+from cytocar.files.nearest import is_no_text, leads_nowhere, why_not_there
 from cytocar.files.remote import Address
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def files_below(folder: Path | Address, wanted: Callable[[Path | Address], bool]
             folders[:] = sorted(one for one in folders if one not in _OF_THE_SYSTEM)
             waiting += [Path(name, one) for one in folders if Path(name, one).is_symlink()]
             here = (Path(name, one) for one in files)
-            yield from (file for file in here if wanted(file) and (file.is_file() or _leads_nowhere(file)))
+            yield from (file for file in here if wanted(file) and (file.is_file() or leads_nowhere(file)))
 
 
 _OF_THE_SYSTEM = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
@@ -93,10 +93,6 @@ _OF_THE_SYSTEM = frozenset({"lost+found", "System Volume Information", "$RECYCLE
 
 def _cannot_be_listed(error: OSError) -> None:
     raise error
-
-
-def _leads_nowhere(file: Path) -> bool:
-    return file.is_symlink() and not file.exists()
 
 
 def require_packages(*places: Path | Address) -> None:
