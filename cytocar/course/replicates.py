@@ -105,10 +105,10 @@ def pool(samples: Sequence[CountedSample]) -> CountedSample:
     -----
     Concentration: all events over all blood examined. Its interval is that of the pooled count against the pooled
     beads, or of a Poisson count, with the largest errors of the method, and holds that of the net concentration, where
-    there is one; both times the scale of ``agreement``. The net
-    concentration's interval adds what the replicates' own net intervals hold beyond counting: background and gates are
-    the same for all, so pooling does not lessen them. The limits of detection and quantification are, in percent of T
-    cells, those of the best replicate: pooling can only lower them, by how much the runs do not tell.
+    there is one; both times the scale of ``agreement``. The net concentration's interval adds what the replicates' own
+    net intervals hold beyond counting: background and gates are the same for all, so pooling does not lessen them. The
+    limits of detection and quantification are, in percent of T cells, those of the best replicate: pooling can only
+    lower them, by how much the runs do not tell.
 
     A replicate without cells/µL adds to the percentages only, and only if none has cells/µL.
     """

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 ALIKE = 0.6
 """Twice the letters in common, in their order, over the letters of both: ``difflib``'s own rule. Of a word of five
-letters two may be wrong; at 0.5 ``cd45`` is near ``cd8_t``."""
+letters two may be wrong; at 0.5 ``cd3`` is near ``cd45``."""
 LONGEST_NAME = 100
 """Letters: longer ones are no misspelt names, and comparing grows with the product of both lengths."""
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from cytocar.report.run.methods import _compensation, _gates, _limits
+from cytocar.report.run.methods import _compensation, _counting, _gates, _limits
+from cytocar.statistics.estimate import Estimate
 from cytocar.template.load import load_template
 from tests.reference_tube import count, reference_tube
 
@@ -35,3 +36,13 @@ def test_the_methods_tell_what_decides_detection_and_what_holds_without_a_contro
     assert "22 events" in rest
     assert rest.endswith("Where too few told their brightness, limits suppose a stain index of 6.")
     assert "stain index" not in _limits(load_template("cart-cd19fc-fixed"))
+
+
+def test_the_methods_say_that_the_gated_interval_holds_the_net_one_where_there_is_a_net_one(tmp_path: Path) -> None:
+    fixed = count(reference_tube(3000).write(tmp_path / "ref.fcs"))
+    template = load_template("cart-cd19fc-fixed")
+    assert fixed.car is not None
+    with_net = replace(fixed, car=replace(fixed.car, net_per_ul=Estimate(10.0, 8.0, 12.0)))
+    sentence = "That of CAR-T cells as gated holds the limits of their net count too."
+    assert sentence not in list(_counting([fixed], template))
+    assert list(_counting([fixed, with_net], template))[-1] == sentence
