@@ -28,7 +28,7 @@ from cytocar.course.units import (
     variable_name,
 )
 from cytocar.errors.boundary import boundary
-from cytocar.errors.near_names import did_you_mean
+from cytocar.errors.near_names import each_did_you_mean
 from cytocar.errors.tree import ClinicalError, counted, listed
 from cytocar.tables.delimited import DelimitedTable, Row, read_delimited
 
@@ -195,7 +195,7 @@ def _read(path: Path, columns: tuple[str, ...], faults: list[str]) -> DelimitedT
     if missing:
         faults.append(f"{path.name}: column{'s' if len(missing) > 1 else ''} missing: {', '.join(missing)}")
     strange = [name for name in table.columns if name and name not in (*columns, "note") and not name.startswith("x_")]
-    faults += [f"{path.name}: unknown column {name}{did_you_mean(name, columns)}" for name in strange]
+    faults += [f"{path.name}: unknown column {name}{meant}" for name, meant in each_did_you_mean(strange, columns)]
     faults += [f"{path.name} {fault}" for fault in table.misfits()]
     # Without its columns no row can be judged: one message about the column, not one for each row.
     return DelimitedTable(table.columns, (), table.decimal_comma) if missing else table
@@ -329,6 +329,6 @@ def _strangers(
     subjects: Collection[str],
 ) -> Iterator[str]:
     file = path.name if path else ""
-    for subject in dict.fromkeys(entry.subject_id for entry in entries):
-        if subject not in subjects:
-            yield f"{file}: subject {subject!r} has no sample{did_you_mean(subject, subjects)}"
+    strangers = (entry.subject_id for entry in entries if entry.subject_id not in subjects)
+    for subject, meant in each_did_you_mean(strangers, subjects):
+        yield f"{file}: subject {subject!r} has no sample{meant}"

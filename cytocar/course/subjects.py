@@ -14,7 +14,7 @@ from statistics import median
 from msgspec import Struct, field
 
 from cytocar.errors.boundary import boundary
-from cytocar.errors.near_names import did_you_mean
+from cytocar.errors.near_names import each_did_you_mean
 from cytocar.errors.tree import ClinicalError, counted, listed
 from cytocar.tables.columns import Column, Row, Value, parse_columns
 from cytocar.tables.delimited import DelimitedTable, read_delimited
@@ -111,13 +111,12 @@ def read_subjects(path: Path | None, *, known: Collection[str] | None = None) ->
     faults += table.misfits()
     by_id = {row.subject_id: row for row in rows}
     notes = []
-    for subject in filter(None, by_id):
-        if known is not None and subject not in known:
-            meant = did_you_mean(subject, [one for one in known if one not in by_id])
-            if meant:
-                faults.append(f"subject {subject!r} has no sample{meant}")
-            else:
-                notes.append(f"subject {subject} of {path.name} has no sample yet")
+    strangers = [subject for subject in by_id if subject and known is not None and subject not in known]
+    for subject, meant in each_did_you_mean(strangers, set(known or ()) - set(by_id)):
+        if meant:
+            faults.append(f"subject {subject!r} has no sample{meant}")
+        else:
+            notes.append(f"subject {subject} of {path.name} has no sample yet")
     if faults:
         raise ClinicalError(
             f"{counted(len(faults), 'fault')} in {path.name}:{listed(faults)}",
@@ -131,9 +130,9 @@ def _column_faults(table: DelimitedTable) -> Iterator[str]:
     names = [column.name for column in SUBJECTS]
     if "subject_id" not in table.columns:
         yield "column missing: subject_id"
-    for column in table.columns:
-        if column and column not in names and not column.startswith("x_"):
-            yield f"unknown column {column}{did_you_mean(column, names, ' (your own begin with x_)')}"
+    strange = [column for column in table.columns if column and column not in names and not column.startswith("x_")]
+    for column, meant in each_did_you_mean(strange, names, " (your own begin with x_)"):
+        yield f"unknown column {column}{meant}"
 
 
 def _rows(table: DelimitedTable, faults: list[str]) -> Iterator[Subject]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+
+from cytocar.errors.tree import FAULTS_SHOWN
 
 ALIKE = 0.6
 """Twice the letters in common, in their order, over the letters of both: ``difflib``'s own rule. Of a word of five
@@ -48,6 +50,24 @@ def did_you_mean(word: str, names: Iterable[str], otherwise: str = "", *, alike:
     ", did you mean 'marker'?"
     """
     return "".join(f", did you mean {name!r}?" for name in near_names(word, names, alike=alike)) or otherwise
+
+
+def each_did_you_mean(
+    words: Iterable[str], names: Iterable[str], otherwise: str = "", *, most: int = FAULTS_SHOWN
+) -> Iterator[tuple[str, str]]:
+    """Yield each word once, with what ``did_you_mean`` says of it; words beyond ``most`` are compared with nothing.
+
+    A comparison takes some 10 µs, and a damaged table has a hundred thousand strange names; no list shows more than
+    the first ``FAULTS_SHOWN``.
+
+    Examples
+    --------
+    >>> list(each_did_you_mean(["dya", "x", "dya"], ["day", "well"]))
+    [('dya', ", did you mean 'day'?"), ('x', '')]
+    """
+    known = tuple(names)
+    for number, word in enumerate(dict.fromkeys(words)):
+        yield word, did_you_mean(word, known, otherwise) if number < most else ""
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from cytocar.errors.near_names import did_you_mean
+from cytocar.errors.near_names import each_did_you_mean
 from cytocar.fcs.keywords import well_name
 from cytocar.tables.delimited import two_readings
 
@@ -123,11 +123,16 @@ def _controls_of_nobody(lines: Sequence[Line]) -> Iterator[str]:
     One acquisition of a file with several is named ``S1#2``.
     """
     known = {cells[column] for _, cells in lines for column in ("sample_id", "subject_id") if cells.get(column)}
-    for number, cells in lines:
-        for name in names_of(cells.get("control_for", "")):
-            if name not in known and re.sub(r"#\d+$", "", name) not in known:
-                meant = did_you_mean(name, sorted(known), " (several are separated by |)")
-                yield f"row {number}, column control_for: no row has the sample or subject {name!r}{meant}"
+    absent = [
+        (number, name)
+        for number, cells in lines
+        for name in names_of(cells.get("control_for", ""))
+        if name not in known and re.sub(r"#\d+$", "", name) not in known
+    ]
+    several = " (several are separated by |)"
+    meant = dict(each_did_you_mean((name for _, name in absent), sorted(known), several))
+    for number, name in absent:
+        yield f"row {number}, column control_for: no row has the sample or subject {name!r}{meant[name]}"
 
 
 def names_of(cell: str) -> tuple[str, ...]:

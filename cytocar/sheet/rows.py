@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from cytocar.errors.near_names import did_you_mean
-from cytocar.errors.tree import SheetError, counted, listed
+from cytocar.errors.tree import FAULTS_SHOWN, SheetError, counted, listed
 from cytocar.fcs.keywords import well_name
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.nearest import same_name
@@ -285,10 +285,10 @@ def _not_read(worksheets: Sequence[str]) -> str:
 
 
 def _header_faults(header: Sequence[str], row: int) -> list[str]:
+    strange = dict.fromkeys(name for name in header if name not in COLUMNS and not name.startswith("x_"))
     faults = [
-        f"row {row}, column {name or '(empty)'}: unknown column{nearest(name)}"
-        for name in header
-        if name not in COLUMNS and not name.startswith("x_")
+        f"row {row}, column {name or '(empty)'}: unknown column{nearest(name) if number < FAULTS_SHOWN else ''}"
+        for number, name in enumerate(strange)
     ]
     if faults:
         faults[-1] += " (a column of your own starts with x_)"

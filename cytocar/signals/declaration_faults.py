@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from cytocar.errors.near_names import did_you_mean
+from cytocar.errors.near_names import did_you_mean, each_did_you_mean
 from cytocar.signals.declaration import KeyFault
 
 Location = tuple[int | str, ...]
@@ -70,10 +70,10 @@ def _of_struct(value: Any, node: inspect.StructType, at: Location) -> Iterator[K
         elif field.required:
             faulty = True
             yield KeyFault((*at, key), "is missing")
-    for key in value:
-        if key not in fields and key != node.tag_field:
-            faulty = True
-            yield KeyFault((*at, key), f"unknown key{did_you_mean(str(key), tuple(fields))}", unknown=tuple(fields))
+    strange = (str(key) for key in value if key not in fields and key != node.tag_field)
+    for name, meant in each_did_you_mean(strange, fields):
+        faulty = True
+        yield KeyFault((*at, name), f"unknown key{meant}", unknown=tuple(fields))
     if not faulty:
         try:
             msgspec.convert(value, node.cls)

@@ -63,7 +63,7 @@ class DelimitedTable(Struct, frozen=True):
         twice = [name for name, times in met.items() if times > 1]
         faults = [f"column {name!r} comes twice" for name in twice]
         absent = [name for name in known if name not in names]
-        for name in list(met)[:_MOST_COMPARED]:
+        for name in list(met)[:_MOST_COMPARED] if absent else ():
             meant = "" if name in known else did_you_mean(name, absent, alike=_NEAR)
             faults += [f"unknown column {name!r}{meant}"] if meant else []
         # A table whose first column has no name keeps that column under "".

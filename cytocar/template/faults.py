@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from cytocar.errors.near_names import near_names
+from cytocar.errors.tree import FAULTS_SHOWN
 from cytocar.signals.declaration import KeyFault, NotDeclaredError, declare
 from cytocar.template.cross_references import reference_faults
 from cytocar.template.model import Template
@@ -114,15 +115,14 @@ def _mend(document: Mapping[str, Any], faults: Sequence[KeyFault]) -> tuple[dict
     """
     mended: dict[str, Any] = copy.deepcopy(dict(document))
     places = set()
-    for fault in faults:
-        if fault.unknown is None:
-            continue
+    strange = [fault for fault in faults if fault.unknown is not None]
+    for number, fault in enumerate(strange):
         *way, last = fault.location
         table: Any = mended
         for part in way:
             table = _child(table, part)
         value = table.pop(last)
-        close = near_names(str(last), fault.unknown)
+        close = near_names(str(last), fault.unknown or ()) if number < FAULTS_SHOWN else ()
         if close and close[0] not in table:
             table[close[0]] = value
             places.add(place_in(document, (*way, close[0])))
