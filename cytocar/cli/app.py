@@ -81,6 +81,17 @@ class WholeSentences(TyperGroup):
 class Command(TyperCommand):
     """A command whose help lists options under the headings that they name, and whose numbers are finite."""
 
+    def get_params(self, ctx: Any) -> Any:
+        """Return arguments and options; what stands for a value is written as on the page of commands."""
+        params = super().get_params(ctx)
+        for param in params:
+            param.metavar = param.metavar or _stands_for(param)
+        return params
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line; a needed argument stands there without typer's braces."""
+        return [piece.removeprefix("{").removesuffix("}") for piece in super().collect_usage_pieces(ctx)]
+
     def invoke(self, ctx: Any) -> Any:
         """Refuse NaN and infinity, which every comparison with a limit lets pass; then run the command."""
         for param in self.get_params(ctx):
@@ -102,6 +113,16 @@ class Command(TyperCommand):
             if records:
                 with formatter.section(heading):
                     formatter.write_dl(records)
+
+
+def _stands_for(param: Any) -> str:
+    """What stands in the help for a value: FOLDER, NUMBER, PATH, or the words that may be given."""
+    if param.param_type_name == "argument":
+        return str(param.name).upper()
+    if choices := getattr(param.type, "choices", ()):
+        return "|".join(str(getattr(choice, "value", choice)) for choice in choices)
+    kind = param.type.name
+    return "NUMBER" if kind.startswith(("int", "float")) else "PATH" if kind == "path" else "TEXT"
 
 
 class _Verbs(TyperGroup):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.cli.app import main
 from tests.fcs.files import floats
 
 
@@ -61,3 +62,24 @@ def test_a_file_name_that_is_no_text_costs_that_file_alone(file: Path) -> None:
     assert done.returncode == 1
     assert "error[E068]" in done.stderr
     assert done.stdout.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    "verb", [["sheet", "new"], ["template", "fit"], ["template", "validate"], ["gate"], ["simulate"]]
+)
+def test_help_writes_values_as_the_page_of_commands_does(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*verb, "--help"])
+    shown = capsys.readouterr().out
+    assert not set("{}<") & set(shown.replace("<=x<=", ""))
+
+
+def test_help_names_folders_numbers_and_choices(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["sheet", "new", "--help"])
+    assert "Usage: cytocar sheet new [OPTIONS] FOLDER\n" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["simulate", "--help"])
+    shown = capsys.readouterr().out
+    assert "--tubes NUMBER " in shown
+    assert "--stain bright|typical|dim " in shown

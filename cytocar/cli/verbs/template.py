@@ -116,7 +116,7 @@ def new(
 @app.command("validate")
 def validate(
     name: _NAME,
-    files: Annotated[list[str] | None, typer.Argument(metavar="[FCS]...", help="Try its panel on these.")] = None,
+    files: Annotated[list[str] | None, typer.Argument(metavar="FCS...", help="Try its panel on these.")] = None,
 ) -> None:
     """Check a template: every fault at once, with its place. With FCS files: whether its markers are found in them."""
     from cytocar.template.load import read_template
