@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cytocar.errors.tree import CytocarError, ReadError
+from cytocar.errors.tree import CytocarError, ReadError, SampleError
 
 REPORT_IT = "please report it with the command that you ran; the other samples are not affected"
 
@@ -47,6 +47,25 @@ def one_of_many() -> Iterator[None]:
         raise
     except Exception as bug:
         raise ReadError(bug_message(bug), code="E199", hint=REPORT_IT) from bug
+
+
+@contextmanager
+def about(file: object) -> Iterator[None]:
+    """Let an error of a sample that is raised inside name its file, unless its message does; None names nothing.
+
+    Examples
+    --------
+    >>> with about("day9.fcs"):
+    ...     raise ReadError("the file does not exist", code="E010")
+    Traceback (most recent call last):
+    cytocar.errors.tree.ReadError: day9.fcs: the file does not exist
+    """
+    try:
+        yield
+    except SampleError as error:
+        if file is not None and str(file) not in error.message:
+            error.where = error.where or str(file)
+        raise
 
 
 def reason(error: Exception) -> str:

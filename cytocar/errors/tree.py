@@ -36,12 +36,22 @@ class CytocarError(Exception):
     hint : str
         What to do about it.
 
+    Attributes
+    ----------
+    where : str
+        The file that it is about, where the message need not name it: empty, or what ``str(error)`` starts with.
+
     Examples
     --------
     >>> error = CytocarError("no counting beads found, so no cells/uL", code="E031", hint="check the bead gate")
     >>> error.code, str(error)
     ('E031', 'no counting beads found, so no cells/uL')
+    >>> error.where = "day9.fcs"
+    >>> str(error)
+    'day9.fcs: no counting beads found, so no cells/uL'
     """
+
+    where = ""
 
     def __init__(self, message: str, *, code: str, hint: str = "") -> None:
         super().__init__(message)
@@ -51,7 +61,12 @@ class CytocarError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way home from a worker process, notes included."""
-        return _rebuild, (type(self), self.message, self.code, self.hint), {"__notes__": getattr(self, "__notes__", [])}
+        carried = {"__notes__": getattr(self, "__notes__", []), "where": self.where}
+        return _rebuild, (type(self), self.message, self.code, self.hint), carried
+
+    def __str__(self) -> str:
+        """Return the message, after the file that it is about."""
+        return f"{self.where}: {self.message}" if self.where else self.message
 
 
 def _rebuild(kind: type[CytocarError], message: str, code: str, hint: str) -> CytocarError:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from cytocar.errors.boundary import about
 from cytocar.errors.findings import Finding, Severity
 from cytocar.errors.tree import ReadError
 from cytocar.fcs.channels import Description, describe_channels
@@ -111,6 +112,13 @@ def split_data_set(path: str | Place) -> tuple[Place, int | None]:
 
 @contextmanager
 def _opened(path: Place) -> Iterator[tuple[BinaryIO, int]]:
+    """Yield a file and its size in bytes; what is refused inside carries the file's name."""
+    with about(path), _handle(path) as opened:
+        yield opened
+
+
+@contextmanager
+def _handle(path: Place) -> Iterator[tuple[BinaryIO, int]]:
     try:
         require_regular(path)
         with path.open("rb") as handle:

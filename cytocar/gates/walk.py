@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 from msgspec import Struct, field
 
+from cytocar.errors.boundary import about
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.adaptive.gain_by_beads import with_bead_gains
 from cytocar.gates.adaptive.parent_events import ParentEvents
@@ -90,7 +91,8 @@ def walk(
         If the template does not fit the file.
     """
     overrides = gate_overrides or {}
-    plan = plan_for(events, template, markers=markers, compensation=compensation)
+    with about(events.path):
+        plan = plan_for(events, template, markers=markers, compensation=compensation)
     if overrides:
         plan = compile_plan(template, plan.axes, overrides)
     if plan.deferred and events.n_events > MOST_EVENTS_KEPT:

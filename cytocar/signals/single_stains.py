@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from cytocar.errors.tree import SampleError, UsageError
+from cytocar.errors.tree import UsageError
 from cytocar.fcs.events import Channel, EventTable
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.places import Place, files_below
@@ -109,11 +109,7 @@ def measure(controls: Sequence[Control], method: Method) -> Measured:
 
 
 def _opened(path: Place, *, data_set: int | None = None) -> EventTable:
-    try:
-        events = open_fcs(path, data_set=data_set)
-    except SampleError as error:
-        error.add_note(f"this is {path.name}")
-        raise
+    events = open_fcs(path, data_set=data_set)
     if not events.n_events:
         raise UsageError(f"{path.name} has no events", code="E047", hint="acquire this control again, or take it away")
     return events

@@ -12,6 +12,7 @@ import pytest
 from cytocar.cli import app
 from cytocar.cli.app import main
 from cytocar.simulate import Preparation, blood_tube
+from tests.fcs.files import floats
 
 
 def run(*words: str) -> int:
@@ -46,6 +47,28 @@ def test_one_bad_file_of_many_is_named_and_the_others_are_shown(
     assert "good.fcs" in shown.out
     assert shown.err.count("error[E01") == 2
     assert "a named pipe" in shown.err
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [["plot", "-x", "CD3", "-y", "CD4", "-o", "p.png"], ["template", "edit", "new.toml", "--no-browser"]],
+)
+@pytest.mark.parametrize(("name", "code"), [("gone.fcs", "E010"), ("bad.fcs", "E012")])
+def test_a_verb_that_takes_many_files_names_the_one_that_stops_it(
+    verb: list[str], name: str, code: str, tube: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.fcs").write_bytes(b"no FCS file")
+    assert run(*verb, str(tube), str(tmp_path / name)) == 1
+    assert f"error[{code}] {tmp_path / name}: " in capsys.readouterr().err
+
+
+def test_a_file_whose_panel_does_not_fit_is_named(
+    tube: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.fcs"
+    floats([[1.0, 2.0]], names=["FSC-A", "SSC-A"]).write(other)
+    assert run("plot", str(tube), str(other), "-t", "tcell", "-g", "t_cells", "-o", str(tmp_path / "p.png")) == 1
+    assert f"error[E040] {other}: the panel does not fit" in capsys.readouterr().err
 
 
 def test_a_mistake_over_one_file_costs_inspect_one_file(

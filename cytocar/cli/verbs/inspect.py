@@ -55,7 +55,8 @@ def command(
         except CytocarError as error:
             failed = True
             screen.show_error(error, where=str(file))
-            documents.append({"file": str(file), "error": vars(error)})
+            refusal = {"message": error.message, "code": error.code, "hint": error.hint}
+            documents.append({"file": str(file), "error": refusal})
             continue
         documents += [plain(report) for report in reports]
         if not as_json:
