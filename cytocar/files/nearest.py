@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from unicodedata import normalize
@@ -53,8 +54,18 @@ def why_not_there(path: Path) -> str:
     names = [name for name in _names_beside(path) if is_text(name)]
     wanted = path.name.casefold()
     alike = [name for name in names if wanted in (name.casefold(), Path(name).stem.casefold())]
-    near = alike or near_names(path.name, names, alike=0.8)
+    near = alike or near_names(path.name, (name for name in names if not _of_another(name, path.name)), alike=0.8)
     return f" (there is {', '.join(sorted(near)[:3])})" if near else ""
+
+
+def _of_another(name: str, wanted: str) -> bool:
+    """True if a name differs in its numbers: it is the file of another well, day or tube, and no misspelling.
+
+    >>> _of_another("plate_P21_381.fcs", "plate_P01_361.fcs"), _of_another("day09.fcs", "dya9.fcs")
+    (True, False)
+    """
+    own, other = ([int(digits) for digits in re.findall(r"[0-9]+", each)] for each in (wanted, name))
+    return len(own) == len(other) and own != other
 
 
 def leads_nowhere(path: Path) -> bool:

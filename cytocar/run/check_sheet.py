@@ -123,10 +123,10 @@ def _opened(row: SampleRow) -> Channels | str | None:
     None of a row that is excluded, and of an address: a network's time for each file, the run says it.
     """
     try:
-        is_there = row.file.is_file()
+        missing = not row.file.is_file() and (isinstance(row.file, Address) or not row.file.exists())
     except OSError as error:
         return f"{row.file_as_given} cannot be looked at: {error.strerror}"
-    if not is_there:
+    if missing:
         near = why_not_there(row.file) if isinstance(row.file, Path) else ""
         return f"there is no file {row.file_as_given}{near}"
     if row.exclude or isinstance(row.file, Address):

@@ -32,6 +32,7 @@ _DRAFTED = (
     "acquired_volume_ul",
     "note",
 )
+_NEEDED = ("beads_added", "sample_volume_ul")
 
 
 class Draft(Struct, frozen=True):
@@ -39,6 +40,8 @@ class Draft(Struct, frozen=True):
 
     text: str
     notes: tuple[str, ...]
+    to_fill_in: tuple[str, ...]
+    """Columns that a count by beads needs, and that some row has empty."""
 
 
 def draft_sheet(folder: Place, *, relative_to: Place, plate_map: Path | None = None) -> Draft:
@@ -57,7 +60,8 @@ def draft_sheet(folder: Place, *, relative_to: Place, plate_map: Path | None = N
         notes += _take_in(rows, grids)
     columns = [*_DRAFTED, *(name for name in grids if name not in _DRAFTED)]
     text = csv_text([Column(name, "string", "", "") for name in columns], rows)
-    return Draft(text, tuple(notes))
+    to_fill_in = tuple(name for name in _NEEDED if not all(row.get(name) for row in rows))
+    return Draft(text, tuple(notes), to_fill_in)
 
 
 def _drafted(sample: SampleRow, relative_to: Place, notes: list[str]) -> dict[str, Value]:

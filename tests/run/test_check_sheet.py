@@ -87,3 +87,17 @@ def test_a_file_whose_channels_are_not_those_of_its_template_is_a_fault(tmp_path
     assert "B: " in caught.value.message
     assert "[E040]" in caught.value.message
     assert (caught.value.hint or "").endswith("the other 1 of 2 samples is not affected")
+
+
+def test_a_folder_of_the_files_name_is_named_as_one_and_the_file_of_another_well_is_no_near_name(
+    tmp_path: Path,
+) -> None:
+    for name in ("tube_P02_362.fcs", "a.fcs"):
+        reference_tube(50).write(tmp_path / name)
+    (tmp_path / "folder.fcs").mkdir()
+    rows = "folder.fcs,F,50,20000,,,\ntube_P01_361.fcs,P,50,20000,,,\na.fcs,A,50,20000,,,\n"
+    (tmp_path / "sheet.csv").write_text(HEAD + rows)
+    with pytest.raises(SheetError, match="2 things will go wrong") as caught:
+        check_sheet(tmp_path / "sheet.csv")
+    assert "F: folder.fcs cannot be opened: it is a folder, not a file [E010]" in caught.value.message
+    assert caught.value.message.endswith("P: there is no file tube_P01_361.fcs")

@@ -85,3 +85,13 @@ def test_a_sheet_takes_names_and_days_from_the_map(tmp_path: Path) -> None:
     assert "on the map, but no FCS file: 1 well: B03" in draft.notes
     assert any("C01" in note for note in draft.notes)
     assert "subfolders are taken too: controls (1)" in draft.notes
+    assert draft.to_fill_in == ("beads_added", "sample_volume_ul")
+
+
+def test_what_the_map_fills_in_is_not_asked_for(tmp_path: Path) -> None:
+    blood_tube(car_per_ul=10, preparation=Preparation(drawn_share=0.01), seed=1).write(
+        tmp_path / "Specimen_001_A1_A01.fcs"
+    )
+    (tmp_path / "map.csv").write_text(",1\nA,P1\n\nsample_volume_ul,1\nA,50\n")
+    drafted = draft_sheet(tmp_path, relative_to=tmp_path, plate_map=tmp_path / "map.csv")
+    assert drafted.to_fill_in == ("beads_added",)

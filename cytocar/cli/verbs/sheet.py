@@ -49,7 +49,8 @@ def new(
     if out.exists():
         raise UsageError(f"{out} exists", code="E105", hint="choose another name, or move it away first")
     save_sheet(out, draft.text)
-    screen.say(f"wrote {out}; fill in beads_added and sample_volume_ul, then `cytocar sheet check {out}`")
+    fill_in = f"fill in {' and '.join(draft.to_fill_in)}, then " if draft.to_fill_in else "next: "
+    screen.say(f"wrote {out}; {fill_in}`cytocar sheet check {out}`")
 
 
 @app.command("lots")
