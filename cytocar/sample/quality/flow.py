@@ -273,13 +273,12 @@ def _signals_are_bad(rows: Signals, rate_bad: Bools) -> tuple[Bools, list[_Drift
     signals, quantiles = np.nonzero(far.any(axis=2))
     if signals.size:
         bounds = (COFACTOR * np.sinh(fitted[signals, quantiles])).astype(rows.dtype)
-        counts = [
-            np.count_nonzero(rows[one] < ends[:, None], axis=1) for one, ends in zip(signals, bounds, strict=True)
-        ]
+        under = ((rows[one] < ends[:, None]) for one, ends in zip(signals, bounds, strict=True))
+        below = np.array([one.argmin(axis=1) for one in under])
+        below[rows[signals, :, -1] < bounds] = rows.shape[2]  # all of them: no event is the first that is not below
         shares = np.array(QUANTILES)[quantiles]
         counting_sds = np.sqrt(shares * (1 - shares) / rows.shape[2])
-        below = np.array(counts) / rows.shape[2]
-        far[signals, quantiles] &= _leave(below, steady, SIGNAL_MADS * counting_sds[:, None])
+        far[signals, quantiles] &= _leave(below / rows.shape[2], steady, SIGNAL_MADS * counting_sds[:, None])
     noises = MAD_TO_SD * medians(np.abs(lines - fitted)) / np.sqrt(rows.shape[1])
     drifts = list(map(_steepest, slopes * rows.shape[1], levels, DRIFT_NOISES * noises))
     return np.asarray(far.any(axis=(0, 1))), drifts, steps

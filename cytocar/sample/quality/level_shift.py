@@ -70,11 +70,10 @@ def find_shifts(lines: Floats) -> list[LevelShift]:
     before = np.arange(1, bins)
     explained = np.cumsum(scaled, axis=2)[:, :, :-1] ** 2 * bins / (before * (bins - before))
     places = edge + np.argmax(explained.sum(axis=1)[:, edge - 1 : bins - edge], axis=1)
-    steps = []
-    for signal, place in enumerate(places.tolist()):
-        left = float((scaled[signal] ** 2).sum() - explained[signal, :, place - 1].sum())
-        if left <= BETTER_THAN_A_LINE * _left_by_a_line(scaled[signal]):
-            steps.append(_step_of(signal, place, smooth[signal], noise[signal]))
+    squares = (scaled**2).sum(axis=(1, 2))
+    left = squares - explained[np.arange(len(lines)), :, places - 1].sum(axis=1)
+    better = np.flatnonzero(left <= BETTER_THAN_A_LINE * (squares - _told_by_a_line(scaled)))
+    steps = [_step_of(signal, int(places[signal]), smooth[signal], noise[signal]) for signal in better.tolist()]
     return [step for step in steps if step is not None]
 
 
@@ -102,11 +101,11 @@ def _gain(first: Floats, second: Floats) -> float | None:
     return float(medians(agreeing)) if len(agreeing) >= MOVED_QUANTILES else None
 
 
-def _left_by_a_line(scaled: Floats) -> float:
-    """Return the sum of squares that straight lines leave of centred rows."""
-    places = np.arange(scaled.shape[1]) - (scaled.shape[1] - 1) / 2
+def _told_by_a_line(scaled: Floats) -> Floats:
+    """Return the sums of squares (signals,) that straight lines explain of centred rows (signals, quantiles, bins)."""
+    places = np.arange(scaled.shape[2]) - (scaled.shape[2] - 1) / 2
     slopes = scaled @ places / float(places @ places)
-    return float((scaled**2).sum() - (slopes**2).sum() * float(places @ places))
+    return np.asarray((slopes**2).sum(axis=1) * float(places @ places))
 
 
 def _running_median(lines: Floats) -> Floats:
