@@ -164,8 +164,7 @@ def _candidates(shown: Floats, width: float) -> list[_Candidate]:
     below = np.cumsum(heights)
     candidates = []
     minima = np.flatnonzero((heights[1:-1] < heights[:-2]) & (heights[1:-1] <= heights[2:])) + 1
-    for index in minima.tolist():
-        lower = min(smooth.peak_below(index), smooth.peak_above(index))
+    for index, lower in zip(minima.tolist(), smooth.lower_peaks(minima).tolist(), strict=True):
         depth = 1 - float(heights[index]) / lower
         t = (lower - heights[index]) * per_height / math.sqrt(max((lower + heights[index]) * per_height, 1e-12))
         enough = fewest <= below[index] <= below[-1] - fewest

@@ -74,7 +74,7 @@ def quantile(values: Floats, share: float) -> float:
     place = share * (len(values) - 1)
     below = int(place)
     low, high = _two_at(values, below, min(below + 1, len(values) - 1), _sample(values))
-    return float(_between(low, high, np.float64(place - below)))
+    return _between(low, high, place - below)
 
 
 def quantiles(values: Floats, shares: Sequence[float], *, in_order: bool = False) -> Floats:
@@ -95,18 +95,17 @@ def quantiles(values: Floats, shares: Sequence[float], *, in_order: bool = False
     [1.0, 2.2, 4.0]
     """
     last = len(values) - 1
-    place = last * np.asarray(shares, dtype=np.float64)
-    below = place.astype(np.intp)
-    above = np.minimum(below + 1, last)
     if last < 0 or np.isnan(values[last] if in_order else values.max()):
-        return np.full(len(place), np.nan)
-    sample = None if in_order or len(place) > MOST_SHARES else _sample(values)
+        return np.full(len(shares), np.nan)
+    places = [last * share for share in shares]
+    ranks = [(int(place), min(int(place) + 1, last)) for place in places]
+    sample = None if in_order or len(places) > MOST_SHARES else _sample(values)
     if sample is not None:
-        at = [_two_at(values, *ranks, sample) for ranks in zip(below.tolist(), above.tolist(), strict=True)]
-        low, high = np.array(at).T
-        return _between(low, high, place - below)
-    ordered = values if in_order else np.sort(values)
-    return _between(ordered[below], ordered[above], place - below)
+        at = [_two_at(values, *two, sample) for two in ranks]
+    else:
+        ordered = values if in_order else np.sort(values)
+        at = [(ordered[below], ordered[above]) for below, above in ranks]
+    return np.array([_between(*two, place - below) for two, place, (below, _) in zip(at, places, ranks, strict=True)])
 
 
 MANY = 4096
@@ -140,6 +139,7 @@ def _around(values: npt.NDArray[Any], first: int, last: int, sample: npt.NDArray
     return (near, below) if below <= first and last < below + near.size else (values, 0)
 
 
-def _between(low: Any, high: Any, share: Any) -> Floats:
+def _between(low: Any, high: Any, share: float) -> float:
     """Return what lies a share of the way from low to high, rounded as NumPy does it."""
-    return np.asarray(np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share)))
+    apart = float(high - low)  # in the precision of the values
+    return float(low) + apart * share if share < 0.5 else float(high) - apart * (1 - share)

@@ -38,13 +38,10 @@ class Density(Struct, frozen=True, eq=False):
     centers: Floats
     heights: Floats
 
-    def peak_below(self, index: int) -> float:
-        """Return the greatest height left of a bin."""
-        return float(self.heights[:index].max(initial=0.0))
-
-    def peak_above(self, index: int) -> float:
-        """Return the greatest height right of a bin."""
-        return float(self.heights[index + 1 :].max(initial=0.0))
+    def lower_peaks(self, places: npt.NDArray[np.intp]) -> Floats:
+        """Return the lower of the greatest heights left and right of some inner bins, shape (n,)."""
+        left, right = (np.maximum.accumulate(heights) for heights in (self.heights, self.heights[::-1]))
+        return np.minimum(left[places - 1], right[-places - 2])
 
 
 def cofactor(full_scale: float | None) -> float:

@@ -173,15 +173,15 @@ def _valleys(smooth: Density, low: float, high: float, prominence: float) -> lis
     minima = np.flatnonzero((heights[1:-1] < heights[:-2]) & (heights[1:-1] <= heights[2:])) + 1
     below = np.cumsum(heights)
     fewest = max(FEWEST_BESIDE, SMALLEST_SHARE_BESIDE * below[-1])
+    lower_peaks = smooth.lower_peaks(minima)
+    depths = 1 - heights[minima] / lower_peaks
+    deep = (depths >= prominence) & (fewest <= below[minima]) & (below[minima] <= below[-1] - fewest)
     valleys = []
-    for index in minima.tolist():
-        lower_peak = min(smooth.peak_below(index), smooth.peak_above(index))
-        depth = 1 - float(heights[index]) / lower_peak
-        if depth >= prominence and fewest <= below[index] <= below[-1] - fewest:
-            left, right = _floor(smooth, index, lower_peak)
-            if left <= high and right >= low:
-                wide = _floor(smooth, index, lower_peak, FLOOR_HEIGHT)
-                valleys.append(Valley(float(np.clip((left + right) / 2, low, high)), depth, wide))
+    for index, lower_peak, depth in zip(*(each[deep].tolist() for each in (minima, lower_peaks, depths)), strict=True):
+        left, right = _floor(smooth, index, lower_peak)
+        if left <= high and right >= low:
+            wide = _floor(smooth, index, lower_peak, FLOOR_HEIGHT)
+            valleys.append(Valley(float(np.clip((left + right) / 2, low, high)), depth, wide))
     return valleys
 
 
