@@ -204,13 +204,13 @@ def cell(value: Value) -> str:
     """
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
+    if isinstance(value, str):
+        return neutral(value)
     if isinstance(value, float):
         return f"{value:.6g}"
-    return neutral(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
 
 
 def day_text(day: float) -> str:
@@ -242,9 +242,10 @@ def csv_text(columns: Sequence[Column], rows: Iterable[Row], *, header: bool = T
     """Return a table as CSV."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    names = [column.name for column in columns]
     if header:
-        writer.writerow([column.name for column in columns])
-    writer.writerows([cell(row.get(column.name)) for column in columns] for row in rows)
+        writer.writerow(names)
+    writer.writerows([value if value is None else cell(value) for value in map(row.get, names)] for row in rows)
     return out.getvalue()
 
 
