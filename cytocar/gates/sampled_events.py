@@ -6,8 +6,9 @@ not grow with it. Counts are never made from them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, reduce, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from msgspec import Struct, field
@@ -21,6 +22,7 @@ from cytocar.gates.populations import GatedSample
 from cytocar.regions.boolean import BooleanGate
 from cytocar.regions.boxes import BoxGate
 from cytocar.regions.gate import PlacedRegion
+from cytocar.regions.geometry import Box, Interval
 from cytocar.regions.kinds import FixedGate
 from cytocar.statistics.order import median
 from cytocar.template.model import Population as Declared
@@ -32,6 +34,28 @@ BEYOND = 1.01
 """Of a channel's range: a value as far beyond it shows that the range is not where values end."""
 
 
+_Answer = TypeVar("_Answer")
+_Given = ParamSpec("_Given")
+_Asked = Callable[Concatenate["SampledEvents", _Given], _Answer]
+
+
+def worked_out_once(function: _Asked[_Given, _Answer]) -> _Asked[_Given, _Answer]:
+    """Return a function of sampled events that works out each of its answers once for all checks that ask for it.
+
+    Masks and signals among the answers are shared: nobody may write to them.
+    """
+
+    @wraps(function)
+    def once(sampled: SampledEvents, /, *given: _Given.args, **named: _Given.kwargs) -> _Answer:
+        key = function, given, *named.items()
+        if key not in sampled.known:
+            sampled.known[key] = function(sampled, *given, **named)
+        answer: _Answer = sampled.known[key]
+        return answer
+
+    return once
+
+
 class SampledEvents(Struct, frozen=True, eq=False, dict=True):
     """Events of a file, evenly chosen, with all populations as they were gated.
 
@@ -39,8 +63,8 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
     ----------
     frame : Frame
         Signals and masks of the events.
-    at_the_end : mapping of str to (n,) bool
-        By marker with a channel of its own: events whose recorded value is at the end of the channel's range.
+    channels : mapping of str to (int, float)
+        By marker with a channel of its own: that channel, and the end of its range.
     chosen : Block
         The events as they were recorded.
     regions : mapping
@@ -49,13 +73,10 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
 
     sample: GatedSample
     frame: Frame
-    at_the_end: Mapping[str, Bools]
+    channels: Mapping[str, tuple[int, float]]
     chosen: Block
     regions: Mapping[str, PlacedRegion]
-    _in_region: dict[tuple[str, int, float], Bools]
-    _by_colour: dict[str, Bools] = field(default_factory=dict)  # each is asked for several times
-    _medians: dict[tuple[str, str], float] = field(default_factory=dict)
-    _behind: dict[tuple[str | None, bool], list[str]] = field(default_factory=dict)
+    known: dict[object, Any] = field(default_factory=dict)  # by ``worked_out_once``
 
     @property
     def template(self) -> Template:
@@ -81,11 +102,16 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
         signal = self.frame.signals.signal(marker)
         return signal if mask is None else signal.compress(mask)  # a third of the time of signal[mask]
 
+    @worked_out_once
     def median(self, marker: str, population: str) -> float:
         """Return the median signal of a population; NaN of none."""
-        if (marker, population) not in self._medians:
-            self._medians[marker, population] = median(self.signal(marker, self.frame.mask(population)))
-        return self._medians[marker, population]
+        return median(np.take(self.signal(marker), self.frame.places(population)))
+
+    @worked_out_once
+    def at_the_end(self, marker: str) -> Bools:
+        """Return the events whose recorded value is at the end of the range of a marker's channel."""
+        channel, end = self.channels[marker]
+        return _at_the_end(self.chosen.column(channel), end)
 
     def range(self, marker: str) -> float:
         """Return the end of the range of a marker's channel."""
@@ -95,21 +121,31 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
         """Return the region of a population's gate; None for a boolean one."""
         return self.regions.get(population)
 
+    @worked_out_once
     def in_region(self, population: str, *, axis: int = 0, factor: float = 1.0) -> Bools:
         """Return the events in the region of a population's gate, whatever else they are in; all of a boolean one.
 
         With a ``factor`` those that would be in it if the signal of one axis were so many times as bright.
         """
-        key = population, axis, factor
-        if key not in self._in_region:
-            region = self.region(population)
-            if region is None:
-                return np.ones(self.frame.n_events, dtype=np.bool_)
-            signals = [self.signal(marker) for marker in region.markers]
-            if factor != 1:
-                signals[axis] = signals[axis] * factor
-            self._in_region[key] = region.region.contains(*signals)
-        return self._in_region[key]
+        region = self.region(population)
+        if region is None:
+            return np.ones(self.frame.n_events, dtype=np.bool_)
+        if isinstance(region.region, Box):
+            sides = enumerate(zip(region.markers, region.region.sides, strict=True))
+            return reduce(np.logical_and, [self.side(*one, factor if at == axis else 1.0) for at, one in sides])
+        signals = [self.signal(marker) for marker in region.markers]
+        if factor != 1:
+            signals[axis] = signals[axis] * factor
+        return region.region.contains(*signals)
+
+    @worked_out_once
+    def side(self, marker: str, side: Interval, factor: float) -> Bools:
+        """Return the events between two ends of a box, if a marker's signal were so many times as bright.
+
+        Gates of a quadrant share their sides.
+        """
+        signal = self.signal(marker)
+        return side.contains(signal if factor == 1 else signal * factor)
 
     def path(self, population: str) -> list[str]:
         """Return a population and those that it comes from, itself first, without ``all``."""
@@ -119,10 +155,9 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
             population = self.declared[population].parent
         return names
 
+    @worked_out_once
     def behind(self, population: str | None, *, aside: bool = True) -> list[str]:
         """Return a population, all that it comes from, and what these refer to or set ``aside``, nearest first."""
-        if (population, aside) in self._behind:
-            return self._behind[population, aside]
         names: dict[str, None] = {}
         waiting = [population or ALL]
         while waiting:
@@ -131,8 +166,7 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
                 names[name] = None
                 declared = self.declared[name]
                 waiting += [declared.parent, *(declared.exclude if aside else ()), *declared.gate.references()]
-        self._behind[population, aside] = list(names)
-        return self._behind[population, aside]
+        return list(names)
 
     def regardless_of(self, population: str, *, without: str, marker: str | None = None) -> Bools:
         """Return the events that a population would hold if one gate on its way were not there, nor boolean ones.
@@ -150,17 +184,13 @@ class SampledEvents(Struct, frozen=True, eq=False, dict=True):
                 inside &= self.in_region(name)
         return inside
 
+    @worked_out_once
     def by_colour(self, population: str) -> Bools:
         """Return the events that the colours alone put into a population: no bound on scatter is asked.
 
         A gate on scatter that loses cells shows here: they are in this mask and not in the population. Populations set
         aside by scatter alone, pairs of cells, are not asked either.
         """
-        if population not in self._by_colour:
-            self._by_colour[population] = self._colours_alone(population)
-        return self._by_colour[population]
-
-    def _colours_alone(self, population: str) -> Bools:
         inside = self.frame.mask(ALL).copy()
         for name in self.path(population):
             for aside in self._set_aside(name):
@@ -256,21 +286,19 @@ def _of_block(sample: GatedSample, chosen: Block, steady: Bools | None) -> Sampl
     axes = sample.plan.axes
     signals = BlockSignals(chosen, axes, compensation_rows(axes, axes.by_marker))
     columns = {marker: signals.signal(marker) for marker in axes.by_marker}
-    ends = _recorded_channels(sample).items()
-    at_the_end = {marker: _at_the_end(chosen.column(channel), end) for marker, (channel, end) in ends}
     frame = Frame(BufferedSignals(columns, chosen.n_events))
     if steady is not None:
         frame.masks[ALL] = steady
     plan = sample.fixed_plan()
-    regions, inside = {}, {}
-    for step in (*plan.scatter, *plan.fluorescence):
-        if isinstance(step.gate, PlacedRegion):
-            regions[step.name] = step.gate
-            inside[step.name, 0, 1.0] = step.gate.region.contains(*map(signals.signal, step.gate.markers))
-            frame.masks[step.name] = frame.within(step.parent, step.exclude) & inside[step.name, 0, 1.0]
+    steps = (*plan.scatter, *plan.fluorescence)
+    regions = {step.name: step.gate for step in steps if isinstance(step.gate, PlacedRegion)}
+    sampled = SampledEvents(sample, frame, _recorded_channels(sample), chosen, regions)
+    for step in steps:
+        if step.name in regions:
+            frame.masks[step.name] = frame.within(step.parent, step.exclude) & sampled.in_region(step.name)
         else:
             frame.evaluate(step)
-    return SampledEvents(sample, frame, at_the_end, chosen, regions, inside)
+    return sampled
 
 
 def _every(events: EventTable, step: int) -> Block:

@@ -96,7 +96,7 @@ def _axes(sampled: SampledEvents, beads: str, mask: Bools) -> tuple[str, str] | 
 
 
 def _colours(sampled: SampledEvents) -> list[str]:
-    return [marker for marker in sampled.at_the_end if not is_scatter(marker) and marker.casefold() != "time"]
+    return [marker for marker in sampled.channels if not is_scatter(marker) and marker.casefold() != "time"]
 
 
 def _agreement(lost: float, beside: float) -> Finding:

@@ -19,7 +19,7 @@ from cytocar.gates.adaptive.density import density
 from cytocar.gates.adaptive.parent_events import thin
 from cytocar.gates.adaptive.singlets import single_line
 from cytocar.gates.engine.frame import ALL, Bools, Floats
-from cytocar.gates.sampled_events import SampledEvents
+from cytocar.gates.sampled_events import SampledEvents, worked_out_once
 from cytocar.regions.boxes import RangeGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.sample.quality.relative import in_medians, logs
@@ -123,7 +123,7 @@ def height_over_single(sampled: SampledEvents) -> Floats | None:
         return None
     on_scale = _leukocytes(sampled)
     for axis in pulses:
-        on_scale = on_scale & ~sampled.at_the_end[axis] if axis in sampled.at_the_end else on_scale
+        on_scale = on_scale & ~sampled.at_the_end(axis) if axis in sampled.channels else on_scale
     if np.count_nonzero(on_scale) < FEWEST_EVENTS:
         return None
     area, height = (logs(sampled, axis) for axis in pulses)
@@ -201,8 +201,8 @@ def margins(sampled: SampledEvents, heights: Floats | None) -> Margin | None:
         if heights is not None:
             cells &= heights >= np.log(PAIR_RATIO)
         for channel in _scatter(sampled, sampled.path(name)):
-            if channel in sampled.at_the_end and cells.any():
-                at_end = cells & sampled.at_the_end[channel]
+            if channel in sampled.channels and cells.any():
+                at_end = cells & sampled.at_the_end(channel)
                 events = int(np.count_nonzero(at_end))
                 lost = int(np.count_nonzero(at_end & ~sampled.frame.mask(name)))
                 enough = events >= FEWEST_AT_THE_END or not margins_so_far
@@ -218,19 +218,19 @@ def _scatters_like(sampled: SampledEvents, population: str) -> Bools:
     return in_medians(sampled, side, population) <= LARGEST_SSC
 
 
+@worked_out_once
 def side_scatter(sampled: SampledEvents) -> str | None:
     """Return the marker of the side scatter, if the template has one that was recorded."""
-    return next(
-        (marker for marker in sampled.at_the_end if is_scatter(marker) and marker.upper().startswith("S")), None
-    )
+    return next((marker for marker in sampled.channels if is_scatter(marker) and marker.upper().startswith("S")), None)
 
 
+@worked_out_once
 def forward_scatter(sampled: SampledEvents) -> str | None:
     """Return the marker of the forward scatter's area, or of its only signal, if the template has one on file."""
     return next(
         (
             marker
-            for marker in sampled.at_the_end
+            for marker in sampled.channels
             if is_scatter(marker) and marker.upper().startswith("F") and not marker.upper().endswith(("-H", "-W"))
         ),
         None,
@@ -276,6 +276,7 @@ def _viability_gate(sampled: SampledEvents) -> str | None:
     return None
 
 
+@worked_out_once
 def living(sampled: SampledEvents) -> Bools | None:
     """Return the cells that a viability gate behind the T cells takes for alive, wherever they scatter, beads left out.
 

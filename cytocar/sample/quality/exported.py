@@ -137,7 +137,7 @@ def _by_height(sampled: SampledEvents, t_cells: str) -> Iterator[tuple[str, floa
     if pair is None:
         return
     height, area = pair
-    rows = _some(sampled.by_colour(t_cells) & ~sampled.at_the_end[height] & ~sampled.at_the_end[area])
+    rows = _some(sampled.by_colour(t_cells) & ~sampled.at_the_end(height) & ~sampled.at_the_end(area))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = sampled.signal(height)[rows] / sampled.signal(area)[rows]
     ratio = ratio[(ratio > 0) & np.isfinite(ratio)]
@@ -153,7 +153,7 @@ def _by_height(sampled: SampledEvents, t_cells: str) -> Iterator[tuple[str, floa
 
 def _height_and_area(sampled: SampledEvents) -> tuple[str, str] | None:
     """Return height and area of one scatter that the template looks at, by their names; None without both."""
-    known = {marker.upper(): marker for marker in sampled.at_the_end}
+    known = {marker.upper(): marker for marker in sampled.channels}
     for name, marker in known.items():
         if name.endswith("-H") and is_scatter(marker) and f"{name[:-1]}A" in known:
             return marker, known[f"{name[:-1]}A"]
@@ -165,9 +165,7 @@ def _height_and_area(sampled: SampledEvents) -> tuple[str, str] | None:
 
 def _by_both_scatters(sampled: SampledEvents, t_cells: str, cells: Bools) -> Iterator[tuple[str, float, float]]:
     """Yield that T cells crowd before a border all around them, where nothing else lies beyond it."""
-    names = [
-        marker for marker in sampled.at_the_end if is_scatter(marker) and not marker.upper().endswith(("-H", "-W"))
-    ]
+    names = [marker for marker in sampled.channels if is_scatter(marker) and not marker.upper().endswith(("-H", "-W"))]
     if len(names) != 2:
         return
     rows = sampled.by_colour(t_cells)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -93,17 +94,17 @@ def _moved(
         return
     declared = sampled.declared[name]
     parent = sampled.frame.within(declared.parent, declared.exclude)
-    signals = [sampled.signal(marker) for marker in placed.markers]
     if isinstance(placed.region, Box):
-        for axis, (marker, side) in enumerate(zip(placed.markers, placed.region.sides, strict=True)):
+        sides = list(zip(placed.markers, placed.region.sides, strict=True))
+        for marker, side in sides:
             per_unit = sampled.range(marker) / FULL_SCALE_PER_COFACTOR
+            beside = [sampled.side(*other, 1.0) for other in sides if other[0] != marker]
             for border in (side.low, side.high):
                 if border in (LOWEST, np.inf):
                     continue
                 first, second = floor or sorted((border / (1 + cv / 2), border * (1 + cv / 2)))
-                between = np.flatnonzero(parent & Interval(first, second).contains(signals[axis]))
-                beside = [Interval() if number == axis else one for number, one in enumerate(placed.region.sides)]
-                rows = between[Box(tuple(beside)).contains(*(signal[between] for signal in signals))]
+                between = parent & Interval(first, second).contains(sampled.signal(marker))
+                rows = np.flatnonzero(reduce(np.logical_and, beside, between))
                 stretch = math.asinh(second / per_unit) - math.asinh(first / per_unit)
                 none, every = np.zeros(rows.size, dtype=np.bool_), np.ones(rows.size, dtype=np.bool_)
                 yield _Moved(name, marker, rows, none, every, border, stretch, UNIFORM if floor else 1.0, touched)
@@ -119,8 +120,8 @@ def _moved(
 
 def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) -> Iterator[float]:
     """What each border leaves open, as a share of the population."""
-    own = sampled.frame.mask(population)
-    events = int(np.count_nonzero(own))
+    own = sampled.frame.places(population)
+    events = own.size
     if not events:
         return
     for moved in borders:
@@ -135,14 +136,14 @@ def _doubts(sampled: SampledEvents, population: str, borders: Sequence[_Moved]) 
             yield _tail(sampled, own, moved, density=change / moved.stretch)
 
 
-def _tail(sampled: SampledEvents, own: Bools, moved: _Moved, *, density: float) -> float:
+def _tail(sampled: SampledEvents, own: Rows, moved: _Moved, *, density: float) -> float:
     """Return the share of a population that may lie beyond a border.
 
     The density there times the length over which it falls off: as a normal population of this spread would (s^2 / z),
     or as it does between the border and half way to the median, whichever is longer.
     """
     per_unit = sampled.range(moved.marker) / FULL_SCALE_PER_COFACTOR
-    signals = sampled.signal(moved.marker).compress(own)
+    signals = np.take(sampled.signal(moved.marker), own)
     border = math.asinh((moved.border or 0.0) / per_unit)
     middle = np.arcsinh(quantile(signals, 0.5) / per_unit)
     spread = max(abs(float(np.arcsinh(quantile(signals, 0.84 if border < middle else 0.16) / per_unit) - middle)), 1e-9)
@@ -168,11 +169,9 @@ def _inside(sampled: SampledEvents, population: str, moved: _Moved, place: int) 
 
 def _worked_out(sampled: SampledEvents, population: str, moved: _Moved, place: int) -> Bools:
     declared, gate = sampled.declared[population], sampled.gates[population]
-    inside = _inside(sampled, declared.parent, moved, place).copy()
+    inside = _inside(sampled, declared.parent, moved, place)
     for aside in declared.exclude:
-        inside &= ~_inside(sampled, aside, moved, place)
-    if not inside.any():
-        return inside
+        inside = inside & ~_inside(sampled, aside, moved, place)
     if isinstance(gate, BooleanGate):
         return gate.combine(inside, lambda name: _inside(sampled, name, moved, place))
     if population == moved.gate:

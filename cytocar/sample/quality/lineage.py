@@ -13,7 +13,7 @@ import numpy as np
 
 from cytocar.errors.findings import Finding, Severity
 from cytocar.gates.engine.frame import Bools
-from cytocar.gates.sampled_events import SampledEvents
+from cytocar.gates.sampled_events import SampledEvents, worked_out_once
 from cytocar.sample.quality.cells import side_scatter
 from cytocar.sample.quality.markers import FEWEST_T_CELLS, subset_marker
 from cytocar.statistics.order import median, quantile, quantiles
@@ -77,7 +77,7 @@ def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
         return
     beside = _beside(sampled, report.t_cells, t_cells)
     beside &= sampled.signal(side) < LOW_SSC * sampled.median(side, report.t_cells)
-    like = beside & _as_bright_as_subsets(sampled, t_cells)
+    like = beside & _as_bright_as_subsets(sampled, report.t_cells)
     percent = 100 * int(np.count_nonzero(like)) / n
     message = f"cells that carry CD4 or CD8 as T cells do, and no CD3, are {percent:.1f} % of the T cells"
     if percent < LARGEST_PERCENT or np.count_nonzero(like) < FEWEST_EVENTS:
@@ -86,8 +86,10 @@ def without_cd3(sampled: SampledEvents) -> Iterator[Finding]:
     yield Finding(CHECK, "W310", Severity.REVIEW, f"{message}: T cells are missing", percent, LARGEST_PERCENT)
 
 
-def _as_bright_as_subsets(sampled: SampledEvents, t_cells: Bools) -> Bools:
+@worked_out_once
+def _as_bright_as_subsets(sampled: SampledEvents, name: str) -> Bools:
     """Return the events as bright in CD4, or in CD8, as the T cells of that subset."""
+    t_cells = sampled.frame.mask(name)
     bright = np.zeros_like(t_cells)
     for role in filter(None, (sampled.template.report.cd4, sampled.template.report.cd8)):
         own = t_cells & sampled.frame.mask(role)
@@ -110,7 +112,7 @@ def of_a_subset(sampled: SampledEvents) -> Bools | None:
     if report.t_cells is None:
         return None
     t_cells = sampled.frame.mask(report.t_cells)
-    like = _as_bright_as_subsets(sampled, t_cells)
+    like = _as_bright_as_subsets(sampled, report.t_cells)
     return like if np.count_nonzero(like & t_cells) >= LEAST_OF_A_SUBSET * np.count_nonzero(t_cells) else None
 
 

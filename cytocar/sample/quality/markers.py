@@ -14,7 +14,7 @@ from cytocar.gates.adaptive.density import Floats
 from cytocar.gates.adaptive.falling import negatives_beyond
 from cytocar.gates.adaptive.reference import ASKING_PART, FALLBACK_SPREADS
 from cytocar.gates.engine.frame import ALL, Bools
-from cytocar.gates.sampled_events import SampledEvents
+from cytocar.gates.sampled_events import SampledEvents, worked_out_once
 from cytocar.regions.boxes import RangeGate
 from cytocar.sample.quality.borders import Border
 from cytocar.sample.quality.cells import living, side_scatter
@@ -150,6 +150,7 @@ def _monocytes(sampled: SampledEvents, name: str) -> Bools:
     return chosen
 
 
+@worked_out_once
 def subset_marker(sampled: SampledEvents, role: str) -> str | None:
     """Return the marker that a T-cell subset is positive for: that of the first lower bound on its way."""
     report = sampled.template.report

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cytocar.gates.engine.frame import Bools, Floats
-from cytocar.gates.sampled_events import SampledEvents
+from cytocar.gates.sampled_events import SampledEvents, worked_out_once
 
 STEPS = 2.0**18
 """Of a channel's range: what a whole number is on the commonest scale."""
@@ -20,6 +20,7 @@ def unit(sampled: SampledEvents, marker: str) -> float:
     return sampled.range(marker) / STEPS
 
 
+@worked_out_once
 def in_medians(sampled: SampledEvents, marker: str, population: str) -> Floats:
     """Return a marker's signal of each event as a multiple of a population's median, shape (n,)."""
     return np.asarray(sampled.signal(marker) / max(sampled.median(marker, population), unit(sampled, marker)))

@@ -65,7 +65,7 @@ def edge_findings(sampled: SampledEvents) -> Iterator[Finding]:
     gated, cells = sampled.frame.mask(population), sampled.by_colour(population)
     if np.count_nonzero(gated) < FEWEST_T_CELLS:
         return
-    channels = [marker for marker in sampled.at_the_end if is_scatter(marker)]
+    channels = [marker for marker in sampled.channels if is_scatter(marker)]
     worst = _worst_edge(sampled, channels, gated, cells, fewest=FEWEST_T_CELLS)
     if worst is None:
         return
@@ -93,7 +93,7 @@ def bead_edges(sampled: SampledEvents, beads: str, colours: tuple[str, str]) -> 
         signal = sampled.signal(colour)
         middle = max(median(signal[gated]), unit(sampled, colour))
         around &= (signal > middle / AROUND) & (signal < middle * AROUND)
-    channels = [marker for marker in sampled.at_the_end if marker.casefold() != "time"]
+    channels = [marker for marker in sampled.channels if marker.casefold() != "time"]
     worst = _worst_edge(
         sampled,
         channels,
@@ -139,10 +139,10 @@ def _worst_edge(
         As in ``_edges``.
     """
     worst: tuple[float, str, str] | None = None
-    rows_of = [np.flatnonzero(mask) for mask in (gated, near)]
     for channel in channels:
-        signal, at_the_end = sampled.signal(channel), sampled.at_the_end[channel]
-        own, near_it = (_positive(signal[rows][~at_the_end[rows]]) for rows in rows_of)
+        signal = sampled.signal(channel)
+        on_scale = (signal > SMALLEST) & ~sampled.at_the_end(channel)
+        own, near_it = (_in_order(signal.compress(mask & on_scale)) for mask in (gated, near))
         if len(own) < fewest or (fewest_values and np.count_nonzero(np.diff(own)) < fewest_values):
             continue
         for percent, where in _edges(near_it, own, NEAR_THE_END * sampled.range(channel), reach):
@@ -172,9 +172,8 @@ def shown(value: float) -> str:
     return f"{value:,.0f}" if value > 100 else f"{value:.3g}"
 
 
-def _positive(signal: Floats) -> Floats:
-    """Return the signals that have a logarithm, in order: what lies apart by a factor is found without taking it."""
-    signal = signal[signal > SMALLEST]
+def _in_order(signal: Floats) -> Floats:
+    """Return signals in order: those that lie apart by a factor are found without taking logarithms."""
     with np.errstate(over="ignore"):
         single = signal.astype(np.float32)  # what most files hold, put in order in half of the time
     return np.sort(single).astype(np.float64) if (single == signal).all() else np.sort(signal)
