@@ -169,8 +169,8 @@ def _excess_findings(car: CarCount) -> tuple[Finding, ...]:
     return (Finding("net", "W321", Severity.REVIEW, message, value=net.value / gated, limit=LARGEST_EXCESS),)
 
 
-LARGEST_PART_BOUND = 1 / 3
-"""Of the net share that may be binding: where the rise is beyond doubt and takes more than a third, the tube asks."""
+LARGEST_PART_BOUND = 0.25
+"""Of the net share that may be binding: where the rise is beyond doubt and takes more than a quarter, the tube asks."""
 
 
 def rise_matters(net: NetShare) -> bool:

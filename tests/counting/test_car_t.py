@@ -277,7 +277,7 @@ def test_an_aim_that_the_background_hides_cannot_be_reached_and_an_aim_of_nothin
     assert seen.limit == t_cells_needed(0.1, measured_rates(half), fewest_events=13, sensitivity=0.5)
 
 
-def witnessed(*, low: float | None, value: float, witnessed_low: float, probability: float | None = 0.95) -> NetShare:
+def witnessed(*, low: float | None, value: float, witnessed_low: float, probability: float | None = 0.98) -> NetShare:
     return NetShare(
         UNKNOWN,
         Estimate(1.0, 0.5, 1.5),
@@ -294,13 +294,13 @@ def witnessed(*, low: float | None, value: float, witnessed_low: float, probabil
     [
         pytest.param(witnessed(low=0.5, value=0.9, witnessed_low=0.4), False, id="a tenth less"),
         pytest.param(witnessed(low=0.5, value=0.45, witnessed_low=0.1), True, id="below the lower limit"),
-        pytest.param(witnessed(low=0.1, value=0.65, witnessed_low=0.4), True, id="more than a third less"),
-        pytest.param(witnessed(low=0.1, value=0.67, witnessed_low=0.4), False, id="a third less"),
+        pytest.param(witnessed(low=0.1, value=0.74, witnessed_low=0.4), True, id="more than a quarter less"),
+        pytest.param(witnessed(low=0.1, value=0.75, witnessed_low=0.4), False, id="a quarter less"),
         pytest.param(witnessed(low=0.5, value=0.9, witnessed_low=0.0), True, id="perhaps none"),
         pytest.param(witnessed(low=0.0, value=0.1, witnessed_low=0.0), False, id="none by the controls alone"),
         pytest.param(witnessed(low=None, value=0.1, witnessed_low=0.0), False, id="nothing asked"),
-        pytest.param(witnessed(low=0.5, value=0.1, witnessed_low=0.0, probability=0.9), True, id="just convincing"),
-        pytest.param(witnessed(low=0.5, value=0.1, witnessed_low=0.0, probability=0.89), False, id="not convincing"),
+        pytest.param(witnessed(low=0.5, value=0.1, witnessed_low=0.0, probability=0.97), True, id="just convincing"),
+        pytest.param(witnessed(low=0.5, value=0.1, witnessed_low=0.0, probability=0.96), False, id="not convincing"),
         pytest.param(witnessed(low=0.5, value=0.1, witnessed_low=0.0, probability=None), False, id="no witnesses"),
     ],
 )

@@ -42,10 +42,10 @@ def test_a_rise_on_cells_without_a_car_explains_as_many_t_cells() -> None:
     assert rise_matters(found)
 
 
-def test_a_rise_that_takes_more_than_a_third_asks_though_cells_are_left() -> None:
+def test_a_rise_that_takes_more_than_a_quarter_asks_though_cells_are_left() -> None:
     found = share(600, Witnesses(70, 15_000, 6, 30_000))
     assert found.net.low and found.net.value and found.witnessed.value
-    assert found.witnessed.value < 0.67 * found.net.value
+    assert found.witnessed.value < 0.75 * found.net.value
     assert rise_matters(found)
 
 
@@ -71,8 +71,9 @@ def test_a_rise_is_found_where_it_is(rise: float) -> None:
         here = int(random.poisson(15_000 * (usual[0] + rise)))
         found = rise_of(Witnesses(here, 15_000, int(random.poisson(30_000 * usual[1])), 30_000))
         assert found is not None
-        middle = np.cumsum(found.weights) - 0.5 * found.weights
-        low, high = np.interp([0.025, 0.975], middle, found.rises)
+        order = np.argsort(found.rises)
+        weights = found.weights[order]
+        low, high = np.interp([0.025, 0.975], np.cumsum(weights) - 0.5 * weights, found.rises[order])
         held += bool(low <= rise <= high)
     assert held >= 52
 
@@ -82,14 +83,36 @@ def test_what_is_thought_of_a_rise_is_bayes_rule_over_sampled_rates(seen: int, c
     random = np.random.default_rng(8)
     rates = random.beta(control + 0.5, 30_000 - control + 0.5, 200_000)
     rates *= np.exp(random.normal(0, np.sqrt(np.log1p(0.25**2)), len(rates)))
-    tried = [0.0, *np.geomspace(3e-5, 0.05, 60)]
+    tried = [0.0, *np.geomspace(3e-5, 0.05, 60), *(rates.mean() * np.geomspace(1, 20, 30))]
     likelihood = np.array([stats.poisson.pmf(seen, 15_000 * (rates + rise)).mean() for rise in tried])
-    weights = likelihood * np.array([0.2, *[0.8 / 60] * 60])
+    weights = likelihood * np.array([0.1, *[0.27 / 60] * 60, *[0.63 / 30] * 30])
     found = rise_of(Witnesses(seen, 15_000, control, 30_000))
     assert found is not None
-    assert found.rises == pytest.approx(tried)
+    assert found.rises == pytest.approx(tried, rel=5e-3)
     assert found.weights == pytest.approx(weights / weights.sum(), rel=0.03, abs=1e-4)
     assert found.probability == pytest.approx(1 - weights[0] / weights.sum(), abs=5e-3)
+
+
+def test_five_times_as_many_sticky_cells_leave_no_claim_and_cost_little_from_a_fifth_of_a_percent_on() -> None:
+    random = np.random.default_rng(12)
+
+    def claims(sticky: float, positives: float) -> float:
+        above = 0
+        for seed in range(60):
+            rate = 1.6e-4 * np.exp(random.normal(0, 0.3))
+            witnesses = Witnesses(
+                int(random.poisson(8000 * sticky * rate)), 8000, int(random.poisson(16_000 * rate)), 16_000
+            )
+            events = int(random.poisson(30_000 * (sticky * rate + positives)))
+            control = Background(int(random.poisson(60_000 * rate)), 60_000, ("B",))
+            rise = rise_of(witnesses)
+            net = net_share(events, 30_000, control, assumed_percent=0.05, seed=seed, fewest_events=13, rise=rise)
+            above += bool(net.net.low)
+        return above / 60
+
+    assert claims(5, 0) <= 0.025
+    assert claims(1, 0) == 0
+    assert claims(1, 0.0018) > 0.97
 
 
 def test_t_cells_share_a_rise_up_to_a_factor_and_not_always() -> None:
