@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -214,13 +215,24 @@ def _refuse_remote_output(arguments: Sequence[str]) -> None:
             )
 
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
 def _interrupt(signal_number: int, _frame: FrameType | None) -> None:
+    """Stop in good order; while what is open is closed, which takes a moment, another signal changes nothing."""
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
     raise Interrupted(signal_number)
+
+
+def _leave(signal_number: int, _frame: FrameType | None) -> None:
+    """End at once, without waiting for what workers have under way; they end with this process."""
+    os._exit(128 + signal_number)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the contract's codes."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPS:
         signal.signal(number, _interrupt)
     screen.prepare_streams()
     words: list[str] = []
@@ -236,6 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(exit_code(error))
     except Interrupted as interrupted:
         screen.say(_PAGE_ENDED if words[:1] == ["review"] or words[:2] == ["template", "edit"] else _INTERRUPTED)
+        for number in _STOPS:
+            signal.signal(number, _leave)
         sys.exit(interrupted.exit_code)
     except BrokenPipeError:
         screen.drop_output()  # the reader of our pipe went away: nothing more to say, and nobody to say it to

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,9 +81,9 @@ PARENT_ASKED_EVERY_S = 0.25
 
 
 def _begin(parent: int) -> None:
-    """Make this process a worker: signals are its parent's, and it ends when the parent does, however that ends."""
+    """Make this process a worker: Ctrl-C is its parent's, and it ends when the parent does, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which a pool ends the others when one was killed
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
@@ -154,10 +154,24 @@ def _until_broken(
                 yield answer
     except BrokenExecutor:
         suspects.extend(running.values())
+    except BaseException:
+        _end_if_stuck(executor)  # a batch system sends SIGTERM to workers too
+        raise
     finally:
-        for future in running:
-            future.cancel()
-        executor.shutdown(wait=not running)
+        _shut_down(executor, running)
+
+
+def _shut_down(executor: Executor, running: Collection[Future[Any]]) -> None:
+    """Take back what no worker has begun; nothing is waited for where something is under way."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    wait = not running
+    if isinstance(executor, ProcessPoolExecutor):  # its thread fails over a future that is cancelled behind its back
+        executor.shutdown(wait=wait, cancel_futures=True)
+        return
+    for future in running:
+        future.cancel()
+    executor.shutdown(wait=wait)
 
 
 LOOKED_AFTER_S = 1.0

@@ -163,6 +163,32 @@ def test_kill_9_of_one_worker_costs_nothing(sheet: Path, undisturbed: dict[str, 
     assert is_whole(run)
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are listed by /proc")
+@pytest.mark.parametrize(
+    "signals",
+    [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)],
+    ids=["batch system", "impatient", "both"],
+)
+def test_signals_to_all_processes_and_more_than_one_end_a_run_without_a_traceback(
+    sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path, signals: tuple[signal.Signals, ...]
+) -> None:
+    run = tmp_path / "run"
+    process = start(sheet, run)
+    while not list(run.glob("parts/*.json")) and process.poll() is None:
+        time.sleep(0.01)
+    for number in signals:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        time.sleep(0.03)
+    _, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors
+    assert process.returncode in {128 + number for number in signals}
+    assert not children(process)
+    go_on(sheet, run)
+    assert tables(run) == undisturbed
+    assert is_whole(run)
+
+
 def test_force_after_an_interruption_gives_a_run_that_verifies_and_can_be_signed(
     sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
