@@ -332,7 +332,16 @@ class EventTable(Struct, frozen=True, eq=False):
         """Return several channels in one pass over the file, shape (n_events, n_channels), each column contiguous.
 
         Of a large file each core reads a part.
+
+        Raises
+        ------
+        PanelError
+            As ``channel``.
+        TypeError
+            For one name, whose letters are no names: ``column`` takes it.
         """
+        if isinstance(detectors, str):
+            raise TypeError(f"columns takes several names; column({detectors!r}) gives the one")
         indices = [(self.channel(name) if isinstance(name, str) else name).index for name in detectors]
         values = np.empty((self.n_events, len(indices)), order="F")
         parts = self.source.parts(READERS if values.size >= WORTH_A_THREAD else 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import reprlib
 import stat
 from abc import ABC
 from collections.abc import Callable, Iterator
@@ -35,9 +36,14 @@ def place_of(text: str | Path | Address) -> Path | Address:
 
     >>> place_of("runs/day9.fcs").name, place_of("s3://bucket/day9.fcs")
     ('day9.fcs', Address('s3://bucket/day9.fcs'))
+    >>> place_of(9)
+    Traceback (most recent call last):
+    TypeError: a path or an address is needed, not 9
     """
     if isinstance(text, str):
         return Address(text) if is_address(text) else Path(text)
+    if not isinstance(text, Path | Address):
+        raise TypeError(f"a path or an address is needed, not {reprlib.repr(text)}")
     return text
 
 

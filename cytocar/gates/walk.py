@@ -7,6 +7,7 @@ any other. So a sample's gates can be listed, drawn, exported and replaced in on
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from msgspec import Struct, field
 
 from cytocar.errors.boundary import about
 from cytocar.errors.findings import Finding, Severity
+from cytocar.fcs.events import EventTable
 from cytocar.gates.adaptive.gain_by_beads import with_bead_gains
 from cytocar.gates.adaptive.parent_events import ParentEvents
 from cytocar.gates.chosen import ChosenEvents, step_of
@@ -35,7 +37,7 @@ from cytocar.template.gate_kinds import AdaptiveGate, ReferenceGate
 from cytocar.template.model import Template
 
 if TYPE_CHECKING:
-    from cytocar.fcs.events import Block, EventTable
+    from cytocar.fcs.events import Block
 
 __all__ = ["GatedSample", "Population", "Populations", "replay", "walk"]
 
@@ -44,6 +46,13 @@ MOST_EVENTS_KEPT = 4_000_000
 """Events of their parents that data-driven gates look at, all at once, which takes 0.6 GB: of larger files they see
 every second, third, ... event. A gate's place is known from 100,000 events; 80 million took 12 GB."""
 NOT_FINITE_SHARE = 0.001  # up to here events without a number are a curiosity, beyond it somebody should look
+
+
+def require_opened(events: object, template: object) -> None:
+    """Raise TypeError for the name of a file or template in the place of what opening it gives."""
+    for given, kind, opens in ((events, EventTable, "open_fcs"), (template, Template, "load_template")):
+        if not isinstance(given, kind):
+            raise TypeError(f"{opens}({reprlib.repr(given)}) gives what is needed here; this is no {kind.__name__}")
 
 
 def walk(
@@ -89,7 +98,10 @@ def walk(
     ------
     PanelError, CompensationError, GateError
         If the template does not fit the file.
+    TypeError
+        For a name or a path in the place of events or template.
     """
+    require_opened(events, template)
     overrides = gate_overrides or {}
     with about(events.path):
         plan = plan_for(events, template, markers=markers, compensation=compensation)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TypedDict, TypeVar, Unpack
+
+from msgspec import ValidationError
+from msgspec.structs import replace
 
 from cytocar.counting.blank_tubes import read_history
 from cytocar.files.places import Place, place_of
 from cytocar.run.count import Work, count, open_store
 from cytocar.run.observer import NOBODY, Observer
 from cytocar.run.plan import make_plan
+from cytocar.run.records import from_plain, plain
 from cytocar.sample.result import SampleOutcome
 from cytocar.sheet.inputs import Inputs, collect, completed, given_for_all, with_controls
 from cytocar.sheet.rows import SampleRow
 from cytocar.tables.parquet import require_pyarrow
+
+_Row = TypeVar("_Row", bound=SampleRow)
 
 
 class Given(TypedDict, total=False):
@@ -32,12 +38,12 @@ class Given(TypedDict, total=False):
 
 
 def run(  # the options of `cytocar gate`, one keyword each
-    rows: str | Place | Sequence[str | Place | SampleRow],
+    rows: str | Place | Iterable[str | Place | SampleRow],
     template: str | Path | None = None,
     out: str | Path | None = None,
     jobs: int = 0,
     *,
-    controls: Sequence[str | Place] = (),
+    controls: str | Place | Iterable[str | Place] = (),
     markers: Mapping[str, str] | None = None,
     background: str | Path | None = None,
     force: bool = False,
@@ -50,8 +56,9 @@ def run(  # the options of `cytocar gate`, one keyword each
 
     Parameters
     ----------
-    rows : str, Path, or sequence of str, Path or SampleRow
-        A sample sheet, a folder, FCS files; or rows made in Python, in the order in which they shall come back.
+    rows : str, Path, or several of str, Path or SampleRow
+        A sample sheet, a folder, FCS files (a list, an array, ``Path.glob``); or rows made in Python, in the order in
+        which they shall come back.
     template : str or Path, optional
         A bundled name or a ``.toml``; ``cart-cd19fc`` without.
     out : str or Path, optional
@@ -59,7 +66,7 @@ def run(  # the options of `cytocar gate`, one keyword each
     jobs : int
         Processes; 0 for all cores. Where processes are spawned (macOS, Windows), a script that calls this with more
         than one needs ``if __name__ == "__main__":``.
-    controls : sequence of str or Path
+    controls : str or Path, or several
         CAR-negative controls of these files.
     markers : mapping of str to str, optional
         Channels that are settled, such as ``{"CD3": "FITC-A"}``.
@@ -83,6 +90,8 @@ def run(  # the options of `cytocar gate`, one keyword each
     ------
     UsageError, SheetError, TemplateError
         What stops ``cytocar gate`` before it counts.
+    TypeError, ValueError
+        For what is no path, no template's name, no number of processes, and a row whose values are of other types.
 
     Examples
     --------
@@ -96,12 +105,16 @@ def run(  # the options of `cytocar gate`, one keyword each
     """
     if unknown := sorted(set(given) - Given.__optional_keys__):
         raise TypeError(f"cytocar.run() takes no {', '.join(unknown)}")
+    if jobs < 0:
+        raise ValueError(f"{jobs} processes; 0 stands for all cores")
     if parquet:
         require_pyarrow()
-    inputs = with_controls(_inputs(rows, given_for_all(**given)), [place_of(control) for control in controls])
+    named_template = None if template is None else str(place_of(template))
+    named_controls = [place_of(control) for control in _several(controls)]
+    inputs = with_controls(_inputs(rows, given_for_all(**given)), named_controls)
     plan = make_plan(
         inputs,
-        template=None if template is None else str(template),
+        template=named_template,
         markers=markers,
         history=None if background is None else read_history(Path(background)),
     )
@@ -111,10 +124,23 @@ def run(  # the options of `cytocar gate`, one keyword each
         return tuple(store.parts.every(plan.sample_ids))
 
 
-def _inputs(rows: str | Place | Sequence[str | Place | SampleRow], given: SampleRow) -> Inputs:
+def _several(given: str | Place | Iterable[str | Place | _Row]) -> list[str | Place | _Row]:
+    """Return one or several as a list: a path is one, however many letters it has."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+
+
+def _own_types(row: SampleRow) -> SampleRow:
+    """Return a row with the types that it declares, as a sheet gives them: NumPy's numbers as plain ones."""
+    try:
+        return replace(from_plain(plain(row), SampleRow), file=place_of(row.file))
+    except ValidationError as error:
+        raise TypeError(f"row {row.sample_id}: {error}") from error
+
+
+def _inputs(rows: str | Place | Iterable[str | Place | SampleRow], given: SampleRow) -> Inputs:
     """Return rows as they are; files, folders and a sheet as the command line takes them."""
-    named = list(rows) if isinstance(rows, Sequence) and not isinstance(rows, str) else [rows]
-    ready = [row for row in named if isinstance(row, SampleRow)]
+    named = _several(rows)
+    ready = [_own_types(row) for row in named if isinstance(row, SampleRow)]
     if ready and len(ready) == len(named):
         return Inputs(completed([(row.sample_id, row) for row in ready], given))
     if ready:

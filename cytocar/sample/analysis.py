@@ -21,7 +21,7 @@ from cytocar.errors.tree import ReadError, SampleError
 from cytocar.fcs import keywords
 from cytocar.fcs.reader import open_fcs
 from cytocar.files.source import at_hand, hashing
-from cytocar.gates.walk import GatedSample, Populations, replay, walk
+from cytocar.gates.walk import GatedSample, Populations, replay, require_opened, walk
 from cytocar.sample.acceptance import WITHOUT_T_CELLS, accepted
 from cytocar.sample.bead_gain import gain_findings
 from cytocar.sample.blank_controls import TubesBackground, background_of_tubes, blank_tube
@@ -165,6 +165,8 @@ def quantify(  # one keyword per column of the sheet that can decide a count
     ------
     SampleError
         The sample cannot be gated (panel, compensation). A count that is not possible is a finding instead.
+    TypeError
+        For the name of a file or template in its place, and for text in the place of a number.
 
     Examples
     --------
@@ -183,9 +185,7 @@ def quantify(  # one keyword per column of the sheet that can decide a count
     >>> row["control_ids"], row["car_percent_net_low"] > 40
     ('control 1', True)
     """
-    given: object = template
-    if isinstance(given, str):
-        raise TypeError(f"template: a name; load_template({template!r}) gives the template")
+    require_opened(events, template)
     load_special_functions()
     place = events.path or Path(sample_id)
     sample = SampleRow(
@@ -194,15 +194,22 @@ def quantify(  # one keyword per column of the sheet that can decide a count
         sample_id=sample_id,
         count_method=CountMethod(count_method) if count_method else None,
         specimen=Specimen(specimen) if specimen else None,
-        beads_added=beads_added,
-        sample_volume_ul=sample_volume_ul,
-        acquired_volume_ul=acquired_volume_ul,
-        lymphocytes_per_ul=lymphocytes_per_ul,
-        wbc_per_ul=wbc_per_ul,
-        dilution_factor=dilution_factor,
+        beads_added=_number(beads_added),
+        sample_volume_ul=_number(sample_volume_ul),
+        acquired_volume_ul=_number(acquired_volume_ul),
+        lymphocytes_per_ul=_number(lymphocytes_per_ul),
+        wbc_per_ul=_number(wbc_per_ul),
+        dilution_factor=_number(dilution_factor),
     )
     references = {**references_from(controls, template), **(references or {})}
     return count_sample(events, sample, Protocol(template, unlocked(template)), references=references)
+
+
+def _number(given: float | None) -> float | None:
+    """Return a number as Python's own, so that no count is worked out in the 24 bits of a NumPy float32."""
+    if isinstance(given, str):
+        raise TypeError(f"a number is needed, not the text {given!r}")
+    return None if given is None else float(given)
 
 
 def count_sample(

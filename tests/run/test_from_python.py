@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import cytocar
 from cytocar.run.observer import Observer
@@ -120,3 +124,37 @@ def test_what_holds_for_every_row_may_not_contradict_one(tmp_path: Path) -> None
         cytocar.UsageError, match="A, column sample_volume_ul: the sheet says 300, --sample-volume-ul says 50"
     ):
         cytocar.run([row], "cart-cd19fc-fixed", sample_volume_ul=50)
+
+
+def test_arrays_generators_and_one_control_are_taken_as_a_list_is(sheet: Path) -> None:
+    tubes = [sheet.parent / "day0.fcs", sheet.parent / "day9.fcs"]
+    by_list = [one.row() for one in cytocar.run(tubes, FIXED, jobs=1, controls=[tubes[0]])]
+    for given in (np.array([str(tube) for tube in tubes]), (tube for tube in tubes), set(tubes)):
+        assert [one.row() for one in cytocar.run(given, FIXED, jobs=1, controls=str(tubes[0]))] == by_list
+
+
+def test_rows_with_numbers_of_numpy_and_paths_as_text_are_those_of_a_sheet(sheet: Path, tmp_path: Path) -> None:
+    row = next(row for row in read_sheet(sheet) if row.file.name == "day9.fcs")
+    numbers = replace(row, beads_added=np.int64(20_000), sample_volume_ul=np.float32(50), day=np.float64(9))
+    (own,) = cytocar.run([replace(row, beads_added=20_000.0, sample_volume_ul=50.0, day=9.0)], FIXED, jobs=1)
+    (outcome,) = cytocar.run([replace(numbers, file=str(row.file))], FIXED, tmp_path / "run", jobs=1)
+    assert outcome.row() == own.row()
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        ({"rows": None}, "a path or an address is needed, not None"),
+        ({"rows": [{"file": "day9.fcs"}]}, "a path or an address is needed"),
+        ({"rows": "day9.fcs", "template": cytocar.load_template(FIXED)}, "a path or an address is needed"),
+        ({"rows": [SampleRow(Path("a.fcs"), "a.fcs", "a", beads_added="many")]}, "row a: Expected `float"),  # type: ignore[arg-type]  # as told
+    ],
+)
+def test_what_is_of_another_type_is_a_type_error_that_names_it(words: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(wrong)):
+        cytocar.run(**words, jobs=1)
+
+
+def test_fewer_than_no_processes_are_refused() -> None:
+    with pytest.raises(ValueError, match="-1 processes; 0 stands for all cores"):
+        cytocar.run("day9.fcs", jobs=-1)

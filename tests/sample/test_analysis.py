@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from cytocar.errors.findings import Severity
+from cytocar.gates.walk import walk
 from cytocar.sample.analysis import quantify
 from cytocar.simulate import Preparation, blood_tube
 from cytocar.template.load import load_template
@@ -67,3 +70,22 @@ def test_a_result_shows_itself_in_one_line_and_a_templates_name_is_no_template()
     assert repr(result) == f"<SampleResult d9: ok, CAR-T {number}/µL, {tube.events.n_events:,} events>"
     with pytest.raises(TypeError, match=r"load_template\('cart-cd19fc'\)"):
         quantify(tube.events, "cart-cd19fc")  # type: ignore[arg-type]  # as somebody may try
+
+
+def test_a_files_name_is_no_events_and_text_no_number() -> None:
+    tube = blood_tube(car_per_ul=100, preparation=Preparation(drawn_share=0.02), seed=3)
+    with pytest.raises(TypeError, match=r"open_fcs\('day9.fcs'\)"):
+        quantify("day9.fcs", TEMPLATE)  # type: ignore[arg-type]  # as somebody may try
+    with pytest.raises(TypeError, match=r"load_template\('cart-cd19fc'\)"):
+        walk(tube.events, "cart-cd19fc")  # type: ignore[arg-type]  # as somebody may try
+    with pytest.raises(TypeError, match="a number is needed, not the text '20000'"):
+        quantify(tube.events, TEMPLATE, beads_added="20000")  # type: ignore[arg-type]  # as somebody may try
+    with pytest.raises(TypeError, match=r"column\('PE-A'\)"):
+        tube.events.columns("PE-A")
+
+
+def test_numbers_of_numpy_give_what_plain_ones_give() -> None:
+    tube = blood_tube(car_per_ul=100, preparation=Preparation(drawn_share=0.02), seed=3)
+    numbers: dict[str, Any] = {"beads_added": np.int64(20_000), "sample_volume_ul": np.float32(50)}
+    plain = quantify(tube.events, TEMPLATE, beads_added=20_000, sample_volume_ul=50)
+    assert quantify(tube.events, TEMPLATE, **numbers).row() == plain.row()
