@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ _DECADES = 50
 """The largest over the smallest value, from which a panel has a log axis."""
 PANEL_MM, HEAD_MM, FOOT_MM, LABEL_MM = 27.0, 8.0, 10.0, 13.0
 """A panel with its name, the title's line, the axis of days, and the tick labels left of a panel."""
-_NAME_PT = 105
+_NAME_PT = 105.0
 """Longest name of a panel: the next begins there."""
 _ALWAYS_FIT = 12
 """Letters that fit whatever they are: an M of 8 pt is 7 pt wide, and with its air no more than 9."""
@@ -106,6 +107,19 @@ _MOST_LETTERS = 6
 
 
 def _fitting(label: str) -> str:
-    while len(label) > _ALWAYS_FIT and text_width_pt(label) > _NAME_PT:
-        label = label[:-2].rstrip() + "…"
-    return label
+    """Return a label, cut where it would run into the next panel; a text is not measured for every letter cut off.
+
+    Examples
+    --------
+    >>> _fitting("IL-6 (ng/L)"), _fitting("Soluble interleukin-2 receptor alpha (ng/L)")
+    ('IL-6 (ng/L)', 'Soluble interleukin-2 rec…')
+    """
+    if len(label) <= _ALWAYS_FIT or text_width_pt(label) <= _NAME_PT:
+        return label
+    letters = range(_ALWAYS_FIT - 1, len(label) - 1)
+    fit = bisect_right(letters, _NAME_PT, key=lambda count: text_width_pt(_cut(label, count)))
+    return _cut(label, letters[max(fit - 1, 0)])
+
+
+def _cut(label: str, letters: int) -> str:
+    return label[:letters].rstrip() + "…"
