@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -35,13 +36,26 @@ def shared_data() -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep bytecode for the time of the tests where Python is told to keep none; every process would compile anew."""
+    """Give each file of tests to one process, and keep bytecode for the time of the tests where Python keeps none.
+
+    What the tests of a file share is then made once, and no process waits for what another one makes. Without bytecode
+    every process would compile anew.
+    """
+    if getattr(config.option, "dist", "") == "load":
+        config.option.dist, config.option.loadscopereorder = "loadfile", False
     if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
         folder = mkdtemp(prefix="bytecode-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
         sys.dont_write_bytecode, sys.pycache_prefix = False, folder
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = folder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files of most slow tests where processes share them: at the end there is something small left."""
+    if hasattr(config, "workerinput"):
+        slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+        items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_collection_finish() -> None:

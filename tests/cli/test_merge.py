@@ -19,18 +19,30 @@ from msgspec.structs import replace
 
 from cytocar.simulate import Preparation, blood_tube
 from tests.cli.conftest import SMALL, Cytocar
+from tests.runs import cytocar_command
 
 FIXED = ("-t", "cart-cd19fc-fixed")
 TOLD = ("--beads-added", "20000", "--sample-volume-ul", "50")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
-def _plate(folder: Path, wells: int, car_per_ul: float = 100) -> Path:
+@pytest.fixture(scope="module")
+def plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty-four small tubes; read only."""
     small = Preparation(sample_volume_ul=50, drawn_share=0.02)
-    folder.mkdir()
-    for number in range(wells):
-        blood_tube(car_per_ul=car_per_ul, preparation=small, seed=number).write(folder / f"well{number}.fcs")
+    folder = tmp_path_factory.mktemp("plate")
+    for number in range(24):
+        blood_tube(car_per_ul=100, preparation=small, seed=number).write(folder / f"well{number}.fcs")
     return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(plate: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The tables of the plate as a run gives them that nothing disturbed."""
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    answer = cytocar_command("gate", plate, *FIXED, *TOLD, "--no-report", "-j", "1", "-o", run)
+    assert answer.code == 0, answer.stderr
+    return _tables(run)
 
 
 def _tables(run: Path) -> dict[str, str]:
@@ -82,10 +94,8 @@ def test_a_control_places_the_same_gates_whoever_counts_it(cytocar: Cytocar, tub
 
 @pytest.mark.slow
 def test_a_plate_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
-    cytocar: Cytocar, tmp_path: Path
+    cytocar: Cytocar, plate: Path, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
-    plate = _plate(tmp_path / "plate", 24)
-    assert cytocar("gate", plate, *FIXED, *TOLD, "--no-report", "-o", tmp_path / "whole").returncode == 0
     command = [sys.executable, "-m", "cytocar", "gate", str(plate), *FIXED, *TOLD, "-o", str(tmp_path / "killed")]
     moments = random.Random(5)
     for _ in range(10):
@@ -99,7 +109,7 @@ def test_a_plate_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
             break
     last = cytocar("gate", plate, *FIXED, *TOLD, "-o", tmp_path / "killed")
     assert last.returncode == 0 or "error[E106]" in last.stderr, last.stderr
-    assert _tables(tmp_path / "killed") == _tables(tmp_path / "whole")
+    assert _tables(tmp_path / "killed") == undisturbed
     assert cytocar("verify", tmp_path / "killed").returncode == 0
 
 
@@ -119,10 +129,10 @@ def test_no_scheduler_is_said(cytocar: Cytocar, tubes: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_cluster_that_loses_a_worker_in_the_middle_gives_the_same_bytes(cytocar: Cytocar, tmp_path: Path) -> None:
+def test_a_cluster_that_loses_a_worker_in_the_middle_gives_the_same_bytes(
+    plate: Path, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    plate = _plate(tmp_path / "plate", 24)
-    assert cytocar("gate", plate, *FIXED, *TOLD, "--no-report", "-o", tmp_path / "whole").returncode == 0
     told = (*FIXED, *TOLD, "--no-report", "-o", str(tmp_path / "run"), "--dask", "local:2")
     command = [sys.executable, "-m", "cytocar", "gate", str(plate), *told]
     process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -130,13 +140,15 @@ def test_a_cluster_that_loses_a_worker_in_the_middle_gives_the_same_bytes(cytoca
     _, said = process.communicate(timeout=120)
     assert killed, "no worker was found at work"
     assert process.returncode == 0, said
-    assert _tables(tmp_path / "run") == _tables(tmp_path / "whole")
+    assert _tables(tmp_path / "run") == undisturbed
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_goes_away_is_named_and_finished_samples_are_kept(cytocar: Cytocar, tmp_path: Path) -> None:
+def test_a_scheduler_that_goes_away_is_named_and_finished_samples_are_kept(
+    cytocar: Cytocar, plate: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    plate, run, place = _plate(tmp_path / "plate", 24), tmp_path / "run", tmp_path / "scheduler.json"
+    run, place = tmp_path / "run", tmp_path / "scheduler.json"
     words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
     scheduler = subprocess.Popen([*words, "--scheduler-file", str(place)], stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     words = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
