@@ -17,6 +17,8 @@ class Difference(Struct, frozen=True):
 
     line: int
     message: str
+    cells: tuple[tuple[str, str, str], ...] = ()
+    """Column, old and new text of the cells that differ; none where a line came, went or cannot be split."""
 
 
 def differences(before: bytes, after: bytes) -> Iterator[Difference]:
@@ -34,9 +36,7 @@ def differences(before: bytes, after: bytes) -> Iterator[Difference]:
     for kind, start, end, new_start, new_end in _blocks(old, new):
         if kind == "replace" and end - start == new_end - new_start:
             pairs = zip(old[start:end], new[new_start:new_end], strict=True)
-            yield from (
-                Difference(line, _cells(old[0], was, now)) for line, (was, now) in enumerate(pairs, start=new_start + 1)
-            )
+            yield from (_cells(line, old[0], was, now) for line, (was, now) in enumerate(pairs, start=new_start + 1))
             continue
         yield from (Difference(new_start + 1, f"a line was removed: {was[:_SHOWN]}") for was in old[start:end])
         yield from (
@@ -54,13 +54,15 @@ def _blocks(old: list[str], new: list[str]) -> Iterator[tuple[str, int, int, int
     yield from (block for block in SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if block[0] != "equal")
 
 
-def _cells(header: str, was: str, now: str) -> str:
-    """The cells of a row that differ."""
+def _cells(line: int, header: str, was: str, now: str) -> Difference:
+    """Return how the cells of a row differ."""
     try:
         names, old, new = (next(csv.reader([line]), []) for line in (header, was, now))
     except csv.Error:
         names, old, new = [], [], []
     if not names or not (len(names) == len(old) == len(new)):
-        return f"is {now.strip()[:_SHOWN]!r}, was {was.strip()[:_SHOWN]!r}"
-    cells = [f"{name} is {b!r}, was {a!r}" for name, a, b in zip(names, old, new, strict=True) if a != b]
-    return f"{old[0]}: {', '.join(cells)}" if cells else "differs in its quotes"
+        return Difference(line, f"is {now.strip()[:_SHOWN]!r}, was {was.strip()[:_SHOWN]!r}")
+    cells = tuple(cell for cell in zip(names, old, new, strict=True) if cell[1] != cell[2])
+    if not cells:
+        return Difference(line, "differs in its quotes")
+    return Difference(line, f"{old[0]}: {', '.join(f'{name} is {b!r}, was {a!r}' for name, a, b in cells)}", cells)

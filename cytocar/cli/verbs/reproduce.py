@@ -25,7 +25,8 @@ def command(
 ) -> None:
     """Do a run again from its manifest (samples, templates, settings, overrides) and compare the tables byte for byte.
 
-    Exit code 4 if a table differs; each line and column is named. Nothing in RUN is changed.
+    Exit code 4 if a table differs, be it in the words of a message alone, which is told apart; each line and column is
+    named. Nothing in RUN is changed.
     """
     from cytocar.cli.progress import Progress
     from cytocar.files.places import place_of
@@ -42,12 +43,19 @@ def command(
         )
     for table in tables:
         verdict = "differs" if table.differences else "same"
-        sys.stdout.write(f"{verdict:<8} {table.name}: {table.lines} lines\n")
+        alone = ", in words alone" if table.differs_in_words_alone else ""
+        sys.stdout.write(f"{verdict:<8} {table.name}: {table.lines} lines{alone}\n")
         for difference in table.differences[:_SHOWN]:
             sys.stdout.write(screen.printable(f"         line {difference.line}: {difference.message}") + "\n")
         if len(table.differences) > _SHOWN:
             sys.stdout.write(f"         and {len(table.differences) - _SHOWN} more\n")
     differing = [table.name for table in tables if table.differences]
+    if differing and all(table.differs_in_words_alone for table in tables if table.differences):
+        raise IntegrityError(
+            f"every number of {run} was reproduced; words differ in {', '.join(differing)}",
+            code="E127",
+            hint=f"messages change with the version of cytocar; `cytocar verify {run}` says whether it is another",
+        )
     if differing:
         raise IntegrityError(
             f"{run} was not reproduced: {', '.join(differing)} differ{'s' if len(differing) == 1 else ''}",

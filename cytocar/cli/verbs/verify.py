@@ -23,7 +23,7 @@ def command(
 ) -> None:
     """Compare a run with what was recorded: audit trail, every file, inputs, templates, versions. Writes nothing.
 
-    Exit code 4 if anything was changed; each place is named.
+    Exit code 4 if anything was changed; each place is named. Exit code 2 if nothing was, and the run is not finished.
     """
     from cytocar.cli.progress import Progress
     from cytocar.files.places import place_of
@@ -36,12 +36,19 @@ def command(
             f"there is no folder {place}", code="E103", hint="--inputs DIR says where the FCS files lie now"
         )
     checks = verify(run, inputs=place, head=head, observer=Progress("samples' files"))
+    width = max(8, *(len(check.verdict) for check in checks))
     for check in checks:
-        sys.stdout.write(screen.printable(f"{check.verdict:<8} {check.place}: {check.message}") + "\n")
+        sys.stdout.write(screen.printable(f"{check.verdict:<{width}} {check.place}: {check.message}") + "\n")
     changed = [check for check in checks if check.verdict is Verdict.CHANGED]
     if changed:
         raise IntegrityError(
             f"{run} is not what was recorded: {len(changed)} thing{'s' if len(changed) > 1 else ''} changed",
             code="E123",
             hint="the lines `changed` above name each; restore them from a backup, or count again",
+        )
+    if any(check.verdict is Verdict.UNFINISHED for check in checks):
+        raise UsageError(
+            f"the run in {run} is not finished; what it has written so far is as it was written",
+            code="E114",
+            hint="repeat its `cytocar gate` command",
         )

@@ -13,6 +13,7 @@ class Verdict(StrEnum):
 
     OK = "ok"
     NOTE = "note"
+    UNFINISHED = "unfinished"
     CHANGED = "changed"
 
 
@@ -45,6 +46,11 @@ def ok(place: str, message: str) -> Check:
 def note(place: str, message: str) -> Check:
     """Return a check with the verdict ``note``."""
     return Check(Verdict.NOTE, place, message)
+
+
+def unfinished(place: str, message: str) -> Check:
+    """Return a check with the verdict ``unfinished``."""
+    return Check(Verdict.UNFINISHED, place, message)
 
 
 def changed(place: str, message: str) -> Check:

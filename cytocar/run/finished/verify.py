@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cytocar.errors.tree import IntegrityError
 from cytocar.files.places import Place, whole_bytes
-from cytocar.run.finished.checks import Check, changed, note, ok
+from cytocar.run.finished.checks import Check, changed, note, ok, unfinished
 from cytocar.run.finished.origins import origins
 from cytocar.run.finished.recorded_plan import recorded_plan
 from cytocar.run.folder import package_file, table_files
@@ -160,7 +160,7 @@ def _manifest(run: Path, manifest: Manifest, trail: Trail) -> Iterator[Check]:
     if _is_set_aside(run):
         yield note(MANIFEST, "this run was set aside before it was finished")
     else:
-        yield changed(MANIFEST, "the run is not finished: repeat its `cytocar gate` command")
+        yield unfinished(MANIFEST, "the run is not finished: repeat its `cytocar gate` command")
 
 
 def _is_set_aside(run: Path) -> bool:

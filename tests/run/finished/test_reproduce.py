@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -47,6 +48,23 @@ def test_what_differs_is_named(finished: Path, tmp_path: Path) -> None:
     assert "differs  counts.csv" in answer.stdout
     assert "line 3: d9: " in answer.stdout
     assert "error[E127]" in answer.stderr
+
+
+def test_other_words_are_told_from_other_numbers(finished: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    inputs = ("--inputs", finished.parent / "inputs", "-j", "1", "-q")
+    with (run / "quality.csv").open(encoding="utf-8", newline="") as file:
+        columns, *rows = csv.reader(file)
+    place = columns.index("message")
+    long = next(row for row in rows if " " in row[place])
+    for text, words in ((f"found: {long[place]}", True), (f"{long[place]} 9", False)):
+        changed = [[*row[:place], text, *row[place + 1 :]] if row is long else row for row in rows]
+        with (run / "quality.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([columns, *changed])
+        answer = cytocar_command("reproduce", run, *inputs)
+        assert (answer.code, "error[E127]" in answer.stderr) == (4, True)
+        assert ("lines, in words alone" in answer.stdout) is words
+        assert ("every number of" in answer.stderr) is words
 
 
 def test_a_shard_is_reproduced_by_itself(finished: Path, tmp_path: Path) -> None:

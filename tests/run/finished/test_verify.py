@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.errors.tree import UsageError
 from cytocar.run.finished.checks import Check, Verdict
 from cytocar.run.finished.verify import folder_checks, verify
 from cytocar.run.trail.audit import AUDIT, Act, Action, Author, read_trail, trail
@@ -203,7 +204,30 @@ def test_an_unfinished_run_is_not_taken_for_whole(run: Path) -> None:
     manifest = json.loads((run / MANIFEST).read_text("utf-8"))
     manifest["state"] = "running"
     (run / MANIFEST).write_text(json.dumps(manifest), "utf-8")
-    assert any("not finished" in check.message for check in changed(run))
+    assert [check.message for check in verify(run) if check.verdict is Verdict.UNFINISHED] == [
+        "the run is not finished: repeat its `cytocar gate` command"
+    ]
+    assert changed(run)
+
+
+def test_a_run_that_stopped_is_told_from_one_that_was_changed(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise UsageError("stopped", code="E108")
+
+    run, sheet = tmp_path / "stopped", finished.parent / "inputs" / "sheet.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr("cytocar.run.count.count", stop)
+        assert cytocar_command("gate", sheet, "-t", "cart-cd19fc-fixed", "-o", run, "-q", "--no-report").code == 2
+    answer = cytocar_command("verify", run)
+    assert (answer.code, "error[E114]" in answer.stderr, "changed" in answer.stdout) == (2, True, False), answer
+    assert "unfinished manifest.json: the run is not finished" in answer.stdout
+    refused = cytocar_command("sign", run, "--by", "A. Muster", "--meaning", "reviewed")
+    assert (refused.code, "error[E114]" in refused.stderr) == (2, True)
+    (run / MANIFEST).write_text((run / MANIFEST).read_text("utf-8").replace("cart-cd19fc-fixed", "other"), "utf-8")
+    answer = cytocar_command("verify", run)
+    assert (answer.code, "error[E123]" in answer.stderr) == (4, True)
 
 
 def test_the_command_names_each_change_and_exits_with_4(run: Path) -> None:
