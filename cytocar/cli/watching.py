@@ -71,8 +71,16 @@ def folders_to_watch(inputs: Sequence[str], out: Path | None, *, alone: bool) ->
     return folders
 
 
-def watch(command: WatchCommand) -> tuple[RunPlan, list[FinishedSample]]:
-    """Count files as they are finished, until somebody ends it; return the last plan and its samples.
+class Watched(Struct, frozen=True):
+    """What a watched folder has come to: the last plan, its samples, and the files that were not whole at the end."""
+
+    plan: RunPlan
+    samples: list[FinishedSample]
+    not_whole: tuple[Path, ...]
+
+
+def watch(command: WatchCommand) -> Watched:
+    """Count files as they are finished, until somebody ends it.
 
     Raises
     ------
@@ -133,7 +141,7 @@ class _Watch(Struct):
     _page_is_old: bool = False
     _without_row: bool = False
 
-    def until(self, ending: Sequence[int]) -> tuple[RunPlan, list[FinishedSample]]:
+    def until(self, ending: Sequence[int]) -> Watched:
         """Go on until asked to end; then count what is finished by now, and draw the page that stays."""
         self._look()
         pause = min(self.command.every, 1.0)  # for the first time: what was there before is not kept waiting
@@ -159,7 +167,7 @@ class _Watch(Struct):
             )
             raise UsageError(f"{why} while it was watched", code="E102", hint="nothing was written")
         self._draw(None)
-        return self.plan, self.samples
+        return Watched(self.plan, self.samples, tuple(seen.growing) if seen else ())
 
     def _look(self) -> Seen | None:
         from cytocar.cli.progress import Progress

@@ -293,6 +293,7 @@ def test_a_file_that_is_left_half_written_is_named_at_the_end_and_is_no_sample(t
         time.sleep(0.3)
     assert counted(run) == ["d1"]
     assert any("half.fcs is not whole" in line for line in said)
+    assert said[-1] == "1"
 
 
 def test_other_options_other_runs_and_signed_runs_are_refused(tubes: Path, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from cytocar.cli import gate_options, screen, tube_options
 from cytocar.cli.gate_options import FailOn
 from cytocar.cli.run_summary import (
@@ -21,7 +23,7 @@ from cytocar.cli.run_summary import (
 from cytocar.run.shard import Shard
 
 if TYPE_CHECKING:
-    from cytocar.cli.watching import WatchCommand
+    from cytocar.cli.watching import WatchCommand, Watched
     from cytocar.run.count import Work
     from cytocar.run.execute import FinishedSample
     from cytocar.run.plan import RunPlan
@@ -155,23 +157,26 @@ def _note_unnamed_inputs(collected: Inputs) -> None:
 
 
 def _end_watch(
-    ended: tuple[RunPlan, list[FinishedSample]],
+    ended: Watched,
     settings: WatchCommand,
     output: Format | None,
     *,
     gated: bool,
     fail_on: FailOn,
 ) -> None:
-    """Say what a watched folder has come to."""
+    """Say what a watched folder has come to, and end with the code that its files ask for."""
+    from cytocar.cli.app import EXIT_SOME_FAILED
     from cytocar.run.parts import PARTS, Parts
 
-    plan, done = ended
+    plan, done = ended.plan, ended.samples
     show_rows(Parts(settings.out / PARTS), plan.sample_ids, plan.own_columns, output, to_folder=True, gated=gated)
     show_notes(done)
     screen.say(f"{tally(done)}; tables in {settings.out}")
     show_what_to_look_at(done)
     show_faults(done)
     exit_by_status(done, review_fails=fail_on is FailOn.REVIEW)
+    if ended.not_whole:
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
 def _all_but_the_report(plan: RunPlan, out: Path, work: Work) -> list[FinishedSample] | None:
