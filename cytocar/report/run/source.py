@@ -13,7 +13,7 @@ from cytocar.run.finished.recorded_plan import located, recorded_plan
 from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.plan import RunPlan
 from cytocar.run.trail.audit import CHANGES_RESULTS, RUN, Action, Entry, read_trail
-from cytocar.run.trail.journal import Manifest, finished_manifest
+from cytocar.run.trail.journal import Manifest, finished_manifest, other_manifest
 from cytocar.sample.result import SampleOutcome, SampleResult
 from cytocar.tables.columns import Value
 from cytocar.template.model import Template
@@ -108,11 +108,7 @@ def open_finished_run(folder: Path, *, inputs: Place | None = None, gated: bool 
     outcomes = tuple(outcome for outcome in outcome_of.values() if outcome is not None)
     recorded = {protocol.stamp.sha256 for protocol in plan.protocols.values()}
     if any(isinstance(one, SampleResult) and one.template.sha256 not in recorded for one in outcomes):
-        raise IntegrityError(
-            "the manifest names another template than the one by which samples were counted",
-            code="E125",
-            hint="`cytocar verify` says what was changed; restore the run folder from a backup",
-        )
+        raise other_manifest("names another template than the one by which samples were counted")
     return FinishedRun(
         folder, manifest, plan, outcomes, files, closing[-1] if closing else None, _signatures(entries), gated
     )

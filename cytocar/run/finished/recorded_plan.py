@@ -8,13 +8,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from cytocar.counting.blank_tubes import History
-from cytocar.errors.tree import IntegrityError, UsageError
+from cytocar.errors.tree import UsageError
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.places import Place, beside, files_below, is_file, require_packages
 from cytocar.regions.kinds import FixedGate
 from cytocar.run.plan import RunPlan, compensated, what_decides
 from cytocar.run.records import from_plain
-from cytocar.run.trail.journal import Manifest
+from cytocar.run.trail.journal import Manifest, other_manifest
 from cytocar.run.whereabouts import whereabouts
 from cytocar.sample.protocol import Protocol
 from cytocar.sample.result import ErrorRecord
@@ -60,11 +60,7 @@ def recorded_plan(manifest: Manifest, run: Path | None = None) -> RunPlan:
                 template = moved[name].on(protocol.template) if name in moved else protocol.template
                 protocols[name] = replace(protocol, template=template, overrides=overrides.get(name, {}))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise IntegrityError(
-            "the manifest does not hold what cytocar writes there",
-            code="E125",
-            hint="`cytocar verify` says what was changed; restore the run folder from a backup",
-        ) from error
+        raise other_manifest("does not hold what cytocar writes there") from error
     return RunPlan(
         samples,
         protocols,

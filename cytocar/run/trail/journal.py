@@ -98,6 +98,15 @@ def read_manifest(folder: Path) -> Manifest | None:
         return read
 
 
+def other_manifest(what: str) -> IntegrityError:
+    """Return the error for a manifest that can be read, and does not say what cytocar wrote there."""
+    return IntegrityError(
+        f"the manifest {what}",
+        code="E125",
+        hint="`cytocar verify` says what was changed; restore the run folder from a backup",
+    )
+
+
 class _Name(Struct):
     sample_id: str
 
