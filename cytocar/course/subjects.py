@@ -14,7 +14,7 @@ from statistics import median
 from msgspec import Struct, field
 
 from cytocar.errors.boundary import boundary
-from cytocar.errors.near_names import each_did_you_mean
+from cytocar.errors.near_names import did_you_mean, each_did_you_mean
 from cytocar.errors.tree import ClinicalError, counted, listed
 from cytocar.tables.columns import Column, Row, Value, parse_columns
 from cytocar.tables.delimited import DelimitedTable, read_delimited
@@ -72,11 +72,12 @@ class Subjects(Struct, frozen=True):
         """
         named = {subject.subject_id: subject.cells[column] for subject in self.rows if subject.cells.get(column)}
         if not named:
-            near = [name for name in self.columns if name != "subject_id"]
+            there = [name for name in self.columns if name != "subject_id"]
+            absent = f"subjects.csv has no column {column!r}{did_you_mean(column, there)}"
             raise ClinicalError(
-                f"no subject has a group in the column {column!r}",
+                absent if there and column not in there else f"no subject has a group in the column {column!r}",
                 code="E164",
-                hint=f"columns of subjects.csv: {', '.join(near)}" if near else "give subjects.csv with --subjects",
+                hint=f"columns of subjects.csv: {', '.join(there)}" if there else "give subjects.csv with --subjects",
             )
         return _halves(named) if len(set(named.values())) > MOST_NUMBERS else named
 

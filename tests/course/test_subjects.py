@@ -36,9 +36,14 @@ def test_subjects_are_grouped_by_any_column(tmp_path: Path) -> None:
     subjects = read_subjects(table(tmp_path, "P1,,,,,,one,,Basel\nP2,,,,,,two,,\n"))
     assert subjects.groups("arm") == {"P1": "one", "P2": "two"}
     assert subjects.groups("x_site") == {"P1": "Basel"}
-    with pytest.raises(ClinicalError, match="no subject has a group in the column 'sex'") as caught:
-        subjects.groups("sex")
-    assert caught.value.code == "E164"
+    for column, message in {
+        "sex": "subjects.csv has no column 'sex'",
+        "Arms": "subjects.csv has no column 'Arms', did you mean 'arm'?",
+        "response": "no subject has a group in the column 'response'",
+    }.items():
+        with pytest.raises(ClinicalError) as caught:
+            subjects.groups(column)
+        assert (caught.value.code, caught.value.message) == ("E164", message)
 
 
 def test_all_faults_come_at_once(tmp_path: Path) -> None:

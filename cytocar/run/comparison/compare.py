@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 import numpy as np
 from msgspec import Struct, to_builtins
 
+from cytocar.errors.near_names import each_did_you_mean
 from cytocar.errors.tree import counted
 from cytocar.regions.kinds import FixedGate
 from cytocar.run.comparison.counts import TOTAL, Counts, SampleCounts
@@ -162,21 +163,26 @@ def compare(ours: Counts, other: Counts, *, tolerance_percent: float = TOLERANCE
 
 def _sample(name: str, ours: SampleCounts, other: SampleCounts, tolerance: float) -> Iterator[Compared]:
     by_path = {path: population for population, path in ours.paths.items()}
+    here_of = {one: _here(one, other.paths.get(one, ""), ours, by_path) for one in other.events}
+    near = dict(each_did_you_mean((one for one, here in here_of.items() if here is None), ours.events))
     for population, expected in other.events.items():
-        path = other.paths.get(population, "")
-        here = next(
-            (one for one in (population, by_path.get(path), by_path.get(population)) if one in ours.events), None
-        )
+        path, here = other.paths.get(population, ""), here_of[population]
         if here is None and expected is None:
             yield Compared(name, population, path, None, None, Verdict.NOT_COUNTED)
             continue
         if here is None:
-            yield Compared(name, population, path, None, expected, Verdict.MISSING, "the run has no such population")
+            cause = f"the run has no such population{near[population]}"
+            yield Compared(name, population, path, None, expected, Verdict.MISSING, cause)
             continue
         events = ours.events[here]
         verdict = _verdict(events, expected, tolerance)
         cause = _cause(here, population, ours, other) if verdict in (Verdict.WITHIN, Verdict.BEYOND) else ""
         yield Compared(name, here, path or ours.paths.get(here, ""), events, expected, verdict, cause)
+
+
+def _here(population: str, path: str, ours: SampleCounts, by_path: Mapping[str, str]) -> str | None:
+    """Return the run's population that another side's name, or path, stands for."""
+    return next((one for one in (population, by_path.get(path), by_path.get(population)) if one in ours.events), None)
 
 
 def _verdict(events: int | None, expected: int | None, tolerance: float) -> Verdict:

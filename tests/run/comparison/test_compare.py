@@ -62,6 +62,16 @@ def test_what_flowjo_has_not_counted_is_no_difference_and_what_the_run_lacks_is(
     assert not comparison.agrees
 
 
+def test_a_population_that_the_run_lacks_is_named_beside_the_one_that_may_be_meant(tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text("sample_id,population,events\ntube1,cd4,40\ntube1,NKT,3\n", "utf-8")
+    lacking = {row.population: row.cause for row in compare(_ours(_stored()), read_counts(path)).rows}
+    assert lacking == {
+        "cd4": "the run has no such population, did you mean 'CD4+'?",
+        "NKT": "the run has no such population",
+    }
+
+
 def test_another_file_is_the_first_cause() -> None:
     stored = _stored()
     ours = _ours(stored, {"all": 101, "CD4+": 50})
