@@ -18,6 +18,7 @@ from cytocar.figures.gate_pictures.outline import Outline, outline
 from cytocar.figures.gate_pictures.views import View, views
 from cytocar.figures.style import BLUE, FORMATS, INK, figure_style, new_figure, save
 from cytocar.files.places import place_of
+from cytocar.files.whole import require_writable
 from cytocar.fit.axes import stain_scale_of
 from cytocar.fit.names import alias_book, candidates, is_fluorescence, pulse_of
 from cytocar.fit.tubes import own_matrix, signal_of, size_of_negatives, top_of_scale
@@ -76,14 +77,17 @@ def plot(
     Raises
     ------
     UsageError
-        E210 if it is not clear what to draw.
+        E108 if ``out`` cannot be written, E210 if it is not clear what to draw.
     PanelError
         E211 if no channel, or several, go by a name.
     """
+    picture = None if out is None else Path(out)
+    if picture is not None:
+        if picture.suffix.lstrip(".").lower() not in FORMATS:
+            raise UsageError(f"{out} is no picture that can be written", code="E210", hint="name it .png, .svg or .pdf")
+        require_writable(picture)
     given = [files] if isinstance(files, str | Path | EventTable) else files
     tables = [one if isinstance(one, EventTable) else open_fcs(place_of(str(one))) for one in given]
-    if out is not None and Path(out).suffix.lstrip(".").lower() not in FORMATS:
-        raise UsageError(f"{out} is no picture that can be written", code="E210", hint="name it .png, .svg or .pdf")
     if not tables:
         raise UsageError("no file to draw", code="E210", hint="cytocar plot FILE -x CD3 -y CD4 -o plot.png")
     if template is None:
@@ -93,8 +97,9 @@ def plot(
         clouds, axes = _gated(tables, chosen, x, y, population)
     with figure_style():
         figure = _drawn(clouds, axes)
-        if out is not None:
-            save(figure, Path(out))
+        if picture is not None:
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            save(figure, picture)
     return figure
 
 

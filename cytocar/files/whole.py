@@ -1,10 +1,12 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and not refused at the end of the work."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+
+from cytocar.errors.tree import UsageError
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -21,6 +23,31 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a file that could not be written, before the work whose result it is to hold.
+
+    Its folder may be one that is still to be made.
+
+    Raises
+    ------
+    UsageError
+        E108 if it cannot be written.
+    """
+    folder = next(place for place in path.parents if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if path.exists():
+            with path.open("ab"):
+                pass
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}",
+            code="E108",
+            hint="correct the rights or make room, or name another place",
+        ) from error
 
 
 def _current_umask() -> int:

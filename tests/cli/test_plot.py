@@ -21,3 +21,12 @@ def test_a_channel_that_is_not_there_is_an_error_with_the_list(cytocar: Cytocar,
     assert "error[E211]" in refused.stderr
     assert "FITC-A (CD3)" in refused.stderr
     assert not (tubes / "a.png").exists()
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_files_are_read(cytocar: Cytocar, tubes: Path) -> None:
+    (tubes / "no folder").write_text("a file", "utf-8")
+    words = ("-x", "CD4", "-y", "CD8", "-o")
+    refused = cytocar("plot", tubes / "nowhere.fcs", *words, tubes / "no folder" / "a.png")
+    assert (refused.returncode, "error[E108]" in refused.stderr) == (2, True), refused.stderr
+    drawn = cytocar("plot", tubes / "day7.fcs", *words, tubes / "new" / "a.png")
+    assert (drawn.returncode, (tubes / "new" / "a.png").is_file()) == (0, True), drawn.stderr

@@ -31,6 +31,12 @@ def test_nothing_is_written_over_a_file(cytocar: Cytocar, tubes: Path) -> None:
     assert (tubes / "mine.toml").read_text() == "mine"
 
 
+def test_a_template_that_cannot_be_written_is_refused_before_files_are_read(cytocar: Cytocar, tubes: Path) -> None:
+    (tubes / "no folder").write_text("a file", "utf-8")
+    refused = cytocar("template", "fit", tubes / "nowhere.fcs", "-o", tubes / "no folder" / "mine.toml")
+    assert (refused.returncode, "error[E108]" in refused.stderr) == (2, True), refused.stderr
+
+
 def test_a_file_without_names_is_refused_with_the_command_that_helps(cytocar: Cytocar, tmp_path: Path) -> None:
     events = np.random.default_rng(1).normal(100, 10, 500)
     (tmp_path / "tubes" / "controls").mkdir(parents=True)

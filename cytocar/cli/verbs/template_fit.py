@@ -54,6 +54,7 @@ def fit(
 
     Files whose markers lie on other detectors give a template of their own: mine-2.toml beside mine.toml.
     """
+    from cytocar.files.whole import require_writable
     from cytocar.fit.names import alias_book
     from cytocar.fit.template import fit_layouts
 
@@ -61,6 +62,7 @@ def fit(
         raise UsageError(f"{out} does not end in .toml", code="E111", hint=f"name it {out.stem or 'mine'}.toml")
     if out.exists() and not force:
         raise UsageError(f"{out} exists", code="E105", hint="choose another name, or --force to replace it")
+    require_writable(out)
     matrix, as_they_are = _matrix(compensation, compensated=compensated)
     every = fit_layouts(
         _places(files),
