@@ -12,6 +12,7 @@ from cytocar.course.draws import CellCount, Tube
 from cytocar.course.replicates import CountedSample
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
+from cytocar.run.trail.journal import MANIFEST, finished_manifest
 from cytocar.run.trail.recorded import require_table
 from cytocar.sample.result import Status
 from cytocar.sheet.rows import CARRIED, CountMethod, SampleType
@@ -40,9 +41,9 @@ def read_tubes(run: Path) -> Iterator[Tube]:
     Raises
     ------
     UsageError
-        E132 if there is no such table, or it is not one of cytocar's.
+        E114 if a folder holds no finished run, E132 if there is no such table, or it is not one of cytocar's.
     """
-    path = run / "counts.csv" if run.is_dir() else run
+    path = _of_a_run(run) if run.is_dir() else run
     table = _read(path)
     missing = [column for column in _NEEDED if column not in table.columns]
     if missing:
@@ -60,6 +61,18 @@ def read_tubes(run: Path) -> Iterator[Tube]:
         except ValueError as error:
             raise _changed_table(path, f"row {row.line}: {error}") from error
         yield Tube(counted, own, {column: row.text(column) for column in carried})
+
+
+def _of_a_run(folder: Path) -> Path:
+    """Return the table of samples of a finished run; one of a folder that is none is named as such."""
+    path = folder / "counts.csv"
+    try:
+        finished_manifest(folder)
+    except UsageError as error:
+        if path.is_file() and not (folder / MANIFEST).exists():
+            error.hint = f"name a folder that `cytocar gate -o` has written, or the table itself: {path}"
+        raise
+    return path
 
 
 def _typed(path: Path, table: DelimitedTable, columns: Sequence[Column]) -> Iterator[TypedRow]:

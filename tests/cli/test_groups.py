@@ -55,7 +55,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(folder_of_course, "draw_all", no_figures)
-        made = cytocar_command("series", run, "-o", folder / "course", *tables, "--by", "arm")
+        made = cytocar_command("series", run / "counts.csv", "-o", folder / "course", *tables, "--by", "arm")
     assert made.code == 0, made.stderr
     return folder / "course"
 

@@ -21,15 +21,15 @@ def cytocar(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=120)
 
 
-def run_folder(tmp_path: Path) -> Path:
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "counts.csv").write_text(COUNTS, "utf-8")
-    return run
+def run_table(tmp_path: Path) -> Path:
+    table = tmp_path / "run" / "counts.csv"
+    table.parent.mkdir()
+    table.write_text(COUNTS, "utf-8")
+    return table
 
 
 def test_a_pipe_gets_the_series_as_csv(tmp_path: Path) -> None:
-    done = cytocar(run_folder(tmp_path))
+    done = cytocar(run_table(tmp_path))
     assert done.returncode == 0
     assert done.stdout.splitlines()[0].startswith("subject_id,day,sample_id,car_per_ul,")
     assert [line.split(",")[:4] for line in done.stdout.splitlines()[1:]] == [
@@ -42,7 +42,7 @@ def test_a_pipe_gets_the_series_as_csv(tmp_path: Path) -> None:
 
 def test_a_folder_gets_tables_figures_and_a_page(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = cytocar(run_folder(tmp_path), "-o", out)
+    done = cytocar(run_table(tmp_path), "-o", out)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert str(out / "course.html") in done.stderr
@@ -50,7 +50,7 @@ def test_a_folder_gets_tables_figures_and_a_page(tmp_path: Path) -> None:
 
 
 def test_a_score_without_clinical_values_is_not_left_out_in_silence(tmp_path: Path) -> None:
-    done = cytocar(run_folder(tmp_path), "-o", tmp_path / "out", "--score", "easix")
+    done = cytocar(run_table(tmp_path), "-o", tmp_path / "out", "--score", "easix")
     assert done.returncode == 0
     assert "note: no score is calculated: --clinical names no value" in done.stderr
 
@@ -59,7 +59,7 @@ def test_all_faults_of_the_clinical_tables_come_at_once_and_nothing_is_written(t
     clinical, drugs = tmp_path / "clinical.csv", tmp_path / "drugs.csv"
     clinical.write_text("subject_id,day,variable,value,unit\nP1,0,crp,5,\nP9,0,crp,5,mg/L\n", "utf-8")
     drugs.write_text("subject_id,name,start_day,end_day,dose,unit\nP1,dasatinib,13,7,100,mg/day\n", "utf-8")
-    done = cytocar(run_folder(tmp_path), "-o", tmp_path / "out", "--clinical", clinical, "--interventions", drugs)
+    done = cytocar(run_table(tmp_path), "-o", tmp_path / "out", "--clinical", clinical, "--interventions", drugs)
     assert done.returncode == 2
     assert done.stderr.startswith("error[E130]: 3 faults")
     for text in ("crp has no unit", "subject 'P9' has no sample", "ends on day 7, before it starts on day 13"):
@@ -83,10 +83,10 @@ def test_help_names_the_options() -> None:
 
 
 def test_late_flags_are_warned_of_only_when_asked(tmp_path: Path) -> None:
-    run = run_folder(tmp_path)
+    run = run_table(tmp_path)
     later = "d91,P1,91,sample,blood,ok,20000,40,quantified,1000,2,1.4,2.8,1,1.1,e\n"
     again = "d200,P1,200,sample,blood,ok,20000,400,quantified,1000,20,18,22,1,1.1,f\n"
-    (run / "counts.csv").write_text(COUNTS + later + again, "utf-8")
+    run.write_text(COUNTS + later + again, "utf-8")
     assert "W323" not in cytocar(run).stderr
     done = cytocar(run, "--re-expansion", "5", "--cd3-negative", "1", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr

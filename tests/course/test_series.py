@@ -54,6 +54,7 @@ def counted(sample_id: str, day: float | None, car_events: int, **cells: str | f
 
 
 def run_folder(tmp_path: Path, rows: Sequence[Cells], name: str = "run") -> Path:
+    """Write the tubes of a run and return their table, which needs no run around it."""
     folder = tmp_path / name
     folder.mkdir()
     columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -61,7 +62,7 @@ def run_folder(tmp_path: Path, rows: Sequence[Cells], name: str = "run") -> Path
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    return folder
+    return folder / "counts.csv"
 
 
 def test_samples_become_points_in_order_of_subject_and_day(tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_several_runs_make_one_course(tmp_path: Path) -> None:
 
 def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
     run = run_folder(tmp_path, [counted("a", 3, 100)])
-    assert len(join([run, run / "counts.csv"]).points) == 1
+    assert len(join([run, run]).points) == 1
 
 
 def test_two_results_for_one_file_are_a_fault(tmp_path: Path) -> None:
@@ -196,7 +197,9 @@ def test_a_percentage_alone_is_no_concentration(tmp_path: Path) -> None:
 
 def test_b_cells_come_from_the_populations_of_the_run(tmp_path: Path) -> None:
     run = run_folder(tmp_path, [counted("a", 7, 100)])
-    (run / "populations.csv").write_text("sample_id,population,cells_per_ul\na,t_cells,900\na,b_cells,0.4\n", "utf-8")
+    run.with_name("populations.csv").write_text(
+        "sample_id,population,cells_per_ul\na,t_cells,900\na,b_cells,0.4\n", "utf-8"
+    )
     assert join([run]).points[0].b_cells_per_ul == 0.4
 
 
@@ -222,12 +225,24 @@ def test_runs_without_subjects_and_days_make_no_course(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is not a run folder") as caught:
+        join([tmp_path])
+    assert caught.value.code == "E114"
+    table = tmp_path / "counts.csv"
     with pytest.raises(UsageError, match="cannot be read") as caught:
-        join([tmp_path])
+        join([table])
     assert caught.value.code == "E132"
-    (tmp_path / "counts.csv").write_text("a,b\n1,2\n", "utf-8")
+    table.write_text("a,b\n1,2\n", "utf-8")
     with pytest.raises(UsageError, match="no column sample_id"):
-        join([tmp_path])
+        join([table])
+
+
+def test_a_folder_with_a_table_and_no_record_is_no_run_and_its_table_may_be_named(tmp_path: Path) -> None:
+    table = run_folder(tmp_path, [counted("a", 7, 100)])
+    with pytest.raises(UsageError, match="is not a run folder") as caught:
+        join([table.parent])
+    assert (caught.value.code, str(table) in caught.value.hint) == ("E114", True)
+    assert len(join([table]).points) == 1
 
 
 def test_the_interval_of_pooled_replicates_keeps_the_systematic_term() -> None:
@@ -262,7 +277,7 @@ def b_cell_tube(sample_id: str, day: float, **cells: str | float | None) -> Cell
 def with_populations(run: Path, *rows: tuple[str, str, int, float]) -> Path:
     lines = ["sample_id,population,events,cells_per_ul,cells_per_ul_low,cells_per_ul_high"]
     lines += [f"{name},{population},{events},{per_ul},,{per_ul * 2}" for name, population, events, per_ul in rows]
-    (run / "populations.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    run.with_name("populations.csv").write_text("\n".join(lines) + "\n", "utf-8")
     return run
 
 
