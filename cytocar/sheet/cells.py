@@ -18,6 +18,7 @@ from msgspec import Struct
 from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import SheetError
 from cytocar.files.places import Place, whole_bytes
+from cytocar.tables.delimited import two_readings
 from cytocar.tables.read_back import plain
 
 if TYPE_CHECKING:
@@ -51,13 +52,15 @@ class Cells(Struct, frozen=True):
     """Lines that hold something, each with its number in the file, and what separates the cells of a CSV.
 
     ``faults`` are cells of a worksheet that show another thing; ``beside`` names the worksheets that are not
-    read.
+    read. ``doubtful`` are the row and the place in it, from 0, of cells of a worksheet that hold text, not a number,
+    and may be two numbers: the program that wrote 20.000 did not read it as one.
     """
 
     lines: tuple[tuple[int, list[str]], ...]
     separator: str | None = None
     faults: tuple[CellFault, ...] = ()
     beside: tuple[str, ...] = ()
+    doubtful: frozenset[tuple[int, int]] = frozenset()
 
     @property
     def decimal_comma(self) -> bool:
@@ -137,10 +140,11 @@ def _of_worksheet(content: bytes, name: str) -> Cells:
         workbook = load_workbook(BytesIO(content), read_only=True, data_only=True)
         sheet, *others = workbook.worksheets
         sheet.reset_dimensions()  # what the file says of its size may be anything
-        lines = tuple(_filled(sheet.iter_rows(values_only=True), name))
+        doubtful: set[tuple[int, int]] = set()
+        lines = tuple(_filled(sheet.iter_rows(values_only=True), name, doubtful))
         with ZipFile(BytesIO(content)) as archive:
             faults = tuple(_seen_otherwise(archive.read(sheet._worksheet_path)))
-        return Cells(lines, faults=faults, beside=tuple(other.title for other in others))
+        return Cells(lines, None, faults, tuple(other.title for other in others), frozenset(doubtful))
 
 
 def _seen_otherwise(worksheet: bytes) -> Iterator[CellFault]:
@@ -193,7 +197,10 @@ def _fault_at(first: str, last: str, text: str) -> CellFault:
     return CellFault(rows[0], rows[1], text)
 
 
-def _filled(rows: Iterator[Sequence[Any]], name: str) -> Iterator[tuple[int, list[str]]]:
+def _filled(
+    rows: Iterator[Sequence[Any]], name: str, doubtful: set[tuple[int, int]]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that hold something; ``doubtful`` gets the places of text that may be two numbers."""
     seen = 0
     for number, row in enumerate(rows, start=1):
         seen += len(row)
@@ -202,6 +209,9 @@ def _filled(rows: Iterator[Sequence[Any]], name: str) -> Iterator[tuple[int, lis
         if row.count(None) == len(row):
             continue
         cells = [_text(value) for value in row]
+        doubtful.update(
+            (number, place) for place, value in enumerate(row) if isinstance(value, str) and two_readings(cells[place])
+        )
         if any(cells):
             yield number, cells
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -240,7 +240,10 @@ def look_through(path: Place) -> SheetRows:
     faulty: dict[int, SampleRow] = {}
     if {"file", "sample_id"} <= set(header):
         for place, line in lines:
-            row, row_faults = _row(path.parent, dict(zip(header, line, strict=False)), cells.decimal_comma)
+            doubtful = {name for column, name in enumerate(header) if (place, column) in cells.doubtful}
+            row, row_faults = _row(
+                path.parent, dict(zip(header, line, strict=False)), set(header) if cells.decimal_comma else doubtful
+            )
             if len(line) > len(header) and any(cell.strip() for cell in line[len(header) :]):
                 row_faults.append(("", _too_long(line, header, comma=cells.separator == ",")))
             of_rows += [(place, name, fault) for name, fault in row_faults]
@@ -298,8 +301,9 @@ def _header_faults(header: Sequence[str], row: int) -> list[str]:
 
 
 def _row(
-    folder: Place, cells: Mapping[str, str], decimal_comma: bool
+    folder: Place, cells: Mapping[str, str], decimal_comma: Collection[str]
 ) -> tuple[SampleRow | None, list[tuple[str, str]]]:
+    """Return a row and its faults by column; ``decimal_comma``: the columns in which a comma may be a decimal one."""
     values, faults = _values(cells, decimal_comma)
     faults += [(column, "is empty") for column in ("file", "sample_id") if not (cells.get(column) or "").strip()]
     spoilt = {column for column, _ in faults}
@@ -324,7 +328,7 @@ def _row(
     ), faults
 
 
-def _values(cells: Mapping[str, str], decimal_comma: bool) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _values(cells: Mapping[str, str], decimal_comma: Collection[str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     values: dict[str, Any] = {}
     faults: list[tuple[str, str]] = []
     for column, cell in cells.items():
@@ -332,7 +336,7 @@ def _values(cells: Mapping[str, str], decimal_comma: bool) -> tuple[dict[str, An
         if not value or column not in COLUMNS:
             continue
         try:
-            values[column] = COLUMNS[column](value, decimal_comma)
+            values[column] = COLUMNS[column](value, column in decimal_comma)
         except ValueError as fault:
             faults.append((column, str(fault)))
     return values, faults
@@ -340,7 +344,7 @@ def _values(cells: Mapping[str, str], decimal_comma: bool) -> tuple[dict[str, An
 
 def check_cells(cells: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
     """Return the faults in words, and the values, of cells that come from the command line, by column."""
-    values, faults = _values(cells, decimal_comma=False)
+    values, faults = _values(cells, decimal_comma=())
     return [f"{column}: {fault}" for column, fault in [*faults, *disagreements(values)]], values
 
 

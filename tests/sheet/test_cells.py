@@ -44,6 +44,22 @@ def test_a_workbook_is_a_sheet(tmp_path: Path) -> None:
     assert (two.file_as_given, two.exclude) == ("b.fcs", True)
 
 
+def test_text_in_a_workbook_that_may_be_two_numbers_is_asked_about_and_a_number_is_not(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
+    workbook = openpyxl.Workbook()
+    for line in (
+        ["file", "sample_id", "beads_added", "sample_volume_ul", "bead_lot"],
+        ["a.fcs", "S1", "20.000", "50.5", "12.345"],
+        ["b.fcs", "S2", 20000, 50.125, "L1"],
+    ):
+        workbook.active.append(line)
+    workbook.save(tmp_path / "sheet.xlsx")
+    with pytest.raises(SheetError) as refused:
+        read_sheet(tmp_path / "sheet.xlsx")
+    assert "row 2, column beads_added: '20.000' may be 20000 or 20: write one of these" in refused.value.message
+    assert "has 1 fault" in refused.value.message
+
+
 def test_the_faults_of_a_workbook_are_named_by_its_own_rows(tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is not installed")
     workbook = openpyxl.Workbook()
