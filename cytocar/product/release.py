@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -52,9 +53,15 @@ class ReleaseCriterion(Bound, frozen=True, kw_only=True):
     def faults(self) -> Iterator[str]:
         """Yield what does not go together."""
         yield from super().faults()
-        if self.figure not in FIGURES and not self.figure.startswith("x_"):
+        yield from self.wrong_words(self.present())
+
+    @classmethod
+    def wrong_words(cls, table: Mapping[str, Any]) -> Iterator[str]:
+        """Yield a figure that there is not."""
+        figure = table.get("figure")
+        if isinstance(figure, str) and figure not in FIGURES and not figure.startswith("x_"):
             otherwise = f" (there are: {', '.join(FIGURES)})"
-            yield f"figure {self.figure!r} is not known{did_you_mean(self.figure, FIGURES, otherwise)}"
+            yield f"figure {figure!r} is not known{did_you_mean(figure, FIGURES, otherwise)}"
 
 
 class ReleaseCriteria(Sources, frozen=True, kw_only=True):

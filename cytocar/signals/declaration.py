@@ -28,6 +28,11 @@ class Declaration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Yield what is wrong with values of which each alone is right."""
         return iter(())
 
+    @classmethod
+    def wrong_words(cls, table: Mapping[str, Any]) -> Iterator[str]:
+        """Yield single words of a table that ``faults`` refuses, whatever else is wrong with the table."""
+        return iter(())
+
     @property
     def kind(self) -> str:
         """What the key ``kind`` of the table is: which of several declarations it stands for."""

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import inspect
 
 from cytocar.errors.near_names import did_you_mean, each_did_you_mean
-from cytocar.signals.declaration import KeyFault
+from cytocar.signals.declaration import Declaration, KeyFault
 
 Location = tuple[int | str, ...]
 
@@ -74,7 +74,10 @@ def _of_struct(value: Any, node: inspect.StructType, at: Location) -> Iterator[K
     for name, meant in each_did_you_mean(strange, fields):
         faulty = True
         yield KeyFault((*at, name), f"unknown key{meant}", unknown=tuple(fields))
-    if not faulty:
+    if faulty:
+        words = node.cls.wrong_words(value) if issubclass(node.cls, Declaration) else ()
+        yield from (KeyFault(at, message) for message in words)
+    else:
         try:
             msgspec.convert(value, node.cls)
         except msgspec.ValidationError as error:
@@ -121,6 +124,10 @@ def _of_table(value: Any, node: inspect.DictType, at: Location) -> Iterator[KeyF
 
 
 def _of_list(value: Any, node: inspect.VarTupleType | inspect.ListType, at: Location) -> Iterator[KeyFault]:
+    if isinstance(value, dict) and isinstance(node.item_type, inspect.StructType) and at:
+        yield KeyFault(at, f"must be a list of tables, not one table: write [[{at[-1]}]] in place of [{at[-1]}]")
+        yield from _faults(value, node.item_type, at)
+        return
     if not isinstance(value, list | tuple):
         yield KeyFault(at, f"must be a list in [ ], not {shown(value)}")
         return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Annotated, Self
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, Self
 
 from msgspec import Meta
 from msgspec.structs import replace
 
-from cytocar.errors.near_names import did_you_mean
+from cytocar.errors.near_names import did_you_mean, each_did_you_mean
 from cytocar.signals.declaration import Declaration
 from cytocar.tables.columns import COUNTS_NUMBERS
 from cytocar.validation.designs import Kind
@@ -44,10 +44,19 @@ class Criterion(Bound, frozen=True, kw_only=True):
     def faults(self) -> Iterator[str]:
         """Yield what does not go together."""
         yield from super().faults()
-        for word, known in ((self.statistic, tuple(NAMES[self.study])), (self.measurand, COUNTS_NUMBERS)):
-            if word not in known:
+        yield from self.wrong_words(self.present())
+
+    @classmethod
+    def wrong_words(cls, table: Mapping[str, Any]) -> Iterator[str]:
+        """Yield a statistic and a measurand that there are not, of a study that there is."""
+        study = next((kind for kind in Kind if kind == table.get("study")), None)
+        if study is None:
+            return
+        for key, known in (("statistic", tuple(NAMES[study])), ("measurand", COUNTS_NUMBERS)):
+            word = table.get(key)
+            if isinstance(word, str) and word not in known:
                 otherwise = f" (there are: {', '.join(known[:8])}{', ...' if len(known) > 8 else ''})"
-                yield f"{word!r} is not known of {self.study}{did_you_mean(word, known, otherwise)}"
+                yield f"{word!r} is not known of {study}{did_you_mean(word, known, otherwise)}"
 
     def is_about(self, kind: Kind, measurand: str, statistic: Statistic) -> bool:
         """True if it limits this statistic."""
@@ -66,9 +75,16 @@ class Criteria(Sources, frozen=True, kw_only=True):
 
     def faults(self) -> Iterator[str]:
         """Yield what does not go together."""
-        for word in self.measurands:
-            if word not in COUNTS_NUMBERS:
-                yield f"measurand {word!r} is not a number of counts.csv"
+        yield from self.wrong_words({"measurands": self.measurands})
+
+    @classmethod
+    def wrong_words(cls, table: Mapping[str, Any]) -> Iterator[str]:
+        """Yield measurands that are no numbers of counts.csv."""
+        named = table.get("measurands")
+        words = [word for word in named if isinstance(word, str)] if isinstance(named, list | tuple) else []
+        strange = [word for word in words if word not in COUNTS_NUMBERS]
+        for word, meant in each_did_you_mean(strange, COUNTS_NUMBERS):
+            yield f"measurand {word!r} is not a number of counts.csv{meant}"
 
     def only(self, kinds: Collection[Kind]) -> Self:
         """Return the criteria of these kinds of study; of all where none is named."""

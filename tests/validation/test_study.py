@@ -201,6 +201,7 @@ def test_mixed_lots_are_evaluated_where_the_criteria_say_so(made: Path, tmp_path
         (CRITERIA.format(limit=5).replace("car_per_ul", "car_per_u"), "did you mean"),
         (CRITERIA.format(limit=5).replace("at_most = 5", ""), "at_least, at_most or both"),
         ("name = ", "cannot be used"),
+        (CRITERIA.format(limit=5).replace("[[criteria]]", "[criteria]"), "write [[criteria]] in place of [criteria]"),
     ],
 )
 def test_faults_of_criteria_are_listed(tmp_path: Path, text: str, said: str) -> None:
@@ -210,6 +211,21 @@ def test_faults_of_criteria_are_listed(tmp_path: Path, text: str, said: str) -> 
         read_limits(str(path), Criteria, package="cytocar.validation")
     assert caught.value.code == "E255"
     assert said in caught.value.message
+
+
+def test_a_misspelt_key_hides_no_misspelt_word(tmp_path: Path) -> None:
+    path = tmp_path / "criteria.toml"
+    text = CRITERIA.format(limit=5).replace("at_most", "at_mst").replace("cv_within_run", "cv_within")
+    path.write_text(text.replace("car_per_ul", "car_per_u", 1).replace("[[", 'measurands = ["cd4_per_u"]\n[[', 1))
+    with pytest.raises(UsageError) as caught:
+        read_limits(str(path), Criteria, package="cytocar.validation")
+    for part in (
+        "at_mst: unknown key, did you mean 'at_most'?",
+        "'cv_within' is not known of precision, did you mean 'cv_within_run'?",
+        "'car_per_u' is not known of precision, did you mean 'car_per_ul'?",
+        "measurand 'cd4_per_u' is not a number of counts.csv, did you mean 'cd4_per_ul'?",
+    ):
+        assert part in caught.value.message, part
 
 
 def test_the_bundled_criteria_can_be_read_and_an_unknown_name_is_said() -> None:
