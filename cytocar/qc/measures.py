@@ -7,7 +7,7 @@ does not move; detector voltages from the FCS files, where these are still to be
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from statistics import median
@@ -24,7 +24,7 @@ from cytocar.files.places import Place
 from cytocar.run.finished.recorded_plan import located, recorded_plan
 from cytocar.run.parts import PARTS, Parts, require_parts
 from cytocar.run.trail.journal import finished_manifest
-from cytocar.sample.result import SampleResult
+from cytocar.sample.result import SampleResult, recorded_bytes
 from cytocar.sheet.laboratory import LOT_COLUMN
 from cytocar.sheet.rows import SampleType
 
@@ -66,10 +66,33 @@ class Measured(Struct, frozen=True):
     """What it was made with: instrument, lot of beads, lots of reagents (``x_lot_*`` of the sheet)."""
     files: frozenset[str] = frozenset()
     """Hashes of the FCS files that were counted."""
+    tubes: Mapping[Quantity, frozenset[str]] = field(default_factory=dict)
+    """The recordings from which the values of controls, beads and medians come."""
+
+
+def _once(measured: Sequence[Measured]) -> Iterator[Measured]:
+    """Yield runs without the values whose tubes an earlier run has: counted again, a recording tells nothing new.
+
+    A baseline that stands in the sheet of every run would give a standard deviation of 0, which any tube exceeds.
+    """
+    of_tubes: dict[tuple[Quantity, frozenset[str]], str] = {}
+    for run in measured:
+        again: dict[str, list[Quantity]] = defaultdict(list)
+        for quantity, tubes in run.tubes.items():
+            first = of_tubes.setdefault((quantity, tubes), run.run)
+            if first != run.run:
+                again[first].append(quantity)
+        repeated = {quantity for several in again.values() for quantity in several}
+        notes = [
+            f"{run.run}: {', '.join(map(str, sorted(several)))}: of the same FCS files as in {first}, counted once"
+            for first, several in again.items()
+        ]
+        values = {quantity: value for quantity, value in run.values.items() if quantity not in repeated}
+        yield replace(run, values=values, notes=(*run.notes, *notes))
 
 
 def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Measured]:
-    """What several runs say; runs of one name are told apart by their folders.
+    """What several runs say; runs of one name are told apart by their folders, and a tube of several counts once.
 
     Raises
     ------
@@ -87,9 +110,10 @@ def measure_all(runs: Sequence[Path], *, inputs: Place | None = None) -> list[Me
                 code="E256",
                 hint="name each run once; of a run that was counted again, the one that holds",
             )
-    return [
+    named = [
         replace(one, run=name, blanks=tuple(replace(tube, run=name) for tube in one.blanks)) for one, name in measured
     ]
+    return list(_once(named))
 
 
 def measure(run: Path, *, inputs: Place | None = None) -> Measured:
@@ -107,28 +131,51 @@ def measure(run: Path, *, inputs: Place | None = None) -> Measured:
     require_parts(run, manifest, plan.sample_ids)
     outcomes = Parts(run / PARTS).in_order(plan.sample_ids)
     samples = [outcome for outcome in outcomes if isinstance(outcome, SampleResult)]
-    values = dict(_of_controls(samples))
-    values |= _medians_over_tubes([*_recoveries(samples), *_backgrounds(samples), *_fluorescence(samples)])
+    controls = {one[0]: one for one in _of_controls(samples)}
+    of_tubes = [*controls.values(), *_recoveries(samples), *_backgrounds(samples), *_fluorescence(samples)]
+    values = _medians_over_tubes((quantity, value) for quantity, value, _ in of_tubes)
     files = [row.file for row in located(plan.only([sample.sample.sample_id for sample in samples]).samples, inputs)]
     instrument = _instrument(files)
     voltages = _medians_over_tubes(instrument.voltages)
     notes = () if voltages else (f"{run}: no detector voltages: the FCS files are not here, or name none",)
     blanks = tuple(sample.blank for sample in samples if sample.blank is not None)
     hashes = frozenset(sample.file_sha256 for sample in samples if sample.file_sha256)
-    return Measured(run.resolve().name, values | voltages, notes, blanks, _marks(samples, instrument.types), hashes)
+    return Measured(
+        run.resolve().name,
+        values | voltages,
+        notes,
+        blanks,
+        _marks(samples, instrument.types),
+        hashes,
+        _tubes_of(of_tubes),
+    )
 
 
 _Value = tuple[Quantity, float]
+_OfTube = tuple[Quantity, float, str | None]
+"""A value, and the recording that it comes from."""
 
 
-def _medians_over_tubes(values: Sequence[_Value]) -> dict[Quantity, float]:
+def _tubes_of(values: Sequence[_OfTube]) -> dict[Quantity, frozenset[str]]:
+    """Return the recordings behind each quantity; none of one that comes from a recording without a hash."""
+    gathered: dict[Quantity, set[str | None]] = defaultdict(set)
+    for quantity, _, tube in values:
+        gathered[quantity].add(tube)
+    return {
+        quantity: frozenset(tube for tube in tubes if tube is not None)
+        for quantity, tubes in gathered.items()
+        if None not in tubes
+    }
+
+
+def _medians_over_tubes(values: Iterable[_Value]) -> dict[Quantity, float]:
     gathered: dict[Quantity, list[float]] = defaultdict(list)
     for quantity, value in values:
         gathered[quantity].append(value)
     return {quantity: median(several) for quantity, several in gathered.items()}
 
 
-def _of_controls(samples: Sequence[SampleResult]) -> Iterator[_Value]:
+def _of_controls(samples: Sequence[SampleResult]) -> Iterator[_OfTube]:
     """Yield the numbers of process controls and healthy donors; one control goes by one name in every run."""
     for sample in samples:
         if sample.sample.sample_type not in (SampleType.PROCESS_CONTROL, SampleType.HEALTHY):
@@ -137,10 +184,11 @@ def _of_controls(samples: Sequence[SampleResult]) -> Iterator[_Value]:
         for column, unit in CONTROL_COLUMNS.items():
             value = row[column]
             if isinstance(value, int | float):
-                yield Quantity(column, sample.sample.subject_id or sample.sample.sample_id, unit), float(value)
+                control = sample.sample.subject_id or sample.sample.sample_id
+                yield Quantity(column, control, unit), float(value), recorded_bytes(sample)
 
 
-def _recoveries(samples: Sequence[SampleResult]) -> Iterator[_Value]:
+def _recoveries(samples: Sequence[SampleResult]) -> Iterator[_OfTube]:
     """Yield the share of the tube's beads that were acquired: it falls when a sample clogs or beads are pipetted short.
 
     Comparable between runs that draw the same share of each tube.
@@ -148,20 +196,21 @@ def _recoveries(samples: Sequence[SampleResult]) -> Iterator[_Value]:
     for sample in samples:
         beads = sample.population(sample.roles.beads)
         if beads is not None and sample.counting.beads_added:
-            yield Quantity("bead_recovery_percent", unit="%"), 100 * beads.events / sample.counting.beads_added
+            recovery = 100 * beads.events / sample.counting.beads_added
+            yield Quantity("bead_recovery_percent", unit="%"), recovery, recorded_bytes(sample)
 
 
-def _backgrounds(samples: Sequence[SampleResult]) -> Iterator[_Value]:
+def _backgrounds(samples: Sequence[SampleResult]) -> Iterator[_OfTube]:
     for sample in samples:
         if (
             sample.sample.sample_type in CAR_NEGATIVE
             and sample.car is not None
             and sample.car.percent.value is not None
         ):
-            yield Quantity("baseline_car_percent", unit="%"), sample.car.percent.value
+            yield Quantity("baseline_car_percent", unit="%"), sample.car.percent.value, recorded_bytes(sample)
 
 
-def _fluorescence(samples: Sequence[SampleResult]) -> Iterator[_Value]:
+def _fluorescence(samples: Sequence[SampleResult]) -> Iterator[_OfTube]:
     """Yield the median fluorescence of beads, T cells and CAR-T cells: of controls if there are any, else of all."""
     controls = [sample for sample in samples if sample.sample.sample_type in CONTROLS] or samples
     for sample in controls:
@@ -170,7 +219,7 @@ def _fluorescence(samples: Sequence[SampleResult]) -> Iterator[_Value]:
             population = sample.population(name)
             for marker, value in (population.medians if population else {}).items():
                 if value is not None:
-                    yield Quantity(f"median_{marker}", str(name)), value
+                    yield Quantity(f"median_{marker}", str(name)), value, recorded_bytes(sample)
 
 
 class _Instrument(Struct):

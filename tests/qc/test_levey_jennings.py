@@ -13,7 +13,7 @@ import pytest
 import cytocar
 from cytocar.errors.tree import UsageError
 from cytocar.qc.levey_jennings import LEVEY_JENNINGS, Target, Verdict, charts, read_targets, without_chart
-from cytocar.qc.measures import Measured, Quantity, measure
+from cytocar.qc.measures import Measured, Quantity, measure, measure_all
 from cytocar.simulate import Preparation, blood_tube
 from tests.runs import cytocar_command
 
@@ -158,6 +158,38 @@ def test_the_command_writes_table_and_figure(three_runs: list[Path], tmp_path: P
     assert (tmp_path / "qc" / "levey_jennings.png").read_bytes().startswith(b"\x89PNG")
     assert "Controls over 3 runs" in (tmp_path / "qc" / "qc.html").read_text("utf-8")
     assert cytocar_command("qc", *three_runs, "-o", tmp_path / "qc").code == 2
+
+
+def test_charts_are_a_verb_and_a_pipe_gets_the_table(three_runs: list[Path]) -> None:
+    answer = cytocar_command("qc", "charts", *three_runs)
+    assert answer.code == 0, answer.stderr
+    rows = list(csv.DictReader(io.StringIO(answer.stdout)))
+    assert [column.name for column in LEVEY_JENNINGS] == list(rows[0])
+    assert [row["verdict"] for row in rows if row["measure"] == "bead_recovery_percent"] == ["ok"] * 3
+    assert answer.stdout == cytocar_command("qc", *three_runs).stdout
+
+
+def test_one_baseline_in_several_runs_is_one_recording(three_runs: list[Path], tmp_path: Path) -> None:
+    shared = tmp_path / "inputs"
+    shared.mkdir()
+    for number in (1, 2):
+        shutil.copy(three_runs[0].parent / f"inputs{number}" / "control.fcs", shared / f"control{number}.fcs")
+    shutil.copy(three_runs[0].parent / "inputs1" / "baseline.fcs", shared / "old.fcs")
+    for number in (1, 2):
+        (shared / f"sheet{number}.csv").write_text(
+            "file,sample_id,subject_id,sample_type,beads_added,sample_volume_ul\n"
+            f"control{number}.fcs,c,LOT7,process_control,20000,50\nold.fcs,b,P1,baseline,20000,50\n",
+            "utf-8",
+        )
+        words = ("gate", shared / f"sheet{number}.csv", "-t", "cart-cd19fc-fixed", "-o", tmp_path / f"run{number}")
+        assert cytocar_command(*words, "-j", "1", "-q", "--no-report").code == 0
+    one, two = measure_all([tmp_path / "run1", tmp_path / "run2"])
+    background = Quantity("baseline_car_percent", unit="%")
+    assert (background in one.values, background in two.values) == (True, False)
+    assert [BEADS in run.values for run in (one, two)] == [True, True]
+    assert "run2: baseline_car_percent, %: of the same FCS files as in run1, counted once" in two.notes
+    answer = cytocar_command("qc", "charts", tmp_path / "run1", tmp_path / "run2")
+    assert "note: run2: baseline_car_percent, %: of the same FCS files as in run1, counted once" in answer.stderr
 
 
 def test_fail_on_out_looks_at_the_last_run(three_runs: list[Path], tmp_path: Path) -> None:
