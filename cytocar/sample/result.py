@@ -335,8 +335,11 @@ SampleOutcome = SampleResult | SampleFailure
 
 
 def recorded_bytes(outcome: SampleOutcome) -> str | None:
-    """Return what names the bytes a sample was read from, the same for a copy of the file under another name."""
-    return f"{outcome.file_sha256}#{outcome.sample.data_set}" if outcome.file_sha256 else None
+    """Return what names the bytes a sample was read from, the same for a copy of the file under another name.
+
+    A file named without a data set is its first one.
+    """
+    return f"{outcome.file_sha256}#{outcome.sample.data_set or 1}" if outcome.file_sha256 else None
 
 
 _EVENT_COLUMNS = {

@@ -14,7 +14,7 @@ from tests.runs import cytocar_command
 SUBJECT, DAY, SPECIMEN, REPLICATE, WELL = ("P1", 7.0, "blood", "1", ("PL1", "A01"))
 
 
-def _codes(*tubes: tuple[object, ...], content: str = "abc#None") -> dict[str, str]:
+def _codes(*tubes: tuple[object, ...], content: str = "abc#1") -> dict[str, str]:
     recordings = [Recording(f"s{number}", content, tube) for number, tube in enumerate(tubes)]
     return {name: finding.code for name, finding in copy_findings(recordings)}
 
@@ -42,6 +42,15 @@ def test_other_bytes_and_another_data_set_of_one_file_are_other_recordings() -> 
     assert list(copy_findings(recordings)) == []
 
 
+def test_a_file_named_without_its_data_set_is_its_first(tmp_path: Path) -> None:
+    reference_tube(300).write(tmp_path / "0.fcs")
+    lines = ["file,sample_id,subject_id,day", "0.fcs,a,P1,7", "0.fcs#1,b,P1,14"]
+    (tmp_path / "sheet.csv").write_text("\n".join(lines), "utf-8")
+    answer = cytocar_command("gate", tmp_path / "sheet.csv", "-t", "cart-cd19fc-fixed", "-j", "1", "--format", "csv")
+    rows = list(csv.DictReader(answer.stdout.splitlines()))
+    assert ["W265" in row["status_codes"] for row in rows] == [True, True], answer.stderr
+
+
 def test_a_row_that_was_copied_in_the_sheet_and_kept_its_file_asks_for_a_look(tmp_path: Path) -> None:
     for n in range(2):
         reference_tube(300 + n).write(tmp_path / f"{n}.fcs")
@@ -58,7 +67,7 @@ def test_a_row_that_was_copied_in_the_sheet_and_kept_its_file_asks_for_a_look(tm
 
 
 def test_a_donor_who_stands_beside_each_subject_is_one_tube() -> None:
-    donor = [Recording(f"d{n}", "abc#None", (f"P{n}", None, None, None, None), shared=True) for n in range(2)]
-    patient = Recording("p", "abc#None", ("P3", DAY, None, None, None))
+    donor = [Recording(f"d{n}", "abc#1", (f"P{n}", None, None, None, None), shared=True) for n in range(2)]
+    patient = Recording("p", "abc#1", ("P3", DAY, None, None, None))
     assert list(copy_findings(donor)) == []
     assert [name for name, _ in copy_findings([*donor, patient])] == ["d0", "d1", "p"]
