@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import cytocar
@@ -15,6 +16,7 @@ PACKAGE = Path(cytocar.__file__).parent
 _CODE = re.compile(r"\b[EW]\d{3}\b")
 
 
+@cache
 def _printed() -> set[str]:
     """Return the codes in every text of the program but its docstrings."""
     return {code for file in PACKAGE.rglob("*.py") for text in _texts(file) for code in _CODE.findall(text)}

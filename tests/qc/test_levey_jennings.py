@@ -129,7 +129,7 @@ def three_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             "utf-8",
         )
         run = folder / f"week{number}"
-        words = ("gate", inputs / "sheet.csv", "-t", "cart-cd19fc-fixed", "-o", run, "-j", "1", "-q")
+        words = ("gate", inputs / "sheet.csv", "-t", "cart-cd19fc-fixed", "-o", run, "-j", "1", "-q", "--no-report")
         assert cytocar_command(*words).code == 0
         runs.append(run)
     return runs

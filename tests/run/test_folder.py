@@ -27,7 +27,7 @@ def run(finished: Path, tmp_path: Path) -> Path:
 
 def again(finished: Path, run: Path, *words: str) -> Answer:
     sheet = finished.parent / "inputs" / "sheet.csv"
-    return cytocar_command("gate", sheet, "-t", "cart-cd19fc-fixed", "-o", run, "-j", "1", "-q", *words)
+    return cytocar_command("gate", sheet, "-t", "cart-cd19fc-fixed", "-o", run, "-j", "1", "-q", "--no-report", *words)
 
 
 def is_whole(run: Path) -> bool:

@@ -19,7 +19,7 @@ needs_pyarrow = pytest.mark.skipif(find_spec("pyarrow") is None, reason="pyarrow
 
 @pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is installed")
 def test_without_pyarrow_nothing_is_counted(tmp_path: Path) -> None:
-    answer = cytocar_command("gate", small_inputs(tmp_path), "--parquet", "-o", tmp_path / "run")
+    answer = cytocar_command("gate", small_inputs(tmp_path), "--parquet", "-o", tmp_path / "run", "--no-report")
     assert (answer.code, "error[E117]" in answer.stderr) == (2, True)
     assert not (tmp_path / "run").exists()
 
@@ -30,7 +30,7 @@ def test_a_run_holds_the_same_table_twice(tmp_path: Path) -> None:
 
     sheet = small_inputs(tmp_path)
     run = tmp_path / "run"
-    cytocar_command("gate", sheet, "-t", "cart-cd19fc-fixed", "--parquet", "-o", run, "-j", "1", "-q")
+    cytocar_command("gate", sheet, "-t", "cart-cd19fc-fixed", "--parquet", "-o", run, "-j", "1", "-q", "--no-report")
     table = parquet.read_table(run / "counts.parquet")
     with (run / "counts.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

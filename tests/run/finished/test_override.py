@@ -151,7 +151,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small sample course, whose baseline places the CAR gate of day 9."""
     folder = tmp_path_factory.mktemp("car")
     shutil.copytree(sample_data_folder() / "small", folder / "inputs")
-    answer = cytocar_command("gate", folder / "inputs" / "sheet.csv", "-o", folder / "run", "-j", "1", "-q")
+    answer = cytocar_command(
+        "gate", folder / "inputs" / "sheet.csv", "-o", folder / "run", "-j", "1", "-q", "--no-report"
+    )
     assert answer.code == 0, answer.stderr
     return folder / "run"
 
