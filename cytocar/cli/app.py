@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from itertools import pairwise
@@ -225,9 +226,23 @@ def _interrupt(signal_number: int, _frame: FrameType | None) -> None:
     raise Interrupted(signal_number)
 
 
-def _leave(signal_number: int, _frame: FrameType | None) -> None:
-    """End at once, without waiting for what workers have under way; they end with this process."""
-    os._exit(128 + signal_number)
+SAME_WISH_S = 1.0
+"""How soon after a signal another is the same wish: ``timeout`` and batch systems send theirs twice."""
+
+
+def _leave_if_asked_again() -> None:
+    """Let a later signal end this process at once, without waiting for what workers have under way: they end with it.
+
+    What is removed at the interpreter's end, such as a copy of a file at an address, stays then.
+    """
+    since = time.monotonic()
+
+    def leave(signal_number: int, _frame: FrameType | None) -> None:
+        if time.monotonic() - since > SAME_WISH_S:
+            os._exit(128 + signal_number)
+
+    for number in _STOPS:
+        signal.signal(number, leave)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -248,8 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(exit_code(error))
     except Interrupted as interrupted:
         screen.say(_PAGE_ENDED if words[:1] == ["review"] or words[:2] == ["template", "edit"] else _INTERRUPTED)
-        for number in _STOPS:
-            signal.signal(number, _leave)
+        _leave_if_asked_again()
         sys.exit(interrupted.exit_code)
     except BrokenPipeError:
         screen.drop_output()  # the reader of our pipe went away: nothing more to say, and nobody to say it to

@@ -167,7 +167,7 @@ def test_kill_9_of_one_worker_costs_nothing(sheet: Path, undisturbed: dict[str, 
 @pytest.mark.parametrize(
     "signals",
     [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)],
-    ids=["batch system", "impatient", "both"],
+    ids=["batch system", "impatient", "twice, as by timeout"],
 )
 def test_signals_to_all_processes_and_more_than_one_end_a_run_without_a_traceback(
     sheet: Path, undisturbed: dict[str, bytes], tmp_path: Path, signals: tuple[signal.Signals, ...]
