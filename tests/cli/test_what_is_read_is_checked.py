@@ -140,6 +140,18 @@ def test_a_report_without_its_files_is_an_error_and_leaves_the_old_page(
     assert cytocar("report", run, "--numbers-only") == 0
 
 
+def test_a_file_that_the_run_could_not_read_either_is_not_missed_by_the_report(run: Path) -> None:
+    edit(
+        run.parent / "sheet.csv", "d9.fcs,d9,P1,9,20000,50\n", "d9.fcs,d9,P1,9,20000,50\ngone.fcs,gone,P1,10,20000,50\n"
+    )
+    again = run.with_name("again")
+    words = ("-t", "cart-cd19fc-fixed", "-o", again, "-j", "1", "-q")
+    assert cytocar("gate", run.parent / "sheet.csv", *words) == 1
+    assert cytocar("report", again, "-q") == 0
+    (run.parent / "d0.fcs").unlink()
+    assert cytocar("report", again, "-q") == 1
+
+
 def test_a_mistyped_folder_of_inputs_is_no_change_of_the_files(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cytocar("verify", run, "--inputs", run / "nowhere") == 2
     assert "error[E103]: there is no folder" in capsys.readouterr().err

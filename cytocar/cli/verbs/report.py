@@ -66,12 +66,18 @@ def command(
 
 
 def _missing_files(run: Path, inputs: Place | None, *, numbers_only: bool) -> UsageError | None:
-    """What is to be said of samples whose files are not at hand; raise it where no sample's file is."""
+    """What is to be said of samples whose files are not at hand; raise it where no sample's file is.
+
+    A file that the run could not read either gave no picture then, and is not missed now.
+    """
     from cytocar.files.places import is_file
     from cytocar.run.finished.recorded_plan import located, recorded_plan
+    from cytocar.run.parts import PARTS, Parts
     from cytocar.run.trail.journal import finished_manifest
 
-    rows = [row for row in located(recorded_plan(finished_manifest(run), run).samples, inputs) if not row.exclude]
+    plan = recorded_plan(finished_manifest(run), run)
+    read = {one.sample.sample_id for one in Parts(run / PARTS).in_order(plan.sample_ids) if one.file_sha256}
+    rows = [row for row in located(plan.samples, inputs) if row.sample_id in read and not row.exclude]
     missing = [row for row in rows if not is_file(row.file)]
     if not missing:
         return None
