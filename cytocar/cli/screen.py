@@ -122,7 +122,10 @@ def say(text: str) -> None:
 
 def show_error(error: CytocarError, *, where: str = "") -> None:
     """Write an error: code, place, message, notes, and the fix as last line."""
-    show_problem("error", error.code, error.message, where=where or error.where, hint=error.hint, notes=_notes(error))
+    place = where or error.where
+    if error.message.startswith(place):
+        place = ""
+    show_problem("error", error.code, error.message, where=place, hint=error.hint, notes=_notes(error))
 
 
 def _notes(error: BaseException) -> Sequence[str]:

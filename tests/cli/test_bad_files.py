@@ -62,6 +62,15 @@ def test_a_verb_that_takes_many_files_names_the_one_that_stops_it(
     assert f"error[{code}] {tmp_path / name}: " in capsys.readouterr().err
 
 
+def test_a_message_that_begins_with_the_file_does_not_name_it_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.fcs").touch()
+    monkeypatch.chdir(tmp_path)
+    assert run("inspect", "empty.fcs") == 1
+    assert "error[E011]: empty.fcs is empty (0 bytes)" in capsys.readouterr().err
+
+
 def test_a_file_whose_panel_does_not_fit_is_named(
     tube: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
