@@ -52,6 +52,9 @@ class ChosenEvents:
     def add(self, start: int, block: Block) -> None:
         """Add a block of the file, from its event ``start`` on."""
         some = block.raw[-start % self.step :: self.step]
+        if len(some) == len(block.raw) == self._size:  # the whole file: no other block comes that takes its memory
+            self._all, self._n = block, len(some)
+            return
         if self._all is None:
             self._all = Block(np.empty((self._size, some.shape[1]), some.dtype), block.codecs)
         self._all.raw[self._n : self._n + len(some)] = some
