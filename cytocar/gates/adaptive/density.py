@@ -147,7 +147,7 @@ def density(values: Floats, width: float, bins: int = BINS) -> Density:
     """
     low, high = float(values.min()) - 4 * width, float(values.max()) + 4 * width
     step = max((high - low) / bins, 1e-12)
-    counts = np.bincount(((values - low) / step).astype(np.intp).clip(0, bins - 1), minlength=bins)
+    counts = np.bincount(np.minimum(((values - low) / step).astype(np.intp), bins - 1), minlength=bins)
     reach = min(int(4 * width / step) + 1, bins // 2 - 1)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / width) ** 2)
     heights = np.convolve(counts, kernel / kernel.sum(), mode="same").astype(np.float64)

@@ -144,11 +144,11 @@ def find_valley(
     per_unit = cofactor(full_scale)
     looked_at = thin(values, DENSITY_EVENTS)
     if range_limit is not None:
-        looked_at = looked_at[looked_at < 0.999 * range_limit]
+        looked_at = looked_at.compress(looked_at < 0.999 * range_limit)
     if len(looked_at) < FEWEST_EVENTS:
         return None
     signal = np.arcsinh(dither(looked_at, seed=seed) / per_unit)
-    low, high = np.arcsinh(np.asarray(window) / per_unit)
+    low, high = np.arcsinh(np.asarray(window) / per_unit).tolist()
     width = bandwidth(signal)
     valleys: list[Valley] = []
     for smoothing in SMOOTHINGS:
@@ -159,8 +159,8 @@ def find_valley(
     if not valleys:
         return None
     best = max(valleys, key=lambda valley: valley.prominence)
-    left, right = (float(np.sinh(end) * per_unit) for end in best.floor)
-    return Valley(float(np.clip(np.sinh(best.at) * per_unit, *window)), best.prominence, (left, right))
+    left, at, right = (float(np.sinh(place) * per_unit) for place in (best.floor[0], best.at, best.floor[1]))
+    return Valley(min(max(at, window[0]), window[1]), best.prominence, (left, right))
 
 
 def _valleys(smooth: Density, low: float, high: float, prominence: float) -> list[Valley]:
@@ -181,7 +181,7 @@ def _valleys(smooth: Density, low: float, high: float, prominence: float) -> lis
         left, right = _floor(smooth, index, lower_peak)
         if left <= high and right >= low:
             wide = _floor(smooth, index, lower_peak, FLOOR_HEIGHT)
-            valleys.append(Valley(float(np.clip((left + right) / 2, low, high)), depth, wide))
+            valleys.append(Valley(min(max((left + right) / 2, low), high), depth, wide))
     return valleys
 
 

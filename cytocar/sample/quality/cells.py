@@ -106,7 +106,7 @@ def pair_percent(sampled: SampledEvents, heights: Floats | None) -> float | None
     """
     if heights is None:
         return None
-    residual, limit = heights[_leukocytes(sampled)], np.log(PAIR_RATIO)
+    residual, limit = heights.compress(_leukocytes(sampled)), np.log(PAIR_RATIO)
     together = max(0, int(np.count_nonzero(residual < limit)) - int(np.count_nonzero(residual > -limit)))
     alone = len(residual) - together
     return 100 * 2 * together / (alone + 2 * together)

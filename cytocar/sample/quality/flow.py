@@ -239,7 +239,7 @@ def _log_rates(time: Floats, bins: _Bins) -> Floats:
     ends = np.r_[starts[1:], bins.count * bins.size - 1]
     # stable: one look at a clock that runs forward, where the default sorts in full
     steps = np.diff(np.sort(time[:: max(1, len(time) // 100_000)], kind="stable"))
-    ticks = steps[steps > 0]
+    ticks = steps.compress(steps > 0)
     tick = float(ticks.min()) if len(ticks) else 1.0
     return np.log(bins.size / np.maximum(time[ends] - time[starts], min(tick, 1e30)))
 

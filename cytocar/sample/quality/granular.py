@@ -39,7 +39,7 @@ def granular_lymphocytes(sampled: SampledEvents, *, counted_by: bool = False) ->
     beside = sampled.frame.mask(report.lymphocytes) & ~t_cells
     if min(np.count_nonzero(t_cells), np.count_nonzero(beside)) < FEWEST_CELLS:
         return
-    ratio = median(in_medians(sampled, side, report.t_cells)[beside])
+    ratio = median(in_medians(sampled, side, report.t_cells).compress(beside))
     message = f"cells beside the T cells in {report.lymphocytes} have {ratio:.1f} times their side scatter"
     if ratio < LARGEST_RATIO:
         yield Finding(CHECK, "", Severity.PASS, message, ratio, LARGEST_RATIO)

@@ -165,7 +165,7 @@ def _carried(sampled: SampledEvents, marker: str, t_cells: Bools, monocytes: Boo
     signal = sampled.signal(marker, t_cells)
     step = unit(sampled, marker)
     cut = np.sqrt(max(quantile(signal, 0.98), step) * 100 * step)  # between negatives near 0 and the brightest
-    negatives = signal[signal < cut]
+    negatives = signal.compress(signal < cut)
     if len(negatives) < FEWEST_T_CELLS:
         return None
     low, middle, high = quantiles(negatives, (0.159, 0.5, 0.841))
