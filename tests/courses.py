@@ -1,9 +1,16 @@
-"""Courses of one subject from a few numbers."""
+"""Courses of one subject from a few numbers, and courses without their figures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+import pytest
+
 from cytocar.counting.limits import CarResult
 from cytocar.course.series import Course, CoursePoint
+from cytocar.report.course import folder as folder_of_course
+from cytocar.report.course.drawing import COHORT
+from cytocar.report.course.page import Picture
 from cytocar.statistics.estimate import Estimate
 
 
@@ -22,3 +29,12 @@ def course_of(*counts: tuple[float, float | None]) -> Course:
         for day, value in counts
     )
     return Course("P1", tuple(points))
+
+
+def draw_no_figures(patch: pytest.MonkeyPatch) -> None:
+    """Leave out the figures of courses, most of their time, where a test looks at tables and words alone."""
+
+    def drawn(courses: Sequence[Course], *_: object, **__: object) -> Iterator[tuple[str, tuple[Picture, ...]]]:
+        yield from ((name, ()) for name in (COHORT, *(course.subject_id for course in courses)))
+
+    patch.setattr(folder_of_course, "draw_all", drawn)

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from cytocar.course.series import Course
-from cytocar.report.course import folder as folder_of_course
-from cytocar.report.course.drawing import COHORT
-from cytocar.report.course.page import Picture
+from tests.courses import draw_no_figures
 from tests.runs import cytocar_command
 
 HEAD = (
     "sample_id,subject_id,day,sample_type,specimen,status,t_cell_events,car_events,car_result,t_cells_per_ul,"
     "car_per_ul,car_per_ul_low,car_per_ul_high,car_lod_per_ul,car_lloq_per_ul,file_sha256"
 )
-
-
-def no_figures(courses: Sequence[Course], *_: object, **__: object) -> Iterator[tuple[str, tuple[Picture, ...]]]:
-    """Stand in for figures of eleven, three quarters of the time: ``groups`` reads tables alone."""
-    yield from ((name, ()) for name in (COHORT, *(course.subject_id for course in courses)))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +45,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
         word for name in ("clinical", "interventions", "subjects") for word in (f"--{name}", folder / f"{name}.csv")
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder_of_course, "draw_all", no_figures)
+        draw_no_figures(patch)
         made = cytocar_command("series", run / "counts.csv", "-o", folder / "course", *tables, "--by", "arm")
     assert made.code == 0, made.stderr
     return folder / "course"

@@ -13,6 +13,7 @@ from cytocar.course.clinical import read_record
 from cytocar.course.series import Course, CoursePoint, Series
 from cytocar.report.course.folder import CourseOptions, write_course
 from cytocar.statistics.estimate import Estimate
+from tests.courses import draw_no_figures
 
 SHEETS = (
     Path(os.environ.get("CYTOCAR_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data")).parent / "cases/sheets"
@@ -64,7 +65,8 @@ def test_no_unit_and_no_zero_is_lost(tmp_path: Path) -> None:
     assert "anti-dsDNA" in sheet and "CitH3 (AU)" in sheet
 
 
-def test_negative_values_words_and_bounds_are_values(tmp_path: Path) -> None:
+def test_negative_values_words_and_bounds_are_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_no_figures(monkeypatch)
     out = written(tmp_path / "out", clinical="npx2")
     found = {
         (row["variable"], row["day"]): (row["value"], row["bound"], row["text"]) for row in rows(out / "covariates.csv")

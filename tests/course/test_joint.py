@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cytocar.simulate import Preparation, blood_tube
+from tests.courses import draw_no_figures
 from tests.runs import cytocar_command
 
 PREPARATION = Preparation(drawn_share=0.1)
@@ -38,7 +39,10 @@ def joint_table(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_tubes_of_two_runs_share_a_shape_whatever_their_order(runs: list[Path], tmp_path: Path) -> None:
+def test_tubes_of_two_runs_share_a_shape_whatever_their_order(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_no_figures(monkeypatch)
     for name, order in (("a", runs), ("b", runs[::-1])):
         answer = cytocar_command("series", *order, "-o", tmp_path / name, "--joint")
         assert answer.code == 0, answer.stderr
@@ -57,7 +61,10 @@ def test_tubes_of_two_runs_share_a_shape_whatever_their_order(runs: list[Path], 
     assert "Tubes together" in (tmp_path / "a" / "course.html").read_text()
 
 
-def test_too_few_tubes_are_refused_and_a_missing_file_is_named(runs: list[Path], tmp_path: Path) -> None:
+def test_too_few_tubes_are_refused_and_a_missing_file_is_named(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_no_figures(monkeypatch)
     answer = cytocar_command("series", runs[1], "-o", tmp_path / "few", "--joint")
     assert answer.code == 0
     assert "P1 (d28, d90): 2 tubes" in answer.stderr

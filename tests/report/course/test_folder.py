@@ -21,6 +21,7 @@ from cytocar.report.course.page import interval_text
 from cytocar.sample.result import Status
 from cytocar.statistics.estimate import Estimate
 from cytocar.statistics.intervals import ratio_estimate
+from tests.courses import draw_no_figures
 
 RUDE = '<img src=x onerror="alert(1)">'
 
@@ -165,7 +166,8 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_an_earlier_course_is_written_anew_only_by_force(tmp_path: Path) -> None:
+def test_an_earlier_course_is_written_anew_only_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_no_figures(monkeypatch)
     write_course(SERIES, ClinicalRecord(), tmp_path)
     with pytest.raises(UsageError, match="not empty"):
         write_course(SERIES, ClinicalRecord(), tmp_path)
@@ -251,13 +253,14 @@ def test_an_earlier_course_leaves_no_table_and_no_figure_behind(written: Path, t
     ]  # fmt: skip
 
 
-def test_every_csv_of_a_course_is_described_with_its_columns(tmp_path: Path) -> None:
+def test_every_csv_of_a_course_is_described_with_its_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cytocar.course.exchange import EXCHANGE, Study
 
     tables = {
         name.replace("-", "_"): (columns, list(lines(SERIES.courses, Study())))
         for name, (columns, lines) in EXCHANGE.items()
     }
+    draw_no_figures(monkeypatch)
     write_course(SERIES, RECORD, tmp_path, options=CourseOptions(exchange=tables, scores=("easix",)))
     described = json.loads((tmp_path / "datapackage.json").read_text("utf-8"))
     fields = {one["path"]: one["schema"]["fields"] for one in described["resources"]}
