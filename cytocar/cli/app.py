@@ -117,12 +117,20 @@ class Command(TyperCommand):
                     formatter.write_dl(records)
 
 
+LONGEST_CHOICE = 50
+"""Signs of a choice that stand beside an option: more are listed after its meaning, wrapped to the terminal."""
+
+
 def _stands_for(param: Any) -> str:
     """What stands in the help for a value: FOLDER, NUMBER, PATH, or the words that may be given."""
     if param.param_type_name == "argument":
         return str(param.name).upper()
-    if choices := getattr(param.type, "choices", ()):
-        return "|".join(str(getattr(choice, "value", choice)) for choice in choices)
+    if choices := [str(getattr(choice, "value", choice)) for choice in getattr(param.type, "choices", ())]:
+        words = "|".join(choices)
+        if len(words) <= LONGEST_CHOICE:
+            return words
+        param.help = f"{param.help} NAME: {', '.join(choices)}."
+        return "NAME"
     kind = param.type.name
     return "NUMBER" if kind.startswith(("int", "float")) else "PATH" if kind == "path" else "TEXT"
 

@@ -23,6 +23,7 @@ from cytocar.regions.ellipse import EllipseGate
 from cytocar.regions.kinds import FixedGate
 from cytocar.regions.polygon import PolygonGate
 from cytocar.sample.result import SampleResult
+from cytocar.sheet.spelling import number
 from cytocar.template.model import Template
 
 FEW_CORNERS = 12
@@ -104,11 +105,9 @@ def changed(known: Sequence[GateField], typed: Mapping[str, str]) -> dict[str, f
         if text == one.value:
             continue
         try:
-            new[one.name] = float(text)
-        except ValueError:
-            new[one.name] = math.nan
-        if not math.isfinite(new[one.name]):
-            raise UsageError(f"{text!r} is not a number ({one.name})", code="E115", hint="type a number such as 1350")
+            new[one.name] = number(text, False)
+        except ValueError as error:
+            raise UsageError(f"{error} ({one.name})", code="E115", hint="type a number such as 1350") from None
     return new
 
 

@@ -74,6 +74,19 @@ def test_help_writes_values_as_the_page_of_commands_does(verb: list[str], capsys
     assert not set("{}<") & set(shown.replace("<=x<=", ""))
 
 
+@pytest.mark.parametrize("verb", [["simulate"], ["series"], ["validate", "plan"], ["validate", "evaluate"], ["gate"]])
+def test_help_fits_a_terminal_of_80_columns_and_names_every_choice(
+    verb: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*verb, "--help"])
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    if verb == ["simulate"]:
+        assert "carry-over, lost-cd3." in " ".join(shown.split()).replace("- ", "-")  # a line may end at a hyphen
+
+
 def test_help_names_folders_numbers_and_choices(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["sheet", "new", "--help"])

@@ -100,6 +100,8 @@ def test_only_what_was_typed_anew_is_a_change() -> None:
     known = (GateField("CD3 min", "866.156", False, None), GateField("CD3 max", "9000", False, None))
     assert changed(known, {"CD3 min": "866.156", "CD3 max": " 8000 "}) == {"CD3 max": 8000.0}
     assert changed(known, {"CD3 min": "−12"}) == {"CD3 min": -12.0}
+    with pytest.raises(UsageError, match=r"'1500,5' is written with a decimal comma: write 1500\.5"):
+        changed(known, {"CD3 min": "1500,5"})
     for text in ("", "1,5", "inf", "nan", "8e999"):
         with pytest.raises(UsageError):
             changed(known, {"CD3 min": text})

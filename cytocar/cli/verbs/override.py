@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -70,15 +69,15 @@ def command(
 
 
 def _numbers(values: list[str]) -> dict[str, float]:
+    from cytocar.sheet.spelling import number
+
     numbers = {}
     for word in values:
-        name, _, number = word.rpartition("=")
+        name, _, text = word.rpartition("=")
         try:
-            numbers[name.strip()] = float(number)
-        except ValueError:
-            numbers[name.strip()] = math.nan
-        if not math.isfinite(numbers[name.strip()]):
-            raise UsageError(f"{number!r} is not a number", code="E115", hint="for example --value 1350") from None
+            numbers[name.strip()] = number(text.strip(), False)
+        except ValueError as error:
+            raise UsageError(str(error), code="E115", hint="for example --value 1350") from None
     return numbers
 
 

@@ -113,7 +113,7 @@ def test_inputs_may_have_moved(run: Path, finished: Path, tmp_path: Path) -> Non
         (("broken", "car_t", "--value", "1"), "was not counted"),
         (("d9", "car_t", "--value", "CD3 min=1"), "no number 'CD3 min'"),
         (("d9", "car_t", "--value", "many"), "not a number"),
-        (("d9", "car_t", "--value", "nan"), "not a number"),
+        (("d9", "car_t", "--value", "nan"), "not a finite number"),
         (("d9", "car_t"), "either --value or --undo"),
         (("d9", "car_t", "--value", "1", "--undo"), "either --value or --undo"),
         (("d9", "cd4", "--value", "1"), "several numbers"),
