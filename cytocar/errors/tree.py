@@ -78,8 +78,12 @@ FAULTS_SHOWN = 40
 
 
 def listed(faults: Sequence[object]) -> str:
-    """One fault a line, the first 40 of them, and the number of the others."""
-    lines = [f"\n  {fault}" for fault in faults[:FAULTS_SHOWN]]
+    """One fault a line, the first 40 of them, and the number of the others; further lines of a fault stand below it.
+
+    >>> listed(["a: does not fit:\\n  no CD3", "b: is empty"])
+    '\\n  a: does not fit:\\n    no CD3\\n  b: is empty'
+    """
+    lines = ["\n  " + str(fault).replace("\n", "\n  ") for fault in faults[:FAULTS_SHOWN]]
     more = len(faults) - FAULTS_SHOWN
     return "".join(lines) + (f"\n  and {more:,} more" if more > 0 else "")
 
