@@ -6,7 +6,7 @@ not: then the gate does not fit this sample, whoever placed it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -54,8 +54,7 @@ def borders(sampled: SampledEvents, populations: Sequence[str]) -> Mapping[str, 
             continue
         declared = sampled.template.population(name)
         parent = sampled.frame.within(declared.parent, declared.exclude)
-        along = (_along(sampled, name, parent, axis) for axis in range(len(region.markers)))
-        border_of[name] = max(along, key=lambda border: border.events)
+        border_of[name] = max(_along(sampled, name, parent), key=lambda border: border.events)
     lymphocytes = sampled.template.report.lymphocytes
     if lymphocytes is not None:  # of a gate that adds to them, what matters is how much of all of them it adds
         whole = int(np.count_nonzero(sampled.frame.mask(lymphocytes)))
@@ -74,16 +73,19 @@ def borders_of_t_cells(sampled: SampledEvents, t_cells: str) -> Mapping[str, Bor
         region = sampled.region(name)
         if region is not None and not _are_pulses_of_one_detector(region.markers):
             others = sampled.regardless_of(t_cells, without=name)
-            along = (_along(sampled, name, others, axis) for axis in range(len(region.markers)))
+            along = _along(sampled, name, others)
             border_of[name] = max(along, key=lambda border: border.events / _limit(border, decides=True))
     return border_of
 
 
-def _along(sampled: SampledEvents, name: str, parent: Bools, axis: int) -> Border:
+def _along(sampled: SampledEvents, name: str, parent: Bools) -> Iterator[Border]:
+    """Yield the border of a gate along each of its axes, with the events of a parent that lie at it."""
     inside = sampled.in_region(name)
-    shifted = (sampled.in_region(name, axis=axis, factor=factor) for factor in (SHIFT, 1 / SHIFT))
-    changed = sum(int(np.count_nonzero(parent & (moved != inside))) for moved in shifted)
-    return Border(sampled.regions[name].markers[axis], changed, int(np.count_nonzero(parent & inside)))
+    held = int(np.count_nonzero(parent & inside))
+    for axis, marker in enumerate(sampled.regions[name].markers):
+        shifted = (sampled.in_region(name, axis=axis, factor=factor) for factor in (SHIFT, 1 / SHIFT))
+        changed = sum(int(np.count_nonzero(parent & (moved != inside))) for moved in shifted)
+        yield Border(marker, changed, held)
 
 
 FEWEST_KNOWN = 100
