@@ -84,6 +84,8 @@ def over_compensated(signals: Floats) -> tuple[int, list[tuple[int, int]]]:
         middle, high = quantiles(in_order, (0.5, 0.95), in_order=True)
         middle_of_bright = medians(columns.compress(own >= high, axis=1))
         others = np.flatnonzero(middle_of_bright < 0)  # only these can be over-compensated
+        if not others.size:
+            continue
         rest, middle_of_bright = columns[others].compress(own <= middle, axis=1), middle_of_bright[others]
         rest.sort(axis=1)
         low, center, up = (rest[:, round(share * (rest.shape[1] - 1))] for share in (0.159, 0.5, 0.841))

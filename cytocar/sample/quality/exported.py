@@ -169,18 +169,19 @@ def _by_both_scatters(sampled: SampledEvents, t_cells: str, cells: Bools) -> Ite
     if len(names) != 2:
         return
     rows = sampled.by_colour(t_cells)
-    inside, places = np.ones_like(cells), []
+    inside, sizes = np.ones_like(cells), []
     for name in names:
-        own = logs(sampled, name, rows)
-        first, low, middle, high, last = quantiles(
-            own, (AROUND_THE_T_CELLS[0], 0.159, 0.5, 0.841, AROUND_THE_T_CELLS[1])
-        )
+        sizes.append(logs(sampled, name, rows))
+        first, last = quantiles(sizes[-1], AROUND_THE_T_CELLS)
         signal = sampled.signal(name)
         inside &= (signal > np.exp(first)) & (signal < np.exp(last))
-        places.append((own - middle) / max((high - low) / 2, 1e-6))
-    outside = int(np.count_nonzero(cells & ~inside)) / max(1, int(np.count_nonzero(cells)))
-    if outside > FEWEST_OUTSIDE:
-        return
+        outside = int(np.count_nonzero(cells & ~inside)) / max(1, int(np.count_nonzero(cells)))
+        if outside > FEWEST_OUTSIDE:
+            return
+    places = []
+    for size in sizes:
+        low, middle, high = quantiles(size, (0.159, 0.5, 0.841))
+        places.append((size - middle) / max((high - low) / 2, 1e-6))
     percent = _shell_percent(*places)
     if percent >= LARGEST_SHELL_PERCENT:
         message = (
