@@ -198,6 +198,7 @@ class _Watch(Struct):
 
     def _count_anew(self, seen: Seen) -> None:
         from cytocar.cli.progress import Progress
+        from cytocar.run.folder import SIGNALS
         from cytocar.run.plan import make_plan
         from cytocar.run.trail.journal import read_manifest
         from cytocar.run.watch import gather, grow, require_same_settings, settings_sha256
@@ -220,7 +221,7 @@ class _Watch(Struct):
         settings = settings_sha256(plan, command.given)
         require_same_settings(command.out, settings, before)
         manifest = command.work.manifest(plan) | seen_from(command.out, plan.sheet)
-        with tempfile.TemporaryDirectory(prefix=".signals-", dir=command.out) as scratch:
+        with tempfile.TemporaryDirectory(prefix=SIGNALS, dir=command.out) as scratch:
             grown = grow(
                 self.run,
                 plan,

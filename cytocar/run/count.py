@@ -5,7 +5,6 @@ Who looks on hears of it through an ``Observer``; nothing here writes to a scree
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -94,12 +93,12 @@ def open_store(
     from cytocar.run.whereabouts import seen_from
 
     manifest = work.manifest(plan) | seen_from(out, plan.sheet)
-    with open_run(out, manifest, author=author(by), clock=now, force=force) as run:
-        for left_over in out.glob(f"{SIGNALS}*"):
-            shutil.rmtree(left_over)
+    with (
+        open_run(out, manifest, author=author(by), clock=now, force=force) as run,
         # beside the parts, so that workers on other machines find it too
-        with tempfile.TemporaryDirectory(prefix=SIGNALS, dir=out) as temporary:
-            yield Store(run.parts, Path(temporary).resolve(), run, manifest)
+        tempfile.TemporaryDirectory(prefix=SIGNALS, dir=out) as temporary,
+    ):
+        yield Store(run.parts, Path(temporary).resolve(), run, manifest)
 
 
 def count(

@@ -116,10 +116,12 @@ def hold_run(
         if old is not None and not force:
             check(old)
         try:
+            for signals in path.glob(f"{SIGNALS}*"):
+                shutil.rmtree(signals)
+            for draft in (path / PARTS).glob("*.tmp"):
+                draft.unlink()
             if force:
-                _set_aside(path)
-            for left_over in (path / PARTS).glob("*.tmp"):
-                left_over.unlink()
+                set_aside(path, last=MANIFEST, stay=frozenset({LOCK}))
         except OSError as error:
             raise not_writable(path, error) from error
         yield RunFolder(opened), old
@@ -150,10 +152,14 @@ def _start(manifest: Manifest, old: Manifest | None, *, force: bool) -> Act:
     )
 
 
+def _is_left_over(name: str) -> bool:
+    return name in _NO_RUN_YET or name.startswith(SIGNALS)
+
+
 def _refuse_foreign(path: Path) -> None:
     if not path.exists() or (path / MANIFEST).is_file() or (path / PENDING).is_dir():
         return
-    if not path.is_dir() or any(entry.name not in _NO_RUN_YET for entry in path.iterdir()):
+    if not path.is_dir() or not all(_is_left_over(entry.name) for entry in path.iterdir()):
         raise UsageError(
             f"{path} exists and is not a run folder", code="E105", hint="name a new or an empty folder with -o"
         )
@@ -173,15 +179,6 @@ def _check_same(path: Path, old: Manifest, new: Manifest, *, interrupted: bool) 
             code="E107",
             hint="repeat the command of that run to finish it, name a new folder, or start anew with --force",
         )
-
-
-def _set_aside(path: Path) -> None:
-    """Move everything into a numbered revision; what the next run does not need and cannot read goes."""
-    for signals in path.glob(f"{SIGNALS}*"):
-        shutil.rmtree(signals)
-    for draft in (path / PARTS).glob("*.tmp"):
-        draft.unlink()
-    set_aside(path, last=MANIFEST, stay=frozenset({LOCK}))
 
 
 def pinned_revisions(path: Path) -> dict[str, str]:

@@ -94,3 +94,13 @@ def test_a_counted_sample_that_cannot_be_read_back_is_an_error_and_never_a_missi
     with pytest.raises(IntegrityError, match="D07") as refused:
         list(parts.every(["D07"]))
     assert refused.value.code == "E160"
+
+
+def test_a_run_that_was_killed_before_it_began_goes_on(finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / ".signals-x1").mkdir(parents=True)
+    (run / ".signals-x1" / "half.npz").write_bytes(b"half")
+    (run / ".lock").touch()
+    assert again(finished, run).code == 1
+    assert not list(run.glob(".signals-*"))
+    assert is_whole(run)
