@@ -23,7 +23,10 @@ def _printed() -> set[str]:
 
 
 def _texts(file: Path) -> Iterator[str]:
-    nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+    source = file.read_text("utf-8")
+    if not _CODE.search(source):
+        return  # to parse the whole package takes seconds
+    nodes = list(ast.walk(ast.parse(source)))
     documented = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
