@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from cytocar.errors.findings import Finding, Severity
 from cytocar.fcs.keywords import time_step_seconds
 from cytocar.gates.chosen import ChosenEvents
+from cytocar.sample.quality.event_rate import NO_ORDER_SHARE, log_rates, rate_is_bad, steps_back, without_gaps
 from cytocar.sample.quality.level_shift import LARGEST_STEP, LevelShift, find_shifts, together
 from cytocar.statistics.order import MAD_TO_SD, medians
 
@@ -43,16 +44,11 @@ COFACTOR = 150.0
 SIGNAL_MADS, SIGNAL_SCALES = 5.0, 0.25
 """Five scaled MADs happen once in two million by chance; a quarter of the signal's spread keeps tight signals from
 alarm."""
-RATE_MADS, SMALLEST_RATE_CHANGE = 6.0, 0.5
-"""Six scaled MADs, and ln(rate) by 0.5: a flow 1.65 times faster or slower. Less cuts what pumps do by themselves."""
 LARGEST_DRIFT, DRIFT_NOISES = 0.18, 20.0
 """Of ln(level) over a run, 20 %, beyond 20 standard errors of the line: data-driven gates tolerate a change of 20
 %."""
 CLEAR_OF_ZERO = 2 * COFACTOR
 """Below it a signal is mostly noise around 0: negatives that move from 10 to 40 are not four times as bright."""
-NO_ORDER_SHARE = 0.1
-"""Of the events: where time runs backwards more often, they are not in the order of acquisition (an export that draws
-or sorts events), no fault of the run; a clock that is set back, or tubes that were joined, go back a few times."""
 KEPT_PASS, KEPT_REVIEW = 95.0, 70.0
 """Percent of the events that flowed steadily: below the first W282 asks for a look, below the second the run fails
 uncut."""
@@ -115,20 +111,20 @@ def _judged(time: Floats, markers: Sequence[str], values: Signals, *, tick: floa
         return TimeQuality(
             None, (_finding("W280", Severity.NOTE, f"only {len(time)} events, too few to judge the flow"),)
         )
-    time = _without_gaps(time)
+    time = without_gaps(time)
     if not time.size:
         message = "no event has a time that is a finite number, so the flow over time was not judged"
         return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
     if not np.ptp(time):
         message = "the clock stands still, so the flow over time was not judged"
         return TimeQuality(None, (_finding("W280", Severity.NOTE, message),))
-    if (backwards := _steps_back(time)) > 0:
+    if (backwards := steps_back(time)) > 0:
         message = f"time runs backwards {backwards} times, so the flow over time was not judged"
         no_order = backwards > NO_ORDER_SHARE * len(time)
         outcome = Severity.NOTE if no_order else Severity.REVIEW
         return TimeQuality(None, (_finding("W281", outcome, message, float(backwards)),))
-    rates = _log_rates(time, bins)
-    rate_bad = _rate_is_bad(rates)
+    rates = log_rates(time, bins.starts(), bins.size)
+    rate_bad = rate_is_bad(rates)
     with np.errstate(invalid="ignore"):  # infinities: inf - inf
         signal_bad, drifts, steps = _signals_are_bad(bins.looked_at(values), rate_bad)
     bad = _with_neighbours(rate_bad | signal_bad)
@@ -200,54 +196,6 @@ def _bins(n_events: int) -> _Bins | None:
     size = int(np.clip(n_events // BINS_AIMED_AT, SMALLEST_BIN, LARGEST_BIN))
     count = n_events // size
     return _Bins(size, count) if count >= FEWEST_BINS else None
-
-
-def _without_gaps(time: Floats) -> Floats:
-    """Return a clock whose events without a finite time take that of the event before; empty where none has one.
-
-    One NaN would make every comparison with the median rate false, and any flow steady.
-
-    Examples
-    --------
-    >>> _without_gaps(np.array([np.nan, 1.0, np.inf, 3.0])).tolist()
-    [1.0, 1.0, 1.0, 3.0]
-    """
-    known = np.flatnonzero(np.isfinite(time))
-    if known.size == time.size:
-        return time
-    if not known.size:
-        return time[known]
-    latest = np.searchsorted(known, np.arange(time.size), side="right") - 1
-    return time[known[np.maximum(latest, 0)]]
-
-
-def _steps_back(time: Floats) -> int:
-    """How often time jumps back by more than a hundredth of the acquisition; by any step where it ends earlier.
-
-    Examples
-    --------
-    >>> _steps_back(np.array([5.0, 4.0, 3.0])), _steps_back(np.array([0.0, 3.0, 2.999, 4.0]))
-    (2, 0)
-    """
-    smallest = 0.01 * float(np.ptp(time)) if time[-1] > time[0] else 0.0
-    return int(np.count_nonzero(np.diff(time) < -smallest))
-
-
-def _log_rates(time: Floats, bins: _Bins) -> Floats:
-    """Return ln(events per unit of time) of each bin; a bin within one tick of the clock counts as one tick."""
-    starts = bins.starts()
-    ends = np.r_[starts[1:], bins.count * bins.size - 1]
-    # stable: one look at a clock that runs forward, where the default sorts in full
-    steps = np.diff(np.sort(time[:: max(1, len(time) // 100_000)], kind="stable"))
-    ticks = steps.compress(steps > 0)
-    tick = float(ticks.min()) if len(ticks) else 1.0
-    return np.log(bins.size / np.maximum(time[ends] - time[starts], min(tick, 1e30)))
-
-
-def _rate_is_bad(rates: Floats) -> Bools:
-    residual = np.abs(rates - medians(rates))
-    limit = max(RATE_MADS * MAD_TO_SD * float(medians(residual)), SMALLEST_RATE_CHANGE)
-    return np.asarray(residual > limit)
 
 
 def _signals_are_bad(rows: Signals, rate_bad: Bools) -> tuple[Bools, list[_Drift], list[LevelShift]]:
