@@ -274,6 +274,31 @@ UNSEEN_NEGATIVES: Mapping[str, Draw] = {
     "Weibull": lambda random, n: (random.weibull(1.8, n) - 0.816) / 0.57 + 0.47 * random.normal(size=n),
     "two apart": lambda random, n: np.where(random.random(n) < 0.3, 1.05, -0.3) + 0.78 * random.normal(size=n),
 }
+
+
+def _tenth_far_dim(random: np.random.Generator, n: int) -> Floats:
+    """A tenth of the cells dimmer by a factor of 4."""
+    return np.where(random.random(n) < 0.1, random.normal(-0.58, 0.12, n), random.normal(0.03, 0.2, n))
+
+
+def _uneven_laplace(random: np.random.Generator, n: int) -> Floats:
+    """Exponential sides, the dim one twice as long."""
+    dim = random.random(n) < 2 / 3
+    return 0.07 + np.where(dim, -0.24, 0.12) * random.exponential(size=n)
+
+
+FURTHER: Mapping[str, Draw] = {
+    "a tenth far dim": _tenth_far_dim,
+    "uneven Laplace": _uneven_laplace,
+    "semicircle": lambda random, n: 1.1 * (random.beta(1.5, 1.5, n) - 0.5),
+    "Burr": lambda random, n: np.log10((random.random(n) ** (-1 / 1.5) - 1) ** (1 / 2.4) / 0.8),
+}
+"""Shapes that were looked at once, after the lower limit of tubes without a control had been set."""
+FURTHER_NEGATIVES: Mapping[str, Draw] = {
+    "Student": lambda random, n: random.standard_t(5, n) * np.sqrt(3 / 5),
+    "gamma": lambda random, n: 0.8 * (random.gamma(3, 1, n) - 3) / np.sqrt(3) + 0.6 * random.normal(size=n),
+    "bright eighth": lambda random, n: np.where(random.random(n) < 1 / 8, 1.45, -0.2) + 0.83 * random.normal(size=n),
+}
 EVERY_NEGATIVE = {
     **NEGATIVES,
     **FRESH_NEGATIVES,
@@ -282,8 +307,9 @@ EVERY_NEGATIVE = {
     **NEWEST_NEGATIVES,
     **SEALED_NEGATIVES,
     **UNSEEN_NEGATIVES,
+    **FURTHER_NEGATIVES,
 }
-EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST, **NEWEST, **SEALED, **UNSEEN}
+EVERY_POSITIVE = {**POSITIVES, **SEVERE, **HELD_OUT, **FRESH, **LATER, **LAST, **NEWEST, **SEALED, **UNSEEN, **FURTHER}
 
 
 class CarTube(Struct, frozen=True):

@@ -333,6 +333,21 @@ def test_a_rise_is_added_to_the_background_of_a_second_number_and_of_the_lower_l
     assert most.witnessed.value == pytest.approx(100 * (0.9 - 0.5) / (1 - 0.5), rel=0.02)
 
 
+def test_without_a_control_the_lower_limit_supposes_any_part_of_what_lies_below_the_threshold() -> None:
+    car, n, kept = 2000, 20_000, 0.8
+    posterior = stats.beta(car + 0.5, n - car + 0.5)
+
+    def below(told: float) -> Callable[[float], float]:
+        return lambda share: float(quad(lambda part: posterior.cdf(share / (1 + part * told)), 0, 1)[0])
+
+    for falling, told in ((0.0, 0.25), (100.0, 0.125), (190.0, 0.0125)):  # negatives that fall through leave fewer
+        net = net_share(
+            car, n, None, assumed_percent=1e-6, seed=3, systematic_cv=1e-9, unaided=(kept, 0.05), falling=falling
+        ).net
+        exact = quantile_of(below(told), 0.025, largest=0.2)
+        assert net.low == pytest.approx(100 * exact, rel=0.003)
+
+
 def test_falling_negatives_lower_the_lower_limit_alone_and_only_without_a_control() -> None:
     without, fell = (net_share(400, 20_000, None, assumed_percent=0.05, seed=1, falling=n).net for n in (0.0, 100.0))
     assert without.low is not None

@@ -56,10 +56,9 @@ FAR_SPREADS, LARGEST_FAR_SHARE = 6.0, 0.005
 """A reference with more than 0.5 % of its events 6 robust standard deviations above the median holds positives."""
 FALLBACK_SPREADS = 3.5
 """A fallback nearer to the sample's negatives than this lets in more than 0.02 % of a normal: FALLBACK_TOO_LOW."""
-FALLING_PART, ASKING_PART, SUPPOSED_TIMES = 0.1, 0.25, 4.0
-"""Of the events above a fallback, negatives that fall through it: from a tenth on the lower limit supposes them (where
-any did, it made intervals at a stain index of 6 a tenth wider and held the truth no more often); from a quarter on, if
-they are also four times what the template supposes (the lower limit does up to five), the tube asks: FALLBACK_TOO_LOW.
+ASKING_PART, SUPPOSED_TIMES = 0.25, 4.0
+"""Of the events above a fallback, negatives that fall through it: from a quarter on, if they are also four times what
+the template supposes (the lower limit does up to five), the tube asks: FALLBACK_TOO_LOW.
 On real spike-ins kept back (0.1 and 1 %, thresholds among the negatives) the interval held the truth in 32 to 79 % of
 the tubes, now in 88 to 98, and 6 to 28 % were wrong without asking, now 2 to 9."""
 FEWEST_FOR_STAIN_INDEX = 50
@@ -356,7 +355,7 @@ def _fallback(population: str, gate: ReferenceGate, values: Ordered, flags: list
     if seen and seen.stain_index < LOW_STAIN_INDEX and values.above(gate.fallback) >= FEWEST_FOR_STAIN_INDEX:
         flags = [*flags, Flag.LOW_STAIN_INDEX]
     measured = {THRESHOLD_SD: place, **({} if seen is None else asdict(seen))}
-    if falling > FALLING_PART * values.above(gate.fallback):
+    if falling:
         measured[FALLING] = falling
     decision = _decision(population, gate, values, gate.fallback, flags, Source.FALLBACK)
     others = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -30,6 +31,11 @@ BOUNDING_PLACES, BOUND_MARGIN = 6, 1.3
 may be below than the place with the fewest shows, since shapes dip: with 1 the interval held the truth in 2 to 3 points
 fewer of the tubes with 8000 CAR+ cells at an index of 6, with 1.3 in as many as without (150 tubes a line), while real
 positives that end at the threshold came out 1.00 times the truth with both (1.08 to 1.15 without)."""
+FLANK_STEP = 1.25
+"""Ratio of distances from the negatives' middle, of one step below the threshold and one above it. Where the second
+holds more events, positives rise there, and those below are at most what an exponential flank of that rise has: a
+log-concave one falls off faster. Of 16 lines of real spike-ins from 1 % on (48 tubes each) in which net/true was more
+than 0.02 too high 8 came 0.01 to 0.11 nearer to 1 by that, and none went further off."""
 LARGEST_LOWEST, LOWEST_DOUBT = 1.5, 1.25
 """Positives below that end, where nothing bounds them, in units of what the curve puts there: the most that is added to
 the bound, and their standard deviation. With a doubt of 1 the interval held the truth in 93 to 100 % of tubes at stain
@@ -80,6 +86,7 @@ def unaided(values: Ordered, threshold: float, center: float) -> Unaided | None:
     missed = min(MISSED_FACTOR * missed, most, 1 - SMALLEST_SENSITIVITY)
     sd = min(sd, math.hypot((most - missed) / 2, lowest_sd, LEAST_DOUBT))
     sd = min(sd, max((1 - missed - _least_above(values, mirrored, threshold)) / 2, LEAST_DOUBT))
+    missed = min(missed, _below_flank(values, threshold, center))
     return Unaided(sensitivity=1 - missed, sensitivity_sd=sd, stain_index=stain_index)
 
 
@@ -91,6 +98,18 @@ def _described(values: Ordered, mirrored: Ordered, place: float) -> Positives:
         reference_events=len(mirrored),
         threshold=place,
     )
+
+
+def _below_flank(values: Ordered, threshold: float, center: float) -> float:
+    """Return the share of positives below the threshold that a rise across it leaves at most; 1 where none is seen."""
+    away = threshold - center
+    from_on = [values.above(center + place * away) for place in (1 / FLANK_STEP, 1.0, FLANK_STEP)]
+    last, beyond = (more - fewer + 0.5 for more, fewer in pairwise(from_on))
+    rise = last / beyond * math.exp(math.sqrt(1 / last + 1 / beyond))
+    if rise >= 1 or beyond < FEWEST_IN_STEP:
+        return 1.0
+    below = last / (1 - rise)
+    return below / (below + from_on[1])
 
 
 def _least_above(values: Ordered, mirrored: Ordered, threshold: float) -> float:

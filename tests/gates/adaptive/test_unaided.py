@@ -96,6 +96,17 @@ def test_a_gap_below_the_threshold_says_that_hardly_any_positive_lies_there() ->
     assert sharp.sensitivity_sd < 0.6 * whole.sensitivity_sd
 
 
+def test_positives_that_rise_across_the_threshold_leave_few_below_it() -> None:
+    random = np.random.default_rng(4)
+    bright = np.r_[random.normal(2250, 500, 600), CENTER + 520 * np.exp(random.exponential(0.4, 400))]
+    flank = CENTER + 520 * np.exp(-random.exponential(0.1, 100))  # a tenth as many below as an exponential flank tells
+    values = np.r_[random.normal(CENTER, SPREAD, 18_900), bright, flank]
+    true = float((np.r_[bright, flank] >= THRESHOLD).mean())
+    assert abs(seen(values).sensitivity - true) < 0.04
+    few = np.r_[random.normal(CENTER, SPREAD, 18_900), bright[::50], flank[::50]]
+    assert seen(few).sensitivity < true - 0.04  # two events below and ten above are no rise yet
+
+
 def test_a_lopsided_tail_of_negatives_never_adds_positives() -> None:
     values, _ = tube(6.0)
     tail = np.random.default_rng(2).uniform(CENTER + 3 * SPREAD, THRESHOLD, 400)
