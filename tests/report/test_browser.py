@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cytocar.report.run import sections
 from cytocar.report.run.page import Live, drawn_report, report_files
 from cytocar.report.run.printing import print_pdf
 from tests.reference_tube import reference_tube
@@ -247,3 +248,15 @@ def test_nothing_on_the_page_is_wider_than_a_screen_of_1280_pixels(window: Brows
     assert window.run("document.documentElement.scrollWidth") <= 1280
     wider = "Array.from(document.querySelectorAll('.scroll')).filter(one => one.scrollWidth > one.clientWidth).length"
     assert window.run(wider) == 0
+
+
+def test_a_link_to_a_sample_of_a_large_run_opens_it_on_its_page(
+    window: Browser, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sections, "SAMPLES_A_PAGE", 2)
+    for name, content in report_files(run).items():
+        (tmp_path / name).write_bytes(content)
+    window.open(f"{(tmp_path / 'report-samples-0001-0002.html').as_uri()}#s1")
+    window.wait_for("document.querySelector('#s1 figure, #s1 svg') !== null")
+    assert window.run("document.getElementById('s1').open") is True
+    assert window.run("document.getElementById('s0').open") is False

@@ -230,7 +230,10 @@
   const find = byId("find");
   const which = byId("which");
   const count = byId("shown");
-  if (!find) return;
+  if (!find) { // a page of samples alone: who comes here by a link wants one of them
+    openNamed(location.hash);
+    return;
+  }
   const tables = () => Array.from(document.querySelectorAll("table.counts"));
   document.querySelectorAll("table.counts").forEach(sortable);
 
