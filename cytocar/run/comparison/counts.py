@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from cytocar.errors.boundary import boundary
 from cytocar.errors.tree import UsageError
 from cytocar.regions.kinds import FixedGate
 from cytocar.run.finished.recorded_plan import recorded_plan
@@ -176,7 +177,10 @@ def of_table(path: Path) -> Counts:
     The long form has columns ``sample_id`` (or ``file``), ``population`` (or ``path``) and ``events`` (or ``count``);
     the wide form has the sample's name first and a column ``PATH | Count`` for each population.
     """
-    table = read_delimited(path)
+    with boundary(
+        lambda why: UsageError(f"{path.name} is no table: {why}", code="E155", hint="save it as 'CSV UTF-8'")
+    ):
+        table = read_delimited(path)
     named = {column.strip().casefold(): column for column in table.columns}
     sample = next((named[key] for key in ("sample_id", "sample", "file", "name") if key in named), None)
     population = next((named[key] for key in ("population", "path") if key in named), None)

@@ -250,3 +250,10 @@ def test_the_command_writes_both_and_exits_1_beyond_the_tolerance(tmp_path: Path
     itself = cytocar_command("compare", run, run, "--tolerance", "0")
     assert itself.code == 0
     assert "1 of 1 populations equal" in itself.stderr
+
+
+def test_a_table_that_is_no_text_is_refused_and_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_bytes(b"\xb0\xff\x00binary")
+    with pytest.raises(UsageError, match=r"counts\.csv is no table: it is not UTF-8 text") as caught:
+        read_counts(tmp_path / "counts.csv")
+    assert caught.value.code == "E155"
