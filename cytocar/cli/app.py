@@ -228,9 +228,11 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _interrupt(signal_number: int, _frame: FrameType | None) -> None:
-    """Stop in good order; while what is open is closed, which takes a moment, another signal changes nothing."""
-    for number in _STOPS:
-        signal.signal(number, signal.SIG_IGN)
+    """Stop in good order; a signal that follows later ends this process, whatever became of the exception.
+
+    Python drops an exception that comes up while an object is deleted or a weak reference is called back.
+    """
+    _leave_if_asked_again()
     raise Interrupted(signal_number)
 
 
@@ -271,7 +273,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(exit_code(error))
     except Interrupted as interrupted:
         screen.say(_PAGE_ENDED if words[:1] == ["review"] or words[:2] == ["template", "edit"] else _INTERRUPTED)
-        _leave_if_asked_again()
         sys.exit(interrupted.exit_code)
     except BrokenPipeError:
         screen.drop_output()  # the reader of our pipe went away: nothing more to say, and nobody to say it to

@@ -276,3 +276,33 @@ def test_an_interrupt_while_libraries_are_loaded_ends_without_a_traceback(
         __main__.main()
     assert ended.value.code == 130
     assert capsys.readouterr().err == ""
+
+
+DROPS_AN_EXCEPTION = """
+import os, signal, time
+from cytocar.cli import app
+
+class Deleted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def command(args, prog_name):
+    Deleted()
+    print("dropped", flush=True)
+    time.sleep(60)
+
+app.get_command = lambda _: type("Command", (), {"main": staticmethod(command)})
+app.main(["gate"])
+"""
+
+
+def test_a_signal_whose_exception_python_dropped_is_obeyed_when_it_comes_again() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", DROPS_AN_EXCEPTION], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"dropped\n"
+    time.sleep(1.2)  # a signal that comes sooner is the same wish
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
