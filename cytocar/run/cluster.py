@@ -57,7 +57,10 @@ def dask_workers(address: str) -> Iterator[Workers]:
     ):
         if local == "local":
             cluster = LocalCluster(
-                n_workers=int(number or 2), threads_per_worker=1, dashboard_address=None, silence_logs=CRITICAL
+                n_workers=int(number or 2),
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # any port that is free: None takes 8787, which another run may have
+                silence_logs=CRITICAL,
             )
             client = Client(cluster)
         else:
