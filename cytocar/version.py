@@ -1,3 +1,3 @@
 """The version of this package, below everything that names it."""
 
-__version__ = "0.11.0"
+__version__ = "0.12.0"

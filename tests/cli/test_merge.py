@@ -120,10 +120,10 @@ def test_a_dask_cluster_gives_the_same_bytes_beside_another(cytocar: Cytocar, tu
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     sheet = tubes / "sheet.csv"
     assert cytocar("gate", sheet, *FIXED, "--no-report", "-o", tubes / "whole", fresh=True).returncode == 0
-    with socket.socket() as anothers:
+    with socket.socket() as taken:
         with contextlib.suppress(OSError):  # taken already
-            anothers.bind(("", 8787))  # where Dask puts its page by default
-            anothers.listen()
+            taken.bind(("", 8787))  # where Dask puts its page by default
+            taken.listen()
         done = cytocar("gate", sheet, *FIXED, "-o", tubes / "dask", "--dask", "local:2")
     assert done.returncode == 0, done.stderr
     assert _tables(tubes / "dask") == _tables(tubes / "whole")
