@@ -227,23 +227,16 @@ def _refuse_remote_output(arguments: Sequence[str]) -> None:
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _interrupt(signal_number: int, _frame: FrameType | None) -> None:
-    """Stop in good order; a signal that follows later ends this process, whatever became of the exception.
-
-    Python drops an exception that comes up while an object is deleted or a weak reference is called back.
-    """
-    _leave_if_asked_again()
-    raise Interrupted(signal_number)
-
-
 SAME_WISH_S = 1.0
 """How soon after a signal another is the same wish: ``timeout`` and batch systems send theirs twice."""
 
 
-def _leave_if_asked_again() -> None:
-    """Let a later signal end this process at once, without waiting for what workers have under way: they end with it.
+def _interrupt(signal_number: int, _frame: FrameType | None) -> None:
+    """Stop in good order; a signal that follows later ends this process at once, whatever became of the exception.
 
-    What is removed at the interpreter's end, such as a copy of a file at an address, stays then.
+    Python drops an exception that comes up while an object is deleted or a weak reference is called back. What workers
+    have under way is not waited for then, they end with this process; what is removed at the interpreter's end, such as
+    a copy of a file at an address, stays.
     """
     since = time.monotonic()
 
@@ -253,6 +246,7 @@ def _leave_if_asked_again() -> None:
 
     for number in _STOPS:
         signal.signal(number, leave)
+    raise Interrupted(signal_number)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
