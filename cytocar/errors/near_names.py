@@ -53,7 +53,7 @@ def did_you_mean(word: str, names: Iterable[str], otherwise: str = "", *, alike:
 
 
 def each_did_you_mean(
-    words: Iterable[str], names: Iterable[str], otherwise: str = "", *, most: int = FAULTS_SHOWN
+    words: Iterable[str], names: Iterable[str], otherwise: str = "", *, alike: float = ALIKE, most: int = FAULTS_SHOWN
 ) -> Iterator[tuple[str, str]]:
     """Yield each word once, with what ``did_you_mean`` says of it; words beyond ``most`` are compared with nothing.
 
@@ -67,7 +67,7 @@ def each_did_you_mean(
     """
     known = tuple(names)
     for number, word in enumerate(dict.fromkeys(words)):
-        yield word, did_you_mean(word, known, otherwise) if number < most else ""
+        yield word, did_you_mean(word, known, otherwise, alike=alike) if number < most else ""
 
 
 def _plain(name: str) -> str:

@@ -17,8 +17,8 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from cytocar.errors.near_names import did_you_mean
-from cytocar.errors.tree import FAULTS_SHOWN, SheetError, counted, listed
+from cytocar.errors.near_names import did_you_mean, each_did_you_mean
+from cytocar.errors.tree import SheetError, counted, listed
 from cytocar.fcs.keywords import well_name
 from cytocar.fcs.reader import split_data_set
 from cytocar.files.nearest import same_name
@@ -170,8 +170,11 @@ def nearest(word: str) -> str:
     >>> nearest("Sample ID"), nearest("sample_volume_ul [µL]"), nearest("dya")
     (", did you mean 'sample_id'?", ", did you mean 'sample_volume_ul'?", ", did you mean 'day'?")
     """
-    name = re.sub(r"[\s-]+", "_", re.split(r"[\[(]", word)[0].strip().lower())
-    return did_you_mean(name, COLUMNS)
+    return did_you_mean(_without_unit(word), COLUMNS)
+
+
+def _without_unit(word: str) -> str:
+    return re.split(r"[\[(]", word)[0]
 
 
 # ---------------------------------------------------------------- reading
@@ -289,10 +292,8 @@ def _not_read(worksheets: Sequence[str]) -> str:
 
 def _header_faults(header: Sequence[str], row: int) -> list[str]:
     strange = dict.fromkeys(name for name in header if name not in COLUMNS and not name.startswith("x_"))
-    faults = [
-        f"row {row}, column {name or '(empty)'}: unknown column{nearest(name) if number < FAULTS_SHOWN else ''}"
-        for number, name in enumerate(strange)
-    ]
+    meant = dict(each_did_you_mean(map(_without_unit, strange), COLUMNS))
+    faults = [f"row {row}, column {name or '(empty)'}: unknown column{meant[_without_unit(name)]}" for name in strange]
     if faults:
         faults[-1] += " (a column of your own starts with x_)"
     faults += [f"row {row}: column {name} stands twice" for name, times in Counter(header).items() if times > 1]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from cytocar.errors.near_names import did_you_mean
+from cytocar.errors.near_names import each_did_you_mean
 from cytocar.files.places import whole_bytes
 
 
@@ -63,9 +63,9 @@ class DelimitedTable(Struct, frozen=True):
         twice = [name for name, times in met.items() if times > 1]
         faults = [f"column {name!r} comes twice" for name in twice]
         absent = [name for name in known if name not in names]
-        for name in list(met)[:_MOST_COMPARED] if absent else ():
-            meant = "" if name in known else did_you_mean(name, absent, alike=_NEAR)
-            faults += [f"unknown column {name!r}{meant}"] if meant else []
+        strange = [name for name in met if absent and name not in known]
+        each = each_did_you_mean(strange, absent, alike=_NEAR, most=_MOST_COMPARED)
+        faults += [f"unknown column {name!r}{meant}" for name, meant in each if meant]
         # A table whose first column has no name keeps that column under "".
         for row in self.rows if self.columns[:1] != ("",) else ():
             if surplus := row.cells.get(""):
